@@ -1,0 +1,46 @@
+"""What an append may demand of the store's state. Pure rules; the engines bring the state."""
+
+from typing import Literal, cast
+
+import msgspec
+
+from indelible.errors import InvalidRequest, VersionConflict
+from indelible.events import AggregateKey, check_version
+from indelible.queries import START, Cursor, QueryItem, check_items
+
+ExpectedVersion = int | Literal["any", "exists", "none"]
+"""An integer: exactly this version. "any": whatever it is. "exists": at least one event. "none": none, same as 0."""
+
+
+def check_expected_version(value: object, pointer: str = "/expected_version") -> ExpectedVersion:
+    if value in ("any", "exists", "none"):
+        return cast("ExpectedVersion", value)
+    if isinstance(value, str) or value is None:
+        raise InvalidRequest('must be an integer from 0, "any", "exists" or "none"', pointer=pointer)
+    return check_version(value, pointer, least=0)
+
+
+def version_conflict(key: AggregateKey, expected: ExpectedVersion, actual: int) -> VersionConflict | None:
+    """The error for an aggregate that is not at the expected version; None when it is."""
+    if expected == "any" or (actual > 0 if expected == "exists" else actual == (0 if expected == "none" else expected)):
+        return None
+    return VersionConflict(
+        f"{key.stream} is at version {actual}, expected {expected}",
+        aggregate_type=key.aggregate_type,
+        aggregate_id=key.aggregate_id,
+        expected_version=expected,
+        actual_version=actual,
+    )
+
+
+class AppendCondition(msgspec.Struct, frozen=True):
+    """Dynamic consistency boundary: refuse the append if any event after the cursor matches any of the items."""
+
+    fail_if: tuple[QueryItem, ...]
+    after: Cursor = START
+
+    def checked(self, pointer: str = "/condition") -> "AppendCondition":
+        items = check_items(self.fail_if, f"{pointer}/fail_if")
+        if not items:
+            raise InvalidRequest("must hold at least one item", pointer=f"{pointer}/fail_if")
+        return AppendCondition(items, Cursor.parse(self.after, f"{pointer}/after"))

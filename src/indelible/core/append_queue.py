@@ -1,0 +1,162 @@
+"""Group commit: what arrives while one batch is on its way to disk forms the next batch.
+
+Nobody waits for more to come: an idle queue hands a single append to the engine at once. Under load the batches grow by themselves, because each commit
+takes long enough for others to arrive.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from indelible.engines.engine import AppendOutcome, StorageEngine
+from indelible.errors import (
+    IndelibleError,
+    OutcomeUnknown,
+    Overloaded,
+    ShuttingDown,
+    StorageFailure,
+    Unavailable,
+)
+from indelible.eventstore import AppendRequest, AtomicAppendResult
+from indelible.limits import (
+    BATCH_EVENTS_MAX,
+    BATCH_SIZE_BYTES_MAX,
+    QUEUE_REQUESTS_MAX,
+    QUEUE_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
+)
+
+
+class BatchMeasure(msgspec.Struct, frozen=True):
+    """What one commit was like, for metrics."""
+
+    requests: int
+    events: int
+    commit_s: float
+
+
+class _Waiting(msgspec.Struct, frozen=True, eq=False):
+    request: AppendRequest
+    event_count: int
+    size_bytes: int
+    future: asyncio.Future[AppendOutcome]
+
+
+class AppendQueue:
+    """The only way to ``engine.append``. Belongs to one event loop.
+
+    ``on_batch`` hears of every finished batch. ``on_failure`` hears once, when the engine has failed for good: from
+    then on every append is refused.
+    """
+
+    def __init__(
+        self,
+        engine: StorageEngine,
+        *,
+        on_batch: Callable[[BatchMeasure], None] | None = None,
+        on_failure: Callable[[StorageFailure], None] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._on_batch = on_batch
+        self._on_failure = on_failure
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_size_bytes = 0
+        self._worker: asyncio.Task[None] | None = None
+        self._refused_because: str | None = None
+
+    @property
+    def depth(self) -> int:
+        """Requests that wait, those of the batch under way not counted."""
+        return len(self._waiting)
+
+    async def append(self, request: AppendRequest) -> AtomicAppendResult:
+        """Queue one checked request; return once it is on stable storage, raise why it is not."""
+        outcome = await self._enqueue(request)
+        if isinstance(outcome, IndelibleError):
+            raise outcome
+        return outcome
+
+    def _enqueue(self, request: AppendRequest) -> asyncio.Future[AppendOutcome]:
+        if self._refused_because is not None:
+            raise self._refusal()
+        size_bytes = request.size_bytes
+        if len(self._waiting) >= QUEUE_REQUESTS_MAX or (
+            self._waiting and self._waiting_size_bytes + size_bytes > QUEUE_SIZE_BYTES_MAX
+        ):
+            raise Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S)
+        future: asyncio.Future[AppendOutcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(request, request.event_count, size_bytes, future))
+        self._waiting_size_bytes += size_bytes
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="append-queue")
+        return future
+
+    async def _work(self) -> None:
+        """Commit batch after batch until nothing waits."""
+        try:
+            while self._waiting:
+                await self._commit(self._take_batch())
+        finally:
+            self._worker = None
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        events = size_bytes = 0
+        while self._waiting:
+            first = self._waiting[0]
+            events += first.event_count
+            size_bytes += first.size_bytes
+            if batch and (events > BATCH_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
+                break
+            batch.append(self._waiting.popleft())
+            self._waiting_size_bytes -= first.size_bytes
+        return batch
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        started = time.perf_counter()
+        try:
+            outcomes = await self._engine.append([waiting.request for waiting in batch])
+        except Unavailable as error:
+            # The engine says that nothing was stored and that it can go on: a full disk.
+            outcomes = [error] * len(batch)
+        except StorageFailure as error:
+            outcomes = [self._fail(error)] * len(batch)
+        except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
+            failure = StorageFailure(f"the storage engine broke: {type(error).__name__}: {error}")
+            failure.__cause__ = error
+            outcomes = [self._fail(failure)] * len(batch)
+        if self._on_batch is not None:
+            events = sum(waiting.event_count for waiting in batch)
+            self._on_batch(BatchMeasure(len(batch), events, time.perf_counter() - started))
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if not waiting.future.done():
+                waiting.future.set_result(outcome)
+
+    def _fail(self, failure: StorageFailure) -> IndelibleError:
+        """Refuse all that waits and all that comes: after a failed commit nothing is certain but what is on disk."""
+        if self._refused_because is None:
+            self._refused_because = f"the store has stopped writing: {failure.message}"
+            if self._on_failure is not None:
+                self._on_failure(failure)
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.future.done():
+                waiting.future.set_result(self._refusal())
+        self._waiting_size_bytes = 0
+        return OutcomeUnknown(
+            f"the commit failed ({failure.message}); append again with the same event ids to learn whether it is stored"
+        )
+
+    def _refusal(self) -> ShuttingDown:
+        return ShuttingDown(f"{self._refused_because}; nothing was stored", retry_after_s=RETRY_AFTER_S)
+
+    async def close(self) -> None:
+        """Take no more, and finish what waits."""
+        if self._refused_because is None:
+            self._refused_because = "the store is closed"
+        worker = self._worker
+        if worker is not None:
+            await worker

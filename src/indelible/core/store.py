@@ -1,0 +1,285 @@
+"""LocalEventStore: the EventStore over a storage engine in this process. Checks requests, then asks the engine."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import UUID
+
+import msgspec
+
+from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.core.append_queue import AppendQueue, BatchMeasure
+from indelible.engines.engine import Capabilities, Engine
+from indelible.errors import (
+    AggregateNotFound,
+    EventNotFound,
+    InvalidRequest,
+    SnapshotNotFound,
+    StorageFailure,
+)
+from indelible.events import (
+    AggregateKey,
+    NewEvent,
+    RecordedEvent,
+    Snapshot,
+    check_aggregate_type,
+    check_name,
+    check_version,
+    decode_event,
+    encode_snapshot_state,
+)
+from indelible.eventstore import (
+    AggregateAppend,
+    AggregateInfo,
+    AggregateList,
+    AggregatePage,
+    AggregateTypeInfo,
+    AppendRequest,
+    AppendResult,
+    AtomicAppendResult,
+    EventTypeInfo,
+    FeedPage,
+    Head,
+    Replay,
+)
+from indelible.limits import PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, VERSION_MAX
+from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
+
+
+class LocalEventStore:
+    """Implements :class:`indelible.eventstore.EventStore`. Use as ``async with LocalEventStore(engine) as store``.
+
+    ``on_batch`` hears of every commit, for metrics. ``on_failure`` hears once when the storage has failed for good.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        on_batch: Callable[[BatchMeasure], None] | None = None,
+        on_failure: Callable[[StorageFailure], None] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._engine.capabilities
+
+    @property
+    def queue_depth(self) -> int:
+        """Appends that wait for a commit to begin."""
+        return self._queue.depth
+
+    async def open(self) -> Self:
+        await self._engine.open()
+        return self
+
+    async def aclose(self) -> None:
+        await self._queue.close()
+        await self._engine.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # --- Appending ---------------------------------------------------------------------------------------------------
+
+    async def append(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: ExpectedVersion = "any",
+    ) -> AppendResult:
+        append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
+        done = await self.submit(AppendRequest((append,)))
+        return done.results[0]
+
+    async def append_atomic(
+        self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
+    ) -> AtomicAppendResult:
+        return await self.submit(AppendRequest(tuple(appends), condition))
+
+    async def submit(self, request: AppendRequest) -> AtomicAppendResult:
+        """Check a request, and wait until it is on stable storage."""
+        checked = request.checked()
+        if checked.condition is not None:
+            head = await self._engine.head()
+            _check_not_past(checked.condition.after, head.position, "/condition/after")
+        return await self._queue.append(checked)
+
+    # --- Reading -----------------------------------------------------------------------------------------------------
+
+    async def read_aggregate(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        from_version: int | None = None,
+        to_version: int | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> AggregatePage:
+        key = AggregateKey.checked(aggregate_type, aggregate_id)
+        first = 1 if from_version is None else check_version(from_version, "/from_version")
+        last = VERSION_MAX if to_version is None else check_version(to_version, "/to_version")
+        _check_page(direction, limit)
+        version, lines = await self._engine.read_aggregate(
+            key, from_version=first, to_version=last, direction=direction, limit=limit
+        )
+        if version == 0:
+            raise _aggregate_not_found(key)
+        step = 1 if direction == "forward" else -1
+        return AggregatePage(lines.lines, lines.count, version, None if lines.at_end else lines.reached + step)
+
+    async def read_feed(
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> FeedPage:
+        query = query.checked()
+        _check_page(direction, limit)
+        head = (await self._engine.head()).position
+        if after is not None:
+            _check_not_past(Cursor.parse(after), head, "/after")
+        if direction == "forward":
+            start, until = (0 if after is None else after.position), head
+        else:
+            start, until = (head + 1 if after is None else after.position), 1
+        lines = await self._engine.read_feed(query, after=start, until=until, direction=direction, limit=limit)
+        return FeedPage(lines.lines, lines.count, Cursor.at(lines.reached), lines.at_end)
+
+    async def get_event(self, event_id: UUID) -> RecordedEvent:
+        line = await self._engine.read_event(event_id)
+        if line is None:
+            raise EventNotFound(f"no event has the id {event_id}", event_id=str(event_id))
+        return decode_event(line)
+
+    async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
+        key = AggregateKey.checked(aggregate_type, aggregate_id)
+        info = await self._engine.read_aggregate_info(key)
+        if info is None:
+            raise _aggregate_not_found(key)
+        return info
+
+    async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
+        key = AggregateKey.checked(aggregate_type, aggregate_id)
+        last = VERSION_MAX if at_version is None else check_version(at_version, "/at_version")
+        snapshot = await self._engine.load_snapshot(key, at_version=at_version)
+        first = 1 if snapshot is None else snapshot.version + 1
+        page = await self.read_aggregate(
+            aggregate_type, aggregate_id, from_version=first, to_version=max(first, last), limit=PAGE_EVENTS_MAX
+        )
+        if first > last:
+            page = AggregatePage(b"", 0, page.version, None)
+        return Replay(snapshot, page)
+
+    async def head(self) -> Head:
+        position = (await self._engine.head()).position
+        return Head(position, Cursor.at(position))
+
+    async def event_types(self) -> tuple[EventTypeInfo, ...]:
+        return await self._engine.list_event_types()
+
+    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+        return await self._engine.list_aggregate_types()
+
+    async def list_aggregates(
+        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+    ) -> AggregateList:
+        if aggregate_type is not None:
+            check_aggregate_type(aggregate_type)
+        _check_page("forward", limit)
+        after_key = None if after is None else _decode_list_cursor(after)
+        found = await self._engine.list_aggregates(aggregate_type=aggregate_type, after=after_key, limit=limit + 1)
+        page = found[:limit]
+        cursor = _encode_list_cursor(page[-1]) if page else (after or "")
+        return AggregateList(page, cursor, at_end=len(found) <= limit)
+
+    async def storage_size_bytes(self) -> int:
+        return await self._engine.storage_size_bytes()
+
+    # --- Snapshots ---------------------------------------------------------------------------------------------------
+
+    async def save_snapshot(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        version: int,
+        state: Any,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        key = AggregateKey.checked(aggregate_type, aggregate_id)
+        check_version(version, "/version")
+        encoded, encoded_metadata = encode_snapshot_state(state, metadata)
+        info = await self.get_aggregate(aggregate_type, aggregate_id)
+        if version > info.version:
+            raise InvalidRequest(
+                f"is above the aggregate's version, {info.version}", pointer="/version", actual_version=info.version
+            )
+        snapshot = Snapshot(
+            aggregate_type=key.aggregate_type,
+            aggregate_id=key.aggregate_id,
+            version=version,
+            timestamp=datetime.now(UTC),
+            state_raw=msgspec.Raw(encoded),
+            metadata_raw=msgspec.Raw(encoded_metadata),
+        )
+        await self._engine.save_snapshot(snapshot)
+        return snapshot
+
+    async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
+        key = AggregateKey.checked(aggregate_type, aggregate_id)
+        if at_version is not None:
+            check_version(at_version, "/at_version")
+        snapshot = await self._engine.load_snapshot(key, at_version=at_version)
+        if snapshot is None:
+            raise SnapshotNotFound(
+                f"{key.stream} has no snapshot" + ("" if at_version is None else f" at or below version {at_version}"),
+                aggregate_type=key.aggregate_type,
+                aggregate_id=key.aggregate_id,
+            )
+        return snapshot
+
+
+def _check_page(direction: str, limit: int) -> None:
+    if direction not in ("forward", "backward"):
+        raise InvalidRequest('must be "forward" or "backward"', pointer="/direction")
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= PAGE_EVENTS_MAX:
+        raise InvalidRequest(f"must be an integer from 1 to {PAGE_EVENTS_MAX}", pointer="/limit")
+
+
+def _check_not_past(cursor: Cursor, head: int, pointer: str) -> None:
+    if cursor.position > head:
+        raise InvalidRequest(f"is past the head, {head}: not a cursor of this store", pointer=pointer)
+
+
+def _aggregate_not_found(key: AggregateKey) -> AggregateNotFound:
+    return AggregateNotFound(
+        f"no aggregate {key.stream}", aggregate_type=key.aggregate_type, aggregate_id=key.aggregate_id
+    )
+
+
+def _encode_list_cursor(info: AggregateInfo) -> str:
+    text = msgspec.json.encode((info.aggregate_type, info.aggregate_id))
+    return base64.urlsafe_b64encode(text).decode("ascii").rstrip("=")
+
+
+def _decode_list_cursor(cursor: str) -> AggregateKey:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        aggregate_type, aggregate_id = msgspec.json.decode(text, type=tuple[str, str])
+    except (binascii.Error, ValueError, TypeError, UnicodeError):
+        raise InvalidRequest("is not a cursor of this store", pointer="/after") from None
+    check_name(aggregate_id, "/after")
+    return AggregateKey(check_aggregate_type(aggregate_type, "/after"), aggregate_id)

@@ -1,0 +1,138 @@
+"""The StorageEngine contract: what every engine does, and nothing about how.
+
+An engine holds one log. ``core.store.LocalEventStore`` is its only caller in a running system. It has checked every
+request before; an engine trusts its input and answers with plain values.
+
+What an engine must keep, and the conformance suite checks:
+
+- :meth:`StorageEngine.append` is one transaction and one sync to stable storage for the whole batch; it returns after
+  that. Calls do not overlap (the append queue sees to it). The outcome of each request is its own: a conflict of one
+  changes nothing for the others. Requests of a batch take effect in their order.
+- Positions are 1, 2, 3 … without gaps, in commit order; versions are 1, 2, 3 … in each aggregate. Timestamps never
+  decrease as positions grow.
+- A read that starts after an append returned sees its events. No read sees a part of a batch.
+- Rendered events are JSON lines in exactly the form of :func:`indelible.events.hashed_line`.
+- After an I/O error on commit, or any error that leaves the outcome open, the engine raises
+  :class:`indelible.errors.StorageFailure` from that and every later write, and never tries again.
+- A full disk, found before anything could have become durable, raises :class:`indelible.errors.StorageFull`; a later
+  append may succeed.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from indelible.errors import IndelibleError
+from indelible.events import AggregateKey, Snapshot
+from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
+from indelible.queries import Direction, EventQuery
+
+AppendOutcome = AtomicAppendResult | IndelibleError
+"""Of one request: what was stored (or was stored before), or why nothing was."""
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """In what engines may differ. Suites ask for these, never for an engine's name."""
+
+    durable: bool
+    """Whether events outlive the process."""
+    many_processes: bool = False
+    """Whether several processes may append to one store."""
+    read_only_beside_writer: bool = False
+    """Whether another process may read a store that a server has open."""
+
+
+class LogHead(msgspec.Struct, frozen=True):
+    """The end of the log."""
+
+    position: int
+    timestamp_us: int
+    """Of the last event, microseconds since 1970; 0 in an empty log."""
+    hash: bytes
+    """Of the last event; 32 zero bytes in an empty log."""
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """Rendered events of a page, and how far reading it came.
+
+    ``reached`` is the position (of a feed) or version (of an aggregate) up to which, in the direction of reading, all
+    that matches is in the page; ``at_end`` says that nothing more of what was asked for exists yet.
+    """
+
+    lines: bytes
+    count: int
+    reached: int
+    at_end: bool
+
+
+class StorageEngine(Protocol):
+    capabilities: Capabilities
+
+    async def open(self) -> None:
+        """Make ready. Creates or migrates the schema, unless read-only. Raises ``StoreLocked``, ``StorageFailure``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything, after what is in flight. May be called twice."""
+        ...
+
+    async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        """Store a batch; one outcome for each request, in their order."""
+        ...
+
+    async def head(self) -> LogHead: ...
+
+    async def read_aggregate(
+        self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
+    ) -> tuple[int, Lines]:
+        """The aggregate's version (0: it does not exist) and a page of its events, both versions inclusive.
+
+        Forward starts at ``from_version``, backward at ``to_version``. The page ends after ``limit`` events, or with
+        the event that brings it to ``PAGE_SIZE_BYTES_MAX``.
+        """
+        ...
+
+    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+        """A page of the log. Forward: positions from ``after`` + 1 to ``until``. Backward: from ``after`` - 1 down to
+        ``until``. The page ends as in :meth:`read_aggregate`, or when it has looked at ``PAGE_SCAN_EVENTS_MAX``
+        index entries. The query's time window is part of the query."""
+        ...
+
+    async def read_event(self, event_id: UUID) -> bytes | None:
+        """One rendered event, or None."""
+        ...
+
+    async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None: ...
+
+    async def list_event_types(self) -> tuple[EventTypeInfo, ...]: ...
+
+    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]: ...
+
+    async def list_aggregates(
+        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+    ) -> tuple[AggregateInfo, ...]:
+        """At most ``limit`` aggregates after ``after`` (exclusive), ordered by aggregate_type and aggregate_id as
+        UTF-8 bytes."""
+        ...
+
+    async def storage_size_bytes(self) -> int:
+        """What the store takes where it lives; 0 when that has no meaning."""
+        ...
+
+
+class SnapshotStorage(Protocol):
+    """Where snapshots are kept; every engine so far is one as well."""
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot; it replaces one of the same aggregate and version. The same promises on errors as append."""
+        ...
+
+    async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
+        """The newest, not above ``at_version`` if given."""
+        ...
+
+
+class Engine(StorageEngine, SnapshotStorage, Protocol):
+    """All that a store needs of an engine."""

@@ -1,0 +1,257 @@
+"""The memory engine: the reference model. Plain lists and loops, so that it can be read as the definition of what every
+other engine does; also a fast store for tests. Nothing outlives the process."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID
+
+import msgspec
+
+from indelible.conditions import AppendCondition, version_conflict
+from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.planner import same_content
+from indelible.errors import ConditionFailed, EventIdConflict, IndelibleError
+from indelible.events import (
+    HASH_BEFORE_FIRST,
+    AggregateKey,
+    NewEvent,
+    RecordedEvent,
+    Snapshot,
+    decode_event,
+    event_hash,
+    format_timestamp,
+    hashed_line,
+    unhashed_line,
+)
+from indelible.eventstore import (
+    AggregateInfo,
+    AggregateTypeInfo,
+    AppendedEvent,
+    AppendRequest,
+    AppendResult,
+    AtomicAppendResult,
+    EventTypeInfo,
+)
+from indelible.limits import PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
+from indelible.queries import Direction, EventQuery
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    event: RecordedEvent
+    line: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.event.event_data_bytes) + len(bytes(self.event.metadata_raw))
+
+
+class MemoryEngine:
+    """Implements :class:`indelible.engines.engine.Engine`. ``clock_us`` gives microseconds since 1970."""
+
+    capabilities = Capabilities(durable=False)
+
+    def __init__(self, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+        self._clock_us = clock_us
+        self._log: list[_Stored] = []
+        self._by_id: dict[UUID, _Stored] = {}
+        self._aggregates: dict[AggregateKey, list[_Stored]] = {}
+        self._snapshots: dict[AggregateKey, dict[int, Snapshot]] = {}
+        self._head = LogHead(0, 0, HASH_BEFORE_FIRST)
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    # --- Appending ---------------------------------------------------------------------------------------------------
+
+    async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        now_us = max(self._clock_us(), self._head.timestamp_us)
+        return [self._append_one(request, now_us) for request in batch]
+
+    def _append_one(self, request: AppendRequest, now_us: int) -> AppendOutcome:
+        try:
+            known = [event.event_id in self._by_id for append in request.appends for event in append.events]
+            if any(known):
+                return self._replay(request, all(known))
+            for append in request.appends:
+                conflict = version_conflict(append.key, append.expected_version, self._version(append.key))
+                if conflict is not None:
+                    return conflict
+            if request.condition is not None:
+                self._check_condition(request.condition)
+        except IndelibleError as error:
+            return error
+        results = []
+        for append in request.appends:
+            stored = [self._store(append.key, event, now_us) for event in append.events]
+            results.append(_result(append.key, stored, replayed=False))
+        return AtomicAppendResult(self._head.position, tuple(results))
+
+    def _replay(self, request: AppendRequest, all_known: bool) -> AtomicAppendResult:
+        results = []
+        for append in request.appends:
+            stored = [self._same(append.key, event) for event in append.events]
+            found = [one for one in stored if one is not None]
+            if all_known:
+                first = found[0].event.version
+                if [one.event.version for one in found] != list(range(first, first + len(found))):
+                    raise _id_conflict(append.events[0].event_id)
+                results.append(_result(append.key, found, replayed=True))
+        if not all_known:
+            ids = (event.event_id for append in request.appends for event in append.events)
+            raise _id_conflict(next(event_id for event_id in ids if event_id in self._by_id))
+        return AtomicAppendResult(max(result.position for result in results), tuple(results), replayed=True)
+
+    def _same(self, key: AggregateKey, event: NewEvent) -> _Stored | None:
+        stored = self._by_id.get(event.event_id)
+        if stored is not None and not (stored.event.key == key and same_content(event, stored.event)):
+            raise _id_conflict(event.event_id)
+        return stored
+
+    def _check_condition(self, condition: AppendCondition) -> None:
+        for stored in self._log[condition.after.position :]:
+            event = stored.event
+            if any(item.matches(event.event_type, event.aggregate_type, event.tags) for item in condition.fail_if):
+                raise ConditionFailed(
+                    f"the event at position {event.position} matches the append condition", position=event.position
+                )
+
+    def _store(self, key: AggregateKey, event: NewEvent, now_us: int) -> _Stored:
+        position = self._head.position + 1
+        unhashed = unhashed_line(event, key, self._version(key) + 1, position, format_timestamp(now_us))
+        digest = event_hash(self._head.hash, unhashed)
+        line = hashed_line(unhashed, digest)
+        stored = _Stored(decode_event(line), line)
+        self._head = LogHead(position, now_us, digest)
+        self._log.append(stored)
+        self._by_id[event.event_id] = stored
+        self._aggregates.setdefault(key, []).append(stored)
+        return stored
+
+    def _version(self, key: AggregateKey) -> int:
+        return len(self._aggregates.get(key, ()))
+
+    # --- Reading -----------------------------------------------------------------------------------------------------
+
+    async def head(self) -> LogHead:
+        return self._head
+
+    async def read_aggregate(
+        self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
+    ) -> tuple[int, Lines]:
+        version = self._version(key)
+        wanted = range(max(from_version, 1), min(to_version, version) + 1)
+        ordered = wanted if direction == "forward" else wanted[::-1]
+        events = self._aggregates.get(key, [])
+        page = _fill((events[number - 1] for number in ordered), limit)
+        reached = page[-1].event.version if page else (to_version if direction == "forward" else from_version)
+        return version, _lines(page, reached, at_end=len(page) == len(wanted))
+
+    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+        positions = range(after + 1, until + 1) if direction == "forward" else range(after - 1, until - 1, -1)
+        window = [position for position in positions if self._in_window(query, position)]
+        looked_at = window if query.is_unrestricted else window[:PAGE_SCAN_EVENTS_MAX]
+        page = _fill((stored for stored in self._at(looked_at) if _matches(query, stored.event)), limit)
+        if page and (len(page) == limit or sum(one.size_bytes for one in page) >= PAGE_SIZE_BYTES_MAX):
+            reached = page[-1].event.position
+            return _lines(page, reached, at_end=not window or reached == window[-1])
+        if len(looked_at) < len(window):
+            return _lines(page, looked_at[-1], at_end=False)
+        return _lines(page, until, at_end=True)
+
+    def _in_window(self, query: EventQuery, position: int) -> bool:
+        timestamp = self._log[position - 1].event.timestamp
+        return (query.since is None or timestamp >= query.since) and (query.until is None or timestamp < query.until)
+
+    def _at(self, positions: Sequence[int]) -> Iterator[_Stored]:
+        return (self._log[position - 1] for position in positions)
+
+    async def read_event(self, event_id: UUID) -> bytes | None:
+        stored = self._by_id.get(event_id)
+        return stored.line if stored else None
+
+    async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
+        events = self._aggregates.get(key)
+        return _info(key, events) if events else None
+
+    async def list_event_types(self) -> tuple[EventTypeInfo, ...]:
+        pairs = [(one.event.event_type, one.event.aggregate_type) for one in self._log]
+        return tuple(EventTypeInfo(*pair, pairs.count(pair)) for pair in sorted(set(pairs), key=_utf8))
+
+    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+        names = sorted({key.aggregate_type for key in self._aggregates}, key=str.encode)
+        return tuple(
+            AggregateTypeInfo(
+                name,
+                sum(key.aggregate_type == name for key in self._aggregates),
+                sum(one.event.aggregate_type == name for one in self._log),
+            )
+            for name in names
+        )
+
+    async def list_aggregates(
+        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+    ) -> tuple[AggregateInfo, ...]:
+        keys = sorted(self._aggregates, key=lambda key: _utf8((key.aggregate_type, key.aggregate_id)))
+        wanted = (
+            key
+            for key in keys
+            if (aggregate_type is None or key.aggregate_type == aggregate_type)
+            and (
+                after is None
+                or _utf8((key.aggregate_type, key.aggregate_id)) > _utf8((after.aggregate_type, after.aggregate_id))
+            )
+        )
+        return tuple(_info(key, self._aggregates[key]) for key, _ in zip(wanted, range(limit), strict=False))
+
+    async def storage_size_bytes(self) -> int:
+        return 0
+
+    # --- Snapshots ---------------------------------------------------------------------------------------------------
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshots.setdefault(snapshot.key, {})[snapshot.version] = snapshot
+
+    async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
+        saved = self._snapshots.get(key, {})
+        versions = [version for version in saved if at_version is None or version <= at_version]
+        return saved[max(versions)] if versions else None
+
+
+def _utf8(names: tuple[str, str]) -> tuple[bytes, bytes]:
+    return names[0].encode(), names[1].encode()
+
+
+def _matches(query: EventQuery, event: RecordedEvent) -> bool:
+    return query.matches(event.event_type, event.aggregate_type, event.tags)
+
+
+def _id_conflict(event_id: UUID) -> EventIdConflict:
+    return EventIdConflict(f"event id {event_id} is stored already, as something else", event_id=str(event_id))
+
+
+def _result(key: AggregateKey, stored: Sequence[_Stored], replayed: bool) -> AppendResult:
+    events = tuple(AppendedEvent(one.event.event_id, one.event.version, one.event.position) for one in stored)
+    return AppendResult(key.aggregate_type, key.aggregate_id, events[-1].version, events[-1].position, events, replayed)
+
+
+def _fill(events: Iterator[_Stored], limit: int) -> list[_Stored]:
+    page: list[_Stored] = []
+    size_bytes = 0
+    for stored in events:
+        page.append(stored)
+        size_bytes += stored.size_bytes
+        if len(page) >= limit or size_bytes >= PAGE_SIZE_BYTES_MAX:
+            break
+    return page
+
+
+def _lines(page: Sequence[_Stored], reached: int, at_end: bool) -> Lines:
+    return Lines(b"\n".join(one.line for one in page), len(page), reached, at_end)
+
+
+def _info(key: AggregateKey, events: Sequence[_Stored]) -> AggregateInfo:
+    first, last = events[0].event, events[-1].event
+    return AggregateInfo(key.aggregate_type, key.aggregate_id, last.version, first.timestamp, last.timestamp)

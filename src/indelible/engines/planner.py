@@ -1,0 +1,226 @@
+"""Decides a batch: which requests are stored, replayed or refused. Pure; every durable engine asks it.
+
+The engine looks up what the batch touches (:class:`StoredState`), asks :func:`plan`, and writes the planned events. The
+memory engine does not use it: it is the model that this is compared with.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from indelible.conditions import version_conflict
+from indelible.engines.engine import AppendOutcome, LogHead
+from indelible.errors import ConditionFailed, EventIdConflict
+from indelible.events import (
+    AggregateKey,
+    NewEvent,
+    RecordedEvent,
+    event_hash,
+    format_timestamp,
+    is_json,
+    unhashed_line,
+)
+from indelible.eventstore import AggregateAppend, AppendedEvent, AppendRequest, AppendResult, AtomicAppendResult
+from indelible.json_text import json_equal
+
+
+class PlannedEvent(msgspec.Struct, frozen=True):
+    """One event that is to be written, with all that the store adds to it but the timestamp, which the batch shares."""
+
+    key: AggregateKey
+    version: int
+    position: int
+    event: NewEvent
+    hash: bytes
+
+
+class StoredState(msgspec.Struct, frozen=True):
+    """What the store held, for what a batch touches, before the batch."""
+
+    head: LogHead
+    versions: Mapping[AggregateKey, int]
+    """Of every aggregate in the batch; 0 or absent when it does not exist."""
+    events: Mapping[UUID, RecordedEvent]
+    """The stored ones among the batch's event ids."""
+    condition_matches: Mapping[int, int]
+    """By index in the batch: position of the first stored event that matches the request's condition, if any."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    outcomes: list[AppendOutcome]
+    events: list[PlannedEvent]
+    """In position order."""
+    head: LogHead
+    """After the batch."""
+
+
+class _Placed(Protocol):
+    """What a stored and a planned event have in common."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def position(self) -> int: ...
+
+
+def plan(batch: Sequence[AppendRequest], state: StoredState, now_us: int) -> Plan:
+    """Decide a batch. ``now_us`` is the wall clock; the batch's timestamp is never below the head's."""
+    return _Planner(state, now_us).plan(batch)
+
+
+def same_content(new: NewEvent, stored: RecordedEvent) -> bool:
+    """Whether a stored event says what the new one says: equal as JSON, not to the letter."""
+    if new.event_type != stored.event_type or new.content_type != stored.content_type or new.tags != stored.tags:
+        return False
+    if not json_equal(new.metadata_raw, bytes(stored.metadata_raw)):
+        return False
+    if isinstance(stored.event_data_base64, str):
+        return new.event_data_raw == stored.event_data_bytes
+    return json_equal(new.event_data_raw, bytes(stored.event_data_raw))
+
+
+def same_new_content(new: NewEvent, other: NewEvent) -> bool:
+    """The same question about two events that are both not stored yet."""
+    return (
+        new.event_type == other.event_type
+        and new.content_type == other.content_type
+        and new.tags == other.tags
+        and (
+            new.event_data_raw == other.event_data_raw
+            or (is_json(new.content_type) and json_equal(new.event_data_raw, other.event_data_raw))
+        )
+        and json_equal(new.metadata_raw, other.metadata_raw)
+    )
+
+
+class _Planner:
+    def __init__(self, state: StoredState, now_us: int) -> None:
+        self._state = state
+        self._timestamp_us = max(now_us, state.head.timestamp_us)
+        self._timestamp = format_timestamp(self._timestamp_us)
+        self._position = state.head.position
+        self._hash = state.head.hash
+        self._versions = dict(state.versions)
+        self._events: list[PlannedEvent] = []
+        self._planned_by_id: dict[UUID, PlannedEvent] = {}
+
+    def plan(self, batch: Sequence[AppendRequest]) -> Plan:
+        outcomes = [self._decide(index, request) for index, request in enumerate(batch)]
+        timestamp_us = self._timestamp_us if self._events else self._state.head.timestamp_us
+        return Plan(outcomes, self._events, LogHead(self._position, timestamp_us, self._hash))
+
+    def _decide(self, index: int, request: AppendRequest) -> AppendOutcome:
+        # An id that is known settles the request, whatever version or condition it carries: that is what lets a client
+        # repeat an append whose answer it never saw.
+        known = self._replayed(request)
+        if known is not None:
+            return known
+        for append in request.appends:
+            conflict = version_conflict(append.key, append.expected_version, self._versions.get(append.key, 0))
+            if conflict is not None:
+                return conflict
+        return self._condition_failed(index, request) or self._store(request)
+
+    def _replayed(self, request: AppendRequest) -> AppendOutcome | None:
+        placed: list[list[_Placed]] = []
+        first_new: NewEvent | None = None
+        first_known: NewEvent | None = None
+        for append in request.appends:
+            places: list[_Placed] = []
+            for event in append.events:
+                place = self._place(append.key, event)
+                if isinstance(place, EventIdConflict):
+                    return place
+                if place is None:
+                    first_new = first_new or event
+                else:
+                    first_known = first_known or event
+                    places.append(place)
+            placed.append(places)
+        if first_known is None:
+            return None
+        if first_new is not None:
+            return _id_conflict(first_known, "is stored already, but others of the same append are not")
+        return _replay(request, placed)
+
+    def _place(self, key: AggregateKey, event: NewEvent) -> "_Placed | EventIdConflict | None":
+        """Where the event stands, None when it is new, a conflict when its id stands for something else."""
+        stored = self._state.events.get(event.event_id)
+        if stored is not None:
+            if stored.aggregate_type == key.aggregate_type and stored.aggregate_id == key.aggregate_id:
+                return stored if same_content(event, stored) else _id_conflict(event, "is stored with other content")
+            return _id_conflict(event, "is stored in another aggregate")
+        planned = self._planned_by_id.get(event.event_id)
+        if planned is None:
+            return None
+        if planned.key != key:
+            return _id_conflict(event, "is stored in another aggregate")
+        if same_new_content(event, planned.event):
+            return planned
+        return _id_conflict(event, "is stored with other content")
+
+    def _condition_failed(self, index: int, request: AppendRequest) -> ConditionFailed | None:
+        if request.condition is None:
+            return None
+        position = self._state.condition_matches.get(index)
+        if position is None:
+            position = self._first_planned_match(request)
+        if position is None:
+            return None
+        return ConditionFailed(f"the event at position {position} matches the append condition", position=position)
+
+    def _first_planned_match(self, request: AppendRequest) -> int | None:
+        assert request.condition is not None
+        for planned in self._events:
+            if planned.position > request.condition.after.position and any(
+                item.matches(planned.event.event_type, planned.key.aggregate_type, planned.event.tags)
+                for item in request.condition.fail_if
+            ):
+                return planned.position
+        return None
+
+    def _store(self, request: AppendRequest) -> AtomicAppendResult:
+        results = tuple(self._store_one(append) for append in request.appends)
+        return AtomicAppendResult(self._position, results)
+
+    def _store_one(self, append: AggregateAppend) -> AppendResult:
+        key = append.key
+        version = self._versions.get(key, 0)
+        appended = []
+        for event in append.events:
+            version += 1
+            self._position += 1
+            unhashed = unhashed_line(event, key, version, self._position, self._timestamp)
+            self._hash = event_hash(self._hash, unhashed)
+            planned = PlannedEvent(key, version, self._position, event, self._hash)
+            self._events.append(planned)
+            self._planned_by_id[event.event_id] = planned
+            appended.append(AppendedEvent(event.event_id, version, self._position))
+        self._versions[key] = version
+        return AppendResult(key.aggregate_type, key.aggregate_id, version, self._position, tuple(appended))
+
+
+def _id_conflict(event: NewEvent, what: str) -> EventIdConflict:
+    return EventIdConflict(f"event id {event.event_id} {what}", event_id=str(event.event_id))
+
+
+def _replay(request: AppendRequest, placed: Sequence[Sequence[_Placed]]) -> AppendOutcome:
+    """The first result again. Events that stand apart, or in another order, were not one append."""
+    results = []
+    for append, places in zip(request.appends, placed, strict=True):
+        versions = [place.version for place in places]
+        if versions != list(range(versions[0], versions[0] + len(versions))):
+            return _id_conflict(append.events[0], "is stored, but not next to the others of this append in this order")
+        events = tuple(
+            AppendedEvent(event.event_id, place.version, place.position)
+            for event, place in zip(append.events, places, strict=True)
+        )
+        results.append(
+            AppendResult(
+                append.key.aggregate_type, append.key.aggregate_id, versions[-1], places[-1].position, events, True
+            )
+        )
+    return AtomicAppendResult(max(result.position for result in results), tuple(results), True)

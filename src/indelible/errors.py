@@ -1,0 +1,236 @@
+"""The errors of the store. No HTTP and no gRPC here: ``wire`` maps codes to both.
+
+::
+
+    IndelibleError
+    ├── InvalidRequest            invalid_request       the caller sent something that is not allowed
+    │   └── PayloadTooLarge       payload_too_large     … because it is too large
+    ├── Conflict                                        the request was fine, the store's state forbids it
+    │   ├── VersionConflict       version_conflict      the aggregate is not at the expected version
+    │   ├── EventIdConflict       event_id_conflict     an event id is taken by another event
+    │   └── ConditionFailed       condition_failed      an event matches the append condition
+    ├── NotFound
+    │   ├── AggregateNotFound     aggregate_not_found
+    │   ├── EventNotFound         event_not_found
+    │   ├── SnapshotNotFound      snapshot_not_found
+    │   └── RouteNotFound         not_found             no such path
+    ├── MethodNotAllowed          method_not_allowed    the path exists, the method does not
+    ├── NotAcceptable             not_acceptable        the asked-for media type is not offered
+    ├── UnsupportedMediaType      unsupported_media_type
+    ├── Unavailable                                     nothing was stored; try again later
+    │   ├── Overloaded            overloaded            a queue is full
+    │   ├── ShuttingDown          shutting_down         the store takes no more work
+    │   └── StorageFull           storage_full          no space left where the store lives
+    ├── OutcomeUnknown            outcome_unknown       it may be stored or not; ask again with the same event ids
+    ├── StorageFailure            storage_failure       the storage returned an error; the store has stopped writing
+    │   └── StoreCorrupted        store_corrupted       stored bytes are not what was written
+    ├── StoreLocked               store_locked          another process has this store open
+    └── InternalError             internal_error        a bug
+
+Every error has a stable ``code``, a ``message`` in plain English that says what to do, and ``fields``: the values that a
+program needs, with the names that REST and gRPC use too.
+"""
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "AggregateNotFound", "ConditionFailed", "Conflict", "EventIdConflict", "EventNotFound", "IndelibleError",
+    "InternalError", "InvalidRequest", "MethodNotAllowed", "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded",
+    "PayloadTooLarge", "RouteNotFound", "ShuttingDown", "SnapshotNotFound", "StorageFailure", "StorageFull",
+    "StoreCorrupted", "StoreLocked", "Unavailable", "UnsupportedMediaType", "VersionConflict", "error_from_code",
+]  # fmt: skip
+
+
+class IndelibleError(Exception):
+    """Base of every error that the store raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields: dict[str, Any] = fields
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __repr__(self) -> str:
+        fields = "".join(f", {name}={value!r}" for name, value in self.fields.items())
+        return f"{type(self).__name__}({self.message!r}{fields})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self.fields))
+
+
+def _rebuild(kind: type[IndelibleError], message: str, fields: dict[str, Any]) -> IndelibleError:
+    return kind(message, **fields)
+
+
+class InvalidRequest(IndelibleError):
+    """The caller sent something that is not allowed. ``pointer`` is the JSON pointer (RFC 6901) of the bad field."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, pointer: str = "", **fields: Any) -> None:
+        super().__init__(message, pointer=pointer, **fields)
+
+    @property
+    def pointer(self) -> str:
+        return str(self.fields["pointer"])
+
+    def under(self, prefix: str) -> "InvalidRequest":
+        """The same error, with its pointer below ``prefix``: for checks that see only a part of the request."""
+        return type(self)(self.message, **{**self.fields, "pointer": prefix + self.pointer})
+
+
+class PayloadTooLarge(InvalidRequest):
+    """Something is larger than ``size_max`` allows (bytes, or events where ``unit`` says so)."""
+
+    code = "payload_too_large"
+
+
+class Conflict(IndelibleError):
+    """The store's state forbids the append. Nothing was stored."""
+
+
+class VersionConflict(Conflict):
+    """The aggregate is not at the expected version. Fields: aggregate_type, aggregate_id, expected_version (an
+    integer, "exists" or "none"), actual_version (0 when the aggregate does not exist)."""
+
+    code = "version_conflict"
+
+    @property
+    def expected_version(self) -> int | str:
+        value: int | str = self.fields["expected_version"]
+        return value
+
+    @property
+    def actual_version(self) -> int:
+        return int(self.fields["actual_version"])
+
+
+class EventIdConflict(Conflict):
+    """An event id is taken by an event with other content or in another aggregate, or stored and new ids are mixed in
+    one append. Field: event_id (the first one that conflicts)."""
+
+    code = "event_id_conflict"
+
+
+class ConditionFailed(Conflict):
+    """An event matches the append condition. Field: position (of the first such event after the cursor)."""
+
+    code = "condition_failed"
+
+    @property
+    def position(self) -> int:
+        return int(self.fields["position"])
+
+
+class NotFound(IndelibleError):
+    """What was asked for does not exist."""
+
+
+class AggregateNotFound(NotFound):
+    """The aggregate has no events. Fields: aggregate_type, aggregate_id."""
+
+    code = "aggregate_not_found"
+
+
+class EventNotFound(NotFound):
+    """No event has this id. Field: event_id."""
+
+    code = "event_not_found"
+
+
+class SnapshotNotFound(NotFound):
+    """The aggregate has no snapshot (not above at_version, when given). Fields: aggregate_type, aggregate_id."""
+
+    code = "snapshot_not_found"
+
+
+class RouteNotFound(NotFound):
+    """The server has nothing at this path."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(IndelibleError):
+    """The path exists, but not with this method. Field: allowed (list of methods)."""
+
+    code = "method_not_allowed"
+
+
+class NotAcceptable(IndelibleError):
+    """None of the media types that the caller accepts is offered here. Field: offered (list)."""
+
+    code = "not_acceptable"
+
+
+class UnsupportedMediaType(IndelibleError):
+    """The body's media type is not taken here. Field: supported (list)."""
+
+    code = "unsupported_media_type"
+
+
+class Unavailable(IndelibleError):
+    """Nothing was stored. Try again later, with the same event ids. Field: retry_after_s."""
+
+
+class Overloaded(Unavailable):
+    """A bounded queue is full."""
+
+    code = "overloaded"
+
+
+class ShuttingDown(Unavailable):
+    """The store is stopping, or has stopped, and takes no more work."""
+
+    code = "shutting_down"
+
+
+class StorageFull(Unavailable):
+    """No space is left where the store lives. Reads go on; appends work again once there is space."""
+
+    code = "storage_full"
+
+
+class OutcomeUnknown(IndelibleError):
+    """The append may or may not be stored. Send it again with the same event ids to find out; that never doubles."""
+
+    code = "outcome_unknown"
+
+
+class StorageFailure(IndelibleError):
+    """The storage returned an error. The store has stopped writing, to lose nothing that it acknowledged."""
+
+    code = "storage_failure"
+
+
+class StoreCorrupted(StorageFailure):
+    """Stored bytes are not what was written. Field: position (the first event that is wrong, when known)."""
+
+    code = "store_corrupted"
+
+
+class StoreLocked(IndelibleError):
+    """Another process has this store open for writing. Field: owner (what is known of it)."""
+
+    code = "store_locked"
+
+
+class InternalError(IndelibleError):
+    """A bug in Indelible. The server's log has the details."""
+
+    code = "internal_error"
+
+
+def _tree(kind: type[IndelibleError]) -> list[type[IndelibleError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in _tree(child))]
+
+
+_BY_CODE = {kind.code: kind for kind in _tree(IndelibleError) if "code" in vars(kind)}
+
+
+def error_from_code(code: str, message: str, fields: dict[str, Any]) -> IndelibleError:
+    """The error that a code stands for; unknown codes (of a newer server) become a plain :class:`IndelibleError`."""
+    return _BY_CODE.get(code, IndelibleError)(message, **fields)

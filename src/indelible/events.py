@@ -1,0 +1,390 @@
+"""Events, aggregates and snapshots: immutable values, checked when they are made.
+
+An event's JSON text (``event_data``, ``metadata``) is kept as text and parsed only when asked for, so that it comes
+back number for number as it was sent.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NoReturn, final
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from indelible.errors import InvalidRequest, PayloadTooLarge
+from indelible.json_text import decode_json, encode_json
+from indelible.limits import (
+    CONTENT_TYPE_LENGTH_MAX,
+    EVENT_SIZE_BYTES_MAX,
+    METADATA_SIZE_BYTES_MAX,
+    NAME_LENGTH_MAX,
+    SNAPSHOT_SIZE_BYTES_MAX,
+    TAG_LENGTH_MAX,
+    TAGS_PER_EVENT_MAX,
+    VERSION_MAX,
+)
+
+JSON_CONTENT_TYPE: Final = "application/json"
+BINARY_CONTENT_TYPE: Final = "application/octet-stream"
+HASH_BEFORE_FIRST: Final = bytes(32)
+"""What stands for the previous event's hash in the hash of the event at position 1."""
+
+# Control characters (Cc), and surrogates, which are not characters and have no UTF-8.
+_NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTENT_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:; ?[A-Za-z0-9=_.+\"-]+)*")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_quote = json.encoder.encode_basestring
+
+
+def check_name(value: object, pointer: str, length_max: int = NAME_LENGTH_MAX) -> str:
+    """Refuse a name that is not a string, is empty or too long, or holds control characters."""
+    if not isinstance(value, str):
+        raise InvalidRequest(f"must be a string, not {type(value).__name__}", pointer=pointer)
+    if not 0 < len(value) <= length_max:
+        raise InvalidRequest(f"must be 1 to {length_max} characters long, not {len(value)}", pointer=pointer)
+    if not value.isprintable() and _NOT_IN_NAMES.search(value):
+        raise InvalidRequest("must not contain control characters or surrogates", pointer=pointer)
+    return value
+
+
+def check_aggregate_type(value: object, pointer: str = "/aggregate_type") -> str:
+    name = check_name(value, pointer)
+    if "-" in name:
+        raise InvalidRequest('must not contain "-"', pointer=pointer)
+    return name
+
+
+def check_tags(tags: Iterable[str], pointer: str = "/tags") -> tuple[str, ...]:
+    """Tags as a sorted tuple without repeats."""
+    if isinstance(tags, (str, bytes)):
+        raise InvalidRequest("must be a list of strings, not one string", pointer=pointer)
+    checked = tuple(sorted({check_name(tag, f"{pointer}/{i}", TAG_LENGTH_MAX) for i, tag in enumerate(tags)}))
+    if len(checked) > TAGS_PER_EVENT_MAX:
+        raise InvalidRequest(f"at most {TAGS_PER_EVENT_MAX} tags, not {len(checked)}", pointer=pointer)
+    return checked
+
+
+def check_version(value: object, pointer: str, least: int = 1) -> int:
+    """Refuse a version or position that is not an integer from ``least`` to 2^53 - 1."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRequest(f"must be an integer, not {type(value).__name__}", pointer=pointer)
+    if not least <= value <= VERSION_MAX:
+        raise InvalidRequest(f"must be from {least} to {VERSION_MAX}", pointer=pointer)
+    return value
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a content type says that event_data is JSON and not opaque bytes."""
+    media_type = content_type.partition(";")[0].lower()
+    return media_type == JSON_CONTENT_TYPE or media_type.endswith("+json")
+
+
+def new_event_id() -> UUID:
+    """A UUID version 7: unique, and near its neighbours in time, which keeps the index on event ids compact."""
+    return uuid7()
+
+
+class AggregateKey(msgspec.Struct, frozen=True):
+    """What names an aggregate. Made of unchecked parts; :meth:`checked` refuses bad ones."""
+
+    aggregate_type: str
+    aggregate_id: str
+
+    @classmethod
+    def checked(cls, aggregate_type: object, aggregate_id: object, pointer: str = "") -> "AggregateKey":
+        return cls(
+            check_aggregate_type(aggregate_type, f"{pointer}/aggregate_type"),
+            check_name(aggregate_id, f"{pointer}/aggregate_id"),
+        )
+
+    @classmethod
+    def from_stream(cls, stream: str) -> "AggregateKey":
+        """The key that a stream name ``{aggregate_type}-{aggregate_id}`` stands for."""
+        aggregate_type, _, aggregate_id = stream.partition("-")
+        return cls.checked(aggregate_type, aggregate_id)
+
+    @property
+    def stream(self) -> str:
+        return f"{self.aggregate_type}-{self.aggregate_id}"
+
+
+@final
+class NewEvent:
+    """An event that is to be appended. Immutable; equal when all that would be stored is equal.
+
+    ``event_data`` is any JSON value; bytes where ``content_type`` is not JSON. ``event_id`` is made here when not
+    given: keep the object and append it again, and the store knows it as the same event. Raises
+    :class:`InvalidRequest` with the JSON pointer of the bad field. Limits: ``indelible.limits``.
+    """
+
+    __slots__ = ("content_type", "event_data_raw", "event_id", "event_type", "metadata_raw", "tags")
+
+    event_id: UUID
+    event_type: str
+    event_data_raw: bytes
+    """JSON text in UTF-8 without white space; the bytes themselves where content_type is not JSON."""
+    metadata_raw: bytes
+    """JSON text of an object."""
+    tags: tuple[str, ...]
+    """Sorted, without repeats."""
+    content_type: str
+
+    def __init__(
+        self,
+        event_type: str,
+        event_data: Any = None,
+        *,
+        event_id: UUID | str | None = None,
+        metadata: Mapping[str, Any] | msgspec.Raw | None = None,
+        tags: Iterable[str] = (),
+        content_type: str | None = None,
+    ) -> None:
+        if content_type is None:
+            content_type = BINARY_CONTENT_TYPE if isinstance(event_data, (bytes, bytearray)) else JSON_CONTENT_TYPE
+        assign = object.__setattr__
+        assign(self, "event_type", check_name(event_type, "/event_type"))
+        assign(self, "event_id", new_event_id() if event_id is None else _check_event_id(event_id))
+        assign(self, "content_type", _check_content_type(content_type))
+        assign(self, "event_data_raw", _encode_event_data(event_data, content_type))
+        assign(self, "metadata_raw", _encode_metadata(metadata))
+        assign(self, "tags", check_tags(tags) if tags else ())
+        if self.size_bytes > EVENT_SIZE_BYTES_MAX:
+            raise PayloadTooLarge(
+                f"event_data and metadata take {self.size_bytes} bytes, more than {EVENT_SIZE_BYTES_MAX}",
+                pointer="/event_data", size_bytes_max=EVENT_SIZE_BYTES_MAX,
+            )  # fmt: skip
+
+    @property
+    def event_data(self) -> Any:
+        return decode_json(self.event_data_raw) if is_json(self.content_type) else self.event_data_raw
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        value: dict[str, Any] = decode_json(self.metadata_raw)
+        return value
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of event_data and metadata."""
+        return len(self.event_data_raw) + len(self.metadata_raw)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a NewEvent is immutable; cannot set {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a NewEvent is immutable; cannot delete {name}")
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NewEvent) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"NewEvent({self.event_type!r}, {self.event_data!r}, event_id={str(self.event_id)!r})"
+
+
+def _check_event_id(value: object) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    try:
+        if isinstance(value, str) and len(value) == 36:
+            return UUID(value)
+    except ValueError:
+        pass
+    raise InvalidRequest('must be a UUID such as "01890a5d-ac96-774b-bcce-b302099a8057"', pointer="/event_id")
+
+
+def _check_content_type(value: str) -> str:
+    if value == JSON_CONTENT_TYPE:
+        return value
+    check_name(value, "/content_type", CONTENT_TYPE_LENGTH_MAX)
+    if not _CONTENT_TYPE.fullmatch(value):
+        raise InvalidRequest('must be a media type such as "application/json"', pointer="/content_type")
+    return value
+
+
+def _encode_event_data(event_data: Any, content_type: str) -> bytes:
+    if not is_json(content_type):
+        if isinstance(event_data, (bytes, bytearray)):
+            return bytes(event_data)
+        raise InvalidRequest(f"must be bytes, because content_type is {content_type}", pointer="/event_data")
+    if isinstance(event_data, (bytes, bytearray)):
+        raise InvalidRequest("bytes need a content_type that is not JSON", pointer="/event_data")
+    try:
+        return encode_json(event_data)
+    except InvalidRequest as error:
+        raise error.under("/event_data") from None
+
+
+def _encode_metadata(metadata: Mapping[str, Any] | msgspec.Raw | None) -> bytes:
+    if not metadata:
+        return b"{}"
+    try:
+        encoded = encode_json(metadata if isinstance(metadata, (dict, msgspec.Raw)) else dict(metadata))
+    except InvalidRequest as error:
+        raise error.under("/metadata") from None
+    except (TypeError, ValueError):
+        encoded = b""
+    if not encoded.startswith(b"{"):
+        raise InvalidRequest("must be a JSON object", pointer="/metadata")
+    if len(encoded) > METADATA_SIZE_BYTES_MAX:
+        raise PayloadTooLarge(
+            f"takes {len(encoded)} bytes, more than {METADATA_SIZE_BYTES_MAX}",
+            pointer="/metadata", size_bytes_max=METADATA_SIZE_BYTES_MAX,
+        )  # fmt: skip
+    return encoded
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the log, as JSON has it on the wire: one struct decodes and encodes both."""
+
+    event_id: UUID
+    event_type: str
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    position: int
+    timestamp: datetime
+    """UTC, microseconds."""
+    event_data_raw: msgspec.Raw = msgspec.field(name="event_data", default=msgspec.Raw(b""))
+    """JSON text; empty where content_type is not JSON."""
+    event_data_base64: str | msgspec.UnsetType = msgspec.UNSET
+    metadata_raw: msgspec.Raw = msgspec.field(name="metadata")
+    tags: tuple[str, ...]
+    content_type: str
+    hash: str
+    """SHA-256, 64 hexadecimal digits. See :func:`event_hash`."""
+
+    @property
+    def key(self) -> AggregateKey:
+        return AggregateKey(self.aggregate_type, self.aggregate_id)
+
+    @property
+    def event_data(self) -> Any:
+        """The JSON value; bytes where content_type is not JSON."""
+        if self.event_data_base64 is msgspec.UNSET:
+            return decode_json(bytes(self.event_data_raw))
+        return base64.b64decode(self.event_data_base64)
+
+    @property
+    def event_data_bytes(self) -> bytes:
+        """The JSON text, or the bytes themselves where content_type is not JSON."""
+        if self.event_data_base64 is msgspec.UNSET:
+            return bytes(self.event_data_raw)
+        return base64.b64decode(self.event_data_base64)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        value: dict[str, Any] = decode_json(bytes(self.metadata_raw))
+        return value
+
+
+_recorded_event_decoder: Final = msgspec.json.Decoder(RecordedEvent)
+
+
+def decode_event(line: bytes) -> RecordedEvent:
+    """The event that one JSON line holds."""
+    return _recorded_event_decoder.decode(line)
+
+
+def decode_events(lines: bytes) -> tuple[RecordedEvent, ...]:
+    """The events of NDJSON text; empty text holds none."""
+    return tuple(_recorded_event_decoder.decode_lines(lines)) if lines else ()
+
+
+def format_timestamp(timestamp_us: int) -> str:
+    """RFC 3339 in UTC with six decimals, the one form that the log uses; ``timestamp_us`` counts from 1970."""
+    return f"{(_EPOCH + timestamp_us * _MICROSECOND).strftime('%Y-%m-%dT%H:%M:%S')}.{timestamp_us % 1_000_000:06d}Z"
+
+
+def timestamp_to_us(timestamp: datetime) -> int:
+    """Microseconds since 1970. ``timestamp`` must carry a time zone."""
+    return (timestamp - _EPOCH) // _MICROSECOND
+
+
+def unhashed_line(event: NewEvent, key: AggregateKey, version: int, position: int, timestamp: str) -> bytes:
+    """The event's canonical encoding: its JSON line without ``hash``. Every engine renders events in this form,
+    so anyone who has exported lines can check the hash chain with nothing but SHA-256."""
+    if is_json(event.content_type):
+        name, data = b"event_data", event.event_data_raw
+    else:
+        name, data = b"event_data_base64", b'"%b"' % base64.b64encode(event.event_data_raw)
+    head = (
+        f'{{"event_id":"{event.event_id}","event_type":{_quote(event.event_type)},'
+        f'"aggregate_type":{_quote(key.aggregate_type)},"aggregate_id":{_quote(key.aggregate_id)},'
+        f'"version":{version},"position":{position},"timestamp":"{timestamp}",'
+    )
+    tags = ",".join(map(_quote, event.tags))
+    tail = f',"tags":[{tags}],"content_type":{_quote(event.content_type)}}}'
+    return b'%b"%b":%b,"metadata":%b%b' % (head.encode(), name, data, event.metadata_raw, tail.encode())
+
+
+def event_hash(previous_hash: bytes, unhashed: bytes) -> bytes:
+    """SHA-256(previous event's hash ‖ the event's JSON line without ``hash``): 32 bytes."""
+    return hashlib.sha256(previous_hash + unhashed).digest()
+
+
+def hashed_line(unhashed: bytes, digest: bytes) -> bytes:
+    """The event's full JSON line: the canonical encoding with ``hash`` as its last member."""
+    return b'%b,"hash":"%b"}' % (unhashed[:-1], digest.hex().encode())
+
+
+_HASH_TAIL_LENGTH: Final = len(b',"hash":""}') + 64
+
+
+def split_hashed_line(line: bytes) -> tuple[bytes, bytes]:
+    """The canonical encoding and the hash of a full JSON line. Raises ValueError when it does not end in a hash."""
+    tail = line[-_HASH_TAIL_LENGTH:]
+    if not (tail.startswith(b',"hash":"') and tail.endswith(b'"}')):
+        raise ValueError("the line does not end in a hash")
+    return line[:-_HASH_TAIL_LENGTH] + b"}", bytes.fromhex(tail[9:-2].decode("ascii"))
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A saved state of an aggregate at a version: an aid to replay, never the truth."""
+
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    timestamp: datetime
+    """When it was saved; UTC."""
+    state_raw: msgspec.Raw = msgspec.field(name="state")
+    metadata_raw: msgspec.Raw = msgspec.field(name="metadata", default=msgspec.Raw(b"{}"))
+
+    @property
+    def key(self) -> AggregateKey:
+        return AggregateKey(self.aggregate_type, self.aggregate_id)
+
+    @property
+    def state(self) -> Any:
+        return decode_json(bytes(self.state_raw))
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        value: dict[str, Any] = decode_json(bytes(self.metadata_raw))
+        return value
+
+
+def encode_snapshot_state(state: Any, metadata: Mapping[str, Any] | msgspec.Raw | None) -> tuple[bytes, bytes]:
+    """JSON text of a snapshot's state and metadata, checked against the limits."""
+    try:
+        encoded = encode_json(state)
+    except InvalidRequest as error:
+        raise error.under("/state") from None
+    encoded_metadata = _encode_metadata(metadata)
+    if len(encoded) + len(encoded_metadata) > SNAPSHOT_SIZE_BYTES_MAX:
+        raise PayloadTooLarge(
+            f"state and metadata take more than {SNAPSHOT_SIZE_BYTES_MAX} bytes",
+            pointer="/state", size_bytes_max=SNAPSHOT_SIZE_BYTES_MAX,
+        )  # fmt: skip
+    return encoded, encoded_metadata

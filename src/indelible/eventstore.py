@@ -1,0 +1,328 @@
+"""The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, Self
+from uuid import UUID
+
+import msgspec
+
+from indelible.conditions import AppendCondition, ExpectedVersion, check_expected_version
+from indelible.errors import InvalidRequest, PayloadTooLarge
+from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot, decode_events
+from indelible.limits import PAGE_EVENTS_DEFAULT, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
+
+# --- Appending -------------------------------------------------------------------------------------------------------
+
+
+class AggregateAppend(msgspec.Struct, frozen=True):
+    """Events for one aggregate, in order, and the version that it is expected to have before them."""
+
+    key: AggregateKey
+    events: tuple[NewEvent, ...]
+    expected_version: ExpectedVersion = "any"
+
+    @classmethod
+    def of(
+        cls,
+        aggregate_type: str,
+        aggregate_id: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: ExpectedVersion = "any",
+    ) -> "AggregateAppend":
+        return cls(AggregateKey(aggregate_type, aggregate_id), tuple(events), expected_version)
+
+    def checked(self, pointer: str = "") -> "AggregateAppend":
+        key = AggregateKey.checked(self.key.aggregate_type, self.key.aggregate_id, pointer)
+        expected_version = check_expected_version(self.expected_version, f"{pointer}/expected_version")
+        if not self.events:
+            raise InvalidRequest("must hold at least one event", pointer=f"{pointer}/events")
+        for i, event in enumerate(self.events):
+            if not isinstance(event, NewEvent):
+                raise InvalidRequest("must be a NewEvent", pointer=f"{pointer}/events/{i}")
+        return AggregateAppend(key, tuple(self.events), expected_version)
+
+
+class AppendRequest(msgspec.Struct, frozen=True):
+    """One append, stored whole or not at all. Each aggregate stands in it once."""
+
+    appends: tuple[AggregateAppend, ...]
+    condition: AppendCondition | None = None
+
+    @property
+    def event_count(self) -> int:
+        return sum(len(append.events) for append in self.appends)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(event.size_bytes for append in self.appends for event in append.events)
+
+    def checked(self) -> "AppendRequest":
+        """The same request, every part of it checked. Raises :class:`InvalidRequest` naming the first bad field."""
+        if not self.appends:
+            raise InvalidRequest("must hold at least one append", pointer="/appends")
+        single = len(self.appends) == 1 and self.condition is None
+        appends = tuple(append.checked("" if single else f"/appends/{i}") for i, append in enumerate(self.appends))
+        condition = self.condition.checked() if self.condition is not None else None
+        request = AppendRequest(appends, condition)
+        request._check_uniqueness(single)
+        request._check_size(single)
+        return request
+
+    def _check_uniqueness(self, single: bool) -> None:
+        if single and len(self.appends[0].events) == 1:
+            return
+        keys: set[AggregateKey] = set()
+        ids: set[UUID] = set()
+        for i, append in enumerate(self.appends):
+            prefix = "" if single else f"/appends/{i}"
+            if append.key in keys:
+                raise InvalidRequest("the aggregate stands twice in the request", pointer=f"{prefix}/aggregate_id")
+            keys.add(append.key)
+            for j, event in enumerate(append.events):
+                if event.event_id in ids:
+                    pointer = f"{prefix}/events/{j}/event_id"
+                    raise InvalidRequest("the event id stands twice in the request", pointer=pointer)
+                ids.add(event.event_id)
+
+    def _check_size(self, single: bool) -> None:
+        pointer = "/events" if single else "/appends"
+        if self.event_count > REQUEST_EVENTS_MAX:
+            raise PayloadTooLarge(
+                f"holds {self.event_count} events, more than {REQUEST_EVENTS_MAX}",
+                pointer=pointer, events_max=REQUEST_EVENTS_MAX,
+            )  # fmt: skip
+        if self.size_bytes > REQUEST_SIZE_BYTES_MAX:
+            raise PayloadTooLarge(
+                f"holds {self.size_bytes} bytes of payload, more than {REQUEST_SIZE_BYTES_MAX}",
+                pointer=pointer, size_bytes_max=REQUEST_SIZE_BYTES_MAX,
+            )  # fmt: skip
+
+
+class AppendedEvent(msgspec.Struct, frozen=True):
+    """Where one appended event stands."""
+
+    event_id: UUID
+    version: int
+    position: int
+
+
+class AppendResult(msgspec.Struct, frozen=True):
+    """What an append to one aggregate did: the same when it is sent again, but for ``replayed``."""
+
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    """The aggregate's version right after the append."""
+    position: int
+    """Position of the append's last event in this aggregate."""
+    events: tuple[AppendedEvent, ...]
+    replayed: bool = False
+    """Whether the events were stored before this call."""
+
+
+class AtomicAppendResult(msgspec.Struct, frozen=True):
+    """What an atomic append did, one result an aggregate, in the order of the request."""
+
+    position: int
+    """Position of the append's last event."""
+    results: tuple[AppendResult, ...]
+    replayed: bool = False
+
+
+# --- Reading ---------------------------------------------------------------------------------------------------------
+
+
+class AggregatePage(msgspec.Struct, frozen=True):
+    """Some events of one aggregate, in the order asked for."""
+
+    lines: bytes
+    """The events as NDJSON, without a line end after the last; ready to send on."""
+    count: int
+    version: int
+    """The aggregate's version when the page was read."""
+    next_version: int | None
+    """Where the next page starts (``from_version``, or ``to_version`` when reading backward); None at the end."""
+
+    @property
+    def events(self) -> tuple[RecordedEvent, ...]:
+        return decode_events(self.lines)
+
+
+class FeedPage(msgspec.Struct, frozen=True):
+    """Some events of the log, in the order asked for.
+
+    A page may be short, or empty, without being the last: a filtered page looks at a bounded part of the log. Go on
+    from ``cursor`` until ``at_end``.
+    """
+
+    lines: bytes
+    """The events as NDJSON, without a line end after the last; ready to send on."""
+    count: int
+    cursor: Cursor
+    """How far the page has come: ``after`` of the next page."""
+    at_end: bool
+    """Whether the page reached the head (backward: position 1), or the end of the query's time window."""
+
+    @property
+    def events(self) -> tuple[RecordedEvent, ...]:
+        return decode_events(self.lines)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The last committed position (0 in an empty store), and the cursor of a reader that has come there."""
+
+    position: int
+    cursor: Cursor
+
+
+class AggregateInfo(msgspec.Struct, frozen=True):
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    first_timestamp: datetime
+    last_timestamp: datetime
+
+
+class AggregateList(msgspec.Struct, frozen=True):
+    """A page of the catalogue, ordered by aggregate_type and aggregate_id (as UTF-8 bytes)."""
+
+    aggregates: tuple[AggregateInfo, ...]
+    cursor: str
+    at_end: bool
+
+
+class EventTypeInfo(msgspec.Struct, frozen=True):
+    """How many events of one type the aggregates of one type hold."""
+
+    event_type: str
+    aggregate_type: str
+    events: int
+
+
+class AggregateTypeInfo(msgspec.Struct, frozen=True):
+    aggregate_type: str
+    aggregates: int
+    events: int
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What rebuilds an aggregate's state: the newest snapshot, if any, and the events after it."""
+
+    snapshot: Snapshot | None
+    page: AggregatePage
+
+
+class EventStore(Protocol):
+    """The one door to a store. Methods raise :class:`indelible.errors.IndelibleError` and nothing else on purpose.
+
+    All methods may be called concurrently. An append that is cancelled, or that raises ``OutcomeUnknown``, may still be
+    stored; appending the same :class:`NewEvent` objects again is always safe and tells.
+    """
+
+    async def append(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: ExpectedVersion = "any",
+    ) -> AppendResult:
+        """Append events to one aggregate, whole or not at all. Returns once they are on stable storage.
+
+        Raises ``InvalidRequest``, ``PayloadTooLarge``, ``VersionConflict``, ``EventIdConflict``, ``Overloaded``,
+        ``StorageFull``, ``ShuttingDown`` (nothing stored) and ``OutcomeUnknown``.
+        """
+        ...
+
+    async def append_atomic(
+        self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
+    ) -> AtomicAppendResult:
+        """Append to many aggregates, whole or not at all. Also raises ``ConditionFailed``."""
+        ...
+
+    async def read_aggregate(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        from_version: int | None = None,
+        to_version: int | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> AggregatePage:
+        """A page of one aggregate's events; both versions inclusive. Backward starts at ``to_version``.
+
+        Raises ``AggregateNotFound`` when it has no events. Versions above the aggregate's give an empty page.
+        """
+        ...
+
+    async def read_feed(
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> FeedPage:
+        """A page of the log. ``after`` is exclusive, in the direction of reading; None starts at the first event, or
+        at the head when reading backward. A cursor past the head is ``InvalidRequest``."""
+        ...
+
+    async def get_event(self, event_id: UUID) -> RecordedEvent:
+        """One event. Raises ``EventNotFound``."""
+        ...
+
+    async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
+        """Raises ``AggregateNotFound``."""
+        ...
+
+    async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
+        """The newest snapshot (not above ``at_version``) and a first page of the events after it, up to ``at_version``.
+
+        Raises ``AggregateNotFound``. When ``page.next_version`` is not None, read on with :meth:`read_aggregate`.
+        """
+        ...
+
+    async def save_snapshot(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        version: int,
+        state: Any,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Save a state; one that is saved already at this version is replaced. A version above the aggregate's is
+        ``InvalidRequest``, an aggregate without events ``AggregateNotFound``."""
+        ...
+
+    async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
+        """The newest snapshot, not above ``at_version`` if given. Raises ``SnapshotNotFound``."""
+        ...
+
+    async def head(self) -> Head: ...
+
+    async def event_types(self) -> tuple[EventTypeInfo, ...]:
+        """Every pair of event type and aggregate type, ordered by both."""
+        ...
+
+    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+        """Every aggregate type, ordered by name."""
+        ...
+
+    async def list_aggregates(
+        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+    ) -> AggregateList:
+        """A page of the aggregates. ``after`` is the cursor of an earlier page."""
+        ...
+
+    async def aclose(self) -> None:
+        """Finish what is in flight and let go of everything. May be called twice."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...

@@ -1,0 +1,110 @@
+"""Every bound of the store, in one place, each with its reason.
+
+Sizes are in bytes, times in seconds, unless the name says otherwise. A caller that goes over a bound gets an error
+that names the field and the bound; nothing is stored.
+"""
+
+from typing import Final
+
+# --- One event -------------------------------------------------------------------------------------------------------
+
+EVENT_SIZE_BYTES_MAX: Final = 1024 * 1024
+"""event_data and metadata of one event together. Larger payloads belong in an object store, linked from the event."""
+
+METADATA_SIZE_BYTES_MAX: Final = 64 * 1024
+"""metadata is for correlation ids, actors and trace headers, not for a second payload."""
+
+JSON_DEPTH_MAX: Final = 100
+"""Nesting of arrays and objects. Keeps every recursive JSON reader, the consumers' too, far from its stack limit."""
+
+NAME_LENGTH_MAX: Final = 255
+"""Characters in aggregate_type, aggregate_id and event_type. Index keys stay short enough to keep index pages full."""
+
+TAG_LENGTH_MAX: Final = 255
+"""Characters in one tag. Tags are index keys."""
+
+TAGS_PER_EVENT_MAX: Final = 32
+"""Each tag is one more index row written with the event."""
+
+CONTENT_TYPE_LENGTH_MAX: Final = 127
+"""Characters in content_type; real media types are shorter (RFC 6838 allows 127 for each half)."""
+
+# --- One append request ----------------------------------------------------------------------------------------------
+
+REQUEST_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Body of one request. Bounds what one connection can make the server hold in memory."""
+
+REQUEST_EVENTS_MAX: Final = 10_000
+"""Events in one request, all aggregates together. Bounds how long one request can hold the writer."""
+
+CONDITION_ITEMS_MAX: Final = 64
+"""Items in one append condition; each is one index probe while the writer is held."""
+
+QUERY_NAMES_MAX: Final = 128
+"""event_types, aggregate_types or tags in one query item, each; every one is an index range to merge."""
+
+VERSION_MAX: Final = 2**53 - 1
+"""Largest version or position in any API: the largest integer that every JSON reader keeps exactly."""
+
+# --- The append queue ------------------------------------------------------------------------------------------------
+
+QUEUE_REQUESTS_MAX: Final = 8_192
+"""Append requests that wait for the writer. At 10,000/s this is under one second of work; beyond it callers get 503."""
+
+QUEUE_SIZE_BYTES_MAX: Final = 128 * 1024 * 1024
+"""Payload bytes that wait for the writer; bounds memory when requests are large."""
+
+BATCH_EVENTS_MAX: Final = 4_096
+"""Events in one commit, unless one request alone has more. Keeps one commit, and so everyone's wait, short."""
+
+BATCH_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Payload bytes in one commit, unless one request alone has more."""
+
+RETRY_AFTER_S: Final = 1
+"""What an overloaded server tells callers to wait. The queue drains in less."""
+
+# --- Reads -----------------------------------------------------------------------------------------------------------
+
+PAGE_EVENTS_DEFAULT: Final = 100
+PAGE_EVENTS_MAX: Final = 1_000
+"""Events in one page. Streaming (NDJSON) reads page after page and has no such limit."""
+
+PAGE_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""A page ends early, with at least one event, once its payloads reach this; a page is held in memory whole."""
+
+PAGE_SCAN_EVENTS_MAX: Final = 10_000
+"""Index entries that one filtered page may look at. A page that finds nothing within it comes back short or empty,
+with a cursor further on and at_end false, so a rare combination of filters can never make one read slow."""
+
+READS_WAITING_MAX: Final = 1_024
+"""Reads that wait for a reader thread; beyond it callers get 503."""
+
+# --- Snapshots -------------------------------------------------------------------------------------------------------
+
+SNAPSHOT_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""state and metadata of one snapshot together. A snapshot is read whole into memory."""
+
+# --- Server ----------------------------------------------------------------------------------------------------------
+
+CONNECTIONS_MAX: Final = 4_096
+"""Open HTTP connections; more get 503. Below the usual limit of file descriptors."""
+
+HEADER_SIZE_BYTES_MAX: Final = 32 * 1024
+"""Request line and headers together."""
+
+SHUTDOWN_GRACE_S: Final = 20
+"""How long a stopping server waits for what is in flight. Below the 30 s after which Kubernetes kills."""
+
+# --- Clients ---------------------------------------------------------------------------------------------------------
+
+CLIENT_BATCH_APPENDS_MAX: Final = 256
+"""Appends that one client sends in one POST /v1/batch."""
+
+CLIENT_APPENDS_WAITING_MAX: Final = 10_000
+"""Appends that wait in one client; further callers wait in their await, which is the backpressure."""
+
+CLIENT_TIMEOUT_S: Final = 30.0
+CLIENT_RETRY_ATTEMPTS_MAX: Final = 8
+CLIENT_RETRY_WAIT_MAX_S: Final = 5.0
+CLIENT_RETRY_TOTAL_MAX_S: Final = 60.0
+"""A retry is always safe (the event ids are the client's), so a client rides over a restart of the server."""

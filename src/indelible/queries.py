@@ -1,0 +1,152 @@
+"""What a reader asks for: which events, and from where."""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from indelible.errors import InvalidRequest
+from indelible.events import check_name
+from indelible.limits import CONDITION_ITEMS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX, VERSION_MAX
+
+Direction = Literal["forward", "backward"]
+
+
+class Cursor(str):
+    """How far a reader has come in the log. Opaque: only this class knows what is inside.
+
+    A cursor with one partition is the decimal position of the last event that the reader has passed.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def at(cls, position: int) -> "Cursor":
+        return cls(position)
+
+    @classmethod
+    def parse(cls, text: str, pointer: str = "/after") -> "Cursor":
+        """Refuse text that no store has given out as a cursor."""
+        if not isinstance(text, str):
+            raise InvalidRequest("must be a cursor: a string that an earlier answer gave", pointer=pointer)
+        if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= VERSION_MAX):
+            raise InvalidRequest("is not a cursor of this store", pointer=pointer)
+        return cls(int(text))
+
+    @property
+    def position(self) -> int:
+        """Position of the last event passed; 0 before the first."""
+        return int(self)
+
+
+START: Final = Cursor.at(0)
+"""The cursor before the first event."""
+
+
+class QueryItem(msgspec.Struct, frozen=True):
+    """One alternative of a query: any of the event types, any of the aggregate types, all of the tags.
+
+    An empty part does not restrict.
+    """
+
+    event_types: tuple[str, ...] = ()
+    aggregate_types: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @classmethod
+    def checked(
+        cls,
+        event_types: Iterable[str] = (),
+        aggregate_types: Iterable[str] = (),
+        tags: Iterable[str] = (),
+        pointer: str = "",
+    ) -> "QueryItem":
+        return cls(
+            _check_names(event_types, f"{pointer}/event_types"),
+            _check_names(aggregate_types, f"{pointer}/aggregate_types"),
+            _check_names(tags, f"{pointer}/tags", TAG_LENGTH_MAX),
+        )
+
+    @property
+    def is_unrestricted(self) -> bool:
+        return not (self.event_types or self.aggregate_types or self.tags)
+
+    def matches(self, event_type: str, aggregate_type: str, tags: Collection[str]) -> bool:
+        return (
+            (not self.event_types or event_type in self.event_types)
+            and (not self.aggregate_types or aggregate_type in self.aggregate_types)
+            and all(tag in tags for tag in self.tags)
+        )
+
+
+def _check_names(names: Iterable[str], pointer: str, *limits: int) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise InvalidRequest("must be a list of strings, not one string", pointer=pointer)
+    checked = tuple(dict.fromkeys(check_name(name, f"{pointer}/{i}", *limits) for i, name in enumerate(names)))
+    if len(checked) > QUERY_NAMES_MAX:
+        raise InvalidRequest(f"at most {QUERY_NAMES_MAX} names, not {len(checked)}", pointer=pointer)
+    return checked
+
+
+class EventQuery(msgspec.Struct, frozen=True):
+    """Which events of the log: those that match any item (all, when there is none), within a time window."""
+
+    items: tuple[QueryItem, ...] = ()
+    since: datetime | None = None
+    """Only events with this timestamp or a later one."""
+    until: datetime | None = None
+    """Only events with an earlier timestamp than this."""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        event_types: Iterable[str] = (),
+        aggregate_types: Iterable[str] = (),
+        tags: Iterable[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> "EventQuery":
+        """A query with one item, checked. ``since`` and ``until`` need a time zone."""
+        item = QueryItem.checked(event_types, aggregate_types, tags)
+        items = () if item.is_unrestricted else (item,)
+        return cls(items, check_time(since, "/since"), check_time(until, "/until"))
+
+    @property
+    def is_unrestricted(self) -> bool:
+        """Whether every event matches, the time window aside."""
+        return not self.items or any(item.is_unrestricted for item in self.items)
+
+    def matches(self, event_type: str, aggregate_type: str, tags: Collection[str]) -> bool:
+        """Whether an event matches, the time window aside."""
+        return not self.items or any(item.matches(event_type, aggregate_type, tags) for item in self.items)
+
+    def checked(self) -> "EventQuery":
+        return EventQuery(
+            check_items(self.items, "/items"), check_time(self.since, "/since"), check_time(self.until, "/until")
+        )
+
+
+def check_items(items: Iterable[QueryItem], pointer: str) -> tuple[QueryItem, ...]:
+    checked = tuple(
+        QueryItem.checked(item.event_types, item.aggregate_types, item.tags, f"{pointer}/{i}")
+        for i, item in enumerate(items)
+    )
+    if len(checked) > CONDITION_ITEMS_MAX:
+        raise InvalidRequest(f"at most {CONDITION_ITEMS_MAX} items, not {len(checked)}", pointer=pointer)
+    return checked
+
+
+def check_time(value: datetime | None, pointer: str) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidRequest("must be a time with a time zone, such as 2026-01-31T12:00:00Z", pointer=pointer)
+    try:
+        return value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise InvalidRequest("is out of range", pointer=pointer) from None
+
+
+EVERYTHING: Final = EventQuery()

@@ -1,0 +1,1 @@
+"""pytest fixtures for the tests of services that use Indelible."""
