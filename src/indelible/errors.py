@@ -21,7 +21,7 @@
     │   ├── Overloaded            overloaded            a queue is full
     │   ├── ShuttingDown          shutting_down         the store takes no more work
     │   └── StorageFull           storage_full          no space left where the store lives
-    ├── OutcomeUnknown            outcome_unknown       it may be stored or not; ask again with the same event ids
+    ├── OutcomeUnknown            outcome_unknown       it may be stored; ask again with the same event ids
     ├── StorageFailure            storage_failure       the storage returned an error; the store has stopped writing
     │   └── StoreCorrupted        store_corrupted       stored bytes are not what was written
     ├── StoreLocked               store_locked          another process has this store open
