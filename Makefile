@@ -1,0 +1,63 @@
+# make run    install what is needed and start a server on an embedded store in ./data
+# make test   install what is needed and pass every check and test
+# Others: lint, types, format, bench, lock, clean. PYTHON=python3.13 chooses the interpreter.
+
+PYTHON ?= $(shell tools/find_python.sh)
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= uv
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+.PHONY: run test lint types format bench lock clean
+
+run: $(VENV)/.runtime-installed
+	@exec $(BIN)/indelible serve --store sqlite:data $(ARGS)
+
+test: lint types
+	@tools/install_system_packages.sh curl strace wrk
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev-installed
+	$(BIN)/mypy
+
+format: $(VENV)/.dev-installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev-installed
+	@tools/install_system_packages.sh wrk
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# Needs uv. Without --upgrade in UPGRADE it keeps the versions that are locked now.
+lock:
+	$(COMPILE) $(UPGRADE) --group build -o requirements/build.txt
+	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) $(UPGRADE) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+
+$(VENV)/.created:
+	tools/create_venv.sh "$(PYTHON)" $(VENV)
+	@touch $@
+
+# Editable, so that sources need no reinstall; pyproject.toml does, for its commands and entry points.
+$(VENV)/.runtime-installed: $(VENV)/.created requirements/runtime.txt requirements/build.txt pyproject.toml
+	$(PIP_INSTALL) -r requirements/build.txt -r requirements/runtime.txt
+	$(INSTALL_SELF)
+	@touch $@
+
+$(VENV)/.dev-installed: $(VENV)/.runtime-installed requirements/dev.txt
+	$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@
