@@ -27,8 +27,8 @@
     ├── StoreLocked               store_locked          another process has this store open
     └── InternalError             internal_error        a bug
 
-Every error has a stable ``code``, a ``message`` in plain English that says what to do, and ``fields``: the values that a
-program needs, with the names that REST and gRPC use too.
+Every error has a stable ``code``, a ``message`` in plain English that says what to do, and ``fields``: the values that
+a program needs, with the names that REST and gRPC use too.
 """
 
 from typing import Any, ClassVar

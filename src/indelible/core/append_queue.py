@@ -1,8 +1,7 @@
 """Group commit: what arrives while one batch is on its way to disk forms the next batch.
 
-Nobody waits for more to come:
-an idle queue hands a single append to the engine at once. Under load the batches grow by themselves, because each commit
-takes long enough for others to arrive.
+Nobody waits for more to come: an idle queue hands a single append to the engine at once. Under load the batches grow
+by themselves, because each commit takes long enough for others to arrive.
 """
 
 import asyncio
