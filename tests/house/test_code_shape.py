@@ -1,0 +1,50 @@
+"""Small modules, small functions, nothing left for later."""
+
+import ast
+
+from house.source import ROOT, functions, line_count, matching_lines, median_length, package_files, parse, python_files
+
+MODULE_LINES_MAX = 600
+FUNCTION_LINES_MAX = 70
+FUNCTION_LINES_MEDIAN_MAX = 10
+
+# Written in pieces, so that this file does not find itself.
+LEFT_FOR_LATER = r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b"
+NOT_COVERED = r"pragma: no " + r"cover"
+BLANKET_IGNORE = r"type: ig" + r"nore(?!" + r"\[[a-z-]+\] *#)"
+BLANKET_NOQA = r"# no" + r"qa(?!: [A-Z]+\d+.* - )"
+UNEXPLAINED_SKIP = r"@pytest\.mark\.(skip|xfail)\b(?!.*rea" + r"son)"
+
+
+def test_the_rules_see_the_source():
+    assert len(package_files()) > 20
+    assert len([function for path in package_files() for function in functions(path)]) > 100
+
+
+def test_modules_are_small():
+    assert [f"{path.relative_to(ROOT)}" for path in python_files() if line_count(path) > MODULE_LINES_MAX] == []
+
+
+def test_functions_are_small():
+    every = [function for path in python_files() for function in functions(path)]
+    assert [function for function in every if function.lines > FUNCTION_LINES_MAX] == []
+    assert median_length(package_files()) <= FUNCTION_LINES_MEDIAN_MAX
+
+
+def test_nothing_is_left_for_later():
+    assert matching_lines(LEFT_FOR_LATER, python_files()) == []
+    assert matching_lines(NOT_COVERED, python_files()) == []
+
+
+def test_every_suppression_has_its_code_and_reason():
+    """``type: ignore[code]  # reason``, ``noqa: CODE - reason``, ``skip(reason=...)``."""
+    assert matching_lines(BLANKET_IGNORE, python_files()) == []
+    assert matching_lines(BLANKET_NOQA, package_files()) == []
+    assert matching_lines(UNEXPLAINED_SKIP, python_files()) == []
+
+
+def test_modules_say_what_they_are_for():
+    silent = [
+        path.relative_to(ROOT) for path in python_files() if parse(path).body and not ast.get_docstring(parse(path))
+    ]
+    assert silent == []

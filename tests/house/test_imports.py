@@ -1,0 +1,23 @@
+"""What importing a part loads. import-linter checks the rest of the import rules."""
+
+import subprocess
+import sys
+
+SERVER_ONLY = {"apsw", "prometheus_client", "starlette", "uvicorn", "uvloop", "indelible.server", "indelible.engines"}
+
+
+def _loaded_by(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(result.stdout.split())
+
+
+def test_the_client_loads_no_server():
+    loaded = _loaded_by("import indelible.client")
+    assert "aiohttp" in loaded
+    assert loaded & SERVER_ONLY == set()
+
+
+def test_the_domain_loads_no_transport():
+    loaded = _loaded_by("import indelible.eventstore")
+    assert loaded & (SERVER_ONLY | {"aiohttp", "indelible.wire"}) == set()

@@ -1,0 +1,59 @@
+"""Dependencies are bounded and pinned; nothing committed names a package registry."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from house.source import ROOT, committed_files
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+DEPENDENCIES = PROJECT["project"]["dependencies"]
+GROUPS = PROJECT["dependency-groups"]
+# Written in pieces, so that this file does not find itself.
+REGISTRIES = re.compile(r"pypi\.(?:org)|python" + r"hosted\.org|deb\.debian\." + r"org|npm" + r"js\.(?:com|org)")
+
+
+def _locked(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / name).read_text("utf-8")
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)[^\n]*\\\n +--hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    assert len(pinned) == len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)), f"an entry of {name} has no hash"
+    return {canonicalize_name(package): version for package, version in pinned}
+
+
+@pytest.mark.parametrize("text", [*DEPENDENCIES, *GROUPS["dev"], *GROUPS["build"]])
+def test_every_dependency_has_a_lower_bound(text: str):
+    operators = {specifier.operator for specifier in Requirement(text).specifier}
+    assert operators & {">=", "==", "~="}, text
+
+
+@pytest.mark.parametrize(
+    ("lock", "wanted"),
+    [("runtime.txt", DEPENDENCIES), ("dev.txt", [*DEPENDENCIES, *GROUPS["dev"]]), ("build.txt", GROUPS["build"])],
+)
+def test_the_lock_files_fit_the_project(lock: str, wanted: list[str]):
+    locked = _locked(lock)
+    for requirement in map(Requirement, wanted):
+        version = locked.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is not in {lock}; run make lock"
+        assert requirement.specifier.contains(version), f"{requirement} is not {version} of {lock}; run make lock"
+
+
+def test_development_uses_the_versions_that_run():
+    runtime, dev = _locked("runtime.txt"), _locked("dev.txt")
+    assert {name: dev.get(name) for name in runtime} == runtime
+
+
+def test_no_file_names_a_package_registry():
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in committed_files()
+        if (match := REGISTRIES.search(path.read_bytes().decode("utf-8", errors="replace")))
+    ]
+    assert found == []
+
+
+def test_the_ci_runs_what_developers_run():
+    assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
