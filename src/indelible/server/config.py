@@ -1,0 +1,220 @@
+"""Settings: command-line flags override ``INDELIBLE_*`` variables, those override a TOML file, that the defaults.
+
+Imports nothing heavy: every command loads this.
+"""
+
+import contextlib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from indelible.errors import InvalidRequest
+from indelible.limits import SHUTDOWN_GRACE_S
+
+LogFormat = Literal["console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+CONFIG_FILE_DEFAULT: Final = "indelible.toml"
+"""Read from the working directory when it is there and no other file is named."""
+CONFIG_VARIABLE: Final = "INDELIBLE_CONFIG"
+
+
+class Address(NamedTuple):
+    """Where a server listens. ``host`` is without the brackets of an IPv6 address; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting, checked."""
+
+    store: str = "sqlite:data/indelible.db"
+    """Store URL: where a server, or a command without ``url``, keeps its events."""
+    url: str | None = None
+    """A server that commands talk to instead of opening ``store``. ``serve`` does not use it."""
+    http: Address = Address("127.0.0.1", 8080)
+    log_format: LogFormat = "console"
+    log_level: LogLevel = "info"
+    shutdown_grace_s: float = float(SHUTDOWN_GRACE_S)
+    """How long a stopping server waits for what is in flight."""
+
+
+class Source(NamedTuple):
+    """Where a setting's value comes from; the higher rank wins."""
+
+    rank: int
+    name: str
+    """ "--http", "INDELIBLE_HTTP", the TOML file's path or "default"."""
+
+
+_DEFAULT: Final = Source(0, "default")
+
+
+class LoadedSettings(NamedTuple):
+    settings: Settings
+    sources: Mapping[str, Source]
+    """By setting."""
+
+    @property
+    def url_for_commands(self) -> str | None:
+        """The server that commands talk to; None when they open ``store``, because no ``url`` is given or because
+        ``store`` is given in a stronger place."""
+        overridden = self.sources["store"].rank > self.sources["url"].rank
+        return None if overridden else self.settings.url
+
+
+class _Given(NamedTuple):
+    value: object
+    source: Source
+
+
+def load_settings(
+    flags: Mapping[str, object] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    config_file: str | os.PathLike[str] | None = None,
+) -> LoadedSettings:
+    """Gather and check the settings.
+
+    ``flags`` are by setting name; None stands for a flag that was not given. Raises :class:`InvalidRequest` whose
+    message names the setting, what is allowed and the source, with the fields ``pointer`` and ``source``.
+    """
+    environ = os.environ if environ is None else environ
+    file = _find_file(config_file, environ)
+    given = ({} if file is None else _from_file(file)) | _from_environment(environ) | _from_flags(flags or {})
+    settings = Settings(**{name: _checked(name, one) for name, one in given.items()})
+    return LoadedSettings(settings, {name: given[name].source if name in given else _DEFAULT for name in NAMES})
+
+
+def flag_of(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def variable_of(name: str) -> str:
+    return f"INDELIBLE_{name.upper()}"
+
+
+# --- Where values come from ------------------------------------------------------------------------------------------
+
+
+def _find_file(named: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Path | None:
+    path, source = named, "--config"
+    if path is None:
+        path, source = environ.get(CONFIG_VARIABLE) or None, CONFIG_VARIABLE
+    if path is None:
+        default = Path(CONFIG_FILE_DEFAULT)
+        return default if default.is_file() else None
+    if not Path(path).is_file():
+        raise InvalidRequest(f"{source}: no such file: {path}", pointer="/config", source=source)
+    return Path(path)
+
+
+def _from_file(file: Path) -> dict[str, _Given]:
+    try:
+        table = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"cannot read {file}: {error}", pointer="/config", source=str(file)) from None
+    unknown = [name for name in table if name not in NAMES]
+    if unknown:
+        raise InvalidRequest(
+            f"{file}: unknown setting {unknown[0]!r}; allowed are {', '.join(NAMES)}",
+            pointer=f"/{unknown[0]}", source=str(file),
+        )  # fmt: skip
+    return {name: _Given(value, Source(1, str(file))) for name, value in table.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
+    # An empty variable is how shells and compose files say "not set". Unknown INDELIBLE_ variables are let be:
+    # Kubernetes makes some for a service of that name.
+    found = {name: environ.get(variable_of(name)) for name in NAMES}
+    return {name: _Given(value, Source(2, variable_of(name))) for name, value in found.items() if value}
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, _Given]:
+    return {name: _Given(value, Source(3, flag_of(name))) for name, value in flags.items() if value is not None}
+
+
+# --- Checks ----------------------------------------------------------------------------------------------------------
+
+
+def _checked(name: str, given: _Given) -> Any:
+    try:
+        return _CHECKS[name](given.value)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{name} (from {given.source.name}) must be {error}, not {given.value!r}",
+            pointer=f"/{name}", source=given.source.name,
+        ) from None  # fmt: skip
+
+
+def _store(value: object) -> str:
+    if isinstance(value, str):
+        scheme, colon, rest = value.partition(":")
+        if colon and scheme.isalpha() and (rest or scheme == "memory"):
+            return value
+    raise ValueError("a store URL such as sqlite:data/indelible.db or memory:")
+
+
+def _url(value: object) -> str:
+    if isinstance(value, str):
+        # urlsplit and .port raise ValueErrors of their own.
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(value)
+            reachable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            if reachable and not (parts.query or parts.fragment):
+                return value.rstrip("/")
+    raise ValueError("the URL of a server such as http://127.0.0.1:8080")
+
+
+def _address(value: object) -> Address:
+    if isinstance(value, str):
+        host, _, port = value.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if bracketed:
+            host = host[1:-1]
+        if host and bracketed == (":" in host) and port.isascii() and port.isdigit() and int(port) <= 65535:
+            return Address(host, int(port))
+    raise ValueError("HOST:PORT such as 127.0.0.1:8080 or [::1]:8080, with a port from 0 to 65535")
+
+
+def _one_of(*allowed: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if isinstance(value, str) and value in allowed:
+            return value
+        raise ValueError(f"one of {', '.join(allowed)}")
+
+    return check
+
+
+def _seconds(value: object) -> float:
+    problem = ValueError("a number of seconds from 0 to 3600")
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise problem
+    try:
+        seconds = float(value)
+    except ValueError:
+        raise problem from None
+    if not 0 <= seconds <= 3600:
+        raise problem
+    return seconds
+
+
+_CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "store": _store,
+    "url": _url,
+    "http": _address,
+    "log_format": _one_of("console", "json"),
+    "log_level": _one_of("debug", "info", "warning", "error"),
+    "shutdown_grace_s": _seconds,
+}
+NAMES: Final = tuple(_CHECKS)
+"""Every setting, in the order in which they are shown."""
