@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 .PHONY: run test lint types format bench lock clean
 
 run: $(VENV)/.runtime-installed
-	@exec $(BIN)/indelible serve --store sqlite:data $(ARGS)
+	@exec $(BIN)/indelible serve $(ARGS)
 
 test: lint types
 	@tools/install_system_packages.sh curl strace wrk
