@@ -13,9 +13,15 @@ def _loaded_by(statement: str) -> set[str]:
 
 
 def test_the_client_loads_no_server():
-    loaded = _loaded_by("import indelible.client")
+    loaded = _loaded_by("import indelible.client, indelible.client.http")
     assert "aiohttp" in loaded
     assert loaded & SERVER_ONLY == set()
+
+
+def test_a_client_of_a_local_store_loads_no_http_library():
+    loaded = _loaded_by("import indelible.client")
+    assert "indelible.client.async_client" in loaded
+    assert "aiohttp" not in loaded
 
 
 def test_the_domain_loads_no_transport():
