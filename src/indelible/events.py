@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, final
 from uuid import UUID
@@ -17,7 +17,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from indelible.errors import InvalidRequest, PayloadTooLarge
-from indelible.json_text import decode_json, encode_json
+from indelible.json_text import compact_strict_json, decode_json, encode_json
 from indelible.limits import (
     CONTENT_TYPE_LENGTH_MAX,
     EVENT_SIZE_BYTES_MAX,
@@ -39,6 +39,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTENT_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:; ?[A-Za-z0-9=_.+\"-]+)*")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_PREVIEW_BYTES_MAX: Final = 200
 _quote = json.encoder.encode_basestring
 
 
@@ -147,18 +148,62 @@ class NewEvent:
     ) -> None:
         if content_type is None:
             content_type = BINARY_CONTENT_TYPE if isinstance(event_data, (bytes, bytearray)) else JSON_CONTENT_TYPE
-        assign = object.__setattr__
-        assign(self, "event_type", check_name(event_type, "/event_type"))
-        assign(self, "event_id", new_event_id() if event_id is None else _check_event_id(event_id))
-        assign(self, "content_type", _check_content_type(content_type))
-        assign(self, "event_data_raw", _encode_event_data(event_data, content_type))
-        assign(self, "metadata_raw", _encode_metadata(metadata))
-        assign(self, "tags", check_tags(tags) if tags else ())
-        if self.size_bytes > EVENT_SIZE_BYTES_MAX:
-            raise PayloadTooLarge(
-                f"event_data and metadata take {self.size_bytes} bytes, more than {EVENT_SIZE_BYTES_MAX}",
-                pointer="/event_data", size_bytes_max=EVENT_SIZE_BYTES_MAX,
-            )  # fmt: skip
+        check_name(event_type, "/event_type")
+        checked_id = new_event_id() if event_id is None else _check_event_id(event_id)
+        _check_content_type(content_type)
+        data_raw = _encode_event_data(event_data, content_type)
+        _fill(
+            self,
+            event_type=event_type,
+            event_id=checked_id,
+            data_raw=data_raw,
+            metadata_raw=_encode_metadata(metadata),
+            tags=check_tags(tags),
+            content_type=content_type,
+        )
+
+    @classmethod
+    def from_strict_json(
+        cls,
+        event_type: str,
+        event_data: msgspec.Raw,
+        *,
+        event_id: UUID | None,
+        metadata: msgspec.Raw | None,
+        tags: Sequence[str],
+        content_type: str = JSON_CONTENT_TYPE,
+    ) -> "NewEvent":
+        """The same event and the same checks, but for one: that event_data and metadata are strict JSON in UTF-8.
+        For the decoder of request bodies, which has seen to that already; content_type must be JSON."""
+        check_name(event_type, "/event_type")
+        if content_type != JSON_CONTENT_TYPE:
+            _check_content_type(content_type)
+        event = cls.__new__(cls)
+        _fill(
+            event,
+            event_type=event_type,
+            event_id=new_event_id() if event_id is None else event_id,
+            data_raw=_compact(event_data, "/event_data"),
+            metadata_raw=b"{}" if metadata is None else _check_metadata(_compact(metadata, "/metadata")),
+            tags=check_tags(tags) if tags else (),
+            content_type=content_type,
+        )
+        return event
+
+    @classmethod
+    def from_recorded(cls, recorded: "RecordedEvent") -> "NewEvent":
+        """What was appended when ``recorded`` came to be: to append it again, here or to another store."""
+        event = cls.__new__(cls)
+        _fill(
+            event,
+            event_type=recorded.event_type,
+            event_id=recorded.event_id,
+            data_raw=recorded.event_data_bytes,
+            metadata_raw=bytes(recorded.metadata_raw),
+            tags=recorded.tags,
+            content_type=recorded.content_type,
+        )
+        return event
 
     @property
     def event_data(self) -> Any:
@@ -193,13 +238,38 @@ class NewEvent:
         return f"NewEvent({self.event_type!r}, {self.event_data!r}, event_id={str(self.event_id)!r})"
 
 
+def _fill(
+    event: NewEvent,
+    *,
+    event_type: str,
+    event_id: UUID,
+    data_raw: bytes,
+    metadata_raw: bytes,
+    tags: tuple[str, ...],
+    content_type: str,
+) -> None:
+    size_bytes = len(data_raw) + len(metadata_raw)
+    if size_bytes > EVENT_SIZE_BYTES_MAX:
+        raise PayloadTooLarge(
+            f"event_data and metadata take {size_bytes} bytes, more than {EVENT_SIZE_BYTES_MAX}",
+            pointer="/event_data", size_bytes_max=EVENT_SIZE_BYTES_MAX,
+        )  # fmt: skip
+    assign = object.__setattr__
+    assign(event, "event_type", event_type)
+    assign(event, "event_id", event_id)
+    assign(event, "content_type", content_type)
+    assign(event, "event_data_raw", data_raw)
+    assign(event, "metadata_raw", metadata_raw)
+    assign(event, "tags", tags)
+
+
 def _check_event_id(value: object) -> UUID:
     if isinstance(value, UUID):
         return value
     try:
-        if isinstance(value, str) and len(value) == 36:
-            return UUID(value)
-    except ValueError:
+        if isinstance(value, str):
+            return msgspec.convert(value, UUID)
+    except msgspec.ValidationError:
         pass
     raise InvalidRequest('must be a UUID such as "01890a5d-ac96-774b-bcce-b302099a8057"', pointer="/event_id")
 
@@ -235,6 +305,17 @@ def _encode_metadata(metadata: Mapping[str, Any] | msgspec.Raw | None) -> bytes:
         raise error.under("/metadata") from None
     except (TypeError, ValueError):
         encoded = b""
+    return _check_metadata(encoded)
+
+
+def _compact(text: msgspec.Raw, pointer: str) -> bytes:
+    try:
+        return compact_strict_json(bytes(text))
+    except InvalidRequest as error:
+        raise error.under(pointer) from None
+
+
+def _check_metadata(encoded: bytes) -> bytes:
     if not encoded.startswith(b"{"):
         raise InvalidRequest("must be a JSON object", pointer="/metadata")
     if len(encoded) > METADATA_SIZE_BYTES_MAX:
@@ -288,6 +369,18 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
         value: dict[str, Any] = decode_json(bytes(self.metadata_raw))
         return value
 
+    def __repr__(self) -> str:
+        return (
+            f"RecordedEvent({self.event_type!r}, {_preview(self.event_data_bytes)}, stream={self.key.stream!r}, "
+            f"version={self.version}, position={self.position}, event_id={str(self.event_id)!r})"
+        )
+
+
+def _preview(text: bytes) -> str:
+    """JSON text (or bytes), short enough for a log line or a failed assertion."""
+    shown = text[:_PREVIEW_BYTES_MAX].decode("utf-8", "backslashreplace")
+    return shown if len(text) <= _PREVIEW_BYTES_MAX else f"{shown}… ({len(text)} bytes)"
+
 
 _recorded_event_decoder: Final = msgspec.json.Decoder(RecordedEvent)
 
@@ -302,9 +395,14 @@ def decode_events(lines: bytes) -> tuple[RecordedEvent, ...]:
     return tuple(_recorded_event_decoder.decode_lines(lines)) if lines else ()
 
 
+def timestamp_from_us(timestamp_us: int) -> datetime:
+    """UTC; ``timestamp_us`` counts microseconds from 1970."""
+    return _EPOCH + timestamp_us * _MICROSECOND
+
+
 def format_timestamp(timestamp_us: int) -> str:
     """RFC 3339 in UTC with six decimals, the one form that the log uses; ``timestamp_us`` counts from 1970."""
-    return f"{(_EPOCH + timestamp_us * _MICROSECOND).strftime('%Y-%m-%dT%H:%M:%S')}.{timestamp_us % 1_000_000:06d}Z"
+    return f"{timestamp_from_us(timestamp_us).strftime('%Y-%m-%dT%H:%M:%S')}.{timestamp_us % 1_000_000:06d}Z"
 
 
 def timestamp_to_us(timestamp: datetime) -> int:
@@ -327,6 +425,13 @@ def unhashed_line(event: NewEvent, key: AggregateKey, version: int, position: in
     tags = ",".join(map(_quote, event.tags))
     tail = f',"tags":[{tags}],"content_type":{_quote(event.content_type)}}}'
     return b'%b"%b":%b,"metadata":%b%b' % (head.encode(), name, data, event.metadata_raw, tail.encode())
+
+
+def recorded_line(event: RecordedEvent) -> bytes:
+    """The full JSON line of an event that was decoded: byte for byte the line that it came from."""
+    timestamp = format_timestamp(timestamp_to_us(event.timestamp))
+    unhashed = unhashed_line(NewEvent.from_recorded(event), event.key, event.version, event.position, timestamp)
+    return hashed_line(unhashed, bytes.fromhex(event.hash))
 
 
 def event_hash(previous_hash: bytes, unhashed: bytes) -> bytes:
@@ -368,6 +473,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> Any:
         return decode_json(bytes(self.state_raw))
+
+    def __repr__(self) -> str:
+        return f"Snapshot({_preview(bytes(self.state_raw))}, stream={self.key.stream!r}, version={self.version})"
 
     @property
     def metadata(self) -> dict[str, Any]:
