@@ -1,0 +1,317 @@
+"""The SQLite engine: one file, one writing process, any number of readers.
+
+Threads: the event loop prepares a batch itself (a few microseconds a row; another thread would fight it for the
+interpreter's lock), a commit thread waits for the disk, a checkpoint thread copies the write-ahead log into the
+database file beside the commits, and a few reader threads render pages.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, TypeVar
+from uuid import UUID
+
+import apsw
+
+from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.planner import Plan
+from indelible.engines.sqlite import reads
+from indelible.engines.sqlite.connections import check_schema, connect_reader, migrations
+from indelible.engines.sqlite.process_lock import ProcessLock
+from indelible.engines.sqlite.writer import Writer, chunks
+from indelible.errors import (
+    InvalidRequest,
+    Overloaded,
+    StorageFailure,
+    StorageFull,
+    StoreCorrupted,
+)
+from indelible.events import AggregateKey, Snapshot
+from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
+from indelible.limits import READS_WAITING_MAX, RETRY_AFTER_S
+from indelible.queries import Direction, EventQuery
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+READER_THREADS: Final = 4
+INSERT_EVENTS_AT_ONCE: Final = 512
+"""Events that are inserted before the event loop gets a turn: a few milliseconds."""
+
+CHECKPOINT_FRAMES: Final = 8_192
+"""Pages in the write-ahead log (32 MiB) at which a checkpoint begins."""
+
+CATCH_UP_FRAMES_MAX: Final = 1_024
+"""Pages that the writer may wait for while the rest of a checkpoint is copied."""
+
+CHECKPOINT_ROUNDS_MAX: Final = 4
+
+
+class SqliteEngine:
+    """Implements :class:`indelible.engines.engine.Engine` over the database file ``path``; its folder is created.
+
+    ``read_only``: no lock is taken and every write is refused. ``clock_us`` gives microseconds since 1970.
+    """
+
+    capabilities = Capabilities(durable=True, read_only_beside_writer=True)
+
+    def __init__(
+        self, path: Path, *, read_only: bool = False, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    ) -> None:
+        self._path = path
+        self._read_only = read_only
+        self._clock_us = clock_us
+        self._lock = ProcessLock(path)
+        self._writer: Writer | None = None
+        self._writing = asyncio.Lock()
+        self._checkpointing: asyncio.Task[None] | None = None
+        self._failure: StorageFailure | None = None
+        self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
+        self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
+        self._reader_threads = ThreadPoolExecutor(READER_THREADS, "indelible-read")
+        self._reader = threading.local()
+        self._readers: list[apsw.Connection] = []
+        self._reads_waiting = 0
+
+    # --- Opening and closing -----------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        try:
+            if self._read_only:
+                await self._read(_check_readable)
+            else:
+                await asyncio.to_thread(self._open_writer)
+        except apsw.Error as error:
+            raise _translated(error, self._path) from error
+
+    def _open_writer(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            self._writer = Writer(self._path)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def close(self) -> None:
+        async with self._writing:
+            writer, self._writer = self._writer, None
+        if self._checkpointing is not None:
+            await self._checkpointing
+        for threads in (self._reader_threads, self._checkpoint_thread):
+            await asyncio.to_thread(threads.shutdown)
+        for connection in self._readers:
+            connection.close()
+        self._readers.clear()
+        if writer is not None:
+            await asyncio.get_running_loop().run_in_executor(self._commit_thread, self._close_writer, writer)
+        await asyncio.to_thread(self._commit_thread.shutdown)
+        self._lock.release()
+
+    def _close_writer(self, writer: Writer) -> None:
+        try:
+            if self._failure is None:
+                writer.checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except (apsw.BusyError, apsw.FullError):
+            # A reader of another process holds the log, or there is no space: the next open copies it.
+            pass
+        finally:
+            writer.close()
+
+    # --- Appending ---------------------------------------------------------------------------------------------------
+
+    async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        async with self._writing:
+            writer = self._require_writer()
+            try:
+                decided = await self._write(writer, batch)
+            except Exception as error:
+                self._give_up(writer, error)
+                raise
+            if decided.events:
+                writer.publish(decided.head)
+            self._start_checkpoint(writer)
+            return decided.outcomes
+
+    async def _write(self, writer: Writer, batch: Sequence[AppendRequest]) -> Plan:
+        decided = writer.begin(batch, self._clock_us())
+        if not decided.events:
+            writer.rollback()
+            return decided
+        for number, chunk in enumerate(chunks(decided.events, INSERT_EVENTS_AT_ONCE)):
+            if number:
+                await asyncio.sleep(0)
+            writer.insert(chunk, decided.head.timestamp_us)
+        writer.finish()
+        await self._commit(writer)
+        return decided
+
+    async def _commit(self, writer: Writer) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._commit_thread, writer.commit)
+
+    def _give_up(self, writer: Writer, error: Exception) -> None:
+        """Undo a failed write, and raise what an SQLite error means.
+
+        Only a full disk leaves the log in a known state: SQLite could not write the commit's last page, so nothing of
+        it can become durable. After any other error of SQLite the engine never writes again.
+        """
+        try:
+            writer.rollback()
+        except apsw.Error as second:
+            error = second
+        if not isinstance(error, apsw.Error):
+            return
+        translated = _translated(error, self._path)
+        if isinstance(translated, StorageFailure):
+            self._failure = translated
+        raise translated from error
+
+    def _require_writer(self) -> Writer:
+        if self._failure is not None:
+            raise StorageFailure(self._failure.message)
+        if self._writer is None:
+            raise InvalidRequest("the store is open for reading only, or closed")
+        return self._writer
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        async with self._writing:
+            writer = self._require_writer()
+            try:
+                writer.insert_snapshot(snapshot)
+                await self._commit(writer)
+            except Exception as error:
+                self._give_up(writer, error)
+                raise
+
+    # --- Checkpoints -------------------------------------------------------------------------------------------------
+
+    def _start_checkpoint(self, writer: Writer) -> None:
+        if self._checkpointing is None and writer.wal_frames() >= CHECKPOINT_FRAMES:
+            self._checkpointing = asyncio.create_task(self._checkpoint(), name="checkpoint")
+
+    async def _checkpoint(self) -> None:
+        """Copy the log into the database file beside the commits, then the little that came meanwhile between two of
+        them: only when all is copied does SQLite start the log from its beginning again."""
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(CHECKPOINT_ROUNDS_MAX):
+                await loop.run_in_executor(self._checkpoint_thread, _checkpoint_beside, self._path)
+                async with self._writing:
+                    if self._writer is None or self._failure is not None:
+                        return
+                    if self._writer.wal_frames() <= CATCH_UP_FRAMES_MAX:
+                        await loop.run_in_executor(
+                            self._commit_thread, self._writer.checkpoint, apsw.SQLITE_CHECKPOINT_PASSIVE
+                        )
+                        return
+        except (apsw.BusyError, apsw.FullError):
+            # Another process checkpoints, or there is no space for it: the next commit tries again.
+            pass
+        except apsw.Error as error:
+            # A failed sync of the database file: nothing that was acknowledged is lost (it is in the log), and nothing
+            # more may be written.
+            self._failure = StorageFailure(f"a checkpoint of {self._path} failed: {error}")
+        finally:
+            self._checkpointing = None
+
+    # --- Reading -----------------------------------------------------------------------------------------------------
+
+    async def _read(
+        self, function: Callable[Concatenate[apsw.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a read on a reader thread. The wait for a thread is bounded."""
+        if self._reads_waiting >= READS_WAITING_MAX:
+            raise Overloaded("too many reads are waiting", retry_after_s=RETRY_AFTER_S)
+        self._reads_waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._reader_threads, lambda: function(self._reader_connection(), *args, **kwargs)
+            )
+        except apsw.Error as error:
+            raise _translated(error, self._path) from error
+        finally:
+            self._reads_waiting -= 1
+
+    def _reader_connection(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._reader, "connection", None)
+        if connection is None:
+            connection = self._reader.connection = connect_reader(self._path)
+            self._readers.append(connection)
+        return connection
+
+    async def head(self) -> LogHead:
+        return self._writer.head if self._writer is not None else await self._read(reads.read_head)
+
+    async def read_aggregate(
+        self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
+    ) -> tuple[int, Lines]:
+        return await self._read(
+            reads.read_aggregate,
+            key,
+            from_version=from_version,
+            to_version=to_version,
+            direction=direction,
+            limit=limit,
+        )
+
+    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+        return await self._read(reads.read_feed, query, after=after, until=until, direction=direction, limit=limit)
+
+    async def read_event(self, event_id: UUID) -> bytes | None:
+        return await self._read(reads.read_event, event_id)
+
+    async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
+        return await self._read(reads.read_aggregate_info, key)
+
+    async def list_event_types(self) -> tuple[EventTypeInfo, ...]:
+        return await self._read(reads.list_event_types)
+
+    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+        return await self._read(reads.list_aggregate_types)
+
+    async def list_aggregates(
+        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+    ) -> tuple[AggregateInfo, ...]:
+        return await self._read(reads.list_aggregates, aggregate_type, after, limit)
+
+    async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
+        return await self._read(reads.load_snapshot, key, at_version)
+
+    async def storage_size_bytes(self) -> int:
+        files = (self._path, self._path.with_name(self._path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _check_readable(connection: apsw.Connection) -> None:
+    newest = migrations()[-1][0]
+    version = check_schema(connection)
+    if version != newest:
+        raise StorageFailure(
+            f"the store has schema version {version}, not {newest}; open it for writing once to migrate"
+        )
+
+
+def _checkpoint_beside(path: Path) -> None:
+    """Copy what is in the log now; commits go on meanwhile."""
+    connection = apsw.Connection(str(path))
+    try:
+        connection.pragma("synchronous", "FULL")
+        connection.pragma("wal_autocheckpoint", 0)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    finally:
+        connection.close()
+
+
+def _translated(error: apsw.Error, path: Path) -> StorageFailure | StorageFull:
+    """What an SQLite error means to a caller."""
+    if isinstance(error, apsw.FullError):
+        return StorageFull(f"no space is left for {path}; nothing was stored", retry_after_s=RETRY_AFTER_S)
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+        return StoreCorrupted(f"{path} is damaged: {error}")
+    if isinstance(error, apsw.CantOpenError):
+        return StorageFailure(f"cannot open {path}: {error}")
+    return StorageFailure(f"SQLite failed on {path}: {error}")

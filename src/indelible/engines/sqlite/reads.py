@@ -1,0 +1,208 @@
+"""Reads, as plain functions over a connection: each takes a few statements that run without the interpreter's lock."""
+
+from uuid import UUID
+
+import apsw
+import msgspec
+
+from indelible.engines.engine import Lines, LogHead
+from indelible.engines.sqlite.feed import Range, find_positions, time_window
+from indelible.engines.sqlite.statements import directed, fetch, statement
+from indelible.events import HASH_BEFORE_FIRST, AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
+from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
+from indelible.limits import PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX, VERSION_MAX
+from indelible.queries import Direction, EventQuery
+
+_NO_BOUND = 2**62
+
+
+def read_head(connection: apsw.Connection) -> LogHead:
+    rows = fetch(connection, statement("head"))
+    return LogHead(*rows[0]) if rows else LogHead(0, 0, HASH_BEFORE_FIRST)
+
+
+# --- Pages -----------------------------------------------------------------------------------------------------------
+
+
+class _Selection(msgspec.Struct, frozen=True):
+    """A set of events to render: a condition on the view, the column that orders it, and the condition's values."""
+
+    range: str
+    key: str
+    direction: Direction
+    values: dict[str, int | str]
+
+
+def _render(connection: apsw.Connection, selection: _Selection, count: int) -> tuple[bytes, int]:
+    """The first ``count`` events of a selection, or fewer when they take more than a page may; and how many."""
+    values = {**selection.values, "limit": count}
+    page = directed("render_page", selection.direction, range=selection.range, key=selection.key)
+    lines = fetch(connection, page, {**values, "size_bytes_max": PAGE_SIZE_BYTES_MAX})[0][0]
+    if lines is None:
+        sizes = directed("page_sizes", selection.direction, range=selection.range, key=selection.key)
+        found = msgspec.json.decode(fetch(connection, sizes, values)[0][0], type=list[int])
+        if not found:
+            return b"", 0
+        count = _fitting(found)
+        values["limit"] = count
+        # The bound is on the whole selection, of which only the first part is rendered now.
+        lines = fetch(connection, page, {**values, "size_bytes_max": _NO_BOUND})[0][0]
+    return lines or b"", count
+
+
+def _fitting(sizes_bytes: list[int]) -> int:
+    """How many events a page takes: up to the one that brings it to its size."""
+    total = 0
+    for count, size_bytes in enumerate(sizes_bytes, 1):
+        total += size_bytes
+        if total >= PAGE_SIZE_BYTES_MAX:
+            return count
+    return len(sizes_bytes)
+
+
+def _cut(low: int, high: int, direction: Direction, limit: int) -> tuple[int, int]:
+    """The first ``limit`` whole numbers of a range, in the direction of reading."""
+    return (low, min(high, low + limit - 1)) if direction == "forward" else (max(low, high - limit + 1), high)
+
+
+def read_aggregate(
+    connection: apsw.Connection,
+    key: AggregateKey,
+    *,
+    from_version: int,
+    to_version: int,
+    direction: Direction,
+    limit: int,
+) -> tuple[int, Lines]:
+    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
+    rows = fetch(connection, statement("find_aggregate"), names)
+    aggregate, version = rows[0] if rows else (0, 0)
+    low, high = max(from_version, 1), min(to_version, version)
+    if low > high:
+        return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
+    first, last = _cut(low, high, direction, limit)
+    selection = _Selection(
+        "aggregate = :aggregate AND version BETWEEN :first AND :last",
+        "version",
+        direction,
+        {"aggregate": aggregate, "first": first, "last": last},
+    )
+    lines, count = _render(connection, selection, last - first + 1)
+    reached = first + count - 1 if direction == "forward" else last - count + 1
+    return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
+
+
+def read_feed(
+    connection: apsw.Connection, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int
+) -> Lines:
+    low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
+    low, high = time_window(connection, query, low, high)
+    if low > high:
+        return Lines(b"", 0, until, True)
+    wanted = Range(low, high, direction)
+    if query.is_unrestricted:
+        return _unfiltered_page(connection, wanted, limit)
+    return _filtered_page(connection, query, wanted, until, limit)
+
+
+def _unfiltered_page(connection: apsw.Connection, wanted: Range, limit: int) -> Lines:
+    first, last = _cut(wanted.low, wanted.high, wanted.direction, limit)
+    selection = _Selection(
+        "position BETWEEN :first AND :last", "position", wanted.direction, {"first": first, "last": last}
+    )
+    lines, count = _render(connection, selection, last - first + 1)
+    reached = first + count - 1 if wanted.direction == "forward" else last - count + 1
+    return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
+
+
+def _filtered_page(connection: apsw.Connection, query: EventQuery, wanted: Range, until: int, limit: int) -> Lines:
+    found = find_positions(connection, query.items, wanted, limit, PAGE_SCAN_EVENTS_MAX)
+    reached, at_end = (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
+    if not found.positions:
+        return Lines(b"", 0, reached, at_end)
+    selection = _Selection(
+        "position IN (SELECT value FROM json_each(:positions))",
+        "position",
+        wanted.direction,
+        {"positions": msgspec.json.encode(found.positions).decode()},
+    )
+    lines, count = _render(connection, selection, len(found.positions))
+    if count < len(found.positions):
+        reached, at_end = found.positions[count - 1], False
+    return Lines(lines, count, reached, at_end)
+
+
+# --- Single things and catalogues ------------------------------------------------------------------------------------
+
+
+def read_event(connection: apsw.Connection, event_id: UUID) -> bytes | None:
+    rows = fetch(connection, statement("read_event"), {"event_id": event_id.bytes})
+    return rows[0][0] if rows else None
+
+
+def read_aggregate_info(connection: apsw.Connection, key: AggregateKey) -> AggregateInfo | None:
+    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
+    rows = fetch(connection, statement("aggregate_info"), names)
+    return _info(key.aggregate_type, key.aggregate_id, *rows[0]) if rows else None
+
+
+def _info(aggregate_type: str, aggregate_id: str, version: int, first_us: int, last_us: int) -> AggregateInfo:
+    return AggregateInfo(aggregate_type, aggregate_id, version, timestamp_from_us(first_us), timestamp_from_us(last_us))
+
+
+def list_event_types(connection: apsw.Connection) -> tuple[EventTypeInfo, ...]:
+    return tuple(EventTypeInfo(*row) for row in fetch(connection, statement("list_event_types")))
+
+
+def list_aggregate_types(connection: apsw.Connection) -> tuple[AggregateTypeInfo, ...]:
+    return tuple(AggregateTypeInfo(*row) for row in fetch(connection, statement("list_aggregate_types")))
+
+
+def list_aggregates(
+    connection: apsw.Connection, aggregate_type: str | None, after: AggregateKey | None, limit: int
+) -> tuple[AggregateInfo, ...]:
+    names = [aggregate_type] if aggregate_type else [row.aggregate_type for row in list_aggregate_types(connection)]
+    found: list[AggregateInfo] = []
+    for name in names:
+        if after is not None and name.encode() < after.aggregate_type.encode():
+            continue
+        after_id = after.aggregate_id if after is not None and name == after.aggregate_type else ""
+        values = {"aggregate_type": name, "after": after_id, "limit": limit - len(found)}
+        rows = fetch(connection, statement("list_aggregates"), values)
+        found += [_info(name, *row) for row in rows]
+        if len(found) >= limit:
+            break
+    return tuple(found)
+
+
+# --- Snapshots -------------------------------------------------------------------------------------------------------
+
+
+def load_snapshot(connection: apsw.Connection, key: AggregateKey, at_version: int | None) -> Snapshot | None:
+    values = {
+        "aggregate_type": key.aggregate_type,
+        "aggregate_id": key.aggregate_id,
+        "at_version": VERSION_MAX if at_version is None else at_version,
+    }
+    rows = fetch(connection, statement("load_snapshot"), values)
+    if not rows:
+        return None
+    version, timestamp_us, state, metadata = rows[0]
+    return Snapshot(
+        aggregate_type=key.aggregate_type,
+        aggregate_id=key.aggregate_id,
+        version=version,
+        timestamp=timestamp_from_us(timestamp_us),
+        state_raw=msgspec.Raw(state),
+        metadata_raw=msgspec.Raw(metadata),
+    )
+
+
+def snapshot_values(aggregate: int, snapshot: Snapshot) -> dict[str, int | str]:
+    return {
+        "aggregate": aggregate,
+        "version": snapshot.version,
+        "timestamp_us": timestamp_to_us(snapshot.timestamp),
+        "state": bytes(snapshot.state_raw).decode(),
+        "metadata": bytes(snapshot.metadata_raw).decode(),
+    }

@@ -1,0 +1,1 @@
+UPDATE aggregate_types SET aggregates = aggregates + ? WHERE id = ?

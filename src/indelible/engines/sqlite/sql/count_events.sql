@@ -1,0 +1,1 @@
+UPDATE event_types SET events = events + ? WHERE id = ?

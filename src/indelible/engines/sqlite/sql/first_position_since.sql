@@ -1,0 +1,15 @@
+-- Halves the range until it holds the first position whose timestamp is not below :timestamp_us: timestamps never
+-- decrease as positions grow, so no index on them is needed. :high when there is none.
+WITH RECURSIVE search (low, high) AS (
+    SELECT :low, :high
+    UNION ALL
+    SELECT
+        iif(below, middle + 1, low),
+        iif(below, high, middle)
+    FROM (
+        SELECT low, high, (low + high) / 2 AS middle,
+            (SELECT timestamp_us FROM events WHERE position = (low + high) / 2) < :timestamp_us AS below
+        FROM search WHERE low < high
+    )
+)
+SELECT min(high) FROM search

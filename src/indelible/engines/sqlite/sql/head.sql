@@ -1,0 +1,1 @@
+SELECT position, timestamp_us, hash FROM events ORDER BY position DESC LIMIT 1

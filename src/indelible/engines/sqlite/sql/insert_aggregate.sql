@@ -1,0 +1,1 @@
+INSERT INTO aggregates (aggregate_type, aggregate_id) VALUES (?, ?) RETURNING id

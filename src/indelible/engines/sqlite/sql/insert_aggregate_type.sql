@@ -1,0 +1,1 @@
+INSERT INTO aggregate_types (name) VALUES (?) RETURNING id

@@ -1,0 +1,1 @@
+INSERT INTO event_tags (tag, position, event_type) VALUES (?, ?, ?)

@@ -1,0 +1,1 @@
+INSERT INTO event_types (aggregate_type, name) VALUES (?, ?) RETURNING id

@@ -1,0 +1,25 @@
+-- Every event as the JSON line that the whole system passes on (indelible.events.hashed_line), and its size for pages.
+-- A temporary view: it belongs to the code, not to the stored schema.
+CREATE TEMP VIEW rendered_events AS
+SELECT
+    e.position,
+    e.aggregate,
+    e.version,
+    e.event_id,
+    coalesce(octet_length(e.event_data), octet_length(e.event_data_base64))
+        + coalesce(octet_length(e.metadata), 2) AS size_bytes,
+    printf(
+        '{"event_id":"%s-%s-%s-%s-%s","event_type":%s,"aggregate_type":%s,"aggregate_id":%s,"version":%d,"position":%d,'
+            || '"timestamp":"%s.%06dZ",%s,"metadata":%s,"tags":%s,"content_type":%s,"hash":"%s"}',
+        lower(hex(substr(e.event_id, 1, 4))), lower(hex(substr(e.event_id, 5, 2))), lower(hex(substr(e.event_id, 7, 2))),
+        lower(hex(substr(e.event_id, 9, 2))), lower(hex(substr(e.event_id, 11, 6))),
+        json_quote(et.name), json_quote(at.name), json_quote(a.aggregate_id), e.version, e.position,
+        strftime('%Y-%m-%dT%H:%M:%S', e.timestamp_us / 1000000, 'unixepoch'), e.timestamp_us % 1000000,
+        iif(e.event_data IS NOT NULL, '"event_data":' || e.event_data, '"event_data_base64":"' || e.event_data_base64 || '"'),
+        coalesce(e.metadata, '{}'), coalesce(e.tags, '[]'),
+        json_quote(coalesce(e.content_type, 'application/json')), lower(hex(e.hash))
+    ) AS line
+FROM events AS e
+INNER JOIN aggregates AS a ON a.id = e.aggregate
+INNER JOIN event_types AS et ON et.id = e.event_type
+INNER JOIN aggregate_types AS at ON at.id = et.aggregate_type;

@@ -1,0 +1,247 @@
+"""The one connection that writes. Plain blocking functions; the engine decides on which thread each runs.
+
+A batch is prepared (looked up, decided, inserted) and then committed; only the commit waits for the disk.
+"""
+
+import base64
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import apsw
+import msgspec
+
+from indelible.engines.engine import LogHead
+from indelible.engines.planner import Plan, PlannedEvent, StoredState, plan
+from indelible.engines.sqlite import reads
+from indelible.engines.sqlite.connections import connect_writer, migrate
+from indelible.engines.sqlite.feed import Range, find_positions
+from indelible.engines.sqlite.statements import fetch, statement
+from indelible.errors import AggregateNotFound
+from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent, Snapshot, decode_event, is_json
+from indelible.eventstore import AppendRequest
+
+AGGREGATES_CACHED_MAX: Final = 65_536
+"""Known aggregates (row id and version) that are kept in memory: about 20 MB at the most."""
+
+_Known = tuple[int, int]
+"""An aggregate's row id and version."""
+
+
+class Writer:
+    """Prepares and commits batches. Not for use from two threads at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect_writer(path)
+        self._aggregates: dict[AggregateKey, _Known] = {}
+        self._type_ids: dict[tuple[str, str], tuple[int, int]] = {}
+        self._pending: _Pending | None = None
+        try:
+            migrate(self._connection)
+            self._connection.execute(statement("rendered_events"))
+            self.head = reads.read_head(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    # --- A batch -----------------------------------------------------------------------------------------------------
+
+    def begin(self, batch: Sequence[AppendRequest], now_us: int) -> Plan:
+        """Open a transaction and decide the batch within it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._pending = _Pending()
+        return plan(batch, self._stored_state(batch), now_us)
+
+    def insert(self, events: Sequence[PlannedEvent], timestamp_us: int) -> None:
+        """Insert planned events; may be called several times for one batch, in position order."""
+        pending = self._require_pending()
+        rows, tag_rows = [], []
+        for planned in events:
+            event_type = self._event_type_id(planned)
+            rows.append(_event_row(planned, self._aggregate_id(planned.key), event_type, timestamp_us))
+            tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
+            pending.events[event_type] += 1
+            pending.versions[planned.key] = planned.version
+        self._connection.executemany(statement("insert_event"), rows)
+        if tag_rows:
+            self._connection.executemany(statement("insert_event_tag"), tag_rows)
+
+    def finish(self) -> None:
+        """The batch's last inserts: the catalogue's counts."""
+        pending = self._require_pending()
+        self._connection.executemany(
+            statement("count_events"), [(count, event_type) for event_type, count in pending.events.items()]
+        )
+        if pending.aggregates_of_type:
+            self._connection.executemany(
+                statement("count_aggregates"),
+                [(count, aggregate_type) for aggregate_type, count in pending.aggregates_of_type.items()],
+            )
+
+    def commit(self) -> None:
+        """Wait until the open transaction is on stable storage."""
+        self._connection.execute("COMMIT")
+
+    def publish(self, head: LogHead) -> None:
+        """Take over what the committed batch brought."""
+        pending = self._require_pending()
+        for key, version in pending.versions.items():
+            row_id = pending.aggregate_ids.get(key) or self._aggregates[key][0]
+            self._remember(key, (row_id, version))
+        self._type_ids.update(pending.type_ids)
+        self._pending = None
+        self.head = head
+
+    def rollback(self) -> None:
+        """Give up the open transaction, if SQLite has not done so already."""
+        self._pending = None
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    # --- Other writes ------------------------------------------------------------------------------------------------
+
+    def insert_snapshot(self, snapshot: Snapshot) -> None:
+        """Open a transaction that holds the snapshot. Raises :class:`AggregateNotFound`."""
+        known = self._look_up(snapshot.key)
+        if known is None:
+            raise AggregateNotFound(
+                f"no aggregate {snapshot.key.stream}",
+                aggregate_type=snapshot.aggregate_type,
+                aggregate_id=snapshot.aggregate_id,
+            )
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known[0], snapshot))
+
+    def wal_frames(self) -> int:
+        """Pages in the write-ahead log that are not yet in the database file."""
+        logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        return max(logged - copied, 0)
+
+    def checkpoint(self, mode: int) -> None:
+        self._connection.wal_checkpoint(mode=mode)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- Looking up --------------------------------------------------------------------------------------------------
+
+    def _stored_state(self, batch: Sequence[AppendRequest]) -> StoredState:
+        versions = {}
+        for request in batch:
+            for append in request.appends:
+                if append.key not in versions:
+                    known = self._look_up(append.key)
+                    versions[append.key] = known[1] if known is not None else 0
+        return StoredState(self.head, versions, self._stored_events(batch), self._condition_matches(batch))
+
+    def _look_up(self, key: AggregateKey) -> _Known | None:
+        known = self._aggregates.get(key)
+        if known is None:
+            names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
+            rows = fetch(self._connection, statement("find_aggregate"), names)
+            if not rows:
+                return None
+            known = rows[0]
+            self._remember(key, known)
+        return known
+
+    def _remember(self, key: AggregateKey, known: _Known) -> None:
+        if len(self._aggregates) >= AGGREGATES_CACHED_MAX:
+            # The oldest entry; a dict keeps the order in which keys first came.
+            del self._aggregates[next(iter(self._aggregates))]
+        self._aggregates[key] = known
+
+    def _stored_events(self, batch: Sequence[AppendRequest]) -> dict[UUID, RecordedEvent]:
+        ids = [event.event_id.hex for request in batch for append in request.appends for event in append.events]
+        values = {"event_ids": msgspec.json.encode(ids).decode()}
+        lines = fetch(self._connection, statement("stored_events"), values)
+        return {event.event_id: event for (line,) in lines for event in (decode_event(line),)}
+
+    def _condition_matches(self, batch: Sequence[AppendRequest]) -> dict[int, int]:
+        matches = {}
+        for index, request in enumerate(batch):
+            if request.condition is not None:
+                wanted = Range(request.condition.after.position + 1, self.head.position, "forward")
+                found = find_positions(self._connection, request.condition.fail_if, wanted, 1, None)
+                if found.positions:
+                    matches[index] = found.positions[0]
+        return matches
+
+    # --- Row ids of names --------------------------------------------------------------------------------------------
+
+    def _aggregate_id(self, key: AggregateKey) -> int:
+        pending = self._require_pending()
+        known = pending.aggregate_ids.get(key)
+        if known is None and key in self._aggregates:
+            known = pending.aggregate_ids[key] = self._aggregates[key][0]
+        if known is None:
+            aggregate_type = self._aggregate_type_id(key.aggregate_type)
+            known = pending.aggregate_ids[key] = self._insert("insert_aggregate", aggregate_type, key.aggregate_id)
+            pending.aggregates_of_type[aggregate_type] += 1
+        return known
+
+    def _event_type_id(self, planned: PlannedEvent) -> int:
+        pending = self._require_pending()
+        names = (planned.key.aggregate_type, planned.event.event_type)
+        known = self._type_ids.get(names) or pending.type_ids.get(names)
+        if known is None:
+            aggregate_type = self._aggregate_type_id(planned.key.aggregate_type)
+            sql = "SELECT id FROM event_types WHERE aggregate_type = ? AND name = ?"
+            rows = fetch(self._connection, sql, (aggregate_type, planned.event.event_type))
+            event_type = (
+                rows[0][0] if rows else self._insert("insert_event_type", aggregate_type, planned.event.event_type)
+            )
+            known = pending.type_ids[names] = (event_type, aggregate_type)
+        return known[0]
+
+    def _aggregate_type_id(self, name: str) -> int:
+        rows = fetch(self._connection, "SELECT id FROM aggregate_types WHERE name = ?", (name,))
+        return int(rows[0][0]) if rows else self._insert("insert_aggregate_type", name)
+
+    def _insert(self, name: str, *values: int | str) -> int:
+        return int(fetch(self._connection, statement(name), values)[0][0])
+
+    def _require_pending(self) -> "_Pending":
+        assert self._pending is not None, "no batch has begun"
+        return self._pending
+
+
+class _Pending:
+    """What an open transaction has brought and the caches may know only after its commit."""
+
+    def __init__(self) -> None:
+        self.versions: dict[AggregateKey, int] = {}
+        self.aggregate_ids: dict[AggregateKey, int] = {}
+        self.type_ids: dict[tuple[str, str], tuple[int, int]] = {}
+        self.events: Counter[int] = Counter()
+        self.aggregates_of_type: Counter[int] = Counter()
+
+
+def _event_row(planned: PlannedEvent, aggregate: int, event_type: int, timestamp_us: int) -> tuple[object, ...]:
+    event = planned.event
+    data, data_base64 = (
+        (event.event_data_raw.decode(), None)
+        if is_json(event.content_type)
+        else (None, base64.b64encode(event.event_data_raw).decode())
+    )
+    return (
+        planned.position,
+        aggregate,
+        planned.version,
+        event_type,
+        event.event_id.bytes,
+        timestamp_us,
+        data,
+        data_base64,
+        None if event.metadata_raw == b"{}" else event.metadata_raw.decode(),
+        msgspec.json.encode(event.tags).decode() if event.tags else None,
+        None if event.content_type == JSON_CONTENT_TYPE else event.content_type,
+        planned.hash,
+    )
+
+
+def chunks(events: Sequence[PlannedEvent], size: int) -> Iterator[Sequence[PlannedEvent]]:
+    """Parts of a batch, each short enough to leave the event loop in between."""
+    return (events[start : start + size] for start in range(0, len(events), size))
