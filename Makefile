@@ -1,6 +1,6 @@
 # make run    install what is needed and start a server on an embedded store in ./data
 # make test   install what is needed and pass every check and test
-# Others: lint, types, format, bench, lock, clean. PYTHON=python3.13 chooses the interpreter.
+# Others: lint, types, format, bench, reference, lock, clean. PYTHON=python3.13 chooses the interpreter.
 
 PYTHON ?= $(shell tools/find_python.sh)
 VENV := .venv
@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: run test lint types format bench lock clean
+.PHONY: run test lint types format bench reference lock clean
 
 run: $(VENV)/.runtime-installed
 	@exec $(BIN)/indelible serve $(ARGS)
@@ -38,6 +38,10 @@ format: $(VENV)/.dev-installed
 bench: $(VENV)/.dev-installed
 	@tools/install_system_packages.sh wrk
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The pages of docs/reference that follow from the code.
+reference: $(VENV)/.dev-installed
+	$(BIN)/python tools/reference.py
 
 # Needs uv. Without --upgrade in UPGRADE it keeps the versions that are locked now.
 lock:

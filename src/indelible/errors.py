@@ -84,7 +84,7 @@ class InvalidRequest(IndelibleError):
 
 
 class PayloadTooLarge(InvalidRequest):
-    """Something is larger than ``size_max`` allows (bytes, or events where ``unit`` says so)."""
+    """Something is larger than allowed. Field: size_bytes_max, or events_max where events are counted."""
 
     code = "payload_too_large"
 

@@ -3,6 +3,7 @@
 import re
 
 from indelible import errors
+from indelible.wire.errors import STATUS_OF_CODE
 
 
 def _kinds(kind: type[errors.IndelibleError] = errors.IndelibleError) -> list[type[errors.IndelibleError]]:
@@ -42,3 +43,7 @@ def test_codes_are_unique_and_come_back_as_the_same_error():
 
 def test_every_error_says_what_it_means():
     assert [kind.__name__ for kind in _kinds() if not vars(kind).get("__doc__")] == []
+
+
+def test_every_code_has_a_status():
+    assert set(STATUS_OF_CODE) == {kind.code for kind in _kinds()[1:] if "code" in vars(kind)}

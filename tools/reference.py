@@ -1,0 +1,112 @@
+"""Writes the pages of docs/reference that follow from the code: ``python tools/reference.py``.
+
+tests/docs compares them, so that they cannot fall behind.
+"""
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from indelible import errors, limits
+from indelible.wire.errors import STATUS_OF_CODE, STATUS_PRECONDITION_FAILED
+
+DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
+
+
+def main() -> None:
+    for name, make in PAGES.items():
+        (DIRECTORY / name).write_text(make(), "utf-8")
+
+
+LIMITS_INTRODUCTION = """\
+# Limits
+
+Every bound of the store, with its reason; `indelible/limits.py` holds them. Over a bound the caller gets an error that
+names the field and the bound, and nothing is stored. Sizes are in bytes, times in seconds.
+"""
+
+ERRORS_PAGE = """\
+# Errors
+
+Over HTTP an error is a problem document (RFC 9457, `application/problem+json`): `type`, `title`, `status`, `detail`
+(plain English that says what to do), a stable `code`, and the fields that a program needs. In Python it is an exception
+of `indelible.errors` with the same `code`, `message` and `fields`.
+
+`pointer` is the JSON pointer (RFC 6901) of the bad field: in the body, or `/NAME` for a parameter.
+
+| code | status | exception | means |
+|---|---|---|---|
+{rows}
+
+`version_conflict` is {by_header} when the expected version came in a header (`If-Match`, `If-None-Match`).
+
+503 and 507 say that nothing was stored, but for `outcome_unknown`. That one, a broken connection, a time-out, and a
+proxy's 502 or 504 mean that the append may be stored: send it again with the same event ids.
+
+## The tree in Python
+
+```text
+{tree}
+```
+"""
+
+
+# --- Limits ----------------------------------------------------------------------------------------------------------
+
+
+def limits_page() -> str:
+    text = [LIMITS_INTRODUCTION]
+    source = inspect.getsource(limits)
+    for heading, part in re.findall(r"^# --- (.*?) -+\n(.*?)(?=^# ---|\Z)", source, re.MULTILINE | re.DOTALL):
+        text += [f"## {heading}\n", "| limit | value | |", "|---|---:|---|", *_limit_rows(part), ""]
+    return "\n".join(text)
+
+
+def _limit_rows(source: str) -> list[str]:
+    rows: list[str] = []
+    waiting: list[str] = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            waiting.append(node.target.id)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            reason = " ".join(str(node.value.value).split())
+            rows += [f"| `{name}` | {_value(name)} | {reason} |" for name in waiting]
+            waiting = []
+    return rows
+
+
+def _value(name: str) -> str:
+    value: float = getattr(limits, name)
+    if "SIZE_BYTES" in name:
+        return f"{value // 2**20} MiB" if value >= 2**20 else f"{value // 2**10} KiB"
+    return f"{value:,g}" if value < 2**40 else "2^53 - 1"
+
+
+# --- Errors ----------------------------------------------------------------------------------------------------------
+
+
+def errors_page() -> str:
+    rows = [_error_row(kind) for kind in _kinds(errors.IndelibleError)[1:] if "code" in vars(kind)]
+    return ERRORS_PAGE.format(rows="\n".join(rows), by_header=STATUS_PRECONDITION_FAILED, tree=_drawing())
+
+
+def _kinds(kind: type[errors.IndelibleError]) -> list[type[errors.IndelibleError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in _kinds(child))]
+
+
+def _error_row(kind: type[errors.IndelibleError]) -> str:
+    meaning = " ".join((kind.__doc__ or "").replace("``", "`").split())
+    return f"| `{kind.code}` | {STATUS_OF_CODE[kind.code]} | `{kind.__name__}` | {meaning} |"
+
+
+def _drawing() -> str:
+    return inspect.cleandoc((errors.__doc__ or "").split("::\n\n")[1].split("\n\n")[0])
+
+
+PAGES: dict[str, Callable[[], str]] = {"limits.md": limits_page, "errors.md": errors_page}
+
+if __name__ == "__main__":
+    sys.exit(main())
