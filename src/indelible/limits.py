@@ -104,7 +104,13 @@ CLIENT_APPENDS_WAITING_MAX: Final = 10_000
 """Appends that wait in one client; further callers wait in their await, which is the backpressure."""
 
 CLIENT_TIMEOUT_S: Final = 30.0
-CLIENT_RETRY_ATTEMPTS_MAX: Final = 8
-CLIENT_RETRY_WAIT_MAX_S: Final = 5.0
+"""One request of a client. A server that is alive answers in far less."""
+
 CLIENT_RETRY_TOTAL_MAX_S: Final = 60.0
 """A retry is always safe (the event ids are the client's), so a client rides over a restart of the server."""
+
+CLIENT_RETRY_ATTEMPTS_MAX: Final = 32
+"""More than fit into the total with the growing waits; ends the loop whatever the clock does."""
+
+CLIENT_RETRY_WAIT_MAX_S: Final = 5.0
+"""Between two attempts, unless the server asks for more; so a server that is back is found soon."""

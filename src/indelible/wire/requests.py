@@ -283,8 +283,13 @@ def encode_atomic_append(appends: Sequence[AggregateAppend], condition: AppendCo
     return msgspec.json.encode(body)
 
 
-def encode_batch(appends: Sequence[AggregateAppend]) -> bytes:
-    return msgspec.json.encode(BatchBody([_aggregate_append_body(append) for append in appends]))
+def encode_batch_append(append: AggregateAppend) -> bytes:
+    """One append of a batch, for :func:`join_batch`: so that its size is known before the batch is put together."""
+    return msgspec.json.encode(_aggregate_append_body(append))
+
+
+def join_batch(appends: Sequence[bytes]) -> bytes:
+    return b'{"appends":[%b]}' % b",".join(appends)
 
 
 def encode_snapshot(version: int, state: bytes, metadata: bytes) -> bytes:

@@ -1,0 +1,105 @@
+"""Reading page after page, with the next page on its way while the caller works on the current one."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
+
+from indelible.events import RecordedEvent
+from indelible.eventstore import AggregatePage, EventStore, FeedPage
+from indelible.queries import Cursor, Direction, EventQuery
+
+
+class _Page(Protocol):
+    @property
+    def events(self) -> tuple[RecordedEvent, ...]: ...
+
+
+PageT = TypeVar("PageT", bound=_Page)
+ReadNext = Callable[[PageT | None], Coroutine[Any, Any, PageT] | None]
+"""Given the page before (None at the start): the call that reads the next one, or None at the end."""
+
+
+class EventIterator(Generic[PageT]):
+    """Iterate with ``async for`` over events, or call :meth:`next_page` for whole pages; not both at once.
+
+    One page is read ahead, never more. An iterator may be left before its end; there is nothing to close.
+    Errors of the store come out of the step that needs the page, and again out of every later step.
+    """
+
+    def __init__(self, read_next: ReadNext[PageT]) -> None:
+        self._read_next: Final = read_next
+        self._started = False
+        self._ahead: asyncio.Task[PageT] | None = None
+        self._events: Iterator[RecordedEvent] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RecordedEvent:
+        while True:
+            for event in self._events:
+                return event
+            page = await self.next_page()
+            if page is None:
+                raise StopAsyncIteration
+            self._events = iter(page.events)
+
+    async def next_page(self) -> PageT | None:
+        """The next page, perhaps an empty one; None after the last."""
+        if not self._started:
+            self._started = True
+            self._read_ahead(None)
+        if self._ahead is None:
+            return None
+        # Shielded: a caller whose wait is cancelled (a time-out) may come back for this page.
+        page = await asyncio.shield(self._ahead)
+        self._read_ahead(page)
+        return page
+
+    def _read_ahead(self, page: PageT | None) -> None:
+        reading = self._read_next(page)
+        self._ahead = None if reading is None else asyncio.create_task(reading, name="read-ahead")
+        if self._ahead is not None:
+            self._ahead.add_done_callback(_retrieve)
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """An iterator that is left early never looks at its last page; asyncio should not warn of that page's error."""
+    if not task.cancelled():
+        task.exception()
+
+
+def iterate_aggregate(
+    store: EventStore,
+    aggregate_type: str,
+    aggregate_id: str,
+    *,
+    from_version: int | None,
+    to_version: int | None,
+    direction: Direction,
+    page_size: int,
+) -> EventIterator[AggregatePage]:
+    def read_next(page: AggregatePage | None) -> Coroutine[Any, Any, AggregatePage] | None:
+        first, last = from_version, to_version
+        if page is not None:
+            if page.next_version is None:
+                return None
+            first, last = (page.next_version, last) if direction == "forward" else (first, page.next_version)
+        return store.read_aggregate(
+            aggregate_type, aggregate_id, from_version=first, to_version=last, direction=direction, limit=page_size
+        )
+
+    return EventIterator(read_next)
+
+
+def iterate_feed(
+    store: EventStore, query: EventQuery, *, after: Cursor | None, direction: Direction, page_size: int
+) -> EventIterator[FeedPage]:
+    def read_next(page: FeedPage | None) -> Coroutine[Any, Any, FeedPage] | None:
+        if page is not None and page.at_end:
+            return None
+        return store.read_feed(
+            query, after=after if page is None else page.cursor, direction=direction, limit=page_size
+        )
+
+    return EventIterator(read_next)

@@ -1,0 +1,213 @@
+"""HttpEventStore: the EventStore of a server, over its REST API."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final, Self, TypeVar
+from uuid import UUID
+
+from indelible.client.append_batches import AppendBatches, AppendOutcome
+from indelible.client.retry import Retry
+from indelible.client.transport import Parameters, Transport, segment
+from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.errors import OutcomeUnknown, ShuttingDown, Unavailable
+from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot, encode_snapshot_state
+from indelible.eventstore import (
+    AggregateAppend,
+    AggregateInfo,
+    AggregateList,
+    AggregatePage,
+    AggregateTypeInfo,
+    AppendRequest,
+    AppendResult,
+    AtomicAppendResult,
+    EventTypeInfo,
+    FeedPage,
+    Head,
+    Replay,
+)
+from indelible.limits import (
+    CLIENT_APPENDS_WAITING_MAX,
+    CLIENT_RETRY_TOTAL_MAX_S,
+    CLIENT_TIMEOUT_S,
+    PAGE_EVENTS_DEFAULT,
+)
+from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
+from indelible.wire import requests, responses
+from indelible.wire.feed_query import query_parameters
+
+R = TypeVar("R")
+
+
+class HttpEventStore:
+    """Implements :class:`indelible.eventstore.EventStore`. Belongs to one event loop.
+
+    Every call is repeated as :class:`Retry` says; that is safe for appends because events carry their ids. Appends of
+    concurrent tasks travel together, see :class:`AppendBatches`; above ``CLIENT_APPENDS_WAITING_MAX`` of them further
+    callers wait. An append may come back ``replayed`` because an earlier attempt, whose answer was lost, stored it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = CLIENT_TIMEOUT_S,
+        retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._transport: Final = Transport(url, timeout_s=timeout_s, headers=headers or {})
+        self._retry: Final = Retry(retry_total_s)
+        self._batches: Final = AppendBatches(self._send_batch)
+        self._room: Final = asyncio.Semaphore(CLIENT_APPENDS_WAITING_MAX)
+        self._calls = 0
+        self._idle: Final = asyncio.Event()
+        self._closed = False
+
+    async def open(self) -> Self:
+        self._transport.open()
+        return self
+
+    async def aclose(self) -> None:
+        """Finish what is in flight, but retry no more."""
+        self._closed = True
+        self._retry.stop()
+        if self._calls:
+            await self._idle.wait()
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[None]:
+        if self._closed:
+            raise ShuttingDown("the client is closed")
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if self._closed and not self._calls:
+                self._idle.set()
+
+    async def _write(self, attempt: Callable[[], Awaitable[R]]) -> R:
+        async with self._call():
+            return await self._retry.call(attempt)
+
+    async def _read(self, decode: Callable[[bytes], R], path: str, parameters: Parameters = ()) -> R:
+        async with self._call():
+            try:
+                return decode(await self._retry.call(partial(self._transport.get, path, parameters)))
+            except OutcomeUnknown as error:
+                # Of a read nothing is unknown but its answer.
+                raise Unavailable(error.message, **error.fields) from error.__cause__
+
+    # --- Appending ---------------------------------------------------------------------------------------------------
+
+    async def append(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: ExpectedVersion = "any",
+    ) -> AppendResult:
+        append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
+        request = AppendRequest((append,)).checked()
+        body = requests.encode_batch_append(request.appends[0])
+        async with self._room:
+            return await self._write(lambda: self._batches.append(body, request.event_count))
+
+    async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
+        return responses.decode_batch_results(await self._transport.post("/v1/batch", requests.join_batch(appends)))
+
+    async def append_atomic(
+        self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
+    ) -> AtomicAppendResult:
+        request = AppendRequest(tuple(appends), condition).checked()
+        body = requests.encode_atomic_append(request.appends, request.condition)
+        async with self._room:
+            answer = await self._write(lambda: self._transport.post("/v1/append", body))
+        return responses.decode_atomic_append_result(answer)
+
+    # --- Reading -----------------------------------------------------------------------------------------------------
+
+    async def read_aggregate(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        from_version: int | None = None,
+        to_version: int | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> AggregatePage:
+        parameters = [
+            ("from_version", from_version), ("to_version", to_version), ("direction", direction), ("limit", limit)
+        ]  # fmt: skip
+        path = _aggregate_path(aggregate_type, aggregate_id)
+        return await self._read(responses.decode_aggregate_page, f"{path}/events", parameters)
+
+    async def read_feed(
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> FeedPage:
+        parameters = [*query_parameters(query.checked()), ("after", after), ("direction", direction), ("limit", limit)]
+        return await self._read(responses.decode_feed_page, "/v1/events", parameters)
+
+    async def get_event(self, event_id: UUID) -> RecordedEvent:
+        return await self._read(responses.decode_recorded_event, f"/v1/events/{segment(str(event_id))}")
+
+    async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
+        return await self._read(responses.decode_aggregate_info, _aggregate_path(aggregate_type, aggregate_id))
+
+    async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
+        path = _aggregate_path(aggregate_type, aggregate_id)
+        return await self._read(responses.decode_replay, f"{path}/replay", [("at_version", at_version)])
+
+    async def head(self) -> Head:
+        return await self._read(responses.decode_head, "/v1/head")
+
+    async def event_types(self) -> tuple[EventTypeInfo, ...]:
+        return await self._read(responses.decode_event_types, "/v1/event-types")
+
+    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+        return await self._read(responses.decode_aggregate_types, "/v1/aggregate-types")
+
+    async def list_aggregates(
+        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+    ) -> AggregateList:
+        parameters = [("aggregate_type", aggregate_type), ("after", after), ("limit", limit)]
+        return await self._read(responses.decode_aggregate_list, "/v1/aggregates", parameters)
+
+    # --- Snapshots ---------------------------------------------------------------------------------------------------
+
+    async def save_snapshot(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        version: int,
+        state: Any,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        path = _aggregate_path(aggregate_type, aggregate_id)
+        body = requests.encode_snapshot(version, *encode_snapshot_state(state, metadata))
+        return responses.decode_snapshot(await self._write(lambda: self._transport.put(f"{path}/snapshot", body)))
+
+    async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
+        path = _aggregate_path(aggregate_type, aggregate_id)
+        return await self._read(responses.decode_snapshot, f"{path}/snapshot", [("at_version", at_version)])
+
+
+def _aggregate_path(aggregate_type: str, aggregate_id: str) -> str:
+    key = AggregateKey.checked(aggregate_type, aggregate_id)
+    return f"/v1/aggregates/{segment(key.aggregate_type)}/{segment(key.aggregate_id)}"

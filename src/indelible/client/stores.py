@@ -1,0 +1,47 @@
+"""From a URL to the store that it names.
+
+``http:`` and ``https:`` lead to a server. Every other scheme is an entry point of the group ``indelible.stores``: a
+function that takes the URL and returns a store within this process. So the client needs to import no engine.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Final, Protocol
+
+from indelible.errors import InvalidRequest
+from indelible.eventstore import EventStore
+
+_ENTRY_POINTS: Final = "indelible.stores"
+
+
+class OpenableStore(EventStore, Protocol):
+    async def open(self) -> object:
+        """Make ready; called once, before anything else."""
+        ...
+
+
+def scheme_of(url: object) -> str:
+    """The scheme of a store's URL. Raises ``InvalidRequest`` when no store is known for it."""
+    if not isinstance(url, str):
+        raise InvalidRequest(f"must be a URL, not {type(url).__name__}", pointer="/url")
+    scheme, colon, _ = url.partition(":")
+    if scheme in ("http", "https"):
+        return scheme
+    local = entry_points(group=_ENTRY_POINTS).names
+    if not colon or scheme not in local:
+        known = ", ".join(f"{name}:" for name in ("http", "https", *sorted(local)))
+        raise InvalidRequest(f"{url!r} is not the URL of a store; known schemes are {known}", pointer="/url")
+    return scheme
+
+
+def make_store(url: str, *, timeout_s: float, retry_total_s: float, headers: Mapping[str, str]) -> OpenableStore:
+    """A store for the URL, not opened yet. All but ``url`` is for servers."""
+    scheme = scheme_of(url)
+    if scheme in ("http", "https"):
+        # A client of a local store never loads the HTTP library.
+        from indelible.client.http import HttpEventStore  # noqa: PLC0415 - see above
+
+        return HttpEventStore(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
+    (entry_point,) = entry_points(group=_ENTRY_POINTS, name=scheme)
+    make: Callable[[str], OpenableStore] = entry_point.load()
+    return make(url)

@@ -1,0 +1,149 @@
+"""Client: an AsyncClient for code without an event loop. Every method is AsyncClient's own, made to wait.
+
+::
+
+    with Client("http://127.0.0.1:8080") as client:
+        client.append("Order", "42", [NewEvent("OrderPlaced", {"total": 990})])
+
+``blocking`` makes the methods: they have AsyncClient's signatures and documentation because they are those methods, run
+on one background thread. So threads that share a Client share its connections, and their appends travel together.
+"""
+
+import weakref
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from functools import update_wrapper
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar
+
+from indelible.client.async_client import AsyncClient
+from indelible.client.event_iterator import EventIterator
+from indelible.client.loop_thread import LoopThread
+from indelible.client.rebuild import Apply, T, as_it_is
+from indelible.client.repository import Repository
+from indelible.events import RecordedEvent
+from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S
+
+A = TypeVar("A")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Blocking(Generic[A]):
+    """Something asynchronous, and the thread that its methods run on."""
+
+    _target: A
+    _thread: LoopThread
+
+
+def blocking(
+    method: Callable[Concatenate[A, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[Blocking[A], P], R]:
+    """The method, made to wait for its result."""
+
+    def call(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._thread.run(method(self._target, *args, **kwargs))
+
+    update_wrapper(call, method)
+    return call
+
+
+def blocking_iterator(
+    method: Callable[Concatenate[A, P], EventIterator[Any]],
+) -> Callable[Concatenate[Blocking[A], P], Iterator[RecordedEvent]]:
+    """The method, with an ordinary iterator as its result. It goes to the thread once a page, not once an event."""
+
+    def call(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[RecordedEvent]:
+        events = method(self._target, *args, **kwargs)
+        while (page := self._thread.run(events.next_page())) is not None:
+            yield from page.events
+
+    update_wrapper(call, method)
+    return call
+
+
+class Client(Blocking[AsyncClient]):
+    """A client of one store, for threads. Use as ``with Client(url) as client``, or call :meth:`close` at the end.
+
+    Takes what :class:`AsyncClient` takes, and any number of threads may share it. ``apply``, ``decide``, ``encode``
+    and ``decode`` functions run on the client's own thread and cannot call the client. After a fork the child needs a
+    client of its own.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = CLIENT_TIMEOUT_S,
+        retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._target = AsyncClient(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
+        self._thread = LoopThread(name="indelible-client")
+        self.url: Final = url
+        # Also runs when the client is forgotten, and at the end of the program.
+        self._finalizer = weakref.finalize(self, _close, self._target, self._thread)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def close(self) -> None:
+        """Finish what is in flight and let go of everything. May be called twice."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    append = blocking(AsyncClient.append)
+    append_atomic = blocking(AsyncClient.append_atomic)
+    read_aggregate = blocking(AsyncClient.read_aggregate)
+    read_feed = blocking(AsyncClient.read_feed)
+    get_event = blocking(AsyncClient.get_event)
+    get_aggregate = blocking(AsyncClient.get_aggregate)
+    replay = blocking(AsyncClient.replay)
+    save_snapshot = blocking(AsyncClient.save_snapshot)
+    get_snapshot = blocking(AsyncClient.get_snapshot)
+    head = blocking(AsyncClient.head)
+    event_types = blocking(AsyncClient.event_types)
+    aggregate_types = blocking(AsyncClient.aggregate_types)
+    list_aggregates = blocking(AsyncClient.list_aggregates)
+    rebuild = blocking(AsyncClient.rebuild)
+    iter_aggregate = blocking_iterator(AsyncClient.iter_aggregate)
+    iter_feed = blocking_iterator(AsyncClient.iter_feed)
+
+    def repository(
+        self,
+        aggregate_type: str,
+        apply: Apply[T],
+        initial: Callable[[], T],
+        *,
+        snapshot_every: int | None = None,
+        encode: Callable[[T], Any] = as_it_is,
+        decode: Callable[[Any], T] = as_it_is,
+    ) -> "SyncRepository[T]":
+        """Load and save the aggregates of one type as states; see :class:`Repository`."""
+        repository = self._target.repository(
+            aggregate_type, apply, initial, snapshot_every=snapshot_every, encode=encode, decode=decode
+        )
+        return SyncRepository(repository, self._thread)
+
+
+class SyncRepository(Blocking[Repository[T]], Generic[T]):
+    """A :class:`Repository` for threads; made by :meth:`Client.repository`."""
+
+    def __init__(self, repository: Repository[T], thread: LoopThread) -> None:
+        self._target = repository
+        self._thread = thread
+
+    load = blocking(Repository[T].load)
+    save = blocking(Repository[T].save)
+    update = blocking(Repository[T].update)
+
+
+def _close(target: AsyncClient, thread: LoopThread) -> None:
+    if thread.is_of_this_process and not thread.is_here:
+        try:
+            thread.run(target.aclose())
+        finally:
+            thread.stop()

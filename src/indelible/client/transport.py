@@ -1,0 +1,93 @@
+"""HTTP requests to one server: bytes out, bytes in, and every failure as an error of the store."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from yarl import URL
+
+from indelible.errors import IndelibleError, InvalidRequest, OutcomeUnknown, Unavailable
+from indelible.wire.errors import decode_problem
+
+CONNECT_TIMEOUT_S: Final = 5.0
+"""For a TCP connection to come about; so an address that swallows packets does not use up the whole time-out."""
+
+Parameters = Sequence[tuple[str, object]]
+
+
+def segment(text: str) -> str:
+    """Text as one segment of a path. Dots are escaped where they alone would mean "here" or "one up"."""
+    return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")
+
+
+class Transport:
+    """One server's connections. Belongs to one event loop. Every call is a single attempt.
+
+    Raises ``Unavailable`` when the server was not reached, ``OutcomeUnknown`` when it may have been, but gave no
+    (whole) answer, and what the server's error answer stands for.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, headers: Mapping[str, str]) -> None:
+        self._url: Final = _base_url(url)
+        self._timeout: Final = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        self._headers: Final = {"User-Agent": f"indelible-python/{version('indelible')}", **headers}
+        self._session: aiohttp.ClientSession | None = None
+
+    def open(self) -> None:
+        self._session = aiohttp.ClientSession(
+            timeout=self._timeout, headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, path: str, parameters: Parameters = ()) -> bytes:
+        """``None`` parameters are left out."""
+        given = [(name, value) for name, value in parameters if value is not None]
+        return await self._send("GET", f"{path}?{urlencode(given)}" if given else path, None)
+
+    async def post(self, path: str, body: bytes) -> bytes:
+        return await self._send("POST", path, body)
+
+    async def put(self, path: str, body: bytes) -> bytes:
+        return await self._send("PUT", path, body)
+
+    async def _send(self, method: str, target: str, body: bytes | None) -> bytes:
+        assert self._session is not None, "open() comes first"
+        headers = None if body is None else {"Content-Type": "application/json"}
+        # Encoded already: an id may hold any character, and must come out of the path as it went in.
+        url = URL(self._url + target, encoded=True)
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                answer = await response.read()
+                if response.status < 300:
+                    return answer
+                raise _error(response.status, answer, response.headers.get("Retry-After", ""))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Unavailable(f"cannot reach {self._url}: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            # TimeoutError is an OSError.
+            reason = str(error) or type(error).__name__
+            raise OutcomeUnknown(f"{self._url} gave no answer: {reason}") from error
+
+
+def _base_url(url: str) -> str:
+    try:
+        parsed = URL(url)
+    except ValueError as error:
+        raise InvalidRequest(f"{url!r} is not a URL: {error}", pointer="/url") from None
+    if not parsed.host or parsed.query_string or parsed.fragment:
+        raise InvalidRequest(f"{url!r} must be like http://HOST:PORT", pointer="/url")
+    return str(parsed).rstrip("/")
+
+
+def _error(status: int, body: bytes, retry_after: str) -> IndelibleError:
+    error = decode_problem(status, body)
+    if retry_after.isdigit():
+        error.fields.setdefault("retry_after_s", int(retry_after))
+    return error
