@@ -3,6 +3,7 @@
 import importlib.util
 
 import pytest
+
 from docs.pages import ROOT
 
 _spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")

@@ -12,7 +12,8 @@ FUNCTION_LINES_MEDIAN_MAX = 10
 LEFT_FOR_LATER = r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b"
 NOT_COVERED = r"pragma: no " + r"cover"
 BLANKET_IGNORE = r"type: ig" + r"nore(?!" + r"\[[a-z-]+\] *#)"
-BLANKET_NOQA = r"# no" + r"qa(?!: [A-Z]+\d+.* - )"
+# An import after a call (E402) has its reason in the call above it.
+BLANKET_NOQA = r"# no" + r"qa(?!: E402)(?!: [A-Z]+\d+.* - )"
 UNEXPLAINED_SKIP = r"@pytest\.mark\.(skip|xfail)\b(?!.*rea" + r"son)"
 
 
