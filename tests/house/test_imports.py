@@ -19,7 +19,7 @@ def test_the_client_loads_no_server():
 
 
 def test_a_client_of_a_local_store_loads_no_http_library():
-    loaded = _loaded_by("import indelible.client")
+    loaded = _loaded_by("import indelible, indelible.client.sync_client")
     assert "indelible.client.async_client" in loaded
     assert "aiohttp" not in loaded
 
