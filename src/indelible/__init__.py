@@ -30,10 +30,7 @@ from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResu
 from indelible.queries import EVERYTHING, START, Cursor, EventQuery, QueryItem
 
 if TYPE_CHECKING:
-    from indelible.client.async_client import AsyncClient
-    from indelible.client.rebuild import Rebuilt
-    from indelible.client.repository import Repository
-    from indelible.client.sync_client import Client, SyncRepository
+    from indelible.client import AsyncClient, Client, Rebuilt, Repository, SyncRepository
 
     __version__: str
 
@@ -46,18 +43,12 @@ __all__ = [
     "VersionConflict", "__version__",
 ]  # fmt: skip
 
-_LAZY: Final = {
-    "AsyncClient": "indelible.client.async_client",
-    "Client": "indelible.client.sync_client",
-    "Rebuilt": "indelible.client.rebuild",
-    "Repository": "indelible.client.repository",
-    "SyncRepository": "indelible.client.sync_client",
-}
+_CLIENTS: Final = {"AsyncClient", "Client", "Rebuilt", "Repository", "SyncRepository"}
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("importlib.metadata").version("indelible")
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    if name in _CLIENTS:
+        return getattr(import_module("indelible.client"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

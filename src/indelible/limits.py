@@ -100,11 +100,20 @@ SHUTDOWN_GRACE_S: Final = 20
 CLIENT_BATCH_APPENDS_MAX: Final = 256
 """Appends that one client sends in one POST /v1/batch."""
 
+CLIENT_BATCH_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of JSON in such a request, unless one append alone has more; half of what a server takes."""
+
+CLIENT_BATCHES_IN_FLIGHT_MAX: Final = 2
+"""Such requests under way at once: one at the server, while the next is made and the answer of the last is read."""
+
 CLIENT_APPENDS_WAITING_MAX: Final = 10_000
 """Appends that wait in one client; further callers wait in their await, which is the backpressure."""
 
 CLIENT_TIMEOUT_S: Final = 30.0
 """One request of a client. A server that is alive answers in far less."""
+
+CLIENT_CONNECT_TIMEOUT_S: Final = 5.0
+"""For a TCP connection to come about; so an address that swallows packets does not use up the whole time-out."""
 
 CLIENT_RETRY_TOTAL_MAX_S: Final = 60.0
 """A retry is always safe (the event ids are the client's), so a client rides over a restart of the server."""

@@ -1,0 +1,9 @@
+"""Clients of a store: :class:`AsyncClient`, and :class:`Client` for code without an event loop."""
+
+from indelible.client.async_client import AsyncClient
+from indelible.client.event_iterator import EventIterator
+from indelible.client.rebuild import Rebuilt
+from indelible.client.repository import Repository
+from indelible.client.sync_client import Client, SyncRepository
+
+__all__ = ["AsyncClient", "Client", "EventIterator", "Rebuilt", "Repository", "SyncRepository"]

@@ -1,6 +1,6 @@
 """Appends of concurrent tasks travel together, and none waits for company.
 
-While fewer than ``BATCHES_IN_FLIGHT_MAX`` requests are under way, all that waits is sent at once; what arrives
+While fewer than ``CLIENT_BATCHES_IN_FLIGHT_MAX`` requests are under way, all that waits is sent at once; what arrives
 meanwhile forms the next request. So batches grow with the load and an idle client sends a single append immediately.
 """
 
@@ -8,19 +8,17 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
 
 import msgspec
 
 from indelible.errors import IndelibleError, InternalError
 from indelible.eventstore import AppendResult
-from indelible.limits import CLIENT_BATCH_APPENDS_MAX, REQUEST_EVENTS_MAX
-
-BATCHES_IN_FLIGHT_MAX: Final = 2
-"""One on its way and at the server while the next is made and the answer of the one before is read."""
-
-BATCH_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Bytes of JSON in one batch, unless one append alone has more. Half of what a server takes in one request."""
+from indelible.limits import (
+    CLIENT_BATCH_APPENDS_MAX,
+    CLIENT_BATCH_SIZE_BYTES_MAX,
+    CLIENT_BATCHES_IN_FLIGHT_MAX,
+    REQUEST_EVENTS_MAX,
+)
 
 AppendOutcome = AppendResult | IndelibleError
 SendBatch = Callable[[Sequence[bytes]], Awaitable[Sequence[AppendOutcome]]]
@@ -61,7 +59,7 @@ class AppendBatches:
 
     def _dispatch(self) -> None:
         self._dispatch_is_due = False
-        while len(self._sending) < BATCHES_IN_FLIGHT_MAX and (batch := self._take_batch()):
+        while len(self._sending) < CLIENT_BATCHES_IN_FLIGHT_MAX and (batch := self._take_batch()):
             task = asyncio.create_task(self._send_and_settle(batch), name="append-batch")
             self._sending.add(task)
             task.add_done_callback(self._sent)
@@ -80,7 +78,7 @@ class AppendBatches:
                 continue
             events += first.event_count
             size_bytes += len(first.body)
-            if batch and (events > REQUEST_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
+            if batch and (events > REQUEST_EVENTS_MAX or size_bytes > CLIENT_BATCH_SIZE_BYTES_MAX):
                 break
             batch.append(self._waiting.popleft())
         return batch

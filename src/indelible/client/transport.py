@@ -9,10 +9,8 @@ import aiohttp
 from yarl import URL
 
 from indelible.errors import IndelibleError, InvalidRequest, OutcomeUnknown, Unavailable
+from indelible.limits import CLIENT_CONNECT_TIMEOUT_S
 from indelible.wire.errors import decode_problem
-
-CONNECT_TIMEOUT_S: Final = 5.0
-"""For a TCP connection to come about; so an address that swallows packets does not use up the whole time-out."""
 
 Parameters = Sequence[tuple[str, object]]
 
@@ -31,7 +29,9 @@ class Transport:
 
     def __init__(self, url: str, *, timeout_s: float, headers: Mapping[str, str]) -> None:
         self._url: Final = _base_url(url)
-        self._timeout: Final = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        self._timeout: Final = aiohttp.ClientTimeout(
+            total=timeout_s, sock_connect=min(CLIENT_CONNECT_TIMEOUT_S, timeout_s)
+        )
         self._headers: Final = {"User-Agent": f"indelible-python/{version('indelible')}", **headers}
         self._session: aiohttp.ClientSession | None = None
 
