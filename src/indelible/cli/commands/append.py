@@ -1,0 +1,104 @@
+"""indelible append"""
+
+import sys
+from typing import Annotated
+
+import msgspec
+import typer
+
+from indelible.cli.options import AggregateId, AggregateType, ConfigFile, Json, Store, Url
+from indelible.cli.output import print_json, print_line
+from indelible.cli.running import run
+from indelible.cli.target import Target, open_store
+from indelible.conditions import ExpectedVersion, check_expected_version
+from indelible.errors import IndelibleError, InvalidRequest, OutcomeUnknown
+from indelible.events import JSON_CONTENT_TYPE, NewEvent, is_json
+from indelible.eventstore import AggregateAppend, AppendResult
+from indelible.limits import EVENT_SIZE_BYTES_MAX
+
+
+def append(
+    aggregate_type: AggregateType,
+    aggregate_id: AggregateId,
+    event_type: Annotated[str, typer.Argument(metavar="EVENT_TYPE", help='What happened, such as "OrderPlaced".')],
+    event_data: Annotated[
+        str, typer.Argument(metavar="[EVENT_DATA]", help='JSON; "-" reads it from stdin. null when not given.')
+    ] = "null",
+    *,
+    expected_version: Annotated[
+        str, typer.Option(metavar="VERSION", help='The version to be at: a number, "any", "exists" or "none".')
+    ] = "any",
+    event_id: Annotated[
+        str | None, typer.Option(metavar="UUID", help="Repeating an append with the same id stores it once.")
+    ] = None,
+    metadata: Annotated[str | None, typer.Option(metavar="JSON", help="A JSON object.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="May be given many times.")] = None,
+    content_type: Annotated[
+        str, typer.Option(metavar="TYPE", help="Of EVENT_DATA; when it is not JSON, the bytes are kept as they are.")
+    ] = JSON_CONTENT_TYPE,
+    url: Url = None,
+    store: Store = None,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Append one event. Answers when it is on stable storage.
+
+    \b
+    indelible append order 1 OrderPlaced '{"total": 12.50}' --expected-version none
+    cat photo.jpg | indelible append order 1 PhotoAdded - --content-type image/jpeg
+    """
+    target = Target.chosen(url, store, config)
+    expected = _expected_version(expected_version)
+    data = _read_stdin() if event_data == "-" else event_data.encode("utf-8", "surrogateescape")
+    event = NewEvent(
+        event_type,
+        msgspec.Raw(data) if is_json(content_type) else data,
+        event_id=event_id,
+        metadata=None if metadata is None else msgspec.Raw(metadata.encode("utf-8", "surrogateescape")),
+        tags=tag or (),
+        content_type=content_type,
+    )
+    run(_append(target, AggregateAppend.of(aggregate_type, aggregate_id, [event], expected_version=expected), json))
+
+
+async def _append(target: Target, append: AggregateAppend, json: bool) -> None:
+    key = append.key
+    try:
+        async with open_store(target, read_only=False) as store:
+            result = await store.append(
+                key.aggregate_type, key.aggregate_id, append.events, expected_version=append.expected_version
+            )
+    except OutcomeUnknown as error:
+        raise _with_event_id(error, append.events[0]) from None
+    if json:
+        print_json(result)
+    else:
+        print_line(_sentence(result))
+
+
+def _sentence(result: AppendResult) -> str:
+    (event,) = result.events
+    stored = "was stored before" if result.replayed else "is stored"
+    return (
+        f"{result.aggregate_type}-{result.aggregate_id} version {event.version} {stored}: "
+        f"position {event.position}, event {event.event_id}"
+    )
+
+
+def _with_event_id(error: IndelibleError, event: NewEvent) -> IndelibleError:
+    """Without the id that was made here, nobody could repeat the append safely."""
+    hint = f"{error.message}; to find out, repeat it with --event-id {event.event_id}"
+    return type(error)(hint, **{**error.fields, "event_id": str(event.event_id)})
+
+
+def _expected_version(text: str) -> ExpectedVersion:
+    value = int(text) if text.isascii() and text.removeprefix("-").isdigit() else text
+    return check_expected_version(value)
+
+
+def _read_stdin() -> bytes:
+    # One byte more than is allowed is enough to be refused for its size.
+    data = sys.stdin.buffer.read(EVENT_SIZE_BYTES_MAX + 1)
+    if not data:
+        raise InvalidRequest("stdin is empty", pointer="/event_data")
+    return data

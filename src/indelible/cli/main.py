@@ -1,0 +1,103 @@
+"""The command line: ``indelible COMMAND``. Importing this must stay quick; what is heavy is loaded where it is used."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from indelible.cli.commands import aggregates, append, config, feed, info, read, snapshot, verify
+from indelible.cli.exit_codes import FAILED, OK, STORAGE, exit_code_of
+from indelible.cli.output import note, print_error, print_line
+from indelible.errors import IndelibleError, InvalidRequest
+
+app = typer.Typer(
+    name="indelible",
+    # Plain help takes a quarter of the time of rich help.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version as package_version
+
+        print_line(f"indelible {package_version('indelible')}")
+        raise typer.Exit
+
+
+@app.callback()
+def indelible(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """An event store for microservices: append, query and replay events.
+
+    Commands work on a server (--url) or on a local store (--store). Settings come from flags, INDELIBLE_* variables
+    and a TOML file, in this order; "indelible config show" prints them.
+
+    \b
+    indelible serve
+    indelible append order 1 OrderPlaced '{"total": 12.50}' --url http://127.0.0.1:8080
+    indelible read order 1 --url http://127.0.0.1:8080
+
+    \b
+    Exit codes:
+      0  done
+      1  failed in another way than these
+      2  the command line, a setting or the input is not allowed; nothing was stored
+      3  conflict: the aggregate's version, an event id or a condition forbids the append; nothing was stored
+      4  not found
+      5  verify found damage
+     74  a disk or file returned an error
+     75  out of reach, busy, locked, or outcome unknown: try again later
+    130  interrupted
+    141  the reader of the output has gone
+    """
+
+
+app.command()(append.append)
+app.command()(read.read)
+app.command()(feed.feed)
+app.command()(aggregates.aggregates)
+app.add_typer(snapshot.app, name="snapshot")
+app.command()(verify.verify)
+app.command()(info.info)
+app.add_typer(config.app, name="config")
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. See :mod:`indelible.cli.exit_codes`."""
+    args = (sys.argv[1:] if args is None else args) or ["--help"]
+    as_json = "--json" in args
+    try:
+        code = app(list(args), standalone_mode=False)
+    except IndelibleError as error:
+        print_error(error, as_json=as_json)
+        return exit_code_of(error)
+    except typer.TyperException as error:
+        print_error(InvalidRequest(_usage_message(error)), as_json=as_json)
+        return error.exit_code
+    except OSError as error:
+        print_error(
+            IndelibleError(f"{error.filename or 'input or output'}: {error.strerror or error}"), as_json=as_json
+        )
+        return STORAGE
+    except typer.Abort:
+        note("indelible: aborted")
+        return FAILED
+    return code if isinstance(code, int) else OK
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    context: typer.Context | None = getattr(error, "ctx", None)
+    command = "indelible" if context is None else context.command_path
+    return f"{error.format_message().rstrip('.')}. Try: {command} --help"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
