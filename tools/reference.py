@@ -5,12 +5,18 @@ tests/docs compares them, so that they cannot fall behind.
 
 import ast
 import inspect
+import itertools
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from indelible import errors, limits
+from indelible.cli.main import app
+from indelible.server import config
 from indelible.wire.errors import STATUS_OF_CODE, STATUS_PRECONDITION_FAILED
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -53,6 +59,28 @@ proxy's 502 or 504 mean that the append may be stored: send it again with the sa
 ```
 """
 
+
+CONFIGURATION_PAGE = """\
+# Configuration
+
+A flag overrides an `INDELIBLE_*` variable, that overrides the TOML file, that the default. `indelible config show`
+prints every setting with its value and where that comes from. A value that is not allowed stops the command with an
+error that names the setting, its source and what is allowed.
+
+| setting | variable | default | means |
+|---|---|---|---|
+{rows}
+
+The flag of a setting is its name with `-` for `_`, as in `--log-format`; which commands take which is in their `--help`
+([command line](cli.md)).
+
+The TOML file is the one that `--config` or `{variable}` names, else `{file}` in the working directory when it is there.
+Its keys are the settings. Unknown ones are refused.
+
+```toml
+{example}
+```
+"""
 
 # --- Limits ----------------------------------------------------------------------------------------------------------
 
@@ -106,7 +134,65 @@ def _drawing() -> str:
     return inspect.cleandoc((errors.__doc__ or "").split("::\n\n")[1].split("\n\n")[0])
 
 
-PAGES: dict[str, Callable[[], str]] = {"limits.md": limits_page, "errors.md": errors_page}
+# --- Command line ----------------------------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    """What ``--help`` prints, of every command."""
+    pages = list(_help_pages(typer.main.get_command(app), "indelible", None))
+    return "# Command line\n\n" + "\n".join(f"## {name}\n\n```text\n{text}\n```\n" for name, text in pages)
+
+
+def _help_pages(command: Any, name: str, parent: typer.Context | None) -> Iterator[tuple[str, str]]:
+    settings = command.context_settings | {"terminal_width": 100}
+    context = command.make_context(name, [], parent, resilient_parsing=True, **settings)
+    yield context.command_path, command.get_help(context).rstrip()
+    for child_name, child in getattr(command, "commands", {}).items():
+        yield from _help_pages(child, child_name, context)
+
+
+# --- Configuration ---------------------------------------------------------------------------------------------------
+
+
+def configuration_page() -> str:
+    defaults = {name: _default(getattr(config.Settings(), name)) for name in config.NAMES}
+    meanings = _field_docstrings(config.Settings)
+    rows = [
+        f"| `{name}` | `{config.variable_of(name)}` | {f'`{default}`' if default else ''} | {meanings.get(name, '')} |"
+        for name, default in defaults.items()
+    ]
+    lines = [f"{name} = {_toml(default)}" for name, default in defaults.items() if default]
+    return CONFIGURATION_PAGE.format(
+        rows="\n".join(rows),
+        file=config.CONFIG_FILE_DEFAULT,
+        variable=config.CONFIG_VARIABLE,
+        example="\n".join(lines),
+    )
+
+
+def _default(value: object) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _toml(text: str) -> str:
+    return text if text.isdigit() else f'"{text}"'
+
+
+def _field_docstrings(kind: type) -> dict[str, str]:
+    body = ast.parse(inspect.getsource(kind)).body[0].body  # type: ignore[attr-defined]  # it is a class
+    return {
+        field.target.id: " ".join(text.value.value.replace("``", "`").split())
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "limits.md": limits_page,
+    "errors.md": errors_page,
+    "cli.md": cli_page,
+    "configuration.md": configuration_page,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

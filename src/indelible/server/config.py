@@ -42,8 +42,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
     """A server that commands talk to instead of opening ``store``. ``serve`` does not use it."""
     http: Address = Address("127.0.0.1", 8080)
+    """HOST:PORT where the server listens; port 0 lets the system choose one."""
     log_format: LogFormat = "console"
+    """ "console" for people, "json" for machines: one object a line."""
     log_level: LogLevel = "info"
+    """ "debug", "info", "warning" or "error"; less is not logged."""
     shutdown_grace_s: float = float(SHUTDOWN_GRACE_S)
     """How long a stopping server waits for what is in flight."""
 
