@@ -39,8 +39,10 @@ class AppendCondition(msgspec.Struct, frozen=True):
     fail_if: tuple[QueryItem, ...]
     after: Cursor = START
 
-    def checked(self, pointer: str = "/condition") -> "AppendCondition":
-        items = check_items(self.fail_if, f"{pointer}/fail_if")
-        if not items:
+    def check(self, pointer: str = "/condition") -> None:
+        """Raises :class:`InvalidRequest` naming the first bad field, below ``pointer``."""
+        if not check_items(self.fail_if, f"{pointer}/fail_if"):
             raise InvalidRequest("must hold at least one item", pointer=f"{pointer}/fail_if")
-        return AppendCondition(items, Cursor.parse(self.after, f"{pointer}/after"))
+        if not isinstance(self.after, Cursor):
+            raise InvalidRequest("must be a Cursor", pointer=f"{pointer}/after")
+        Cursor.parse(self.after, f"{pointer}/after")

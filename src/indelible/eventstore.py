@@ -9,7 +9,15 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion, check_expected_version
 from indelible.errors import InvalidRequest, PayloadTooLarge
-from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot, decode_events
+from indelible.events import (
+    AggregateKey,
+    NewEvent,
+    RecordedEvent,
+    Snapshot,
+    check_aggregate_type,
+    check_name,
+    decode_events,
+)
 from indelible.limits import PAGE_EVENTS_DEFAULT, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX
 from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
 
@@ -34,15 +42,16 @@ class AggregateAppend(msgspec.Struct, frozen=True):
     ) -> "AggregateAppend":
         return cls(AggregateKey(aggregate_type, aggregate_id), tuple(events), expected_version)
 
-    def checked(self, pointer: str = "") -> "AggregateAppend":
-        key = AggregateKey.checked(self.key.aggregate_type, self.key.aggregate_id, pointer)
-        expected_version = check_expected_version(self.expected_version, f"{pointer}/expected_version")
+    def check(self, pointer: str = "") -> None:
+        """Raises :class:`InvalidRequest` naming the first bad field, below ``pointer``."""
+        check_aggregate_type(self.key.aggregate_type, f"{pointer}/aggregate_type")
+        check_name(self.key.aggregate_id, f"{pointer}/aggregate_id")
+        check_expected_version(self.expected_version, f"{pointer}/expected_version")
         if not self.events:
             raise InvalidRequest("must hold at least one event", pointer=f"{pointer}/events")
         for i, event in enumerate(self.events):
             if not isinstance(event, NewEvent):
                 raise InvalidRequest("must be a NewEvent", pointer=f"{pointer}/events/{i}")
-        return AggregateAppend(key, tuple(self.events), expected_version)
 
 
 class AppendRequest(msgspec.Struct, frozen=True):
@@ -59,25 +68,24 @@ class AppendRequest(msgspec.Struct, frozen=True):
     def size_bytes(self) -> int:
         return sum(event.size_bytes for append in self.appends for event in append.events)
 
-    def checked(self) -> "AppendRequest":
-        """The same request, every part of it checked. Raises :class:`InvalidRequest` naming the first bad field."""
+    def check(self, *, atomic: bool) -> None:
+        """Raises :class:`InvalidRequest` naming the first bad field. ``atomic``: the caller gave a list of appends, so
+        pointers begin with ``/appends/0``."""
         if not self.appends:
             raise InvalidRequest("must hold at least one append", pointer="/appends")
-        single = len(self.appends) == 1 and self.condition is None
-        appends = tuple(append.checked("" if single else f"/appends/{i}") for i, append in enumerate(self.appends))
-        condition = self.condition.checked() if self.condition is not None else None
-        request = AppendRequest(appends, condition)
-        request._check_uniqueness(single)
-        request._check_size(single)
-        return request
+        for i, append in enumerate(self.appends):
+            append.check(f"/appends/{i}" if atomic else "")
+        if self.condition is not None:
+            self.condition.check()
+        if atomic or len(self.appends[0].events) > 1:
+            self._check_uniqueness(atomic)
+            self._check_size(atomic)
 
-    def _check_uniqueness(self, single: bool) -> None:
-        if single and len(self.appends[0].events) == 1:
-            return
+    def _check_uniqueness(self, atomic: bool) -> None:
         keys: set[AggregateKey] = set()
         ids: set[UUID] = set()
         for i, append in enumerate(self.appends):
-            prefix = "" if single else f"/appends/{i}"
+            prefix = f"/appends/{i}" if atomic else ""
             if append.key in keys:
                 raise InvalidRequest("the aggregate stands twice in the request", pointer=f"{prefix}/aggregate_id")
             keys.add(append.key)
@@ -87,8 +95,8 @@ class AppendRequest(msgspec.Struct, frozen=True):
                     raise InvalidRequest("the event id stands twice in the request", pointer=pointer)
                 ids.add(event.event_id)
 
-    def _check_size(self, single: bool) -> None:
-        pointer = "/events" if single else "/appends"
+    def _check_size(self, atomic: bool) -> None:
+        pointer = "/appends" if atomic else "/events"
         if self.event_count > REQUEST_EVENTS_MAX:
             raise PayloadTooLarge(
                 f"holds {self.event_count} events, more than {REQUEST_EVENTS_MAX}",

@@ -98,21 +98,21 @@ class LocalEventStore:
         expected_version: ExpectedVersion = "any",
     ) -> AppendResult:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        done = await self.submit(AppendRequest((append,)))
+        done = await self._submit(AppendRequest((append,)), atomic=False)
         return done.results[0]
 
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
     ) -> AtomicAppendResult:
-        return await self.submit(AppendRequest(tuple(appends), condition))
+        return await self._submit(AppendRequest(tuple(appends), condition), atomic=True)
 
-    async def submit(self, request: AppendRequest) -> AtomicAppendResult:
+    async def _submit(self, request: AppendRequest, *, atomic: bool) -> AtomicAppendResult:
         """Check a request, and wait until it is on stable storage."""
-        checked = request.checked()
-        if checked.condition is not None:
+        request.check(atomic=atomic)
+        if request.condition is not None:
             head = await self._engine.head()
-            _check_not_past(checked.condition.after, head.position, "/condition/after")
-        return await self._queue.append(checked)
+            _check_not_past(request.condition.after, head.position, "/condition/after")
+        return await self._queue.append(request)
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 
