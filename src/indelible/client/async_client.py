@@ -149,6 +149,7 @@ class AsyncClient:
         initial: T,
         *,
         at_version: int | None = None,
+        use_snapshots: bool = True,
         snapshot_every: int | None = None,
         encode: Callable[[T], Any] = as_it_is,
         decode: Callable[[Any], T] = as_it_is,
@@ -158,11 +159,15 @@ class AsyncClient:
         ``initial`` is the state before the first event. ``at_version`` gives the state as it was at that version (the
         newest, if the aggregate has not come to it). With ``snapshot_every`` a snapshot is saved when that many events
         or more came since the last one. A state that is not JSON needs ``encode`` (to JSON) and ``decode``.
+
+        An aggregate has one line of snapshots. So states that another ``apply`` gives, and states of an older
+        program's shape, must be kept apart: with ``use_snapshots=False`` every event is read instead.
         Raises ``AggregateNotFound``.
         """
         return await rebuild(
             self, aggregate_type, aggregate_id, apply, initial,
-            at_version=at_version, snapshot_every=snapshot_every, encode=encode, decode=decode,
+            at_version=at_version, use_snapshots=use_snapshots, snapshot_every=snapshot_every,
+            encode=encode, decode=decode,
         )  # fmt: skip
 
     def repository(

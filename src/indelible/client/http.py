@@ -117,7 +117,8 @@ class HttpEventStore:
         expected_version: ExpectedVersion = "any",
     ) -> AppendResult:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        request = AppendRequest((append,)).checked()
+        request = AppendRequest((append,))
+        request.check(atomic=False)
         body = requests.encode_batch_append(request.appends[0])
         async with self._room:
             return await self._write(lambda: self._batches.append(body, request.event_count))
@@ -128,7 +129,8 @@ class HttpEventStore:
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
     ) -> AtomicAppendResult:
-        request = AppendRequest(tuple(appends), condition).checked()
+        request = AppendRequest(tuple(appends), condition)
+        request.check(atomic=True)
         body = requests.encode_atomic_append(request.appends, request.condition)
         async with self._room:
             answer = await self._write(lambda: self._transport.post("/v1/append", body))

@@ -7,7 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from indelible.client.event_iterator import iterate_aggregate
 from indelible.errors import Unavailable
 from indelible.events import RecordedEvent, check_version
-from indelible.eventstore import EventStore
+from indelible.eventstore import EventStore, Replay
 from indelible.limits import PAGE_EVENTS_MAX
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ async def rebuild(
     initial: T,
     *,
     at_version: int | None = None,
+    use_snapshots: bool = True,
     snapshot_every: int | None = None,
     encode: Callable[[T], Any] = as_it_is,
     decode: Callable[[Any], T] = as_it_is,
@@ -42,7 +43,11 @@ async def rebuild(
     """See :meth:`indelible.client.async_client.AsyncClient.rebuild`."""
     if snapshot_every is not None:
         check_version(snapshot_every, "/snapshot_every")
-    replay = await store.replay(aggregate_type, aggregate_id, at_version=at_version)
+    if use_snapshots:
+        replay = await store.replay(aggregate_type, aggregate_id, at_version=at_version)
+    else:
+        page = await store.read_aggregate(aggregate_type, aggregate_id, to_version=at_version, limit=PAGE_EVENTS_MAX)
+        replay = Replay(None, page)
     state, version = initial, 0
     if replay.snapshot is not None:
         state, version = decode(replay.snapshot.state), replay.snapshot.version
