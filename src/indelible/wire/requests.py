@@ -82,6 +82,18 @@ class BatchBody(msgspec.Struct, forbid_unknown_fields=True):
     appends: list[AggregateAppendBody]
 
 
+class EventLineBody(EventBody, kw_only=True, forbid_unknown_fields=True):
+    """One line of NDJSON that names its aggregate: an exported event. What the store gave it then does not count."""
+
+    aggregate_type: str
+    aggregate_id: str
+    event_id: UUID
+    version: msgspec.Raw | Optional = UNSET
+    position: msgspec.Raw | Optional = UNSET
+    timestamp: msgspec.Raw | Optional = UNSET
+    hash: msgspec.Raw | Optional = UNSET
+
+
 class SnapshotBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Body of ``PUT /v1/aggregates/{aggregate_type}/{aggregate_id}/snapshot``."""
 
@@ -145,6 +157,12 @@ def decode_snapshot(body: bytes) -> tuple[int, msgspec.Raw, msgspec.Raw | None]:
     """version, state and metadata."""
     decoded = _decode(_snapshot_decoder, body)
     return decoded.version, decoded.state, None if decoded.metadata is UNSET else decoded.metadata
+
+
+def decode_event_line(line: bytes) -> tuple[AggregateKey, NewEvent]:
+    """The event of an exported line as a new one, with the id that it had, and the aggregate that it is for."""
+    decoded = _decode(_event_line_decoder, line)
+    return AggregateKey.checked(decoded.aggregate_type, decoded.aggregate_id), _new_event(decoded)
 
 
 def _aggregate_append(item: AggregateAppendBody, pointer: str) -> AggregateAppend:
@@ -211,6 +229,7 @@ def _binary_event(body: EventBody) -> NewEvent:
 _append_decoder: Final = msgspec.json.Decoder(AppendBody)
 _atomic_append_decoder: Final = msgspec.json.Decoder(AtomicAppendBody)
 _batch_decoder: Final = msgspec.json.Decoder(BatchBody)
+_event_line_decoder: Final = msgspec.json.Decoder(EventLineBody)
 _snapshot_decoder: Final = msgspec.json.Decoder(SnapshotBody)
 _Body = TypeVar("_Body")
 
