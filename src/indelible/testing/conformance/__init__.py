@@ -1,0 +1,55 @@
+"""What every event store does, as tests that any store can be put through.
+
+For a store (anything that has the :class:`indelible.eventstore.EventStore` protocol)::
+
+    from indelible.testing.conformance import EventStoreConformance
+
+
+    class TestMyStore(EventStoreConformance):
+        @pytest_asyncio.fixture
+        async def store(self):
+            async with MyStore(...) as store:
+                yield store
+
+For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it, :class:`ReopenConformance`.
+Each says which fixtures it needs. Needs pytest and pytest-asyncio.
+
+The store may hold any events before: the tests use names that are new each time and start mid-log. Nobody else may
+append to it meanwhile.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("indelible.testing.conformance")
+
+from indelible.testing.conformance.appending import AppendConformance  # noqa: E402 - asserts are rewritten on import
+from indelible.testing.conformance.bad_input import BadInputConformance  # noqa: E402
+from indelible.testing.conformance.catalogue import CatalogueConformance  # noqa: E402
+from indelible.testing.conformance.conditions import ConditionConformance  # noqa: E402
+from indelible.testing.conformance.engine import EngineConformance  # noqa: E402
+from indelible.testing.conformance.expected_versions import ExpectedVersionConformance  # noqa: E402
+from indelible.testing.conformance.faithfulness import FaithfulnessConformance  # noqa: E402
+from indelible.testing.conformance.feed import FeedConformance  # noqa: E402
+from indelible.testing.conformance.hash_chain import HashChainConformance  # noqa: E402
+from indelible.testing.conformance.idempotency import IdempotencyConformance  # noqa: E402
+from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
+from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
+from indelible.testing.conformance.snapshots import SnapshotConformance  # noqa: E402
+
+__all__ = ["EngineConformance", "EventStoreConformance", "ReopenConformance"]
+
+
+class EventStoreConformance(
+    AppendConformance,
+    ExpectedVersionConformance,
+    IdempotencyConformance,
+    ConditionConformance,
+    FaithfulnessConformance,
+    ReadConformance,
+    FeedConformance,
+    HashChainConformance,
+    CatalogueConformance,
+    SnapshotConformance,
+    BadInputConformance,
+):
+    """All promises of the protocol. Fixture: ``store``, an open event store."""

@@ -1,0 +1,102 @@
+"""Head, event types, aggregate types, and the list of aggregates."""
+
+import pytest
+
+from indelible.events import NewEvent
+from indelible.eventstore import AggregateInfo, EventStore
+from indelible.testing.conformance.helpers import ODD_NAMES, append_noise, some_events, unique
+
+
+async def _list_all(store: EventStore, aggregate_type: str | None, limit: int) -> list[AggregateInfo]:
+    found: list[AggregateInfo] = []
+    after: str | None = None
+    while True:
+        page = await store.list_aggregates(aggregate_type=aggregate_type, after=after, limit=limit)
+        assert len(page.aggregates) <= limit
+        found += page.aggregates
+        if page.at_end:
+            return found
+        assert page.aggregates
+        assert page.cursor != after
+        after = page.cursor
+
+
+def _utf8(info: AggregateInfo) -> tuple[bytes, bytes]:
+    return info.aggregate_type.encode(), info.aggregate_id.encode()
+
+
+@pytest.mark.asyncio
+class CatalogueConformance:
+    async def test_head_moves_with_the_log(self, store: EventStore) -> None:
+        before = await store.head()
+        result = await append_noise(store, 5)
+        head = await store.head()
+        assert head.position == before.position + 5 == result.position
+        assert head.cursor.position == head.position
+        assert await store.head() == head
+
+    async def test_event_types_are_counted_by_aggregate_type(self, store: EventStore) -> None:
+        a, b, x, y = unique("A"), unique("B"), unique("X"), unique("Y")
+        await store.append(x, unique(), [NewEvent(a), NewEvent(b), NewEvent(a)])
+        await store.append(y, unique(), [NewEvent(a)])
+        await store.append(x, unique(), [NewEvent(a)])
+        infos = await store.event_types()
+        counts = {(i.event_type, i.aggregate_type): i.events for i in infos if i.event_type in (a, b)}
+        assert counts == {(a, x): 3, (a, y): 1, (b, x): 1}
+        pairs = [(i.event_type.encode(), i.aggregate_type.encode()) for i in infos]
+        assert pairs == sorted(set(pairs))
+        assert sum(i.events for i in infos) == (await store.head()).position
+
+    async def test_aggregate_types_are_counted(self, store: EventStore) -> None:
+        x, y, aggregate_id = unique("X"), unique("Y"), unique()
+        await store.append(x, aggregate_id, some_events(2))
+        await store.append(x, aggregate_id, some_events(1))
+        await store.append(x, unique(), some_events(1))
+        await store.append(y, aggregate_id, some_events(1))
+        infos = await store.aggregate_types()
+        counts = {i.aggregate_type: (i.aggregates, i.events) for i in infos if i.aggregate_type in (x, y)}
+        assert counts == {x: (2, 4), y: (1, 1)}
+        names = [i.aggregate_type.encode() for i in infos]
+        assert names == sorted(set(names))
+        assert sum(i.events for i in infos) == (await store.head()).position
+
+    @pytest.mark.parametrize("limit", [1, 7, 1_000])
+    async def test_aggregates_of_one_type_in_order(self, store: EventStore, limit: int) -> None:
+        aggregate_type = unique("Order")
+        names = [*ODD_NAMES, "a", "A", "a-", "aa", "\uffff", "\U00010000"]
+        for name in names:
+            await store.append(aggregate_type, name, some_events(len(name.encode()) % 3 + 1))
+        await append_noise(store)
+        infos = await _list_all(store, aggregate_type, limit)
+        assert [i.aggregate_id for i in infos] == sorted(names, key=str.encode)
+        assert {i.aggregate_type for i in infos} == {aggregate_type}
+        for info in infos[::9]:
+            assert info == await store.get_aggregate(aggregate_type, info.aggregate_id)
+
+    async def test_aggregates_of_all_types_in_order(self, store: EventStore) -> None:
+        # Types that are prefixes of one another must not run together.
+        stem = unique("Order")
+        keys = [(stem + suffix, name) for suffix in ("", "0", "é", "_") for name in ("b", "a")]
+        for key in keys:
+            await store.append(*key, some_events(1))
+        infos = await _list_all(store, None, 50)
+        assert [_utf8(info) for info in infos] == sorted({_utf8(info) for info in infos})
+        mine = [(i.aggregate_type, i.aggregate_id) for i in infos if i.aggregate_type.startswith(stem)]
+        assert mine == sorted(keys, key=lambda key: (key[0].encode(), key[1].encode()))
+
+    async def test_no_aggregates_of_an_unknown_type(self, store: EventStore) -> None:
+        page = await store.list_aggregates(aggregate_type=unique("Nothing"))
+        assert (page.aggregates, page.at_end) == ((), True)
+        again = await store.list_aggregates(aggregate_type=unique("Nothing"), after=page.cursor)
+        assert (again.aggregates, again.at_end) == ((), True)
+
+    async def test_list_that_grew_goes_on_from_its_cursor(self, store: EventStore) -> None:
+        aggregate_type = unique("Order")
+        for name in ("a", "c"):
+            await store.append(aggregate_type, name, some_events(1))
+        page = await store.list_aggregates(aggregate_type=aggregate_type)
+        assert page.at_end
+        for name in ("b", "d"):
+            await store.append(aggregate_type, name, some_events(1))
+        more = await store.list_aggregates(aggregate_type=aggregate_type, after=page.cursor)
+        assert [i.aggregate_id for i in more.aggregates] == ["d"]

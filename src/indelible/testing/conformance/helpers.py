@@ -1,0 +1,114 @@
+"""What the suites share: names that nobody used before, and readers that check each page as they go."""
+
+from collections.abc import Awaitable, Iterable
+from typing import Any, Protocol, TypeVar
+from uuid import UUID, uuid4
+
+import pytest
+
+from indelible.errors import IndelibleError
+from indelible.events import NewEvent, RecordedEvent
+from indelible.eventstore import AppendResult, EventStore, FeedPage
+from indelible.limits import PAGE_EVENTS_DEFAULT
+from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery
+
+ODD_NAMES = (
+    "with space", " lead and trail ", "a/b", "/", ".", "..", "../x", "a?b=c&d#e", "%2F", "100%", "a+b", 'quote"d',
+    "it's", "back\\slash", "{}", "[0]", "semi;colon", "comma,", "*", "_", "%_", "NULL", "0", "1e5", "ünïcödé",
+    "日本語", "e\u0301", "\u00e9", "👩‍👩‍👧", "\u2028", "\ufeff", "\u200b", "\U0010ffff", "Σ", "ß", "\u0130",
+)  # fmt: skip
+"""Names that are allowed, and that careless quoting, splitting, folding or normalising would break."""
+
+E = TypeVar("E", bound=IndelibleError)
+
+
+class _HasId(Protocol):
+    @property
+    def event_id(self) -> UUID: ...
+
+
+def unique(prefix: str = "t") -> str:
+    """A name that no store has seen."""
+    return f"{prefix}_{uuid4().hex}"
+
+
+def some_events(count: int, event_type: str = "Happened", **fields: Any) -> list[NewEvent]:
+    return [NewEvent(event_type, {"n": n}, **fields) for n in range(1, count + 1)]
+
+
+def ids(events: Iterable[_HasId]) -> list[UUID]:
+    return [event.event_id for event in events]
+
+
+async def append_noise(store: EventStore, count: int = 3) -> AppendResult:
+    """Put events into an aggregate of their own, so that what follows is mid-log."""
+    return await store.append(unique("Noise"), unique(), some_events(count))
+
+
+async def refused(kind: type[E], call: Awaitable[object], **fields: object) -> E:
+    """The error that a call raises; its fields hold exactly the given values."""
+    with pytest.raises(kind) as caught:
+        await call
+    error = caught.value
+    assert type(error) is kind
+    assert error.message
+    assert error.fields == fields
+    return error
+
+
+async def read_feed_to_end(
+    store: EventStore,
+    query: EventQuery = EVERYTHING,
+    *,
+    after: Cursor | None = None,
+    direction: Direction = "forward",
+    limit: int = PAGE_EVENTS_DEFAULT,
+) -> list[RecordedEvent]:
+    """Every event from a cursor on, page by page."""
+    found: list[RecordedEvent] = []
+    while True:
+        page = await store.read_feed(query, after=after, direction=direction, limit=limit)
+        events = check_feed_page(page, after, direction, limit)
+        found += events
+        if page.at_end:
+            return found
+        assert page.cursor != after, "a page that is not the last must come further"
+        after = page.cursor
+
+
+def check_feed_page(page: FeedPage, after: Cursor | None, direction: Direction, limit: int) -> list[RecordedEvent]:
+    """The page's events, after checking what holds for every page."""
+    events = list(page.events)
+    positions = [event.position for event in events]
+    assert page.count == len(events) <= limit
+    assert positions == sorted(set(positions), reverse=direction == "backward")
+    if direction == "forward":
+        start = START if after is None else after
+        assert all(start.position < position <= page.cursor.position for position in positions)
+    else:
+        assert all(page.cursor.position <= position for position in positions)
+        assert after is None or all(position < after.position for position in positions)
+    return events
+
+
+async def read_aggregate_to_end(
+    store: EventStore,
+    aggregate_type: str,
+    aggregate_id: str,
+    *,
+    direction: Direction = "forward",
+    limit: int = PAGE_EVENTS_DEFAULT,
+) -> list[RecordedEvent]:
+    """Every event of an aggregate, page by page."""
+    found: list[RecordedEvent] = []
+    start: int | None = None
+    side = "from_version" if direction == "forward" else "to_version"
+    while True:
+        versions = {} if start is None else {side: start}
+        page = await store.read_aggregate(aggregate_type, aggregate_id, direction=direction, limit=limit, **versions)
+        assert page.count == len(page.events) <= limit
+        found += page.events
+        if page.next_version is None:
+            return found
+        assert page.next_version != start, "a page that is not the last must come further"
+        start = page.next_version
