@@ -150,7 +150,8 @@ class LocalEventStore:
         _check_page(direction, limit)
         head = (await self._engine.head()).position
         if after is not None:
-            _check_not_past(Cursor.parse(after), head, "/after")
+            after = Cursor.parse(after)
+            _check_not_past(after, head, "/after")
         if direction == "forward":
             start, until = (0 if after is None else after.position), head
         else:
