@@ -4,12 +4,14 @@ WITH RECURSIVE search (low, high) AS (
     SELECT :low, :high
     UNION ALL
     SELECT
-        iif(below, middle + 1, low),
-        iif(below, high, middle)
-    FROM (
-        SELECT low, high, (low + high) / 2 AS middle,
-            (SELECT timestamp_us FROM events WHERE position = (low + high) / 2) < :timestamp_us AS below
-        FROM search WHERE low < high
-    )
+        iif(
+            (SELECT timestamp_us FROM events WHERE position = (low + high) / 2) < :timestamp_us,
+            (low + high) / 2 + 1, low
+        ),
+        iif(
+            (SELECT timestamp_us FROM events WHERE position = (low + high) / 2) < :timestamp_us,
+            high, (low + high) / 2
+        )
+    FROM search WHERE low < high
 )
-SELECT min(high) FROM search
+SELECT high FROM search WHERE low >= high
