@@ -87,6 +87,8 @@ class AppendBatches:
         outcomes: Sequence[AppendOutcome]
         try:
             outcomes = await self._send([waiting.body for waiting in batch])
+            if len(outcomes) != len(batch):
+                outcomes = [InternalError("the server answered for another number of appends")] * len(batch)
         except IndelibleError as error:
             # A copy each: every caller adds its own traceback.
             outcomes = [copy.copy(error) for _ in batch]

@@ -1,0 +1,168 @@
+"""What travels together, and when."""
+
+import asyncio
+
+import pytest
+
+from indelible.client.append_batches import AppendBatches
+from indelible.errors import InternalError, Overloaded, VersionConflict
+from indelible.eventstore import AppendResult
+from indelible.limits import CLIENT_BATCH_APPENDS_MAX, CLIENT_BATCH_SIZE_BYTES_MAX, REQUEST_EVENTS_MAX
+
+
+class Wire:
+    """Takes batches and keeps each until it is told to answer."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[bytes]] = []
+        self.answers: list[asyncio.Future] = []
+
+    async def send(self, appends):
+        self.batches.append(list(appends))
+        self.answers.append(asyncio.get_running_loop().create_future())
+        outcome = await self.answers[-1]
+        return [_result(body) for body in appends] if outcome is None else outcome
+
+    def answer(self, number: int, outcome=None) -> None:
+        if isinstance(outcome, Exception):
+            self.answers[number].set_exception(outcome)
+        else:
+            self.answers[number].set_result(outcome)
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+def _result(body: bytes) -> AppendResult:
+    return AppendResult("T", body.decode(), 1, 1, ())
+
+
+@pytest.fixture
+async def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+async def batches(wire: Wire) -> AppendBatches:
+    return AppendBatches(wire.send)
+
+
+def start(batches: AppendBatches, count: int, event_count: int = 1, body: bytes | None = None) -> list[asyncio.Task]:
+    return [asyncio.create_task(batches.append(body or b"%d" % n, event_count), name=str(n)) for n in range(count)]
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_one_append_leaves_at_once(batches: AppendBatches, wire: Wire):
+    (task,) = start(batches, 1)
+    await settle()
+    assert wire.sizes == [1]
+    wire.answer(0)
+    assert (await task).aggregate_id == "0"
+
+
+async def test_tasks_that_are_ready_together_travel_together(batches: AppendBatches, wire: Wire):
+    tasks = start(batches, 64)
+    await settle()
+    assert wire.sizes == [64]
+    wire.answer(0)
+    results = await asyncio.gather(*tasks)
+    assert [result.aggregate_id for result in results] == [str(n) for n in range(64)]
+
+
+async def test_what_comes_while_all_slots_are_taken_forms_the_next_batch(batches: AppendBatches, wire: Wire):
+    tasks = []
+    for _ in range(10):
+        tasks += start(batches, 3)
+        await settle()
+    assert wire.sizes == [3, 3]
+    wire.answer(1)
+    await settle()
+    assert wire.sizes == [3, 3, 24]
+    wire.answer(0)
+    wire.answer(2)
+    await asyncio.gather(*tasks)
+    assert wire.sizes == [3, 3, 24]
+
+
+async def test_bounded_by_appends(batches: AppendBatches, wire: Wire):
+    tasks = start(batches, CLIENT_BATCH_APPENDS_MAX + 5)
+    await settle()
+    assert wire.sizes == [CLIENT_BATCH_APPENDS_MAX, 5]
+    wire.answer(0)
+    wire.answer(1)
+    await asyncio.gather(*tasks)
+
+
+async def test_bounded_by_events(batches: AppendBatches, wire: Wire):
+    start(batches, 5, event_count=REQUEST_EVENTS_MAX // 3)
+    await settle()
+    assert wire.sizes == [3, 2]
+
+
+async def test_bounded_by_bytes_but_one_always_goes(batches: AppendBatches, wire: Wire):
+    start(batches, 1, body=bytes(CLIENT_BATCH_SIZE_BYTES_MAX + 1))
+    start(batches, 3, body=bytes(CLIENT_BATCH_SIZE_BYTES_MAX // 2))
+    await settle()
+    assert wire.sizes == [1, 2]
+
+
+async def test_each_gets_its_own_outcome(batches: AppendBatches, wire: Wire):
+    conflict = VersionConflict("no", expected_version=1, actual_version=2)
+    good, bad = start(batches, 2)
+    await settle()
+    wire.answer(0, [_result(b"0"), conflict])
+    assert (await good).version == 1
+    with pytest.raises(VersionConflict) as caught:
+        await bad
+    assert caught.value.actual_version == 2
+
+
+async def test_a_batch_that_fails_as_a_whole_fails_for_each(batches: AppendBatches, wire: Wire):
+    tasks = start(batches, 3)
+    await settle()
+    wire.answer(0, Overloaded("busy", retry_after_s=1))
+    errors = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(error) for error in errors] == [Overloaded] * 3
+    assert [error.fields for error in errors] == [{"retry_after_s": 1}] * 3
+    assert len({id(error) for error in errors}) == 3
+
+
+@pytest.mark.parametrize("outcome", [RuntimeError("broken"), [], [_result(b"0")] * 3])
+async def test_a_bug_in_sending_or_a_wrong_count_hangs_nobody(batches: AppendBatches, wire: Wire, outcome):
+    tasks = start(batches, 2)
+    await settle()
+    wire.answer(0, outcome)
+    errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 1)
+    assert [type(error) for error in errors] == [InternalError] * 2
+    (later,) = start(batches, 1)
+    await settle()
+    wire.answer(1)
+    assert (await later).version == 1
+
+
+async def test_a_cancelled_append_that_has_not_left_stays(batches: AppendBatches, wire: Wire):
+    for _ in range(2):
+        start(batches, 1)
+        await settle()
+    waiting = start(batches, 3)
+    await settle()
+    waiting[1].cancel()
+    await settle()
+    wire.answer(0)
+    await settle()
+    assert wire.batches[2] == [b"0", b"2"]
+
+
+async def test_cancelling_one_that_has_left_does_not_touch_the_others(batches: AppendBatches, wire: Wire):
+    first, second = start(batches, 2)
+    await settle()
+    first.cancel()
+    await settle()
+    wire.answer(0)
+    assert (await second).version == 1
+    assert first.cancelled()
