@@ -1,10 +1,14 @@
 """The pages that follow from the code are what the code says now."""
 
 import importlib.util
+import re
 
 import pytest
 
+import indelible
 from docs.pages import ROOT
+from indelible.server.http.routes import ROUTES
+from indelible.server.metrics import Gauges, Metrics
 
 _spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
 assert _spec is not None
@@ -17,3 +21,32 @@ _spec.loader.exec_module(reference)
 def test_the_page_is_up_to_date(name: str):
     written = (reference.DIRECTORY / name).read_text("utf-8")
     assert written == reference.PAGES[name](), "run: python tools/reference.py"
+
+
+def test_every_route_stands_in_the_rest_reference():
+    page = (reference.DIRECTORY / "rest-api.md").read_text("utf-8")
+    assert [f"{route.method} {route.path}" for route in ROUTES if route.path not in page] == []
+
+
+def test_every_metric_stands_in_the_rest_reference():
+    page = (reference.DIRECTORY / "rest-api.md").read_text("utf-8")
+    rendered = Metrics().render(Gauges(ready=True, queue_depth=0)).decode()
+    names = re.findall(r"^# HELP (\w+)", rendered, re.MULTILINE)
+    assert len(names) >= 6
+    assert [name for name in names if name not in page] == []
+
+
+def test_every_public_name_has_a_docstring():
+    undocumented = [
+        name
+        for name in indelible.__all__
+        if callable(getattr(indelible, name)) and not getattr(indelible, name).__doc__
+    ]
+    assert undocumented == []
+
+
+@pytest.mark.parametrize("kind", [indelible.AsyncClient, indelible.Client])
+def test_every_method_of_the_clients_stands_in_the_client_reference(kind: type):
+    page = (reference.DIRECTORY / "python-client.md").read_text("utf-8")
+    methods = [name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))]
+    assert [name for name in methods if f"`{name}(" not in page and f" {name}(" not in page] == []

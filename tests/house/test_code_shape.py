@@ -2,7 +2,17 @@
 
 import ast
 
-from house.source import ROOT, functions, line_count, matching_lines, median_length, package_files, parse, python_files
+from house.source import (
+    ROOT,
+    committed_files,
+    functions,
+    line_count,
+    matching_lines,
+    median_length,
+    package_files,
+    parse,
+    python_files,
+)
 
 MODULE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
@@ -49,3 +59,11 @@ def test_modules_say_what_they_are_for():
         path.relative_to(ROOT) for path in python_files() if parse(path).body and not ast.get_docstring(parse(path))
     ]
     assert silent == []
+
+
+def test_sql_that_writes_stands_in_sql_files():
+    engines = tuple(path for path in package_files() if "engines" in path.parts)
+    assert (
+        matching_lines(r"\b(INSERT (OR \w+ )?INTO|DELETE FROM|UPDATE \w+ SET|CREATE (TEMP )?\w+ \w+)\b", engines) == []
+    )
+    assert len([path for path in committed_files() if path.suffix == ".sql"]) > 10
