@@ -1,9 +1,9 @@
 """JSON as text: the store keeps what was sent, number for number, so it works on text and not on parsed values."""
 
 import json
-import re
-from decimal import Decimal
-from typing import Any, Final
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -11,11 +11,13 @@ from indelible.errors import InvalidRequest
 from indelible.limits import JSON_DEPTH_MAX
 
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_INNERMOST: Final = re.compile(rb"\[\]|\{\}")
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+"""One level down or, as a signed byte, one up."""
 
 
 def encode_json(value: Any) -> bytes:
-    """Compact JSON text of a Python value. Raises :class:`InvalidRequest` for what JSON cannot say (NaN, objects)."""
+    """Compact JSON text of a Python value; tuples become lists. Raises :class:`InvalidRequest` for what JSON cannot say
+    (NaN, objects), and for keys that are not strings, because they would come back as strings."""
     if isinstance(value, msgspec.Raw):
         return compact_json(bytes(value))
     try:
@@ -26,7 +28,22 @@ def encode_json(value: Any) -> bytes:
     except (TypeError, ValueError) as error:
         raise InvalidRequest(f"not a JSON value: {error}") from None
     check_depth(encoded)
+    _check_keys(value)
     return encoded
+
+
+def _check_keys(value: Any) -> None:
+    """The standard library turns the keys 1, None and True into strings; two keys may then be one."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise InvalidRequest(f"object keys must be strings, not {type(key).__name__}")
+            if isinstance(inner, (dict, list, tuple)):
+                _check_keys(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            if isinstance(inner, (dict, list, tuple)):
+                _check_keys(inner)
 
 
 def decode_json(text: bytes) -> Any:
@@ -35,7 +52,8 @@ def decode_json(text: bytes) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         # Numbers beyond a double's range (1e999) are legal JSON that msgspec refuses; the standard library reads inf.
-        return json.loads(text)
+        # It refuses integers of more than 4300 digits, where Decimal does not, and is not slow either.
+        return json.loads(text, parse_int=lambda digits: int(Decimal(digits)))
 
 
 def compact_json(text: bytes) -> bytes:
@@ -67,16 +85,12 @@ def check_depth(text: bytes) -> None:
         return  # too short to hold so many pairs of brackets
     if text.count(b"[") + text.count(b"{") <= JSON_DEPTH_MAX:
         return
-    # Without escapes, every second piece between quotes is outside strings. bytes methods keep this at C speed: the
+    # Without escapes, every second piece between quotes is outside strings. bytes methods keep this near C speed: the
     # text may be a megabyte long and the caller an event loop.
     outside = b"".join(text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
-    brackets = outside.translate(None, _NOT_BRACKETS)
-    for _ in range(JSON_DEPTH_MAX):
-        # Each round takes off exactly one level: the innermost.
-        brackets = _INNERMOST.sub(b"", brackets)
-        if not brackets:
-            return
-    raise too_deep()
+    steps = memoryview(outside.translate(_STEPS, _NOT_BRACKETS)).cast("b")
+    if max(accumulate(steps), default=0) > JSON_DEPTH_MAX:
+        raise too_deep()
 
 
 def too_deep() -> InvalidRequest:
@@ -90,13 +104,39 @@ def json_equal(one: bytes, other: bytes) -> bool:
     return _same(_parse_exact(one), _parse_exact(other))
 
 
+class _Number(NamedTuple):
+    """A number that Decimal cannot hold, such as 1e99999999999999999999: equal only to what is spelled the same."""
+
+    text: str
+
+
+class _Object(NamedTuple):
+    """An object that repeats a key. Readers do not agree on what it means, so order and repeats count."""
+
+    members: list[tuple[str, Any]]
+
+
 def _parse_exact(text: bytes) -> Any:
-    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    return json.loads(text, parse_float=_number, parse_int=_number, object_pairs_hook=_object)
+
+
+def _number(text: str) -> Decimal | _Number:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return _Number(text)
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any] | _Object:
+    values = dict(members)
+    return values if len(values) == len(members) else _Object(members)
 
 
 def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
         return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
+    if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(map(_same, one, other))
-    return type(one) is type(other) and bool(one == other)
+    return bool(one == other)
