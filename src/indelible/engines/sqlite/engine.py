@@ -45,7 +45,11 @@ CHECKPOINT_FRAMES: Final = 8_192
 """Pages in the write-ahead log (32 MiB) at which a checkpoint begins."""
 
 CATCH_UP_FRAMES_MAX: Final = 1_024
-"""Pages that the writer may wait for while the rest of a checkpoint is copied."""
+"""Pages that the writer waits for while the rest of a checkpoint is copied; a few milliseconds."""
+
+WAL_FRAMES_MAX: Final = 65_536
+"""Pages in the write-ahead log (256 MiB) beyond which the writer waits for the rest, however much it is: a bounded log
+is worth one longer wait."""
 
 CHECKPOINT_ROUNDS_MAX: Final = 4
 
@@ -189,7 +193,10 @@ class SqliteEngine:
     # --- Checkpoints -------------------------------------------------------------------------------------------------
 
     def _start_checkpoint(self, writer: Writer) -> None:
-        if self._checkpointing is None and writer.wal_frames() >= CHECKPOINT_FRAMES:
+        if self._checkpointing is not None:
+            return
+        logged, copied = writer.wal_frames()
+        if logged - copied >= CHECKPOINT_FRAMES:
             self._checkpointing = asyncio.create_task(self._checkpoint(), name="checkpoint")
 
     async def _checkpoint(self) -> None:
@@ -202,7 +209,8 @@ class SqliteEngine:
                 async with self._writing:
                     if self._writer is None or self._failure is not None:
                         return
-                    if self._writer.wal_frames() <= CATCH_UP_FRAMES_MAX:
+                    logged, copied = self._writer.wal_frames()
+                    if logged - copied <= CATCH_UP_FRAMES_MAX or logged > WAL_FRAMES_MAX:
                         await loop.run_in_executor(
                             self._commit_thread, self._writer.checkpoint, apsw.SQLITE_CHECKPOINT_PASSIVE
                         )

@@ -114,10 +114,10 @@ class Writer:
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known[0], snapshot))
 
-    def wal_frames(self) -> int:
-        """Pages in the write-ahead log that are not yet in the database file."""
+    def wal_frames(self) -> tuple[int, int]:
+        """Pages in the write-ahead log, and how many of them are in the database file already."""
         logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
-        return max(logged - copied, 0)
+        return max(logged, 0), max(copied, 0)
 
     def checkpoint(self, mode: int) -> None:
         self._connection.wal_checkpoint(mode=mode)
