@@ -81,7 +81,7 @@ class TestEncode:
     @pytest.mark.parametrize(
         "value",
         [
-            float("nan"), float("inf"), [-float("inf")], {1, 2}, b"x", object(), Decimal(1), 1j, "\ud800", {"\udfff": 1},
+            float("nan"), float("inf"), [-float("inf")], {1, 2}, b"x", object(), Decimal(1), "\ud800", {"\udfff": 1},
             10**5_000, msgspec.Raw(b""), msgspec.Raw(b"{"), msgspec.Raw(b"\xff"), msgspec.UNSET,
         ],
         ids=lambda value: type(value).__name__,
@@ -125,10 +125,10 @@ class TestCompact:
     @pytest.mark.parametrize(
         "text",
         [
-            b"", b" ", b"nul", b"NaN", b"Infinity", b"-Infinity", b"+1", b"01", b"1.", b".5", b"1e", b"-", b"0x1", b"1 2",
-            b"[1,]", b"[,]", b"[1", b"[1}", b'{"a":1,}', b'{"a"}', b"{a:1}", b"{1:2}", b"'a'", b'"a', b'"\n"', b'"\x00"',
+            b"", b" ", b"nul", b"NaN", b"Infinity", b"-Infinity", b"+1", b"01", b"1.", b".5", b"1e", b"-", b"0x1",
+            b"[1,]", b"[,]", b"[1", b"[1}", b'{"a":1,}', b'{"a"}', b"{a:1}", b"{1:2}", b"'a'", b'"a', b'"\n"',
             b'"\\x41"', b'"\\u12"', b'"\\ud800"', b'"\\udc00\\ud800"', b'{"\\ud800":1}', b"\xef\xbb\xbf1", b"1\x00",
-            b'"\xff"', b'"\xed\xa0\x80"', b"// a\n1", b"True",
+            b'"\x00"', b"1 2", b'"\xff"', b'"\xed\xa0\x80"', b"// a\n1", b"True",
         ],
     )  # fmt: skip
     def test_what_is_not_strict_json(self, text: bytes) -> None:
@@ -178,8 +178,8 @@ class TestDepth:
         check_depth(text.encode())
 
     def test_backslash_before_the_closing_quote(self) -> None:
-        text = b'["\\\\"' + b",[" * JSON_DEPTH_MAX + b"]" * JSON_DEPTH_MAX + b"]"
-        assert depth_of(json.loads(text.replace(b",[", b",[0,").replace(b"0,]", b"0]"))) == JSON_DEPTH_MAX + 1
+        text = b'["\\\\",' * (JSON_DEPTH_MAX + 1) + b"1" + b"]" * (JSON_DEPTH_MAX + 1)
+        assert depth_of(json.loads(text)) == JSON_DEPTH_MAX + 1
         with pytest.raises(InvalidRequest):
             check_depth(text)
 
