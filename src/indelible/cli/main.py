@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from indelible.cli.commands import aggregates, append, config, feed, info, read, snapshot, verify
+from indelible.cli.commands import (
+    aggregates,
+    append,
+    config,
+    export_events,
+    feed,
+    import_events,
+    info,
+    read,
+    snapshot,
+    verify,
+)
 from indelible.cli.exit_codes import FAILED, OK, STORAGE, exit_code_of
 from indelible.cli.output import note, print_error, print_line
 from indelible.errors import IndelibleError, InvalidRequest
@@ -65,6 +76,8 @@ app.command()(read.read)
 app.command()(feed.feed)
 app.command()(aggregates.aggregates)
 app.add_typer(snapshot.app, name="snapshot")
+app.command("import")(import_events.import_events)
+app.command("export")(export_events.export_events)
 app.command()(verify.verify)
 app.command()(info.info)
 app.add_typer(config.app, name="config")

@@ -83,10 +83,15 @@ def print_error(error: IndelibleError, *, as_json: bool) -> None:
 
         note(encode_problem(error).decode("utf-8"))
         return
-    # A setting's or argument's message names it already.
+    note(f"indelible: {describe(error)}")
+
+
+def describe(error: IndelibleError) -> str:
+    """An error as one line that names the bad field."""
+    # The message about a setting names it already.
     pointer = "" if "source" in error.fields else error.fields.get("pointer", "").strip("/")
     message = " ".join(error.message.splitlines())
-    note(f"indelible: {pointer}: {message}" if pointer else f"indelible: {message}")
+    return f"{pointer}: {message}" if pointer else message
 
 
 def console(file: IO[str] | None = None) -> "Console":

@@ -1,0 +1,147 @@
+"""indelible export"""
+
+import fcntl
+import mmap
+import os
+import sys
+from pathlib import Path
+from typing import IO, Annotated, Final
+
+import msgspec
+import typer
+
+from indelible.cli.options import ConfigFile, Json, Store, Url
+from indelible.cli.output import note, print_json
+from indelible.cli.progress import Advance, progress
+from indelible.cli.running import run
+from indelible.cli.target import Target, open_store
+from indelible.client.event_iterator import iterate_feed
+from indelible.errors import InvalidRequest
+from indelible.events import decode_event
+from indelible.eventstore import EventStore
+from indelible.limits import PAGE_EVENTS_MAX
+from indelible.queries import EVERYTHING, START, Cursor
+
+
+LINE_START: Final = b'{"event_id":'
+
+
+class Exported(msgspec.Struct):
+    """What an export to a file did."""
+
+    file: str
+    events: int
+    """Written now."""
+    position: int
+    """Of the file's last event; 0 when it has none."""
+
+
+def export_events(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help='Where to write; "-" is stdout.')],
+    *,
+    url: Url = None,
+    store: Store = None,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Write the whole log as NDJSON, one event a line.
+
+    A file that is there already is continued after its last complete line, so an export that was interrupted, or one
+    from yesterday, is just repeated. Lines are the canonical form that the hash chain is made of. A server may have
+    the store open.
+
+    \b
+    indelible export events.ndjson --store sqlite:data/indelible.db
+    indelible export - --url http://127.0.0.1:8080 | gzip > events.ndjson.gz
+    """
+    target = Target.chosen(url, store, config)
+    if str(file) == "-":
+        run(_export_to_stdout(target))
+        return
+    # "a+b" would write at the end whatever the offset, but the torn line at the end has to go.
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with open(descriptor, "r+b") as output:  # noqa: PTH123 - a descriptor, not a path
+        run(_export_to_file(target, output, file, json))
+
+
+async def _export_to_stdout(target: Target) -> None:
+    with progress("exporting") as advance:
+        async with open_store(target, read_only=True, retry_total_s=10) as store:
+            await _write(store, START, sys.stdout.buffer, advance)
+
+
+async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: bool) -> None:
+    _lock(output, file)
+    with progress("exporting") as advance:
+        async with open_store(target, read_only=True, retry_total_s=10) as store:
+            start = await _resume(store, output, file)
+            events, reached = await _write(store, start, output, advance)
+    output.flush()
+    os.fsync(output.fileno())
+    if json:
+        print_json(Exported(str(file), events, reached.position))
+    else:
+        continued = f", after the {start.position} that were there" if start.position else ""
+        note(f"{events} events exported to {file}{continued}")
+
+
+async def _write(store: EventStore, start: Cursor, output: IO[bytes], advance: Advance) -> tuple[int, Cursor]:
+    """Everything after ``start``, up to the head; how many events that were, and how far they reach."""
+    head = (await store.head()).position
+    pages = iterate_feed(store, EVERYTHING, after=start, direction="forward", page_size=PAGE_EVENTS_MAX)
+    events, reached = 0, start
+    while (page := await pages.next_page()) is not None:
+        if page.lines:
+            output.write(page.lines)
+            output.write(b"\n")
+        events, reached = events + page.count, page.cursor
+        advance(reached.position, max(head, reached.position))
+    return events, reached
+
+
+# --- Continuing a file -----------------------------------------------------------------------------------------------
+
+
+def _lock(output: IO[bytes], file: Path) -> None:
+    try:
+        fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InvalidRequest(f"another export is writing to {file}", pointer="/file") from None
+
+
+async def _resume(store: EventStore, output: IO[bytes], file: Path) -> Cursor:
+    """Cut off what follows the file's last complete line, and go to its end. The cursor is that of the line."""
+    line, end = _last_complete_line(output)
+    position = 0
+    if line:
+        try:
+            position = decode_event(line).position
+        except ValueError:
+            raise InvalidRequest(f"{file} is not an export: its last line is not an event", pointer="/file") from None
+        await _check_is_of_this_store(store, line, position, file)
+    elif not LINE_START.startswith(start := os.pread(output.fileno(), len(LINE_START), 0)):
+        raise InvalidRequest(f"{file} is not an export: it starts with {start!r}", pointer="/file")
+    output.truncate(end)
+    output.seek(end)
+    return Cursor.at(position)
+
+
+async def _check_is_of_this_store(store: EventStore, line: bytes, position: int, file: Path) -> None:
+    if position <= (await store.head()).position:
+        page = await store.read_feed(after=Cursor.at(position - 1), limit=1)
+        if page.lines == line:
+            return
+    raise InvalidRequest(
+        f"{file} is an export of another store: this one has another event at position {position}, or none",
+        pointer="/file",
+    )
+
+
+def _last_complete_line(output: IO[bytes]) -> tuple[bytes, int]:
+    """The line without its end, and the offset after it; nothing and 0 when there is none."""
+    if os.fstat(output.fileno()).st_size == 0:
+        return b"", 0
+    with mmap.mmap(output.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        end = content.rfind(b"\n") + 1
+        start = content.rfind(b"\n", 0, max(end - 1, 0)) + 1
+        return content[start : max(end - 1, 0)], end
