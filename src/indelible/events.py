@@ -149,7 +149,7 @@ class NewEvent:
         if content_type is None:
             content_type = BINARY_CONTENT_TYPE if isinstance(event_data, (bytes, bytearray)) else JSON_CONTENT_TYPE
         check_name(event_type, "/event_type")
-        checked_id = new_event_id() if event_id is None else _check_event_id(event_id)
+        checked_id = new_event_id() if event_id is None else check_event_id(event_id)
         _check_content_type(content_type)
         data_raw = _encode_event_data(event_data, content_type)
         _fill(
@@ -263,7 +263,7 @@ def _fill(
     assign(event, "tags", tags)
 
 
-def _check_event_id(value: object) -> UUID:
+def check_event_id(value: object) -> UUID:
     if isinstance(value, UUID):
         return value
     try:

@@ -89,8 +89,21 @@ SNAPSHOT_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 CONNECTIONS_MAX: Final = 4_096
 """Open HTTP connections; more get 503. Below the usual limit of file descriptors."""
 
+CONNECTIONS_WAITING_MAX: Final = 2_048
+"""Connections that the kernel holds until the server accepts them; covers a burst while the event loop is busy."""
+
 HEADER_SIZE_BYTES_MAX: Final = 32 * 1024
 """Request line and headers together."""
+
+KEEP_ALIVE_S: Final = 75
+"""How long an idle connection stays open. Above the 60 s of common load balancers, so that they close first and never
+send a request into a connection that the server is closing."""
+
+DISCARDED_BODY_SIZE_BYTES_MAX: Final = 4 * REQUEST_SIZE_BYTES_MAX
+"""How much of a refused body is read and thrown away, so that its sender gets to read why it was refused."""
+
+DISCARDED_BODY_TIMEOUT_S: Final = 10
+"""How long that may take."""
 
 SHUTDOWN_GRACE_S: Final = 20
 """How long a stopping server waits for what is in flight. Below the 30 s after which Kubernetes kills."""

@@ -74,12 +74,13 @@ class AppendQueue:
 
     async def append(self, request: AppendRequest) -> AtomicAppendResult:
         """Queue one checked request; return once it is on stable storage, raise why it is not."""
-        outcome = await self._enqueue(request)
+        outcome = await self.enqueue(request)
         if isinstance(outcome, IndelibleError):
             raise outcome
         return outcome
 
-    def _enqueue(self, request: AppendRequest) -> asyncio.Future[AppendOutcome]:
+    def enqueue(self, request: AppendRequest) -> asyncio.Future[AppendOutcome]:
+        """Queue one checked request. Its outcome is the future's result. Raises when the queue does not take it."""
         if self._refused_because is not None:
             raise self._refusal()
         size_bytes = request.size_bytes

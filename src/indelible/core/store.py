@@ -1,5 +1,6 @@
 """LocalEventStore: the EventStore over a storage engine in this process. Checks requests, then asks the engine."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,11 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue, BatchMeasure
-from indelible.engines.engine import Capabilities, Engine
+from indelible.engines.engine import AppendOutcome, Capabilities, Engine
 from indelible.errors import (
     AggregateNotFound,
     EventNotFound,
+    IndelibleError,
     InvalidRequest,
     SnapshotNotFound,
     StorageFailure,
@@ -100,6 +102,20 @@ class LocalEventStore:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
         done = await self._submit(AppendRequest((append,)), atomic=False)
         return done.results[0]
+
+    async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendResult | IndelibleError]:
+        """Independent appends, all at once, without a task for each: one outcome an append, in their order."""
+        begun = [self._begin_append(append) for append in appends]
+        outcomes = [one if isinstance(one, IndelibleError) else await one for one in begun]
+        return [one if isinstance(one, IndelibleError) else one.results[0] for one in outcomes]
+
+    def _begin_append(self, append: AggregateAppend) -> asyncio.Future[AppendOutcome] | IndelibleError:
+        request = AppendRequest((append,))
+        try:
+            request.check(atomic=False)
+            return self._queue.enqueue(request)
+        except IndelibleError as error:
+            return error
 
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
@@ -218,7 +234,7 @@ class LocalEventStore:
         *,
         version: int,
         state: Any,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | msgspec.Raw | None = None,
     ) -> Snapshot:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
         check_version(version, "/version")

@@ -105,7 +105,9 @@ class SnapshotBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
 # --- Decoding --------------------------------------------------------------------------------------------------------
 
 
-def decode_append(body: bytes, key: AggregateKey, *, expected_version: ExpectedVersion | None = None) -> AppendRequest:
+def decode_append(
+    body: bytes, key: AggregateKey, *, expected_version: ExpectedVersion | None = None
+) -> AggregateAppend:
     """The append that a body asks for. ``expected_version`` is what the caller said by header, if anything."""
     decoded = _decode(_append_decoder, body)
     said = decoded.expected_version
@@ -113,7 +115,7 @@ def decode_append(body: bytes, key: AggregateKey, *, expected_version: ExpectedV
         expected_version = "any" if said is UNSET else said
     elif said is not UNSET and said != expected_version:
         raise InvalidRequest("disagrees with the If-Match or If-None-Match header", pointer="/expected_version")
-    return AppendRequest((AggregateAppend(key, _new_events(decoded.events, ""), expected_version),))
+    return AggregateAppend(key, _new_events(decoded.events, ""), expected_version)
 
 
 def decode_atomic_append(body: bytes) -> AppendRequest:
@@ -129,8 +131,8 @@ def decode_atomic_append(body: bytes) -> AppendRequest:
     return AppendRequest(appends, condition)
 
 
-def decode_batch(body: bytes) -> list[AppendRequest | IndelibleError]:
-    """One request for each append of the batch, or what is wrong with it, its pointer counted from the append.
+def decode_batch(body: bytes) -> list[AggregateAppend | IndelibleError]:
+    """Each append of the batch, or what is wrong with it, its pointer counted from the append.
 
     Raises for a body that is wrong as a whole.
     """
@@ -146,9 +148,9 @@ def decode_batch(body: bytes) -> list[AppendRequest | IndelibleError]:
     return [_batch_item(item) for item in decoded.appends]
 
 
-def _batch_item(item: AggregateAppendBody) -> AppendRequest | IndelibleError:
+def _batch_item(item: AggregateAppendBody) -> AggregateAppend | IndelibleError:
     try:
-        return AppendRequest((_aggregate_append(item, ""),))
+        return _aggregate_append(item, "")
     except InvalidRequest as error:
         return error
 

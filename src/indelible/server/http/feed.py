@@ -1,0 +1,83 @@
+"""``GET /v1/events``: the feed, as a page or as a stream."""
+
+from collections.abc import AsyncIterator
+from typing import cast
+
+from indelible.errors import InvalidRequest
+from indelible.eventstore import FeedPage
+from indelible.limits import PAGE_EVENTS_DEFAULT
+from indelible.queries import Cursor, Direction, EventQuery
+from indelible.server.http.links import next_link, with_parameter
+from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
+from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
+from indelible.server.http.query_string import QueryString
+from indelible.server.services import Services
+from indelible.wire.feed_query import decode_items
+from indelible.wire.responses import encode_feed_page
+
+_SINGLE = ("after", "direction", "limit", "since", "until", "items")
+_REPEATABLE = ("event_type", "aggregate_type", "tag")
+
+
+async def feed(services: Services, request: Request) -> Response | StreamedResponse:
+    query = request.query(*_SINGLE, repeatable=_REPEATABLE)
+    read = _FeedRead(services, query)
+    if wants_ndjson(request):
+        return await stream_lines(read.pages(Budget(query.integer("limit"))))
+    limit = query.integer("limit")
+    page = await read.page(PAGE_EVENTS_DEFAULT if limit is None else limit)
+    headers: Headers = ()
+    if not page.at_end:
+        headers = next_link("/v1/events", with_parameter(query.pairs(), "after", page.cursor))
+    return Response(200, encode_feed_page(page), headers=headers)
+
+
+class _FeedRead:
+    """What was asked for, and how far reading has come."""
+
+    def __init__(self, services: Services, query: QueryString) -> None:
+        self._store = services.store
+        self._query = _event_query(query)
+        # The store refuses what is no direction.
+        self._direction = cast("Direction", query.text("direction") or "forward")
+        after = query.text("after")
+        self._after = None if after is None else Cursor.parse(after)
+
+    async def page(self, limit: int) -> FeedPage:
+        return await self._store.read_feed(self._query, after=self._after, direction=self._direction, limit=limit)
+
+    async def pages(self, budget: Budget) -> AsyncIterator[bytes]:
+        while True:
+            page = await self.page(budget.page_limit)
+            yield page.lines
+            if budget.spend(page.count) or page.at_end:
+                return
+            self._after = page.cursor
+
+
+def _event_query(query: QueryString) -> EventQuery:
+    since, until = query.time("since"), query.time("until")
+    items = query.text("items")
+    if items is not None:
+        if any(name in query for name in _REPEATABLE):
+            raise InvalidRequest(f"must not stand next to {', '.join(_REPEATABLE)}", pointer="/items")
+        return EventQuery(decode_items(items), since, until)
+    try:
+        return EventQuery.of(
+            event_types=query.texts("event_type"),
+            aggregate_types=query.texts("aggregate_type"),
+            tags=query.texts("tag"),
+            since=since,
+            until=until,
+        )
+    except InvalidRequest as error:
+        raise _by_parameter(error) from None
+
+
+def _by_parameter(error: InvalidRequest) -> InvalidRequest:
+    """The pointer of a query's field, such as "/event_types/2", as that of the parameter that it came from."""
+    pointer = error.pointer
+    for plural, parameter in zip(("/event_types", "/aggregate_types", "/tags"), _REPEATABLE, strict=True):
+        if pointer.startswith(plural):
+            pointer = f"/{parameter}"
+    return InvalidRequest(error.message, **{**error.fields, "pointer": pointer})

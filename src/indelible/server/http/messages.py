@@ -1,0 +1,116 @@
+"""Requests as handlers see them, and what handlers answer."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from indelible.errors import IndelibleError, PayloadTooLarge, Unavailable, UnsupportedMediaType
+from indelible.events import JSON_CONTENT_TYPE, AggregateKey
+from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.server.http.percent import decode_percent
+from indelible.server.http.query_string import QueryString
+from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+NDJSON_CONTENT_TYPE: Final = "application/x-ndjson"
+
+
+class ClientDisconnected(Exception):
+    """The caller went away before its request was whole. Nobody is left to answer."""
+
+
+class Response(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+    content_type: str = JSON_CONTENT_TYPE
+    headers: Headers = ()
+
+
+class StreamedResponse(msgspec.Struct, frozen=True):
+    """A 200 whose body comes in chunks; each waits until the caller has taken most of what came before."""
+
+    chunks: AsyncGenerator[bytes]
+    content_type: str
+
+
+class Request:
+    """One HTTP request."""
+
+    __slots__ = ("_query_string", "body_is_read", "headers", "method", "parameters", "raw_path", "receive")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: Final[str] = scope["method"]
+        self.raw_path: Final[bytes] = scope["raw_path"]
+        self.headers: Final[dict[bytes, bytes]] = dict(scope["headers"])
+        """Names in lower case. Of a repeated header the last."""
+        self.receive: Final = receive
+        self.parameters: dict[str, bytes] = {}
+        """The path's variable segments, still percent-encoded."""
+        self.body_is_read = False
+        self._query_string: Final[bytes] = scope["query_string"]
+
+    def parameter(self, name: str) -> str:
+        return decode_percent(self.parameters[name], f"/{name}")
+
+    def aggregate_key(self) -> AggregateKey:
+        """The aggregate that the path names, not checked yet."""
+        return AggregateKey(self.parameter("aggregate_type"), self.parameter("aggregate_id"))
+
+    def query(self, *single: str, repeatable: tuple[str, ...] = ()) -> QueryString:
+        """The query string, which may hold these parameters and no others."""
+        return QueryString.parse(self._query_string, single, repeatable)
+
+    async def json_body(self) -> bytes:
+        """The whole body. Raises ``UnsupportedMediaType``, ``PayloadTooLarge``."""
+        content_type = self.headers.get(b"content-type")
+        if content_type is not None and content_type != b"application/json":
+            _check_content_type(content_type)
+        declared = self.headers.get(b"content-length")
+        if declared is not None and int(declared) > REQUEST_SIZE_BYTES_MAX:
+            raise body_too_large()
+        parts: list[bytes] = []
+        size_bytes = 0
+        while True:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnected
+            parts.append(message["body"])
+            size_bytes += len(message["body"])
+            if size_bytes > REQUEST_SIZE_BYTES_MAX:
+                raise body_too_large()
+            if not message["more_body"]:
+                self.body_is_read = True
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_content_type(content_type: bytes) -> None:
+    media_type, _, parameters = content_type.decode("latin-1").lower().partition(";")
+    charset = parameters.strip().removeprefix("charset=").strip('"')
+    if media_type.strip() != JSON_CONTENT_TYPE or charset not in ("", "utf-8"):
+        raise UnsupportedMediaType("the body must be application/json in UTF-8", supported=[JSON_CONTENT_TYPE])
+
+
+def body_too_large() -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"the body takes more than {REQUEST_SIZE_BYTES_MAX} bytes", size_bytes_max=REQUEST_SIZE_BYTES_MAX
+    )
+
+
+def problem_response(error: IndelibleError, status: int | None = None, headers: Headers = ()) -> Response:
+    """The answer that an error is."""
+    status = status_of(error) if status is None else status
+    if status == 503 or isinstance(error, Unavailable):
+        retry_after_s = error.fields.get("retry_after_s", RETRY_AFTER_S)
+        headers = (*headers, (b"retry-after", str(retry_after_s).encode()))
+    if allowed := error.fields.get("allowed"):
+        headers = (*headers, (b"allow", ", ".join(allowed).encode()))
+    return Response(status, encode_problem(error, status), PROBLEM_CONTENT_TYPE, headers)
+
+
+def etag(version: int) -> Headers:
+    return ((b"etag", b'"%d"' % version),)

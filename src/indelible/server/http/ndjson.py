@@ -1,0 +1,62 @@
+"""Events as NDJSON: one a line, page after page, without a page limit."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from indelible.errors import InvalidRequest
+from indelible.events import JSON_CONTENT_TYPE
+from indelible.limits import PAGE_EVENTS_MAX, VERSION_MAX
+from indelible.server.http.media_types import negotiate
+from indelible.server.http.messages import NDJSON_CONTENT_TYPE, Request, StreamedResponse
+
+
+def wants_ndjson(request: Request) -> bool:
+    """Raises ``NotAcceptable`` when the caller takes neither JSON nor NDJSON."""
+    accept = request.headers.get(b"accept")
+    return negotiate(accept, (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE)) == NDJSON_CONTENT_TYPE
+
+
+class Budget:
+    """How many events a stream may still hold."""
+
+    def __init__(self, limit: int | None) -> None:
+        if limit is not None and not 1 <= limit <= VERSION_MAX:
+            raise InvalidRequest(f"must be from 1 to {VERSION_MAX}", pointer="/limit")
+        self._left = limit
+
+    @property
+    def page_limit(self) -> int:
+        return PAGE_EVENTS_MAX if self._left is None else min(PAGE_EVENTS_MAX, self._left)
+
+    def spend(self, count: int) -> bool:
+        """Whether nothing is left after ``count`` more events."""
+        if self._left is None:
+            return False
+        self._left -= count
+        return self._left <= 0
+
+
+async def stream_lines(pages: AsyncIterator[bytes]) -> StreamedResponse:
+    """The answer that holds all pages. Reads the first one now, so that what is wrong with the request is known
+    before anything is sent."""
+    first = await anext(pages)
+    return StreamedResponse(_chunks(first, pages), NDJSON_CONTENT_TYPE)
+
+
+async def _chunks(page: bytes, pages: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Each page as a chunk; the next is read while the caller takes this one."""
+    following: asyncio.Task[bytes | None] | None = None
+    try:
+        current: bytes | None = page
+        while current is not None:
+            following = asyncio.create_task(_next_page(pages))
+            if current:
+                yield current + b"\n"
+            current = await following
+    finally:
+        if following is not None:
+            following.cancel()
+
+
+async def _next_page(pages: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pages, None)

@@ -1,0 +1,64 @@
+"""``GET /v1/aggregates/{aggregate_type}/{aggregate_id}/events``: one aggregate's events, as a page or as a stream."""
+
+from collections.abc import AsyncIterator
+from typing import cast
+
+from indelible.events import AggregateKey
+from indelible.eventstore import AggregatePage
+from indelible.limits import PAGE_EVENTS_DEFAULT
+from indelible.queries import Direction
+from indelible.server.http.links import aggregate_events_path, next_link, with_parameter
+from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
+from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
+from indelible.server.http.query_string import QueryString
+from indelible.server.services import Services
+from indelible.wire.responses import encode_aggregate_page
+
+
+async def read_aggregate(services: Services, request: Request) -> Response | StreamedResponse:
+    key = request.aggregate_key()
+    query = request.query("from_version", "to_version", "direction", "limit")
+    read = _AggregateRead(services, key, query)
+    if wants_ndjson(request):
+        return await stream_lines(read.pages(Budget(query.integer("limit"))))
+    limit = query.integer("limit")
+    page = await read.page(PAGE_EVENTS_DEFAULT if limit is None else limit)
+    headers: Headers = ()
+    if page.next_version is not None:
+        following = with_parameter(query.pairs(), read.moving_end, str(page.next_version))
+        headers = next_link(aggregate_events_path(key), following)
+    return Response(200, encode_aggregate_page(page), headers=headers)
+
+
+class _AggregateRead:
+    """What was asked for. Reading forward moves ``from_version`` on, reading backward ``to_version`` down."""
+
+    def __init__(self, services: Services, key: AggregateKey, query: QueryString) -> None:
+        self._store = services.store
+        self._key = key
+        # The store refuses what is no direction.
+        self._direction = cast("Direction", query.text("direction") or "forward")
+        self._from_version = query.integer("from_version")
+        self._to_version = query.integer("to_version")
+        self.moving_end = "to_version" if self._direction == "backward" else "from_version"
+
+    async def page(self, limit: int) -> AggregatePage:
+        return await self._store.read_aggregate(
+            self._key.aggregate_type,
+            self._key.aggregate_id,
+            from_version=self._from_version,
+            to_version=self._to_version,
+            direction=self._direction,
+            limit=limit,
+        )
+
+    async def pages(self, budget: Budget) -> AsyncIterator[bytes]:
+        while True:
+            page = await self.page(budget.page_limit)
+            yield page.lines
+            if budget.spend(page.count) or page.next_version is None:
+                return
+            if self.moving_end == "from_version":
+                self._from_version = page.next_version
+            else:
+                self._to_version = page.next_version

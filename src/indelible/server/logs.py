@@ -1,0 +1,34 @@
+"""The server's log: structured lines on standard error."""
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+
+from indelible.server.config import LogFormat, LogLevel
+
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
+    """``console`` is for people, ``json`` gives one JSON object a line."""
+    renderer: structlog.typing.Processor
+    if log_format == "json":
+        renderer = structlog.processors.JSONRenderer()
+        exceptions = [structlog.processors.dict_tracebacks]
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        exceptions = []
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *exceptions,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    # uvicorn's own lines: its warnings are about single callers' mistakes, which their answers name already.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
