@@ -251,7 +251,7 @@ class SqliteEngine:
         return connection
 
     async def head(self) -> LogHead:
-        return self._writer.head if self._writer is not None else await self._read(reads.read_head)
+        return self._writer.head if self._writer is not None else await self._read(reads.read_visible_head)
 
     async def read_aggregate(
         self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int

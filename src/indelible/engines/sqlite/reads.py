@@ -1,5 +1,6 @@
 """Reads, as plain functions over a connection: each takes a few statements that run without the interpreter's lock."""
 
+import contextlib
 from uuid import UUID
 
 import apsw
@@ -8,6 +9,7 @@ import msgspec
 from indelible.engines.engine import Lines, LogHead
 from indelible.engines.sqlite.feed import Range, find_positions, time_window
 from indelible.engines.sqlite.statements import directed, fetch, statement
+from indelible.errors import StoreCorrupted
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
 from indelible.limits import PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX, VERSION_MAX
@@ -19,6 +21,30 @@ _NO_BOUND = 2**62
 def read_head(connection: apsw.Connection) -> LogHead:
     rows = fetch(connection, statement("head"))
     return LogHead(*rows[0]) if rows else LogHead(0, 0, HASH_BEFORE_FIRST)
+
+
+def read_sound_head(connection: apsw.Connection) -> LogHead:
+    """The head to append to. Raises :class:`StoreCorrupted` when the last event's row is not where it must be."""
+    head, position = read_head(connection), _last_position(connection)
+    if head.position != position:
+        raise StoreCorrupted(
+            f"the log ends at position {head.position}, but {position} events were appended", position=head.position + 1
+        )
+    return head
+
+
+def read_visible_head(connection: apsw.Connection) -> LogHead:
+    """The head for a reader. Its position is known even where the last event is damaged, so that verify gets there."""
+    position = _last_position(connection)
+    with contextlib.suppress(apsw.Error):
+        head = read_head(connection)
+        if head.position >= position:
+            return head
+    return LogHead(position, 0, HASH_BEFORE_FIRST)
+
+
+def _last_position(connection: apsw.Connection) -> int:
+    return int(fetch(connection, statement("last_position"))[0][0])
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
@@ -34,7 +60,8 @@ class _Selection(msgspec.Struct, frozen=True):
 
 
 def _render(connection: apsw.Connection, selection: _Selection, count: int) -> tuple[bytes, int]:
-    """The first ``count`` events of a selection, or fewer when they take more than a page may; and how many."""
+    """The first ``count`` events of a selection that holds as many, or fewer when they take more than a page may; and
+    how many."""
     values = {**selection.values, "limit": count}
     page = directed("render_page", selection.direction, range=selection.range, key=selection.key)
     lines = fetch(connection, page, {**values, "size_bytes_max": PAGE_SIZE_BYTES_MAX})[0][0]
@@ -42,7 +69,7 @@ def _render(connection: apsw.Connection, selection: _Selection, count: int) -> t
         sizes = directed("page_sizes", selection.direction, range=selection.range, key=selection.key)
         found = msgspec.json.decode(fetch(connection, sizes, values)[0][0], type=list[int])
         if not found:
-            return b"", 0
+            raise StoreCorrupted("no event stands where the log has some")
         count = _fitting(found)
         values["limit"] = count
         # The bound is on the whole selection, of which only the first part is rendered now.

@@ -41,7 +41,7 @@ class Writer:
         try:
             migrate(self._connection)
             self._connection.execute(statement("rendered_events"))
-            self.head = reads.read_head(self._connection)
+            self.head = reads.read_sound_head(self._connection)
         except BaseException:
             self._connection.close()
             raise
