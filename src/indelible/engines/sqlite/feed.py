@@ -81,6 +81,8 @@ class _Walk(msgspec.Struct, frozen=True):
 
     sql: str
     values: dict[str, str | None]
+    filters: bool
+    """Whether an entry on the way may fail to match."""
 
 
 def _walk_item(connection: apsw.Connection, item: QueryItem, wanted: Range, limit: int, scan_max: int | None) -> Found:
@@ -90,7 +92,7 @@ def _walk_item(connection: apsw.Connection, item: QueryItem, wanted: Range, limi
     if walk is None:
         return Found([], None)
     positions: list[int] = []
-    chunk = max(_CHUNK_LEAST, 2 * limit)
+    chunk = max(_CHUNK_LEAST, 2 * limit) if walk.filters else limit
     scanned = 0
     while not wanted.is_empty:
         if scan_max is not None:
@@ -132,8 +134,9 @@ def _plan_walk(connection: apsw.Connection, item: QueryItem, wanted: Range) -> _
     others = [other for other in item.tags if other != tag]
     values = {"event_types": types, "other_tags": _json(others) if others else None}
     if tag is None:
-        return _Walk(directed("candidates_by_type", wanted.direction), values)
-    return _Walk(directed("candidates_by_tag", wanted.direction), {**values, "tag": tag})
+        return _Walk(directed("candidates_by_type", wanted.direction), values, bool(others))
+    filters = bool(others) or types is not None
+    return _Walk(directed("candidates_by_tag", wanted.direction), {**values, "tag": tag}, filters)
 
 
 def _type_ids(connection: apsw.Connection, item: QueryItem) -> str:
