@@ -15,6 +15,7 @@ from indelible.cli.commands import (
     import_events,
     info,
     read,
+    serve,
     snapshot,
     verify,
 )
@@ -71,6 +72,7 @@ def indelible(
     """
 
 
+app.command()(serve.serve)
 app.command()(append.append)
 app.command()(read.read)
 app.command()(feed.feed)

@@ -22,7 +22,6 @@ from indelible.eventstore import EventStore
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING, START, Cursor
 
-
 LINE_START: Final = b'{"event_id":'
 
 

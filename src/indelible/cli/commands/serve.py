@@ -1,0 +1,68 @@
+"""indelible serve"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from indelible.cli.options import ConfigFile
+from indelible.cli.output import print_fields, print_line
+from indelible.server.config import load_settings
+
+Store = Annotated[
+    str | None, typer.Option(metavar="URL", help="Where events are kept. [INDELIBLE_STORE, sqlite:data/indelible.db]")
+]
+Http = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Where the REST API listens. [INDELIBLE_HTTP, 127.0.0.1:8080]")
+]
+LogFormat = Annotated[str | None, typer.Option(metavar="FORMAT", help="console or json. [INDELIBLE_LOG_FORMAT]")]
+LogLevel = Annotated[
+    str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error. [INDELIBLE_LOG_LEVEL]")
+]
+ShutdownGrace = Annotated[
+    str | None,
+    typer.Option(metavar="SECONDS", help="How long to wait for what is in flight. [INDELIBLE_SHUTDOWN_GRACE_S, 20]"),
+]
+
+
+def serve(
+    *,
+    store: Store = None,
+    http: Http = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    shutdown_grace_s: ShutdownGrace = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run a server on a local store.
+
+    It stops at SIGTERM or Ctrl-C once what is in flight is answered. Exit code 74 says that the storage has failed:
+    the server has stopped to lose nothing that it acknowledged.
+
+    \b
+    indelible serve --store sqlite:data/indelible.db --http 0.0.0.0:8080
+    """
+    flags = {
+        "store": store,
+        "http": http,
+        "log_format": log_format,
+        "log_level": log_level,
+        "shutdown_grace_s": shutdown_grace_s,
+    }
+    settings = load_settings(flags, config_file=config).settings
+    from indelible.server.compose import run
+
+    # JSON logs are for machines, and the line that says "serving" has the URL.
+    code = run(settings, on_ready=_welcome if settings.log_format == "console" else None)
+    raise typer.Exit(code)
+
+
+def _welcome(url: str) -> None:
+    """What to try first. A server that listens everywhere is reached at the loopback address too."""
+    url = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    print_fields([("API", f"{url}/v1"), ("docs", f"{url}/docs"), ("metrics", f"{url}/metrics")])
+    print_line("Try it:")
+    print_line(f"""  curl -s {url}/v1/aggregates/order/o-1/events -H 'content-type: application/json' \\
+    -d '{{"events": [{{"event_type": "OrderPlaced", "event_data": {{"total": 42.50}}}}]}}'""")
+    print_line(f"  curl -s {url}/v1/aggregates/order/o-1/events")
+    sys.stdout.flush()
