@@ -209,7 +209,7 @@ class BadInputConformance:
 
     # --- Snapshots ---------------------------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("state", [float("nan"), float("inf"), {1, 2}, b"x", {"a": object()}, "\ud800"], ids=_IDS)
+    @pytest.mark.parametrize("state", [float("nan"), float("inf"), {1, 2}, b"x", {"a": ...}, "\ud800"], ids=_IDS)
     async def test_bad_state(self, unchanged: EventStore, state: Any) -> None:
         await refused(InvalidRequest, unchanged.save_snapshot("Order", "1", version=1, state=state), pointer="/state")
 
