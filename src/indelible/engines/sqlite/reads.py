@@ -25,26 +25,27 @@ def read_head(connection: apsw.Connection) -> LogHead:
 
 def read_sound_head(connection: apsw.Connection) -> LogHead:
     """The head to append to. Raises :class:`StoreCorrupted` when the last event's row is not where it must be."""
-    head, position = read_head(connection), _last_position(connection)
-    if head.position != position:
+    head, count = read_head(connection), _count(connection)
+    if head.position != count:
         raise StoreCorrupted(
-            f"the log ends at position {head.position}, but {position} events were appended", position=head.position + 1
+            f"the log ends at position {head.position}, but {count} events were appended",
+            position=min(head.position, count) + 1,
         )
     return head
 
 
 def read_visible_head(connection: apsw.Connection) -> LogHead:
     """The head for a reader. Its position is known even where the last event is damaged, so that verify gets there."""
-    position = _last_position(connection)
+    count = _count(connection)
     with contextlib.suppress(apsw.Error):
         head = read_head(connection)
-        if head.position >= position:
+        if head.position >= count:
             return head
-    return LogHead(position, 0, HASH_BEFORE_FIRST)
+    return LogHead(count, 0, HASH_BEFORE_FIRST)
 
 
-def _last_position(connection: apsw.Connection) -> int:
-    return int(fetch(connection, statement("last_position"))[0][0])
+def _count(connection: apsw.Connection) -> int:
+    return int(fetch(connection, statement("count_all_events"))[0][0])
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
