@@ -51,7 +51,8 @@ def check_name(value: object, pointer: str, length_max: int = NAME_LENGTH_MAX) -
         raise InvalidRequest(f"must be 1 to {length_max} characters long, not {len(value)}", pointer=pointer)
     if not value.isprintable() and _NOT_IN_NAMES.search(value):
         raise InvalidRequest("must not contain control characters or surrogates", pointer=pointer)
-    return value
+    # A subclass, such as an enum's member, may print itself in another way: keep what it holds.
+    return value if type(value) is str else str.__str__(value)
 
 
 def check_aggregate_type(value: object, pointer: str = "/aggregate_type") -> str:
@@ -65,6 +66,8 @@ def check_tags(tags: Iterable[str], pointer: str = "/tags") -> tuple[str, ...]:
     """Tags as a sorted tuple without repeats."""
     if isinstance(tags, (str, bytes)):
         raise InvalidRequest("must be a list of strings, not one string", pointer=pointer)
+    if not isinstance(tags, Iterable):
+        raise InvalidRequest(f"must be a list of strings, not {type(tags).__name__}", pointer=pointer)
     checked = tuple(sorted({check_name(tag, f"{pointer}/{i}", TAG_LENGTH_MAX) for i, tag in enumerate(tags)}))
     if len(checked) > TAGS_PER_EVENT_MAX:
         raise InvalidRequest(f"at most {TAGS_PER_EVENT_MAX} tags, not {len(checked)}", pointer=pointer)
@@ -148,9 +151,9 @@ class NewEvent:
     ) -> None:
         if content_type is None:
             content_type = BINARY_CONTENT_TYPE if isinstance(event_data, (bytes, bytearray)) else JSON_CONTENT_TYPE
-        check_name(event_type, "/event_type")
+        event_type = check_name(event_type, "/event_type")
         checked_id = new_event_id() if event_id is None else check_event_id(event_id)
-        _check_content_type(content_type)
+        content_type = _check_content_type(content_type)
         data_raw = _encode_event_data(event_data, content_type)
         _fill(
             self,
@@ -225,6 +228,9 @@ class NewEvent:
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"a NewEvent is immutable; cannot delete {name}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, self._values())
+
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)
 
@@ -263,6 +269,14 @@ def _fill(
     assign(event, "tags", tags)
 
 
+def _rebuild(*values: object) -> NewEvent:
+    """What pickle and copy need, because an event cannot be filled from outside."""
+    event = NewEvent.__new__(NewEvent)
+    for name, value in zip(NewEvent.__slots__, values, strict=True):
+        object.__setattr__(event, name, value)
+    return event
+
+
 def check_event_id(value: object) -> UUID:
     if isinstance(value, UUID):
         return value
@@ -277,7 +291,7 @@ def check_event_id(value: object) -> UUID:
 def _check_content_type(value: str) -> str:
     if value == JSON_CONTENT_TYPE:
         return value
-    check_name(value, "/content_type", CONTENT_TYPE_LENGTH_MAX)
+    value = check_name(value, "/content_type", CONTENT_TYPE_LENGTH_MAX)
     if not _CONTENT_TYPE.fullmatch(value):
         raise InvalidRequest('must be a media type such as "application/json"', pointer="/content_type")
     return value
@@ -297,14 +311,13 @@ def _encode_event_data(event_data: Any, content_type: str) -> bytes:
 
 
 def _encode_metadata(metadata: Mapping[str, Any] | msgspec.Raw | None) -> bytes:
-    if not metadata:
+    if metadata is None:
         return b"{}"
     try:
-        encoded = encode_json(metadata if isinstance(metadata, (dict, msgspec.Raw)) else dict(metadata))
+        # Of mappings that are not dicts the JSON encoder knows nothing.
+        encoded = encode_json(dict(metadata) if isinstance(metadata, Mapping) else metadata)
     except InvalidRequest as error:
         raise error.under("/metadata") from None
-    except (TypeError, ValueError):
-        encoded = b""
     return _check_metadata(encoded)
 
 

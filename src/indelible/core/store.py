@@ -5,7 +5,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,7 @@ from indelible.events import (
     RecordedEvent,
     Snapshot,
     check_aggregate_type,
+    check_event_id,
     check_name,
     check_version,
     decode_event,
@@ -48,6 +49,9 @@ from indelible.eventstore import (
 )
 from indelible.limits import PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, VERSION_MAX
 from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
+
+_LIST_START: Final = ""
+"""The cursor of a list that holds nothing yet."""
 
 
 class LocalEventStore:
@@ -176,7 +180,7 @@ class LocalEventStore:
         return FeedPage(lines.lines, lines.count, Cursor.at(lines.reached), lines.at_end)
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
-        line = await self._engine.read_event(event_id)
+        line = await self._engine.read_event(check_event_id(event_id))
         if line is None:
             raise EventNotFound(f"no event has the id {event_id}", event_id=str(event_id))
         return decode_event(line)
@@ -216,10 +220,10 @@ class LocalEventStore:
         if aggregate_type is not None:
             check_aggregate_type(aggregate_type)
         _check_page("forward", limit)
-        after_key = None if after is None else _decode_list_cursor(after)
+        after_key = None if after is None or after == _LIST_START else _decode_list_cursor(after)
         found = await self._engine.list_aggregates(aggregate_type=aggregate_type, after=after_key, limit=limit + 1)
         page = found[:limit]
-        cursor = _encode_list_cursor(page[-1]) if page else (after or "")
+        cursor = _encode_list_cursor(page[-1]) if page else (after or _LIST_START)
         return AggregateList(page, cursor, at_end=len(found) <= limit)
 
     async def storage_size_bytes(self) -> int:

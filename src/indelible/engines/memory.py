@@ -2,6 +2,7 @@
 other engine does; also a fast store for tests. Nothing outlives the process."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
@@ -90,18 +91,16 @@ class MemoryEngine:
         return AtomicAppendResult(self._head.position, tuple(results))
 
     def _replay(self, request: AppendRequest, all_known: bool) -> AtomicAppendResult:
-        results = []
-        for append in request.appends:
-            stored = [self._same(append.key, event) for event in append.events]
-            found = [one for one in stored if one is not None]
-            if all_known:
-                first = found[0].event.version
-                if [one.event.version for one in found] != list(range(first, first + len(found))):
-                    raise _id_conflict(append.events[0].event_id)
-                results.append(_result(append.key, found, replayed=True))
+        known = [[self._same(append.key, event) for event in append.events] for append in request.appends]
         if not all_known:
-            ids = (event.event_id for append in request.appends for event in append.events)
-            raise _id_conflict(next(event_id for event_id in ids if event_id in self._by_id))
+            raise _id_conflict(next(one.event.event_id for stored in known for one in stored if one is not None))
+        results = []
+        for append, stored in zip(request.appends, known, strict=True):
+            found = [one for one in stored if one is not None]
+            first = found[0].event.version
+            if [one.event.version for one in found] != list(range(first, first + len(found))):
+                raise _id_conflict(append.events[0].event_id)
+            results.append(_result(append.key, found, replayed=True))
         return AtomicAppendResult(max(result.position for result in results), tuple(results), replayed=True)
 
     def _same(self, key: AggregateKey, event: NewEvent) -> _Stored | None:
@@ -177,8 +176,8 @@ class MemoryEngine:
         return _info(key, events) if events else None
 
     async def list_event_types(self) -> tuple[EventTypeInfo, ...]:
-        pairs = [(one.event.event_type, one.event.aggregate_type) for one in self._log]
-        return tuple(EventTypeInfo(*pair, pairs.count(pair)) for pair in sorted(set(pairs), key=_utf8))
+        counts = Counter((one.event.event_type, one.event.aggregate_type) for one in self._log)
+        return tuple(EventTypeInfo(*pair, counts[pair]) for pair in sorted(counts, key=_utf8))
 
     async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
         names = sorted({key.aggregate_type for key in self._aggregates}, key=str.encode)
