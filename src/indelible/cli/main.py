@@ -9,6 +9,7 @@ import typer
 from indelible.cli.commands import (
     aggregates,
     append,
+    bench,
     config,
     export_events,
     feed,
@@ -82,6 +83,7 @@ app.command("import")(import_events.import_events)
 app.command("export")(export_events.export_events)
 app.command()(verify.verify)
 app.command()(info.info)
+app.command()(bench.bench)
 app.add_typer(config.app, name="config")
 
 

@@ -60,7 +60,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wit
     """A heading and rows. Columns of numbers are set to the right."""
     cells = [[str(cell).translate(_CONTROL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    right = [all(cell.isdigit() for cell in column) for column in zip(*cells, strict=True)] or [False] * len(columns)
+    right = [all(map(_is_number, column)) for column in zip(*cells, strict=True)] or [False] * len(columns)
     heading = [("bold", list(columns))] if with_heading else []
     for style, row in [*heading, *(("", row) for row in cells)]:
         padded = [
@@ -68,6 +68,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wit
             for cell, width, is_number in zip(row, widths, right, strict=True)
         ]
         print_parts(("  ".join(padded).rstrip(), style))
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(".", "", 1).isdigit()
 
 
 def note(text: str) -> None:

@@ -1,0 +1,158 @@
+"""indelible bench"""
+
+import asyncio
+import random
+import resource
+import tempfile
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from typing import Annotated, Final
+
+import msgspec
+import typer
+
+from indelible.cli.measuring import Measured, measure
+from indelible.cli.options import ConfigFile, Json, Store, Url
+from indelible.cli.output import note, print_fields, print_json, print_line, print_table
+from indelible.cli.running import run
+from indelible.cli.target import Target, open_store
+from indelible.events import NewEvent, new_event_id
+from indelible.eventstore import EventStore
+from indelible.limits import PAGE_EVENTS_MAX, REQUEST_EVENTS_MAX
+from indelible.queries import Cursor
+
+AGGREGATE_TYPE: Final = "bench"
+
+
+class Workload(msgspec.Struct, frozen=True):
+    concurrency: int
+    batch_events: int
+    aggregates: int
+    payload_bytes: int
+    duration_s: float
+    """Of each measurement."""
+
+
+class Bench(msgspec.Struct, frozen=True):
+    store: str
+    durability: str
+    workload: Workload
+    measured: list[Measured]
+    memory_mib: float | None
+    """Of the process that holds the store, at the end: the server's, or this one's at its highest."""
+
+
+def bench(
+    *,
+    concurrency: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Tasks at once.")] = 64,
+    duration_s: Annotated[
+        float, typer.Option(min=0.1, max=600, metavar="SECONDS", help="Length of each measurement.")
+    ] = 5.0,
+    batch_events: Annotated[
+        int, typer.Option(min=1, max=REQUEST_EVENTS_MAX, metavar="N", help="Events in one append of a batch.")
+    ] = 100,
+    aggregates: Annotated[int, typer.Option(min=1, metavar="N", help="Aggregates that are appended to.")] = 10_000,
+    payload_bytes: Annotated[
+        int, typer.Option(min=2, max=1_000_000, metavar="BYTES", help="event_data of one event.")
+    ] = 125,
+    url: Url = None,
+    store: Store = None,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Measure appends and reads.
+
+    Works on the store that --url or --store names, and leaves its events there for ever; without either, on a
+    temporary SQLite store in the working directory. Goes through the Python client, whose concurrent appends travel
+    together. Times are in milliseconds.
+
+    \b
+    indelible bench
+    indelible bench --url http://127.0.0.1:8080 --concurrency 128 --duration-s 10
+    """
+    workload = Workload(concurrency, batch_events, aggregates, payload_bytes, duration_s)
+    with ExitStack() as cleanup:
+        if url is None and store is None:
+            directory = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="indelible-bench-", dir="."))
+            store = f"sqlite:{directory}/bench.db"
+        run(_bench(Target.chosen(url, store, config), workload, json))
+
+
+async def _bench(target: Target, workload: Workload, json: bool) -> None:
+    async with open_store(target, read_only=False) as store:
+        measured = []
+        async for one in _measure_all(store, workload):
+            measured.append(one)
+            if not json:
+                note(f"{one.name}: done")
+        memory_bytes = await asyncio.to_thread(_memory_bytes, target)
+    memory_mib = None if memory_bytes is None else round(memory_bytes / 2**20, 1)
+    result = Bench(target.url, _durability(target), workload, measured, memory_mib)
+    if json:
+        print_json(result)
+    else:
+        _print(result)
+
+
+async def _measure_all(store: EventStore, workload: Workload) -> AsyncIterator[Measured]:
+    """Every measurement in turn. The reads find what the appends left."""
+    # Ids of its own, so that a second run starts with new aggregates.
+    names = [f"{new_event_id()}-{i}" for i in range(workload.aggregates)]
+    data = {"payload": "x" * max(0, workload.payload_bytes - len('{"payload":""}'))}
+    chance = random.Random(1)  # noqa: S311 - the same order in every run
+    written: list[str] = []
+    cursor: Cursor | None = None
+
+    async def append(count: int) -> int:
+        name = chance.choice(names)
+        await store.append(AGGREGATE_TYPE, name, [NewEvent("Benched", data) for _ in range(count)])
+        written.append(name)
+        return count
+
+    async def read() -> int:
+        return (await store.read_aggregate(AGGREGATE_TYPE, chance.choice(written), limit=30)).count
+
+    async def read_feed() -> int:
+        nonlocal cursor
+        page = await store.read_feed(after=cursor, limit=PAGE_EVENTS_MAX)
+        cursor = None if page.at_end else page.cursor
+        return page.count
+
+    tasks, duration_s = workload.concurrency, workload.duration_s
+    yield await measure("append 1 event", lambda: append(1), tasks=tasks, duration_s=duration_s)
+    name = f"append {workload.batch_events} events"
+    yield await measure(name, lambda: append(workload.batch_events), tasks=min(tasks, 32), duration_s=duration_s)
+    if written:
+        yield await measure("read an aggregate", read, tasks=min(tasks, 32), duration_s=duration_s)
+        yield await measure("read the feed", read_feed, tasks=1, duration_s=duration_s)
+
+
+def _durability(target: Target) -> str:
+    if target.url == "memory:":
+        return "none: nothing outlives the process"
+    return "the server's" if target.is_server else "fsync before every acknowledgement (synchronous=FULL)"
+
+
+def _memory_bytes(target: Target) -> float | None:
+    if not target.is_server:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    with urllib.request.urlopen(f"{target.url}/metrics", timeout=10) as answer:  # noqa: S310 - target checks the scheme
+        lines = answer.read().decode("utf-8").splitlines()
+    values = [line.split()[1] for line in lines if line.startswith("process_resident_memory_bytes ")]
+    return float(values[0]) if values else None
+
+
+def _print(result: Bench) -> None:
+    columns = ("operation", "tasks", "per s", "events per s", "p50 ms", "p99 ms", "p99.9 ms", "errors")
+    rows = [
+        (
+            one.name, one.tasks, f"{one.per_s:.0f}", f"{one.events_per_s:.0f}",
+            f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}", f"{one.p99_9_ms:.2f}", one.errors,
+        )
+        for one in result.measured
+    ]  # fmt: skip
+    print_table(columns, rows)
+    print_line("")
+    memory = "unknown" if result.memory_mib is None else f"{result.memory_mib} MiB"
+    print_fields([("store", result.store), ("durability", result.durability), ("memory", memory)])
