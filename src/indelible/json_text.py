@@ -14,6 +14,8 @@ _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """One level down or, as a signed byte, one up."""
 
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 def encode_json(value: Any) -> bytes:
     """Compact JSON text of a Python value; tuples become lists. Raises :class:`InvalidRequest` for what JSON cannot say
@@ -21,8 +23,7 @@ def encode_json(value: Any) -> bytes:
     if isinstance(value, msgspec.Raw):
         return compact_json(bytes(value))
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        encoded = text.encode("utf-8")
+        encoded = _encoder.encode(value).encode("utf-8")
     except RecursionError:
         raise too_deep() from None
     except (TypeError, ValueError) as error:

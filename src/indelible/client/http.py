@@ -1,8 +1,7 @@
 """HttpEventStore: the EventStore of a server, over its REST API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Self, TypeVar
 from uuid import UUID
@@ -82,29 +81,23 @@ class HttpEventStore:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    @asynccontextmanager
-    async def _call(self) -> AsyncIterator[None]:
+    async def _retried(self, attempt: Callable[[], Awaitable[R]]) -> R:
         if self._closed:
             raise ShuttingDown("the client is closed")
         self._calls += 1
         try:
-            yield
+            return await self._retry.call(attempt)
         finally:
             self._calls -= 1
             if self._closed and not self._calls:
                 self._idle.set()
 
-    async def _write(self, attempt: Callable[[], Awaitable[R]]) -> R:
-        async with self._call():
-            return await self._retry.call(attempt)
-
     async def _read(self, decode: Callable[[bytes], R], path: str, parameters: Parameters = ()) -> R:
-        async with self._call():
-            try:
-                return decode(await self._retry.call(partial(self._transport.get, path, parameters)))
-            except OutcomeUnknown as error:
-                # Of a read nothing is unknown but its answer.
-                raise Unavailable(error.message, **error.fields) from error.__cause__
+        try:
+            return decode(await self._retried(partial(self._transport.get, path, parameters)))
+        except OutcomeUnknown as error:
+            # Of a read nothing is unknown but its answer.
+            raise Unavailable(error.message, **error.fields) from error.__cause__
 
     # --- Appending ---------------------------------------------------------------------------------------------------
 
@@ -121,7 +114,7 @@ class HttpEventStore:
         request.check(atomic=False)
         body = requests.encode_batch_append(request.appends[0])
         async with self._room:
-            return await self._write(lambda: self._batches.append(body, request.event_count))
+            return await self._retried(lambda: self._batches.append(body, request.event_count))
 
     async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
         return responses.decode_batch_results(await self._transport.post("/v1/batch", requests.join_batch(appends)))
@@ -133,7 +126,7 @@ class HttpEventStore:
         request.check(atomic=True)
         body = requests.encode_atomic_append(request.appends, request.condition)
         async with self._room:
-            answer = await self._write(lambda: self._transport.post("/v1/append", body))
+            answer = await self._retried(lambda: self._transport.post("/v1/append", body))
         return responses.decode_atomic_append_result(answer)
 
     # --- Reading -----------------------------------------------------------------------------------------------------
@@ -203,7 +196,7 @@ class HttpEventStore:
     ) -> Snapshot:
         path = _aggregate_path(aggregate_type, aggregate_id)
         body = requests.encode_snapshot(version, *encode_snapshot_state(state, metadata))
-        return responses.decode_snapshot(await self._write(lambda: self._transport.put(f"{path}/snapshot", body)))
+        return responses.decode_snapshot(await self._retried(lambda: self._transport.put(f"{path}/snapshot", body)))
 
     async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
         path = _aggregate_path(aggregate_type, aggregate_id)
