@@ -20,6 +20,7 @@ from indelible.limits import (
     RETRY_AFTER_S,
 )
 from indelible.server.config import Address
+from indelible.server.corked_transport import CorkedTransport
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
 
 
@@ -92,6 +93,9 @@ class _Protocol(HttpToolsProtocol):
     _is_in_head = False
     _head_size_bytes = 0
     _refusal: IndelibleError | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a transport in all but its base class
+        super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         self._head_size_bytes += len(data)
