@@ -3,7 +3,8 @@
 What a block is, is said by its language, and by an HTML comment right above it:
 
 - ``sh`` is run, and must succeed.
-- ``console`` holds lines that start with ``$ `` and the output of each, which must be what comes out.
+- ``console`` holds commands and the output of each, which must be what comes out. A command starts with ``$ `` and goes
+  on in lines that start with four spaces.
 - ``python`` is run as a program; a ``text`` block right after it is its output.
 - ``<!-- file: NAME -->`` writes the block to a file instead of running it.
 - ``<!-- exit: N -->`` lets the block's last command exit with that code.

@@ -86,7 +86,7 @@ class Reader:
         return self._execute(arguments, block.text, block.exit_code, block.where)
 
     def _run_console(self, block: Block) -> str:
-        steps = re.findall(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n?)*)", block.text, re.MULTILINE)
+        steps = re.findall(r"^\$ (.*(?:\n {4}.*)*)\n((?:(?!\$ ).*\n?)*)", block.text, re.MULTILINE)
         assert steps, block.where
         for i, (command, shown) in enumerate(steps):
             code = block.exit_code if i == len(steps) - 1 else 0
