@@ -8,6 +8,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from copy import copy
+from typing import TypeVar
 
 import msgspec
 
@@ -44,6 +46,20 @@ class _Waiting(msgspec.Struct, frozen=True, eq=False):
     size_bytes: int
     future: asyncio.Future[AppendOutcome]
 
+    def answer(self, outcome: AppendOutcome) -> None:
+        """Tell the caller, unless it has given up."""
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+
+_T = TypeVar("_T")
+
+
+def _tell(hook: Callable[[_T], None] | None, value: _T) -> None:
+    """Call a hook from the loop, before anyone who waits wakes up: if it breaks, appends go on all the same."""
+    if hook is not None:
+        asyncio.get_running_loop().call_soon(hook, value)
+
 
 class AppendQueue:
     """The only way to ``engine.append``. Belongs to one event loop.
@@ -66,6 +82,7 @@ class AppendQueue:
         self._waiting_size_bytes = 0
         self._worker: asyncio.Task[None] | None = None
         self._refused_because: str | None = None
+        self._failed = False
 
     @property
     def depth(self) -> int:
@@ -120,36 +137,33 @@ class AppendQueue:
         started = time.perf_counter()
         try:
             outcomes = await self._engine.append([waiting.request for waiting in batch])
+            if len(outcomes) != len(batch):
+                outcomes = self._fail(StorageFailure("the storage engine broke: an outcome is missing"), batch)
         except Unavailable as error:
             # The engine says that nothing was stored and that it can go on: a full disk.
-            outcomes = [error] * len(batch)
+            outcomes = [copy(error) for _ in batch]
         except StorageFailure as error:
-            outcomes = [self._fail(error)] * len(batch)
+            outcomes = self._fail(error, batch)
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
             failure = StorageFailure(f"the storage engine broke: {type(error).__name__}: {error}")
             failure.__cause__ = error
-            outcomes = [self._fail(failure)] * len(batch)
-        if self._on_batch is not None:
-            events = sum(waiting.event_count for waiting in batch)
-            self._on_batch(BatchMeasure(len(batch), events, time.perf_counter() - started))
+            outcomes = self._fail(failure, batch)
+        events = sum(waiting.event_count for waiting in batch)
+        _tell(self._on_batch, BatchMeasure(len(batch), events, time.perf_counter() - started))
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if not waiting.future.done():
-                waiting.future.set_result(outcome)
+            waiting.answer(outcome)
 
-    def _fail(self, failure: StorageFailure) -> IndelibleError:
+    def _fail(self, failure: StorageFailure, batch: list[_Waiting]) -> list[AppendOutcome]:
         """Refuse all that waits and all that comes: after a failed commit nothing is certain but what is on disk."""
-        if self._refused_because is None:
+        if not self._failed:
+            self._failed = True
             self._refused_because = f"the store has stopped writing: {failure.message}"
-            if self._on_failure is not None:
-                self._on_failure(failure)
+            _tell(self._on_failure, failure)
         while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.future.done():
-                waiting.future.set_result(self._refusal())
+            self._waiting.popleft().answer(self._refusal())
         self._waiting_size_bytes = 0
-        return OutcomeUnknown(
-            f"the commit failed ({failure.message}); append again with the same event ids to learn whether it is stored"
-        )
+        message = f"the commit failed ({failure.message}); append again with the same event ids to learn the outcome"
+        return [OutcomeUnknown(message) for _ in batch]
 
     def _refusal(self) -> ShuttingDown:
         return ShuttingDown(f"{self._refused_because}; nothing was stored", retry_after_s=RETRY_AFTER_S)

@@ -177,7 +177,9 @@ class LocalEventStore:
         else:
             start, until = (head + 1 if after is None else after.position), 1
         lines = await self._engine.read_feed(query, after=start, until=until, direction=direction, limit=limit)
-        return FeedPage(lines.lines, lines.count, Cursor.at(lines.reached), lines.at_end)
+        # At the end backward, ``reached`` is 1; the cursor of an empty store, or of its beginning, is below that.
+        reached = lines.reached if direction == "forward" else min(lines.reached, start, head)
+        return FeedPage(lines.lines, lines.count, Cursor.at(reached), lines.at_end)
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         line = await self._engine.read_event(check_event_id(event_id))

@@ -1,0 +1,230 @@
+"""Group commit: batches form by themselves, everything is bounded, and every caller gets an answer."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from indelible.core.append_queue import AppendQueue, BatchMeasure
+from indelible.engines.engine import AppendOutcome
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import (
+    OutcomeUnknown,
+    Overloaded,
+    ShuttingDown,
+    StorageFailure,
+    StorageFull,
+    VersionConflict,
+)
+from indelible.events import AggregateKey, NewEvent
+from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
+from indelible.limits import (
+    BATCH_EVENTS_MAX,
+    BATCH_SIZE_BYTES_MAX,
+    EVENT_SIZE_BYTES_MAX,
+    QUEUE_REQUESTS_MAX,
+    QUEUE_SIZE_BYTES_MAX,
+)
+
+
+class SlowEngine(MemoryEngine):
+    """A memory engine whose commits take as long as the test wants, and can go wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+        self.may_commit = asyncio.Event()
+        self.may_commit.set()
+        self.error: BaseException | None = None
+        self.forgets_outcomes = False
+
+    async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        self.batches.append(len(batch))
+        await self.may_commit.wait()
+        if self.error is not None:
+            raise self.error
+        outcomes = await super().append(batch)
+        return outcomes[:-1] if self.forgets_outcomes else outcomes
+
+
+def request(count: int = 1, data: Any = None, expected: Any = "any", aggregate_id: str = "1") -> AppendRequest:
+    events = tuple(NewEvent("A", data) for _ in range(count))
+    return AppendRequest((AggregateAppend(AggregateKey("Order", aggregate_id), events, expected),))
+
+
+async def started(*calls: Any) -> list[asyncio.Task[AtomicAppendResult]]:
+    """Tasks that have all come to their first wait, and the worker too."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+@pytest.fixture
+def engine() -> SlowEngine:
+    return SlowEngine()
+
+
+class TestBatches:
+    async def test_single_append_goes_alone_at_once(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        for _ in range(3):
+            await queue.append(request())
+        assert engine.batches == [1, 1, 1]
+
+    async def test_what_comes_during_a_commit_is_the_next_batch(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.may_commit.clear()
+        tasks = await started(queue.append(request()))
+        tasks += await started(*(queue.append(request()) for _ in range(50)))
+        assert (engine.batches, queue.depth) == ([1], 50)
+        engine.may_commit.set()
+        results = await asyncio.gather(*tasks)
+        assert engine.batches == [1, 50]
+        assert [result.position for result in results] == list(range(1, 52))
+        assert queue.depth == 0
+
+    async def test_conflicts_are_outcomes_of_their_own(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        appends = [queue.append(request(expected=n // 2)) for n in range(6)]
+        results = await asyncio.gather(*appends, return_exceptions=True)
+        assert [isinstance(result, VersionConflict) for result in results] == [False, True] * 3
+        assert engine.batches == [6]
+
+    async def test_batch_is_bounded_by_events(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        count = BATCH_EVENTS_MAX // 4
+        await asyncio.gather(*(queue.append(request(count)) for _ in range(6)))
+        assert engine.batches == [4, 2]
+
+    async def test_batch_is_bounded_by_size(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        data = "x" * (EVENT_SIZE_BYTES_MAX - 4)
+        full = BATCH_SIZE_BYTES_MAX // EVENT_SIZE_BYTES_MAX
+        await asyncio.gather(*(queue.append(request(1, data)) for _ in range(full + 1)))
+        assert engine.batches == [full, 1]
+
+    async def test_large_request_goes_alone(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        large = request(BATCH_EVENTS_MAX + 1)
+        results = await asyncio.gather(*(queue.append(one) for one in (request(), large, request())))
+        assert engine.batches == [1, 1, 1]
+        assert [result.position for result in results] == [1, BATCH_EVENTS_MAX + 2, BATCH_EVENTS_MAX + 3]
+
+    async def test_measures(self, engine: SlowEngine) -> None:
+        measures: list[BatchMeasure] = []
+        queue = AppendQueue(engine, on_batch=measures.append)
+        await asyncio.gather(queue.append(request(2)), queue.append(request(3)))
+        assert [(measure.requests, measure.events) for measure in measures] == [(2, 5)]
+        assert 0 <= measures[0].commit_s < 60
+
+
+class TestBounds:
+    async def test_too_many_requests(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.may_commit.clear()
+        tasks = await started(queue.append(request()))
+        tasks += await started(*(queue.append(request()) for _ in range(QUEUE_REQUESTS_MAX)))
+        assert queue.depth == QUEUE_REQUESTS_MAX
+        with pytest.raises(Overloaded) as caught:
+            await queue.append(request())
+        assert caught.value.fields == {"retry_after_s": 1}
+        engine.may_commit.set()
+        await asyncio.gather(*tasks)
+        assert (await queue.append(request())).position == QUEUE_REQUESTS_MAX + 2
+
+    async def test_too_many_bytes(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.may_commit.clear()
+        tasks = await started(queue.append(request()))
+        large = "x" * (EVENT_SIZE_BYTES_MAX - 4)
+        same_content = request(8, large)
+        count = QUEUE_SIZE_BYTES_MAX // same_content.size_bytes
+        tasks += await started(*(queue.append(same_content) for _ in range(count)))
+        with pytest.raises(Overloaded):
+            await queue.append(request())
+        engine.may_commit.set()
+        await asyncio.gather(*tasks)
+        assert (await queue.append(request())).replayed is False
+
+    async def test_caller_that_gave_up_does_not_disturb(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.may_commit.clear()
+        first, second, third = await started(*(queue.append(request()) for _ in range(3)))
+        second.cancel()
+        engine.may_commit.set()
+        assert [(await task).position for task in (first, third)] == [1, 3]
+
+
+class TestFailures:
+    async def test_full_disk_is_told_and_later_appends_succeed(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.error = StorageFull("no space", retry_after_s=1)
+        results = await asyncio.gather(*(queue.append(request()) for _ in range(3)), return_exceptions=True)
+        assert [type(result) for result in results] == [StorageFull] * 3
+        assert len({id(result) for result in results}) == 3, "each caller raises, and so changes, its own"
+        engine.error = None
+        assert (await queue.append(request())).position == 1
+
+    @pytest.mark.parametrize("error", [StorageFailure("fsync failed"), RuntimeError("a bug"), MemoryError()])
+    async def test_failed_commit_ends_writing(self, engine: SlowEngine, error: Exception) -> None:
+        failures: list[StorageFailure] = []
+        queue = AppendQueue(engine, on_failure=failures.append)
+        engine.may_commit.clear()
+        first = await started(queue.append(request()), queue.append(request()))
+        waiting = await started(*(queue.append(request()) for _ in range(3)))
+        engine.error = error
+        engine.may_commit.set()
+        results = await asyncio.gather(*first, *waiting, return_exceptions=True)
+        assert [type(result) for result in results] == [OutcomeUnknown] * 2 + [ShuttingDown] * 3
+        assert len({id(result) for result in results}) == 5
+        engine.error = None
+        with pytest.raises(ShuttingDown, match="stopped writing"):
+            await queue.append(request())
+        assert (len(failures), engine.batches, queue.depth) == (1, [2], 0)
+        await queue.close()
+
+    async def test_engine_that_forgets_an_outcome_leaves_nobody_waiting(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.forgets_outcomes = True
+        results = await asyncio.gather(*(queue.append(request()) for _ in range(3)), return_exceptions=True)
+        assert [type(result) for result in results] == [OutcomeUnknown] * 3
+
+    async def test_hook_that_breaks_leaves_nobody_waiting(self, engine: SlowEngine) -> None:
+        def broken(_: object) -> None:
+            raise RuntimeError("broken hook")
+
+        heard: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["exception"]))
+        queue = AppendQueue(engine, on_batch=broken, on_failure=broken)
+        assert (await queue.append(request())).position == 1
+        engine.error = StorageFailure("fsync failed")
+        with pytest.raises(OutcomeUnknown):
+            await queue.append(request())
+        await queue.close()
+        assert [str(error) for error in heard] == ["broken hook"] * len(heard)
+        assert len(heard) >= 2
+
+
+class TestClose:
+    async def test_what_waits_is_finished(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.may_commit.clear()
+        tasks = await started(queue.append(request()))
+        tasks += await started(*(queue.append(request()) for _ in range(5)))
+        closing = asyncio.ensure_future(queue.close())
+        await asyncio.sleep(0)
+        with pytest.raises(ShuttingDown, match="closed"):
+            await queue.append(request())
+        assert not closing.done()
+        engine.may_commit.set()
+        await closing
+        assert [task.result().position for task in tasks] == [1, 2, 3, 4, 5, 6]
+
+    async def test_idle_and_twice(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        await queue.close()
+        await queue.close()
+        with pytest.raises(ShuttingDown):
+            await queue.append(request())
