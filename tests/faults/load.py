@@ -1,0 +1,75 @@
+"""Writers that append all kinds of things, and keep a ledger."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+
+from faults.ledger import Entry, Ledger, attempt
+from indelible.client import AsyncClient
+from indelible.errors import IndelibleError
+from indelible.events import AggregateKey, NewEvent
+from indelible.eventstore import AggregateAppend
+
+
+class Load:
+    """``writers`` tasks append to aggregates of their own, with the expected version, and to shared ones, without."""
+
+    def __init__(self, ledger: Ledger, writers: int = 8, seed: int = 0) -> None:
+        self.ledger = ledger
+        self._writers = [_Writer(ledger, number, random.Random(seed * 1_000 + number)) for number in range(writers)]
+
+    async def run(self, client: AsyncClient) -> list[IndelibleError]:
+        """Append until each writer has met an error; those errors."""
+        errors = await asyncio.gather(*(writer.run(client) for writer in self._writers))
+        return list(errors)
+
+
+class _Writer:
+    def __init__(self, ledger: Ledger, number: int, chance: random.Random) -> None:
+        self._ledger = ledger
+        self._number = number
+        self._chance = chance
+        self._versions: defaultdict[AggregateKey, int] = defaultdict(int)
+        self._last: Entry | None = None
+
+    async def run(self, client: AsyncClient) -> IndelibleError:
+        while True:
+            error = await attempt(self._ledger, client, self._next())
+            if error is not None:
+                return error
+
+    def _next(self) -> Entry:
+        if self._last is not None and self._last.results is not None and self._chance.random() < 0.05:
+            return self._last  # a repeat of what was acknowledged
+        kind = self._chance.random()
+        if kind < 0.6:
+            self._last = self._ledger.open([self._own(1)], atomic=False)
+        elif kind < 0.75:
+            self._last = self._ledger.open([self._own(self._chance.randint(2, 40))], atomic=False)
+        elif kind < 0.85:
+            shared = AggregateAppend.of("shared", str(self._chance.randrange(3)), self._events(1))
+            self._last = self._ledger.open([shared], atomic=False)
+        else:
+            own = self._own(self._chance.randint(1, 3))
+            names = self._chance.sample(range(3), self._chance.randint(1, 3))
+            shared_ones = [AggregateAppend.of("shared", str(name), self._events(2)) for name in names]
+            self._last = self._ledger.open([own, *shared_ones], atomic=True)
+        return self._last
+
+    def _own(self, count: int) -> AggregateAppend:
+        """Events for an aggregate that nobody else appends to, so that its version is known: an append whose outcome
+        is unknown is settled before this writer goes on."""
+        key = AggregateKey("own", f"{self._number}/{self._chance.randrange(20)}")
+        expected = self._versions[key]
+        self._versions[key] += count
+        return AggregateAppend(key, tuple(self._events(count)), expected)
+
+    def _events(self, count: int) -> Iterable[NewEvent]:
+        return tuple(self._event() for _ in range(count))
+
+    def _event(self) -> NewEvent:
+        if self._chance.random() < 0.1:
+            return NewEvent("Scanned", self._chance.randbytes(self._chance.randint(0, 300)))
+        data = {"n": self._chance.getrandbits(70), "text": "ż" * self._chance.randint(0, 200)}
+        return NewEvent("Counted", data, metadata={"writer": self._number}, tags=[f"tag{self._chance.randrange(5)}"])

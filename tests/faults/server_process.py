@@ -1,0 +1,98 @@
+"""A server in a process of its own, as ``indelible serve`` runs it, for tests that break it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import aiohttp
+
+START_TIMEOUT_S = 20.0
+_INDELIBLE = str(Path(sys.executable).with_name("indelible"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class ServerProcess:
+    """Starts, kills and stops a server on one store and one port; may be started again and again."""
+
+    def __init__(self, database: Path, *, run_under: Sequence[str] = ()) -> None:
+        self.database = database
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.log = database.with_name("server.log")
+        self._run_under = run_under
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the server, or of the program that it runs under."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def spawn(self) -> None:
+        """Start without waiting for anything."""
+        command = [
+            *self._run_under, _INDELIBLE, "serve", "--store", f"sqlite:{self.database}",
+            "--http", self.url.removeprefix("http://"),
+        ]  # fmt: skip
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, stdout=log, stderr=log, start_new_session=True, env={**os.environ, "NO_COLOR": "1"}
+            )
+
+    async def start(self) -> float:
+        """Start, and wait until it takes requests. Returns how long that took, in seconds."""
+        started = time.perf_counter()
+        await self.spawn()
+        async with aiohttp.ClientSession() as session:
+            while not await self._is_ready(session):
+                assert self._process is not None
+                assert self._process.returncode is None, f"the server did not start:\n{self.tail()}"
+                assert time.perf_counter() - started < START_TIMEOUT_S, f"the server is not ready:\n{self.tail()}"
+                await asyncio.sleep(0.01)
+        return time.perf_counter() - started
+
+    async def _is_ready(self, session: aiohttp.ClientSession) -> bool:
+        try:
+            async with session.get(f"{self.url}/readyz") as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def kill(self) -> None:
+        """kill -9, of the server and of the program that it runs under."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+
+    def terminate(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+
+    async def exit_code(self, timeout_s: float = 30.0) -> int:
+        """Wait until it has stopped by itself."""
+        assert self._process is not None
+        return await asyncio.wait_for(self._process.wait(), timeout_s)
+
+    def tail(self) -> str:
+        return self.log.read_text("utf-8", "replace")[-3000:]
+
+
+@contextlib.asynccontextmanager
+async def server_process(database: Path, *, run_under: Sequence[str] = ()) -> AsyncIterator[ServerProcess]:
+    """A server that has started; killed at the end unless it has stopped."""
+    server = ServerProcess(database, run_under=run_under)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.kill()
