@@ -1,13 +1,14 @@
 """The git example against git itself: rebuilt trees are what ``git ls-tree -r`` prints."""
 
 import importlib.util
-import os
+import json
 import random
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -98,19 +99,35 @@ def test_a_second_import_adds_what_is_new_and_nothing_else(small: Path, url: str
     assert_same_trees(small, url, [commits[0], commits[40]])
 
 
-def test_a_killed_import_goes_on_where_it_stopped(small: Path, url: str, tmp_path: Path) -> None:
-    whole = f"sqlite:{tmp_path / 'whole.db'}"
-    printed("import", small, "--url", whole)
-    rounds = 0
-    for wait_s in (0.45, 0.5, 0.55, 0.6):
-        process = subprocess.Popen([sys.executable, PROGRAM, "import", small, "--url", url], stdout=subprocess.DEVNULL)
-        time.sleep(wait_s)
-        os.kill(process.pid, signal.SIGKILL)
-        rounds += process.wait() == -signal.SIGKILL
-    assert rounds > 0
+@pytest.fixture
+def server_url(tmp_path: Path) -> Iterator[str]:
+    """A real server on a port that the system chose."""
+    command = [sys.executable, "-m", "indelible.cli.main", "serve", "--store", f"sqlite:{tmp_path / 'served.db'}"]
+    command += ["--http", "127.0.0.1:0", "--log-format", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        yield next(found["url"] for line in process.stdout if "url" in (found := json.loads(line)))
+        process.terminate()
+        process.stdout.read()
+    assert process.returncode == 0
+
+
+def test_a_killed_import_goes_on_where_it_stopped(small: Path, url: str, server_url: str) -> None:
     printed("import", small, "--url", url)
-    assert head(url) == head(whole)
-    assert_same_trees(small, url, chain(small)[::25])
+    whole = head(url)
+    rounds = 0
+    with Client(server_url) as client:
+        for position in range(20, whole, whole // 5):
+            command = [sys.executable, PROGRAM, "import", small, "--url", server_url]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            while process.poll() is None and client.head().position < position:
+                time.sleep(0.001)
+            process.kill()
+            rounds += process.wait() == -signal.SIGKILL
+    assert rounds > 0
+    assert b"0 were there before" not in printed("import", small, "--url", server_url)
+    assert head(server_url) == whole
+    assert_same_trees(small, server_url, chain(small)[::25])
 
 
 def test_branches_and_other_repositories_share_a_store(small: Path, url: str, tmp_path: Path) -> None:
