@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 from indelible.client.event_iterator import EventIterator, iterate_aggregate, iterate_feed
 from indelible.client.rebuild import Apply, Rebuilt, T, as_it_is, rebuild
 from indelible.client.repository import Repository
-from indelible.client.stores import OpenableStore, make_store, scheme_of
+from indelible.client.stores import OpenableStore, check_url, make_store
 from indelible.errors import ShuttingDown
 from indelible.eventstore import AggregatePage, EventStore, FeedPage
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, PAGE_EVENTS_MAX
@@ -56,7 +56,7 @@ class AsyncClient:
         retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        scheme_of(url)
+        check_url(url)
         self.url: Final = url
         self._make_store = partial(
             make_store, url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers or {}

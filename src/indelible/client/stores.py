@@ -7,6 +7,7 @@ function that takes the URL and returns a store within this process. So the clie
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
@@ -20,12 +21,13 @@ class OpenableStore(EventStore, Protocol):
         ...
 
 
-def scheme_of(url: object) -> str:
-    """The scheme of a store's URL. Raises ``InvalidRequest`` when no store is known for it."""
+def check_url(url: object) -> str:
+    """The scheme of a store's URL. Raises ``InvalidRequest`` when it is no URL, or no store is known for its scheme."""
     if not isinstance(url, str):
         raise InvalidRequest(f"must be a URL, not {type(url).__name__}", pointer="/url")
     scheme, colon, _ = url.partition(":")
     if scheme in ("http", "https"):
+        _check_server_url(url)
         return scheme
     local = entry_points(group=_ENTRY_POINTS).names
     if not colon or scheme not in local:
@@ -34,9 +36,19 @@ def scheme_of(url: object) -> str:
     return scheme
 
 
+def _check_server_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_good = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError as error:
+        raise InvalidRequest(f"{url!r} is not a URL: {error}", pointer="/url") from None
+    if not is_good:
+        raise InvalidRequest(f"{url!r} must be like http://HOST:PORT", pointer="/url")
+
+
 def make_store(url: str, *, timeout_s: float, retry_total_s: float, headers: Mapping[str, str]) -> OpenableStore:
     """A store for the URL, not opened yet. All but ``url`` is for servers."""
-    scheme = scheme_of(url)
+    scheme = check_url(url)
     if scheme in ("http", "https"):
         # A client of a local store never loads the HTTP library.
         from indelible.client.http import HttpEventStore  # noqa: PLC0415 - see above

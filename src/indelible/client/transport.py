@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from yarl import URL
 
-from indelible.errors import IndelibleError, InvalidRequest, OutcomeUnknown, Unavailable
+from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.limits import CLIENT_CONNECT_TIMEOUT_S
 from indelible.wire.errors import decode_problem
 
@@ -28,7 +28,7 @@ class Transport:
     """
 
     def __init__(self, url: str, *, timeout_s: float, headers: Mapping[str, str]) -> None:
-        self._url: Final = _base_url(url)
+        self._url: Final = url.rstrip("/")
         self._timeout: Final = aiohttp.ClientTimeout(
             total=timeout_s, sock_connect=min(CLIENT_CONNECT_TIMEOUT_S, timeout_s)
         )
@@ -74,16 +74,6 @@ class Transport:
             # TimeoutError is an OSError.
             reason = str(error) or type(error).__name__
             raise OutcomeUnknown(f"{self._url} gave no answer: {reason}") from error
-
-
-def _base_url(url: str) -> str:
-    try:
-        parsed = URL(url)
-    except ValueError as error:
-        raise InvalidRequest(f"{url!r} is not a URL: {error}", pointer="/url") from None
-    if not parsed.host or parsed.query_string or parsed.fragment:
-        raise InvalidRequest(f"{url!r} must be like http://HOST:PORT", pointer="/url")
-    return str(parsed).rstrip("/")
 
 
 def _error(status: int, body: bytes, retry_after: str) -> IndelibleError:
