@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-AggregateType = Annotated[str, typer.Argument(metavar="AGGREGATE_TYPE", help='What kind of thing, such as "order".')]
-AggregateId = Annotated[str, typer.Argument(metavar="AGGREGATE_ID", help="Which one of them.")]
+AggregateType = Annotated[str, typer.Argument(help='What kind of thing, such as "order".')]
+AggregateId = Annotated[str, typer.Argument(help="Which one of them.")]
 Url = Annotated[
     str | None, typer.Option("--url", metavar="URL", help="A server, such as http://127.0.0.1:8080. [INDELIBLE_URL]")
 ]

@@ -4,7 +4,7 @@ On a terminal rich adds colour and fits tables to the window. Anywhere else the 
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -56,22 +56,23 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
         print_parts((name.ljust(width), "bold"), (str(value), ""))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, with_heading: bool = True) -> None:
-    """A heading and rows. Columns of numbers are set to the right."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    numbers: Collection[str] = (),
+    with_heading: bool = True,
+) -> None:
+    """A heading and rows. The columns that are ``numbers`` are set to the right."""
     cells = [[str(cell).translate(_CONTROL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    right = [all(map(_is_number, column)) for column in zip(*cells, strict=True)] or [False] * len(columns)
     heading = [("bold", list(columns))] if with_heading else []
     for style, row in [*heading, *(("", row) for row in cells)]:
         padded = [
-            cell.rjust(width) if is_number else cell.ljust(width)
-            for cell, width, is_number in zip(row, widths, right, strict=True)
+            cell.rjust(width) if name in numbers else cell.ljust(width)
+            for name, cell, width in zip(columns, row, widths, strict=True)
         ]
         print_parts(("  ".join(padded).rstrip(), style))
-
-
-def _is_number(cell: str) -> bool:
-    return cell.replace(".", "", 1).isdigit()
 
 
 def note(text: str) -> None:

@@ -53,4 +53,4 @@ def _print(found: tuple[AggregateInfo, ...], *, json: bool, with_heading: bool) 
         (info.aggregate_type, info.aggregate_id, info.version, format_timestamp(timestamp_to_us(info.last_timestamp)))
         for info in found
     ]
-    print_table(COLUMNS, rows, with_heading=with_heading)
+    print_table(COLUMNS, rows, numbers=("version",), with_heading=with_heading)

@@ -20,10 +20,8 @@ from indelible.limits import EVENT_SIZE_BYTES_MAX
 def append(
     aggregate_type: AggregateType,
     aggregate_id: AggregateId,
-    event_type: Annotated[str, typer.Argument(metavar="EVENT_TYPE", help='What happened, such as "OrderPlaced".')],
-    event_data: Annotated[
-        str, typer.Argument(metavar="[EVENT_DATA]", help='JSON; "-" reads it from stdin. null when not given.')
-    ] = "null",
+    event_type: Annotated[str, typer.Argument(help='What happened, such as "OrderPlaced".')],
+    event_data: Annotated[str, typer.Argument(help='JSON; "-" reads it from stdin. null when not given.')] = "null",
     *,
     expected_version: Annotated[
         str, typer.Option(metavar="VERSION", help='The version to be at: a number, "any", "exists" or "none".')

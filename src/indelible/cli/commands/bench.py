@@ -152,7 +152,7 @@ def _print(result: Bench) -> None:
         )
         for one in result.measured
     ]  # fmt: skip
-    print_table(columns, rows)
+    print_table(columns, rows, numbers=columns[1:])
     print_line("")
     memory = "unknown" if result.memory_mib is None else f"{result.memory_mib} MiB"
     print_fields([("store", result.store), ("durability", result.durability), ("memory", memory)])

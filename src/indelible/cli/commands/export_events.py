@@ -36,7 +36,7 @@ class Exported(msgspec.Struct):
 
 
 def export_events(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help='Where to write; "-" is stdout.')],
+    file: Annotated[Path, typer.Argument(help='Where to write; "-" is stdout.')],
     *,
     url: Url = None,
     store: Store = None,

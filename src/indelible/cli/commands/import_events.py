@@ -23,7 +23,7 @@ from indelible.errors import IndelibleError
 
 
 def import_events(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help='NDJSON as export writes it; "-" is stdin.')],
+    file: Annotated[Path, typer.Argument(help='NDJSON as export writes it; "-" is stdin.')],
     *,
     url: Url = None,
     store: Store = None,

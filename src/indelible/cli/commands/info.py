@@ -38,7 +38,7 @@ async def _info(target: Target, json: bool) -> None:
     if found.head:
         print_line("")
         rows = [(one.aggregate_type, one.aggregates, one.events) for one in found.aggregate_types]
-        print_table(("aggregate_type", "aggregates", "events"), rows)
+        print_table(("aggregate_type", "aggregates", "events"), rows, numbers=("aggregates", "events"))
         print_line("")
         pairs = [(one.aggregate_type, one.event_type, one.events) for one in found.event_types]
-        print_table(("aggregate_type", "event_type", "events"), pairs)
+        print_table(("aggregate_type", "event_type", "events"), pairs, numbers=("events",))

@@ -25,8 +25,8 @@ app = typer.Typer(
 def save(
     aggregate_type: AggregateType,
     aggregate_id: AggregateId,
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="The aggregate's version that the state is of.")],
-    state: Annotated[str, typer.Argument(metavar="STATE", help='JSON; "-" reads it from stdin.')],
+    version: Annotated[int, typer.Argument(help="The aggregate's version that the state is of.")],
+    state: Annotated[str, typer.Argument(help='JSON; "-" reads it from stdin.')],
     *,
     metadata: Annotated[str | None, typer.Option(metavar="JSON", help="A JSON object.")] = None,
     url: Url = None,

@@ -4,12 +4,13 @@ import typer
 
 from indelible.cli.exit_codes import DAMAGED
 from indelible.cli.options import ConfigFile, Json, Store, Url
-from indelible.cli.output import note, print_fields, print_json
+from indelible.cli.output import note, print_error, print_fields, print_json
 from indelible.cli.progress import progress
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
 from indelible.core.verify import VerifyReport
 from indelible.core.verify import verify as verify_log
+from indelible.errors import StoreCorrupted
 
 
 def verify(*, url: Url = None, store: Store = None, config: ConfigFile = None, json: Json = False) -> None:
@@ -25,9 +26,14 @@ def verify(*, url: Url = None, store: Store = None, config: ConfigFile = None, j
 
 
 async def _verify(target: Target, json: bool) -> None:
-    with progress("verifying") as advance:
-        async with open_store(target, read_only=True, retry_total_s=10) as store:
-            report = await verify_log(store, on_progress=advance)
+    try:
+        with progress("verifying") as advance:
+            async with open_store(target, read_only=True, retry_total_s=10) as store:
+                report = await verify_log(store, on_progress=advance)
+    except StoreCorrupted as error:
+        # The damage is such that not even the store can be opened, or its head be found.
+        print_error(error, as_json=json)
+        raise typer.Exit(DAMAGED) from None
     if json:
         print_json(report)
     else:
