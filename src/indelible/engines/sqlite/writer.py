@@ -64,9 +64,9 @@ class Writer:
             tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
             pending.events[event_type] += 1
             pending.versions[planned.key] = planned.version
-        self._connection.executemany(statement("insert_event"), rows)
         if tag_rows:
             self._connection.executemany(statement("insert_event_tag"), tag_rows)
+        self._connection.executemany(statement("insert_event"), rows)
 
     def finish(self) -> None:
         """The batch's last inserts: the catalogue's counts."""

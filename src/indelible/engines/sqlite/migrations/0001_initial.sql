@@ -86,3 +86,19 @@ CREATE TRIGGER aggregate_types_keep_their_names BEFORE UPDATE OF id, name ON agg
 BEGIN SELECT raise(ABORT, 'events are immutable: UPDATE refused'); END;
 CREATE TRIGGER aggregate_types_are_never_deleted BEFORE DELETE ON aggregate_types
 BEGIN SELECT raise(ABORT, 'events are immutable: DELETE refused'); END;
+-- Tags are written before their event, so that none can be added to an event that is there.
+CREATE TRIGGER event_tags_are_only_added BEFORE INSERT ON event_tags
+WHEN new.position <= (SELECT max(position) FROM events)
+BEGIN SELECT raise(ABORT, 'events are immutable: INSERT may only append'); END;
+CREATE TRIGGER aggregates_are_only_added BEFORE INSERT ON aggregates
+WHEN EXISTS (SELECT 1 FROM aggregates WHERE id = new.id)
+    OR EXISTS (SELECT 1 FROM aggregates WHERE aggregate_type = new.aggregate_type AND aggregate_id = new.aggregate_id)
+BEGIN SELECT raise(ABORT, 'events are immutable: INSERT may only append'); END;
+CREATE TRIGGER event_types_are_only_added BEFORE INSERT ON event_types
+WHEN EXISTS (SELECT 1 FROM event_types WHERE id = new.id)
+    OR EXISTS (SELECT 1 FROM event_types WHERE aggregate_type = new.aggregate_type AND name = new.name)
+BEGIN SELECT raise(ABORT, 'events are immutable: INSERT may only append'); END;
+CREATE TRIGGER aggregate_types_are_only_added BEFORE INSERT ON aggregate_types
+WHEN EXISTS (SELECT 1 FROM aggregate_types WHERE id = new.id)
+    OR EXISTS (SELECT 1 FROM aggregate_types WHERE name = new.name)
+BEGIN SELECT raise(ABORT, 'events are immutable: INSERT may only append'); END;
