@@ -8,7 +8,7 @@ import msgspec
 
 from indelible.errors import InvalidRequest
 from indelible.events import check_name
-from indelible.limits import CONDITION_ITEMS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX, VERSION_MAX
+from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX, VERSION_MAX
 
 Direction = Literal["forward", "backward"]
 
@@ -147,6 +147,21 @@ def check_time(value: datetime | None, pointer: str) -> datetime | None:
         return value.astimezone(UTC)
     except (OverflowError, ValueError):
         raise InvalidRequest("is out of range", pointer=pointer) from None
+
+
+def check_page(limit: int, direction: str = "forward") -> None:
+    """Refuse what no page can be asked for with."""
+    if direction not in ("forward", "backward"):
+        raise InvalidRequest('must be "forward" or "backward"', pointer="/direction")
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= PAGE_EVENTS_MAX:
+        raise InvalidRequest(f"must be an integer from 1 to {PAGE_EVENTS_MAX}", pointer="/limit")
+
+
+def check_list_cursor(after: str | None) -> str | None:
+    """Refuse what cannot be a cursor of a list; the rest only the store can tell."""
+    if after is not None and not (isinstance(after, str) and after.isascii()):
+        raise InvalidRequest("is not a cursor of this store", pointer="/after")
+    return after
 
 
 EVERYTHING: Final = EventQuery()

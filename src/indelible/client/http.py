@@ -11,7 +11,16 @@ from indelible.client.retry import Retry
 from indelible.client.transport import Parameters, Transport, segment
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import OutcomeUnknown, ShuttingDown, Unavailable
-from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot, encode_snapshot_state
+from indelible.events import (
+    AggregateKey,
+    NewEvent,
+    RecordedEvent,
+    Snapshot,
+    check_aggregate_type,
+    check_event_id,
+    check_version,
+    encode_snapshot_state,
+)
 from indelible.eventstore import (
     AggregateAppend,
     AggregateInfo,
@@ -32,7 +41,7 @@ from indelible.limits import (
     CLIENT_TIMEOUT_S,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
+from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery, check_list_cursor, check_page
 from indelible.wire import requests, responses
 from indelible.wire.feed_query import query_parameters
 
@@ -141,10 +150,9 @@ class HttpEventStore:
         direction: Direction = "forward",
         limit: int = PAGE_EVENTS_DEFAULT,
     ) -> AggregatePage:
-        parameters = [
-            ("from_version", from_version), ("to_version", to_version), ("direction", direction), ("limit", limit)
-        ]  # fmt: skip
         path = _aggregate_path(aggregate_type, aggregate_id)
+        versions = [_version("from_version", from_version), _version("to_version", to_version)]
+        parameters = [*versions, *_page(limit, direction)]
         return await self._read(responses.decode_aggregate_page, f"{path}/events", parameters)
 
     async def read_feed(
@@ -155,18 +163,19 @@ class HttpEventStore:
         direction: Direction = "forward",
         limit: int = PAGE_EVENTS_DEFAULT,
     ) -> FeedPage:
-        parameters = [*query_parameters(query.checked()), ("after", after), ("direction", direction), ("limit", limit)]
-        return await self._read(responses.decode_feed_page, "/v1/events", parameters)
+        parameters = [*query_parameters(query.checked()), *_page(limit, direction)]
+        cursor = None if after is None else Cursor.parse(after)
+        return await self._read(responses.decode_feed_page, "/v1/events", [*parameters, ("after", cursor)])
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
-        return await self._read(responses.decode_recorded_event, f"/v1/events/{segment(str(event_id))}")
+        return await self._read(responses.decode_recorded_event, f"/v1/events/{check_event_id(event_id)}")
 
     async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
         return await self._read(responses.decode_aggregate_info, _aggregate_path(aggregate_type, aggregate_id))
 
     async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
         path = _aggregate_path(aggregate_type, aggregate_id)
-        return await self._read(responses.decode_replay, f"{path}/replay", [("at_version", at_version)])
+        return await self._read(responses.decode_replay, f"{path}/replay", [_version("at_version", at_version)])
 
     async def head(self) -> Head:
         return await self._read(responses.decode_head, "/v1/head")
@@ -180,7 +189,9 @@ class HttpEventStore:
     async def list_aggregates(
         self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
     ) -> AggregateList:
-        parameters = [("aggregate_type", aggregate_type), ("after", after), ("limit", limit)]
+        if aggregate_type is not None:
+            check_aggregate_type(aggregate_type)
+        parameters = [("aggregate_type", aggregate_type), *_page(limit), ("after", check_list_cursor(after))]
         return await self._read(responses.decode_aggregate_list, "/v1/aggregates", parameters)
 
     # --- Snapshots ---------------------------------------------------------------------------------------------------
@@ -195,12 +206,25 @@ class HttpEventStore:
         metadata: Mapping[str, Any] | None = None,
     ) -> Snapshot:
         path = _aggregate_path(aggregate_type, aggregate_id)
+        check_version(version, "/version")
         body = requests.encode_snapshot(version, *encode_snapshot_state(state, metadata))
         return responses.decode_snapshot(await self._retried(lambda: self._transport.put(f"{path}/snapshot", body)))
 
     async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
         path = _aggregate_path(aggregate_type, aggregate_id)
-        return await self._read(responses.decode_snapshot, f"{path}/snapshot", [("at_version", at_version)])
+        return await self._read(responses.decode_snapshot, f"{path}/snapshot", [_version("at_version", at_version)])
+
+
+# A query string knows only text, where 1, "1" and 1.0 look alike: what is wrong must be found before it becomes text.
+
+
+def _version(name: str, value: int | None) -> tuple[str, object]:
+    return name, None if value is None else check_version(value, f"/{name}")
+
+
+def _page(limit: int, direction: Direction = "forward") -> list[tuple[str, object]]:
+    check_page(limit, direction)
+    return [("direction", None if direction == "forward" else direction), ("limit", limit)]
 
 
 def _aggregate_path(aggregate_type: str, aggregate_id: str) -> str:

@@ -48,7 +48,7 @@ from indelible.eventstore import (
     Replay,
 )
 from indelible.limits import PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, VERSION_MAX
-from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
+from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery, check_list_cursor, check_page
 
 _LIST_START: Final = ""
 """The cursor of a list that holds nothing yet."""
@@ -149,7 +149,7 @@ class LocalEventStore:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
         first = 1 if from_version is None else check_version(from_version, "/from_version")
         last = VERSION_MAX if to_version is None else check_version(to_version, "/to_version")
-        _check_page(direction, limit)
+        check_page(limit, direction)
         version, lines = await self._engine.read_aggregate(
             key, from_version=first, to_version=last, direction=direction, limit=limit
         )
@@ -167,7 +167,7 @@ class LocalEventStore:
         limit: int = PAGE_EVENTS_DEFAULT,
     ) -> FeedPage:
         query = query.checked()
-        _check_page(direction, limit)
+        check_page(limit, direction)
         head = (await self._engine.head()).position
         if after is not None:
             after = Cursor.parse(after)
@@ -221,7 +221,8 @@ class LocalEventStore:
     ) -> AggregateList:
         if aggregate_type is not None:
             check_aggregate_type(aggregate_type)
-        _check_page("forward", limit)
+        check_page(limit)
+        after = check_list_cursor(after)
         after_key = None if after is None or after == _LIST_START else _decode_list_cursor(after)
         found = await self._engine.list_aggregates(aggregate_type=aggregate_type, after=after_key, limit=limit + 1)
         page = found[:limit]
@@ -273,13 +274,6 @@ class LocalEventStore:
                 aggregate_id=key.aggregate_id,
             )
         return snapshot
-
-
-def _check_page(direction: str, limit: int) -> None:
-    if direction not in ("forward", "backward"):
-        raise InvalidRequest('must be "forward" or "backward"', pointer="/direction")
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= PAGE_EVENTS_MAX:
-        raise InvalidRequest(f"must be an integer from 1 to {PAGE_EVENTS_MAX}", pointer="/limit")
 
 
 def _check_not_past(cursor: Cursor, head: int, pointer: str) -> None:
