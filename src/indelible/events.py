@@ -36,7 +36,8 @@ HASH_BEFORE_FIRST: Final = bytes(32)
 
 # Control characters (Cc), and surrogates, which are not characters and have no UTF-8.
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_CONTENT_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:; ?[A-Za-z0-9=_.+\"-]+)*")
+CONTENT_TYPE: Final = re.compile(r'[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:; ?[A-Za-z0-9=_.+"-]+)*')
+"""All of a content type that is allowed, its length aside."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PREVIEW_BYTES_MAX: Final = 200
@@ -292,7 +293,7 @@ def _check_content_type(value: str) -> str:
     if value == JSON_CONTENT_TYPE:
         return value
     value = check_name(value, "/content_type", CONTENT_TYPE_LENGTH_MAX)
-    if not _CONTENT_TYPE.fullmatch(value):
+    if not CONTENT_TYPE.fullmatch(value):
         raise InvalidRequest('must be a media type such as "application/json"', pointer="/content_type")
     return value
 
@@ -350,7 +351,7 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     timestamp: datetime
     """UTC, microseconds."""
-    event_data_raw: msgspec.Raw = msgspec.field(name="event_data", default=msgspec.Raw(b""))
+    event_data_raw: msgspec.Raw = msgspec.field(name="event_data", default_factory=lambda: msgspec.Raw(b""))
     """JSON text; empty where content_type is not JSON."""
     event_data_base64: str | msgspec.UnsetType = msgspec.UNSET
     metadata_raw: msgspec.Raw = msgspec.field(name="metadata")
@@ -477,7 +478,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime
     """When it was saved; UTC."""
     state_raw: msgspec.Raw = msgspec.field(name="state")
-    metadata_raw: msgspec.Raw = msgspec.field(name="metadata", default=msgspec.Raw(b"{}"))
+    metadata_raw: msgspec.Raw = msgspec.field(name="metadata", default_factory=lambda: msgspec.Raw(b"{}"))
 
     @property
     def key(self) -> AggregateKey:
