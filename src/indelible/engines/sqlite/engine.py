@@ -6,7 +6,6 @@ database file beside the commits, and a few reader threads render pages.
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,17 +20,17 @@ from indelible.engines.planner import Plan
 from indelible.engines.sqlite import reads
 from indelible.engines.sqlite.connections import check_schema, connect_reader, migrations
 from indelible.engines.sqlite.process_lock import ProcessLock
+from indelible.engines.sqlite.reader_threads import ReaderThreads
 from indelible.engines.sqlite.writer import Writer, chunks
 from indelible.errors import (
     InvalidRequest,
-    Overloaded,
     StorageFailure,
     StorageFull,
     StoreCorrupted,
 )
 from indelible.events import AggregateKey, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
-from indelible.limits import READS_WAITING_MAX, RETRY_AFTER_S
+from indelible.limits import RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
 _P = ParamSpec("_P")
@@ -75,10 +74,7 @@ class SqliteEngine:
         self._failure: StorageFailure | None = None
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
-        self._reader_threads = ThreadPoolExecutor(READER_THREADS, "indelible-read")
-        self._reader = threading.local()
-        self._readers: list[apsw.Connection] = []
-        self._reads_waiting = 0
+        self._readers = ReaderThreads(lambda: connect_reader(path), READER_THREADS)
 
     # --- Opening and closing -----------------------------------------------------------------------------------------
 
@@ -105,11 +101,8 @@ class SqliteEngine:
             writer, self._writer = self._writer, None
         if self._checkpointing is not None:
             await self._checkpointing
-        for threads in (self._reader_threads, self._checkpoint_thread):
-            await asyncio.to_thread(threads.shutdown)
-        for connection in self._readers:
-            connection.close()
-        self._readers.clear()
+        await asyncio.to_thread(self._readers.close)
+        await asyncio.to_thread(self._checkpoint_thread.shutdown)
         if writer is not None:
             await asyncio.get_running_loop().run_in_executor(self._commit_thread, self._close_writer, writer)
         await asyncio.to_thread(self._commit_thread.shutdown)
@@ -230,25 +223,11 @@ class SqliteEngine:
     async def _read(
         self, function: Callable[Concatenate[apsw.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run a read on a reader thread. The wait for a thread is bounded."""
-        if self._reads_waiting >= READS_WAITING_MAX:
-            raise Overloaded("too many reads are waiting", retry_after_s=RETRY_AFTER_S)
-        self._reads_waiting += 1
+        """Run a read on a reader thread."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._reader_threads, lambda: function(self._reader_connection(), *args, **kwargs)
-            )
+            return await self._readers.run(lambda connection: function(connection, *args, **kwargs))
         except apsw.Error as error:
             raise _translated(error, self._path) from error
-        finally:
-            self._reads_waiting -= 1
-
-    def _reader_connection(self) -> apsw.Connection:
-        connection: apsw.Connection | None = getattr(self._reader, "connection", None)
-        if connection is None:
-            connection = self._reader.connection = connect_reader(self._path)
-            self._readers.append(connection)
-        return connection
 
     async def head(self) -> LogHead:
         return self._writer.head if self._writer is not None else await self._read(reads.read_visible_head)

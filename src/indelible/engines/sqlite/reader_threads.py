@@ -1,0 +1,118 @@
+"""Threads that read, each with a connection of its own, so that the event loop never waits for the disk.
+
+Under load a thread takes several waiting reads at once and hands their results back together: most of a small read's
+cost in a thread is the way there and back.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
+
+import apsw
+import msgspec
+
+from indelible.errors import Overloaded, ShuttingDown
+from indelible.limits import READS_WAITING_MAX, RETRY_AFTER_S
+
+_T = TypeVar("_T")
+Read = Callable[[apsw.Connection], _T]
+
+TAKEN_AT_ONCE_MAX: Final = 4
+"""Reads that one thread takes together; more would leave other threads idle."""
+
+
+class _Job(msgspec.Struct, frozen=True, eq=False):
+    read: Read[Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+_Done = tuple[_Job, Any, Exception | None]
+
+
+class ReaderThreads:
+    """``connect`` opens a connection; each thread calls it once, at its first read."""
+
+    def __init__(self, connect: Callable[[], apsw.Connection], count: int) -> None:
+        self._connect: Final = connect
+        self._count: Final = count
+        self._jobs: Final[SimpleQueue[_Job | None]] = SimpleQueue()
+        self._threads: Final[list[threading.Thread]] = []
+        self._waiting = 0
+        self._is_closed = False
+
+    async def run(self, read: Read[_T]) -> _T:
+        """Run a read on one of the threads. The wait for one is bounded: raises :class:`Overloaded`."""
+        if self._is_closed:
+            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
+        if self._waiting >= READS_WAITING_MAX:
+            raise Overloaded("too many reads are waiting", retry_after_s=RETRY_AFTER_S)
+        if len(self._threads) < min(self._count, self._waiting + 1):
+            self._start_thread()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_T] = loop.create_future()
+        self._waiting += 1
+        try:
+            self._jobs.put(_Job(read, future, loop))
+            return await future
+        finally:
+            self._waiting -= 1
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"indelible-read-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        connection: apsw.Connection | None = None
+        while jobs := self._take():
+            done: list[_Done] = []
+            for job in jobs:
+                try:
+                    connection = connection or self._connect()
+                    done.append((job, job.read(connection), None))
+                except Exception as error:  # noqa: BLE001 - whatever broke, the reader must hear of it
+                    done.append((job, None, error))
+            # A closed loop has nobody left who waits.
+            with contextlib.suppress(RuntimeError):
+                jobs[0].loop.call_soon_threadsafe(_settle, done)
+        if connection is not None:
+            connection.close()
+
+    def _take(self) -> list[_Job]:
+        """The next reads, once there are any; nothing when the thread is to end."""
+        first = self._jobs.get()
+        if first is None:
+            return []
+        jobs = [first]
+        with contextlib.suppress(Empty):
+            while len(jobs) < TAKEN_AT_ONCE_MAX:
+                job = self._jobs.get_nowait()
+                if job is None:
+                    # Meant for a thread that has nothing to do.
+                    self._jobs.put(None)
+                    break
+                jobs.append(job)
+        return jobs
+
+    def close(self) -> None:
+        """Finish what waits and end the threads. Blocks."""
+        self._is_closed = True
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+
+def _settle(done: list[_Done]) -> None:
+    for job, result, error in done:
+        if job.future.done():
+            continue
+        if error is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(error)
