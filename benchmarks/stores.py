@@ -1,0 +1,56 @@
+"""The stores that benchmarks work on, and the options that say how large they are."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.dataset import Chunk, even_chunk, mixed_chunk
+from benchmarks.fill import fill
+from benchmarks.report import print_note
+
+EVEN_AGGREGATE_EVENTS = 30
+
+
+class Options(NamedTuple):
+    folder: Path
+    """Where the stores are."""
+    duration_s: int
+    """Of each load."""
+    events: int
+    """In the large store."""
+    events_small: int
+    """In the store that the large one's append rate is compared with."""
+    events_feed: int
+    """In the store whose feed and aggregates are read."""
+
+
+def empty(options: Options, name: str) -> Path:
+    """A database file that is not there yet."""
+    path = options.folder / f"{name}.db"
+    for old in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        old.unlink(missing_ok=True)
+    return path
+
+
+def large(options: Options) -> Path:
+    return _filled(options, f"mixed-{options.events}", options.events, mixed_chunk)
+
+
+def small(options: Options) -> Path:
+    return _filled(options, f"mixed-{options.events_small}", options.events_small, mixed_chunk)
+
+
+def feed(options: Options) -> Path:
+    """Aggregates of 30 events each."""
+    chunk = even_chunk(feed_aggregates(options))
+    return _filled(options, f"even-{options.events_feed}", options.events_feed, chunk)
+
+
+def feed_aggregates(options: Options) -> int:
+    return max(options.events_feed // EVEN_AGGREGATE_EVENTS, 1)
+
+
+def _filled(options: Options, name: str, events: int, chunk: Chunk) -> Path:
+    path = options.folder / f"{name}.db"
+    print_note(f"preparing {path} with {events:,} events")
+    fill(path, events, chunk)
+    return path

@@ -1,0 +1,73 @@
+"""HTTP load by wrk, on one thread so that it takes little of the cores that it shares with the server."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.server import Server
+
+SCRIPT = Path(__file__).with_name("requests.lua")
+TIMEOUT_S = 10
+WARM_UP_S = 2
+
+
+class Load(NamedTuple):
+    """What wrk measured. ``errors`` counts answers that are not 2xx or 3xx, broken connections and time-outs."""
+
+    requests: int
+    duration_s: float
+    received_bytes: int
+    errors: int
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    server_cpu: float
+    """Cores that the server used."""
+
+    @property
+    def per_s(self) -> float:
+        return self.requests / self.duration_s
+
+    @property
+    def latencies_ms(self) -> dict[str, float]:
+        return {"p50": self.p50_ms, "p99": self.p99_ms, "p99.9": self.p999_ms, "max": self.max_ms}
+
+
+def load(
+    server: Server,
+    method: str,
+    paths: Iterable[str],
+    *,
+    connections: int,
+    duration_s: int,
+    body: bytes | None = None,
+    accept: str | None = None,
+) -> Load:
+    """Requests to random paths for ``duration_s``, after a warm-up. ``EVENT_ID`` in the body becomes a fresh UUID."""
+    with tempfile.TemporaryDirectory(prefix="indelible-wrk-") as folder:
+        arguments = [method, f"{folder}/paths"]
+        Path(arguments[1]).write_text("\n".join(paths) + "\n", "ascii")
+        if body is not None:
+            arguments.append(f"{folder}/body")
+            Path(arguments[2]).write_bytes(body)
+        headers = ["--header", f"Accept: {accept}"] if accept else []
+        _wrk(server, connections, min(WARM_UP_S, duration_s), headers, arguments)
+        cpu_s = server.cpu_s()
+        result = _wrk(server, connections, duration_s, headers, arguments)
+        return Load(**result, server_cpu=(server.cpu_s() - cpu_s) / result["duration_s"])
+
+
+def _wrk(server: Server, connections: int, duration_s: int, headers: list[str], arguments: list[str]) -> dict[str, Any]:
+    program = shutil.which("wrk")
+    if program is None:
+        raise FileNotFoundError("wrk is not installed; Debian has it in the package wrk")
+    command = [program, "--threads", "1", "--connections", str(connections), "--duration", f"{duration_s}s"]
+    command += ["--timeout", f"{TIMEOUT_S}s", "--script", str(SCRIPT), *headers, server.url, "--", *arguments]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    result: dict[str, Any] = json.loads(printed.partition("RESULT ")[2])
+    return result
