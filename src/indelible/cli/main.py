@@ -1,5 +1,6 @@
 """The command line: ``indelible COMMAND``. Importing this must stay quick; what is heavy is loaded where it is used."""
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -91,6 +92,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. See :mod:`indelible.cli.exit_codes`."""
     args = (sys.argv[1:] if args is None else args) or ["--help"]
     as_json = "--json" in args
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names may hold what the terminal's encoding lacks.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(list(args), standalone_mode=False)
     except IndelibleError as error:

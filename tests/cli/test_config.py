@@ -1,0 +1,139 @@
+"""Flags override INDELIBLE_* variables, those override a TOML file, that the defaults."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import Run
+from indelible.errors import InvalidRequest
+from indelible.server.config import NAMES, Address, Settings, load_settings
+
+DEFAULTS = Settings()
+
+
+def shown(run: Run, *args: str, **env: str) -> dict[str, Any]:
+    ran = run("config", "show", "--json", *args, **env)
+    assert ran.code == 0, ran.err
+    found: dict[str, Any] = json.loads(ran.out)
+    return found
+
+
+def test_defaults(run: Run) -> None:
+    found = shown(run)
+    assert tuple(found) == NAMES
+    assert {one["source"] for one in found.values()} == {"default"}
+    assert found["store"]["value"] == "sqlite:data/indelible.db"
+    assert found["http"]["value"] == "127.0.0.1:8080"
+
+
+def test_precedence(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "indelible.toml").write_text('store = "sqlite:toml.db"\nlog_level = "error"\nshutdown_grace_s = 3\n')
+    env = {"INDELIBLE_STORE": "sqlite:env.db", "INDELIBLE_HTTP": "[::1]:81", "INDELIBLE_LOG_FORMAT": ""}
+    found = shown(run, "--store", "sqlite:flag.db", **env)
+    assert found == {
+        "store": {"value": "sqlite:flag.db", "source": "--store"},
+        "url": {"value": None, "source": "default"},
+        "http": {"value": "[::1]:81", "source": "INDELIBLE_HTTP"},
+        "log_format": {"value": "console", "source": "default"},
+        "log_level": {"value": "error", "source": "indelible.toml"},
+        "shutdown_grace_s": {"value": 3.0, "source": "indelible.toml"},
+    }
+    assert shown(run, **env)["store"] == {"value": "sqlite:env.db", "source": "INDELIBLE_STORE"}
+    assert shown(run)["store"] == {"value": "sqlite:toml.db", "source": "indelible.toml"}
+
+
+def test_the_file_that_is_named_is_read(run: Run, tmp_path: Path) -> None:
+    for name in ("indelible", "env", "flag"):
+        (tmp_path / f"{name}.toml").write_text(f'store = "sqlite:{name}.db"')
+    assert shown(run)["store"]["source"] == "indelible.toml"
+    assert shown(run, INDELIBLE_CONFIG="env.toml")["store"]["source"] == "env.toml"
+    assert shown(run, "--config", "flag.toml", INDELIBLE_CONFIG="env.toml")["store"]["source"] == "flag.toml"
+
+
+def test_people_see_a_table(run: Run) -> None:
+    rows = [line.split() for line in run("config", "show", INDELIBLE_HTTP="0.0.0.0:80").out.splitlines()]
+    assert rows[0] == ["setting", "value", "source"]
+    assert ["http", "0.0.0.0:80", "INDELIBLE_HTTP"] in rows
+    assert ["url", "-", "default"] in rows
+
+
+@pytest.mark.parametrize(
+    ("toml", "pointer", "says"),
+    [
+        ('stor = "x"', "/stor", "unknown setting 'stor'; allowed are store, url, http"),
+        ("store = 7", "/store", "must be a store URL"),
+        ("[store]", "/store", "must be a store URL"),
+        ("store = ", "/config", "cannot read indelible.toml"),
+        ("shutdown_grace_s = true", "/shutdown_grace_s", "must be a number of seconds from 0 to 3600, not True"),
+    ],
+)
+def test_a_bad_file_is_refused(run: Run, tmp_path: Path, toml: str, pointer: str, says: str) -> None:
+    (tmp_path / "indelible.toml").write_text(toml)
+    ran = run("config", "show", "--json")
+    problem = json.loads(ran.err)
+    assert (ran.code, problem["pointer"], problem["source"]) == (2, pointer, "indelible.toml")
+    assert says in problem["detail"]
+    assert "indelible.toml" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("store", "data.db"), ("store", "sqlite:"), ("store", ":x"), ("store", "1:x"),
+        ("url", "127.0.0.1:8080"), ("url", "ftp://x"), ("url", "http://"), ("url", "http://x:99999"),
+        ("url", "http://x?q=1"), ("url", "http://[::1"), ("url", 5),
+        ("http", "8080"), ("http", ":8080"), ("http", "x:65536"), ("http", "x:-1"), ("http", "::1:80"), ("http", 80),
+        ("http", "[x]:80"), ("http", "x:²"),
+        ("log_level", "loud"), ("log_format", "xml"),
+        ("shutdown_grace_s", "soon"), ("shutdown_grace_s", "nan"), ("shutdown_grace_s", -1), ("shutdown_grace_s", 3601),
+    ],
+)  # fmt: skip
+def test_bad_values_name_the_setting_what_is_allowed_and_the_source(name: str, value: object) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        load_settings({name: value}, environ={})
+    flag = f"--{name.replace('_', '-')}"
+    assert caught.value.fields == {"pointer": f"/{name}", "source": flag}
+    assert caught.value.message.startswith(f"{name} (from {flag}) must be ")
+    assert repr(value) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("x:0", ("x", 0)), ("0.0.0.0:80", ("0.0.0.0", 80)), ("[::1]:65535", ("::1", 65535))],
+)
+def test_addresses(text: str, address: tuple[str, int]) -> None:
+    http = load_settings({"http": text}, environ={}).settings.http
+    assert http == Address(*address)
+    assert str(http) == text
+
+
+def test_a_missing_file_is_named(run: Run) -> None:
+    assert run("config", "show", "--config", "no.toml").err == "indelible: --config: no such file: no.toml\n"
+    ran = run("config", "show", INDELIBLE_CONFIG="no.toml")
+    assert (ran.code, ran.err) == (2, "indelible: INDELIBLE_CONFIG: no such file: no.toml\n")
+
+
+def test_other_variables_are_let_be(run: Run) -> None:
+    assert shown(run, INDELIBLE_PORT="tcp://10.0.0.1:80", INDELIBLE_SERVICE_HOST="10.0.0.1") == shown(run)
+
+
+class TestWhereCommandsGo:
+    """``store`` and ``url`` may both be set; the stronger place wins, and ``url`` within one place."""
+
+    def test_a_flag_wins_over_the_environment(self, run: Run) -> None:
+        ran = run("info", "--store", "memory:", INDELIBLE_URL="http://127.0.0.1:9")
+        assert ran.out == "store  memory:\nhead   0\n"
+
+    def test_url_wins_within_the_environment(self, run: Run) -> None:
+        ran = run("info", INDELIBLE_STORE="memory:", INDELIBLE_URL="http://127.0.0.1:9")
+        assert (ran.code, "http://127.0.0.1:9" in ran.err) == (75, True)
+
+    def test_the_environment_wins_over_the_file(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "indelible.toml").write_text('url = "http://127.0.0.1:9"')
+        assert run("info", INDELIBLE_STORE="memory:").code == 0
+
+    def test_both_flags_are_refused(self, run: Run) -> None:
+        ran = run("info", "--store", "memory:", "--url", "http://127.0.0.1:9")
+        assert (ran.code, "not both" in ran.err) == (2, True)

@@ -1,0 +1,144 @@
+"""Every failure is one line, a stable exit code, and with --json a problem document."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Run
+from cli.running import COMMAND, Ran, environment, indelible
+from indelible import errors
+from indelible.cli.exit_codes import exit_code_of
+from indelible.core.open import open_local_store
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.InvalidRequest, 2), (errors.PayloadTooLarge, 2),
+        (errors.VersionConflict, 3), (errors.EventIdConflict, 3), (errors.ConditionFailed, 3),
+        (errors.AggregateNotFound, 4), (errors.EventNotFound, 4), (errors.SnapshotNotFound, 4),
+        (errors.StorageFailure, 74), (errors.StoreCorrupted, 74),
+        (errors.Overloaded, 75), (errors.ShuttingDown, 75), (errors.StorageFull, 75), (errors.OutcomeUnknown, 75),
+        (errors.StoreLocked, 75), (errors.InternalError, 1), (errors.IndelibleError, 1),
+    ],
+)  # fmt: skip
+def test_exit_codes(kind: type[errors.IndelibleError], code: int) -> None:
+    assert exit_code_of(kind("x")) == code
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("nonsense",), "No such command 'nonsense'"),
+        (("append",), "Missing argument"),
+        (("read", "a"), "Missing argument"),
+        (("read", "a", "b", "c"), "unexpected extra argument"),
+        (("feed", "--limit", "0"), "--limit"),
+        (("feed", "--limit", "x"), "--limit"),
+        (("serve", "--grpc", "127.0.0.1:1"), "No such option: --grpc"),
+        (("snapshot",), "Missing command"),
+        (("bench", "--concurrency", "0"), "--concurrency"),
+    ],
+)
+def test_usage_errors_are_one_line_that_leads_to_help(run: Run, args: tuple[str, ...], says: str) -> None:
+    ran = run(*args)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("indelible: ")
+    assert says in ran.err
+    assert ran.err.endswith(" --help\n")
+    assert ran.err.count("\n") == 1
+    problem = json.loads(run(*args, "--json").err)
+    assert (problem["code"], problem["status"]) == ("invalid_request", 400)
+
+
+def test_a_server_out_of_reach_is_temporary(run: Run) -> None:
+    ran = run("read", "order", "1", "--url", "http://127.0.0.1:9", "--json")
+    assert (ran.code, ran.out) == (75, "")
+    assert "http://127.0.0.1:9" in json.loads(ran.err)["detail"]
+
+
+async def test_a_locked_store_says_who_has_it(tmp_path: Path) -> None:
+    async with open_local_store(f"sqlite:{tmp_path}/x.db"):
+        refused = indelible("append", "order", "1", "X", "--store", "sqlite:x.db", "--json", cwd=tmp_path)
+        assert refused.code == 75
+        problem = json.loads(refused.err)
+        assert problem["code"] == "store_locked"
+        assert str(os.getpid()) in problem["detail"]
+        assert indelible("info", "--store", "sqlite:x.db", cwd=tmp_path).code == 0
+
+
+def test_a_store_that_does_not_exist_is_not_made_by_reading(run: Run, tmp_path: Path) -> None:
+    for command in (("info",), ("feed",), ("read", "a", "1"), ("verify",), ("export", "-")):
+        ran = run(*command, "--store", "sqlite:no/x.db")
+        assert (ran.code, ran.err) == (2, "indelible: store: there is no store at no/x.db\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_cannot_be_read_or_written(run: Run) -> None:
+    assert run("import", "no.ndjson", "--store", "memory:") == Ran(
+        74, "", "indelible: no.ndjson: No such file or directory\n"
+    )
+    run("append", "order", "1", "X", "--store", "sqlite:x.db")
+    assert run("export", "/dev/full", "--store", "sqlite:x.db").code == 74
+    assert run("export", "no/x.ndjson", "--store", "sqlite:x.db").code == 74
+
+
+def test_a_full_disk_under_stdout_is_reported(tmp_path: Path) -> None:
+    indelible("append", "order", "1", "X", "--store", "sqlite:x.db", cwd=tmp_path)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [COMMAND, "feed", "--store", "sqlite:x.db"],
+            stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, env=environment(), text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (74, "indelible: input or output: No space left on device\n")
+
+
+@pytest.mark.parametrize("command", [("feed",), ("feed", "--json"), ("export", "-"), ("aggregates",)])
+def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path, command: tuple[str, ...]) -> None:
+    lines = [
+        {"event_id": f"00000000-0000-4000-8000-{n:012}", "event_type": "X", "event_data": "x" * 400}
+        | {"aggregate_type": "a", "aggregate_id": f"{n:0200}"}
+        for n in range(2_000)
+    ]
+    source = "\n".join(map(json.dumps, lines)).encode()
+    assert indelible("import", "-", "--store", "sqlite:x.db", stdin=source, cwd=tmp_path).code == 0
+    process = subprocess.Popen(
+        [COMMAND, *command, "--store", "sqlite:x.db"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=30) == 141
+    process.stderr.close()
+
+
+def test_interrupted_while_it_waits(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [COMMAND, "bench", "--duration-s", "60", "--store", "memory:"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_an_unknown_outcome_tells_how_to_find_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from indelible.core.store import LocalEventStore
+
+    async def unknown(*_: object, **__: object) -> None:
+        raise errors.OutcomeUnknown("the commit failed")
+
+    monkeypatch.setattr(LocalEventStore, "append", unknown)
+    ran = run("append", "order", "1", "X", "--store", "memory:", "--json")
+    problem = json.loads(ran.err)
+    assert (ran.code, problem["code"]) == (75, "outcome_unknown")
+    assert f"--event-id {problem['event_id']}" in problem["detail"]

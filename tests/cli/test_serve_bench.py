@@ -1,0 +1,98 @@
+"""serve and bench."""
+
+import json
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from cli.conftest import Run
+from cli.running import COMMAND, environment, indelible, server
+
+
+def test_serve_prints_what_to_try_and_stops_at_sigterm(tmp_path: Path) -> None:
+    with server(tmp_path) as (url, process):
+        assert process.stdout is not None
+        printed = [process.stdout.readline().strip() for _ in range(6)]
+        assert printed[0] == f"docs     {url}/docs"
+        assert printed[1] == f"metrics  {url}/metrics"
+        assert printed[3].startswith(f"curl -s {url}/v1/aggregates/order/o-1/events ")
+        for path in ("docs", "metrics", "v1/head"):
+            with urllib.request.urlopen(f"{url}/{path}", timeout=30) as answer:
+                assert answer.status == 200
+        assert indelible("append", "order", "1", "X", "--url", url).code == 0
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+    assert indelible("info", "--store", "sqlite:x.db", cwd=tmp_path).out.splitlines()[1] == "head   1"
+
+
+def test_serve_stops_at_ctrl_c(tmp_path: Path) -> None:
+    with server(tmp_path, "--log-level", "error") as (_, process):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    assert (tmp_path / "server.err").read_text() == ""
+
+
+def test_json_logs_are_all_that_is_printed(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [COMMAND, "serve", "--http", "127.0.0.1:0", "--store", "memory:"],
+        cwd=tmp_path, env=environment(INDELIBLE_LOG_FORMAT="json"), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    first = json.loads(process.stderr.readline())
+    assert (first["event"], first["store"]) == ("serving", "memory:")
+    process.terminate()
+    out, rest = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "")
+    assert all(json.loads(line) for line in rest.splitlines())
+
+
+def test_a_second_server_on_a_store_or_an_address_is_refused(run: Run, tmp_path: Path) -> None:
+    with server(tmp_path) as (url, process):
+        ran = indelible("serve", "--store", "sqlite:x.db", "--http", "127.0.0.1:0", cwd=tmp_path)
+        assert (ran.code, ran.out) == (75, "")
+        assert str(process.pid) in ran.err
+        taken = url.removeprefix("http://")
+        ran = indelible("serve", "--store", "memory:", "--http", taken, cwd=tmp_path)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith(f"indelible: http: cannot listen on {taken}: ")
+
+
+def test_serve_refuses_bad_settings(run: Run) -> None:
+    ran = run("serve", INDELIBLE_HTTP="8080")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("indelible: http (from INDELIBLE_HTTP) must be HOST:PORT")
+    assert run("serve", "--store", "redis:x").code == 2
+
+
+def test_bench_measures_a_temporary_store_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    ran = run("bench", "--duration-s", "0.2", "--aggregates", "10", "--concurrency", "4", "--json")
+    assert ran.code == 0
+    assert list(tmp_path.iterdir()) == []
+    bench = json.loads(ran.out)
+    assert [one["name"] for one in bench["measured"]] == [
+        "append 1 event", "append 100 events", "read an aggregate", "read the feed"
+    ]  # fmt: skip
+    for one in bench["measured"]:
+        assert one["operations"] > 0
+        assert one["errors"] == 0
+        assert 0 < one["p50_ms"] <= one["p99_ms"] <= one["p99_9_ms"]
+    single, batch = bench["measured"][:2]
+    assert single["events_per_s"] == single["per_s"]
+    assert 99 < batch["events_per_s"] / batch["per_s"] < 101
+    assert "fsync" in bench["durability"]
+    assert bench["memory_mib"] > 10
+
+
+def test_bench_measures_a_server(tmp_path: Path) -> None:
+    with server(tmp_path) as (url, _):
+        ran = indelible("bench", "--duration-s", "0.2", "--concurrency", "4", "--batch-events", "10", "--url", url)
+        assert ran.code == 0, ran.err
+        lines = [line.split("  ") for line in ran.out.splitlines()]
+        assert [line[0] for line in lines[1:5]] == [
+            "append 1 event", "append 10 events", "read an aggregate", "read the feed"
+        ]  # fmt: skip
+        assert f"store       {url}\n" in ran.out
+        assert " MiB" in ran.out
+        assert indelible("verify", "--url", url).code == 0
