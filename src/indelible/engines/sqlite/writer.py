@@ -4,6 +4,7 @@ A batch is prepared (looked up, decided, inserted) and then committed; only the 
 """
 
 import base64
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,11 +41,27 @@ class Writer:
         self._pending: _Pending | None = None
         try:
             migrate(self._connection)
+            self._settle(path)
             self._connection.execute(statement("rendered_events"))
             self.head = reads.read_sound_head(self._connection)
         except BaseException:
             self._connection.close()
             raise
+
+    def _settle(self, path: Path) -> None:
+        """Bring what the last process left in the log to stable storage, before anybody is told that it is stored: that
+        process may have died between writing and syncing, or because the sync failed."""
+        try:
+            logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.BusyError, apsw.FullError):
+            logged, copied = 1, 0
+        if copied < logged:
+            # A reader of another process holds the log, or there is no space for its copy: the log itself must do.
+            descriptor = os.open(path.with_name(path.name + "-wal"), os.O_RDWR)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     # --- A batch -----------------------------------------------------------------------------------------------------
 
