@@ -113,6 +113,9 @@ SHUTDOWN_GRACE_S: Final = 20
 CLIENT_BATCH_APPENDS_MAX: Final = 256
 """Appends that one client sends in one POST /v1/batch."""
 
+CLIENT_BATCH_APPENDS_MIN: Final = 16
+"""Appends that wait together and are not shared out over several requests: a request costs more than they do."""
+
 CLIENT_BATCH_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Bytes of JSON in such a request, unless one append alone has more; half of what a server takes."""
 

@@ -7,7 +7,12 @@ import pytest
 from indelible.client.append_batches import AppendBatches
 from indelible.errors import InternalError, Overloaded, VersionConflict
 from indelible.eventstore import AppendResult
-from indelible.limits import CLIENT_BATCH_APPENDS_MAX, CLIENT_BATCH_SIZE_BYTES_MAX, REQUEST_EVENTS_MAX
+from indelible.limits import (
+    CLIENT_BATCH_APPENDS_MAX,
+    CLIENT_BATCH_APPENDS_MIN,
+    CLIENT_BATCH_SIZE_BYTES_MAX,
+    REQUEST_EVENTS_MAX,
+)
 
 
 class Wire:
@@ -66,12 +71,25 @@ async def test_one_append_leaves_at_once(batches: AppendBatches, wire: Wire):
 
 
 async def test_tasks_that_are_ready_together_travel_together(batches: AppendBatches, wire: Wire):
-    tasks = start(batches, 64)
+    tasks = start(batches, CLIENT_BATCH_APPENDS_MIN)
     await settle()
-    assert wire.sizes == [64]
+    assert wire.sizes == [CLIENT_BATCH_APPENDS_MIN]
     wire.answer(0)
     results = await asyncio.gather(*tasks)
-    assert [result.aggregate_id for result in results] == [str(n) for n in range(64)]
+    assert [result.aggregate_id for result in results] == [str(n) for n in range(CLIENT_BATCH_APPENDS_MIN)]
+
+
+async def test_many_are_shared_out_among_the_free_slots(batches: AppendBatches, wire: Wire):
+    tasks = start(batches, 65)
+    await settle()
+    assert wire.sizes == [33, 32]
+    tasks += start(batches, 65)
+    wire.answer(0)
+    await settle()
+    assert wire.sizes == [33, 32, 65]
+    wire.answer(1)
+    wire.answer(2)
+    await asyncio.gather(*tasks)
 
 
 async def test_what_comes_while_all_slots_are_taken_forms_the_next_batch(batches: AppendBatches, wire: Wire):
@@ -90,11 +108,14 @@ async def test_what_comes_while_all_slots_are_taken_forms_the_next_batch(batches
 
 
 async def test_bounded_by_appends(batches: AppendBatches, wire: Wire):
-    tasks = start(batches, CLIENT_BATCH_APPENDS_MAX + 5)
+    tasks = start(batches, 2 * CLIENT_BATCH_APPENDS_MAX + 5)
     await settle()
-    assert wire.sizes == [CLIENT_BATCH_APPENDS_MAX, 5]
+    assert wire.sizes == [CLIENT_BATCH_APPENDS_MAX, CLIENT_BATCH_APPENDS_MAX]
     wire.answer(0)
+    await settle()
+    assert wire.sizes[2:] == [5]
     wire.answer(1)
+    wire.answer(2)
     await asyncio.gather(*tasks)
 
 

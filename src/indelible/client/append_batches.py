@@ -15,6 +15,7 @@ from indelible.errors import IndelibleError, InternalError
 from indelible.eventstore import AppendResult
 from indelible.limits import (
     CLIENT_BATCH_APPENDS_MAX,
+    CLIENT_BATCH_APPENDS_MIN,
     CLIENT_BATCH_SIZE_BYTES_MAX,
     CLIENT_BATCHES_IN_FLIGHT_MAX,
     REQUEST_EVENTS_MAX,
@@ -59,7 +60,7 @@ class AppendBatches:
 
     def _dispatch(self) -> None:
         self._dispatch_is_due = False
-        while len(self._sending) < CLIENT_BATCHES_IN_FLIGHT_MAX and (batch := self._take_batch()):
+        while (free := CLIENT_BATCHES_IN_FLIGHT_MAX - len(self._sending)) and (batch := self._take_batch(free)):
             task = asyncio.create_task(self._send_and_settle(batch), name="append-batch")
             self._sending.add(task)
             task.add_done_callback(self._sent)
@@ -68,10 +69,14 @@ class AppendBatches:
         self._sending.discard(task)
         self._dispatch()
 
-    def _take_batch(self) -> list[_Waiting]:
+    def _take_batch(self, free: int) -> list[_Waiting]:
+        """The next batch. What waits is shared out among the free slots, so that client and server work at once: were
+        all of it in one request, each would idle while the other has it."""
+        share = -(-len(self._waiting) // free)
+        appends_max = min(max(share, CLIENT_BATCH_APPENDS_MIN), CLIENT_BATCH_APPENDS_MAX)
         batch: list[_Waiting] = []
         events = size_bytes = 0
-        while self._waiting and len(batch) < CLIENT_BATCH_APPENDS_MAX:
+        while self._waiting and len(batch) < appends_max:
             first = self._waiting[0]
             if first.outcome.done():
                 self._waiting.popleft()
