@@ -154,7 +154,7 @@ class NewEvent:
             content_type = BINARY_CONTENT_TYPE if isinstance(event_data, (bytes, bytearray)) else JSON_CONTENT_TYPE
         event_type = check_name(event_type, "/event_type")
         checked_id = new_event_id() if event_id is None else check_event_id(event_id)
-        content_type = _check_content_type(content_type)
+        content_type = check_content_type(content_type)
         data_raw = _encode_event_data(event_data, content_type)
         _fill(
             self,
@@ -181,7 +181,7 @@ class NewEvent:
         For the decoder of request bodies, which has seen to that already; content_type must be JSON."""
         check_name(event_type, "/event_type")
         if content_type != JSON_CONTENT_TYPE:
-            _check_content_type(content_type)
+            check_content_type(content_type)
         event = cls.__new__(cls)
         _fill(
             event,
@@ -289,7 +289,7 @@ def check_event_id(value: object) -> UUID:
     raise InvalidRequest('must be a UUID such as "01890a5d-ac96-774b-bcce-b302099a8057"', pointer="/event_id")
 
 
-def _check_content_type(value: str) -> str:
+def check_content_type(value: str) -> str:
     if value == JSON_CONTENT_TYPE:
         return value
     value = check_name(value, "/content_type", CONTENT_TYPE_LENGTH_MAX)

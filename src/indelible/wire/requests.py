@@ -15,7 +15,7 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
-from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, AggregateKey, NewEvent, is_json
+from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, AggregateKey, NewEvent, check_content_type, is_json
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.json_text import too_deep
 from indelible.limits import REQUEST_EVENTS_MAX
@@ -194,7 +194,7 @@ def _new_event(body: EventBody) -> NewEvent:
         return _binary_event(body)
     if content_type is UNSET:
         content_type = JSON_CONTENT_TYPE
-    elif not is_json(content_type):
+    elif not is_json(check_content_type(content_type)):
         raise InvalidRequest(f"needs event_data_base64, because content_type is {content_type}", pointer="/event_data")
     return NewEvent.from_strict_json(
         body.event_type,

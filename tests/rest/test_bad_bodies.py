@@ -1,0 +1,202 @@
+"""Bodies that are not allowed: each is answered with the pointer of what is wrong, and changes nothing."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from indelible.limits import (
+    EVENT_SIZE_BYTES_MAX,
+    METADATA_SIZE_BYTES_MAX,
+    REQUEST_EVENTS_MAX,
+    SNAPSHOT_SIZE_BYTES_MAX,
+)
+from rest.calls import Api, event, events, new_path
+
+ONE_ID = str(uuid4())
+
+
+def _nested(depth: int) -> bytes:
+    return b'{"events":[{"event_type":"E","event_data":' + b"[" * depth + b"]" * depth + b"}]}"
+
+
+EVENTS = [
+    ({}, "/event_type"),
+    ({"event_type": "E"}, "/event_data"),
+    ({"event_type": 1, "event_data": 1}, "/event_type"),
+    ({"event_type": None, "event_data": 1}, "/event_type"),
+    ({"event_type": "", "event_data": 1}, "/event_type"),
+    ({"event_type": "x" * 256, "event_data": 1}, "/event_type"),
+    ({"event_type": "a\u0000b", "event_data": 1}, "/event_type"),
+    ({"event_type": "a\u0085b", "event_data": 1}, "/event_type"),
+    (event(unknown=1), "/unknown"),
+    (event(event_id="nope"), "/event_id"),
+    (event(event_id=7), "/event_id"),
+    (event(event_id=None), "/event_id"),
+    (event(metadata=[]), "/metadata"),
+    (event(metadata=None), "/metadata"),
+    (event(metadata={"x": "y" * METADATA_SIZE_BYTES_MAX}), "/metadata"),
+    (event(tags="x"), "/tags"),
+    (event(tags=["a", 1]), "/tags/1"),
+    (event(tags=["a", ""]), "/tags/1"),
+    (event(tags=["a\nb"]), "/tags/0"),
+    (event(tags=[str(i) for i in range(33)]), "/tags"),
+    (event(content_type="nonsense"), "/content_type"),
+    (event(content_type="image/png"), "/event_data"),
+    (event(event_data_base64="AAAA"), "/event_data_base64"),
+    ({"event_type": "E", "event_data_base64": "A", "content_type": "image/png"}, "/event_data_base64"),
+    ({"event_type": "E", "event_data_base64": "AAAA", "content_type": "application/json"}, "/event_data_base64"),
+    ({"event_type": "E", "event_data": "x" * EVENT_SIZE_BYTES_MAX}, "/event_data"),
+]
+
+
+@pytest.mark.parametrize(("bad", "pointer"), EVENTS, ids=lambda value: str(value)[:40])
+def test_bad_events(unchanged: Api, bad: dict[str, Any], pointer: str):
+    code, status = ("payload_too_large", 413) if len(str(bad)) > METADATA_SIZE_BYTES_MAX else ("invalid_request", 400)
+    body = {"events": [event(), bad]}
+    unchanged.post(f"{new_path()}/events", body).problem(status, code, f"/events/1{pointer}")
+    append = {"aggregate_type": "a", "aggregate_id": "1", **body}
+    pointer = f"/appends/0/events/1{pointer}"
+    unchanged.post("/v1/append", {"appends": [append]}).problem(status, code, pointer)
+
+
+BODIES = [
+    (b"", ""),
+    (b"{", ""),
+    (b"[]", ""),
+    (b"null", ""),
+    (b'{"events":[]} x', ""),
+    (b'{"events":[{"event_type":"E","event_data":NaN}]}', ""),
+    (b'{"events":[{"event_type":"E","event_data":Infinity}]}', ""),
+    (b'{"events":[{"event_type":"E","event_data":01}]}', ""),
+    (b'{"events":[{"event_type":"E","event_data":"\xff"}]}', ""),
+    (b'{"events":[{"event_type":"\xc3\x28","event_data":1}]}', ""),
+    (b'{"events":[{"event_type":"E","event_data":"\\ud800"}]}', ""),
+    (b'\xef\xbb\xbf{"events":[]}', ""),
+    (_nested(101), "/events/0/event_data"),
+    (_nested(200_000), ""),
+    (b"{}", "/events"),
+    (b'{"events":{}}', "/events"),
+    (b'{"events":[1]}', "/events/0"),
+    (b'{"events":[]}', "/events"),
+    (b'{"events":[],"a/b~":1}', "/a~1b~0"),
+    (b'{"expected_version":-1,"events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
+    (b'{"expected_version":1.0,"events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
+    (b'{"expected_version":1.5,"events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
+    (b'{"expected_version":true,"events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
+    (b'{"expected_version":"1","events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
+    (b'{"expected_version":null,"events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
+    (b'{"expected_version":9007199254740992,"events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
+    (json.dumps({"events": [event(event_id=ONE_ID)] * 2}).encode(), "/events/1/event_id"),
+]
+
+
+@pytest.mark.parametrize(("body", "pointer"), BODIES, ids=lambda value: str(value)[:50])
+def test_bad_appends(unchanged: Api, body: bytes, pointer: str):
+    unchanged.post(f"{new_path()}/events", body).problem(400, "invalid_request", pointer)
+
+
+def test_json_nested_100_deep_is_fine(api: Api):
+    assert api.post(f"{new_path()}/events", _nested(100)).status == 201
+
+
+def _atomic(**more: Any) -> dict[str, Any]:
+    return {"appends": [{"aggregate_type": "a", "aggregate_id": "1", **events(1)}], **more}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/appends"),
+        ({"appends": []}, "/appends"),
+        ({"appends": [{"aggregate_type": "a", **events(1)}]}, "/appends/0/aggregate_id"),
+        ({"appends": [{"aggregate_type": 1, "aggregate_id": "1", **events(1)}]}, "/appends/0/aggregate_type"),
+        ({"appends": [{"aggregate_type": "a", "aggregate_id": "1", "events": []}]}, "/appends/0/events"),
+        ({"appends": _atomic()["appends"] * 2}, "/appends/1/aggregate_id"),
+        (_atomic(condition={}), "/condition/fail_if"),
+        (_atomic(condition=None), "/condition"),
+        (_atomic(condition={"fail_if": []}), "/condition/fail_if"),
+        (_atomic(condition={"fail_if": [{"tags": [""]}]}), "/condition/fail_if/0/tags/0"),
+        (_atomic(condition={"fail_if": [{"event_types": "x"}]}), "/condition/fail_if/0/event_types"),
+        (_atomic(condition={"fail_if": [{"types": []}]}), "/condition/fail_if/0/types"),
+        (_atomic(condition={"fail_if": [{"tags": ["x"]}], "after": "x"}), "/condition/after"),
+        (_atomic(condition={"fail_if": [{"tags": ["x"]}], "after": 1}), "/condition/after"),
+        (_atomic(condition={"fail_if": [{"tags": ["x"]}], "after": "9007199254740991"}), "/condition/after"),
+        (_atomic(condition={"fail_if": [{"tags": ["x"]}] * 65}), "/condition/fail_if"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_bad_atomic_appends(unchanged: Api, body: dict[str, Any], pointer: str):
+    unchanged.post("/v1/append", body).problem(400, "invalid_request", pointer)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"appends": []}, "/appends"),
+        ({"appends": [], "condition": {}}, "/condition"),
+        ({"appends": [{"aggregate_type": "a", "aggregate_id": 1, **events(1)}]}, "/appends/0/aggregate_id"),
+    ],
+)
+def test_bad_batches(unchanged: Api, body: dict[str, Any], pointer: str):
+    unchanged.post("/v1/batch", body).problem(400, "invalid_request", pointer)
+
+
+@pytest.mark.parametrize("path", ["/v1/append", "/v1/batch"])
+def test_too_many_events(unchanged: Api, path: str):
+    half = REQUEST_EVENTS_MAX // 2 + 1
+    append = [{"aggregate_type": "a", "aggregate_id": str(i), **events(half)} for i in range(2)]
+    problem = unchanged.post(path, {"appends": append}).problem(413, "payload_too_large", "/appends")
+    assert problem["events_max"] == REQUEST_EVENTS_MAX
+
+
+def test_too_many_events_for_one_aggregate(unchanged: Api):
+    body = events(REQUEST_EVENTS_MAX + 1)
+    unchanged.post(f"{new_path()}/events", body).problem(413, "payload_too_large", "/events")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ({}, 400, "/version"),
+        ({"version": 1}, 400, "/state"),
+        ({"version": 0, "state": 1}, 400, "/version"),
+        ({"version": -1, "state": 1}, 400, "/version"),
+        ({"version": 1.5, "state": 1}, 400, "/version"),
+        ({"version": 2, "state": 1}, 400, "/version"),
+        ({"version": 1, "state": 1, "metadata": 1}, 400, "/metadata"),
+        ({"version": 1, "state": "x" * SNAPSHOT_SIZE_BYTES_MAX}, 413, "/state"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_bad_snapshots(api: Api, body: dict[str, Any], status: int, pointer: str):
+    path = new_path()
+    api.post(f"{path}/events", events(1))
+    code = "payload_too_large" if status == 413 else "invalid_request"
+    api.call("PUT", f"{path}/snapshot", body).problem(status, code, pointer)
+    api.get(f"{path}/snapshot").problem(404, "snapshot_not_found")
+
+
+def test_a_snapshot_of_no_aggregate(unchanged: Api):
+    unchanged.call("PUT", f"{new_path()}/snapshot", {"version": 1, "state": 1}).problem(404, "aggregate_not_found")
+
+
+@pytest.mark.parametrize("path", [f"{new_path()}/events", "/v1/append", "/v1/batch"])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "json"]
+)
+def test_other_content_types(unchanged: Api, path: str, content_type: str):
+    answer = unchanged.post(path, b"{}", {"content-type": content_type})
+    assert answer.problem(415, "unsupported_media_type")["supported"] == ["application/json"]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"']
+)
+def test_content_types_that_say_json(api: Api, content_type: str):
+    assert api.post(f"{new_path()}/events", events(1), {"content-type": content_type}).status == 201
+
+
+def test_a_query_string_on_an_append(unchanged: Api):
+    unchanged.post(f"{new_path()}/events?x=1", events(1)).problem(400, "invalid_request", "/x")
