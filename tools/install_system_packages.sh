@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the Debian packages named, unless they are there: install_system_packages.sh PACKAGE...
-# Without root, or without apt-get, it says what to install and stops.
+# Without apt-get, or the right to use it, it says what to install and stops.
 set -eu
 missing=""
 for package in "$@"; do
@@ -10,12 +10,15 @@ for package in "$@"; do
     fi
 done
 [ -n "$missing" ] || exit 0
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    as_root="sudo -n"
+fi
+if ! command -v apt-get >/dev/null || ! $as_root true 2>/dev/null; then
     echo "Please install:$missing" >&2
     exit 1
 fi
 echo "Installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
+$as_root apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
