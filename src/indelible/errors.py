@@ -17,7 +17,7 @@
     ├── MethodNotAllowed          method_not_allowed    the path exists, the method does not
     ├── NotAcceptable             not_acceptable        the asked-for media type is not offered
     ├── UnsupportedMediaType      unsupported_media_type
-    ├── Unavailable                                     nothing was stored; try again later
+    ├── Unavailable               unavailable           nothing was stored; try again later
     │   ├── Overloaded            overloaded            a queue is full
     │   ├── ShuttingDown          shutting_down         the store takes no more work
     │   └── StorageFull           storage_full          no space left where the store lives
@@ -173,7 +173,12 @@ class UnsupportedMediaType(IndelibleError):
 
 
 class Unavailable(IndelibleError):
-    """Nothing was stored. Try again later, with the same event ids. Field: retry_after_s."""
+    """Nothing was stored. Try again later, with the same event ids. Field: retry_after_s (of those below).
+
+    A client raises this very class when it cannot reach the server, or gets no answer to a read.
+    """
+
+    code = "unavailable"
 
 
 class Overloaded(Unavailable):

@@ -7,10 +7,22 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import pytest
 
-from indelible import AsyncClient, Client, NewEvent, OutcomeUnknown, Overloaded, ShuttingDown, Unavailable
+from indelible import (
+    AggregateAppend,
+    AsyncClient,
+    Client,
+    IndelibleError,
+    NewEvent,
+    OutcomeUnknown,
+    Overloaded,
+    ShuttingDown,
+    Unavailable,
+)
+from indelible.errors import InternalError
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -61,14 +73,41 @@ async def test_an_append_without_an_answer_is_unknown_and_a_read_unavailable(ans
             await client.head()
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"results": []}', b"[]", b"\xff"])
+async def test_an_answer_that_makes_no_sense(body: bytes):
+    async with odd_server(answering(200, body)) as url, AsyncClient(url, retry_total_s=0) as client:
+        append = AggregateAppend.of("Order", "1", [NewEvent("X")])
+        for call in (client.append("Order", "1", [NewEvent("X")]), client.append_atomic([append])):
+            with pytest.raises(OutcomeUnknown):
+                await call
+        for read in (client.head(), client.get_event(uuid4()), client.read_feed(), client.replay("Order", "1")):
+            with pytest.raises(InternalError, match="not what was asked for"):
+                await read
+
+
+async def test_an_internal_error_leaves_an_append_unknown():
+    body = b'{"code": "internal_error", "detail": "a bug", "status": 500}'
+    async with odd_server(answering(500, body)) as url, AsyncClient(url, retry_total_s=60) as client:
+        with pytest.raises(OutcomeUnknown, match="a bug"):
+            await client.append("Order", "1", [NewEvent("X")])
+
+
+async def test_a_redirect_is_not_followed():
+    redirect = answering(307, b"", b"Location: http://127.0.0.1:1/\r\n")
+    async with odd_server(redirect) as url, AsyncClient(url) as client:
+        with pytest.raises(IndelibleError, match="status 307"):
+            await client.head()
+
+
 async def test_nobody_there_means_nothing_was_stored():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         async with AsyncClient(url, retry_total_s=0.3) as client:
             for call in (client.append("Order", "1", [NewEvent("X")]), client.head()):
-                with pytest.raises(Unavailable, match="cannot reach"):
+                with pytest.raises(Unavailable, match="cannot reach") as caught:
                     await call
+                assert caught.value.code == "unavailable"
 
 
 async def test_an_overloaded_server_is_given_the_time_it_asks_for():

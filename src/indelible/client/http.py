@@ -10,7 +10,7 @@ from indelible.client.append_batches import AppendBatches, AppendOutcome
 from indelible.client.retry import Retry
 from indelible.client.transport import Parameters, Transport, segment
 from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.errors import OutcomeUnknown, ShuttingDown, Unavailable
+from indelible.errors import InternalError, OutcomeUnknown, ShuttingDown, Unavailable
 from indelible.events import (
     AggregateKey,
     NewEvent,
@@ -101,6 +101,13 @@ class HttpEventStore:
             if self._closed and not self._calls:
                 self._idle.set()
 
+    async def _write(self, attempt: Callable[[], Awaitable[R]]) -> R:
+        try:
+            return await self._retried(attempt)
+        except InternalError as error:
+            # Of the server, or an answer that cannot be read: either may have come after the commit.
+            raise OutcomeUnknown(error.message, **error.fields) from error
+
     async def _read(self, decode: Callable[[bytes], R], path: str, parameters: Parameters = ()) -> R:
         try:
             return decode(await self._retried(partial(self._transport.get, path, parameters)))
@@ -119,11 +126,10 @@ class HttpEventStore:
         expected_version: ExpectedVersion = "any",
     ) -> AppendResult:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        request = AppendRequest((append,))
-        request.check(atomic=False)
-        body = requests.encode_batch_append(request.appends[0])
+        AppendRequest((append,)).check(atomic=False)
+        body = requests.encode_batch_append(append)
         async with self._room:
-            return await self._retried(lambda: self._batches.append(body, request.event_count))
+            return await self._write(lambda: self._batches.append(body, len(append.events)))
 
     async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
         return responses.decode_batch_results(await self._transport.post("/v1/batch", requests.join_batch(appends)))
@@ -135,8 +141,10 @@ class HttpEventStore:
         request.check(atomic=True)
         body = requests.encode_atomic_append(request.appends, request.condition)
         async with self._room:
-            answer = await self._retried(lambda: self._transport.post("/v1/append", body))
-        return responses.decode_atomic_append_result(answer)
+            return await self._write(lambda: self._send_atomic(body))
+
+    async def _send_atomic(self, body: bytes) -> AtomicAppendResult:
+        return responses.decode_atomic_append_result(await self._transport.post("/v1/append", body))
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "storage_failure": 500,
     "store_corrupted": 500,
     "internal_error": 500,
+    "unavailable": 503,
     "overloaded": 503,
     "shutting_down": 503,
     "outcome_unknown": 503,

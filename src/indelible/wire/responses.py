@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from indelible.errors import IndelibleError, InternalError
-from indelible.events import RecordedEvent, Snapshot, decode_event, recorded_line
+from indelible.events import RecordedEvent, Snapshot, recorded_line
 from indelible.eventstore import (
     AggregateInfo,
     AggregateList,
@@ -159,6 +159,7 @@ _batch_results: Final = msgspec.json.Decoder(BatchResultsBody)
 _aggregate_page: Final = msgspec.json.Decoder(AggregatePageBody)
 _feed_page: Final = msgspec.json.Decoder(FeedPageBody)
 _replay: Final = msgspec.json.Decoder(ReplayBody)
+_recorded_event: Final = msgspec.json.Decoder(RecordedEvent)
 _aggregate_info: Final = msgspec.json.Decoder(AggregateInfo)
 _aggregate_list: Final = msgspec.json.Decoder(AggregateList)
 _snapshot: Final = msgspec.json.Decoder(Snapshot)
@@ -213,7 +214,7 @@ def _lines(events: Sequence[msgspec.Raw]) -> bytes:
 
 
 def decode_recorded_event(body: bytes) -> RecordedEvent:
-    return decode_event(body)
+    return _decode(_recorded_event, body)
 
 
 def decode_aggregate_info(body: bytes) -> AggregateInfo:
