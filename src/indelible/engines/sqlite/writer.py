@@ -5,7 +5,7 @@ A batch is prepared (looked up, decided, inserted) and then committed; only the 
 
 import base64
 import os
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -36,7 +36,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._connection = connect_writer(path)
-        self._aggregates: dict[AggregateKey, _Known] = {}
+        self._aggregates: OrderedDict[AggregateKey, _Known] = OrderedDict()
         self._type_ids: dict[tuple[str, str], tuple[int, int]] = {}
         self._pending: _Pending | None = None
         try:
@@ -105,8 +105,7 @@ class Writer:
         """Take over what the committed batch brought."""
         pending = self._require_pending()
         for key, version in pending.versions.items():
-            row_id = pending.aggregate_ids.get(key) or self._aggregates[key][0]
-            self._remember(key, (row_id, version))
+            self._remember(key, (pending.aggregate_ids[key], version))
         self._type_ids.update(pending.type_ids)
         self._pending = None
         self.head = head
@@ -145,12 +144,16 @@ class Writer:
     # --- Looking up --------------------------------------------------------------------------------------------------
 
     def _stored_state(self, batch: Sequence[AppendRequest]) -> StoredState:
+        pending = self._require_pending()
         versions = {}
         for request in batch:
             for append in request.appends:
                 if append.key not in versions:
                     known = self._look_up(append.key)
                     versions[append.key] = known[1] if known is not None else 0
+                    if known is not None:
+                        # Kept with the batch: the cache may let go of it before the batch is stored.
+                        pending.aggregate_ids[append.key] = known[0]
         return StoredState(self.head, versions, self._stored_events(batch), self._condition_matches(batch))
 
     def _look_up(self, key: AggregateKey) -> _Known | None:
@@ -165,10 +168,10 @@ class Writer:
         return known
 
     def _remember(self, key: AggregateKey, known: _Known) -> None:
-        if len(self._aggregates) >= AGGREGATES_CACHED_MAX:
-            # The oldest entry; a dict keeps the order in which keys first came.
-            del self._aggregates[next(iter(self._aggregates))]
         self._aggregates[key] = known
+        self._aggregates.move_to_end(key)
+        if len(self._aggregates) > AGGREGATES_CACHED_MAX:
+            self._aggregates.popitem(last=False)
 
     def _stored_events(self, batch: Sequence[AppendRequest]) -> dict[UUID, RecordedEvent]:
         ids = [event.event_id.hex for request in batch for append in request.appends for event in append.events]
@@ -191,8 +194,6 @@ class Writer:
     def _aggregate_id(self, key: AggregateKey) -> int:
         pending = self._require_pending()
         known = pending.aggregate_ids.get(key)
-        if known is None and key in self._aggregates:
-            known = pending.aggregate_ids[key] = self._aggregates[key][0]
         if known is None:
             aggregate_type = self._aggregate_type_id(key.aggregate_type)
             known = pending.aggregate_ids[key] = self._insert("insert_aggregate", aggregate_type, key.aggregate_id)
@@ -231,6 +232,7 @@ class _Pending:
     def __init__(self) -> None:
         self.versions: dict[AggregateKey, int] = {}
         self.aggregate_ids: dict[AggregateKey, int] = {}
+        """Of the batch's aggregates, those that were there before too."""
         self.type_ids: dict[tuple[str, str], tuple[int, int]] = {}
         self.events: Counter[int] = Counter()
         self.aggregates_of_type: Counter[int] = Counter()
