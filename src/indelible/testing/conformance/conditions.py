@@ -58,7 +58,7 @@ class ConditionConformance:
     async def test_types_or_tags_and_items_or(self, store: EventStore) -> None:
         a, b, c = (unique("T") for _ in range(3))
         x, y, z = (unique("tag") for _ in range(3))
-        aggregate_type = unique("Seat")
+        aggregate_type, start = unique("Seat"), (await store.head()).cursor
         one = (await store.append(aggregate_type, unique(), [NewEvent(a, tags=[x, y])])).position
         two = (await store.append(aggregate_type, unique(), [NewEvent(b, tags=[y, z])])).position
         matching = [
@@ -74,7 +74,7 @@ class ConditionConformance:
             ([QueryItem(event_types=(b,)), QueryItem(tags=(x,))], one),
         ]
         for items, position in matching:
-            call = store.append_atomic(_append(), condition=_fail_if(*items))
+            call = store.append_atomic(_append(), condition=_fail_if(*items, after=start))
             await refused(ConditionFailed, call, position=position)
         missing = [
             [QueryItem(event_types=(c,))],
@@ -85,7 +85,7 @@ class ConditionConformance:
             [QueryItem(event_types=(a.upper(),)), QueryItem(tags=(x[:-1],))],
         ]
         for items in missing:
-            await store.append_atomic(_append(), condition=_fail_if(*items))
+            await store.append_atomic(_append(), condition=_fail_if(*items, after=start))
 
     async def test_item_without_restrictions_matches_every_event(self, store: EventStore) -> None:
         head = await store.head()
@@ -95,10 +95,10 @@ class ConditionConformance:
         await refused(ConditionFailed, call, position=done.results[0].events[0].position)
 
     async def test_most_items_allowed(self, store: EventStore) -> None:
-        tag = unique("tag")
+        tag, start = unique("tag"), (await store.head()).cursor
         done = await store.append_atomic(_append(tag))
         items = [QueryItem(tags=(unique(),)) for _ in range(CONDITION_ITEMS_MAX - 1)]
-        call = store.append_atomic(_append(), condition=_fail_if(*items, QueryItem(tags=(tag,))))
+        call = store.append_atomic(_append(), condition=_fail_if(*items, QueryItem(tags=(tag,)), after=start))
         await refused(ConditionFailed, call, position=done.position)
 
     async def test_expected_version_is_looked_at_first(self, store: EventStore) -> None:
@@ -129,11 +129,11 @@ class ConditionConformance:
 
     async def test_unique_names_by_condition(self, store: EventStore) -> None:
         """What conditions are for: many write at once, and no name is taken twice."""
-        names = [unique("name") for _ in range(5)]
+        names, start = [unique("name") for _ in range(5)], (await store.head()).cursor
 
         async def claim(name: str) -> bool:
             try:
-                await store.append_atomic(_append(name), condition=_fail_if(QueryItem(tags=(name,))))
+                await store.append_atomic(_append(name), condition=_fail_if(QueryItem(tags=(name,)), after=start))
             except ConditionFailed:
                 return False
             return True

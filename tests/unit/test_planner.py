@@ -1,0 +1,104 @@
+"""The planner decides as the reference model does, and what it plans is what the model stores."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from indelible.conditions import AppendCondition
+from indelible.engines.engine import AppendOutcome, LogHead
+from indelible.engines.memory import MemoryEngine
+from indelible.engines.planner import Plan, StoredState, plan
+from indelible.errors import ConditionFailed, VersionConflict
+from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent
+from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
+from indelible.queries import EVERYTHING, Cursor, QueryItem
+from indelible.testing.state_machine import engine_machine
+
+EMPTY = StoredState(LogHead(0, 0, HASH_BEFORE_FIRST), {}, {}, {})
+KEY = AggregateKey("Order", "1")
+
+
+class PlannedEngine(MemoryEngine):
+    """Keeps events as the memory engine does, and decides as the durable engines do: with the planner."""
+
+    async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        decided = plan(batch, await self._state(batch), now_us=self._clock_us())
+        for planned in decided.events:
+            stored = self._store(planned.key, planned.event, decided.head.timestamp_us)
+            assert (stored.event.version, stored.event.position) == (planned.version, planned.position)
+            assert stored.event.hash == planned.hash.hex()
+        assert await self.head() == decided.head
+        return decided.outcomes
+
+    async def _state(self, batch: Sequence[AppendRequest]) -> StoredState:
+        appends = [append for request in batch for append in request.appends]
+        ids = {event.event_id for append in appends for event in append.events}
+        matches = {index: self._first_match(request.condition) for index, request in enumerate(batch)}
+        return StoredState(
+            await self.head(),
+            {append.key: self._version(append.key) for append in appends},
+            {event_id: self._by_id[event_id].event for event_id in ids if event_id in self._by_id},
+            {index: position for index, position in matches.items() if position is not None},
+        )
+
+    def _first_match(self, condition: AppendCondition | None) -> int | None:
+        try:
+            if condition is not None:
+                self._check_condition(condition)
+        except ConditionFailed as error:
+            return error.position
+        return None
+
+
+def test_decides_as_the_model_does() -> None:
+    machine = engine_machine(PlannedEngine)
+    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=15))
+
+
+def request(count: int = 1, expected: int = 0, condition: AppendCondition | None = None) -> AppendRequest:
+    events = tuple(NewEvent("A", tags=["x"]) for _ in range(count))
+    return AppendRequest((AggregateAppend(KEY, events, expected),), condition)
+
+
+@pytest.mark.parametrize(("now_us", "timestamp_us"), [(50, 100), (100, 100), (150, 150)])
+def test_clock_that_goes_back_does_not_show(now_us: int, timestamp_us: int) -> None:
+    state = StoredState(LogHead(7, 100, bytes(range(32))), {}, {}, {})
+    planned = plan([request()], state, now_us)
+    assert (planned.head.position, planned.head.timestamp_us) == (8, timestamp_us)
+    assert planned.head.hash == planned.events[0].hash
+
+
+def test_batch_without_new_events_leaves_the_head() -> None:
+    state = StoredState(LogHead(7, 100, bytes(range(32))), {}, {}, {})
+    planned = plan([request(expected=3)], state, 150)
+    assert planned == Plan(planned.outcomes, [], state.head)
+    assert isinstance(planned.outcomes[0], VersionConflict)
+    assert plan([], state, 150) == Plan([], [], state.head)
+
+
+def test_stored_match_of_a_condition_comes_before_a_planned_one() -> None:
+    condition = AppendCondition((QueryItem(tags=("x",)),))
+    batch = [request(), request(expected=1, condition=condition)]
+    for matches, position in (({}, 8), ({1: 5}, 5)):
+        outcome = plan(batch, StoredState(LogHead(7, 100, bytes(32)), {}, {}, matches), 150).outcomes[1]
+        assert isinstance(outcome, ConditionFailed)
+        assert outcome.position == position
+
+
+def test_planned_events_count_after_the_cursor_only() -> None:
+    condition = AppendCondition((QueryItem(tags=("x",)),), Cursor.at(2))
+    decided = plan([request(2), request(expected=2, condition=condition)], EMPTY, 1)
+    assert all(isinstance(outcome, AtomicAppendResult) for outcome in decided.outcomes)
+    assert [event.position for event in decided.events] == [1, 2, 3]
+
+
+async def test_memory_clock_that_goes_back_does_not_show() -> None:
+    times = iter([300, 100, 200, 400])
+    engine = MemoryEngine(clock_us=lambda: next(times))
+    for expected, stamp in enumerate([300, 300, 300, 400]):
+        await engine.append([request(expected=expected)])
+        assert (await engine.head()).timestamp_us == stamp
+    page = await engine.read_feed(EVERYTHING, after=0, until=4, direction="forward", limit=10)
+    assert page.count == 4
