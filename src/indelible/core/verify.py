@@ -118,8 +118,8 @@ class _Pages:
             self._ahead = None
         if page.cursor.position > chain.position and not page.at_end:
             self._ahead = asyncio.create_task(self._read(page.cursor.position))
-            await asyncio.sleep(0)  # lets the task hand its read to a reader thread before this one is busy
-        problem = chain.extend(page.lines)
+        # In a thread, because the event loop has to see the next page's read through its steps meanwhile.
+        problem = await asyncio.to_thread(chain.extend, page.lines)
         if problem is None and chain.position != page.cursor.position:
             return f"is missing from a page that reaches to position {page.cursor.position}"
         return problem
