@@ -1,0 +1,91 @@
+"""Errors that a working store never shows: overload, a full disk, a bug."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from indelible.core import append_queue
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import Overloaded, StorageFull
+from rest.calls import Api, connected, events, new_path, serving_in_a_thread
+
+
+class BreakingEngine(MemoryEngine):
+    """Does what the test wants instead of reading the head or appending."""
+
+    head_error: Exception | None = None
+    append_error: Exception | None = None
+    append_wait_s = 0.0
+
+    async def head(self) -> Any:
+        if self.head_error is not None:
+            raise self.head_error
+        return await super().head()
+
+    async def append(self, batch: Any) -> Any:
+        await asyncio.sleep(self.append_wait_s)
+        if self.append_error is not None:
+            raise self.append_error
+        return await super().append(batch)
+
+
+@pytest.fixture
+def engine() -> BreakingEngine:
+    return BreakingEngine()
+
+
+@pytest.fixture
+def api(engine: BreakingEngine):
+    with serving_in_a_thread(engine) as url, connected(url) as api:
+        yield api
+
+
+def test_a_bug_is_logged_and_not_shown(engine: BreakingEngine, api: Api):
+    engine.head_error = ZeroDivisionError("the secret reason")
+    with capture_logs() as logs:
+        answer = api.get("/v1/head")
+    problem = answer.problem(500, "internal_error")
+    assert "secret" not in str(problem)
+    assert [(line["log_level"], line["path"], str(line["exc_info"])) for line in logs] == [
+        ("error", "/v1/head", "the secret reason")
+    ]
+    engine.head_error = None
+    assert api.get("/v1/head").status == 200
+
+
+def test_a_full_disk_is_told_and_not_the_end(engine: BreakingEngine, api: Api):
+    engine.append_error = StorageFull("no space is left", retry_after_s=1)
+    answer = api.post(f"{new_path()}/events", events(1))
+    answer.problem(507, "storage_full")
+    assert answer.headers["retry-after"] == "1"
+    assert api.get("/readyz").status == 200
+    engine.append_error = None
+    assert api.post(f"{new_path()}/events", events(1)).status == 201
+
+
+def test_overload_says_when_to_come_back(engine: BreakingEngine, api: Api):
+    engine.head_error = Overloaded("too many reads are waiting", retry_after_s=3)
+    answer = api.get("/v1/events")
+    answer.problem(503, "overloaded")
+    assert answer.headers["retry-after"] == "3"
+
+
+def test_a_full_queue_refuses_what_does_not_fit(engine: BreakingEngine, api: Api, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(append_queue, "QUEUE_REQUESTS_MAX", 3)
+    engine.append_wait_s = 0.1
+    appends = [{"aggregate_type": "a", "aggregate_id": str(i), **events(1)} for i in range(6)]
+    results = api.post("/v1/batch", {"appends": appends}).json["results"]
+    assert [one["status"] for one in results] == [201, 201, 201, 503, 503, 503]
+    assert results[3]["body"]["code"] == "overloaded"
+    assert api.head_position() == 3
+
+
+def test_uvicorn_has_nothing_to_complain_about(api: Api, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.ERROR, logger="uvicorn"):
+        api.get("/v1/nope")
+        api.call("HEAD", "/v1/events", headers={"accept": "application/x-ndjson"})
+        api.call("HEAD", "/v1/events")
+    assert caplog.records == []

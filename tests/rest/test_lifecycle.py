@@ -1,0 +1,129 @@
+"""Start, stop and failure of a server in a process of its own."""
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from rest.calls import connected, event, events, new_path
+
+# A server as compose.run makes it. The engine commits slowly, or fails, so that a test can be there when it does.
+SCRIPT = """
+import asyncio, os, sys
+from indelible.core import open as opening
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import StorageFailure
+from indelible.server.compose import run
+from indelible.server.config import Address, Settings
+
+class Slow(MemoryEngine):
+    async def append(self, batch):
+        await asyncio.sleep(0.7)
+        outcomes = await super().append(batch)
+        if os.environ["HOW"] == "failing":
+            raise StorageFailure("the disk is gone")
+        if os.environ["HOW"] == "broken":
+            raise ZeroDivisionError("a bug")
+        print("committed", len(batch), flush=True)
+        return outcomes
+
+opening._ENGINES["slow"] = lambda rest, read_only: Slow()
+settings = Settings(store="slow:", http=Address("127.0.0.1", 0), log_format="json", shutdown_grace_s=3)
+sys.exit(run(settings, on_ready=lambda url: print(url, flush=True)))
+"""
+
+
+@contextmanager
+def slow_server(how: str = "working") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and its URL once it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={"HOW": how, "PATH": ""},
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _in_thread(work: object) -> threading.Thread:
+    thread = threading.Thread(target=work)  # type: ignore[arg-type]  # any callable
+    thread.start()
+    time.sleep(0.3)  # long enough for a request to arrive, short against a commit of 0.7 s
+    return thread
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_answers_what_is_in_flight_and_takes_no_more(number: signal.Signals):
+    statuses: list[int] = []
+
+    with slow_server() as (process, url), connected(url) as api, connected(url) as idle:
+        appending = _in_thread(lambda: statuses.append(api.post(f"{new_path()}/events", events(2)).status))
+        started = time.monotonic()
+        process.send_signal(number)
+        time.sleep(0.25)
+        with pytest.raises(OSError, match="refused"):
+            connected(url).__enter__()
+        with pytest.raises((http.client.HTTPException, OSError)):
+            idle.get("/v1/head")
+        appending.join()
+        assert statuses == [201]
+        assert process.wait(timeout=10) == 0
+        # Well within the grace: idle connections do not hold a stop up.
+        assert time.monotonic() - started < 2.5
+
+
+def test_an_append_whose_caller_goes_away_still_commits():
+    with slow_server() as (process, url):
+        host, port = url.removeprefix("http://").split(":")
+        body = json.dumps({"events": [event()]}).encode()
+        # The first is on its way to disk, the second waits for it when both callers go.
+        for _ in range(2):
+            with socket.create_connection((host, int(port))) as connection:
+                head = f"POST {new_path()}/events HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+                connection.sendall(head.encode() + body)
+                time.sleep(0.15)
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["committed 1\n", "committed 1\n"]
+        with connected(url) as api:
+            assert api.head_position() == 2
+
+
+@pytest.mark.parametrize("how", ["failing", "broken"])
+def test_a_storage_failure_leaves_outcomes_unknown_and_stops_the_server(how: str):
+    with slow_server(how) as (process, url), connected(url) as first, connected(url) as second:
+        answers = []
+        appending = _in_thread(lambda: answers.append(first.post(f"{new_path()}/events", events(1))))
+        # This one waits behind the commit that fails: it is certain that nothing of it is stored.
+        waiting = second.post(f"{new_path()}/events", events(1))
+        appending.join()
+        answers[0].problem(503, "outcome_unknown")
+        waiting.problem(503, "shutting_down")
+        assert waiting.headers["retry-after"] == "1"
+        assert process.wait(timeout=10) == 74
+        assert process.stderr is not None
+        logged = [json.loads(line) for line in process.stderr.read().splitlines()]
+        assert [line["event"] for line in logged] == ["serving", "the storage has failed", "stopping", "stopped"]
+
+
+def test_an_address_that_is_taken_is_named(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        command = [str(Path(sys.executable).with_name("indelible")), "serve", "--store", f"sqlite:{tmp_path}/x.db"]
+        done = subprocess.run(
+            [*command, "--http", address], capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path
+        )
+    assert done.returncode not in (0, 74)
+    assert f"cannot listen on {address}" in done.stderr
+    assert "Traceback" not in done.stderr
