@@ -1,12 +1,35 @@
 """``POST /v1/aggregates/{aggregate_type}/{aggregate_id}/events``: append to one aggregate."""
 
+from typing import Final
+
 from indelible.errors import VersionConflict
+from indelible.eventstore import AppendResult
 from indelible.server.http.messages import Request, Response, etag, problem_response
+from indelible.server.http.openapi_operation import Answer, Operation
+from indelible.server.http.openapi_problems import APPEND_ERRORS
 from indelible.server.http.preconditions import expected_version_of
 from indelible.server.services import Services
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED
-from indelible.wire.requests import decode_append
+from indelible.wire.requests import AppendBody, decode_append
 from indelible.wire.responses import append_status, encode_append_result
+
+APPEND: Final = Operation(
+    "append",
+    "Append",
+    "Append events to one aggregate",
+    "The events are stored together or not at all, at the versions that follow the aggregate's. `expected_version`, or "
+    "`If-Match`, guards against others who append at the same time: at another version nothing is stored, and the "
+    "answer is `version_conflict`, with 409, or 412 when a header asked.\n\n"
+    "Sending the same events with the same ids again stores nothing and gives the first result again, whatever the "
+    "expected version.",
+    (
+        Answer(201, "The events are on stable storage.", AppendResult, ("ETag",)),
+        Answer(200, "They were stored before; this is the first result again.", AppendResult, ("ETag",)),
+    ),
+    headers=("If-Match", "If-None-Match"),
+    body=AppendBody,
+    errors=APPEND_ERRORS,
+)
 
 
 async def append(services: Services, request: Request) -> Response:

@@ -1,9 +1,29 @@
 """``POST /v1/append``: append to many aggregates, whole or not at all."""
 
+from typing import Final
+
+from indelible.eventstore import AtomicAppendResult
 from indelible.server.http.messages import Request, Response
+from indelible.server.http.openapi_operation import Answer, Operation
+from indelible.server.http.openapi_problems import APPEND_ERRORS
 from indelible.server.services import Services
-from indelible.wire.requests import decode_atomic_append
+from indelible.wire.requests import AtomicAppendBody, decode_atomic_append
 from indelible.wire.responses import append_status, encode_atomic_append_result
+
+APPEND_ATOMIC: Final = Operation(
+    "append_atomic",
+    "Append",
+    "Append to many aggregates, whole or not at all",
+    "Each aggregate stands in the request once, with its own `expected_version`. With a `condition` nothing is stored "
+    "if an event after its cursor matches any of its queries: `condition_failed`. So a decision that rests on a query "
+    "stays true until its events are stored.",
+    (
+        Answer(201, "The events are on stable storage.", AtomicAppendResult),
+        Answer(200, "They were stored before; this is the first result again.", AtomicAppendResult),
+    ),
+    body=AtomicAppendBody,
+    errors=(*APPEND_ERRORS, "condition_failed"),
+)
 
 
 async def append_atomic(services: Services, request: Request) -> Response:

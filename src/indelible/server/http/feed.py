@@ -1,19 +1,37 @@
 """``GET /v1/events``: the feed, as a page or as a stream."""
 
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import Final, cast
 
 from indelible.errors import InvalidRequest
+from indelible.events import RecordedEvent
 from indelible.eventstore import FeedPage
 from indelible.limits import PAGE_EVENTS_DEFAULT
 from indelible.queries import Cursor, Direction, EventQuery
 from indelible.server.http.links import next_link, with_parameter
 from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
 from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
+from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.query_string import QueryString
 from indelible.server.services import Services
 from indelible.wire.feed_query import decode_items
-from indelible.wire.responses import encode_feed_page
+from indelible.wire.responses import FeedPageBody, encode_feed_page
+
+READ_FEED: Final = Operation(
+    "read_feed",
+    "Read",
+    "Read the feed",
+    "Events of all aggregates in the order of their positions, filtered if wanted: any of the event types, any of the "
+    "aggregate types, and all of the tags.\n\n"
+    "Give a page's `cursor` as `after` of the next one, or follow `Link`, until `at_end`. A page looks at a bounded "
+    "part of the log, so it may be short, or empty, without being the last. A cursor past the end of the log is an "
+    "error.\n\n"
+    "With `Accept: application/x-ndjson` everything asked for comes in one stream, one event a line, without a page "
+    "limit.",
+    (Answer(200, "A page of events.", FeedPageBody, ("Link",), RecordedEvent),),
+    query=("after", "direction", "limit", "event_type", "aggregate_type", "tag", "since", "until", "items"),
+)
+
 
 _SINGLE = ("after", "direction", "limit", "since", "until", "items")
 _REPEATABLE = ("event_type", "aggregate_type", "tag")

@@ -1,18 +1,32 @@
 """``GET /v1/aggregates/{aggregate_type}/{aggregate_id}/events``: one aggregate's events, as a page or as a stream."""
 
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import Final, cast
 
-from indelible.events import AggregateKey
+from indelible.events import AggregateKey, RecordedEvent
 from indelible.eventstore import AggregatePage
 from indelible.limits import PAGE_EVENTS_DEFAULT
 from indelible.queries import Direction
 from indelible.server.http.links import aggregate_events_path, next_link, with_parameter
 from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
 from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
+from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.query_string import QueryString
 from indelible.server.services import Services
-from indelible.wire.responses import encode_aggregate_page
+from indelible.wire.responses import AggregatePageBody, encode_aggregate_page
+
+READ_AGGREGATE: Final = Operation(
+    "read_aggregate",
+    "Read",
+    "Read the events of one aggregate",
+    "A page of events in the order of their versions, both ends of the range included. Read on from `next_version`, or "
+    "follow `Link`.\n\n"
+    "With `Accept: application/x-ndjson` everything asked for comes in one stream, one event a line, without a page "
+    "limit.",
+    (Answer(200, "A page of events.", AggregatePageBody, ("Link",), RecordedEvent),),
+    query=("from_version", "to_version", "direction", "limit"),
+    errors=("aggregate_not_found",),
+)
 
 
 async def read_aggregate(services: Services, request: Request) -> Response | StreamedResponse:

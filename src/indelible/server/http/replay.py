@@ -1,9 +1,23 @@
 """``GET /v1/aggregates/{aggregate_type}/{aggregate_id}/replay``: newest snapshot and the events after it."""
 
+from typing import Final
+
 from indelible.server.http.links import aggregate_events_path, next_link
 from indelible.server.http.messages import Headers, Request, Response
+from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.services import Services
-from indelible.wire.responses import encode_replay
+from indelible.wire.responses import ReplayBody, encode_replay
+
+REPLAY: Final = Operation(
+    "replay",
+    "Read",
+    "Get what rebuilds an aggregate",
+    "The newest snapshot, not above `at_version`, and the events after it up to `at_version`, in one answer. When "
+    "there are more events than fit, `Link` leads to the rest.",
+    (Answer(200, "A snapshot, if there is one, and the events after it.", ReplayBody, ("Link",)),),
+    query=("at_version",),
+    errors=("aggregate_not_found",),
+)
 
 
 async def replay(services: Services, request: Request) -> Response:

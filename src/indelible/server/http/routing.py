@@ -7,6 +7,7 @@ import msgspec
 
 from indelible.errors import MethodNotAllowed, RouteNotFound
 from indelible.server.http.messages import Request, Response, StreamedResponse
+from indelible.server.http.openapi_operation import Operation
 from indelible.server.services import Services
 
 Handler = Callable[[Services, Request], Awaitable[Response | StreamedResponse]]
@@ -18,6 +19,7 @@ class Route(msgspec.Struct, frozen=True):
     method: str
     path: str
     handler: Handler
+    operation: Operation
 
 
 class _Node:

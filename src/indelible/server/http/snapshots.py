@@ -1,9 +1,32 @@
 """``PUT`` and ``GET /v1/aggregates/{aggregate_type}/{aggregate_id}/snapshot``."""
 
+from typing import Final
+
+from indelible.events import Snapshot
 from indelible.server.http.messages import Request, Response, etag
+from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.services import Services
-from indelible.wire.requests import decode_snapshot
+from indelible.wire.requests import SnapshotBody, decode_snapshot
 from indelible.wire.responses import encode_snapshot
+
+SAVE_SNAPSHOT: Final = Operation(
+    "save_snapshot",
+    "Snapshots",
+    "Save a snapshot",
+    "One that is saved already at the same version is replaced. A version above the aggregate's is refused.",
+    (Answer(200, "The snapshot as it is saved.", Snapshot, ("ETag",)),),
+    body=SnapshotBody,
+    errors=("aggregate_not_found", "shutting_down", "storage_full"),
+)
+GET_SNAPSHOT: Final = Operation(
+    "get_snapshot",
+    "Snapshots",
+    "Get a snapshot",
+    "The newest one, or the newest not above `at_version`.",
+    (Answer(200, "The snapshot.", Snapshot, ("ETag",)),),
+    query=("at_version",),
+    errors=("snapshot_not_found",),
+)
 
 
 async def save_snapshot(services: Services, request: Request) -> Response:

@@ -1,0 +1,34 @@
+"""What a route says of itself for ``/openapi.json`` and ``/docs``. Every route has it; no request reads it."""
+
+from typing import Any, Literal
+
+import msgspec
+
+Group = Literal["Append", "Read", "Snapshots", "Catalogue", "Operations"]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer without an error. ``body`` is the type of its JSON, ``lines`` that of each line where NDJSON is
+    offered too, ``text`` the media type of an answer that is not JSON."""
+
+    status: int
+    description: str
+    body: Any = None
+    headers: tuple[str, ...] = ()
+    lines: Any = None
+    text: str | None = None
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """``query`` and ``headers`` name parameters, ``errors`` codes beyond those that every route may answer with;
+    what their names mean is said once, in ``openapi_vocabulary``. The path says its own parameters."""
+
+    id: str
+    group: Group
+    summary: str
+    description: str
+    answers: tuple[Answer, ...]
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    body: Any = None
+    errors: tuple[str, ...] = ()

@@ -1,0 +1,112 @@
+"""Schemas of bodies and answers: the shape from the types that validate, the meaning from the vocabulary."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from indelible.events import RecordedEvent
+from indelible.server.http.openapi_vocabulary import JSON_MEDIA_TYPE, Schema, meaning_of_field
+from indelible.wire.requests import EventBody, SnapshotBody
+
+_PREFIX: Final = "#/components/schemas/"
+_NAMES: Final = {
+    EventBody.__name__: "NewEvent",
+    SnapshotBody.__name__: "NewSnapshot",
+    RecordedEvent.__name__: "Event",
+}
+"""Where a type's name, without the ending that says that only the wire has it, would not do."""
+
+_DATA_OR_BYTES: Final[Schema] = {"oneOf": [{"required": ["event_data"]}, {"required": ["event_data_base64"]}]}
+_JSON_OR_BYTES: Final[Schema] = {
+    "oneOf": [
+        {
+            "title": "JSON",
+            "required": ["event_data"],
+            "properties": {"event_data_base64": False, "content_type": {"pattern": JSON_MEDIA_TYPE}},
+        },
+        {
+            "title": "Bytes",
+            "required": ["event_data_base64"],
+            "properties": {"event_data": False, "content_type": {"not": {"pattern": JSON_MEDIA_TYPE}}},
+        },
+    ]
+}
+
+_MORE: Final[dict[str, Schema]] = {
+    "NewEvent": _JSON_OR_BYTES,
+    "Event": {"description": "An event of the log. Immutable."} | _DATA_OR_BYTES,
+    "Append": {"description": "Events for the aggregate that the path names."},
+    "AtomicAppend": {"description": "Appends that are stored whole or not at all."},
+    "Batch": {"description": "Independent appends, each with its own outcome."},
+    "Snapshot": {"description": "A saved state of an aggregate at a version: an aid to replay, never the truth."},
+    "NewSnapshot": {"description": "A state to save."},
+    "QueryItem": {"description": "Any of the event types, any of the aggregate types, and all of the tags."},
+    "AggregatePage": {"description": "Some events of one aggregate."},
+    "FeedPage": {"description": "Some events of the log."},
+    "Replay": {"description": "What rebuilds an aggregate's state: the newest snapshot, and the events after it."},
+    "Head": {"description": "Where the log ends now."},
+    "EventTypes": {"description": "What happens in this store."},
+    "AggregateTypes": {"description": "What things happen to."},
+    "AggregateTypeInfo": {"description": "How much there is of one aggregate type."},
+    "AggregateInfo": {"description": "How far an aggregate has come."},
+    "BatchResults": {"description": "What became of each append."},
+    "BatchResult": {"description": "What became of one append."},
+    "Health": {"description": "All is well."},
+}
+"""What the types of whole bodies do not say themselves."""
+
+_ITEMS: Final[dict[str, Schema]] = {
+    "AggregatePage.events": {"items": {"$ref": f"{_PREFIX}Event"}},
+    "FeedPage.events": {"items": {"$ref": f"{_PREFIX}Event"}},
+    "Replay.events": {"items": {"$ref": f"{_PREFIX}Event"}},
+    "BatchResult.body": {"anyOf": [{"$ref": f"{_PREFIX}AppendResult"}, {"$ref": f"{_PREFIX}Problem"}]},
+}
+"""What is inside JSON that is passed on as text."""
+
+
+def schema_name(type_name: str) -> str:
+    return _NAMES.get(type_name, type_name.removesuffix("Body"))
+
+
+def schema_of(kind: Any) -> Schema:
+    """The schema of a type, where one is used: a reference to a component, or short enough to stand there."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return {"$ref": _PREFIX + schema_name(kind.__name__)}
+    return msgspec.json.schema(kind)
+
+
+def components(kinds: Iterable[Any]) -> dict[str, Schema]:
+    """Every schema that these types need, by name."""
+    _, by_type = msgspec.json.schema_components([*kinds, RecordedEvent], ref_template=f"{_PREFIX}{{name}}")
+    return {schema_name(type_name): _component(schema_name(type_name), schema) for type_name, schema in by_type.items()}
+
+
+def _component(name: str, schema: Schema) -> Schema:
+    is_answer = schema.get("additionalProperties") is not False
+    properties = {field: _field(name, field, inner, is_answer) for field, inner in schema["properties"].items()}
+    required = [*properties] if is_answer else schema["required"]
+    if name == "Event":
+        required = [field for field in required if not field.startswith("event_data")]
+    return {**schema, "title": name, "properties": properties, "required": required, **_MORE.get(name, {})}
+
+
+def _field(name: str, field: str, schema: Schema, is_answer: bool) -> Schema:
+    """A field's schema. Answers name every field, and bound no list: what is stored counts, not today's limits."""
+    schema = _renamed({**schema, **meaning_of_field(name, field), **_ITEMS.get(f"{name}.{field}", {})})
+    if is_answer:
+        schema = {word: value for word, value in schema.items() if word not in ("default", "maxItems")}
+    return schema
+
+
+def _renamed(schema: Any) -> Any:
+    """The same schema, with references by the names that are shown."""
+    if isinstance(schema, list):
+        return [_renamed(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    renamed = {word: _renamed(inner) for word, inner in schema.items()}
+    reference = renamed.get("$ref")
+    if isinstance(reference, str):
+        renamed["$ref"] = _PREFIX + schema_name(reference.removeprefix(_PREFIX))
+    return renamed

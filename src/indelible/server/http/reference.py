@@ -1,0 +1,57 @@
+"""``/openapi.json`` and ``/docs``: what the routes are, for programs and for people."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from indelible.server.http.docs_page import render_page
+from indelible.server.http.messages import Request, Response
+from indelible.server.http.openapi import build_document
+from indelible.server.http.openapi_operation import Answer, Operation
+from indelible.server.http.routing import Route
+from indelible.server.services import Services
+
+OPENAPI: Final = Operation(
+    "openapi",
+    "Operations",
+    "Get this reference as OpenAPI",
+    "OpenAPI 3.1, for generators of clients and for tools.",
+    (Answer(200, "The document.", dict[str, Any]),),
+)
+DOCS: Final = Operation(
+    "docs",
+    "Operations",
+    "Read this reference",
+    "One HTML page, which needs nothing from elsewhere.",
+    (Answer(200, "The page.", text="text/html"),),
+)
+
+_SECURITY: Final = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+"""The page has no script and loads nothing; so nothing that gets into it can do so either."""
+
+
+def reference_routes(served: Sequence[Route]) -> tuple[Route, Route]:
+    """The routes that describe ``served`` and themselves. Both answers are made at the first request, and kept."""
+
+    @cache
+    def document() -> dict[str, Any]:
+        return build_document((*served, *routes))
+
+    @cache
+    def document_bytes() -> bytes:
+        return msgspec.json.encode(document())
+
+    @cache
+    def page_bytes() -> bytes:
+        return render_page(document()).encode()
+
+    async def openapi(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+        return Response(200, document_bytes())
+
+    async def docs(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+        return Response(200, page_bytes(), "text/html; charset=utf-8", _SECURITY)
+
+    routes = (Route("GET", "/openapi.json", openapi, OPENAPI), Route("GET", "/docs", docs, DOCS))
+    return routes
