@@ -76,6 +76,7 @@ class AppendQueue:
         on_failure: Callable[[StorageFailure], None] | None = None,
     ) -> None:
         self._engine = engine
+        engine.on_failure = self._stop_writing
         self._on_batch = on_batch
         self._on_failure = on_failure
         self._waiting: deque[_Waiting] = deque()
@@ -154,6 +155,11 @@ class AppendQueue:
             waiting.answer(outcome)
 
     def _fail(self, failure: StorageFailure, batch: list[_Waiting]) -> list[AppendOutcome]:
+        self._stop_writing(failure)
+        message = f"the commit failed ({failure.message}); append again with the same event ids to learn the outcome"
+        return [OutcomeUnknown(message) for _ in batch]
+
+    def _stop_writing(self, failure: StorageFailure) -> None:
         """Refuse all that waits and all that comes: after a failed commit nothing is certain but what is on disk."""
         if not self._failed:
             self._failed = True
@@ -162,8 +168,6 @@ class AppendQueue:
         while self._waiting:
             self._waiting.popleft().answer(self._refusal())
         self._waiting_size_bytes = 0
-        message = f"the commit failed ({failure.message}); append again with the same event ids to learn the outcome"
-        return [OutcomeUnknown(message) for _ in batch]
 
     def _refusal(self) -> ShuttingDown:
         return ShuttingDown(f"{self._refused_because}; nothing was stored", retry_after_s=RETRY_AFTER_S)

@@ -18,13 +18,13 @@ What an engine must keep, and the conformance suite checks:
   append may succeed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
-from indelible.errors import IndelibleError
+from indelible.errors import IndelibleError, StorageFailure
 from indelible.events import AggregateKey, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
 from indelible.queries import Direction, EventQuery
@@ -69,6 +69,9 @@ class Lines(msgspec.Struct, frozen=True):
 
 class StorageEngine(Protocol):
     capabilities: Capabilities
+    on_failure: Callable[[StorageFailure], None]
+    """Set by the engine's owner. Hears once, and at once, when the engine stops writing for good: what failed may be
+    work in the background, which has no caller to tell."""
 
     async def open(self) -> None:
         """Make ready. Creates or migrates the schema, unless read-only. Raises ``StoreLocked``, ``StorageFailure``."""

@@ -11,7 +11,7 @@ import msgspec
 from indelible.conditions import AppendCondition, version_conflict
 from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
 from indelible.engines.planner import same_content
-from indelible.errors import ConditionFailed, EventIdConflict, IndelibleError
+from indelible.errors import ConditionFailed, EventIdConflict, IndelibleError, StorageFailure
 from indelible.events import (
     HASH_BEFORE_FIRST,
     AggregateKey,
@@ -53,6 +53,7 @@ class MemoryEngine:
 
     def __init__(self, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
         self._clock_us = clock_us
+        self.on_failure: Callable[[StorageFailure], None] = lambda _: None  # memory does not fail
         self._log: list[_Stored] = []
         self._by_id: dict[UUID, _Stored] = {}
         self._aggregates: dict[AggregateKey, list[_Stored]] = {}

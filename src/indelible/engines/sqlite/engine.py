@@ -72,6 +72,7 @@ class SqliteEngine:
         self._writing = asyncio.Lock()
         self._checkpointing: asyncio.Task[None] | None = None
         self._failure: StorageFailure | None = None
+        self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
         self._readers = ReaderThreads(lambda: connect_reader(path), READER_THREADS)
@@ -86,6 +87,8 @@ class SqliteEngine:
                 await asyncio.to_thread(self._open_writer)
         except apsw.Error as error:
             raise _translated(error, self._path) from error
+        except OSError as error:
+            raise StorageFailure(f"cannot open {self._path}: {error}") from error
 
     def _open_writer(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,10 +106,14 @@ class SqliteEngine:
             await self._checkpointing
         await asyncio.to_thread(self._readers.close)
         await asyncio.to_thread(self._checkpoint_thread.shutdown)
-        if writer is not None:
-            await asyncio.get_running_loop().run_in_executor(self._commit_thread, self._close_writer, writer)
-        await asyncio.to_thread(self._commit_thread.shutdown)
-        self._lock.release()
+        try:
+            if writer is not None:
+                await asyncio.get_running_loop().run_in_executor(self._commit_thread, self._close_writer, writer)
+        except apsw.Error as error:
+            raise _translated(error, self._path) from error
+        finally:
+            await asyncio.to_thread(self._commit_thread.shutdown)
+            self._lock.release()
 
     def _close_writer(self, writer: Writer) -> None:
         try:
@@ -163,8 +170,12 @@ class SqliteEngine:
             return
         translated = _translated(error, self._path)
         if isinstance(translated, StorageFailure):
-            self._failure = translated
+            self._fail(translated)
         raise translated from error
+
+    def _fail(self, failure: StorageFailure) -> None:
+        self._failure = failure
+        self.on_failure(failure)
 
     def _require_writer(self) -> Writer:
         if self._failure is not None:
@@ -174,6 +185,10 @@ class SqliteEngine:
         return self._writer
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
+        # In a task of its own: a caller that gives up must not let go of a connection that still commits.
+        await asyncio.shield(asyncio.create_task(self._save_snapshot(snapshot), name="save-snapshot"))
+
+    async def _save_snapshot(self, snapshot: Snapshot) -> None:
         async with self._writing:
             writer = self._require_writer()
             try:
@@ -214,7 +229,7 @@ class SqliteEngine:
         except apsw.Error as error:
             # A failed sync of the database file: nothing that was acknowledged is lost (it is in the log), and nothing
             # more may be written.
-            self._failure = StorageFailure(f"a checkpoint of {self._path} failed: {error}")
+            self._fail(StorageFailure(f"a checkpoint of {self._path} failed: {error}"))
         finally:
             self._checkpointing = None
 
@@ -270,6 +285,10 @@ class SqliteEngine:
     async def storage_size_bytes(self) -> int:
         files = (self._path, self._path.with_name(self._path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _tell_nobody(failure: StorageFailure) -> None:
+    pass
 
 
 def _check_readable(connection: apsw.Connection) -> None:
