@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NoReturn, final
+from typing import Any, Final, NoReturn, TypeVar, final
 from uuid import UUID
 
 import msgspec
@@ -41,6 +41,7 @@ CONTENT_TYPE: Final = re.compile(r'[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PREVIEW_BYTES_MAX: Final = 200
+T = TypeVar("T")
 _quote = json.encoder.encode_basestring
 
 
@@ -52,8 +53,13 @@ def check_name(value: object, pointer: str, length_max: int = NAME_LENGTH_MAX) -
         raise InvalidRequest(f"must be 1 to {length_max} characters long, not {len(value)}", pointer=pointer)
     if not value.isprintable() and _NOT_IN_NAMES.search(value):
         raise InvalidRequest("must not contain control characters or surrogates", pointer=pointer)
-    # A subclass, such as an enum's member, may print itself in another way: keep what it holds.
-    return value if type(value) is str else str.__str__(value)
+    return plain(value)
+
+
+def plain(value: T) -> T:
+    """A plain string for one of a subclass, such as an enum's member, which may print itself in another way and which
+    other libraries may not take. Anything else as it is."""
+    return str.__str__(value) if isinstance(value, str) and type(value) is not str else value  # type: ignore[return-value]  # a T, but for the subclass
 
 
 def check_aggregate_type(value: object, pointer: str = "/aggregate_type") -> str:
@@ -100,6 +106,11 @@ class AggregateKey(msgspec.Struct, frozen=True):
 
     aggregate_type: str
     aggregate_id: str
+
+    def __post_init__(self) -> None:
+        if not type(self.aggregate_type) is type(self.aggregate_id) is str:
+            msgspec.structs.force_setattr(self, "aggregate_type", plain(self.aggregate_type))
+            msgspec.structs.force_setattr(self, "aggregate_id", plain(self.aggregate_id))
 
     @classmethod
     def checked(cls, aggregate_type: object, aggregate_id: object, pointer: str = "") -> "AggregateKey":

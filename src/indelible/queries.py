@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from indelible.errors import InvalidRequest
-from indelible.events import check_name
+from indelible.events import check_name, plain
 from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX, VERSION_MAX
 
 Direction = Literal["forward", "backward"]
@@ -54,6 +54,12 @@ class QueryItem(msgspec.Struct, frozen=True):
     aggregate_types: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for field in self.__struct_fields__:
+            names = getattr(self, field)
+            if isinstance(names, (tuple, list)):
+                msgspec.structs.force_setattr(self, field, tuple(map(plain, names)))
+
     @classmethod
     def checked(
         cls,
@@ -83,6 +89,8 @@ class QueryItem(msgspec.Struct, frozen=True):
 def _check_names(names: Iterable[str], pointer: str, *limits: int) -> tuple[str, ...]:
     if isinstance(names, str):
         raise InvalidRequest("must be a list of strings, not one string", pointer=pointer)
+    if not isinstance(names, Iterable):
+        raise InvalidRequest(f"must be a list of strings, not {type(names).__name__}", pointer=pointer)
     checked = tuple(dict.fromkeys(check_name(name, f"{pointer}/{i}", *limits) for i, name in enumerate(names)))
     if len(checked) > QUERY_NAMES_MAX:
         raise InvalidRequest(f"at most {QUERY_NAMES_MAX} names, not {len(checked)}", pointer=pointer)
@@ -141,7 +149,7 @@ def check_items(items: Iterable[QueryItem], pointer: str) -> tuple[QueryItem, ..
 def check_time(value: datetime | None, pointer: str) -> datetime | None:
     if value is None:
         return None
-    if not isinstance(value, datetime) or value.tzinfo is None:
+    if not isinstance(value, datetime) or value.utcoffset() is None:
         raise InvalidRequest("must be a time with a time zone, such as 2026-01-31T12:00:00Z", pointer=pointer)
     try:
         return value.astimezone(UTC)

@@ -198,7 +198,7 @@ class HttpEventStore:
         self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
     ) -> AggregateList:
         if aggregate_type is not None:
-            check_aggregate_type(aggregate_type)
+            aggregate_type = check_aggregate_type(aggregate_type)
         parameters = [("aggregate_type", aggregate_type), *_page(limit), ("after", check_list_cursor(after))]
         return await self._read(responses.decode_aggregate_list, "/v1/aggregates", parameters)
 

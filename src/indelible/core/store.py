@@ -220,7 +220,7 @@ class LocalEventStore:
         self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
     ) -> AggregateList:
         if aggregate_type is not None:
-            check_aggregate_type(aggregate_type)
+            aggregate_type = check_aggregate_type(aggregate_type)
         check_page(limit)
         after = check_list_cursor(after)
         after_key = None if after is None or after == _LIST_START else _decode_list_cursor(after)

@@ -1,14 +1,17 @@
 """Appends are stored whole, in order, numbered without gaps, and seen by whoever reads after the answer."""
 
 import asyncio
+from enum import Enum
 from uuid import UUID
 
 import pytest
 
-from indelible.errors import AggregateNotFound, EventNotFound, VersionConflict
+from indelible.conditions import AppendCondition
+from indelible.errors import AggregateNotFound, ConditionFailed, EventIdConflict, EventNotFound, VersionConflict
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
 from indelible.limits import NAME_LENGTH_MAX, REQUEST_EVENTS_MAX, TAG_LENGTH_MAX, TAGS_PER_EVENT_MAX
+from indelible.queries import EventQuery, QueryItem
 from indelible.testing.conformance.helpers import (
     ODD_NAMES,
     append_noise,
@@ -19,6 +22,18 @@ from indelible.testing.conformance.helpers import (
     some_events,
     unique,
 )
+
+
+class _Name(str, Enum):  # noqa: UP042 - unlike StrEnum, its members do not print as what they hold
+    ORDER = "Order"
+
+
+class _PlainName(str):
+    __slots__ = ()
+
+
+def _another(name: str) -> AggregateAppend:
+    return AggregateAppend.of(name, unique(), some_events(1))
 
 
 @pytest.mark.asyncio
@@ -126,6 +141,29 @@ class AppendConformance:
         for name in names:
             page = await store.read_aggregate(aggregate_type, name)
             assert [e.event_data for e in page.events] == [name]
+
+    async def test_names_may_be_members_of_enums(self, store: EventStore) -> None:
+        """Services keep their names in enums; what counts is the text."""
+        for name in (_Name.ORDER, _PlainName("Order")):
+            event = NewEvent(name, tags=[name])
+            append = AggregateAppend.of(name, unique(), [event])
+            item = QueryItem((name,), (name,), (name,))
+            start = (await store.head()).cursor
+            done = await store.append_atomic([append], condition=AppendCondition((item,), start))
+            result = await store.append(name, append.key.aggregate_id, [NewEvent("Other")], expected_version=1)
+            page = await store.read_feed(EventQuery((item,)), after=start)
+            assert ids(page.events) == [event.event_id]
+            (stored,) = page.events
+            assert (stored.event_type, stored.aggregate_type, stored.tags) == ("Order", "Order", ("Order",))
+            call = store.append_atomic([append, _another(name)], condition=AppendCondition((item,), start))
+            await refused(EventIdConflict, call, event_id=str(event.event_id))
+            call = store.append_atomic([_another(name)], condition=AppendCondition((item,), start))
+            await refused(ConditionFailed, call, position=done.position)
+            assert (await store.get_aggregate(name, append.key.aggregate_id)).version == result.version == 2
+            saved = await store.save_snapshot(name, append.key.aggregate_id, version=1, state=name)
+            assert (saved.aggregate_type, saved.state) == ("Order", "Order")
+            listed = await store.list_aggregates(aggregate_type=name, limit=1_000)
+            assert append.key.aggregate_id in {info.aggregate_id for info in listed.aggregates}
 
     async def test_longest_names_are_taken(self, store: EventStore) -> None:
         aggregate_type = unique("T").ljust(NAME_LENGTH_MAX, "𝔸")
