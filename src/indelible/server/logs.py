@@ -30,5 +30,14 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    # uvicorn's own lines: its warnings are about single callers' mistakes, which their answers name already.
+    logging.basicConfig(handlers=[_IntoStructlog()], level=logging.WARNING, force=True)
+    # uvicorn's warnings are about single callers' mistakes, which their answers name already.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+
+
+class _IntoStructlog(logging.Handler):
+    """What libraries log, as lines of the same form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger(record.name)
+        logger.log(record.levelno, record.getMessage().strip(), logger=record.name, exc_info=record.exc_info)

@@ -6,7 +6,7 @@ import math
 import socket
 from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -38,6 +38,8 @@ async def serving(app: Any, address: Address, *, shutdown_grace_s: float) -> Asy
         started = asyncio.create_task(server.is_started.wait())
         await asyncio.wait((task, started), return_when=asyncio.FIRST_COMPLETED)
         try:
+            if task.done():
+                task.result()
             yield f"http://{Address(host, port)}"
         finally:
             started.cancel()
@@ -94,8 +96,9 @@ class _Protocol(HttpToolsProtocol):
     _head_size_bytes = 0
     _refusal: IndelibleError | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a transport in all but its base class
-        super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn asks for more than asyncio.BaseTransport
+        super().connection_made(cast("asyncio.Transport", CorkedTransport(transport, self.loop)))
+        self._expect_more()
 
     def data_received(self, data: bytes) -> None:
         self._head_size_bytes += len(data)
