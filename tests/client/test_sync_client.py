@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from indelible import (
     SyncRepository,
     VersionConflict,
 )
+from indelible.errors import StoreLocked
 from indelible.eventstore import EventStore
 
 NOT_SHARED = {"aclose", "open", "url"}
@@ -121,6 +123,17 @@ def test_leaving_with_an_error_closes():
     with pytest.raises(LookupError):
         fail()
     assert _threads() == []
+
+
+def test_entering_opens_and_cleans_up_when_it_cannot(tmp_path: Path):
+    url = f"sqlite:{tmp_path}/store.db"
+    with Client(url) as first:
+        with pytest.raises(StoreLocked):
+            Client(url).__enter__()
+        assert len(_threads()) == 1
+        first.append("Order", "1", [NewEvent("X")])
+    with Client(url) as again:
+        assert again.head().position == 1
 
 
 def test_a_forgotten_client_ends_its_thread():

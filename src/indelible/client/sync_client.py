@@ -90,6 +90,11 @@ class Client(Blocking[AsyncClient]):
         self._finalizer()
 
     def __enter__(self) -> Self:
+        try:
+            self._thread.run(self._target.__aenter__())
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
