@@ -96,6 +96,11 @@ def test_event_data_may_come_from_stdin(tmp_path, kind: str) -> None:
     assert "Photo  (2 bytes of image/png)" in indelible("read", kind, "1", *store).out
     empty = indelible("append", kind, "1", "Placed", "-", *store)
     assert (empty.code, empty.err) == (2, "indelible: event_data: stdin is empty\n")
+    for size_bytes in (1_100_000, 20_000_000):
+        large = indelible("append", kind, "1", "Placed", "-", "--json", *store, stdin=b'"' + b"x" * size_bytes + b'"')
+        assert (large.code, json.loads(large.err)["code"]) == (2, "payload_too_large")
+    saved = indelible("snapshot", "save", kind, "1", 1, "-", "--json", *store, stdin=b"[1.0]")
+    assert '"state":[1.0]' in saved.out
 
 
 def test_read_takes_versions_direction_and_limit(run: Run, place: Place, kind: str) -> None:

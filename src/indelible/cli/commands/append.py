@@ -1,20 +1,19 @@
 """indelible append"""
 
-import sys
 from typing import Annotated
 
 import msgspec
 import typer
 
+from indelible.cli.input import argument_bytes
 from indelible.cli.options import AggregateId, AggregateType, ConfigFile, Json, Store, Url
 from indelible.cli.output import print_json, print_line
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
 from indelible.conditions import ExpectedVersion, check_expected_version
-from indelible.errors import IndelibleError, InvalidRequest, OutcomeUnknown
+from indelible.errors import IndelibleError, OutcomeUnknown
 from indelible.events import JSON_CONTENT_TYPE, NewEvent, is_json
 from indelible.eventstore import AggregateAppend, AppendResult
-from indelible.limits import EVENT_SIZE_BYTES_MAX
 
 
 def append(
@@ -47,12 +46,12 @@ def append(
     """
     target = Target.chosen(url, store, config)
     expected = _expected_version(expected_version)
-    data = _read_stdin() if event_data == "-" else event_data.encode("utf-8", "surrogateescape")
+    data = argument_bytes(event_data, "/event_data")
     event = NewEvent(
         event_type,
         msgspec.Raw(data) if is_json(content_type) else data,
         event_id=event_id,
-        metadata=None if metadata is None else msgspec.Raw(metadata.encode("utf-8", "surrogateescape")),
+        metadata=None if metadata is None else msgspec.Raw(argument_bytes(metadata, "/metadata")),
         tags=tag or (),
         content_type=content_type,
     )
@@ -92,11 +91,3 @@ def _with_event_id(error: IndelibleError, event: NewEvent) -> IndelibleError:
 def _expected_version(text: str) -> ExpectedVersion:
     value = int(text) if text.isascii() and text.removeprefix("-").isdigit() else text
     return check_expected_version(value)
-
-
-def _read_stdin() -> bytes:
-    # One byte more than is allowed is enough to be refused for its size.
-    data = sys.stdin.buffer.read(EVENT_SIZE_BYTES_MAX + 1)
-    if not data:
-        raise InvalidRequest("stdin is empty", pointer="/event_data")
-    return data

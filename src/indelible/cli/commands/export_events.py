@@ -55,7 +55,12 @@ def export_events(
     """
     target = Target.chosen(url, store, config)
     if str(file) == "-":
-        run(_export_to_stdout(target))
+        run(_export_to(target, sys.stdout.buffer))
+        return
+    if file.exists() and not file.is_file():
+        # A pipe or a device: there is nothing to continue.
+        with file.open("wb") as output:
+            run(_export_to(target, output))
         return
     # "a+b" would write at the end whatever the offset, but the torn line at the end has to go.
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -63,10 +68,10 @@ def export_events(
         run(_export_to_file(target, output, file, json))
 
 
-async def _export_to_stdout(target: Target) -> None:
+async def _export_to(target: Target, output: IO[bytes]) -> None:
     with progress("exporting") as advance:
         async with open_store(target, read_only=True, retry_total_s=10) as store:
-            await _write(store, START, sys.stdout.buffer, advance)
+            await _write(store, START, output, advance)
 
 
 async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: bool) -> None:

@@ -1,11 +1,11 @@
 """indelible snapshot save, indelible snapshot show"""
 
-import sys
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from indelible.cli.input import argument_bytes
 from indelible.cli.options import AggregateId, AggregateType, ConfigFile, Json, Store, Url
 from indelible.cli.output import print_fields, print_json, print_line
 from indelible.cli.running import run
@@ -13,7 +13,6 @@ from indelible.cli.target import Target, open_store
 from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey, Snapshot, format_timestamp, timestamp_to_us
 from indelible.json_text import compact_json, decode_json
-from indelible.limits import SNAPSHOT_SIZE_BYTES_MAX
 
 app = typer.Typer(
     help="Save and show snapshots.",
@@ -40,7 +39,7 @@ def save(
     indelible snapshot save order 1 3 '{"status": "paid"}'
     """
     target = Target.chosen(url, store, config)
-    text = sys.stdin.buffer.read(SNAPSHOT_SIZE_BYTES_MAX + 1) if state == "-" else _utf8(state)
+    text = argument_bytes(state, "/state")
     run(_save(target, AggregateKey(aggregate_type, aggregate_id), version, msgspec.Raw(text), metadata, json=json))
 
 
@@ -100,11 +99,6 @@ def _fields(snapshot: Snapshot) -> list[tuple[str, object]]:
 
 def _parse(text: str, pointer: str) -> Any:
     try:
-        return decode_json(compact_json(_utf8(text)))
+        return decode_json(compact_json(argument_bytes(text, pointer)))
     except InvalidRequest as error:
         raise error.under(pointer) from None
-
-
-def _utf8(text: str) -> bytes:
-    # Bytes of the command line that are not UTF-8 come as surrogates; they go on as they are, to be refused by name.
-    return text.encode("utf-8", "surrogateescape")
