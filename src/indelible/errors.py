@@ -46,7 +46,7 @@ class IndelibleError(Exception):
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, message: str, **fields: Any) -> None:
+    def __init__(self, message: str, /, **fields: Any) -> None:
         super().__init__(message)
         self.message = message
         self.fields: dict[str, Any] = fields
@@ -71,7 +71,7 @@ class InvalidRequest(IndelibleError):
 
     code = "invalid_request"
 
-    def __init__(self, message: str, *, pointer: str = "", **fields: Any) -> None:
+    def __init__(self, message: str, /, *, pointer: str = "", **fields: Any) -> None:
         super().__init__(message, pointer=pointer, **fields)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from indelible.errors import InvalidRequest
@@ -151,6 +151,7 @@ class TestCompact:
 
 
 class TestDepth:
+    @settings(max_examples=40)
     @given(deep_values())
     def test_agrees_with_the_obvious_definition(self, value: Any) -> None:
         text = json.dumps(value).encode()

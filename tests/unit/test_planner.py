@@ -54,7 +54,7 @@ class PlannedEngine(MemoryEngine):
 
 def test_decides_as_the_model_does() -> None:
     machine = engine_machine(PlannedEngine)
-    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=15))
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=12))
 
 
 def request(count: int = 1, expected: int = 0, condition: AppendCondition | None = None) -> AppendRequest:
