@@ -78,6 +78,15 @@ def test_a_store_that_does_not_exist_is_not_made_by_reading(run: Run, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_store_is_a_file(run: Run) -> None:
+    for command in (("info",), ("append", "order", "1", "X")):
+        ran = run(*command, "--store", "sqlite:/")
+        says = "indelible: store: / is a directory; name a file in it: sqlite:/indelible.db\n"
+        assert ran == Ran(2, "", says)
+    ran = run("info", "--store", "redis:x")
+    assert (ran.code, "sqlite:" in ran.err) == (2, True)
+
+
 def test_files_that_cannot_be_read_or_written(run: Run) -> None:
     assert run("import", "no.ndjson", "--store", "memory:") == Ran(
         74, "", "indelible: no.ndjson: No such file or directory\n"
