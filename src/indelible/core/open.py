@@ -43,9 +43,8 @@ def _sqlite(rest: str, read_only: bool) -> Engine:
         raise InvalidRequest('needs a file, such as "sqlite:data/indelible.db"', pointer="/store")
     path = Path(rest)
     if path.is_dir():
-        raise InvalidRequest(
-            f"{path} is a directory; name a file in it: sqlite:{path / 'indelible.db'}", pointer="/store"
-        )
+        within = path / "indelible.db"
+        raise InvalidRequest(f"{path} is a directory; name a file in it: sqlite:{within}", pointer="/store")
     if read_only and not path.exists():
         raise InvalidRequest(f"there is no store at {path}", pointer="/store")
     return SqliteEngine(path, read_only=read_only)
