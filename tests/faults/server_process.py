@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -24,28 +23,25 @@ def free_port() -> int:
 class ServerProcess:
     """Starts, kills and stops a server on one store and one port; may be started again and again."""
 
-    def __init__(self, database: Path, *, run_under: Sequence[str] = ()) -> None:
+    def __init__(self, database: Path, *, log: Path | None = None) -> None:
         self.database = database
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.log = database.with_name("server.log")
-        self._run_under = run_under
+        self.log = log or database.with_name("server.log")
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def pid(self) -> int:
-        """Of the server, or of the program that it runs under."""
         assert self._process is not None
         return self._process.pid
 
     async def spawn(self) -> None:
         """Start without waiting for anything."""
         command = [
-            *self._run_under, _INDELIBLE, "serve", "--store", f"sqlite:{self.database}",
-            "--http", self.url.removeprefix("http://"),
+            _INDELIBLE, "serve", "--store", f"sqlite:{self.database}", "--http", self.url.removeprefix("http://"),
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdout=log, stderr=log, start_new_session=True, env={**os.environ, "NO_COLOR": "1"}
+                *command, stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1"}
             )
 
     async def start(self) -> float:
@@ -68,10 +64,10 @@ class ServerProcess:
             return False
 
     async def kill(self) -> None:
-        """kill -9, of the server and of the program that it runs under."""
+        """kill -9; nothing when it has stopped already."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
         await self._process.wait()
 
     def terminate(self) -> None:
@@ -88,9 +84,9 @@ class ServerProcess:
 
 
 @contextlib.asynccontextmanager
-async def server_process(database: Path, *, run_under: Sequence[str] = ()) -> AsyncIterator[ServerProcess]:
-    """A server that has started; killed at the end unless it has stopped."""
-    server = ServerProcess(database, run_under=run_under)
+async def server_process(database: Path, *, log: Path | None = None) -> AsyncIterator[ServerProcess]:
+    """A server that has started; killed at the end unless it has stopped. Its log is beside the database."""
+    server = ServerProcess(database, log=log)
     await server.start()
     try:
         yield server

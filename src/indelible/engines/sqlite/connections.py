@@ -58,19 +58,22 @@ def migrations() -> list[tuple[int, str]]:
 
 
 def migrate(connection: apsw.Connection) -> None:
-    """Bring the schema to the newest version, all or nothing."""
+    """Bring the schema to the newest version, all or nothing. Writes nothing when it is there: a full disk must not
+    keep a store from opening."""
+    newest = migrations()[-1][0]
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = check_schema(connection)
-        for target, sql in migrations():
-            if target > version:
-                connection.execute(sql)
-        connection.pragma("application_id", APPLICATION_ID)
-        connection.pragma("user_version", migrations()[-1][0])
+        if version < newest:
+            for target, sql in migrations():
+                if target > version:
+                    connection.execute(sql)
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", newest)
         connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def check_schema(connection: apsw.Connection) -> int:
