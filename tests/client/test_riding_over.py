@@ -125,7 +125,7 @@ async def test_an_overloaded_server_is_given_the_time_it_asks_for():
 
     async with odd_server(answer) as url, AsyncClient(url) as client:
         assert (await client.head()).position == 7
-        assert 1 <= times[1] - times[0] < 3
+        assert times[1] - times[0] >= 1
     async with odd_server(refuse) as url, AsyncClient(url, retry_total_s=0) as client:
         with pytest.raises(Overloaded) as caught:
             await client.head()
