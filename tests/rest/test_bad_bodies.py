@@ -182,7 +182,7 @@ def test_a_snapshot_of_no_aggregate(unchanged: Api):
     unchanged.call("PUT", f"{new_path()}/snapshot", {"version": 1, "state": 1}).problem(404, "aggregate_not_found")
 
 
-@pytest.mark.parametrize("path", [f"{new_path()}/events", "/v1/append", "/v1/batch"])
+@pytest.mark.parametrize("path", ["/v1/aggregates/account/other-content-type/events", "/v1/append", "/v1/batch"])
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "json"]
 )
