@@ -38,6 +38,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", default="all", choices=["all", *BENCHMARKS], help="which (default: all)")
     parser.add_argument("--duration", type=int, default=10, metavar="SECONDS", help="of each load (default: 10)")
+    parser.add_argument("--warm-up", type=int, default=2, metavar="SECONDS", help="before each load (default: 2)")
     parser.add_argument("--events", type=int, default=5_000_000, metavar="N", help="in the large store")
     parser.add_argument("--events-small", type=int, default=100_000, metavar="N", help="in the store to compare with")
     parser.add_argument("--events-feed", type=int, default=300_000, metavar="N", help="in the feed")
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(given: argparse.Namespace, folder: Path) -> int:
-    options = Options(folder, given.duration, given.events, given.events_small, given.events_feed)
+    options = Options(folder, given.duration, given.warm_up, given.events, given.events_small, given.events_feed)
     names = list(BENCHMARKS) if "all" in given.names else given.names
     machine = describe(folder)
     if not given.json:

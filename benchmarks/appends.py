@@ -11,7 +11,7 @@ from benchmarks.dataset import event_data
 from benchmarks.report import Figure
 from benchmarks.server import Server
 from benchmarks.stores import Options
-from benchmarks.wrk import WARM_UP_S, Load, load
+from benchmarks.wrk import Load, load
 from indelible import AsyncClient, NewEvent
 
 AGGREGATES = 10_000
@@ -33,16 +33,13 @@ def single_appends(options: Options) -> Iterator[Figure]:
 
 def append_load(server: Server, options: Options, body: bytes) -> Load:
     paths = (f"/v1/aggregates/order/bench-{number}/events" for number in range(AGGREGATES))
-    return load(server, "POST", paths, connections=SINGLE_CONNECTIONS, duration_s=options.duration_s, body=body)
+    return load(server, options, "POST", paths, connections=SINGLE_CONNECTIONS, body=body)
 
 
 def batch_appends(options: Options) -> Iterator[Figure]:
     paths = (f"/v1/aggregates/order/bench-{number}/events" for number in range(BATCH_AGGREGATES))
     with Server(stores.empty(options, "batch")) as server:
-        done = load(
-            server, "POST", paths,
-            connections=BATCH_CONNECTIONS, duration_s=options.duration_s, body=_body(BATCH_EVENTS),
-        )  # fmt: skip
+        done = load(server, options, "POST", paths, connections=BATCH_CONNECTIONS, body=_body(BATCH_EVENTS))
     events_per_s = done.per_s * BATCH_EVENTS
     is_met = events_per_s >= 50_000 and not done.errors
     yield _figure(f"{BATCH_EVENTS}-event appends", done, events_per_s, "≥ 50,000 events/s", is_met=is_met)
@@ -84,7 +81,7 @@ def _body_with_id() -> bytes:
 def client_appends(options: Options) -> Iterator[Figure]:
     """One client process, whose tasks append one event after another."""
     with Server(stores.empty(options, "client")) as server:
-        latencies_ms, duration_s = asyncio.run(_client_load(server.url, options.duration_s))
+        latencies_ms, duration_s = asyncio.run(_client_load(server.url, options))
     latencies_ms.sort()
     per_s = len(latencies_ms) / duration_s
     shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
@@ -93,7 +90,7 @@ def client_appends(options: Options) -> Iterator[Figure]:
     yield Figure(what, per_s, "events/s", "≥ 10,000/s", per_s >= 10_000, measured)
 
 
-async def _client_load(url: str, duration_s: float) -> tuple[list[float], float]:
+async def _client_load(url: str, options: Options) -> tuple[list[float], float]:
     latencies_ms: list[float] = []
     data = event_data(random.Random(1))
     async with AsyncClient(url) as client:
@@ -111,5 +108,5 @@ async def _client_load(url: str, duration_s: float) -> tuple[list[float], float]
             await asyncio.gather(*tasks)
             return time.perf_counter() - started
 
-        await run(min(WARM_UP_S, duration_s))
-        return latencies_ms, await run(duration_s)
+        await run(options.warm_up_s)
+        return latencies_ms, await run(options.duration_s)

@@ -30,7 +30,8 @@ async def _fill(store: Path, events: int, chunk: Chunk) -> None:
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
             task = bar.add_task(f"filling {store.name}", completed=held, total=events)
             under_way: set[asyncio.Task[object]] = set()
-            for number in range(held // CHUNK_EVENTS, -(-events // CHUNK_EVENTS)):
+            chunks = range(held // CHUNK_EVENTS, -(-events // CHUNK_EVENTS)) if held < events else ()
+            for number in chunks:
                 if len(under_way) >= APPENDS_AT_ONCE:
                     done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                     for finished in done:

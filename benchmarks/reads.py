@@ -27,7 +27,7 @@ def aggregate_reads(options: Options) -> Iterator[Figure]:
     paths = [f"/v1/aggregates/order/{number:08d}/events" for number in range(stores.feed_aggregates(options))]
     with Server(path) as server:
         events = server.get(paths[0]).count(b'"event_id"')
-        done = load(server, "GET", paths, connections=READ_CONNECTIONS, duration_s=options.duration_s)
+        done = load(server, options, "GET", paths, connections=READ_CONNECTIONS)
     is_met = done.per_s >= 3_000 and done.p99_ms <= 50 and not done.errors
     what = f"read one aggregate of {events} events"
     note = f"{done.received_bytes / done.duration_s / 2**20:.0f} MiB/s; the server used {done.server_cpu:.2f} cores"
@@ -73,10 +73,7 @@ def filtered_pages(options: Options) -> Iterator[Figure]:
     with Server(stores.large(options)) as server:
         head = server.head()
         for name, make in FILTERS.items():
-            done = load(
-                server, "GET", filter_paths(make, head),
-                connections=FILTER_CONNECTIONS, duration_s=options.duration_s,
-            )  # fmt: skip
+            done = load(server, options, "GET", filter_paths(make, head), connections=FILTER_CONNECTIONS)
             is_met = done.p99_ms <= 20 and not done.errors
             what = f"page of {PAGE_EVENTS} by {name} at {head:,} events"
             note = f"{FILTER_CONNECTIONS} connections; slowest {done.max_ms:.0f} ms"
@@ -120,7 +117,7 @@ def memory(options: Options) -> Iterator[Figure]:
     with Server(stores.large(options)) as server:
         head = server.head()
         for make in FILTERS.values():
-            load(server, "GET", filter_paths(make, head), connections=READ_CONNECTIONS, duration_s=options.duration_s)
+            load(server, options, "GET", filter_paths(make, head), connections=READ_CONNECTIONS)
         read_feed(server, options.events_feed)
         used = server.memory_bytes()
     mb = used["now"] / 1e6

@@ -15,6 +15,8 @@ class Options(NamedTuple):
     """Where the stores are."""
     duration_s: int
     """Of each load."""
+    warm_up_s: int
+    """Load before it that does not count."""
     events: int
     """In the large store."""
     events_small: int

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.server import Server
+from benchmarks.stores import Options
 
 SCRIPT = Path(__file__).with_name("requests.lua")
 TIMEOUT_S = 10
-WARM_UP_S = 2
 
 
 class Load(NamedTuple):
@@ -40,15 +40,15 @@ class Load(NamedTuple):
 
 def load(
     server: Server,
+    options: Options,
     method: str,
     paths: Iterable[str],
     *,
     connections: int,
-    duration_s: int,
     body: bytes | None = None,
     accept: str | None = None,
 ) -> Load:
-    """Requests to random paths for ``duration_s``, after a warm-up. ``EVENT_ID`` in the body becomes a fresh UUID."""
+    """Requests to random paths, after a warm-up. ``EVENT_ID`` in the body becomes a fresh UUID."""
     with tempfile.TemporaryDirectory(prefix="indelible-wrk-") as folder:
         arguments = [method, f"{folder}/paths"]
         Path(arguments[1]).write_text("\n".join(paths) + "\n", "ascii")
@@ -56,9 +56,10 @@ def load(
             arguments.append(f"{folder}/body")
             Path(arguments[2]).write_bytes(body)
         headers = ["--header", f"Accept: {accept}"] if accept else []
-        _wrk(server, connections, min(WARM_UP_S, duration_s), headers, arguments)
+        if options.warm_up_s:
+            _wrk(server, connections, options.warm_up_s, headers, arguments)
         cpu_s = server.cpu_s()
-        result = _wrk(server, connections, duration_s, headers, arguments)
+        result = _wrk(server, connections, options.duration_s, headers, arguments)
         return Load(**result, server_cpu=(server.cpu_s() - cpu_s) / result["duration_s"])
 
 
