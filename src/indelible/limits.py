@@ -34,6 +34,9 @@ CONTENT_TYPE_LENGTH_MAX: Final = 127
 REQUEST_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Body of one request. Bounds what one connection can make the server hold in memory."""
 
+BODIES_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Bodies that the server holds at once, those of all connections together; beyond it callers get 503."""
+
 REQUEST_EVENTS_MAX: Final = 10_000
 """Events in one request, all aggregates together. Bounds how long one request can hold the writer."""
 

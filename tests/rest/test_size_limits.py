@@ -1,12 +1,15 @@
 """Bodies, heads and connections over their bounds: a clear answer, and a connection that is usable or closed."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from indelible.engines.memory import MemoryEngine
 from indelible.limits import DISCARDED_BODY_SIZE_BYTES_MAX, HEADER_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
-from rest.calls import Api, connected, events, new_path
+from indelible.server.http import app
+from rest.calls import Api, connected, events, new_path, serving_in_a_thread
 
 MIB = 1024 * 1024
 
@@ -56,6 +59,24 @@ def test_a_body_far_too_long_is_answered_before_it_is_sent(raw: socket.socket):
     answer = raw.recv(65536)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer
+
+
+def test_all_bodies_together_are_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(app, "BODIES_SIZE_BYTES_MAX", MIB)
+    size = MIB * 3 // 4
+    with serving_in_a_thread(MemoryEngine()) as url, connected(url) as slow, connected(url) as other:
+        slow.connection.putrequest("POST", "/v1/append")
+        slow.connection.putheader("content-length", str(size))
+        slow.connection.endheaders()
+        slow.connection.send(bytes(size - 1))
+        time.sleep(0.2)
+        answer = other.post("/v1/append", bytes(size))
+        answer.problem(503, "overloaded")
+        assert answer.headers["retry-after"] == "1"
+        slow.connection.send(b"x")
+        assert slow.connection.getresponse().read().startswith(b'{"type":"urn:indelible:error:invalid_request"')
+        for _ in range(3):
+            other.post("/v1/append", bytes(size)).problem(400, "invalid_request")
 
 
 def test_a_sender_that_asks_first_is_told_before_it_sends(raw: socket.socket):

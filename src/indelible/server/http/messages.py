@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from indelible.errors import IndelibleError, PayloadTooLarge, Unavailable, UnsupportedMediaType
+from indelible.errors import IndelibleError, Overloaded, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey
 from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.server.http.percent import decode_percent
@@ -22,6 +22,24 @@ NDJSON_CONTENT_TYPE: Final = "application/x-ndjson"
 
 class ClientDisconnected(Exception):
     """The caller went away before its request was whole. Nobody is left to answer."""
+
+
+class BodyMemory:
+    """How much the bodies of all requests under way may still take."""
+
+    __slots__ = ("_free_bytes",)
+
+    def __init__(self, size_bytes: int) -> None:
+        self._free_bytes = size_bytes
+
+    def take(self, size_bytes: int) -> None:
+        if size_bytes > self._free_bytes:
+            message = "the server holds as many bytes of other requests as it may; nothing was stored"
+            raise Overloaded(message, retry_after_s=RETRY_AFTER_S)
+        self._free_bytes -= size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -41,9 +59,12 @@ class StreamedResponse(msgspec.Struct, frozen=True):
 class Request:
     """One HTTP request."""
 
-    __slots__ = ("_query_string", "body_is_read", "headers", "method", "parameters", "raw_path", "receive")
+    __slots__ = (
+        "_bodies", "_query_string", "body_is_read", "body_size_bytes", "headers", "method", "parameters", "raw_path",
+        "receive",
+    )  # fmt: skip
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, bodies: BodyMemory) -> None:
         self.method: Final[str] = scope["method"]
         self.raw_path: Final[bytes] = scope["raw_path"]
         self.headers: Final[dict[bytes, bytes]] = dict(scope["headers"])
@@ -52,6 +73,9 @@ class Request:
         self.parameters: dict[str, bytes] = {}
         """The path's variable segments, still percent-encoded."""
         self.body_is_read = False
+        self.body_size_bytes = 0
+        """What is taken of the memory for bodies."""
+        self._bodies: Final = bodies
         self._query_string: Final[bytes] = scope["query_string"]
 
     def parameter(self, name: str) -> str:
@@ -66,7 +90,7 @@ class Request:
         return QueryString.parse(self._query_string, single, repeatable)
 
     async def json_body(self) -> bytes:
-        """The whole body. Raises ``UnsupportedMediaType``, ``PayloadTooLarge``."""
+        """The whole body. Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``Overloaded``."""
         content_type = self.headers.get(b"content-type")
         if content_type is not None and content_type != b"application/json":
             _check_content_type(content_type)
@@ -74,15 +98,16 @@ class Request:
         if declared is not None and int(declared) > REQUEST_SIZE_BYTES_MAX:
             raise body_too_large()
         parts: list[bytes] = []
-        size_bytes = 0
         while True:
             message = await self.receive()
             if message["type"] != "http.request":
                 raise ClientDisconnected
-            parts.append(message["body"])
-            size_bytes += len(message["body"])
-            if size_bytes > REQUEST_SIZE_BYTES_MAX:
+            part = message["body"]
+            self._bodies.take(len(part))
+            self.body_size_bytes += len(part)
+            if self.body_size_bytes > REQUEST_SIZE_BYTES_MAX:
                 raise body_too_large()
+            parts.append(part)
             if not message["more_body"]:
                 self.body_is_read = True
                 return parts[0] if len(parts) == 1 else b"".join(parts)
