@@ -1,0 +1,233 @@
+"""The document is valid, whole, and says what the server does."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+
+from indelible.errors import InvalidRequest
+from indelible.events import AggregateKey, NewEvent, is_json
+from indelible.server.http.openapi_examples import PARAMETER_EXAMPLES
+from indelible.server.http.openapi_vocabulary import JSON_MEDIA_TYPE, meaning_of_field
+from indelible.server.http.routes import ROUTES
+from indelible.wire.errors import STATUS_OF_CODE
+from rest.calls import Api
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+def find(value: Any, key: str) -> Iterator[Any]:
+    """Every value of a key, however deep."""
+    if isinstance(value, dict):
+        if key in value:
+            yield value[key]
+        for inner in value.values():
+            yield from find(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from find(inner, key)
+
+
+def validator(document: dict[str, Any], schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]}, validate_formats=True)
+
+
+def test_it_is_openapi_3_1(document: dict[str, Any]):
+    schemathesis.openapi.from_dict(document).validate()
+    assert document["openapi"].startswith("3.1.")
+    for schema in document["components"]["schemas"].values():
+        jsonschema_rs.meta.validate(schema)
+
+
+def test_it_is_made_once(api: Api):
+    assert api.get("/openapi.json").body == api.get("/openapi.json").body
+
+
+def test_every_route_is_in_it_and_nothing_else(operations: dict[str, Any]):
+    assert set(operations) == {f"{route.method} {route.path}" for route in ROUTES}
+    ids = [operation["operationId"] for operation in operations.values()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_everything_is_described(document: dict[str, Any], operations: dict[str, Any]):
+    for operation in operations.values():
+        assert operation["summary"]
+        assert operation["description"]
+        assert all(parameter["description"] for parameter in operation["parameters"])
+        assert all(response["description"] for response in operation["responses"].values())
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["description"], name
+        inherited = {"code", "aggregate_type", "aggregate_id", "event_id"} if "allOf" in schema else set()
+        undescribed = {field for field, inner in schema["properties"].items() if "description" not in inner}
+        assert undescribed <= inherited, name
+
+
+def test_every_reference_leads_somewhere_and_every_component_is_used(document: dict[str, Any]):
+    references = set(find(document, "$ref"))
+    components = {f"#/components/{kind}/{name}" for kind, members in document["components"].items() for name in members}
+    assert references <= components
+    # Those that belong to no operation are named in the description of the whole.
+    unused = {
+        "#/components/schemas/RouteNotFound",
+        "#/components/schemas/MethodNotAllowed",
+        "#/components/headers/Allow",
+    }
+    assert components - references == unused
+    assert "`not_found`" in document["info"]["description"]
+    assert "`method_not_allowed`" in document["info"]["description"]
+
+
+def test_every_code_that_can_reach_a_caller_is_in_it(document: dict[str, Any]):
+    codes = set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
+    # A store that is locked never gets a server; that a server is out of reach is what clients say.
+    assert codes == set(STATUS_OF_CODE) - {"store_locked", "unavailable"}
+
+
+def test_errors_stand_at_their_status(document: dict[str, Any], operations: dict[str, Any]):
+    schemas = document["components"]["schemas"]
+    for name, operation in operations.items():
+        for status, response in operation["responses"].items():
+            if status.startswith("2"):
+                continue
+            assert list(response["content"]) == [PROBLEM]
+            schema = response["content"][PROBLEM]["schema"]
+            for reference in find(schema, "$ref"):
+                code = schemas[reference.rpartition("/")[2]]["properties"]["code"]["const"]
+                wanted = {"412": "version_conflict", "431": "payload_too_large"}.get(status)
+                assert code == wanted or str(STATUS_OF_CODE[code]) == status, name
+            assert ("Retry-After" in response["headers"]) == (status in ("503", "507"))
+
+
+def test_every_example_fits_its_schema(document: dict[str, Any], operations: dict[str, Any]):
+    checked = 0
+    for content in find(operations, JSON):
+        if "example" in content:
+            validator(document, content["schema"]).validate(content["example"])
+            checked += 1
+    for schema in document["components"]["schemas"].values():
+        for example in schema.get("examples", ()):
+            validator(document, schema).validate(example)
+            checked += 1
+    assert checked > 30
+
+
+def test_examples_can_be_sent_and_the_answers_fit(api: Api, document: dict[str, Any], operations: dict[str, Any]):
+    for name, operation in operations.items():
+        method, path = name.split()
+        target = re.sub(r"{(\w+)}", lambda segment: PARAMETER_EXAMPLES[f"path.{segment[1]}"], path)
+        body = operation.get("requestBody", {}).get("content", {}).get(JSON, {}).get("example")
+        answer = api.call(method, target, body)
+        expected = next(iter(operation["responses"]))
+        if operation["operationId"] == "get_snapshot":
+            assert answer.status == 200, answer
+        assert str(answer.status) == expected, answer
+        content = operation["responses"][expected]["content"]
+        media_type = answer.headers["content-type"].partition(";")[0]
+        assert media_type in content
+        if media_type == JSON:
+            validator(document, content[JSON]["schema"]).validate(answer.json)
+        for header in operation["responses"][expected]["headers"]:
+            assert header == "Link" or header.lower() in answer.headers
+
+
+def test_query_parameters_are_those_that_the_server_takes(api: Api, operations: dict[str, Any]):
+    for name, operation in operations.items():
+        method, path = name.split()
+        if not path.startswith("/v1/"):
+            continue
+        target = re.sub(r"{(\w+)}", lambda segment: PARAMETER_EXAMPLES[f"path.{segment[1]}"], path)
+        problem = api.call(method, f"{target}?unknown=1").problem(400, "invalid_request", "/unknown")
+        taken = problem["detail"].rpartition("allowed are ")[2].split(", ")
+        said = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"]
+        assert set(said or ["none"]) == set(taken), name
+
+
+@pytest.mark.parametrize("media_type", ["application/x-ndjson", "application/json"])
+def test_media_types_are_those_that_the_server_offers(api: Api, operations: dict[str, Any], media_type: str):
+    api.post("/v1/aggregates/order/o-1/events", {"events": [{"event_type": "Any", "event_data": 1}]})
+    for name in ("GET /v1/events", "GET /v1/aggregates/{aggregate_type}/{aggregate_id}/events"):
+        target = name.split()[1].format(aggregate_type="order", aggregate_id="o-1")
+        assert api.get(target, accept=media_type).headers["content-type"] == media_type
+        assert media_type in operations[name]["responses"]["200"]["content"]
+        assert "406" in operations[name]["responses"]
+        api.get(target, accept="text/html").problem(406, "not_acceptable")
+
+
+# --- What the schemas say is what the domain checks ------------------------------------------------------------------
+
+
+def accepts(check: Any, *arguments: Any) -> bool:
+    try:
+        check(*arguments)
+    except InvalidRequest:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("field", ["event_type", "aggregate_type", "aggregate_id", "tags"])
+def test_names_are_what_the_domain_takes(field: str):
+    schema = meaning_of_field("NewEvent", field)
+    schema = schema.get("items", schema)
+    check = {
+        "event_type": NewEvent,
+        "aggregate_type": lambda text: AggregateKey.checked(text, "1"),
+        "aggregate_id": lambda text: AggregateKey.checked("a", text),
+        "tags": lambda text: NewEvent("a", tags=[text]),
+    }[field]
+    fits = jsonschema_rs.Draft202012Validator(schema).is_valid
+    characters = [chr(code) for code in itertools.chain(range(0x300), (0x2028, 0xFEFF, 0xFFFF, 0x1F600))]
+    texts = [*characters, "", "a" * 255, "a" * 256, "💶" * 255, "💶" * 256, "a\n", "\na", "a-b"]
+    assert [text for text in texts if fits(text) != accepts(check, text)] == []
+
+
+def test_content_types_are_what_the_domain_takes():
+    schema = meaning_of_field("NewEvent", "content_type")
+    fits = jsonschema_rs.Draft202012Validator(schema).is_valid
+    says_json = jsonschema_rs.Draft202012Validator({"pattern": JSON_MEDIA_TYPE}).is_valid
+    texts = [
+        "application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;v=1;w=2",
+        "application/cloudevents+json", "application/jsonx", "application/json-seq", "x/y+JSON;a=b", "text/plain",
+        "application/octet-stream", 'a/b; c="d"', "a", "a/", "/b", "a/b;", "a/b; c d", "a/b\n", "a/b;+json", "a b/c",
+        f"a/{'b' * 125}", f"a/{'b' * 126}", "",
+    ]  # fmt: skip
+    for text in texts:
+        data = 1 if is_json(text) else b""
+        assert fits(text) == accepts(lambda data, text: NewEvent("a", data, content_type=text), data, text), text
+        if fits(text):
+            assert says_json(text) == is_json(text), text
+
+
+@pytest.mark.parametrize(
+    ("event", "is_allowed"),
+    [
+        ({"event_data": None}, True),
+        ({}, False),
+        ({"event_data": 1, "content_type": "application/x+json"}, True),
+        ({"event_data": 1, "content_type": "text/plain"}, False),
+        ({"event_data_base64": "AAEC"}, True),
+        ({"event_data_base64": "AAEC", "content_type": "text/plain"}, True),
+        ({"event_data_base64": "AAEC", "content_type": "application/json"}, False),
+        ({"event_data_base64": "AAE"}, False),
+        ({"event_data_base64": "AA=="}, True),
+        ({"event_data_base64": "", "event_data": 1}, False),
+        ({"event_data": 1, "metadata": []}, False),
+        ({"event_data": 1, "metadata": {"by": "ada"}}, True),
+        ({"event_data": 1, "event_id": "not-a-uuid"}, False),
+        ({"event_data": 1, "colour": "red"}, False),
+        ({"event_data": 1, "tags": ["a", 1]}, False),
+    ],
+)
+def test_schema_and_server_agree_on_an_event(
+    api: Api, document: dict[str, Any], event: dict[str, Any], is_allowed: bool
+):
+    event = {"event_type": "Happened", **event}
+    schema = document["components"]["schemas"]["NewEvent"]
+    assert validator(document, schema).is_valid(event) == is_allowed
+    answer = api.post("/v1/aggregates/agreement/1/events", {"events": [event]})
+    assert (answer.status == 201) == is_allowed, json.dumps(event)
