@@ -59,7 +59,7 @@ def growth(options: Options) -> Iterator[Figure]:
 
 
 def _figure(what: str, done: Load, value: float, goal: str, *, is_met: bool | None) -> Figure:
-    note = f"the server used {done.server_cpu:.2f} cores; slowest {done.max_ms:.0f} ms"
+    note = f"{done.server_use}; slowest {done.max_ms:.0f} ms"
     return Figure(what, value, "events/s", goal, is_met, done.latencies_ms, done.errors, note)
 
 

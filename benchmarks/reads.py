@@ -30,7 +30,7 @@ def aggregate_reads(options: Options) -> Iterator[Figure]:
         done = load(server, options, "GET", paths, connections=READ_CONNECTIONS)
     is_met = done.per_s >= 3_000 and done.p99_ms <= 50 and not done.errors
     what = f"read one aggregate of {events} events"
-    note = f"{done.received_bytes / done.duration_s / 2**20:.0f} MiB/s; the server used {done.server_cpu:.2f} cores"
+    note = f"{done.received_bytes / done.duration_s / 2**20:.0f} MiB/s; {done.server_use}"
     yield Figure(what, done.per_s, "reads/s", "≥ 3,000/s, p99 ≤ 50 ms", is_met, done.latencies_ms, done.errors, note)
 
 
@@ -76,7 +76,7 @@ def filtered_pages(options: Options) -> Iterator[Figure]:
             done = load(server, options, "GET", filter_paths(make, head), connections=FILTER_CONNECTIONS)
             is_met = done.p99_ms <= 20 and not done.errors
             what = f"page of {PAGE_EVENTS} by {name} at {head:,} events"
-            note = f"{FILTER_CONNECTIONS} connections; slowest {done.max_ms:.0f} ms"
+            note = f"{FILTER_CONNECTIONS} connections; {done.server_use}; slowest {done.max_ms:.0f} ms"
             yield Figure(what, done.per_s, "pages/s", "p99 ≤ 20 ms", is_met, done.latencies_ms, done.errors, note)
 
 

@@ -34,6 +34,12 @@ class Load(NamedTuple):
         return self.requests / self.duration_s
 
     @property
+    def server_use(self) -> str:
+        """What a request cost the server: this stays the same when other programs take turns on the cores."""
+        cpu_us = self.server_cpu * self.duration_s / max(self.requests, 1) * 1e6
+        return f"the server used {self.server_cpu:.2f} cores, {cpu_us:,.0f} µs a request"
+
+    @property
     def latencies_ms(self) -> dict[str, float]:
         return {"p50": self.p50_ms, "p99": self.p99_ms, "p99.9": self.p999_ms, "max": self.max_ms}
 
