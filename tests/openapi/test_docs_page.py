@@ -73,7 +73,7 @@ def test_its_commands_work(page: str, operations: dict[str, Any]):
     [
         ({"type": "string", "minLength": 1, "maxLength": 255}, "string · 1 to 255 characters"),
         ({"type": "string", "maxLength": 127}, "string · 0 to 127 characters"),
-        ({"type": "integer", "minimum": 0}, "integer · from 0"),
+        ({"type": "integer", "minimum": 0}, "integer · at least 0"),
         ({"type": "integer", "minimum": 1, "maximum": VERSION_MAX}, "integer · 1 to 2<sup>53</sup> − 1"),
         ({"type": "integer", "default": 100}, "integer · default <code>100</code>"),
         ({"type": "string", "format": "uuid"}, "string (uuid)"),

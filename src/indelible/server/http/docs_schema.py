@@ -43,7 +43,7 @@ def _range(schema: Schema, least: str, most: str, unit: str) -> Iterator[str]:
     if most in schema:
         yield f"{schema.get(least, 0):,} to {_number(schema[most])}{unit}"
     elif least in schema:
-        yield f"from {schema[least]:,}{unit}"
+        yield f"at least {schema[least]:,}{unit}"
 
 
 def _number(value: int) -> str:

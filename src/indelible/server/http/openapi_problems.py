@@ -1,5 +1,6 @@
 """Error answers: which codes a route may answer with, and what each problem document holds."""
 
+import re
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Final
@@ -120,13 +121,19 @@ def _problem_schema(error: IndelibleError) -> Schema:
     fields = {name: ERROR_FIELDS[name] for name in (*always, *optional)}
     return {
         "title": type(error).__name__,
-        "description": " ".join((type(error).__doc__ or "").replace("``", "`").split()),
+        "description": _meaning(error),
         "type": "object",
         "allOf": [{"$ref": "#/components/schemas/Problem"}],
-        "properties": {"code": {"const": error.code}, **fields},
+        "properties": {"code": {"const": error.code, "description": "Says which error this is."}, **fields},
         "required": ["code", *always],
         "examples": [problem(error)],
     }
+
+
+def _meaning(error: IndelibleError) -> str:
+    """What its class says, but for the fields: those are said one by one."""
+    text = " ".join((type(error).__doc__ or "").replace("``", "`").split())
+    return re.sub(r" Fields?: .*", "", text)
 
 
 def error_responses(operation: Operation) -> dict[str, Schema]:

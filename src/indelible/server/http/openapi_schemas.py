@@ -88,7 +88,8 @@ def _component(name: str, schema: Schema) -> Schema:
     required = [*properties] if is_answer else schema["required"]
     if name == "Event":
         required = [field for field in required if not field.startswith("event_data")]
-    return {**schema, "title": name, "properties": properties, "required": required, **_MORE.get(name, {})}
+    described = {**schema, "title": name, "properties": properties, "required": required, **_MORE.get(name, {})}
+    return described | {"description": described["description"].replace("``", "`")}
 
 
 def _field(name: str, field: str, schema: Schema, is_answer: bool) -> Schema:

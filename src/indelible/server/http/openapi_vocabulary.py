@@ -158,9 +158,9 @@ ERROR_FIELDS: Final[dict[str, Schema]] = {
     "pointer": {"type": "string", "description": "JSON pointer of the bad field; /name for a parameter."},
     "size_bytes_max": {"type": "integer", "description": "How many bytes are allowed."},
     "events_max": {"type": "integer", "description": "How many events are allowed."},
-    "aggregate_type": {"type": "string"},
-    "aggregate_id": {"type": "string"},
-    "event_id": {"type": "string", "format": "uuid"},
+    "aggregate_type": {"type": "string", "description": "Of the aggregate that was asked for."},
+    "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
+    "event_id": {"type": "string", "format": "uuid", "description": "Which event."},
     "expected_version": _EXPECTED_VERSION | {"description": "What the append asked for."},
     "actual_version": _COUNT | {"description": "What the aggregate's version is; 0 when it does not exist."},
     "position": _VERSION | {"description": "Position of the first event that stands in the way."},
@@ -192,9 +192,10 @@ QUERY_PARAMETERS: Final[dict[str, Schema]] = {
     # Where a name means something else:
     "read_feed.aggregate_type": _names(_NAME)
     | {"description": "Only events of aggregates of any of these types. May be given many times."},
-    "read_feed.limit": _LIMIT | {
-        "maximum": VERSION_MAX,
-        "description": f"How many at most: in a page up to {PAGE_EVENTS_MAX:,}; in an NDJSON stream any number.",
+    "read_feed.limit": {
+        "type": "integer", "minimum": 1, "maximum": VERSION_MAX,
+        "description": f"How many at most. In a page to {PAGE_EVENTS_MAX:,}, and {PAGE_EVENTS_DEFAULT} when missing; "
+        "in an NDJSON stream any number, and all when missing.",
     },
     "read_feed.items": {
         "type": "array",
