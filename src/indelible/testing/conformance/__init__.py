@@ -32,6 +32,7 @@ from indelible.testing.conformance.faithfulness import FaithfulnessConformance  
 from indelible.testing.conformance.feed import FeedConformance  # noqa: E402
 from indelible.testing.conformance.hash_chain import HashChainConformance  # noqa: E402
 from indelible.testing.conformance.idempotency import IdempotencyConformance  # noqa: E402
+from indelible.testing.conformance.isolation import IsolationConformance  # noqa: E402
 from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
 from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
 from indelible.testing.conformance.snapshots import SnapshotConformance  # noqa: E402
@@ -47,6 +48,7 @@ class EventStoreConformance(
     FaithfulnessConformance,
     ReadConformance,
     FeedConformance,
+    IsolationConformance,
     HashChainConformance,
     CatalogueConformance,
     SnapshotConformance,
