@@ -72,7 +72,7 @@ PAGE_EVENTS_DEFAULT: Final = 100
 PAGE_EVENTS_MAX: Final = 1_000
 """Events in one page. Streaming (NDJSON) reads page after page and has no such limit."""
 
-PAGE_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+PAGE_SIZE_BYTES_MAX: Final = 1024 * 1024
 """A page ends early, with at least one event, once its payloads reach this; a page is held in memory whole."""
 
 PAGE_SCAN_EVENTS_MAX: Final = 10_000

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -23,10 +23,11 @@ def free_port() -> int:
 class ServerProcess:
     """Starts, kills and stops a server on one store and one port; may be started again and again."""
 
-    def __init__(self, database: Path, *, log: Path | None = None) -> None:
+    def __init__(self, database: Path, *, log: Path | None = None, flags: Sequence[str] = ()) -> None:
         self.database = database
         self.url = f"http://127.0.0.1:{free_port()}"
         self.log = log or database.with_name("server.log")
+        self._flags = flags
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -37,7 +38,8 @@ class ServerProcess:
     async def spawn(self) -> None:
         """Start without waiting for anything."""
         command = [
-            _INDELIBLE, "serve", "--store", f"sqlite:{self.database}", "--http", self.url.removeprefix("http://"),
+            _INDELIBLE, "serve", *self._flags,
+            "--store", f"sqlite:{self.database}", "--http", self.url.removeprefix("http://"),
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -84,9 +86,11 @@ class ServerProcess:
 
 
 @contextlib.asynccontextmanager
-async def server_process(database: Path, *, log: Path | None = None) -> AsyncIterator[ServerProcess]:
+async def server_process(
+    database: Path, *, log: Path | None = None, flags: Sequence[str] = ()
+) -> AsyncIterator[ServerProcess]:
     """A server that has started; killed at the end unless it has stopped. Its log is beside the database."""
-    server = ServerProcess(database, log=log)
+    server = ServerProcess(database, log=log, flags=flags)
     await server.start()
     try:
         yield server

@@ -43,16 +43,17 @@ async def stream_lines(pages: AsyncIterator[bytes]) -> StreamedResponse:
     return StreamedResponse(_chunks(first, pages), NDJSON_CONTENT_TYPE)
 
 
-async def _chunks(page: bytes, pages: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """Each page as a chunk; the next is read while the caller takes this one."""
+async def _chunks(page: bytes | None, pages: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Each page as a chunk; the next is read while the caller takes this one. Keeps no other page in memory: callers
+    may take their time."""
     following: asyncio.Task[bytes | None] | None = None
     try:
-        current: bytes | None = page
-        while current is not None:
+        while page is not None:
             following = asyncio.create_task(_next_page(pages))
-            if current:
-                yield current + b"\n"
-            current = await following
+            if page:
+                page += b"\n"
+                yield page
+            page = await following
     finally:
         if following is not None:
             following.cancel()
