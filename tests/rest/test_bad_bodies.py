@@ -1,5 +1,6 @@
 """Bodies that are not allowed: each is answered with the pointer of what is wrong, and changes nothing."""
 
+import gzip
 import json
 from typing import Any
 from uuid import uuid4
@@ -200,3 +201,8 @@ def test_content_types_that_say_json(api: Api, content_type: str):
 
 def test_a_query_string_on_an_append(unchanged: Api):
     unchanged.post(f"{new_path()}/events?x=1", events(1)).problem(400, "invalid_request", "/x")
+
+
+def test_a_compressed_body(unchanged: Api):
+    answer = unchanged.post("/v1/append", gzip.compress(b"{}"), {"content-encoding": "gzip"})
+    answer.problem(415, "unsupported_media_type")

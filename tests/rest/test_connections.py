@@ -9,7 +9,7 @@ import pytest
 
 from indelible.engines.memory import MemoryEngine
 from indelible.server import uvicorn_server
-from rest.calls import connected, serving_in_a_thread
+from rest.calls import connected, new_path, serving_in_a_thread
 
 IDLE_S = 0.4
 
@@ -63,3 +63,18 @@ def test_one_connection_too_many_is_told_so(address: tuple[str, int]):
     time.sleep(0.1)
     with connected(url) as api:
         assert api.get("/livez").status == 200
+
+
+@pytest.mark.parametrize("offer", ["Upgrade: h2c", "upgrade: websocket", "Upgrade: TLS/1.0, h2c"])
+def test_an_offer_of_another_protocol_is_passed_over(address: tuple[str, int], offer: str):
+    body = b'{"events":[{"event_type":"E","event_data":"\\r\\nUpgrade: x"}]}'
+    head = (
+        f"POST {new_path()}/events HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n{offer}\r\n"
+        f"HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    with socket.create_connection(address, timeout=10) as connection:
+        for parts in ([head + body], [head, body]):
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(0.05)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")

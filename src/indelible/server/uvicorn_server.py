@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import math
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
@@ -22,6 +23,8 @@ from indelible.limits import (
 from indelible.server.config import Address
 from indelible.server.corked_transport import CorkedTransport
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
+
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*\r\n", re.IGNORECASE)
 
 
 @contextlib.asynccontextmanager
@@ -102,6 +105,8 @@ class _Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._head_size_bytes += len(data)
+        if b"pgrade:" in data and (self.cycle is None or not self.cycle.more_body):
+            data = _without_upgrade(data)
         super().data_received(data)
         if self._is_in_head:
             if self._head_size_bytes > HEADER_SIZE_BYTES_MAX and not self.transport.is_closing():
@@ -150,6 +155,13 @@ class _Protocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A request without its offer of another protocol, such as HTTP/2 by Java's own client. Servers are free to pass
+    over it (RFC 9110, section 7.8), but the parser would pass over the body as well."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\n", head + end) + rest
 
 
 def _head_too_large() -> PayloadTooLarge:

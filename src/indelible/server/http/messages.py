@@ -94,6 +94,8 @@ class Request:
         content_type = self.headers.get(b"content-type")
         if content_type is not None and content_type != b"application/json":
             _check_content_type(content_type)
+        if self.headers.get(b"content-encoding", b"identity") != b"identity":
+            raise UnsupportedMediaType("the body must not be compressed", supported=[JSON_CONTENT_TYPE])
         declared = self.headers.get(b"content-length")
         if declared is not None and int(declared) > REQUEST_SIZE_BYTES_MAX:
             raise body_too_large()
