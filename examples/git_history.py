@@ -52,6 +52,10 @@ EVENT_IDS = UUID("6f0f8a3c-52a7-5f0e-9f3c-0c5e8a4b7d11")
 """Namespace of the event ids (UUID version 5)."""
 
 
+OTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
+"""Variables that git sets for its hooks."""
+
+
 class GitError(Exception):
     """git refused; the message is its own."""
 
@@ -83,6 +87,11 @@ class Commit(NamedTuple):
 # --- Reading git -----------------------------------------------------------------------------------------------------
 
 
+def environment() -> dict[str, str]:
+    """This process's, without what would lead git to another repository than the one that is asked for."""
+    return {name: value for name, value in os.environ.items() if name not in OTHER_REPOSITORY}
+
+
 def git_command(repository: Path, *arguments: str) -> list[str]:
     return ["git", "--no-replace-objects", "-C", os.fspath(repository), *arguments]
 
@@ -92,7 +101,7 @@ def first_parents(repository: Path, revision: str) -> list[Link]:
     command = git_command(
         repository, "rev-list", "--first-parent", "--parents", "--reverse", "--end-of-options", f"{revision}^{{commit}}"
     )
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     if result.returncode:
         raise GitError(result.stderr.strip())
     lines = (line.split() for line in result.stdout.splitlines())
@@ -109,7 +118,7 @@ def read_commits(repository: Path, links: Sequence[Link]) -> Iterator[Commit]:
         # diff-tree takes the parents that it is given for the commit's own.
         wanted.writelines(" ".join(filter(None, link)).encode() + b"\n" for link in links)
         wanted.seek(0)
-        with subprocess.Popen(command, stdin=wanted, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(command, stdin=wanted, stdout=subprocess.PIPE, env=environment()) as process:
             assert process.stdout is not None
             yield from parse_commits(read_fields(process.stdout))
         if process.returncode:

@@ -194,6 +194,13 @@ def test_each_path_is_an_aggregate_with_its_history(small: Path, url: str) -> No
     assert tags["author"] in events[0].event_data["author"] or tags["author"].startswith("sha256:")
 
 
+def test_it_reads_the_named_repository_even_within_a_hook(
+    small: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    assert b" 60 commits imported" in printed("import", small, "--url", url)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
