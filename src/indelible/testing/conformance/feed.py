@@ -8,7 +8,7 @@ import pytest
 
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, EventStore
-from indelible.limits import EVENT_SIZE_BYTES_MAX, PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
+from indelible.limits import PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
 from indelible.queries import START, Cursor, Direction, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import append_noise, ids, read_feed_to_end, some_events, unique
 
@@ -183,12 +183,12 @@ class FeedConformance:
     ) -> None:
         event_type = unique("Large")
         start = await store.head()
-        data = "x" * (EVENT_SIZE_BYTES_MAX - len('""{}'))
+        full = 4
+        data = "x" * (PAGE_SIZE_BYTES_MAX // full - len('""{}'))
         await store.append(unique("Order"), unique(), [NewEvent(event_type, data) for _ in range(6)])
         query = EventQuery.of(event_types=[event_type]) if filtered else EventQuery()
         after = start.cursor if direction == "forward" else None
         page = await store.read_feed(query, after=after, direction=direction)
-        full = PAGE_SIZE_BYTES_MAX // EVENT_SIZE_BYTES_MAX
         assert (page.count, page.at_end) == (full, False)
         more = await store.read_feed(query, after=page.cursor, direction=direction, limit=6 - full)
         assert more.count == 6 - full

@@ -9,7 +9,6 @@ from indelible.errors import AggregateNotFound, EventNotFound
 from indelible.events import NewEvent, new_event_id
 from indelible.eventstore import AppendResult, EventStore
 from indelible.limits import (
-    EVENT_SIZE_BYTES_MAX,
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
     PAGE_SIZE_BYTES_MAX,
@@ -103,10 +102,10 @@ class ReadConformance:
     @pytest.mark.parametrize("direction", _DIRECTIONS)
     async def test_page_of_large_events_ends_early(self, store: EventStore, direction: Direction) -> None:
         aggregate_type, aggregate_id = unique("Order"), unique()
-        data = "x" * (EVENT_SIZE_BYTES_MAX - len('""{}'))
+        full = 4
+        data = "x" * (PAGE_SIZE_BYTES_MAX // full - len('""{}'))
         await store.append(aggregate_type, aggregate_id, [NewEvent("Large", data) for _ in range(6)])
         page = await store.read_aggregate(aggregate_type, aggregate_id, direction=direction)
-        full = PAGE_SIZE_BYTES_MAX // EVENT_SIZE_BYTES_MAX
         assert page.count == full
         assert page.next_version == (full + 1 if direction == "forward" else 6 - full)
         events = await read_aggregate_to_end(store, aggregate_type, aggregate_id, direction=direction)
