@@ -10,15 +10,20 @@ from indelible.server.config import LogFormat, LogLevel
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
+# Without the values of variables: those hold callers' events.
+_to_dict: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 
 def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
     """``console`` is for people, ``json`` gives one JSON object a line."""
     renderer: structlog.typing.Processor
     if log_format == "json":
         renderer = structlog.processors.JSONRenderer()
-        exceptions = [structlog.processors.dict_tracebacks]
+        exceptions = [structlog.processors.ExceptionRenderer(_to_dict)]
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         exceptions = []
     structlog.configure(
         processors=[

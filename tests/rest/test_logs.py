@@ -1,0 +1,65 @@
+"""The server's log has one form, whoever writes to it."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from indelible.server.config import LogFormat
+from indelible.server.logs import configure_logs
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def _write(log_format: LogFormat) -> None:
+    configure_logs(log_format, "info")
+    log = structlog.get_logger("test")
+    log.debug("too quiet")
+    log.info("serving", url="http://x")
+    logging.getLogger("asyncio").warning("a library %s", "warns")
+    logging.getLogger("uvicorn.error").warning("a caller's mistake")
+    log.error("request failed", exc_info=_failure())
+
+
+def _failure() -> Exception:
+    secret = "an event's" + " content"
+    try:
+        return ZeroDivisionError(len(secret) / 0)
+    except ZeroDivisionError as error:
+        return error
+
+
+@pytest.mark.usefixtures("restored")
+def test_json_is_one_object_a_line(capfd: pytest.CaptureFixture[str]):
+    _write("json")
+    out, err = capfd.readouterr()
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert out == ""
+    assert [(line["event"], line["level"]) for line in lines] == [
+        ("serving", "info"), ("a library warns", "warning"), ("request failed", "error"),
+    ]  # fmt: skip
+    assert (lines[0]["url"], lines[1]["logger"]) == ("http://x", "asyncio")
+    assert lines[2]["exception"][0]["exc_value"] == "division by zero"
+    assert "an event's content" not in err
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+
+
+@pytest.mark.usefixtures("restored")
+def test_console_is_for_people(capfd: pytest.CaptureFixture[str]):
+    _write("console")
+    err = capfd.readouterr().err
+    assert "url=http://x" in err
+    assert "ZeroDivisionError: division by zero" in err
+    assert "an event's content" not in err
+    assert "too quiet" not in err
+    assert "a caller's mistake" not in err
