@@ -1,13 +1,13 @@
 """``GET /v1/events``: the feed, as a page or as a stream."""
 
 from collections.abc import AsyncIterator
-from typing import Final, cast
+from typing import Final
 
 from indelible.errors import InvalidRequest
 from indelible.events import RecordedEvent
 from indelible.eventstore import FeedPage
 from indelible.limits import PAGE_EVENTS_DEFAULT
-from indelible.queries import Cursor, Direction, EventQuery
+from indelible.queries import Cursor, EventQuery
 from indelible.server.http.links import next_link, with_parameter
 from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
 from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
@@ -56,8 +56,7 @@ class _FeedRead:
     def __init__(self, services: Services, query: QueryString) -> None:
         self._store = services.store
         self._query = _event_query(query)
-        # The store refuses what is no direction.
-        self._direction = cast("Direction", query.text("direction") or "forward")
+        self._direction = query.direction()
         after = query.text("after")
         self._after = None if after is None else Cursor.parse(after)
 

@@ -2,11 +2,12 @@
 
 import re
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
 from indelible.errors import InvalidRequest
+from indelible.queries import Direction
 from indelible.server.http.percent import decode_percent
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
@@ -47,6 +48,10 @@ class QueryString:
 
     def texts(self, name: str) -> tuple[str, ...]:
         return tuple(self._values.get(name, ()))
+
+    def direction(self) -> Direction:
+        """Forward, unless it is said. The store refuses what is no direction."""
+        return cast("Direction", self._values.get("direction", ["forward"])[0])
 
     def integer(self, name: str) -> int | None:
         """Its range is for the store to check."""

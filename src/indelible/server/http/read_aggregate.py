@@ -1,12 +1,11 @@
 """``GET /v1/aggregates/{aggregate_type}/{aggregate_id}/events``: one aggregate's events, as a page or as a stream."""
 
 from collections.abc import AsyncIterator
-from typing import Final, cast
+from typing import Final
 
 from indelible.events import AggregateKey, RecordedEvent
 from indelible.eventstore import AggregatePage
 from indelible.limits import PAGE_EVENTS_DEFAULT
-from indelible.queries import Direction
 from indelible.server.http.links import aggregate_events_path, next_link, with_parameter
 from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
 from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
@@ -50,8 +49,7 @@ class _AggregateRead:
     def __init__(self, services: Services, key: AggregateKey, query: QueryString) -> None:
         self._store = services.store
         self._key = key
-        # The store refuses what is no direction.
-        self._direction = cast("Direction", query.text("direction") or "forward")
+        self._direction = query.direction()
         self._from_version = query.integer("from_version")
         self._to_version = query.integer("to_version")
         self.moving_end = "to_version" if self._direction == "backward" else "from_version"
