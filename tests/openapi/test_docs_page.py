@@ -56,7 +56,7 @@ def test_its_commands_work(page: str, operations: dict[str, Any]):
     commands = [html.unescape(text) for text in re.findall(r"<pre>(curl .*?)</pre>", page, re.DOTALL)]
     assert len(commands) == len(operations)
     # What is read has to be written first.
-    commands.sort(key=lambda command: "requestBody" not in command and " -d " not in command)
+    commands.sort(key=lambda command: " --json " not in command)
     with serving_in_a_thread(MemoryEngine()) as url, connected(url) as api:
         for command in commands:
             assert SERVER in command

@@ -148,7 +148,7 @@ def _curl(method: str, path: str, operation: dict[str, Any]) -> str:
     if "requestBody" not in operation:
         return command
     body = indent(_pretty(operation["requestBody"]["content"]["application/json"]["example"]), "  ").strip()
-    return f"{command} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    return f"{command} --json '{body}'"
 
 
 def _as_list(value: Any) -> list[Any]:
