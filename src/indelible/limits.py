@@ -17,6 +17,10 @@ METADATA_SIZE_BYTES_MAX: Final = 64 * 1024
 JSON_DEPTH_MAX: Final = 100
 """Nesting of arrays and objects. Keeps every recursive JSON reader, the consumers' too, far from its stack limit."""
 
+JSON_NUMBER_DIGITS_MAX: Final = 4_300
+"""Digits in a row in one number. Python and others refuse to read longer integers, because the time that it takes grows
+with the square of the length: such an event could be stored, but not consumed."""
+
 NAME_LENGTH_MAX: Final = 255
 """Characters in aggregate_type, aggregate_id and event_type. Index keys stay short enough to keep index pages full."""
 

@@ -5,13 +5,13 @@ import pytest
 
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import EventStore
-from indelible.limits import EVENT_SIZE_BYTES_MAX, JSON_DEPTH_MAX, METADATA_SIZE_BYTES_MAX
+from indelible.limits import EVENT_SIZE_BYTES_MAX, JSON_DEPTH_MAX, JSON_NUMBER_DIGITS_MAX, METADATA_SIZE_BYTES_MAX
 from indelible.queries import EventQuery
 from indelible.testing.conformance.helpers import read_feed_to_end, unique
 
 _VALUES = (
     b"null", b"true", b"false", b"0", b"-0", b"-0.0", b"1", b"1.0", b"1.10", b"1e5", b"1E+5", b"0.1e-7", b"1e999",
-    b"9007199254740993", b"-9223372036854775809", b"18446744073709551616", b"9" * 5_000,
+    b"9007199254740993", b"-9223372036854775809", b"18446744073709551616", b"9" * JSON_NUMBER_DIGITS_MAX,
     b"0.1000000000000000055511151231257827", b"123456789012345678901234567890.123456789", b"1e99999999999999999999",
     b'""', b'"\\u0041\\/\\"\\\\\\b\\f\\n\\r\\t"', b'"\\u0000\\u001f\\u007f\x7f"', b'"\\ud83d\\ude00 \\u2028"',
     '"é e\u0301 😀 \u2028 \u2029 \ufeff \U0010ffff"'.encode(), b'"</script><!--"',
