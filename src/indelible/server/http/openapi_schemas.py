@@ -17,24 +17,23 @@ _NAMES: Final = {
 }
 """Where a type's name, without the ending that says that only the wire has it, would not do."""
 
-_DATA_OR_BYTES: Final[Schema] = {"oneOf": [{"required": ["event_data"]}, {"required": ["event_data_base64"]}]}
-_JSON_OR_BYTES: Final[Schema] = {
-    "oneOf": [
-        {
-            "title": "JSON",
-            "required": ["event_data"],
-            "properties": {"event_data_base64": False, "content_type": {"pattern": JSON_MEDIA_TYPE}},
-        },
-        {
-            "title": "Bytes",
-            "required": ["event_data_base64"],
-            "properties": {"event_data": False, "content_type": {"not": {"pattern": JSON_MEDIA_TYPE}}},
-        },
-    ]
+_DATA_OR_BYTES: Final[Schema] = {
+    "if": {"required": ["event_data_base64"]},
+    "then": {"not": {"required": ["event_data"]}},
+    "else": {"required": ["event_data"]},
+}
+"""Not oneOf: generators of clients would make two types of it, with no fields but these."""
+_BYTES_ARE_NOT_JSON: Final[Schema] = {
+    "if": {"required": ["event_data_base64"]},
+    "then": {
+        "not": {"required": ["event_data"]},
+        "properties": {"content_type": {"not": {"pattern": JSON_MEDIA_TYPE}}},
+    },
+    "else": {"required": ["event_data"], "properties": {"content_type": {"pattern": JSON_MEDIA_TYPE}}},
 }
 
 _MORE: Final[dict[str, Schema]] = {
-    "NewEvent": _JSON_OR_BYTES,
+    "NewEvent": _BYTES_ARE_NOT_JSON,
     "Event": {"description": "An event of the log. Immutable."} | _DATA_OR_BYTES,
     "Append": {"description": "Events for the aggregate that the path names."},
     "AtomicAppend": {"description": "Appends that are stored whole or not at all."},
