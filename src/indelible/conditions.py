@@ -1,5 +1,6 @@
 """What an append may demand of the store's state. Pure rules; the engines bring the state."""
 
+from collections.abc import Iterable
 from typing import Literal, cast
 
 import msgspec
@@ -38,6 +39,10 @@ class AppendCondition(msgspec.Struct, frozen=True):
 
     fail_if: tuple[QueryItem, ...]
     after: Cursor = START
+
+    def __post_init__(self) -> None:
+        if isinstance(self.fail_if, Iterable):
+            msgspec.structs.force_setattr(self, "fail_if", tuple(self.fail_if))
 
     def check(self, pointer: str = "/condition") -> None:
         """Raises :class:`InvalidRequest` naming the first bad field, below ``pointer``."""

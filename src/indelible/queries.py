@@ -57,7 +57,8 @@ class QueryItem(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:
             names = getattr(self, field)
-            if isinstance(names, (tuple, list)):
+            # Anything that could be read only once would be empty when it is asked again.
+            if isinstance(names, Iterable) and not isinstance(names, (str, bytes)):
                 msgspec.structs.force_setattr(self, field, tuple(map(plain, names)))
 
     @classmethod
@@ -137,13 +138,18 @@ class EventQuery(msgspec.Struct, frozen=True):
 
 
 def check_items(items: Iterable[QueryItem], pointer: str) -> tuple[QueryItem, ...]:
-    checked = tuple(
-        QueryItem.checked(item.event_types, item.aggregate_types, item.tags, f"{pointer}/{i}")
-        for i, item in enumerate(items)
-    )
+    if not isinstance(items, Iterable):
+        raise InvalidRequest(f"must be a list of QueryItem, not {type(items).__name__}", pointer=pointer)
+    checked = tuple(_check_item(item, f"{pointer}/{i}") for i, item in enumerate(items))
     if len(checked) > CONDITION_ITEMS_MAX:
         raise InvalidRequest(f"at most {CONDITION_ITEMS_MAX} items, not {len(checked)}", pointer=pointer)
     return checked
+
+
+def _check_item(item: QueryItem, pointer: str) -> QueryItem:
+    if not isinstance(item, QueryItem):
+        raise InvalidRequest(f"must be a QueryItem, not {type(item).__name__}", pointer=pointer)
+    return QueryItem.checked(item.event_types, item.aggregate_types, item.tags, pointer)
 
 
 def check_time(value: datetime | None, pointer: str) -> datetime | None:

@@ -49,6 +49,13 @@ class TestExpectedVersion:
 
 
 class TestCondition:
+    def test_items_that_can_be_read_once_are_kept(self) -> None:
+        item = QueryItem(name for name in ["Paid"])  # type: ignore[arg-type]  # the careless case
+        condition = AppendCondition(one for one in [item])  # type: ignore[arg-type]  # the careless case
+        for _ in range(2):
+            condition.check()
+            assert [one.matches("Paid", "Order", ()) for one in condition.fail_if] == [True]
+
     def test_good(self) -> None:
         AppendCondition((ITEM,)).check()
         AppendCondition((ITEM,) * CONDITION_ITEMS_MAX, Cursor.at(VERSION_MAX)).check()
@@ -59,6 +66,9 @@ class TestCondition:
             (AppendCondition(()), "/condition/fail_if"),
             (AppendCondition((ITEM,) * (CONDITION_ITEMS_MAX + 1)), "/condition/fail_if"),
             (AppendCondition((ITEM, QueryItem(event_types=("",)))), "/condition/fail_if/1/event_types/0"),
+            (AppendCondition(ITEM), "/condition/fail_if"),  # type: ignore[arg-type]  # the bad case
+            (AppendCondition(("Paid",)), "/condition/fail_if/0"),  # type: ignore[arg-type]  # the bad case
+            (AppendCondition("Paid"), "/condition/fail_if/0"),  # type: ignore[arg-type]  # the bad case
             (AppendCondition((ITEM,), Cursor("nonsense")), "/condition/after"),
             (AppendCondition((ITEM,), Cursor("")), "/condition/after"),
         ],
