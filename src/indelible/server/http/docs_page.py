@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from importlib.resources import files
-from textwrap import indent
 from typing import Any, Final
 
 from indelible.server.http.docs_schema import constraints, schema_link, type_words
@@ -147,7 +146,7 @@ def _curl(method: str, path: str, operation: dict[str, Any]) -> str:
         command = command.replace("curl -s", f"curl -s -X {method.upper()}")
     if "requestBody" not in operation:
         return command
-    body = indent(_pretty(operation["requestBody"]["content"]["application/json"]["example"]), "  ").strip()
+    body = _pretty(operation["requestBody"]["content"]["application/json"]["example"])
     return f"{command} --json '{body}'"
 
 
