@@ -20,7 +20,12 @@ class Ran(NamedTuple):
 
 
 def environment(**more: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("INDELIBLE_")}
+    """Of the tests, without what would change how commands behave."""
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("INDELIBLE_") and name != "PYTHONUNBUFFERED"
+    }
     return clean | more
 
 

@@ -96,11 +96,12 @@ def test_files_that_cannot_be_read_or_written(run: Run) -> None:
     assert run("export", "no/x.ndjson", "--store", "sqlite:x.db").code == 74
 
 
-def test_a_full_disk_under_stdout_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [("feed", "--store", "sqlite:x.db"), ("config", "show"), ("feed", "--help")])
+def test_a_full_disk_under_stdout_is_reported(tmp_path: Path, command: tuple[str, ...]) -> None:
     indelible("append", "order", "1", "X", "--store", "sqlite:x.db", cwd=tmp_path)
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [COMMAND, "feed", "--store", "sqlite:x.db"],
+            [COMMAND, *command],
             stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, env=environment(), text=True, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (74, "indelible: input or output: No space left on device\n")

@@ -21,8 +21,9 @@ from indelible.cli.commands import (
     snapshot,
     verify,
 )
-from indelible.cli.exit_codes import FAILED, OK, STORAGE, exit_code_of
+from indelible.cli.exit_codes import BROKEN_PIPE, FAILED, OK, STORAGE, exit_code_of
 from indelible.cli.output import note, print_error, print_line
+from indelible.cli.running import drop_unwritable_output
 from indelible.errors import IndelibleError, InvalidRequest
 
 app = typer.Typer(
@@ -98,13 +99,18 @@ def main(args: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(list(args), standalone_mode=False)
+        sys.stdout.flush()
     except IndelibleError as error:
         print_error(error, as_json=as_json)
         return exit_code_of(error)
     except typer.TyperException as error:
         print_error(InvalidRequest(_usage_message(error)), as_json=as_json)
         return error.exit_code
+    except BrokenPipeError:
+        drop_unwritable_output()
+        return BROKEN_PIPE
     except OSError as error:
+        drop_unwritable_output()
         print_error(
             IndelibleError(f"{error.filename or 'input or output'}: {error.strerror or error}"), as_json=as_json
         )

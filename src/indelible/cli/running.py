@@ -17,6 +17,13 @@ def run(doing: Coroutine[Any, Any, None]) -> None:
         asyncio.run(doing)
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered would raise again when the interpreter flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_unwritable_output()
         raise typer.Exit(BROKEN_PIPE) from None
+
+
+def drop_unwritable_output() -> None:
+    """Forget what stdout does not take: it would raise again at every flush, the interpreter's last one included."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
