@@ -84,6 +84,16 @@ class CatalogueConformance:
         mine = [(i.aggregate_type, i.aggregate_id) for i in infos if i.aggregate_type.startswith(stem)]
         assert mine == sorted(keys, key=lambda key: (key[0].encode(), key[1].encode()))
 
+    async def test_list_says_when_it_is_complete(self, store: EventStore) -> None:
+        aggregate_type = unique("Order")
+        for name in ("a", "b", "c"):
+            await store.append(aggregate_type, name, some_events(1))
+        for limit, at_end in ((2, False), (3, True), (4, True)):
+            page = await store.list_aggregates(aggregate_type=aggregate_type, limit=limit)
+            assert (len(page.aggregates), page.at_end) == (min(limit, 3), at_end)
+            rest = await store.list_aggregates(aggregate_type=aggregate_type, after=page.cursor)
+            assert (len(rest.aggregates), rest.at_end) == (3 - min(limit, 3), True)
+
     async def test_no_aggregates_of_an_unknown_type(self, store: EventStore) -> None:
         page = await store.list_aggregates(aggregate_type=unique("Nothing"))
         assert (page.aggregates, page.at_end) == ((), True)
