@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import apsw
 
-INTERIOR, LEAF = 5, 13
+INTERIOR, LEAF, INDEX_LEAF = 5, 13, 10
 
 
 class Row(NamedTuple):
@@ -32,11 +32,20 @@ class Column(NamedTuple):
 
 def rows_of(path: Path, table: str) -> dict[int, Row]:
     """Every row of a table by its rowid."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchall()[0][0]
-    connection.close()
     file = _File(path.read_bytes())
-    return {row.rowid: row for page in file.leaves(root) for row in file.rows(page)}
+    return {row.rowid: row for page in file.leaves(_root_page(path, table)) for row in file.rows(page)}
+
+
+def index_entries_of(path: Path, index: str) -> list[range]:
+    """The places of the values of every entry of an index, or of a table without rowid, that fits on one page."""
+    return list(_File(path.read_bytes()).entries(_root_page(path, index)))
+
+
+def _root_page(path: Path, name: str) -> int:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (name,)).fetchall()[0][0]
+    connection.close()
+    return int(page)
 
 
 def columns_of(path: Path, table: str, row: Row) -> list[Column]:
@@ -84,6 +93,14 @@ class _File:
             header, body = places[:header_size], places[header_size:]
             yield Row(rowid, range(start, at), range(header[0], header[-1] + 1), tuple(body))
 
+    def entries(self, page: int) -> Iterator[range]:
+        kind, pointers = self._pointers(page)
+        assert kind == INDEX_LEAF, "more than one page"
+        for start in pointers:
+            size, at = _varint(self._data, start)
+            header_size, _ = _varint(self._data, at)
+            yield range(at + header_size, at + size)
+
     def _payload(self, at: int, size: int) -> Iterator[int]:
         local = self._local_size(size)
         yield from range(at, at + local)
@@ -110,7 +127,7 @@ class _File:
     def _pointers(self, page: int) -> tuple[int, list[int]]:
         header = self._header(page)
         kind = self._data[header]
-        assert kind in (INTERIOR, LEAF)
+        assert kind in (INTERIOR, LEAF, INDEX_LEAF)
         count = int.from_bytes(self._data[header + 3 : header + 5], "big")
         first = header + (12 if kind == INTERIOR else 8)
         start = (page - 1) * self._page_size

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from faults.btree import Row, columns_of, rows_of
+from faults.btree import Row, columns_of, index_entries_of, rows_of
 from indelible.core.open import open_local_store
 from indelible.core.verify import VerifyReport, verify
 from indelible.errors import StoreCorrupted
@@ -158,6 +158,26 @@ async def test_a_name_is_covered_by_the_first_event_that_uses_it(
     ]
     assert flips
     assert await missed(tmp_path / "store.db", sound.data, iter(flips)) == []
+
+
+@pytest.mark.parametrize(
+    ("index", "stride"),
+    [("events_by_event_id", 9), ("events_by_aggregate", 3), ("events_by_event_type", 3),
+     ("event_tags", 2), ("sqlite_autoindex_aggregates_1", 1)],
+)  # fmt: skip
+async def test_a_damaged_index_is_found(sound: Sound, tmp_path: Path, index: str, stride: int) -> None:
+    """No event is changed, but some would be missing from what is looked up."""
+    original = tmp_path / "original.db"
+    replace(original, sound.data)
+    chance = random.Random(stride)
+    places = [place for entry in index_entries_of(original, index) for place in entry][::stride]
+    missed_places = []
+    for place in places:
+        report = await verify_file(tmp_path / "store.db", flipped(sound.data, place, chance.choice(BITS)))
+        if report.damage is None or not 1 <= report.damage.position <= len(sound.rows):
+            missed_places.append((place, report.damage))
+    assert len(places) > 20
+    assert missed_places == []
 
 
 @pytest.mark.parametrize("mask", [1, 1 << 4])

@@ -229,6 +229,10 @@ class LocalEventStore:
         cursor = _encode_list_cursor(page[-1]) if page else (after or _LIST_START)
         return AggregateList(page, cursor, at_end=len(found) <= limit)
 
+    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
+        """The first event of these positions that an index of the engine does not lead to, and by which field."""
+        return await self._engine.find_unindexed(first, last)
+
     async def storage_size_bytes(self) -> int:
         return await self._engine.storage_size_bytes()
 

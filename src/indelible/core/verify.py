@@ -3,6 +3,9 @@
 Works on any :class:`indelible.eventstore.EventStore`, so on a local store and on a server alike. It finds any change to
 a stored event, but not a log whose end was cut off or that was rewritten whole. To see those, note the head's position
 and hash somewhere else now and then, and compare.
+
+Of a local store it also checks that the engine's indexes lead to every event: a damaged index changes no event, but it
+would hide one from filters, conditions and the check for repeated ids.
 """
 
 import asyncio
@@ -10,6 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from indelible.core.store import LocalEventStore
 from indelible.errors import InternalError, StorageFailure
 from indelible.events import HASH_BEFORE_FIRST, event_hash, split_hashed_line
 from indelible.eventstore import EventStore, FeedPage
@@ -50,6 +54,8 @@ async def verify(store: EventStore, *, on_progress: Callable[[int, int], None] |
             problem = await pages.check_next(chain)
             if problem is not None:
                 damage = await _narrow_down(store, chain, first, head, problem)
+            elif isinstance(store, LocalEventStore):
+                damage = await _check_indexes(store, first, chain.position)
             if on_progress is not None:
                 on_progress(chain.position, head)
     finally:
@@ -142,6 +148,20 @@ async def _narrow_down(store: EventStore, chain: _Chain, first: int, head: int, 
         if alone is not None:
             return Damage(position, alone)
     return Damage(first, f"{problem} (only when read together with those after it, up to {last})")
+
+
+async def _check_indexes(store: LocalEventStore, first: int, last: int) -> Damage | None:
+    try:
+        found = await store.find_unindexed(first, last)
+    except StorageFailure as error:
+        if first < last:
+            middle = (first + last) // 2
+            return await _check_indexes(store, first, middle) or await _check_indexes(store, middle + 1, last)
+        return Damage(first, f"cannot be looked up, because an index is damaged: {error}")
+    if found is None:
+        return None
+    position, field = found
+    return Damage(position, f"is not found by its {field}, because an index is damaged")
 
 
 async def _check_alone(store: EventStore, chain: _Chain, position: int) -> str | None:

@@ -120,6 +120,12 @@ class StorageEngine(Protocol):
         UTF-8 bytes."""
         ...
 
+    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
+        """The first event of these positions that is not found by one of its fields, though it is there: an index is
+        damaged. Gives its position and the field. Engines that keep no index in a file, or that check it themselves,
+        answer None."""
+        ...
+
     async def storage_size_bytes(self) -> int:
         """What the store takes where it lives; 0 when that has no meaning."""
         ...

@@ -206,6 +206,9 @@ class MemoryEngine:
         )
         return tuple(_info(key, self._aggregates[key]) for key, _ in zip(wanted, range(limit), strict=False))
 
+    async def find_unindexed(self, first: int, last: int) -> None:
+        pass
+
     async def storage_size_bytes(self) -> int:
         return 0
 

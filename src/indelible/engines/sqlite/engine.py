@@ -282,6 +282,9 @@ class SqliteEngine:
     async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         return await self._read(reads.load_snapshot, key, at_version)
 
+    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
+        return await self._read(reads.find_unindexed, first, last)
+
     async def storage_size_bytes(self) -> int:
         files = (self._path, self._path.with_name(self._path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())

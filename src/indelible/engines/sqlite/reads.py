@@ -178,6 +178,11 @@ def _info(aggregate_type: str, aggregate_id: str, version: int, first_us: int, l
     return AggregateInfo(aggregate_type, aggregate_id, version, timestamp_from_us(first_us), timestamp_from_us(last_us))
 
 
+def find_unindexed(connection: apsw.Connection, first: int, last: int) -> tuple[int, str] | None:
+    rows = fetch(connection, statement("find_unindexed"), {"first": first, "last": last})
+    return rows[0] if rows else None
+
+
 def list_event_types(connection: apsw.Connection) -> tuple[EventTypeInfo, ...]:
     return tuple(EventTypeInfo(*row) for row in fetch(connection, statement("list_event_types")))
 
