@@ -62,7 +62,9 @@ async def test_one_failed_sync_is_enough(tmp_path: Path) -> None:
         await ledger.send(client, before)
         entry = ledger.open([AggregateAppend.of("order", "1", [NewEvent("Closed", 1)])], atomic=False)
         async with failing(server.pid, SYNC, path=wal_of(server), when="1"):
-            assert isinstance(await attempt(ledger, client, entry), OutcomeUnknown)
+            unknown = await attempt(ledger, client, entry)
+            assert isinstance(unknown, OutcomeUnknown)
+            assert "SQLITE_IOERR_FSYNC" in unknown.message
             assert isinstance(await attempt(ledger, client, entry), (ShuttingDown, Unavailable, OutcomeUnknown))
             assert await server.exit_code() == os.EX_IOERR
         await settle_after_restart(server, ledger)

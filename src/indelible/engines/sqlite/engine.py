@@ -229,7 +229,7 @@ class SqliteEngine:
         except apsw.Error as error:
             # A failed sync of the database file: nothing that was acknowledged is lost (it is in the log), and nothing
             # more may be written.
-            self._fail(StorageFailure(f"a checkpoint of {self._path} failed: {error}"))
+            self._fail(StorageFailure(f"a checkpoint of {self._path} failed: {_described(error)}"))
         finally:
             self._checkpointing = None
 
@@ -323,4 +323,10 @@ def _translated(error: apsw.Error, path: Path) -> StorageFailure | StorageFull:
         return StoreCorrupted(f"{path} is damaged: {error}")
     if isinstance(error, apsw.CantOpenError):
         return StorageFailure(f"cannot open {path}: {error}")
-    return StorageFailure(f"SQLite failed on {path}: {error}")
+    return StorageFailure(f"SQLite failed on {path}: {_described(error)}")
+
+
+def _described(error: apsw.Error) -> str:
+    """With SQLite's own name of what failed, such as SQLITE_IOERR_FSYNC: the message alone says "disk I/O error"."""
+    name = apsw.mapping_extended_result_codes.get(getattr(error, "extendedresult", 0))
+    return f"{error} ({name})" if name else str(error)
