@@ -2,7 +2,11 @@
 
 import json
 import logging
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -63,3 +67,16 @@ def test_console_is_for_people(capfd: pytest.CaptureFixture[str]):
     assert "an event's content" not in err
     assert "too quiet" not in err
     assert "a caller's mistake" not in err
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path):
+    command = [Path(sys.executable).with_name("indelible"), "serve", "--store", "memory:", "--http", "127.0.0.1:0"]
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=full, cwd=tmp_path, text=True)
+    assert server.stdout is not None
+    with server.stdout:
+        url = server.stdout.readline().removeprefix("API").strip()
+        with urllib.request.urlopen(f"{url}/head", timeout=20) as answer:
+            assert answer.read() == b'{"position":0,"cursor":"0"}'
+        server.terminate()
+        assert server.wait(timeout=30) == 0

@@ -1,8 +1,9 @@
 """The server's log: structured lines on standard error."""
 
+import contextlib
 import logging
 import sys
-from typing import Final
+from typing import Final, TextIO, cast
 
 import structlog
 
@@ -33,11 +34,24 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _StandardError())),
     )
     logging.basicConfig(handlers=[_IntoStructlog()], level=logging.WARNING, force=True)
     # uvicorn's warnings are about single callers' mistakes, which their answers name already.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+
+
+class _StandardError:
+    """Standard error as it is at the time. What it does not take is lost: a log that nobody reads any more, or a full
+    disk under it, must not keep the server from answering, nor from stopping when it must."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class _IntoStructlog(logging.Handler):
