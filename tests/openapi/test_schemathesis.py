@@ -18,7 +18,7 @@ from rest.calls import connected, serving_in_a_thread
 
 HERE = Path(__file__).parent
 EXAMPLES = int(os.environ.get("INDELIBLE_SCHEMATHESIS_EXAMPLES", "0"))
-TIMEOUT_S = 120 + 20 * EXAMPLES
+TIMEOUT_S = 600 + 20 * EXAMPLES
 
 
 @pytest.fixture
