@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 _INDELIBLE = str(Path(sys.executable).with_name("indelible"))
 
 
@@ -43,7 +44,7 @@ class ServerProcess:
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1"}
+                *command, stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1", "PYTHONFAULTHANDLER": "1"}
             )
 
     async def start(self) -> float:
@@ -54,7 +55,10 @@ class ServerProcess:
             while not await self._is_ready(session):
                 assert self._process is not None
                 assert self._process.returncode is None, f"the server did not start:\n{self.tail()}"
-                assert time.perf_counter() - started < START_TIMEOUT_S, f"the server is not ready:\n{self.tail()}"
+                if time.perf_counter() - started > START_TIMEOUT_S:
+                    self._process.send_signal(signal.SIGABRT)  # shows where each thread is
+                    await self._process.wait()
+                    raise AssertionError(f"the server is not ready:\n{self.tail()}")
                 await asyncio.sleep(0.01)
         return time.perf_counter() - started
 
