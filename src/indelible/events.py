@@ -92,6 +92,8 @@ def check_version(value: object, pointer: str, least: int = 1) -> int:
 
 def is_json(content_type: str) -> bool:
     """Whether a content type says that event_data is JSON and not opaque bytes."""
+    if content_type == JSON_CONTENT_TYPE:
+        return True
     media_type = content_type.partition(";")[0].lower()
     return media_type == JSON_CONTENT_TYPE or media_type.endswith("+json")
 
@@ -435,6 +437,9 @@ def timestamp_to_us(timestamp: datetime) -> int:
     return (timestamp - _EPOCH) // _MICROSECOND
 
 
+_USUAL_TAIL: Final = b',"tags":[],"content_type":"application/json"}'
+
+
 def unhashed_line(event: NewEvent, key: AggregateKey, version: int, position: int, timestamp: str) -> bytes:
     """The event's canonical encoding: its JSON line without ``hash``. Every engine renders events in this form,
     so anyone who has exported lines can check the hash chain with nothing but SHA-256."""
@@ -447,9 +452,12 @@ def unhashed_line(event: NewEvent, key: AggregateKey, version: int, position: in
         f'"aggregate_type":{_quote(key.aggregate_type)},"aggregate_id":{_quote(key.aggregate_id)},'
         f'"version":{version},"position":{position},"timestamp":"{timestamp}",'
     )
-    tags = ",".join(map(_quote, event.tags))
-    tail = f',"tags":[{tags}],"content_type":{_quote(event.content_type)}}}'
-    return b'%b"%b":%b,"metadata":%b%b' % (head.encode(), name, data, event.metadata_raw, tail.encode())
+    if not event.tags and event.content_type == JSON_CONTENT_TYPE:
+        tail = _USUAL_TAIL
+    else:
+        tags = ",".join(map(_quote, event.tags))
+        tail = f',"tags":[{tags}],"content_type":{_quote(event.content_type)}}}'.encode()
+    return b'%b"%b":%b,"metadata":%b%b' % (head.encode(), name, data, event.metadata_raw, tail)
 
 
 def recorded_line(event: RecordedEvent) -> bytes:

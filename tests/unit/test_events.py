@@ -250,7 +250,12 @@ class TestNewEvent:
 
 
 class TestLine:
-    @given(st.tuples(names, names, names), json_values, st.dictionaries(st.text(), json_values), st.lists(names))
+    @given(
+        st.tuples(names, names, names),
+        json_values,
+        st.dictionaries(st.text(), json_values),
+        st.lists(names, max_size=TAGS_PER_EVENT_MAX),
+    )
     def test_says_what_the_event_says(
         self, named: tuple[str, str, str], data: Any, metadata: dict[str, Any], tags: list[str]
     ) -> None:

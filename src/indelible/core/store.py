@@ -104,8 +104,10 @@ class LocalEventStore:
         expected_version: ExpectedVersion = "any",
     ) -> AppendResult:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        done = await self._submit(AppendRequest((append,)), atomic=False)
-        return done.results[0]
+        (outcome,) = await self.append_each((append,))
+        if isinstance(outcome, IndelibleError):
+            raise outcome
+        return outcome
 
     async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendResult | IndelibleError]:
         """Independent appends, all at once, without a task for each: one outcome an append, in their order."""
@@ -124,11 +126,8 @@ class LocalEventStore:
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
     ) -> AtomicAppendResult:
-        return await self._submit(AppendRequest(tuple(appends), condition), atomic=True)
-
-    async def _submit(self, request: AppendRequest, *, atomic: bool) -> AtomicAppendResult:
-        """Check a request, and wait until it is on stable storage."""
-        request.check(atomic=atomic)
+        request = AppendRequest(tuple(appends), condition)
+        request.check(atomic=True)
         if request.condition is not None:
             head = await self._engine.head()
             _check_not_past(request.condition.after, head.position, "/condition/after")

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 from typing import Final, TextIO, cast
 
@@ -9,6 +10,7 @@ import structlog
 
 from indelible.server.config import LogFormat, LogLevel
 
+_STANDARD_ERROR: Final = 2
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 # Without the values of variables: those hold callers' events.
@@ -23,7 +25,7 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
         exceptions = [structlog.processors.ExceptionRenderer(_to_dict)]
     else:
         renderer = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=os.isatty(_STANDARD_ERROR), exception_formatter=structlog.dev.plain_traceback
         )
         exceptions = []
     structlog.configure(
@@ -34,7 +36,7 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[log_level]),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _StandardError())),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
     )
     logging.basicConfig(handlers=[_IntoStructlog()], level=logging.WARNING, force=True)
     # uvicorn's warnings are about single callers' mistakes, which their answers name already.
@@ -42,16 +44,19 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
 
 
 class _StandardError:
-    """Standard error as it is at the time. What it does not take is lost: a log that nobody reads any more, or a full
-    disk under it, must not keep the server from answering, nor from stopping when it must."""
+    """Standard error, a line at a time. What it does not take is lost: a log that nobody reads any more, or a full
+    disk under it, must not keep the server from answering, nor from stopping when it must. No buffer, because what
+    stays in one raises again later, the last time when the interpreter exits."""
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(text)
+        if sys.__stderr__ is None:
+            # It was closed when Python started, so its descriptor may be somebody's socket now.
+            return
+        with contextlib.suppress(OSError):
+            os.write(_STANDARD_ERROR, text.encode("utf-8", "backslashreplace"))
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.flush()
+        pass
 
 
 class _IntoStructlog(logging.Handler):

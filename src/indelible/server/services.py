@@ -22,16 +22,10 @@ class Services:
         """None while the store takes appends."""
 
     async def append(self, append: AggregateAppend) -> AppendResult:
-        started = time.perf_counter()
-        try:
-            return await self.store.append(
-                append.key.aggregate_type,
-                append.key.aggregate_id,
-                append.events,
-                expected_version=append.expected_version,
-            )
-        finally:
-            self.metrics.on_append(time.perf_counter() - started)
+        (outcome,) = await self.append_each((append,))
+        if isinstance(outcome, IndelibleError):
+            raise outcome
+        return outcome
 
     async def append_atomic(self, request: AppendRequest) -> AtomicAppendResult:
         started = time.perf_counter()
