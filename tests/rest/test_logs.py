@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import urllib.request
@@ -71,8 +72,9 @@ def test_console_is_for_people(capfd: pytest.CaptureFixture[str]):
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path):
     command = [Path(sys.executable).with_name("indelible"), "serve", "--store", "memory:", "--http", "127.0.0.1:0"]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with Path("/dev/full").open("wb", buffering=0) as full:
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=full, cwd=tmp_path, text=True)
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=full, cwd=tmp_path, env=buffered, text=True)
     assert server.stdout is not None
     with server.stdout:
         url = server.stdout.readline().removeprefix("API").strip()
