@@ -53,7 +53,7 @@ def check_name(value: object, pointer: str, length_max: int = NAME_LENGTH_MAX) -
         raise InvalidRequest(f"must be 1 to {length_max} characters long, not {len(value)}", pointer=pointer)
     if not value.isprintable() and _NOT_IN_NAMES.search(value):
         raise InvalidRequest("must not contain control characters or surrogates", pointer=pointer)
-    return plain(value)
+    return value if type(value) is str else plain(value)
 
 
 def plain(value: T) -> T:

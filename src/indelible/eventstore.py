@@ -42,16 +42,16 @@ class AggregateAppend(msgspec.Struct, frozen=True):
     ) -> "AggregateAppend":
         return cls(AggregateKey(aggregate_type, aggregate_id), tuple(events), expected_version)
 
-    def check(self, pointer: str = "") -> None:
-        """Raises :class:`InvalidRequest` naming the first bad field, below ``pointer``."""
-        check_aggregate_type(self.key.aggregate_type, f"{pointer}/aggregate_type")
-        check_name(self.key.aggregate_id, f"{pointer}/aggregate_id")
-        check_expected_version(self.expected_version, f"{pointer}/expected_version")
+    def check(self) -> None:
+        """Raises :class:`InvalidRequest` naming the first bad field."""
+        check_aggregate_type(self.key.aggregate_type)
+        check_name(self.key.aggregate_id, "/aggregate_id")
+        check_expected_version(self.expected_version)
         if not self.events:
-            raise InvalidRequest("must hold at least one event", pointer=f"{pointer}/events")
+            raise InvalidRequest("must hold at least one event", pointer="/events")
         for i, event in enumerate(self.events):
             if not isinstance(event, NewEvent):
-                raise InvalidRequest("must be a NewEvent", pointer=f"{pointer}/events/{i}")
+                raise InvalidRequest("must be a NewEvent", pointer=f"/events/{i}")
 
 
 class AppendRequest(msgspec.Struct, frozen=True):
@@ -62,11 +62,18 @@ class AppendRequest(msgspec.Struct, frozen=True):
 
     @property
     def event_count(self) -> int:
-        return sum(len(append.events) for append in self.appends)
+        total = 0
+        for append in self.appends:
+            total += len(append.events)
+        return total
 
     @property
     def size_bytes(self) -> int:
-        return sum(event.size_bytes for append in self.appends for event in append.events)
+        total = 0
+        for append in self.appends:
+            for event in append.events:
+                total += event.size_bytes
+        return total
 
     def check(self, *, atomic: bool) -> None:
         """Raises :class:`InvalidRequest` naming the first bad field. ``atomic``: the caller gave a list of appends, so
@@ -74,7 +81,10 @@ class AppendRequest(msgspec.Struct, frozen=True):
         if not self.appends:
             raise InvalidRequest("must hold at least one append", pointer="/appends")
         for i, append in enumerate(self.appends):
-            append.check(f"/appends/{i}" if atomic else "")
+            try:
+                append.check()
+            except InvalidRequest as error:
+                raise error.under(f"/appends/{i}") if atomic else error from None
         if self.condition is not None:
             self.condition.check()
         if atomic or len(self.appends[0].events) > 1:

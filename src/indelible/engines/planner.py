@@ -125,6 +125,8 @@ class _Planner:
         return self._condition_failed(index, request) or self._store(request)
 
     def _replayed(self, request: AppendRequest) -> AppendOutcome | None:
+        if not any(map(self._knows_any, request.appends)):
+            return None
         placed: list[list[_Placed]] = []
         first_new: NewEvent | None = None
         first_known: NewEvent | None = None
@@ -140,11 +142,15 @@ class _Planner:
                     first_known = first_known or event
                     places.append(place)
             placed.append(places)
-        if first_known is None:
-            return None
-        if first_new is not None:
+        if first_new is not None and first_known is not None:
             return _id_conflict(first_known, "is stored already, but others of the same append are not")
         return _replay(request, placed)
+
+    def _knows_any(self, append: AggregateAppend) -> bool:
+        for event in append.events:
+            if event.event_id in self._planned_by_id or event.event_id in self._state.events:
+                return True
+        return False
 
     def _place(self, key: AggregateKey, event: NewEvent) -> "_Placed | EventIdConflict | None":
         """Where the event stands, None when it is new, a conflict when its id stands for something else."""
