@@ -40,8 +40,8 @@ async def kill_rounds(folder: Path, rounds: int, seed: int) -> Figures:
     server, ledger, chance = ServerProcess(folder / "store.db"), Ledger(), random.Random(seed)
     load = Load(ledger, seed=seed)
     for _ in range(rounds):
-        await _start(server, chance, figures)
         try:
+            await _start(server, chance, figures)
             async with AsyncClient(server.url, retry_total_s=0) as client:
                 await ledger.settle(client)
                 loading = asyncio.create_task(load.run(client))
@@ -67,8 +67,8 @@ async def _start(server: ServerProcess, chance: random.Random, figures: Figures)
 
 
 async def _check(server: ServerProcess, ledger: Ledger, figures: Figures) -> None:
-    figures.start_max_s = max(figures.start_max_s, await server.start())
     try:
+        figures.start_max_s = max(figures.start_max_s, await server.start())
         async with AsyncClient(server.url, retry_total_s=0) as client:
             await ledger.settle(client)
             figures.events = await ledger.check(client)

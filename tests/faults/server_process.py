@@ -95,8 +95,8 @@ async def server_process(
 ) -> AsyncIterator[ServerProcess]:
     """A server that has started; killed at the end unless it has stopped. Its log is beside the database."""
     server = ServerProcess(database, log=log, flags=flags)
-    await server.start()
     try:
+        await server.start()
         yield server
     finally:
         await server.kill()
