@@ -132,7 +132,12 @@ def _plan_walk(connection: apsw.Connection, item: QueryItem, wanted: Range) -> _
         rarest = min(counts, key=lambda entry: entry[0])
     tag = rarest[1] if rarest is not None else next(iter(item.tags), None)
     others = [other for other in item.tags if other != tag]
-    values = {"event_types": types, "other_tags": _json(others) if others else None}
+    # One other tag is the usual case, and cheaper to look up by itself than as a list.
+    values = {
+        "event_types": types,
+        "other_tag": others[0] if others else None,
+        "more_tags": _json(others[1:]) if len(others) > 1 else None,
+    }
     if tag is None:
         return _Walk(directed("candidates_by_type", wanted.direction), values, bool(others))
     filters = bool(others) or types is not None

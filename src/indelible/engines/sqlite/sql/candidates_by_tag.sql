@@ -4,8 +4,11 @@ SELECT json_group_array(position) FILTER (WHERE matches), count(*), $last(positi
 FROM (
     SELECT position, (
         (:event_types IS NULL OR event_type IN (SELECT value FROM json_each(:event_types)))
-        AND (:other_tags IS NULL OR NOT EXISTS (
-            SELECT 1 FROM json_each(:other_tags) AS wanted
+        AND (:other_tag IS NULL OR EXISTS (
+            SELECT 1 FROM event_tags AS other WHERE other.tag = :other_tag AND other.position = entry.position
+        ))
+        AND (:more_tags IS NULL OR NOT EXISTS (
+            SELECT 1 FROM json_each(:more_tags) AS wanted
             WHERE NOT EXISTS (
                 SELECT 1 FROM event_tags AS other WHERE other.tag = wanted.value AND other.position = entry.position
             )

@@ -19,12 +19,15 @@ WITH RECURSIVE walk (position, event_type) AS (
 SELECT json_group_array(position) FILTER (WHERE matches), count(*), $last(position)
 FROM (
     SELECT position, (
-        :other_tags IS NULL OR NOT EXISTS (
-            SELECT 1 FROM json_each(:other_tags) AS wanted
+        (:other_tag IS NULL OR EXISTS (
+            SELECT 1 FROM event_tags AS other WHERE other.tag = :other_tag AND other.position = walk.position
+        ))
+        AND (:more_tags IS NULL OR NOT EXISTS (
+            SELECT 1 FROM json_each(:more_tags) AS wanted
             WHERE NOT EXISTS (
                 SELECT 1 FROM event_tags AS other WHERE other.tag = wanted.value AND other.position = walk.position
             )
-        )
+        ))
     ) AS matches
     FROM walk WHERE position IS NOT NULL
 )
