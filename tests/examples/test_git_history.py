@@ -125,7 +125,7 @@ def test_a_killed_import_goes_on_where_it_stopped(small: Path, url: str, server_
             process.kill()
             rounds += process.wait() == -signal.SIGKILL
     assert rounds > 0
-    assert b"0 were there before" not in printed("import", small, "--url", server_url)
+    assert b" 0 were there before" not in printed("import", small, "--url", server_url)
     assert head(server_url) == whole
     assert_same_trees(small, server_url, chain(small)[::25])
 

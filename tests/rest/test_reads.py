@@ -126,7 +126,7 @@ def test_negotiation(api: Api, path: str, accept: str, content_type: str):
     assert api.get("/v1/events", accept=accept).headers["content-type"] == content_type
 
 
-def test_a_media_type_that_is_not_offered(unchanged: Api, path: str):
+def test_a_media_type_that_is_not_offered(path: str, unchanged: Api):
     for target in (f"{path}/events", "/v1/events"):
         offered = unchanged.get(target, accept="text/html").problem(406, "not_acceptable")["offered"]
         assert offered == ["application/json", NDJSON]
