@@ -79,7 +79,7 @@ PAGE_EVENTS_MAX: Final = 1_000
 PAGE_SIZE_BYTES_MAX: Final = 1024 * 1024
 """A page ends early, with at least one event, once its payloads reach this; a page is held in memory whole."""
 
-PAGE_SCAN_EVENTS_MAX: Final = 5_000
+PAGE_SCAN_EVENTS_MAX: Final = 3_000
 """Index entries that one filtered page may look at. A page that finds nothing within it comes back short or empty,
 with a cursor further on and at_end false, so a rare combination of filters can never make one read slow."""
 
