@@ -26,7 +26,7 @@ class PlannedEngine(MemoryEngine):
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         decided = plan(batch, await self._state(batch), now_us=self._clock_us())
         for planned in decided.events:
-            stored = self._store(planned.key, planned.event, decided.head.timestamp_us)
+            stored = self._store(planned.key, planned.event, planned.timestamp_us)
             assert (stored.event.version, stored.event.position) == (planned.version, planned.position)
             assert stored.event.hash == planned.hash.hex()
         assert await self.head() == decided.head

@@ -27,11 +27,12 @@ from indelible.json_text import json_equal
 
 
 class PlannedEvent(msgspec.Struct, frozen=True):
-    """One event that is to be written, with all that the store adds to it but the timestamp, which the batch shares."""
+    """One event that is to be written, with all that the store adds to it."""
 
     key: AggregateKey
     version: int
     position: int
+    timestamp_us: int
     event: NewEvent
     hash: bytes
 
@@ -201,7 +202,7 @@ class _Planner:
             self._position += 1
             unhashed = unhashed_line(event, key, version, self._position, self._timestamp)
             self._hash = event_hash(self._hash, unhashed)
-            planned = PlannedEvent(key, version, self._position, event, self._hash)
+            planned = PlannedEvent(key, version, self._position, self._timestamp_us, event, self._hash)
             self._events.append(planned)
             self._planned_by_id[event.event_id] = planned
             appended.append(AppendedEvent(event.event_id, version, self._position))

@@ -148,7 +148,7 @@ class SqliteEngine:
         for number, chunk in enumerate(chunks(decided.events, INSERT_EVENTS_AT_ONCE)):
             if number:
                 await asyncio.sleep(0)
-            writer.insert(chunk, decided.head.timestamp_us)
+            writer.insert(chunk)
         writer.finish()
         await self._commit(writer)
         return decided

@@ -71,13 +71,13 @@ class Writer:
         self._pending = _Pending()
         return plan(batch, self._stored_state(batch), now_us)
 
-    def insert(self, events: Sequence[PlannedEvent], timestamp_us: int) -> None:
+    def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
         pending = self._require_pending()
         rows, tag_rows = [], []
         for planned in events:
             event_type = self._event_type_id(planned)
-            rows.append(_event_row(planned, self._aggregate_id(planned.key), event_type, timestamp_us))
+            rows.append(_event_row(planned, self._aggregate_id(planned.key), event_type))
             tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
             pending.events[event_type] += 1
             pending.versions[planned.key] = planned.version
@@ -238,7 +238,7 @@ class _Pending:
         self.aggregates_of_type: Counter[int] = Counter()
 
 
-def _event_row(planned: PlannedEvent, aggregate: int, event_type: int, timestamp_us: int) -> tuple[object, ...]:
+def _event_row(planned: PlannedEvent, aggregate: int, event_type: int) -> tuple[object, ...]:
     event = planned.event
     data, data_base64 = (
         (event.event_data_raw.decode(), None)
@@ -251,7 +251,7 @@ def _event_row(planned: PlannedEvent, aggregate: int, event_type: int, timestamp
         planned.version,
         event_type,
         event.event_id.bytes,
-        timestamp_us,
+        planned.timestamp_us,
         data,
         data_base64,
         None if event.metadata_raw == b"{}" else event.metadata_raw.decode(),
