@@ -16,6 +16,7 @@ from indelible.cli.commands import (
     feed,
     import_events,
     info,
+    init,
     read,
     serve,
     snapshot,
@@ -76,6 +77,7 @@ def indelible(
 
 
 app.command()(serve.serve)
+app.command()(init.init)
 app.command()(append.append)
 app.command()(read.read)
 app.command()(feed.feed)

@@ -75,6 +75,11 @@ class LocalEventStore:
         return self._engine.capabilities
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever runs the store should know; a sentence each. Complete once the store is open."""
+        return self._engine.warnings
+
+    @property
     def queue_depth(self) -> int:
         """Appends that wait for a commit to begin."""
         return self._queue.depth

@@ -19,7 +19,7 @@ What an engine must keep, and the conformance suite checks:
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -151,6 +151,27 @@ class SnapshotStorage(Protocol):
 
     async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         """The newest, not above ``at_version`` if given."""
+        ...
+
+
+class InitReport(msgspec.Struct, frozen=True):
+    """What preparing a storage did."""
+
+    steps: tuple[str, ...]
+    """Steps of the schema that were done now, such as "0001 pre"; none when all were done before."""
+    runtime_role: str | None = None
+    """The role that now has just the rights that a server needs."""
+    is_role_new: bool = False
+
+
+@runtime_checkable
+class ManagedStorage(Protocol):
+    """A storage that somebody administers, with other rights than those who use it. On an engine that is not open."""
+
+    async def init(self, *, runtime_role: str | None, password: str | None, post_deploy: bool) -> InitReport:
+        """Make the storage or bring it to the newest schema; with ``post_deploy`` also take away what only older
+        programs need. ``runtime_role`` is made if there is none, with ``password`` if one is given, and gets what a
+        server needs. May be repeated. Raises ``Unavailable``, ``StorageFailure``, ``InvalidRequest``."""
         ...
 
 
