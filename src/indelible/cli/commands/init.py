@@ -17,9 +17,7 @@ Store = Annotated[
 ]
 RuntimeRole = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME", help="A database role for servers; made if there is none, and given the least rights."
-    ),
+    typer.Option(metavar="NAME", help="A database role for servers; made if there is none, with the least rights."),
 ]
 PostDeploy = Annotated[
     bool, typer.Option("--post-deploy", help="Also do the steps for which no server of an older version may be left.")
@@ -58,10 +56,8 @@ async def _init(url: str, runtime_role: str | None, *, post_deploy: bool, json: 
     if json:
         print_json(report)
         return
-    fields: list[tuple[str, object]] = [
-        ("store", shown_url(url)),
-        ("steps", ", ".join(report.steps) or "none were missing"),
-    ]
+    steps = ", ".join(report.steps) or "none were missing"
+    fields: list[tuple[str, object]] = [("store", shown_url(url)), ("steps", steps)]
     if report.runtime_role is not None:
         fields.append(("role", f"{report.runtime_role} ({'made' if report.is_role_new else 'was there'})"))
     print_fields(fields)
