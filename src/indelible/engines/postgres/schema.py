@@ -76,7 +76,7 @@ def check_fits(done: Done | None, steps: Sequence[Migration], schema: str) -> No
     if done is None or done.pre < own:
         has = "holds no store" if done is None else f"has schema version {done.pre}, not {own}"
         raise InvalidRequest(
-            f'the schema "{schema}" {has}, and this role may not change that; run "indelible init" with a role that may',
+            f'the schema "{schema}" {has}, and this role may not change that; use one that may for "indelible init"',
             pointer="/store",
         )
     if done.post > own:
