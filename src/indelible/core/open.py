@@ -15,10 +15,11 @@ def open_local_store(url: str, *, read_only: bool = False, **hooks: Any) -> Loca
     ``memory:`` is a new, empty store. ``sqlite:PATH`` is the database file PATH; it is created when it does not exist,
     unless ``read_only``. ``hooks`` go to :class:`LocalEventStore`. Raises :class:`InvalidRequest` for another URL.
     """
-    return LocalEventStore(_engine(url, read_only), **hooks)
+    return LocalEventStore(make_engine(url, read_only=read_only), **hooks)
 
 
-def _engine(url: str, read_only: bool) -> Engine:
+def make_engine(url: str, *, read_only: bool = False) -> Engine:
+    """The engine of :func:`open_local_store`, not opened yet."""
     scheme, _, rest = url.partition(":")
     opener = _ENGINES.get(scheme)
     if opener is None:
