@@ -92,7 +92,7 @@ DATABASE_LOCK_TIMEOUT_S: Final = 8
 DATABASE_IDLE_TIMEOUT_S: Final = 5
 """How long the database lets a writer hold the log's end without a word: a frozen server must not stop the others."""
 
-DATABASE_READERS_MAX: Final = 8
+DATABASE_READERS_MAX: Final = 4
 """Connections for reads of one server; PostgreSQL's usual 100 then serve several servers."""
 
 PARTITION_POSITIONS: Final = 10_000_000

@@ -95,14 +95,13 @@ async def migrate(
         done = await read_done(connection, schema)
         if done is None:
             await _check_empty(connection, schema)
-            await connection.execute(in_schema("CREATE SCHEMA IF NOT EXISTS {schema}", schema))
-            await connection.execute(in_schema(text_of("migrations", "versions"), schema))
+            await connection.execute(in_schema(text_of("migrations", "versions"), schema), prepare=False)
         reached = done or Done(0, 0)
         missing = [one for one in steps if one.step in wanted and one.version > getattr(reached, one.step)]
         for one in missing:
             await connection.execute(in_schema(one.sql, schema), prepare=False)
-            sql = in_schema("INSERT INTO {schema}.schema_steps (version, step) VALUES (%s, %s)", schema)
-            await connection.execute(sql, (one.version, one.step))
+            done_sql = in_schema(text_of("migrations", "done"), schema)
+            await connection.execute(done_sql, {"version": one.version, "step": one.step})
     return missing
 
 
