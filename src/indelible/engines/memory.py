@@ -44,7 +44,7 @@ class _Stored(msgspec.Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        return len(self.event.event_data_bytes) + len(bytes(self.event.metadata_raw))
+        return self.event.size_bytes
 
 
 class MemoryEngine:

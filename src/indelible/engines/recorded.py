@@ -1,7 +1,7 @@
 """Decides whether recorded events continue a log exactly as they are. Pure; every engine asks it.
 
-The engine looks up what the events touch, as it does for a batch (:class:`StoredState`), asks :func:`plan_recorded`, and
-writes the planned events.
+The engine looks up what the events touch, as it does for a batch (:class:`StoredState`), asks :func:`plan_recorded`,
+and writes the planned events.
 """
 
 from collections.abc import Sequence
