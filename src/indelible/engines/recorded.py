@@ -5,6 +5,7 @@ and writes the planned events.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NoReturn
 
 from indelible.engines.engine import LogHead
@@ -17,6 +18,7 @@ from indelible.events import (
     event_hash,
     format_timestamp,
     is_json,
+    timestamp_from_us,
     timestamp_to_us,
     unhashed_line,
 )
@@ -37,9 +39,17 @@ class _Log:
     """The log as it will be."""
 
     def __init__(self, state: StoredState) -> None:
-        self.head = state.head
+        self._position = state.head.position
+        self._hash = state.head.hash
+        self._timestamp = timestamp_from_us(state.head.timestamp_us)
+        self._timestamp_us = state.head.timestamp_us
+        self._timestamp_text = format_timestamp(state.head.timestamp_us)
         self._versions = dict(state.versions)
         self._ids = set(state.events)
+
+    @property
+    def head(self) -> LogHead:
+        return LogHead(self._position, self._timestamp_us, self._hash)
 
     def add(self, index: int, event: RecordedEvent) -> PlannedEvent:
         try:
@@ -49,7 +59,7 @@ class _Log:
             raise type(error)(error.message, **fields) from None
 
     def _add(self, event: RecordedEvent) -> PlannedEvent:
-        position = self.head.position + 1
+        position = self._position + 1
         if event.position != position:
             _refuse("position", f"is {event.position}, but the log goes on at position {position}")
         # Made anew, so that it is checked as every event is, and rendered in the one canonical form: what was not in
@@ -58,41 +68,43 @@ class _Log:
         version = self._versions.get(key, 0) + 1
         if event.version != version:
             _refuse("version", f"is {event.version}, but {key.stream} goes on at version {version}")
-        if event.event_id in self._ids:
+        if new.event_id in self._ids:
             _refuse("event_id", f"{event.event_id} is stored already")
-        timestamp_us = self._checked_timestamp_us(event)
-        unhashed = unhashed_line(new, key, version, position, format_timestamp(timestamp_us))
-        digest = event_hash(self.head.hash, unhashed)
+        if event.timestamp != self._timestamp:
+            self._advance_to(event.timestamp)
+        digest = event_hash(self._hash, unhashed_line(new, key, version, position, self._timestamp_text))
         if event.hash != digest.hex():
             _refuse("hash", f"is {event.hash}, but the event and the hash before it give {digest.hex()}")
-        self.head = LogHead(position, timestamp_us, digest)
-        self._versions[key] = version
-        self._ids.add(event.event_id)
-        return PlannedEvent(key, version, position, timestamp_us, new, digest)
+        self._position, self._hash, self._versions[key] = position, digest, version
+        self._ids.add(new.event_id)
+        return PlannedEvent(key, version, position, self._timestamp_us, new, digest)
 
-    def _checked_timestamp_us(self, event: RecordedEvent) -> int:
-        if event.timestamp.tzinfo is None:
+    def _advance_to(self, timestamp: datetime) -> None:
+        if timestamp.tzinfo is None:
             _refuse("timestamp", "has no time zone")
-        timestamp_us = timestamp_to_us(event.timestamp)
-        if timestamp_us < self.head.timestamp_us:
-            before = format_timestamp(self.head.timestamp_us)
-            _refuse("timestamp", f"is {format_timestamp(timestamp_us)}, earlier than {before} of the event before it")
-        return timestamp_us
+        timestamp_us = timestamp_to_us(timestamp)
+        text = format_timestamp(timestamp_us)
+        if timestamp_us < self._timestamp_us:
+            _refuse("timestamp", f"is {text}, earlier than {self._timestamp_text} of the event before it")
+        self._timestamp, self._timestamp_us, self._timestamp_text = timestamp, timestamp_us, text
 
 
 def _made_anew(event: RecordedEvent) -> NewEvent:
     try:
-        event_data = event.event_data_raw if is_json(event.content_type) else event.event_data_bytes
+        if not is_json(event.content_type):
+            return NewEvent(
+                event.event_type, event.event_data_bytes, event_id=event.event_id, metadata=event.metadata_raw,
+                tags=event.tags, content_type=event.content_type,
+            )  # fmt: skip
+        # Decoding a line has seen to its being strict JSON, but not to the UTF-8 within strings.
+        bytes(event.event_data_raw).decode()
+        bytes(event.metadata_raw).decode()
+        return NewEvent.from_strict_json(
+            event.event_type, event.event_data_raw, event_id=event.event_id, metadata=event.metadata_raw,
+            tags=event.tags, content_type=event.content_type,
+        )  # fmt: skip
     except ValueError as error:
-        raise InvalidRequest(f"is not base64: {error}", pointer="/event_data_base64") from None
-    return NewEvent(
-        event.event_type,
-        event_data,
-        event_id=event.event_id,
-        metadata=event.metadata_raw,
-        tags=event.tags,
-        content_type=event.content_type,
-    )
+        raise InvalidRequest(f"is not JSON in UTF-8, or not base64: {error}", pointer="/event_data") from None
 
 
 def _refuse(field: str, reason: str) -> NoReturn:
