@@ -1,5 +1,7 @@
 """indelible copy"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -44,47 +46,61 @@ async def _copy(source_url: str, destination_url: str, json: bool) -> None:
     if source_url == destination_url:
         raise InvalidRequest("is the same store as --from", pointer="/to")
     try:
-        # The source first: when it is not there, no destination comes into being.
-        async with _source(source_url) as source, _destination(destination_url) as destination:
-            with progress("copying") as advance:
-                report = await copy_log(source, destination, on_progress=advance)
-            with progress("verifying") as advance:
-                await verify_copy(destination, report, on_progress=advance)
+        async with _source(source_url) as source:
+            # When it is not there, no destination comes into being.
+            await source.head()
+            async with _destination(destination_url) as destination:
+                report = await _copy_and_verify(source, destination)
     except StoreCorrupted as error:
         print_error(error, as_json=json)
         raise typer.Exit(DAMAGED) from None
     _print(report, json)
 
 
-def _source(url: str) -> EventStore:
-    if not _is_server(url):
-        return _local_store(url, "/from", read_only=True)
-    from indelible.client.async_client import AsyncClient
+async def _copy_and_verify(source: EventStore, destination: LocalEventStore) -> CopyReport:
+    with progress("copying") as advance:
+        report = await copy_log(source, destination, on_progress=advance)
+    with progress("verifying") as advance:
+        await verify_copy(destination, report, on_progress=advance)
+    return report
 
-    return AsyncClient(url, retry_total_s=10)
+
+def _source(url: str) -> EventStore:
+    with _naming("/from"):
+        if not _is_server(url):
+            return _local_store(url, read_only=True)
+        from indelible.client.async_client import AsyncClient
+
+        return AsyncClient(url, retry_total_s=10)
 
 
 def _destination(url: str) -> LocalEventStore:
-    if _is_server(url):
-        raise InvalidRequest(
-            "must be a local store: servers give events positions and timestamps of their own. Stop the server, and "
-            "name its store",
-            pointer="/to",
-        )
-    return _local_store(url, "/to", read_only=False)
+    with _naming("/to"):
+        if _is_server(url):
+            raise InvalidRequest(
+                "must be a local store: a server gives events positions and timestamps of its own. Stop it, and name "
+                "its store"
+            )
+        return _local_store(url, read_only=False)
+
+
+@contextmanager
+def _naming(pointer: str) -> Iterator[None]:
+    """Errors name the option, and not what the URL is called elsewhere."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message, pointer=pointer) from None
 
 
 def _is_server(url: str) -> bool:
     return url.partition(":")[0].lower() in {"http", "https"}
 
 
-def _local_store(url: str, pointer: str, *, read_only: bool) -> LocalEventStore:
+def _local_store(url: str, *, read_only: bool) -> LocalEventStore:
     if url == "memory:":
-        raise InvalidRequest("memory: is empty when the command begins, and gone when it ends", pointer=pointer)
-    try:
-        return open_local_store(url, read_only=read_only)
-    except InvalidRequest as error:
-        raise InvalidRequest(error.message, pointer=pointer) from None
+        raise InvalidRequest("memory: is empty when the command begins, and gone when it ends")
+    return open_local_store(url, read_only=read_only)
 
 
 def _print(report: CopyReport, json: bool) -> None:
