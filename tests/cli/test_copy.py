@@ -67,7 +67,7 @@ def test_a_copy_from_a_server_and_beside_one(tmp_path: Path) -> None:
         locked = indelible("copy", "--from", "sqlite:beside.db", "--to", "sqlite:x.db", cwd=tmp_path)
         assert locked.code == 75
         refused = indelible("copy", "--from", "sqlite:beside.db", "--to", url, cwd=tmp_path)
-        assert (refused.code, "to: must be a local store" in refused.err) == (2, True)
+        assert (refused.code, "to: must be a store, not a server" in refused.err) == (2, True)
     exported = indelible("export", "-", "--store", "sqlite:through.db", cwd=tmp_path)
     assert exported == indelible("export", "-", *STORE, cwd=tmp_path)
 

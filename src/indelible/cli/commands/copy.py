@@ -19,9 +19,9 @@ from indelible.eventstore import EventStore
 
 _From = Annotated[
     str,
-    typer.Option("--from", metavar="URL", help="A server, or a local store; a server may have it open meanwhile."),
+    typer.Option("--from", metavar="URL", help="A server's URL, or a store's; a server may have it open meanwhile."),
 ]
-_To = Annotated[str, typer.Option("--to", metavar="URL", help="A local store; it comes into being if it is not there.")]
+_To = Annotated[str, typer.Option("--to", metavar="URL", help="A store's URL; no server may have it open.")]
 
 
 def copy(*, source: _From, destination: _To, json: Json = False) -> None:
@@ -78,8 +78,8 @@ def _destination(url: str) -> LocalEventStore:
     with _naming("/to"):
         if _is_server(url):
             raise InvalidRequest(
-                "must be a local store: a server gives events positions and timestamps of its own. Stop it, and name "
-                "its store"
+                "must be a store, not a server, which gives events positions and timestamps of its own. Stop it, and "
+                "name its store"
             )
         return _local_store(url, read_only=False)
 
