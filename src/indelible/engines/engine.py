@@ -8,6 +8,8 @@ What an engine must keep, and the conformance suite checks:
 - :meth:`StorageEngine.append` is one transaction and one sync to stable storage for the whole batch; it returns after
   that. Calls do not overlap (the append queue sees to it). The outcome of each request is its own: a conflict of one
   changes nothing for the others. Requests of a batch take effect in their order.
+- :meth:`StorageEngine.append_recorded` is the same for events that have all that a store adds already. It may be called
+  beside ``append``; the engine keeps its writes apart.
 - Positions are 1, 2, 3 … without gaps, in commit order; versions are 1, 2, 3 … in each aggregate. Timestamps never
   decrease as positions grow.
 - A read that starts after an append returned sees its events. No read sees a part of a batch.
@@ -25,7 +27,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.errors import IndelibleError, StorageFailure
-from indelible.events import AggregateKey, Snapshot
+from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
 from indelible.queries import Direction, EventQuery
 
@@ -89,6 +91,14 @@ class StorageEngine(Protocol):
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Store a batch; one outcome for each request, in their order."""
+        ...
+
+    async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
+        """Store events of another store exactly as they are: position, version, timestamp and hash included.
+
+        All are stored, or none: raises ``InvalidRequest`` when they do not continue the log, as
+        :func:`indelible.engines.recorded.plan_recorded` decides. The same promises on errors as :meth:`append`.
+        """
         ...
 
     async def head(self) -> LogHead: ...

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from indelible.engines.engine import AppendOutcome, Capabilities, InitReport, Lines, LogHead
+from indelible.engines.planner import Plan
 from indelible.engines.postgres import roles, schema
 from indelible.engines.postgres.address import Address, parse_address
 from indelible.engines.postgres.appender import Appender
@@ -24,8 +25,10 @@ from indelible.engines.postgres.partitions import Partitions
 from indelible.engines.postgres.readers import Readers
 from indelible.engines.postgres.reads import Reads
 from indelible.engines.postgres.statements import Statements
+from indelible.engines.postgres.wanted import Batch, Recorded
+from indelible.engines.postgres.writer import Wanted
 from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, StorageFailure, StoreCorrupted
-from indelible.events import AggregateKey, Snapshot
+from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
 from indelible.queries import Direction, EventQuery
@@ -160,16 +163,23 @@ class PostgresEngine:
     # --- Writing -----------------------------------------------------------------------------------------------------
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        return (await self._append(Batch(batch))).outcomes
+
+    async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
+        if events:
+            await self._append(Recorded(events))
+
+    async def _append(self, wanted: Wanted) -> Plan:
         async with self._writing:
             appender = self._require_appender()
             try:
-                decided = await appender.append(batch)
+                decided = await appender.append(wanted)
             except StorageFailure as failure:
                 self._fail(failure)
                 raise
         if decided.events:
             self._moved(decided.head.position)
-        return decided.outcomes
+        return decided
 
     def _moved(self, head: int) -> None:
         self._watch.moved(head)
