@@ -59,28 +59,22 @@ async def spawn(job: Job) -> asyncio.subprocess.Process:
 async def _load(job: LoadJob, write: Callable[[Operation], None]) -> None:
     board = Board()
     async with AsyncExitStack() as stack:
-        clients = [
+        groups = [
             [await stack.enter_async_context(_client(url)) for url in job.urls]
             for _ in range(0, len(job.writers), WRITERS_A_CLIENT)
         ]
 
-        def doors(name: str, number: int) -> list[Recorder]:
-            group = clients[number % len(clients)]
-            return [Recorder(client, f"{name} at {server}", write) for server, client in enumerate(group)]
+        def at_doors(kind: str, number: int) -> tuple[Scene, Board, list[Recorder], random.Random]:
+            name, clients = f"{job.name}.{kind}{number}", groups[number % len(groups)]
+            doors = [Recorder(client, f"{name} at {server}", write) for server, client in enumerate(clients)]
+            return job.scene, board, doors, random.Random(f"{job.seed}/{name}")
 
-        def chance(kind: int, number: int) -> random.Random:
-            return random.Random(f"{job.seed}/{job.name}/{kind}/{number}")
-
-        tasks = [
-            Writer(
-                job.scene, board, doors(f"{job.name}.w{n}", n), chance(0, n), name=f"{job.name}.{n}", home=home
-            ).run()
-            for n, home in enumerate(job.writers)
+        running = [
+            Writer(*at_doors("w", number), name=f"{job.name}.{number}", home=home).run()
+            for number, home in enumerate(job.writers)
         ]
-        tasks += [
-            Reader(job.scene, board, doors(f"{job.name}.r{n}", n), chance(1, n)).run() for n in range(job.readers)
-        ]
-        await asyncio.gather(*tasks)
+        running += [Reader(*at_doors("r", number)).run() for number in range(job.readers)]
+        await asyncio.gather(*running)
 
 
 async def _follow(job: FollowJob, write: Callable[[Operation], None]) -> None:
