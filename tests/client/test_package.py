@@ -46,7 +46,17 @@ except Unavailable:
     pass
 """
     loaded = _loaded_by(program)
-    server = {"starlette", "uvicorn", "uvloop", "apsw", "prometheus_client", "structlog", "typer", "hypothesis"}
+    server = {
+        "starlette",
+        "uvicorn",
+        "uvloop",
+        "apsw",
+        "psycopg",
+        "prometheus_client",
+        "structlog",
+        "typer",
+        "hypothesis",
+    }
     assert loaded & server == set()
     assert not any(name.startswith(("indelible.server", "indelible.engines", "indelible.core")) for name in loaded)
     assert ("aiohttp" in loaded) == ("with" in use)
@@ -54,4 +64,4 @@ except Unavailable:
 
 def test_a_client_in_memory_loads_no_http_and_no_database():
     loaded = _loaded_by("from indelible import Client\nwith Client('memory:') as client: client.head()")
-    assert loaded & {"aiohttp", "apsw", "starlette", "uvicorn"} == set()
+    assert loaded & {"aiohttp", "apsw", "psycopg", "starlette", "uvicorn"} == set()

@@ -11,6 +11,7 @@ from house.source import ROOT, committed_files
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 DEPENDENCIES = PROJECT["project"]["dependencies"]
+EXTRAS = [text for extra in PROJECT["project"]["optional-dependencies"].values() for text in extra]
 GROUPS = PROJECT["dependency-groups"]
 # Written in pieces, so that this file does not find itself.
 REGISTRIES = re.compile(r"pypi\.(?:org)|python" + r"hosted\.org|deb\.debian\." + r"org|npm" + r"js\.(?:com|org)")
@@ -23,7 +24,7 @@ def _locked(name: str) -> dict[str, str]:
     return {canonicalize_name(package): version for package, version in pinned}
 
 
-@pytest.mark.parametrize("text", [*DEPENDENCIES, *GROUPS["dev"], *GROUPS["build"]])
+@pytest.mark.parametrize("text", [*DEPENDENCIES, *EXTRAS, *GROUPS["dev"], *GROUPS["build"]])
 def test_every_dependency_has_a_lower_bound(text: str):
     operators = {specifier.operator for specifier in Requirement(text).specifier}
     assert operators & {">=", "==", "~="}, text
@@ -31,7 +32,11 @@ def test_every_dependency_has_a_lower_bound(text: str):
 
 @pytest.mark.parametrize(
     ("lock", "wanted"),
-    [("runtime.txt", DEPENDENCIES), ("dev.txt", [*DEPENDENCIES, *GROUPS["dev"]]), ("build.txt", GROUPS["build"])],
+    [
+        ("runtime.txt", DEPENDENCIES),
+        ("dev.txt", [*DEPENDENCIES, *EXTRAS, *GROUPS["dev"]]),
+        ("build.txt", GROUPS["build"]),
+    ],
 )
 def test_the_lock_files_fit_the_project(lock: str, wanted: list[str]):
     locked = _locked(lock)
@@ -44,6 +49,11 @@ def test_the_lock_files_fit_the_project(lock: str, wanted: list[str]):
 def test_development_uses_the_versions_that_run():
     runtime, dev = _locked("runtime.txt"), _locked("dev.txt")
     assert {name: dev.get(name) for name in runtime} == runtime
+
+
+@pytest.mark.parametrize("text", EXTRAS)
+def test_what_only_an_extra_brings_is_not_installed_to_run(text: str):
+    assert canonicalize_name(Requirement(text).name) not in _locked("runtime.txt")
 
 
 def test_no_file_names_a_package_registry():

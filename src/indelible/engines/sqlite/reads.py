@@ -7,7 +7,8 @@ import apsw
 import msgspec
 
 from indelible.engines.engine import Lines, LogHead
-from indelible.engines.sqlite.feed import Range, find_positions, time_window
+from indelible.engines.feed_walk import Range
+from indelible.engines.sqlite.feed import search, time_window
 from indelible.engines.sqlite.statements import directed, fetch, statement
 from indelible.errors import StoreCorrupted
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
@@ -144,7 +145,7 @@ def _unfiltered_page(connection: apsw.Connection, wanted: Range, limit: int) -> 
 
 
 def _filtered_page(connection: apsw.Connection, query: EventQuery, wanted: Range, until: int, limit: int) -> Lines:
-    found = find_positions(connection, query.items, wanted, limit, PAGE_SCAN_EVENTS_MAX)
+    found = search(connection, query.items, wanted, limit, PAGE_SCAN_EVENTS_MAX)
     reached, at_end = (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
     if not found.positions:
         return Lines(b"", 0, reached, at_end)

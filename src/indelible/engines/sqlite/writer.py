@@ -15,10 +15,11 @@ import apsw
 import msgspec
 
 from indelible.engines.engine import LogHead
+from indelible.engines.feed_walk import Range
 from indelible.engines.planner import Plan, PlannedEvent, StoredState, plan
 from indelible.engines.sqlite import reads
 from indelible.engines.sqlite.connections import connect_writer, migrate
-from indelible.engines.sqlite.feed import Range, find_positions
+from indelible.engines.sqlite.feed import search
 from indelible.engines.sqlite.statements import fetch, statement
 from indelible.errors import AggregateNotFound
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent, Snapshot, decode_event, is_json
@@ -184,7 +185,7 @@ class Writer:
         for index, request in enumerate(batch):
             if request.condition is not None:
                 wanted = Range(request.condition.after.position + 1, self.head.position, "forward")
-                found = find_positions(self._connection, request.condition.fail_if, wanted, 1, None)
+                found = search(self._connection, request.condition.fail_if, wanted, 1, None)
                 if found.positions:
                     matches[index] = found.positions[0]
         return matches
