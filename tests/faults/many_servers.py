@@ -1,8 +1,9 @@
 """Many servers over one store, many writers that fight for the same aggregates, and a check of all that they heard::
 
-PYTHONPATH=tests .venv/bin/python -m faults.many_servers --servers 4 --writers 64 --seconds 60 --store postgresql://…
+PYTHONPATH=tests .venv/bin/python -m faults.many_servers --servers 4 --writers 64 --seconds 60 --delay-commits-ms 20
 
-Without ``--store`` it is one server on an SQLite store. Exits with 1 when the history breaks a rule.
+Without ``--store``, several servers share a PostgreSQL that is started for them; one server alone takes SQLite.
+Exits with 1 when the history breaks a rule.
 """
 
 import argparse
@@ -12,12 +13,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from statistics import quantiles
 
 import msgspec
+from postgres.server import postgres_server
 
 from faults.contention import Scene
 from faults.history.checker import check
@@ -56,9 +58,8 @@ class Settings(msgspec.Struct, frozen=True):
     seconds: float = 60.0
     seed: int = 0
     delay_max_s: float = 0.0
-    """Above 0, each commit of a PostgreSQL store is held up for a random time up to this."""
-    admin: str = ""
-    """URL of the same database as a superuser, for that."""
+    """Above 0, each commit of a PostgreSQL store is held up for a random time up to this. ``store`` must be the URL of
+    a superuser, or of the tables' owner, for that."""
 
 
 class Figures(msgspec.Struct):
@@ -87,7 +88,7 @@ async def run(settings: Settings, folder: Path) -> tuple[Figures, list[Violation
         async with AsyncClient(urls[0]) as client:
             start = (await client.head()).position
         if settings.delay_max_s:
-            await stack.enter_async_context(slow_commits(settings.admin or settings.store, settings.delay_max_s))
+            await stack.enter_async_context(slow_commits(settings.store, settings.delay_max_s))
         began = time.perf_counter()
         jobs = await _load(settings, urls, start, folder)
         load_s = time.perf_counter() - began
@@ -199,26 +200,37 @@ def _figures(
     )
 
 
+@contextmanager
+def _store(url: str | None, servers: int, folder: Path) -> Iterator[str]:
+    if url is not None:
+        yield url
+    elif servers == 1:
+        yield f"sqlite:{folder / 'store.db'}"
+    else:
+        with postgres_server() as server:
+            yield server.new_database()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Many servers over one store, and a check of all that they answered.")
-    parser.add_argument("--store", help="URL of a store that servers can share; else one server on SQLite")
+    parser.add_argument("--store", help="URL; all servers must be able to share it")
     parser.add_argument("--servers", type=int, default=1)
     parser.add_argument("--writers", type=int, default=64, help="a server")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--delay-commits-ms", type=float, default=0.0, help="at most; for PostgreSQL")
-    parser.add_argument("--admin", default="", help="URL of the database as a superuser, to delay commits")
     parser.add_argument("--keep", type=Path, help="folder to keep the histories and logs in")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="many-servers-") as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        settings = Settings(
-            arguments.store or f"sqlite:{folder / 'store.db'}", arguments.servers, arguments.writers,
-            arguments.seconds, arguments.seed, arguments.delay_commits_ms / 1000, arguments.admin,
-        )  # fmt: skip
-        figures, violations = asyncio.run(run(settings, folder))
+        with _store(arguments.store, arguments.servers, folder) as store:
+            settings = Settings(
+                store, arguments.servers, arguments.writers, arguments.seconds, arguments.seed,
+                arguments.delay_commits_ms / 1000,
+            )  # fmt: skip
+            figures, violations = asyncio.run(run(settings, folder))
     for name, value in msgspec.structs.asdict(figures).items():
         print(f"{name:<20}{value:>12,.3f}" if isinstance(value, float) else f"{name:<20}{value:>12,}")
     for line in shown(violations):
