@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True):
     delay_max_s: float = 0.0
     """Above 0, each commit of a PostgreSQL store is held up for a random time up to this. ``store`` must be the URL of
     a superuser, or of the tables' owner, for that."""
+    restart_every_s: float = 0.0
+    """Above 0, a server is killed or stopped so often, and started again."""
 
 
 class Figures(msgspec.Struct):
@@ -79,18 +81,24 @@ class Figures(msgspec.Struct):
     load_s: float
     check_s: float
     violations: int
+    restarts: int = 0
+    restart_max_s: float = 0.0
 
 
 async def run(settings: Settings, folder: Path) -> tuple[Figures, list[Violation]]:
     """Start servers, load them, stop them, check. Logs and histories go to ``folder``."""
     async with AsyncExitStack() as stack:
-        urls = await stack.enter_async_context(_servers(settings, folder))
+        servers = await stack.enter_async_context(_servers(settings, folder))
+        urls = tuple(server.url for server in servers)
         async with AsyncClient(urls[0]) as client:
             start = (await client.head()).position
         if settings.delay_max_s:
             await stack.enter_async_context(slow_commits(settings.store, settings.delay_max_s))
         began = time.perf_counter()
-        jobs = await _load(settings, urls, start, folder)
+        scene = Scene(f"{settings.seed}.{start}", time.monotonic_ns() + int(settings.seconds * 1e9))
+        async with asyncio.TaskGroup() as tasks:
+            restarting = tasks.create_task(_restart_some(settings, servers, scene))
+            jobs = await _load(settings, urls, scene, start, folder)
         load_s = time.perf_counter() - began
         async with AsyncClient(urls[-1]) as client:
             log = await read_log(client, start)
@@ -102,12 +110,15 @@ async def run(settings: Settings, folder: Path) -> tuple[Figures, list[Violation
     if damage is not None:
         violations.append(Violation(Rule.CHANGED_EVENT, f"position {damage.position} {damage.reason}"))
     check_s = time.perf_counter() - began
-    return _figures(operations, log, load_s, check_s, violations), violations
+    figures = _figures(operations, log, load_s, check_s, violations)
+    figures.restarts = len(restarting.result())
+    figures.restart_max_s = max(restarting.result(), default=0.0)
+    return figures, violations
 
 
 @asynccontextmanager
-async def _servers(settings: Settings, folder: Path) -> AsyncIterator[tuple[str, ...]]:
-    """All start at once, as after a power cut. Their URLs."""
+async def _servers(settings: Settings, folder: Path) -> AsyncIterator[list[ServerProcess]]:
+    """All start at once, as after a power cut."""
     servers = [ServerProcess(settings.store, log=folder / f"server-{n}.log") for n in range(settings.servers)]
     async with AsyncExitStack() as stack:
         for server in servers:
@@ -115,15 +126,28 @@ async def _servers(settings: Settings, folder: Path) -> AsyncIterator[tuple[str,
         async with asyncio.TaskGroup() as starting:
             for server in servers:
                 starting.create_task(server.start())
-        yield tuple(server.url for server in servers)
+        yield servers
 
 
-async def _load(settings: Settings, urls: tuple[str, ...], start: int, folder: Path) -> Sequence[Job]:
+async def _restart_some(settings: Settings, servers: Sequence[ServerProcess], scene: Scene) -> list[float]:
+    """Kill or stop one after another while the load goes on. How long each took to start again, in seconds."""
+    chance, starts_s = random.Random(settings.seed), list[float]()
+    while settings.restart_every_s:
+        await asyncio.sleep(settings.restart_every_s * chance.uniform(0.5, 1.5))
+        if scene.is_over:
+            break
+        server = chance.choice(servers)
+        if chance.random() < 0.3:
+            server.terminate()
+            await server.exit_code()
+        await server.kill()
+        await asyncio.sleep(chance.random())
+        starts_s.append(await server.start())
+    return starts_s
+
+
+async def _load(settings: Settings, urls: tuple[str, ...], scene: Scene, start: int, folder: Path) -> Sequence[Job]:
     """Run all writers, readers and followers, until the last follower has seen the end. What they did."""
-    scene = Scene(
-        name=f"{settings.seed}.{start}",
-        until_ns=time.monotonic_ns() + int(settings.seconds * 1e9),
-    )
     loads = _load_jobs(settings, urls, scene, folder)
     follows = [
         FollowJob(urls[:1], str(folder / "follower.history"), "follower", start),
@@ -219,6 +243,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--delay-commits-ms", type=float, default=0.0, help="at most; for PostgreSQL")
+    parser.add_argument("--restart-every-s", type=float, default=0.0, help="kill or stop a server so often")
     parser.add_argument("--keep", type=Path, help="folder to keep the histories and logs in")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
@@ -228,7 +253,7 @@ def main() -> None:
         with _store(arguments.store, arguments.servers, folder) as store:
             settings = Settings(
                 store, arguments.servers, arguments.writers, arguments.seconds, arguments.seed,
-                arguments.delay_commits_ms / 1000,
+                arguments.delay_commits_ms / 1000, arguments.restart_every_s,
             )  # fmt: skip
             figures, violations = asyncio.run(run(settings, folder))
     for name, value in msgspec.structs.asdict(figures).items():
