@@ -63,8 +63,14 @@ async def check_server(connection: Connection) -> None:
 
 async def read_done(connection: Connection, schema: str) -> Done | None:
     """None when there is no store in the schema."""
-    sql = in_schema("SELECT to_regclass('{schema}.schema_steps') IS NOT NULL", schema)
-    if not await _value(connection, sql):
+    # Not by to_regclass: it goes by what the connection remembers of the catalogue, which may be older than the lock.
+    sql = """
+        SELECT EXISTS (
+            SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = %s AND c.relname = 'schema_steps'
+        )
+    """
+    if not await _value(connection, sql, schema):
         return None
     sql = in_schema("SELECT step, max(version) FROM {schema}.schema_steps GROUP BY step", schema)
     return Done(**{"pre": 0, "post": 0, **dict(await (await connection.execute(sql)).fetchall())})
