@@ -5,7 +5,7 @@ import contextlib
 import enum
 import struct
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from urllib.parse import urlsplit, urlunsplit
 
 _STARTUP = 3 << 16
@@ -72,7 +72,7 @@ class Proxy:
         self._writers.add(to_client)
         to_server: asyncio.StreamWriter | None = None
         # Cancelled when the loop ends; asyncio's streams would make a noise about it.
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._upstream_port)
             self._writers.add(to_server)
             link = _Link(self, from_client, to_client, from_server, to_server)
@@ -106,11 +106,12 @@ class _Link:
         self._cut: Cut | None = None
 
     async def run(self) -> None:
-        ways = {asyncio.create_task(self._pass_requests()), asyncio.create_task(self._pass_answers())}
-        _, pending = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in pending:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        ways = [asyncio.create_task(_until_lost(way())) for way in (self._pass_requests, self._pass_answers)]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
 
     async def _pass_requests(self) -> None:
         while await self._pass_first_packet() != _STARTUP:
@@ -143,6 +144,11 @@ class _Link:
                 return
             if self._cut is not Cut.DURING_COMMIT:
                 self._to_client.write(self._proxy.passes(data))
+
+
+async def _until_lost(way: Awaitable[None]) -> None:
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        await way
 
 
 def _is_commit(kind: bytes, body: bytes) -> bool:

@@ -11,6 +11,7 @@ from cli.running import indelible
 from faults.small_disk import small_disk
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
+from indelible.engines.postgres import appender, writer
 from indelible.errors import InvalidRequest, OutcomeUnknown, Overloaded, StorageFull, Unavailable
 from indelible.events import NewEvent
 from indelible.testing.conformance.helpers import some_events
@@ -77,7 +78,7 @@ class TestDefiniteRefusals:
     async def test_the_head_is_locked_by_somebody_else(
         self, postgres: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("indelible.engines.postgres.writer.DATABASE_LOCK_TIMEOUT_S", 0.3)
+        monkeypatch.setitem(writer._TIMEOUT_VALUES, "lock", "300ms")
         async with open_local_store(url) as store:
             await store.append("order", "1", some_events(1))
             events = some_events(1)
@@ -145,11 +146,18 @@ class TestReplicationInDoubt:
             finally:
                 await set_for_all(server, "synchronous_standby_names", None)
 
-    @pytest.mark.parametrize("is_cancelled", [True, False])
-    async def test_no_standby_confirms(
-        self, server: PostgresServer, store: LocalEventStore, *, is_cancelled: bool
-    ) -> None:
+    async def test_the_wait_for_a_standby_is_cancelled(self, server: PostgresServer, store: LocalEventStore) -> None:
         """With the limits as they are: what is on the primary's disk alone is not acknowledged."""
+        await self.check(server, store, is_cancelled=True)
+
+    async def test_no_standby_confirms(
+        self, server: PostgresServer, store: LocalEventStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(writer, "DATABASE_TIMEOUT_S", 1)
+        monkeypatch.setattr(appender, "DATABASE_RETRY_TOTAL_S", 2)
+        await self.check(server, store, is_cancelled=False)
+
+    async def check(self, server: PostgresServer, store: LocalEventStore, *, is_cancelled: bool) -> None:
         events, began = some_events(2), time.monotonic()
         appends = [asyncio.create_task(store.append("order", "1", events))]
         if is_cancelled:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from random import Random
 
 import msgspec
+import psycopg
 import pytest
 
 from faults.ledger import Entry, Ledger
@@ -15,6 +16,7 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.engines.engine import AppendOutcome
+from indelible.engines.postgres import connections
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult
@@ -109,6 +111,16 @@ class TestLosses:
             proxy.cut_all()
             assert len((await store.read_aggregate("order", "1")).events) == 3
             assert (await store.get_aggregate("order", "1")).version == 3
+
+    async def test_a_new_connection_that_keeps_silent_is_given_up(
+        self, proxy: Proxy, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else the few tasks that make connections for readers would wait for ever."""
+        monkeypatch.setattr(connections, "DATABASE_CONNECT_TIMEOUT_S", 0.2)
+        async with await psycopg.AsyncConnection.connect(proxy.url(url), autocommit=True) as connection:
+            proxy.swallow()
+            with pytest.raises(psycopg.OperationalError):
+                await connections.prepare(connection)
 
     async def test_losses_at_any_time_under_load(self, store: LocalEventStore, proxy: Proxy, url: str) -> None:
         """Two servers, one of which keeps losing connections. The ledger does not take "replayed" for an answer."""

@@ -66,7 +66,7 @@ class Readers:
         try:
             async with self._pool.connection(timeout=max(end - time.monotonic(), 0.1)) as connection:
                 try:
-                    async with deadline(connection):
+                    async with deadline(connection, end - time.monotonic()):
                         return await read(connection)
                 except psycopg.Error as error:
                     if is_lost(connection, error):
