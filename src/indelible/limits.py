@@ -82,8 +82,8 @@ DATABASE_CONNECT_TIMEOUT_S: Final = 3
 """For a connection to a database; so that an address that swallows packets is given up well within a caller's wait."""
 
 DATABASE_TIMEOUT_S: Final = 8
-"""For one round trip, the wait for other writers included. Beyond it the connection is given up, so that a database
-that died without a word frees its callers."""
+"""For one transaction, the wait for other writers included, or one read. Beyond it the connection is given up, so that
+a database that died without a word frees its callers."""
 
 DATABASE_RETRY_TOTAL_S: Final = 11
 """How long an append is tried again inside the server, with the same event ids, while its connection breaks: long
@@ -97,7 +97,7 @@ DATABASE_RETRY_WAIT_S: Final = 0.25
 """Between two attempts to reach a database; also how long others that wait are refused at once after one failed."""
 
 DATABASE_LOCK_TIMEOUT_S: Final = 6
-"""How long one writer waits for the others; below the time-out of the round trip, so that the answer is definite."""
+"""How long one writer waits for the others; below the time-out of the transaction, so that the answer is definite."""
 
 DATABASE_IDLE_TIMEOUT_S: Final = 5
 """How long the database lets a writer hold the log's end without a word: a frozen server must not stop the others."""

@@ -153,7 +153,7 @@ class TestReplicationInDoubt:
     async def test_no_standby_confirms(
         self, server: PostgresServer, store: LocalEventStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(writer, "DATABASE_TIMEOUT_S", 1)
+        monkeypatch.setattr(appender, "DATABASE_TIMEOUT_S", 1)
         monkeypatch.setattr(appender, "DATABASE_RETRY_TOTAL_S", 2)
         await self.check(server, store, is_cancelled=False)
 

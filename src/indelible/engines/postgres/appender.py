@@ -23,7 +23,12 @@ from indelible.engines.postgres.statements import Statements
 from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Wanted, Writer
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.eventstore import AtomicAppendResult
-from indelible.limits import DATABASE_LATE_TIMEOUT_S, DATABASE_RETRY_TOTAL_S, DATABASE_RETRY_WAIT_S
+from indelible.limits import (
+    DATABASE_LATE_TIMEOUT_S,
+    DATABASE_RETRY_TOTAL_S,
+    DATABASE_RETRY_WAIT_S,
+    DATABASE_TIMEOUT_S,
+)
 
 _ROUND_S: Final = DATABASE_RETRY_TOTAL_S + DATABASE_LATE_TIMEOUT_S
 
@@ -69,9 +74,9 @@ class Appender:
             self._round_began = started
 
     @property
-    def _time_left_s(self) -> float:
-        now = time.monotonic()
-        return max(self._round_began + DATABASE_RETRY_TOTAL_S - now, DATABASE_LATE_TIMEOUT_S)
+    def _timeout_s(self) -> float:
+        left_s = self._round_began + DATABASE_RETRY_TOTAL_S - time.monotonic()
+        return min(max(left_s, DATABASE_LATE_TIMEOUT_S), DATABASE_TIMEOUT_S)
 
     def _is_overdue(self, started: float) -> bool:
         """Whether it is time to tell the callers. Once the database has been away for so long, those who come later are
@@ -84,7 +89,7 @@ class Appender:
         """One transaction. Raises :class:`_Failed` when another may succeed, else the store's error."""
         writer = await self._connected()
         try:
-            planned = await writer.run(attempt, self._time_left_s)
+            planned = await writer.run(attempt, self._timeout_s)
         except ReplicationInDoubt:
             raise _Failed(unreachable(None, "the wait for its standbys was cancelled")) from None
         except psycopg.Error as error:

@@ -1,6 +1,7 @@
 """Answers what :mod:`indelible.engines.feed_walk` asks, and finds a time window's positions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,8 +15,13 @@ from indelible.queries import EventQuery
 _Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
 
-async def answered_together(connection: Connection, statements: Statements, searches: Sequence[Search]) -> list[Found]:
-    """Run searches side by side, each round of questions in one round trip."""
+async def answered_together(
+    connection: Connection,
+    statements: Statements,
+    searches: Sequence[Search],
+    together: Callable[[], AbstractAsyncContextManager[object]] | None = None,
+) -> list[Found]:
+    """Run searches side by side, each round of questions in one round trip: ``together``, or a pipeline of its own."""
     found: list[Found] = [_NOTHING] * len(searches)
     answers: dict[int, Any] = dict.fromkeys(range(len(searches)))
     while True:
@@ -28,7 +34,7 @@ async def answered_together(connection: Connection, statements: Statements, sear
         if not questions:
             return found
         asked = {}
-        async with connection.pipeline():
+        async with (together or connection.pipeline)():
             for index, question in questions.items():
                 asked[index] = await _ask(connection, statements, question)
         answers = {index: _answer(questions[index], await asked[index].fetchone()) for index in questions}

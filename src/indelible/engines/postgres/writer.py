@@ -1,8 +1,9 @@
 """Writes batches over one connection. A batch takes two round trips: lock the head and look up; insert and commit."""
 
 import base64
-import time
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -29,7 +30,6 @@ from indelible.limits import (
     DATABASE_IDLE_TIMEOUT_S,
     DATABASE_LATE_TIMEOUT_S,
     DATABASE_LOCK_TIMEOUT_S,
-    DATABASE_TIMEOUT_S,
     RETRY_AFTER_S,
 )
 
@@ -115,16 +115,17 @@ class Writer:
     async def run(self, attempt: Attempt, timeout_s: float) -> Plan:
         """Decide and store a batch in one transaction, within ``timeout_s``. Raises :class:`psycopg.Error`,
         :class:`ReplicationInDoubt`, and ``Unavailable`` when the database would not keep what it commits."""
-        end = time.monotonic() + timeout_s
+        self._in_doubt = False
         try:
-            async with deadline(self.connection, min(timeout_s, DATABASE_TIMEOUT_S)):
-                state, now_us, numbers = await self._lock_and_look_up(attempt.wanted)
-            planned = attempt.planned = attempt.wanted.decide(state, now_us)
-            async with deadline(self.connection, min(end - time.monotonic(), DATABASE_TIMEOUT_S)):
-                await self._store(attempt, planned, numbers)
+            async with deadline(self.connection, timeout_s), self.connection.pipeline() as pipeline:
+                state, now_us, numbers = await self._lock_and_look_up(attempt.wanted, pipeline)
+                planned = attempt.planned = attempt.wanted.decide(state, now_us)
+                await self._send(attempt, planned, numbers)
         except BaseException:
             await self._roll_back()
             raise
+        if self._in_doubt:
+            raise ReplicationInDoubt
         self._remember(numbers)
         return planned
 
@@ -135,8 +136,10 @@ class Writer:
 
     # --- First round trip --------------------------------------------------------------------------------------------
 
-    async def _lock_and_look_up(self, wanted: Wanted) -> "tuple[StoredState, int, _Numbers]":
-        async with self.connection.pipeline():
+    async def _lock_and_look_up(
+        self, wanted: Wanted, pipeline: psycopg.AsyncPipeline
+    ) -> "tuple[StoredState, int, _Numbers]":
+        async with _round_trip(pipeline):
             await self._execute(_BEGIN)
             await self._execute(self._statement("set_timeouts"), _TIMEOUT_VALUES)
             locked = await self._execute(self._statement("lock_head"))
@@ -153,7 +156,7 @@ class Writer:
             head,
             {key: version for key, (_, version) in found.items()},
             {event.event_id: event for (line,) in await events.fetchall() for event in (decode_event(line),)},
-            await self._condition_matches(wanted.conditions, position),
+            await self._condition_matches(wanted.conditions, position, pipeline),
         )
         types = [] if event_types is None else await event_types.fetchall()
         numbers = _Numbers(
@@ -170,33 +173,33 @@ class Writer:
         values = {"aggregate_types": [pair[0] for pair in unknown], "names": [pair[1] for pair in unknown]}
         return await self._execute(self._statement("find_event_types"), values)
 
-    async def _condition_matches(self, conditions: Mapping[int, AppendCondition], head: int) -> dict[int, int]:
+    async def _condition_matches(
+        self, conditions: Mapping[int, AppendCondition], head: int, pipeline: psycopg.AsyncPipeline
+    ) -> dict[int, int]:
         searches = {
             index: find_positions(one.fail_if, Range(one.after.position + 1, head, "forward"), 1, None)
             for index, one in conditions.items()
         }
         if not searches:
             return {}
-        found = await answered_together(self.connection, self._statement, list(searches.values()))
+        together = partial(_round_trip, pipeline)
+        found = await answered_together(self.connection, self._statement, list(searches.values()), together)
         return {index: one.positions[0] for index, one in zip(searches, found, strict=True) if one.positions}
 
     # --- Second round trip -------------------------------------------------------------------------------------------
 
-    async def _store(self, attempt: Attempt, planned: Plan, numbers: "_Numbers") -> None:
+    async def _send(self, attempt: Attempt, planned: Plan, numbers: "_Numbers") -> None:
+        """Answered when the pipeline ends."""
         if planned.outcomes and all(isinstance(outcome, IndelibleError) for outcome in planned.outcomes):
             await self._execute("ROLLBACK")
             return
-        self._in_doubt = False
         attempt.may_be_stored = bool(planned.events)
-        async with self.connection.pipeline():
-            if planned.events:
-                await self._execute(self._statement("append_batch"), _values(planned, numbers))
-            else:
-                # What is repeated here may not have reached the standbys; this commit waits until it has.
-                await self._execute(self._statement("touch_head"))
-            await self._execute("COMMIT")
-        if self._in_doubt:
-            raise ReplicationInDoubt
+        if planned.events:
+            await self._execute(self._statement("append_batch"), _values(planned, numbers))
+        else:
+            # What is repeated here may not have reached the standbys; this commit waits until it has.
+            await self._execute(self._statement("touch_head"))
+        await self._execute("COMMIT")
 
     async def _execute(self, sql: Any, values: Any = None) -> "psycopg.AsyncCursor[Any]":
         cursor = self.connection.cursor(binary=True)
@@ -216,6 +219,17 @@ class Writer:
         # The message is in the server's language; the place in its source is not.
         if diagnostic.source_function == "SyncRepWaitForLSN":
             self._in_doubt = True
+
+
+@contextlib.asynccontextmanager
+async def _round_trip(pipeline: psycopg.AsyncPipeline) -> AsyncIterator[None]:
+    """Ask for several things at once, within a transaction.
+
+    Not by a pipeline of its own: psycopg ends one with a message after which the database no longer counts how long it
+    has been left alone, and so would wait for a frozen server for ever.
+    """
+    yield
+    await pipeline.sync()
 
 
 class _Numbers(msgspec.Struct):

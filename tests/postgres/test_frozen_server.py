@@ -1,0 +1,102 @@
+"""A server that is frozen while it holds the log's end: the others go on, and it finds its way when it thaws."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from faults.ledger import Entry, Ledger, attempt
+from faults.load import Load
+from faults.server_process import ServerProcess, server_process
+from indelible.client import AsyncClient
+from indelible.conditions import AppendCondition
+from indelible.core.open import open_local_store
+from indelible.engines.planner import Plan, plan
+from indelible.engines.postgres import wanted, writer
+from indelible.errors import OutcomeUnknown, Unavailable
+from indelible.eventstore import AggregateAppend
+from indelible.limits import DATABASE_IDLE_TIMEOUT_S
+from indelible.queries import QueryItem
+from indelible.testing.conformance.helpers import some_events
+from postgres.server import PostgresServer
+from postgres.troubles import ask
+
+FROZEN_TRIES_MAX = 500
+MARGIN_S = 2.0
+
+
+@pytest.mark.parametrize("condition", [None, AppendCondition((QueryItem(("Noticed",)),))], ids=["plain", "condition"])
+async def test_the_database_takes_the_head_from_a_frozen_process(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, condition: AppendCondition | None
+) -> None:
+    """Whatever its last question was. Its append is answered all the same."""
+    url = postgres.new_database()
+
+    def freeze_and_plan(*arguments: Any) -> Plan:
+        monkeypatch.undo()  # once is enough
+        with psycopg.connect(url) as other:
+            other.execute("SET lock_timeout = '5s'")
+            other.execute("SELECT FROM indelible.heads FOR UPDATE")
+        return plan(*arguments)
+
+    async with open_local_store(url) as store:
+        await store.append("order", "1", some_events(1))
+        monkeypatch.setitem(writer._TIMEOUT_VALUES, "idle", "300ms")
+        monkeypatch.setattr(wanted, "plan", freeze_and_plan)
+        append = AggregateAppend.of("order", "1", some_events(2), expected_version=1)
+        result = await store.append_atomic([append], condition=condition)
+        assert (result.results[0].version, result.replayed) == (3, False)
+
+
+async def test_a_frozen_server_does_not_stop_the_others(postgres: PostgresServer, tmp_path: Path) -> None:
+    url, ledger = postgres.new_database(), Ledger()
+    load = Load(ledger)
+    async with (
+        server_process(url, log=tmp_path / "one.log") as one,
+        server_process(url, log=tmp_path / "other.log") as other,
+        AsyncClient(one.url, retry_total_s=0) as client,
+        AsyncClient(other.url, retry_total_s=0) as client_of_other,
+    ):
+        loading = asyncio.create_task(load.run(client))
+        await freeze_within_a_transaction(one, postgres, url)
+        try:
+            began = time.monotonic()
+            for _ in range(3):
+                await ledger.send(client_of_other, small(ledger))
+            took_s = time.monotonic() - began
+            print(f"others went on after {took_s:.1f} s")
+            assert 0.5 < took_s < DATABASE_IDLE_TIMEOUT_S + MARGIN_S
+        finally:
+            os.kill(one.pid, signal.SIGCONT)
+        began = time.monotonic()
+        while await attempt(ledger, client, small(ledger)) is not None:
+            assert time.monotonic() - began < MARGIN_S
+            await asyncio.sleep(0.05)
+        print(f"serves {time.monotonic() - began:.2f} s after it thawed")
+        load.stop()
+        assert all(isinstance(error, (OutcomeUnknown, Unavailable)) for error in await loading)
+        await ledger.settle(client)
+        assert await ledger.check(client_of_other) > 5
+
+
+def small(ledger: Ledger) -> Entry:
+    return ledger.open([AggregateAppend.of("order", "1", some_events(1))], atomic=False)
+
+
+async def freeze_within_a_transaction(server: ServerProcess, postgres: PostgresServer, url: str) -> None:
+    """Stop the process again and again, until it is between its two round trips."""
+    sql = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND state = 'idle in transaction'"
+    database = url.rpartition("/")[2]
+    for _ in range(FROZEN_TRIES_MAX):
+        os.kill(server.pid, signal.SIGSTOP)
+        await asyncio.sleep(0.02)  # what was under way in the database ends
+        if await ask(postgres, sql, [database]):
+            return
+        os.kill(server.pid, signal.SIGCONT)
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never stood still while it held the head")
