@@ -176,6 +176,10 @@ class PostgresServer:
     def log_tail(self, size_chars: int = 3000) -> str:
         return self.log.read_text("utf-8", "replace")[-size_chars:] if self.log.exists() else ""
 
+    def give(self, path: Path) -> None:
+        """Make a file, or a folder and all that is in it, the user's who runs the server."""
+        _give(path, self._user)
+
     # --- Within ------------------------------------------------------------------------------------------------------
 
     def _foreign_collation(self) -> str:
@@ -222,7 +226,7 @@ class PostgresServer:
 
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
-        _give(path, self._user)
+        self.give(path)
 
 
 @contextlib.contextmanager

@@ -131,7 +131,9 @@ FOR EACH ROW EXECUTE FUNCTION {schema}.refuse_going_back();
 -- Makes tables for positions up to the one given. Runs with the rights of the schema's owner, so that the role that
 -- appends needs to own nothing. A table is made apart and then attached: that holds up neither readers nor writers.
 CREATE FUNCTION {schema}.make_event_partitions(up_to bigint, positions_each bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $body$
+LANGUAGE plpgsql STRICT SECURITY DEFINER
+-- Named last, or else the caller's temporary types would come before all others.
+SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     first_position bigint;
     end_position bigint;
