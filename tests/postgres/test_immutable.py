@@ -21,7 +21,6 @@ from postgres.stores import SMALL, append_many, contents, database_of, role_of, 
 
 EVENT = "(position, aggregate_type, aggregate_id, version, event_id, event_type, timestamp, event_data, hash)"
 SAME_EVENT = "SELECT position, 'a', 'b', 1, event_id, 'T', timestamp, '{}', hash FROM indelible.events"
-KEY = "(position, aggregate, version, event_type, event_id)"
 
 CHANGES = [
     "UPDATE indelible.events SET event_data = '{}' WHERE position = 1",
@@ -39,7 +38,7 @@ CHANGES = [
     "UPDATE indelible.event_keys SET version = version + 1",
     "DELETE FROM indelible.event_keys",
     "TRUNCATE indelible.event_keys",
-    f"INSERT INTO indelible.event_keys {KEY} TABLE indelible.event_keys ON CONFLICT (event_id) DO UPDATE SET version = 9",
+    "INSERT INTO indelible.event_keys TABLE indelible.event_keys ON CONFLICT (event_id) DO UPDATE SET version = 9",
     "UPDATE indelible.event_tags SET tag = 'other'",
     "DELETE FROM indelible.event_tags",
     "TRUNCATE indelible.event_tags",
@@ -162,7 +161,10 @@ class TestRuntimeRole:
             assert connection.execute(owned, {"role": role_of(role_url)}).fetchall() == []
 
     async def test_init_may_be_repeated(self, postgres: PostgresServer, role_url: str, owner_url: str) -> None:
-        acl = "SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'indelible'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
+        acl = """
+            SELECT relname, relacl::text FROM pg_class
+            WHERE relnamespace = 'indelible'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1
+        """
         await runtime_url(postgres, owner_url)
         before = postgres.query(acl, url=owner_url)
         report = await init_store(owner_url, runtime_role=role_of(role_url))

@@ -16,7 +16,6 @@ NUMBERS = itertools.count(1)
 ROW = "position, aggregate_type, aggregate_id, version, event_id, event_type, timestamp, event_data, metadata, tags"
 
 EVENTS = [
-    ("UPDATE events SET position = 900 WHERE position = 5", 5),
     ("UPDATE events SET aggregate_type = 'invoice' WHERE position = 1", 1),
     ("UPDATE events SET aggregate_id = 'o-9' WHERE position = 5", 5),
     ("UPDATE events SET version = version + 1 WHERE position = 5", 5),
@@ -33,14 +32,22 @@ EVENTS = [
     ("UPDATE events SET content_type = 'image/gif' WHERE position = 33", 33),
     ("UPDATE events SET hash = sha256('x') WHERE position = 10", 10),
     # Swapped, with the positions that belong there.
-    ("UPDATE events SET position = 23 - position WHERE position IN (11, 12)", 11),
+    (
+        (
+            "UPDATE events SET position = 900 WHERE position = 11; UPDATE events SET position = 11 WHERE position = 12; "
+            "UPDATE events SET position = 12 WHERE position = 900"
+        ),
+        11,
+    ),
     ("DELETE FROM events WHERE position = 1", 1),
     ("DELETE FROM events WHERE position BETWEEN 20 AND 30", 20),
     (
-        f"UPDATE events SET position = position + 100 WHERE position > 20; INSERT INTO events ({ROW}, hash) "
-        "SELECT 21, aggregate_type, aggregate_id, version, gen_random_uuid(), event_type, timestamp, '1', NULL, NULL, "
-        "hash FROM events WHERE position = 20; UPDATE events SET position = position - 99 WHERE position > 100; "
-        "UPDATE heads SET position = position + 1",
+        (
+            f"UPDATE events SET position = position + 100 WHERE position > 20; INSERT INTO events ({ROW}, hash) "
+            "SELECT 21, aggregate_type, aggregate_id, version, gen_random_uuid(), event_type, timestamp, '1', NULL, NULL, "
+            "hash FROM events WHERE position = 20; UPDATE events SET position = position - 99 WHERE position > 100; "
+            "UPDATE heads SET position = position + 1"
+        ),
         21,
     ),
 ]
@@ -67,9 +74,12 @@ INDEXES = [
 
 AT_THE_END = [
     "DELETE FROM events WHERE position = 38",
+    "UPDATE events SET position = 900 WHERE position = 5",
     "UPDATE heads SET position = 37",
-    f"INSERT INTO events ({ROW}, hash) SELECT 39, aggregate_type, aggregate_id, 2, gen_random_uuid(), event_type, "
-    "timestamp, event_data, metadata, tags, hash FROM events WHERE position = 38",
+    (
+        f"INSERT INTO events ({ROW}, hash) SELECT 39, aggregate_type, aggregate_id, 2, gen_random_uuid(), event_type, "
+        "timestamp, event_data, metadata, tags, hash FROM events WHERE position = 38"
+    ),
 ]
 
 
