@@ -34,8 +34,8 @@ EVENTS = [
     # Swapped, with the positions that belong there.
     (
         (
-            "UPDATE events SET position = 900 WHERE position = 11; UPDATE events SET position = 11 WHERE position = 12; "
-            "UPDATE events SET position = 12 WHERE position = 900"
+            "UPDATE events SET position = 900 WHERE position = 11; "
+            "UPDATE events SET position = 11 WHERE position = 12; UPDATE events SET position = 12 WHERE position = 900"
         ),
         11,
     ),
@@ -44,8 +44,8 @@ EVENTS = [
     (
         (
             f"UPDATE events SET position = position + 100 WHERE position > 20; INSERT INTO events ({ROW}, hash) "
-            "SELECT 21, aggregate_type, aggregate_id, version, gen_random_uuid(), event_type, timestamp, '1', NULL, NULL, "
-            "hash FROM events WHERE position = 20; UPDATE events SET position = position - 99 WHERE position > 100; "
+            "SELECT 21, aggregate_type, aggregate_id, version, gen_random_uuid(), event_type, timestamp, '1', NULL, "
+            "NULL, hash FROM events WHERE position = 20; UPDATE events SET position = position - 99 WHERE position > 100; "
             "UPDATE heads SET position = position + 1"
         ),
         21,
