@@ -45,8 +45,8 @@ EVENTS = [
         (
             f"UPDATE events SET position = position + 100 WHERE position > 20; INSERT INTO events ({ROW}, hash) "
             "SELECT 21, aggregate_type, aggregate_id, version, gen_random_uuid(), event_type, timestamp, '1', NULL, "
-            "NULL, hash FROM events WHERE position = 20; UPDATE events SET position = position - 99 WHERE position > 100; "
-            "UPDATE heads SET position = position + 1"
+            "NULL, hash FROM events WHERE position = 20; "
+            "UPDATE events SET position = position - 99 WHERE position > 100; UPDATE heads SET position = position + 1"
         ),
         21,
     ),
