@@ -127,9 +127,7 @@ async def test_signals_are_coalesced(
     assert 1 <= len(told) < 40 / 2
 
 
-async def test_no_append_waits_for_a_signal(
-    url: str, engines: tuple[PostgresEngine, PostgresEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_append_waits_for_a_signal(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits that notify wait for one another, in the whole database server; so appends leave it to a connection of
     the readers. Here that never gets through."""
     told = asyncio.Event()
@@ -140,11 +138,12 @@ async def test_no_append_waits_for_a_signal(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(PostgresEngine, "_send", hang)
-    async with asyncio.timeout(SOON_S):
-        for n in range(1, 6):
-            assert await _append(engines[0]) == n
-        await told.wait()
-        assert await engines[0].wait_for_head(4) == 5
+    async for engine, _ in _open_two(url):
+        async with asyncio.timeout(SOON_S):
+            for n in range(1, 6):
+                assert await _append(engine) == n
+            await told.wait()
+            assert await engine.wait_for_head(4) == 5
 
 
 class TestRestart:
