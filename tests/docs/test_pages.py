@@ -79,7 +79,7 @@ class Reader:
         server.query("CREATE DATABASE events")
         self._database = f"127.0.0.1:{server.port}"
         self._environ["PGPASSWORD"] = str(conninfo_to_dict(server.url)["password"])
-        self._environ["PATH"] += f":{server.programs}"
+        self._environ["PATH"] = f"{server.programs}:{self._environ['PATH']}"
 
     def serve(self, command: str) -> None:
         self._exits.enter_context(_server(self._addressed(command), self._address, self._directory, self._environ))
