@@ -16,7 +16,7 @@ from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.errors import StorageFailure
 from indelible.limits import CONNECTIONS_MAX
-from indelible.server.config import Settings
+from indelible.server.config import Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
 from indelible.server.logs import configure_logs
@@ -55,6 +55,8 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = 
     store = open_local_store(settings.store, on_batch=metrics.on_batch, on_failure=stop.on_storage_failure)
     with stop.on_signals():
         async with store:
+            for warning in store.warnings:
+                _log.warning(warning)
             await _serve_store(settings, Services(store, metrics), stop, on_ready)
     _log.info("stopped", exit_code=stop.exit_code)
     return stop.exit_code
@@ -65,7 +67,7 @@ async def _serve_store(
 ) -> None:
     app = HttpApp(services, ROUTES)
     async with serving(app, settings.http, shutdown_grace_s=settings.shutdown_grace_s) as url:
-        _log.info("serving", url=url, store=settings.store)
+        _log.info("serving", url=url, store=shown_url(settings.store))
         if on_ready is not None:
             on_ready(url)
         services.not_ready_because = await stop.wait()

@@ -5,6 +5,7 @@ Imports nothing heavy: every command loads this.
 
 import contextlib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -104,6 +105,14 @@ def flag_of(name: str) -> str:
 
 def variable_of(name: str) -> str:
     return f"INDELIBLE_{name.upper()}"
+
+
+_SECRET: Final = re.compile(r"(://[^:@/]*:)[^@/]+(?=@)|([?&]password=)[^&]+")
+
+
+def shown_url(url: str) -> str:
+    """A store's URL as it may be shown and logged: without its password."""
+    return _SECRET.sub(lambda found: f"{found[1] or found[2]}***", url)
 
 
 # --- Where values come from ------------------------------------------------------------------------------------------

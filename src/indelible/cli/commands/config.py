@@ -4,7 +4,7 @@ import typer
 
 from indelible.cli.options import ConfigFile, Json, Store, Url
 from indelible.cli.output import print_json, print_table
-from indelible.server.config import NAMES, load_settings
+from indelible.server.config import NAMES, load_settings, shown_url
 
 app = typer.Typer(help="Look at the settings.", rich_markup_mode=None)
 
@@ -34,4 +34,4 @@ def show(*, url: Url = None, store: Store = None, config: ConfigFile = None, jso
 
 def _shown(value: object) -> object:
     """As it is written in a TOML file."""
-    return value if value is None or isinstance(value, float) else str(value)
+    return value if value is None or isinstance(value, float) else shown_url(str(value))
