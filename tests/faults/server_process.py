@@ -22,14 +22,25 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """Starts, kills and stops a server on one store and one port; may be started again and again."""
+    """Starts, kills and stops a server on one store and one port; may be started again and again.
 
-    def __init__(self, database: Path, *, log: Path | None = None, flags: Sequence[str] = ()) -> None:
-        self.database = database
+    ``store`` is an SQLite database, and the server's log stands beside it, or the URL of any store: then say where the
+    ``log`` goes.
+    """
+
+    def __init__(self, store: Path | str, *, log: Path | None = None, flags: Sequence[str] = ()) -> None:
+        self.store_url = store if isinstance(store, str) else f"sqlite:{store}"
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.log = log or database.with_name("server.log")
+        self.log = log or self.database.with_name("server.log")
         self._flags = flags
         self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def database(self) -> Path:
+        """The file of an SQLite store."""
+        scheme, _, path = self.store_url.partition(":")
+        assert scheme == "sqlite", f"{self.store_url} is not one file"
+        return Path(path)
 
     @property
     def pid(self) -> int:
@@ -40,7 +51,7 @@ class ServerProcess:
         """Start without waiting for anything."""
         command = [
             _INDELIBLE, "serve", *self._flags,
-            "--store", f"sqlite:{self.database}", "--http", self.url.removeprefix("http://"),
+            "--store", self.store_url, "--http", self.url.removeprefix("http://"),
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -91,10 +102,10 @@ class ServerProcess:
 
 @contextlib.asynccontextmanager
 async def server_process(
-    database: Path, *, log: Path | None = None, flags: Sequence[str] = ()
+    store: Path | str, *, log: Path | None = None, flags: Sequence[str] = ()
 ) -> AsyncIterator[ServerProcess]:
-    """A server that has started; killed at the end unless it has stopped. Its log is beside the database."""
-    server = ServerProcess(database, log=log, flags=flags)
+    """A server that has started; killed at the end unless it has stopped."""
+    server = ServerProcess(store, log=log, flags=flags)
     try:
         await server.start()
         yield server
