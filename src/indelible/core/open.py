@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from indelible.core.store import LocalEventStore
-from indelible.engines.engine import Engine
+from indelible.engines.engine import Capabilities, Engine
 from indelible.errors import InvalidRequest
 
 
@@ -16,6 +16,11 @@ def open_local_store(url: str, *, read_only: bool = False, **hooks: Any) -> Loca
     unless ``read_only``. ``hooks`` go to :class:`LocalEventStore`. Raises :class:`InvalidRequest` for another URL.
     """
     return LocalEventStore(_engine(url, read_only), **hooks)
+
+
+def capabilities_of(url: str) -> Capabilities:
+    """What the store that ``url`` names can do, known without opening it. Raises as :func:`open_local_store`."""
+    return _engine(url, read_only=False).capabilities
 
 
 def _engine(url: str, read_only: bool) -> Engine:
