@@ -1,9 +1,24 @@
-"""Hypothesis profiles for every test: no deadlines on shared machines; ``ci`` gives the same examples each time."""
+"""For every test: Hypothesis profiles, and a PostgreSQL server.
+
+No deadlines on shared machines; the profile ``ci`` gives the same examples each time.
+"""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from postgres.server import PostgresServer, postgres_server
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server that all tests of this process share, started when the first asks for it. Each takes a new database;
+    who breaks the server, or changes its settings, starts one of its own."""
+    with postgres_server() as server:
+        yield server
