@@ -70,6 +70,40 @@ BATCH_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 RETRY_AFTER_S: Final = 1
 """What an overloaded server tells callers to wait. The queue drains in less."""
 
+# --- A database elsewhere --------------------------------------------------------------------------------------------
+
+DATABASE_CONNECT_TIMEOUT_S: Final = 3
+"""For a connection to a database; so that an address that swallows packets is given up well within a caller's wait."""
+
+DATABASE_TIMEOUT_S: Final = 10
+"""For one round trip, the wait for other writers included. Beyond it the connection is given up, so that a database
+that died without a word frees its callers."""
+
+DATABASE_RETRY_TOTAL_S: Final = 12
+"""How long an append is tried again inside the server, with the same event ids, while its connection breaks: long
+enough for a restart of the database, and with the last attempt below 15 s for the caller."""
+
+DATABASE_RETRY_WAIT_S: Final = 0.25
+"""Between two attempts to reach a database; also how long others that wait are refused at once after one failed."""
+
+DATABASE_LOCK_TIMEOUT_S: Final = 8
+"""How long one writer waits for the others; below the time-out of the round trip, so that the answer is definite."""
+
+DATABASE_IDLE_TIMEOUT_S: Final = 5
+"""How long the database lets a writer hold the log's end without a word: a frozen server must not stop the others."""
+
+DATABASE_READERS_MAX: Final = 8
+"""Connections for reads of one server; PostgreSQL's usual 100 then serve several servers."""
+
+PARTITION_POSITIONS: Final = 10_000_000
+"""Positions in one table of a partitioned log: a few gigabytes, small enough to move and few enough to plan with."""
+
+HEAD_POLL_S: Final = 0.1
+"""How often the head is looked at where no signal tells that it moved; bounds how late a live reader is."""
+
+HEAD_SIGNAL_INTERVAL_S: Final = 0.01
+"""Least time between two signals to other servers that the head moved: many commits share one."""
+
 # --- Reads -----------------------------------------------------------------------------------------------------------
 
 PAGE_EVENTS_DEFAULT: Final = 100

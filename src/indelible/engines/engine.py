@@ -73,8 +73,14 @@ class StorageEngine(Protocol):
     """Set by the engine's owner. Hears once, and at once, when the engine stops writing for good: what failed may be
     work in the background, which has no caller to tell."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever runs the store should know, found when it was opened; a sentence each."""
+        ...
+
     async def open(self) -> None:
-        """Make ready. Creates or migrates the schema, unless read-only. Raises ``StoreLocked``, ``StorageFailure``."""
+        """Make ready. Creates or migrates the schema, unless read-only. Raises ``StoreLocked``, ``Unavailable``,
+        ``StorageFailure``."""
         ...
 
     async def close(self) -> None:
@@ -86,6 +92,11 @@ class StorageEngine(Protocol):
         ...
 
     async def head(self) -> LogHead: ...
+
+    async def wait_for_head(self, after: int) -> int:
+        """The head's position, as soon as it is beyond ``after``: at once when this engine moved it, within
+        ``HEAD_POLL_S`` when another process did. Waits for ever; cancel to give up."""
+        ...
 
     async def read_aggregate(
         self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int

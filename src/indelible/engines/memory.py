@@ -10,6 +10,7 @@ import msgspec
 
 from indelible.conditions import AppendCondition, version_conflict
 from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import same_content
 from indelible.errors import ConditionFailed, EventIdConflict, IndelibleError, StorageFailure
 from indelible.events import (
@@ -50,6 +51,7 @@ class MemoryEngine:
     """Implements :class:`indelible.engines.engine.Engine`. ``clock_us`` gives microseconds since 1970."""
 
     capabilities = Capabilities(durable=False)
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
         self._clock_us = clock_us
@@ -59,6 +61,7 @@ class MemoryEngine:
         self._aggregates: dict[AggregateKey, list[_Stored]] = {}
         self._snapshots: dict[AggregateKey, dict[int, Snapshot]] = {}
         self._head = LogHead(0, 0, HASH_BEFORE_FIRST)
+        self._signal = HeadSignal()
 
     async def open(self) -> None:
         pass
@@ -70,7 +73,9 @@ class MemoryEngine:
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         now_us = max(self._clock_us(), self._head.timestamp_us)
-        return [self._append_one(request, now_us) for request in batch]
+        outcomes = [self._append_one(request, now_us) for request in batch]
+        self._signal.moved(self._head.position)
+        return outcomes
 
     def _append_one(self, request: AppendRequest, now_us: int) -> AppendOutcome:
         try:
@@ -137,6 +142,9 @@ class MemoryEngine:
 
     async def head(self) -> LogHead:
         return self._head
+
+    async def wait_for_head(self, after: int) -> int:
+        return await self._signal.wait(after)
 
     async def read_aggregate(
         self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int

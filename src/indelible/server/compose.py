@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 import uvloop
 
-from indelible.core.open import capabilities_of, open_local_store
+from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.errors import InvalidRequest, StorageFailure
 from indelible.limits import CONNECTIONS_MAX
@@ -86,7 +86,7 @@ async def _serve_store(
 
 
 def _check_workers_allowed(settings: Settings) -> None:
-    if not capabilities_of(settings.store).many_processes:
+    if not make_engine(settings.store).capabilities.many_processes:
         raise InvalidRequest(
             f"must be 1 for the store {settings.store}, which one process at a time may write", pointer="/workers"
         )

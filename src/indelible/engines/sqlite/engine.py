@@ -16,6 +16,7 @@ from uuid import UUID
 import apsw
 
 from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
 from indelible.engines.sqlite import reads
 from indelible.engines.sqlite.connections import check_schema, connect_reader, migrations
@@ -30,7 +31,7 @@ from indelible.errors import (
 )
 from indelible.events import AggregateKey, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
-from indelible.limits import RETRY_AFTER_S
+from indelible.limits import HEAD_POLL_S, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
 _P = ParamSpec("_P")
@@ -60,6 +61,7 @@ class SqliteEngine:
     """
 
     capabilities = Capabilities(durable=True, read_only_beside_writer=True)
+    warnings: tuple[str, ...] = ()
 
     def __init__(
         self, path: Path, *, read_only: bool = False, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
@@ -76,6 +78,8 @@ class SqliteEngine:
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
         self._readers = ReaderThreads(lambda: connect_reader(path), READER_THREADS)
+        # Beside the writer of another process only looking tells.
+        self._signal = HeadSignal(self._head_position, poll_s=HEAD_POLL_S) if read_only else HeadSignal()
 
     # --- Opening and closing -----------------------------------------------------------------------------------------
 
@@ -98,6 +102,7 @@ class SqliteEngine:
         except BaseException:
             self._lock.release()
             raise
+        self._signal.moved(self._writer.head.position)
 
     async def close(self) -> None:
         async with self._writing:
@@ -137,6 +142,7 @@ class SqliteEngine:
                 raise
             if decided.events:
                 writer.publish(decided.head)
+                self._signal.moved(decided.head.position)
             self._start_checkpoint(writer)
             return decided.outcomes
 
@@ -246,6 +252,12 @@ class SqliteEngine:
 
     async def head(self) -> LogHead:
         return self._writer.head if self._writer is not None else await self._read(reads.read_visible_head)
+
+    async def _head_position(self) -> int:
+        return (await self.head()).position
+
+    async def wait_for_head(self, after: int) -> int:
+        return await self._signal.wait(after)
 
     async def read_aggregate(
         self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int

@@ -1,0 +1,147 @@
+"""Appends batches for as long as it takes to know what became of them: over one connection, or the next.
+
+An attempt that loses its connection before the commit was sent has stored nothing. After that nobody knows, until
+another transaction holds the head: then the first one has ended, and its event ids tell whether they are stored. So a
+batch is simply run again with the same ids.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from copy import copy
+from typing import Final
+
+import psycopg
+
+from indelible.engines.engine import AppendOutcome
+from indelible.engines.planner import Plan
+from indelible.engines.postgres.address import Address
+from indelible.engines.postgres.connections import connect, is_lost
+from indelible.engines.postgres.failures import is_worth_repeating, lacks_partition, translated, unreachable
+from indelible.engines.postgres.partitions import Partitions
+from indelible.engines.postgres.statements import Statements
+from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Writer
+from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
+from indelible.eventstore import AppendRequest, AtomicAppendResult
+from indelible.limits import DATABASE_RETRY_TOTAL_S, DATABASE_RETRY_WAIT_S
+
+
+class Appender:
+    """Owns the connection that writes, if there is one. Calls must not overlap."""
+
+    def __init__(self, address: Address, statements: Statements, partitions: Partitions) -> None:
+        self._address: Final = address
+        self._statement: Final = statements
+        self._partitions: Final = partitions
+        self._writer: Writer | None = None
+        self._down_since: float | None = None
+        """When the first of the attempts began that failed since one succeeded."""
+        self._last_failed_at = float("-inf")
+
+    async def append(self, batch: Sequence[AppendRequest]) -> Plan:
+        """What was stored; every request has its outcome. Raises :class:`Unavailable` (nothing was stored) and
+        :class:`StorageFailure`."""
+        earlier: list[Plan] = []
+        while True:
+            attempt = Attempt(batch)
+            started = time.monotonic()
+            try:
+                return _as_first_answered(await self.run(attempt), earlier)
+            except _Failed as failed:
+                error, is_final = failed.error, self._is_overdue(started)
+            except Unavailable as refused:
+                error, is_final = refused, True
+            if attempt.may_be_stored and attempt.planned is not None:
+                earlier.append(attempt.planned)
+            if is_final:
+                return _given_up(batch, earlier, error)
+            await asyncio.sleep(DATABASE_RETRY_WAIT_S)
+
+    def _is_overdue(self, started: float) -> bool:
+        """Whether it is time to tell the callers. Once the database has been away for so long, those who come later are
+        told after one attempt."""
+        if self._down_since is None:
+            self._down_since = started
+        return time.monotonic() + DATABASE_RETRY_WAIT_S > self._down_since + DATABASE_RETRY_TOTAL_S
+
+    async def run(self, attempt: Attempt) -> Plan:
+        """One transaction. Raises :class:`_Failed` when another may succeed, else the store's error."""
+        writer = await self._connected()
+        try:
+            planned = await writer.run(attempt)
+        except ReplicationInDoubt:
+            raise _Failed(unreachable(None, "the wait for its standbys was cancelled")) from None
+        except psycopg.Error as error:
+            raise await self._what_next(writer, attempt, error) from error
+        self._down_since = None
+        return planned
+
+    async def _what_next(self, writer: Writer, attempt: Attempt, error: psycopg.Error) -> "_Failed | IndelibleError":
+        if is_lost(writer.connection, error):
+            await self.close()
+            return _Failed(unreachable(error, "nothing was stored"))
+        attempt.may_be_stored = False  # the database has said so
+        if lacks_partition(error) and attempt.planned is not None:
+            await self._partitions.make(attempt.planned.head.position)
+            return _Failed(translated(error))
+        return _Failed(translated(error)) if is_worth_repeating(error) else translated(error)
+
+    async def _connected(self) -> Writer:
+        if self._writer is None:
+            if time.monotonic() < self._last_failed_at + DATABASE_RETRY_WAIT_S / 2:
+                raise _Failed(unreachable(None, "nothing was stored"))
+            try:
+                connection = await connect(self._address)
+            except psycopg.Error as error:
+                self._last_failed_at = time.monotonic()
+                raise _Failed(unreachable(error, "nothing was stored")) from error
+            self._writer = Writer(connection, self._statement, may_lose_commits=self._address.may_lose_commits)
+        return self._writer
+
+    async def close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.connection.close()
+
+
+class _Failed(Exception):
+    """An attempt that another may make up for. ``error`` is what the caller hears when there is none."""
+
+    def __init__(self, error: IndelibleError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def _as_first_answered(decided: Plan, earlier: Sequence[Plan]) -> Plan:
+    """What an earlier attempt stored without a word comes back as a replay; to the caller it is the first answer."""
+    outcomes = list(decided.outcomes)
+    for planned in earlier:
+        for index, first in enumerate(planned.outcomes):
+            if _is_new(first) and _is_replay_of(outcomes[index], first):
+                outcomes[index] = first
+    return Plan(outcomes, decided.events, decided.head)
+
+
+def _is_new(outcome: AppendOutcome) -> bool:
+    return isinstance(outcome, AtomicAppendResult) and not outcome.replayed
+
+
+def _is_replay_of(outcome: AppendOutcome, first: AppendOutcome) -> bool:
+    return (
+        isinstance(outcome, AtomicAppendResult)
+        and isinstance(first, AtomicAppendResult)
+        and outcome.replayed
+        and [result.events for result in outcome.results] == [result.events for result in first.results]
+    )
+
+
+def _given_up(batch: Sequence[AppendRequest], earlier: Sequence[Plan], error: IndelibleError) -> Plan:
+    """Outcomes when no attempt came to an end that is known. Raises ``error`` when nothing can be stored."""
+    if not earlier:
+        raise error
+    message = f"{error.message.partition(';')[0]}; append again with the same event ids to learn the outcome"
+    outcomes: list[AppendOutcome] = [
+        OutcomeUnknown(message) if any(_is_new(planned.outcomes[index]) for planned in earlier) else copy(error)
+        for index in range(len(batch))
+    ]
+    return Plan(outcomes, [], earlier[-1].head)

@@ -1,0 +1,248 @@
+"""The PostgreSQL engine: one database, any number of servers that read and write.
+
+Whoever appends locks the head's row, so appends of all servers take effect one after another, and positions are handed
+out as they are committed. Each server gathers a batch while its last one is on its way, and writes it in one
+transaction.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+from uuid import UUID
+
+import psycopg
+
+from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.postgres import roles, schema
+from indelible.engines.postgres.address import Address, parse_address
+from indelible.engines.postgres.appender import Appender
+from indelible.engines.postgres.connections import Connection, connect, is_pooled
+from indelible.engines.postgres.failures import translated, unreachable
+from indelible.engines.postgres.head_watch import HeadWatch
+from indelible.engines.postgres.partitions import Partitions
+from indelible.engines.postgres.readers import Readers
+from indelible.engines.postgres.reads import Reads
+from indelible.engines.postgres.statements import Statements
+from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, StorageFailure, StoreCorrupted
+from indelible.events import AggregateKey, Snapshot
+from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
+from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
+from indelible.queries import Direction, EventQuery
+
+_T = TypeVar("_T")
+
+
+class PostgresEngine:
+    """Implements :class:`indelible.engines.engine.Engine` over the database that ``url`` names (see
+    :func:`indelible.engines.postgres.address.parse_address`).
+
+    ``read_only``: nothing is created or migrated, and every write is refused. ``partition_positions`` is the size of
+    tables of the log that are made from now on.
+    """
+
+    capabilities = Capabilities(durable=True, many_processes=True, read_only_beside_writer=True)
+
+    def __init__(self, url: str, *, read_only: bool = False, partition_positions: int = PARTITION_POSITIONS) -> None:
+        self._address: Final[Address] = parse_address(url)
+        self._read_only: Final = read_only
+        self._statement: Final = Statements(self._address.schema)
+        self._readers = Readers(self._address, read_only=read_only)
+        self._partitions = Partitions(self._statement, self._connect, positions_each=partition_positions)
+        self._making_partitions: asyncio.Task[None] | None = None
+        self._appender: Appender | None = None
+        self._writing = asyncio.Lock()
+        self._failure: StorageFailure | None = None
+        self._watch = HeadWatch(
+            self._address.schema, connect=self._connect, read_head=self._head_position, send=self._send
+        )
+        self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
+        self.warnings: tuple[str, ...] = ()
+
+    async def _connect(self) -> Connection:
+        return await connect(self._address, read_only=self._read_only)
+
+    # --- Opening and closing -----------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        try:
+            connection = await self._connect()
+        except psycopg.Error as error:
+            raise unreachable(error, "is it running, and is the store's URL right?") from error
+        try:
+            async with connection:
+                await self._prepare(connection)
+        except psycopg.Error as error:
+            raise translated(error) from error
+        await self._readers.open()
+
+    async def _prepare(self, connection: Connection) -> None:
+        steps, name = schema.migrations(), self._address.schema
+        await schema.check_server(connection)
+        done = await schema.read_done(connection, name)
+        is_behind = done is None or done.pre < schema.newest(steps)
+        if is_behind and not self._read_only and await schema.may_migrate(connection, name):
+            await schema.migrate(connection, name, steps)
+            done = await schema.read_done(connection, name)
+        schema.check_fits(done, steps, name)
+        head = await self._check_log(connection)
+        if self._read_only:
+            return
+        await self._check_durability(connection)
+        self.warnings = await self._find_warnings(connection)
+        await self._partitions.make(head)
+        self._appender = Appender(self._address, self._statement, self._partitions)
+
+    async def _check_log(self, connection: Connection) -> int:
+        reads = Reads(connection, self._statement)
+        head, last = (await reads.head()).position, await reads.last_event_position()
+        if head != last:
+            raise StoreCorrupted(
+                f"the log ends at position {last}, but its head says {head}: was only a part restored?",
+                position=min(head, last) + 1,
+            )
+        return head
+
+    async def _check_durability(self, connection: Connection) -> None:
+        row = await (await connection.execute("SHOW synchronous_commit")).fetchone()
+        if row == ("off",) and not self._address.may_lose_commits:
+            raise InvalidRequest(
+                "the database's synchronous_commit is off, so it may lose what it has acknowledged. Turn it on, or ask "
+                "for it by name: add synchronous_commit=off to the URL",
+                pointer="/store",
+            )
+
+    async def _find_warnings(self, connection: Connection) -> tuple[str, ...]:
+        found = []
+        rights = await roles.excessive_rights(connection, self._address.schema)
+        if rights:
+            found.append(
+                f'the database role "{connection.info.user}" can do more than append: it {", ".join(rights)}. '
+                '"indelible init --runtime-role NAME" makes one that cannot'
+            )
+        if is_pooled(connection):
+            found.append(
+                "a connection pooler stands before the database, so no notifications come through: the head is looked "
+                f"at every {HEAD_POLL_S:g} s instead"
+            )
+        if self._address.may_lose_commits:
+            found.append("synchronous_commit=off: a crash of the database may lose acknowledged events")
+        return tuple(found)
+
+    async def close(self) -> None:
+        async with self._writing:
+            appender, self._appender = self._appender, None
+            await self._watch.close()
+            if self._making_partitions is not None:
+                await asyncio.gather(self._making_partitions, return_exceptions=True)
+            if appender is not None:
+                await appender.close()
+        await self._readers.close()
+
+    # --- Writing -----------------------------------------------------------------------------------------------------
+
+    async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        async with self._writing:
+            appender = self._require_appender()
+            try:
+                decided = await appender.append(batch)
+            except StorageFailure as failure:
+                self._fail(failure)
+                raise
+        if decided.events:
+            self._moved(decided.head.position)
+        return decided.outcomes
+
+    def _moved(self, head: int) -> None:
+        self._watch.moved(head)
+        if self._partitions.is_short(head) and self._making_partitions is None:
+            self._making_partitions = asyncio.create_task(self._make_partitions(head), name="make-partitions")
+
+    async def _make_partitions(self, head: int) -> None:
+        try:
+            # What keeps it from being made now is told by the append that needs it, if it is not gone by then.
+            with contextlib.suppress(IndelibleError):
+                await self._partitions.make(head)
+        finally:
+            self._making_partitions = None
+
+    def _fail(self, failure: StorageFailure) -> None:
+        self._failure = failure
+        self.on_failure(failure)
+
+    def _require_appender(self) -> Appender:
+        if self._failure is not None:
+            raise StorageFailure(self._failure.message)
+        if self._appender is None:
+            raise InvalidRequest("the store is open for reading only, or closed")
+        return self._appender
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        self._require_appender()
+        if not await self._read(lambda reads: reads.save_snapshot(snapshot)):
+            raise AggregateNotFound(
+                f"no aggregate {snapshot.key.stream}",
+                aggregate_type=snapshot.aggregate_type,
+                aggregate_id=snapshot.aggregate_id,
+            )
+
+    # --- Reading -----------------------------------------------------------------------------------------------------
+
+    async def _read(self, read: Callable[[Reads], Awaitable[_T]]) -> _T:
+        return await self._readers.run(lambda connection: read(Reads(connection, self._statement)))
+
+    async def _send(self, sql: str) -> None:
+        await self._readers.run(lambda connection: connection.execute(sql, prepare=False))
+
+    async def head(self) -> LogHead:
+        return await self._read(Reads.head)
+
+    async def _head_position(self) -> int:
+        return (await self.head()).position
+
+    async def wait_for_head(self, after: int) -> int:
+        return await self._watch.wait(after)
+
+    async def read_aggregate(
+        self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
+    ) -> tuple[int, Lines]:
+        return await self._read(
+            lambda reads: reads.aggregate(
+                key, from_version=from_version, to_version=to_version, direction=direction, limit=limit
+            )
+        )
+
+    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+        return await self._read(
+            lambda reads: reads.feed(query, after=after, until=until, direction=direction, limit=limit)
+        )
+
+    async def read_event(self, event_id: UUID) -> bytes | None:
+        return await self._read(lambda reads: reads.event(event_id))
+
+    async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
+        return await self._read(lambda reads: reads.aggregate_info(key))
+
+    async def list_event_types(self) -> tuple[EventTypeInfo, ...]:
+        return await self._read(Reads.event_types)
+
+    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+        return await self._read(Reads.aggregate_types)
+
+    async def list_aggregates(
+        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+    ) -> tuple[AggregateInfo, ...]:
+        return await self._read(lambda reads: reads.aggregates(aggregate_type, after, limit))
+
+    async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
+        return await self._read(lambda reads: reads.snapshot(key, at_version))
+
+    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
+        return await self._read(lambda reads: reads.unindexed(first, last))
+
+    async def storage_size_bytes(self) -> int:
+        return await self._read(lambda reads: reads.storage_size_bytes(self._address.schema))
+
+
+def _tell_nobody(failure: StorageFailure) -> None:
+    pass

@@ -1,0 +1,70 @@
+"""What an error of the database means: whether to try again, and what a caller is told."""
+
+from typing import Final
+
+import psycopg
+
+from indelible.errors import IndelibleError, Overloaded, StorageFailure, StorageFull, StoreCorrupted, Unavailable
+from indelible.limits import RETRY_AFTER_S
+
+_CONNECTION_GONE: Final = (
+    "08",  # connection exceptions
+    "57P",  # shutdown, crash, starting up; the database dropped
+    "25006",  # read only: it was the primary before a failover
+    "25P03",  # idle in a transaction for too long: this process was held up
+)
+_TRY_AGAIN: Final = ("40001", "40P01")  # serialization failure, deadlock
+_NO_PARTITION: Final = "23514"
+_DAMAGED: Final = ("XX001", "XX002", "58030")
+
+
+def is_gone(error: psycopg.Error) -> bool:
+    """Whether the connection is of no more use, and another may be."""
+    code = error.sqlstate
+    if code is None:
+        return isinstance(error, psycopg.OperationalError)
+    return code.startswith(_CONNECTION_GONE)
+
+
+def is_worth_repeating(error: psycopg.Error) -> bool:
+    """Whether the same transaction may succeed when it is simply run again."""
+    return (error.sqlstate or "") in _TRY_AGAIN
+
+
+def lacks_partition(error: psycopg.Error) -> bool:
+    """Whether a position has no table to go to."""
+    return error.sqlstate == _NO_PARTITION
+
+
+def unreachable(error: BaseException | None, what: str) -> Unavailable:
+    """``what`` says what did not happen."""
+    reason = f" ({one_line(error)})" if error is not None else ""
+    return Unavailable(f"the database cannot be reached{reason}; {what}", retry_after_s=RETRY_AFTER_S)
+
+
+def translated(error: psycopg.Error) -> IndelibleError:
+    """The store's error for one of the database, of a transaction that is undone."""
+    if is_gone(error) or is_worth_repeating(error):
+        return unreachable(error, "nothing was stored")
+    code, text = error.sqlstate or "", one_line(error)
+    for codes, kind, what in _REFUSALS:
+        if code.startswith(codes):
+            return kind(f"{what.format(text)}; nothing was stored", retry_after_s=RETRY_AFTER_S)
+    if code.startswith(_DAMAGED):
+        return StoreCorrupted(f"the database is damaged: {text}")
+    return StorageFailure(f"PostgreSQL failed: {text} ({code or type(error).__name__})")
+
+
+_REFUSALS: Final[tuple[tuple[tuple[str, ...], type[Unavailable], str], ...]] = (
+    # statement_timeout or an administrator; lock_timeout
+    (("57014", "55P03"), Overloaded, "the database gave up waiting: {}"),
+    (("53100",), StorageFull, "no space is left for the database: {}"),
+    # too many connections, out of memory; an object in use
+    (("53", "55006"), Overloaded, "the database is short of something: {}"),
+    (("42501", "28"), Unavailable, 'the database refuses: {} ("indelible init" gives a role its rights)'),
+)
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text, which says what happened; the rest quotes the statement."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,94 @@
+"""Answers what :mod:`indelible.engines.feed_walk` asks, and finds a time window's positions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+
+from indelible.engines.feed_walk import COUNT_MAX, Count, FindTypes, Found, Question, Search, Walk, Walked
+from indelible.engines.postgres.connections import Connection, is_pooled
+from indelible.engines.postgres.statements import Statements
+from indelible.queries import EventQuery
+
+_Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
+
+
+async def answered_together(connection: Connection, statements: Statements, searches: Sequence[Search]) -> list[Found]:
+    """Run searches side by side, each round of questions in one round trip."""
+    found: list[Found] = [_NOTHING] * len(searches)
+    answers: dict[int, Any] = dict.fromkeys(range(len(searches)))
+    while True:
+        questions = {}
+        for index, answer in answers.items():
+            try:
+                questions[index] = searches[index].send(answer)
+            except StopIteration as end:
+                found[index] = end.value
+        if not questions:
+            return found
+        asked = {}
+        async with connection.pipeline():
+            for index, question in questions.items():
+                asked[index] = await _ask(connection, statements, question)
+        answers = {index: _answer(questions[index], await asked[index].fetchone()) for index in questions}
+
+
+_NOTHING: Final = Found([], None)
+
+
+async def time_window(
+    connection: Connection, statements: Statements, query: EventQuery, low: int, high: int
+) -> tuple[int, int]:
+    """The part of ``low`` to ``high`` (positions, inclusive) whose timestamps are in the query's time window."""
+    if query.since is not None:
+        low = await _first_position_since(connection, statements, low, high + 1, query.since)
+    if query.until is not None and low <= high:
+        high = await _first_position_since(connection, statements, low, high + 1, query.until) - 1
+    return low, high
+
+
+async def _first_position_since(
+    connection: Connection, statements: Statements, low: int, high: int, timestamp: datetime
+) -> int:
+    values = {"low": low, "high": high, "timestamp": timestamp}
+    row = await (await connection.execute(statements("first_position_since"), values)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def _ask(connection: Connection, statements: Statements, question: Question) -> _Cursor:
+    name, values = _statement_for(question)
+    direction = "forward" if isinstance(question, FindTypes) else question.range.direction
+    cursor = connection.cursor(binary=True)
+    return await cursor.execute(statements(name, direction), values, prepare=not is_pooled(connection))
+
+
+def _statement_for(question: Question) -> tuple[str, dict[str, Any]]:
+    match question:
+        case FindTypes(event_types, aggregate_types):
+            values = {"event_types": event_types, "aggregate_types": aggregate_types}
+            return "event_type_ids", {name: list(names) or None for name, names in values.items()}
+        case Count(range, tag, types):
+            bounds = {"low": range.low, "high": range.high, "most": COUNT_MAX}
+            if tag is None:
+                return "count_types_bounded", {**bounds, "event_types": types}
+            return "count_tag_bounded", {**bounds, "tag": tag}
+        case Walk(range, chunk, tag, types, other_tags):
+            bounds = {"low": range.low, "high": range.high, "chunk": chunk}
+            rest = {"event_types": types, "other_tags": list(other_tags)}
+            if tag is None:
+                return "candidates_by_type", {**bounds, **rest}
+            return "candidates_by_tag", {**bounds, **rest, "tag": tag}
+
+
+def _answer(question: Question, row: tuple[Any, ...] | None) -> Sequence[int] | int | Walked:
+    assert row is not None
+    match question:
+        case FindTypes():
+            types: list[int] = row[0]
+            return types
+        case Count():
+            return int(row[0])
+        case Walk():
+            return Walked(*row)

@@ -1,0 +1,196 @@
+"""Reads, as plain functions over a connection."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from indelible.engines.engine import Lines, LogHead
+from indelible.engines.feed_walk import Range, find_positions
+from indelible.engines.postgres.connections import Connection
+from indelible.engines.postgres.feed import answered_together, time_window
+from indelible.engines.postgres.statements import Statements
+from indelible.errors import StoreCorrupted
+from indelible.events import AggregateKey, Snapshot, timestamp_to_us
+from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
+from indelible.limits import PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX, VERSION_MAX
+from indelible.queries import Direction, EventQuery
+
+_Rows = list[tuple[Any, ...]]
+
+
+class Reads(msgspec.Struct, frozen=True):
+    """One connection, lent for one read."""
+
+    connection: Connection
+    statement: Statements
+
+    async def head(self) -> LogHead:
+        position, timestamp, hash_ = (await self._fetch("head"))[0]
+        return LogHead(position, timestamp_to_us(timestamp), hash_)
+
+    async def _fetch(self, name: str, direction: Direction = "forward", /, **values: Any) -> _Rows:
+        cursor = self.connection.cursor(binary=True)
+        await cursor.execute(self.statement(name, direction), values)
+        return await cursor.fetchall()
+
+    # --- Pages -------------------------------------------------------------------------------------------------------
+
+    async def aggregate(
+        self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
+    ) -> tuple[int, Lines]:
+        rows = await self._fetch(
+            "read_aggregate",
+            direction,
+            **_names(key),
+            from_version=max(from_version, 1),
+            to_version=to_version,
+            limit=limit,
+            size_bytes_max=PAGE_SIZE_BYTES_MAX,
+        )
+        version, lines, count, reached = rows[0] if rows else (0, None, 0, None)
+        low, high = max(from_version, 1), min(to_version, version)
+        if low > high:
+            return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
+        if _has_gap(low, high, direction, count, reached):
+            raise _missing(f"versions {low} to {high} of {key.stream}")
+        return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
+
+    async def feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+        low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
+        if low <= high and (query.since is not None or query.until is not None):
+            low, high = await time_window(self.connection, self.statement, query, low, high)
+        if low > high:
+            return Lines(b"", 0, until, True)
+        wanted = Range(low, high, direction)
+        if query.is_unrestricted:
+            return await self._unfiltered_page(wanted, limit)
+        return await self._filtered_page(query, wanted, until, limit)
+
+    async def _unfiltered_page(self, wanted: Range, limit: int) -> Lines:
+        low, high = wanted.low, wanted.high
+        if wanted.direction == "forward":
+            high = min(high, low + limit - 1)
+        else:
+            low = max(low, high - limit + 1)
+        ((lines, count, reached),) = await self._fetch(
+            "read_range", wanted.direction, low=low, high=high, limit=limit, size_bytes_max=PAGE_SIZE_BYTES_MAX
+        )
+        if _has_gap(low, high, wanted.direction, count, reached):
+            raise _missing(f"positions {low} to {high}")
+        return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
+
+    async def _filtered_page(self, query: EventQuery, wanted: Range, until: int, limit: int) -> Lines:
+        search = find_positions(query.items, wanted, limit, PAGE_SCAN_EVENTS_MAX)
+        (found,) = await answered_together(self.connection, self.statement, [search])
+        reached, at_end = (
+            (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
+        )
+        if not found.positions:
+            return Lines(b"", 0, reached, at_end)
+        ((lines, count, last),) = await self._fetch(
+            "read_positions",
+            wanted.direction,
+            positions=list(found.positions),
+            size_bytes_max=PAGE_SIZE_BYTES_MAX,
+        )
+        if count == 0 or last != found.positions[count - 1]:
+            raise _missing(f"some of the positions {found.positions[0]} to {found.positions[-1]}")
+        if count < len(found.positions):
+            reached, at_end = found.positions[count - 1], False
+        return Lines(lines, count, reached, at_end)
+
+    # --- Single things and catalogues --------------------------------------------------------------------------------
+
+    async def event(self, event_id: UUID) -> bytes | None:
+        rows = await self._fetch("read_event", event_id=event_id)
+        return rows[0][0] if rows else None
+
+    async def aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
+        rows = await self._fetch("aggregate_info", **_names(key))
+        return _info(key.aggregate_type, key.aggregate_id, *rows[0]) if rows else None
+
+    async def event_types(self) -> tuple[EventTypeInfo, ...]:
+        return tuple(EventTypeInfo(*row) for row in await self._fetch("list_event_types"))
+
+    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+        return tuple(AggregateTypeInfo(*row) for row in await self._fetch("list_aggregate_types"))
+
+    async def aggregates(
+        self, aggregate_type: str | None, after: AggregateKey | None, limit: int
+    ) -> tuple[AggregateInfo, ...]:
+        rows = await self._fetch(
+            "list_aggregates",
+            aggregate_type=aggregate_type,
+            after_type="" if after is None else after.aggregate_type,
+            after_id="" if after is None else after.aggregate_id,
+            limit=limit,
+        )
+        return tuple(_info(*row) for row in rows)
+
+    async def unindexed(self, first: int, last: int) -> tuple[int, str] | None:
+        rows = await self._fetch("find_unindexed", first=first, last=last)
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    async def storage_size_bytes(self, schema: str) -> int:
+        return int((await self._fetch("storage_size", schema_name=schema))[0][0])
+
+    async def last_event_position(self) -> int:
+        """Where the last event stands, whatever the head says."""
+        return int((await self._fetch("last_event"))[0][0])
+
+    # --- Snapshots ---------------------------------------------------------------------------------------------------
+
+    async def snapshot(self, key: AggregateKey, at_version: int | None) -> Snapshot | None:
+        rows = await self._fetch(
+            "load_snapshot", **_names(key), at_version=VERSION_MAX if at_version is None else at_version
+        )
+        if not rows:
+            return None
+        version, timestamp, state, metadata = rows[0]
+        return Snapshot(
+            aggregate_type=key.aggregate_type,
+            aggregate_id=key.aggregate_id,
+            version=version,
+            timestamp=_utc(timestamp),
+            state_raw=msgspec.Raw(state),
+            metadata_raw=msgspec.Raw(metadata),
+        )
+
+    async def save_snapshot(self, snapshot: Snapshot) -> bool:
+        """False when there is no such aggregate."""
+        cursor = await self.connection.execute(
+            self.statement("save_snapshot"),
+            {
+                **_names(snapshot.key),
+                "version": snapshot.version,
+                "timestamp": snapshot.timestamp,
+                "state": bytes(snapshot.state_raw).decode(),
+                "metadata": bytes(snapshot.metadata_raw).decode(),
+            },
+        )
+        return cursor.rowcount > 0
+
+
+def _names(key: AggregateKey) -> dict[str, str]:
+    return {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
+
+
+def _info(aggregate_type: str, aggregate_id: str, version: int, first: datetime, last: datetime) -> AggregateInfo:
+    return AggregateInfo(aggregate_type, aggregate_id, version, _utc(first), _utc(last))
+
+
+def _utc(timestamp: datetime) -> datetime:
+    """The database's session may live in another time zone."""
+    return timestamp.astimezone(UTC)
+
+
+def _has_gap(low: int, high: int, direction: Direction, count: int, reached: int | None) -> bool:
+    """Whether a page lacks a number of its range before the one that it reaches: a reader must not pass over events
+    that are gone, or whose partition was taken off, unawares."""
+    return count == 0 or reached != (low + count - 1 if direction == "forward" else high - count + 1)
+
+
+def _missing(what: str) -> StoreCorrupted:
+    return StoreCorrupted(f"events that were stored cannot be found among {what}: was a partition taken off?")

@@ -1,0 +1,1 @@
+SELECT position, "timestamp", hash FROM {schema}.heads WHERE partition = 0

@@ -1,0 +1,5 @@
+SELECT t.aggregate_type, t.aggregates, coalesce(sum(e.events), 0)::bigint
+FROM {schema}.aggregate_types AS t
+LEFT JOIN {schema}.event_types AS e ON e.aggregate_type = t.aggregate_type
+GROUP BY t.aggregate_type
+ORDER BY t.aggregate_type

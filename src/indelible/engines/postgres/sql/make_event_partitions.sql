@@ -1,0 +1,1 @@
+SELECT {schema}.make_event_partitions(%s, %s)

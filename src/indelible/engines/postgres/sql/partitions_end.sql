@@ -1,0 +1,1 @@
+SELECT coalesce(max(end_position), 1) FROM {schema}.event_partitions

@@ -1,0 +1,280 @@
+"""Writes batches over one connection. A batch takes two round trips: lock the head and look up; insert and commit."""
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from indelible.engines.engine import LogHead
+from indelible.engines.feed_walk import Range, find_positions
+from indelible.engines.planner import Plan, PlannedEvent, StoredState, plan
+from indelible.engines.postgres.connections import Connection, deadline, is_pooled
+from indelible.engines.postgres.feed import answered_together
+from indelible.engines.postgres.statements import Statements
+from indelible.errors import IndelibleError, Unavailable
+from indelible.events import (
+    JSON_CONTENT_TYPE,
+    AggregateKey,
+    decode_event,
+    is_json,
+    timestamp_from_us,
+    timestamp_to_us,
+)
+from indelible.eventstore import AppendRequest
+from indelible.limits import DATABASE_IDLE_TIMEOUT_S, DATABASE_LOCK_TIMEOUT_S, RETRY_AFTER_S
+
+EVENT_TYPES_CACHED_MAX: Final = 65_536
+"""Numbers of event types that are kept in memory; beyond it all are forgotten and learnt again."""
+
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_TIMEOUT_VALUES: Final = {"lock": f"{DATABASE_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
+
+_TypeNames = tuple[str, str]
+"""Aggregate type and event type."""
+
+Decide = Callable[[StoredState, int], Plan]
+"""From what is stored and the database's clock (microseconds since 1970) to what is to be written."""
+
+
+class ReplicationInDoubt(Exception):
+    """The commit is on the primary's disk, but the wait for its standbys was cancelled."""
+
+
+class _Row(msgspec.Struct, frozen=True):
+    """An event as ``append_batch.sql`` takes it."""
+
+    position: int
+    aggregate: int
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    event_id: UUID
+    event_type: int
+    event_type_name: str
+    timestamp_us: int
+    event_data: str | None
+    event_data_base64: str | None
+    metadata: str | None
+    tags: tuple[str, ...] | None
+    content_type: str | None
+    hash: str
+
+
+class Attempt:
+    """One transaction. ``planned`` is what it would store, once that is known; ``may_be_stored`` whether the commit was
+    sent: until then a lost connection means that nothing is stored."""
+
+    def __init__(self, batch: Sequence[AppendRequest], decide: Decide | None = None) -> None:
+        self.batch: Final = batch
+        self.planned: Plan | None = None
+        self.may_be_stored = False
+        self._decide = decide
+
+    def decide(self, state: StoredState, now_us: int) -> Plan:
+        self.planned = plan(self.batch, state, now_us) if self._decide is None else self._decide(state, now_us)
+        return self.planned
+
+
+class Writer:
+    """Owns one connection, and what it knows of the database: after a failover that may be another."""
+
+    def __init__(self, connection: Connection, statements: Statements, *, may_lose_commits: bool) -> None:
+        self.connection: Final = connection
+        self._statement: Final = statements
+        self._may_lose_commits: Final = may_lose_commits
+        self._event_types: Final[dict[_TypeNames, int]] = {}
+        self._prepares: Final = not is_pooled(connection)
+        self._in_doubt = False
+        connection.add_notice_handler(self._on_notice)
+
+    async def run(self, attempt: Attempt) -> Plan:
+        """Decide and store a batch in one transaction. Raises :class:`psycopg.Error`, :class:`ReplicationInDoubt`, and
+        ``Unavailable`` when the database would not keep what it commits."""
+        try:
+            async with deadline(self.connection):
+                state, now_us, numbers = await self._lock_and_look_up(attempt.batch)
+            planned = attempt.decide(state, now_us)
+            async with deadline(self.connection):
+                await self._store(attempt, planned, numbers)
+        except BaseException:
+            await self._roll_back()
+            raise
+        self._remember(numbers)
+        return planned
+
+    def _remember(self, numbers: "_Numbers") -> None:
+        if len(self._event_types) + len(numbers.event_types) > EVENT_TYPES_CACHED_MAX:
+            self._event_types.clear()
+        self._event_types.update(numbers.event_types)
+
+    # --- First round trip --------------------------------------------------------------------------------------------
+
+    async def _lock_and_look_up(self, batch: Sequence[AppendRequest]) -> "tuple[StoredState, int, _Numbers]":
+        keys = list(dict.fromkeys(append.key for request in batch for append in request.appends))
+        async with self.connection.pipeline():
+            await self._execute(_BEGIN)
+            await self._execute(self._statement("set_timeouts"), _TIMEOUT_VALUES)
+            locked = await self._execute(self._statement("lock_head"))
+            # Each statement sees all that was committed before it began, so all that came before the lock was had.
+            aggregates = await self._execute(self._statement("find_aggregates"), _names_of(keys))
+            events = await self._execute(self._statement("stored_events"), {"event_ids": _ids_of(batch)})
+            event_types = await self._find_event_types(batch)
+        position, timestamp, hash_, now, synchronous_commit = await _one(locked)
+        if synchronous_commit == "off" and not self._may_lose_commits:
+            raise _would_lose_commits()
+        found = {AggregateKey(row[0], row[1]): (row[2], row[3]) for row in await aggregates.fetchall()}
+        head = LogHead(position, timestamp_to_us(timestamp), hash_)
+        state = StoredState(
+            head,
+            {key: version for key, (_, version) in found.items()},
+            {event.event_id: event for (line,) in await events.fetchall() for event in (decode_event(line),)},
+            await self._condition_matches(batch, position),
+        )
+        types = [] if event_types is None else await event_types.fetchall()
+        numbers = _Numbers(
+            {key: number for key, (number, _) in found.items()},
+            {(aggregate_type, name): number for aggregate_type, name, number in types},
+            self._event_types,
+        )
+        return state, timestamp_to_us(now), numbers
+
+    async def _find_event_types(self, batch: Sequence[AppendRequest]) -> "psycopg.AsyncCursor[Any] | None":
+        unknown = {
+            names
+            for request in batch
+            for append in request.appends
+            for event in append.events
+            if (names := (append.key.aggregate_type, event.event_type)) not in self._event_types
+        }
+        if not unknown:
+            return None
+        values = {"aggregate_types": [pair[0] for pair in unknown], "names": [pair[1] for pair in unknown]}
+        return await self._execute(self._statement("find_event_types"), values)
+
+    async def _condition_matches(self, batch: Sequence[AppendRequest], head: int) -> dict[int, int]:
+        searches = {
+            index: find_positions(
+                request.condition.fail_if, Range(request.condition.after.position + 1, head, "forward"), 1, None
+            )
+            for index, request in enumerate(batch)
+            if request.condition is not None
+        }
+        if not searches:
+            return {}
+        found = await answered_together(self.connection, self._statement, list(searches.values()))
+        return {index: one.positions[0] for index, one in zip(searches, found, strict=True) if one.positions}
+
+    # --- Second round trip -------------------------------------------------------------------------------------------
+
+    async def _store(self, attempt: Attempt, planned: Plan, numbers: "_Numbers") -> None:
+        if not planned.events and not any(not isinstance(outcome, IndelibleError) for outcome in planned.outcomes):
+            await self._execute("ROLLBACK")
+            return
+        self._in_doubt = False
+        attempt.may_be_stored = bool(planned.events)
+        async with self.connection.pipeline():
+            if planned.events:
+                await self._execute(self._statement("append_batch"), _values(planned, numbers))
+            else:
+                # What is repeated here may not have reached the standbys; this commit waits until it has.
+                await self._execute(self._statement("touch_head"))
+            await self._execute("COMMIT")
+        if self._in_doubt:
+            raise ReplicationInDoubt
+
+    async def _execute(self, sql: Any, values: Any = None) -> "psycopg.AsyncCursor[Any]":
+        cursor = self.connection.cursor(binary=True)
+        return await cursor.execute(sql, values, prepare=self._prepares and values is not None)
+
+    async def _roll_back(self) -> None:
+        """End what is open, if the connection still can; the database does it itself when that closes."""
+        if self.connection.closed:
+            return
+        try:
+            async with deadline(self.connection):
+                await self.connection.execute("ROLLBACK")
+        except psycopg.Error:
+            await self.connection.close()
+
+    def _on_notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        # The message is in the server's language; the place in its source is not.
+        if diagnostic.source_function == "SyncRepWaitForLSN":
+            self._in_doubt = True
+
+
+class _Numbers(msgspec.Struct):
+    """By which numbers the database knows the names of a batch. What is new is named by the position of its first
+    event."""
+
+    aggregates: dict[AggregateKey, int]
+    event_types: dict[_TypeNames, int]
+    known_event_types: dict[_TypeNames, int]
+    """Those of earlier batches."""
+
+    def of_event_type(self, names: _TypeNames, position: int) -> int:
+        known = self.known_event_types.get(names)
+        return self.event_types.setdefault(names, position) if known is None else known
+
+
+def _values(planned: Plan, numbers: _Numbers) -> dict[str, object]:
+    rows = [_row(event, numbers) for event in planned.events]
+    return {
+        "events": msgspec.json.encode(rows).decode(),
+        "position": planned.head.position,
+        "timestamp": timestamp_from_us(planned.head.timestamp_us),
+        "hash": planned.head.hash,
+    }
+
+
+def _row(planned: PlannedEvent, numbers: _Numbers) -> _Row:
+    event, key = planned.event, planned.key
+    data, data_base64 = (
+        (event.event_data_raw.decode(), None)
+        if is_json(event.content_type)
+        else (None, base64.b64encode(event.event_data_raw).decode())
+    )
+    return _Row(
+        planned.position,
+        numbers.aggregates.setdefault(key, planned.position),
+        key.aggregate_type,
+        key.aggregate_id,
+        planned.version,
+        event.event_id,
+        numbers.of_event_type((key.aggregate_type, event.event_type), planned.position),
+        event.event_type,
+        planned.timestamp_us,
+        data,
+        data_base64,
+        None if event.metadata_raw == b"{}" else event.metadata_raw.decode(),
+        event.tags or None,
+        None if event.content_type == JSON_CONTENT_TYPE else event.content_type,
+        planned.hash.hex(),
+    )
+
+
+def _names_of(keys: Sequence[AggregateKey]) -> dict[str, list[str]]:
+    return {
+        "aggregate_types": [key.aggregate_type for key in keys],
+        "aggregate_ids": [key.aggregate_id for key in keys],
+    }
+
+
+def _ids_of(batch: Sequence[AppendRequest]) -> list[UUID]:
+    return [event.event_id for request in batch for append in request.appends for event in append.events]
+
+
+async def _one(cursor: "psycopg.AsyncCursor[Any]") -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = await cursor.fetchone()
+    assert row is not None
+    return row
+
+
+def _would_lose_commits() -> Unavailable:
+    return Unavailable(
+        "the database's synchronous_commit is off, so it may lose what it has acknowledged; nothing was stored. "
+        "Turn it on, or ask for it by name: add synchronous_commit=off to the store's URL",
+        retry_after_s=RETRY_AFTER_S,
+    )
