@@ -61,8 +61,14 @@ async def check_server(connection: Connection) -> None:
 
 async def read_done(connection: Connection, schema: str) -> Done | None:
     """None when there is no store in the schema."""
-    sql = in_schema("SELECT to_regclass('{schema}.schema_steps') IS NOT NULL", schema)
-    if not await _value(connection, sql):
+    # Not to_regclass: that may still remember, within a transaction, that there was none before it waited for a lock.
+    sql = """
+        SELECT EXISTS (
+            SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = %s AND c.relname = 'schema_steps'
+        )
+    """
+    if not await _value(connection, sql, schema):
         return None
     sql = in_schema("SELECT step, max(version) FROM {schema}.schema_steps GROUP BY step", schema)
     return Done(**{"pre": 0, "post": 0, **dict(await (await connection.execute(sql)).fetchall())})
