@@ -95,6 +95,10 @@ DATABASE_IDLE_TIMEOUT_S: Final = 5
 DATABASE_READERS_MAX: Final = 8
 """Connections for reads of one server; PostgreSQL's usual 100 then serve several servers."""
 
+DATABASE_READER_WAIT_S: Final = 1.0
+"""How long a read waits for one of them before it asks for one anew: the pool looks for a database that was down for
+longer only when it is asked."""
+
 PARTITION_POSITIONS: Final = 10_000_000
 """Positions in one table of a partitioned log: a few gigabytes, small enough to move and few enough to plan with."""
 
