@@ -396,6 +396,11 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
         value: dict[str, Any] = decode_json(bytes(self.metadata_raw))
         return value
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of event_data and metadata."""
+        return len(self.event_data_bytes) + len(bytes(self.metadata_raw))
+
     def __repr__(self) -> str:
         return (
             f"RecordedEvent({self.event_type!r}, {_preview(self.event_data_bytes)}, stream={self.key.stream!r}, "

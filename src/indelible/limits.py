@@ -67,6 +67,12 @@ BATCH_EVENTS_MAX: Final = 4_096
 BATCH_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Payload bytes in one commit, unless one request alone has more."""
 
+RECORDED_EVENTS_MAX: Final = 4_096
+"""Events of another store that are stored in one commit. More are hardly faster, and two such lots are in memory."""
+
+RECORDED_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Payload bytes in such a commit, unless one event alone has more."""
+
 RETRY_AFTER_S: Final = 1
 """What an overloaded server tells callers to wait. The queue drains in less."""
 
@@ -92,7 +98,7 @@ DATABASE_LOCK_TIMEOUT_S: Final = 8
 DATABASE_IDLE_TIMEOUT_S: Final = 5
 """How long the database lets a writer hold the log's end without a word: a frozen server must not stop the others."""
 
-DATABASE_READERS_MAX: Final = 8
+DATABASE_READERS_MAX: Final = 4
 """Connections for reads of one server; PostgreSQL's usual 100 then serve several servers."""
 
 DATABASE_READER_WAIT_S: Final = 1.0

@@ -1,88 +1,70 @@
-"""Stores to put through the conformance suite: every engine, directly and over HTTP.
+"""Stores to put through the suites: on every storage, over every transport."""
 
-A storage is shared by the whole run, so it is not empty for long.
-"""
-
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
+from conformance.storages import STORAGES, TRANSPORTS, Storage
 from indelible import AsyncClient
-from indelible.core.store import LocalEventStore
-from indelible.engines.engine import Engine
-from indelible.engines.memory import MemoryEngine
-from indelible.engines.sqlite.engine import SqliteEngine
+from indelible.core.open import open_local_store
 from indelible.eventstore import EventStore
-from indelible.server.compose import http_app
-from indelible.server.config import Address
-from indelible.server.uvicorn_server import serving
+from indelible.testing.conformance.helpers import OpenStore
+from serving import serving_in_a_thread
 
-ENGINES = ("memory", "sqlite")
-TRANSPORTS = ("direct", "http")
+
+@pytest.fixture(params=STORAGES, ids=str)
+def storage(request: pytest.FixtureRequest) -> Storage:
+    return request.param
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def new_url(request: pytest.FixtureRequest, storage: Storage) -> Callable[[], str]:
+    """Makes an empty storage each time it is called."""
+    return lambda: storage.new_url(request)
+
+
+@pytest.fixture
+def new_storage(new_url: Callable[[], str], transport: str) -> Callable[[], OpenStore]:
+    """Makes an empty storage each time it is called, and gives what opens stores on it."""
+
+    def new_storage() -> OpenStore:
+        url = new_url()
+        return lambda: TRANSPORTS[transport](url)
+
+    return new_storage
+
+
+@pytest.fixture
+def open_store(new_storage: Callable[[], OpenStore]) -> OpenStore:
+    return new_storage()
 
 
 @pytest.fixture(scope="session")
-def memory_engine() -> Engine:
-    return MemoryEngine()
+def shared_url(request: pytest.FixtureRequest) -> Iterator[Callable[[Storage, str], str]]:
+    """The URL of a storage, or of a server over it, that the whole run shares: a durable one is not empty for long."""
+    with ExitStack() as servers:
 
+        @cache
+        def url(storage: Storage, transport: str) -> str:
+            local = storage.new_url(request)
+            return (
+                local if transport == "direct" else servers.enter_context(serving_in_a_thread(open_local_store(local)))
+            )
 
-@pytest.fixture(scope="session")
-def sqlite_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sqlite") / "direct.db"
-
-
-@pytest.fixture(scope="session")
-def memory_server() -> Iterator[str]:
-    with serving_in_a_thread(MemoryEngine()) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
-def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving_in_a_thread(SqliteEngine(tmp_path_factory.mktemp("sqlite") / "served.db")) as url:
-        yield url
-
-
-@contextmanager
-def serving_in_a_thread(engine: Engine) -> Iterator[str]:
-    """A server with an event loop of its own, which outlives those of single tests; gives its URL."""
-    ready: Future[str] = Future()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with (
-            LocalEventStore(engine) as store,
-            serving(http_app(store), Address("127.0.0.1", 0), shutdown_grace_s=5) as url,
-        ):
-            ready.set_result(url)
-            await stop.wait()
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        yield ready.result(timeout=30)
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
-
-
-@pytest.fixture(params=[f"{engine}-{transport}" for transport in TRANSPORTS for engine in ENGINES])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[EventStore]:
-    engine, transport = request.param.split("-")
-    async with _open(request, engine, transport) as opened:
-        yield opened
-
-
-def _open(request: pytest.FixtureRequest, engine: str, transport: str) -> AbstractAsyncContextManager[EventStore]:
-    if transport == "http":
-        return AsyncClient(request.getfixturevalue(f"{engine}_server"))
-    if engine == "memory":
-        return LocalEventStore(request.getfixturevalue("memory_engine"))
-    return LocalEventStore(SqliteEngine(request.getfixturevalue("sqlite_path")))
+@pytest.fixture
+async def store(
+    storage: Storage, transport: str, shared_url: Callable[[Storage, str], str]
+) -> AsyncIterator[EventStore]:
+    url = shared_url(storage, transport)
+    async with open_local_store(url) if transport == "direct" else AsyncClient(url) as store:
+        yield store

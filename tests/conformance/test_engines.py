@@ -1,28 +1,34 @@
-"""Every engine is put through the engines' suite; the durable ones are opened again too."""
+"""Every engine is put through the engines' suite, and what it says of itself is held against it."""
 
-from contextlib import AbstractAsyncContextManager
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from indelible.core.open import open_local_store
+from conformance.storages import DURABLE
+from indelible.core.open import make_engine
+from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
-from indelible.engines.sqlite.engine import SqliteEngine
-from indelible.testing.conformance import EngineConformance, ReopenConformance
+from indelible.testing.conformance import EngineConformance, ReopenConformance, SharedConformance
 from indelible.testing.conformance.engine import EngineFactory
-from indelible.testing.conformance.reopen import OpenStore
+from indelible.testing.conformance.helpers import OpenStore
 
 
 class TestEngine(EngineConformance):
-    @pytest.fixture(params=["memory", "sqlite"])
-    def make_engine(self, request: pytest.FixtureRequest, tmp_path: Path) -> EngineFactory:
-        return {"memory": MemoryEngine, "sqlite": lambda: SqliteEngine(tmp_path / "log.db")}[request.param]
-
-
-class TestSqliteReopened(ReopenConformance):
     @pytest.fixture
-    def open_store(self, tmp_path: Path) -> OpenStore:
-        def open_store() -> AbstractAsyncContextManager:
-            return open_local_store(f"sqlite:{tmp_path / 'log.db'}")
+    def make_engine(self, new_url: Callable[[], str]) -> EngineFactory:
+        url = new_url()
+        return lambda: make_engine(url)
 
-        return open_store
+
+@pytest.mark.parametrize("storage", DURABLE, ids=str)
+class TestReopened(ReopenConformance):
+    pass
+
+
+class TestSharedModel(SharedConformance):
+    """Stores that have one model between them are the model of several stores on one storage."""
+
+    @pytest.fixture
+    def open_store(self) -> OpenStore:
+        engine = MemoryEngine()
+        return lambda: LocalEventStore(engine)

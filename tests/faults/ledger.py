@@ -5,11 +5,13 @@ from uuid import UUID
 
 import msgspec
 
+from faults.history.log import check_log
+from faults.history.model import logged_event
 from indelible.client import AsyncClient
 from indelible.core.verify import verify
 from indelible.engines.planner import same_content
 from indelible.errors import IndelibleError, OutcomeUnknown
-from indelible.events import AggregateKey, NewEvent, RecordedEvent
+from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, AppendedEvent, AppendResult
 
 
@@ -77,8 +79,10 @@ class Ledger:
     async def check(self, client: AsyncClient) -> int:
         """Compare with all that the store holds; returns how many events that is. Every entry must be settled."""
         assert self.pending == []
-        stored = {event.event_id: event async for event in client.iter_feed()}
-        _check_numbers(list(stored.values()), (await client.head()).position)
+        events = [event async for event in client.iter_feed()]
+        assert check_log([logged_event(event) for event in events]) == []
+        assert len(events) == (await client.head()).position
+        stored = {event.event_id: event for event in events}
         for entry in self.entries:
             _check_entry(entry, stored)
         assert len(stored) == sum(len(entry.events) for entry in self.entries), "events that nobody appended"
@@ -101,17 +105,6 @@ async def _append(client: AsyncClient, entry: Entry) -> tuple[tuple[AppendResult
 
 def _places(results: Sequence[AppendResult]) -> list[tuple[AppendedEvent, ...]]:
     return [result.events for result in results]
-
-
-def _check_numbers(events: Sequence[RecordedEvent], head: int) -> None:
-    """Positions and versions without gaps, in one order; timestamps that do not go back."""
-    assert [event.position for event in events] == list(range(1, head + 1))
-    versions: dict[AggregateKey, int] = {}
-    for event in events:
-        versions[event.key] = versions.get(event.key, 0) + 1
-        assert event.version == versions[event.key]
-    timestamps = [event.timestamp for event in events]
-    assert timestamps == sorted(timestamps)
 
 
 def _check_entry(entry: Entry, stored: dict[UUID, RecordedEvent]) -> None:

@@ -81,8 +81,9 @@ class ServerProcess:
             return False
 
     async def kill(self) -> None:
-        """kill -9; nothing when it has stopped already."""
-        assert self._process is not None
+        """kill -9; nothing when it has stopped already, or was never started."""
+        if self._process is None:
+            return
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()

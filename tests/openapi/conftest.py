@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from indelible.engines.memory import MemoryEngine
-from rest.calls import Api, connected, serving_in_a_thread
+from indelible.core.open import open_local_store
+from rest.calls import Api, connected
+from serving import serving_in_a_thread
 
 
 @pytest.fixture(scope="session")
 def shared_url() -> Iterator[str]:
-    with serving_in_a_thread(MemoryEngine()) as url:
+    with serving_in_a_thread(open_local_store("memory:")) as url:
         yield url
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from indelible.engines.memory import MemoryEngine
+from indelible.core.open import open_local_store
 from indelible.limits import VERSION_MAX
 from indelible.server.http.docs_schema import constraints, type_words
-from rest.calls import Api, connected, serving_in_a_thread
+from rest.calls import Api, connected
+from serving import serving_in_a_thread
 
 SERVER = "http://127.0.0.1:8080"
 
@@ -57,7 +58,7 @@ def test_its_commands_work(page: str, operations: dict[str, Any]):
     assert len(commands) == len(operations)
     # What is read has to be written first.
     commands.sort(key=lambda command: " --json " not in command)
-    with serving_in_a_thread(MemoryEngine()) as url, connected(url) as api:
+    with serving_in_a_thread(open_local_store("memory:")) as url, connected(url) as api:
         for command in commands:
             assert SERVER in command
             run = subprocess.run(

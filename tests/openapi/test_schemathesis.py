@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from indelible.engines.sqlite.engine import SqliteEngine
-from rest.calls import connected, serving_in_a_thread
+from indelible.core.open import open_local_store
+from rest.calls import connected
+from serving import serving_in_a_thread
 
 HERE = Path(__file__).parent
 EXAMPLES = int(os.environ.get("INDELIBLE_SCHEMATHESIS_EXAMPLES", "0"))
@@ -24,7 +25,7 @@ TIMEOUT_S = 600 + 20 * EXAMPLES
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """A server on SQLite that holds some events already."""
-    with serving_in_a_thread(SqliteEngine(tmp_path / "store.db")) as url:
+    with serving_in_a_thread(open_local_store(f"sqlite:{tmp_path}/store.db")) as url:
         events = [{"event_type": "OrderPlaced", "event_data": {"total": 1}, "tags": ["customer:ada"]}] * 5
         with connected(url) as api:
             for aggregate_id in ("o-1", "o-2", "0"):

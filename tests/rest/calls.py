@@ -1,21 +1,12 @@
 """Plain HTTP calls on one connection, so that a test sees whether an answer left it usable."""
 
-import asyncio
 import http.client
 import json
-import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
-
-from indelible.core.store import LocalEventStore
-from indelible.engines.engine import Engine
-from indelible.server.compose import http_app
-from indelible.server.config import Address
-from indelible.server.uvicorn_server import serving
 
 JSON = {"content-type": "application/json"}
 
@@ -77,31 +68,6 @@ def connected(url: str) -> Iterator[Api]:
         yield api
     finally:
         api.connection.close()
-
-
-@contextmanager
-def serving_in_a_thread(engine: Engine) -> Iterator[str]:
-    """A server with an event loop of its own; gives its URL."""
-    ready: Future[str] = Future()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with (
-            LocalEventStore(engine) as store,
-            serving(http_app(store), Address("127.0.0.1", 0), shutdown_grace_s=5) as url,
-        ):
-            ready.set_result(url)
-            await stop.wait()
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        yield ready.result(timeout=30)
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
 
 
 def new_path(aggregate_type: str = "account", aggregate_id: str | None = None) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from indelible.engines.memory import MemoryEngine
-from rest.calls import Api, connected, serving_in_a_thread
+from indelible.core.open import open_local_store
+from rest.calls import Api, connected
+from serving import serving_in_a_thread
 
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    with serving_in_a_thread(MemoryEngine()) as url:
+    with serving_in_a_thread(open_local_store("memory:")) as url:
         yield url
 
 

@@ -7,9 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from indelible.engines.memory import MemoryEngine
+from indelible.core.open import open_local_store
 from indelible.server import uvicorn_server
-from rest.calls import connected, new_path, serving_in_a_thread
+from rest.calls import connected, new_path
+from serving import serving_in_a_thread
 
 IDLE_S = 0.4
 
@@ -19,7 +20,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """Of a server with bounds small enough to reach."""
     monkeypatch.setattr(uvicorn_server, "KEEP_ALIVE_S", IDLE_S)
     monkeypatch.setattr(uvicorn_server, "CONNECTIONS_MAX", 3)
-    with serving_in_a_thread(MemoryEngine()) as url:
+    with serving_in_a_thread(open_local_store("memory:")) as url:
         host, port = url.removeprefix("http://").split(":")
         yield host, int(port)
 

@@ -8,9 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from indelible.core import append_queue
+from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import Overloaded, StorageFull
-from rest.calls import Api, connected, events, new_path, serving_in_a_thread
+from rest.calls import Api, connected, events, new_path
+from serving import serving_in_a_thread
 
 
 class BreakingEngine(MemoryEngine):
@@ -39,7 +41,7 @@ def engine() -> BreakingEngine:
 
 @pytest.fixture
 def api(engine: BreakingEngine):
-    with serving_in_a_thread(engine) as url, connected(url) as api:
+    with serving_in_a_thread(LocalEventStore(engine)) as url, connected(url) as api:
         yield api
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from indelible.engines.memory import MemoryEngine
+from indelible.core.open import open_local_store
 from indelible.limits import DISCARDED_BODY_SIZE_BYTES_MAX, HEADER_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
 from indelible.server.http import app
-from rest.calls import Api, connected, events, new_path, serving_in_a_thread
+from rest.calls import Api, connected, events, new_path
+from serving import serving_in_a_thread
 
 MIB = 1024 * 1024
 
@@ -64,7 +65,7 @@ def test_a_body_far_too_long_is_answered_before_it_is_sent(raw: socket.socket):
 def test_all_bodies_together_are_bounded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(app, "BODIES_SIZE_BYTES_MAX", MIB)
     size = MIB * 3 // 4
-    with serving_in_a_thread(MemoryEngine()) as url, connected(url) as slow, connected(url) as other:
+    with serving_in_a_thread(open_local_store("memory:")) as url, connected(url) as slow, connected(url) as other:
         slow.connection.putrequest("POST", "/v1/append")
         slow.connection.putheader("content-length", str(size))
         slow.connection.endheaders()

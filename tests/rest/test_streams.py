@@ -16,7 +16,7 @@ from indelible.limits import PAGE_EVENTS_MAX
 from indelible.server.compose import http_app
 from indelible.server.config import Address
 from indelible.server.uvicorn_server import serving
-from rest.calls import serving_in_a_thread
+from serving import serving_in_a_thread
 
 NDJSON = {"accept": "application/x-ndjson"}
 PAGES = 20
@@ -64,7 +64,7 @@ async def test_a_stream_goes_at_its_readers_pace_and_ends_with_it():
 
 def test_a_stream_that_breaks_is_cut_short_and_never_looks_whole():
     engine = CountingEngine()
-    with serving_in_a_thread(engine) as url:
+    with serving_in_a_thread(LocalEventStore(engine)) as url:
         connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
         for _ in range(3):
             body = b'{"events":[' + b",".join([b'{"event_type":"E","event_data":1}'] * PAGE_EVENTS_MAX) + b"]}"

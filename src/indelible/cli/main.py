@@ -12,10 +12,12 @@ from indelible.cli.commands import (
     append,
     bench,
     config,
+    copy,
     export_events,
     feed,
     import_events,
     info,
+    init,
     read,
     serve,
     snapshot,
@@ -67,7 +69,7 @@ def indelible(
       2  the command line, a setting or the input is not allowed; nothing was stored
       3  conflict: the aggregate's version, an event id or a condition forbids the append; nothing was stored
       4  not found
-      5  verify found damage
+      5  verify or copy found damage
      74  a disk or file returned an error
      75  out of reach, busy, locked, or outcome unknown: try again later
     130  interrupted
@@ -76,6 +78,7 @@ def indelible(
 
 
 app.command()(serve.serve)
+app.command()(init.init)
 app.command()(append.append)
 app.command()(read.read)
 app.command()(feed.feed)
@@ -83,6 +86,7 @@ app.command()(aggregates.aggregates)
 app.add_typer(snapshot.app, name="snapshot")
 app.command("import")(import_events.import_events)
 app.command("export")(export_events.export_events)
+app.command()(copy.copy)
 app.command()(verify.verify)
 app.command()(info.info)
 app.command()(bench.bench)

@@ -18,6 +18,7 @@ from indelible.errors import (
     EventNotFound,
     IndelibleError,
     InvalidRequest,
+    PayloadTooLarge,
     SnapshotNotFound,
     StorageFailure,
 )
@@ -47,7 +48,13 @@ from indelible.eventstore import (
     Head,
     Replay,
 )
-from indelible.limits import PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, VERSION_MAX
+from indelible.limits import (
+    PAGE_EVENTS_DEFAULT,
+    PAGE_EVENTS_MAX,
+    RECORDED_EVENTS_MAX,
+    RECORDED_SIZE_BYTES_MAX,
+    VERSION_MAX,
+)
 from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery, check_list_cursor, check_page
 
 _LIST_START: Final = ""
@@ -73,6 +80,11 @@ class LocalEventStore:
     @property
     def capabilities(self) -> Capabilities:
         return self._engine.capabilities
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever runs the store should know; a sentence each. Complete once the store is open."""
+        return self._engine.warnings
 
     @property
     def queue_depth(self) -> int:
@@ -132,6 +144,26 @@ class LocalEventStore:
             head = await self._engine.head()
             _check_not_past(request.condition.after, head.position, "/condition/after")
         return await self._queue.append(request)
+
+    async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
+        """Store events of another store exactly as they are, all or none: they must continue this log, their hashes
+        included. For copies of whole logs; no server offers it.
+
+        Raises ``InvalidRequest`` when they do not, with the first such ``position``; also ``PayloadTooLarge``,
+        ``StorageFull`` and ``StorageFailure``.
+        """
+        if len(events) > RECORDED_EVENTS_MAX:
+            raise PayloadTooLarge(
+                f"{len(events)} events at once, more than {RECORDED_EVENTS_MAX}",
+                pointer="/events", events_max=RECORDED_EVENTS_MAX,
+            )  # fmt: skip
+        if len(events) > 1 and sum(event.size_bytes for event in events) > RECORDED_SIZE_BYTES_MAX:
+            raise PayloadTooLarge(
+                f"more than {RECORDED_SIZE_BYTES_MAX} bytes of payload at once",
+                pointer="/events", size_bytes_max=RECORDED_SIZE_BYTES_MAX,
+            )  # fmt: skip
+        # In a task of its own: a caller that gives up must not let go of a transaction that still commits.
+        await asyncio.shield(asyncio.create_task(self._engine.append_recorded(events), name="append-recorded"))
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ What an engine must keep, and the conformance suite checks:
 - :meth:`StorageEngine.append` is one transaction and one sync to stable storage for the whole batch; it returns after
   that. Calls do not overlap (the append queue sees to it). The outcome of each request is its own: a conflict of one
   changes nothing for the others. Requests of a batch take effect in their order.
+- :meth:`StorageEngine.append_recorded` is the same for events that have all that a store adds already. It may be called
+  beside ``append``; the engine keeps its writes apart.
 - Positions are 1, 2, 3 … without gaps, in commit order; versions are 1, 2, 3 … in each aggregate. Timestamps never
   decrease as positions grow.
 - A read that starts after an append returned sees its events. No read sees a part of a batch.
@@ -19,13 +21,13 @@ What an engine must keep, and the conformance suite checks:
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 import msgspec
 
 from indelible.errors import IndelibleError, StorageFailure
-from indelible.events import AggregateKey, Snapshot
+from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
 from indelible.queries import Direction, EventQuery
 
@@ -91,6 +93,14 @@ class StorageEngine(Protocol):
         """Store a batch; one outcome for each request, in their order."""
         ...
 
+    async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
+        """Store events of another store exactly as they are: position, version, timestamp and hash included.
+
+        All are stored, or none: raises ``InvalidRequest`` when they do not continue the log, as
+        :func:`indelible.engines.recorded.plan_recorded` decides. The same promises on errors as :meth:`append`.
+        """
+        ...
+
     async def head(self) -> LogHead: ...
 
     async def wait_for_head(self, after: int) -> int:
@@ -151,6 +161,27 @@ class SnapshotStorage(Protocol):
 
     async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         """The newest, not above ``at_version`` if given."""
+        ...
+
+
+class InitReport(msgspec.Struct, frozen=True):
+    """What preparing a storage did."""
+
+    steps: tuple[str, ...]
+    """Steps of the schema that were done now, such as "0001 pre"; none when all were done before."""
+    runtime_role: str | None = None
+    """The role that now has just the rights that a server needs."""
+    is_role_new: bool = False
+
+
+@runtime_checkable
+class ManagedStorage(Protocol):
+    """A storage that somebody administers, with other rights than those who use it. On an engine that is not open."""
+
+    async def init(self, *, runtime_role: str | None, password: str | None, post_deploy: bool) -> InitReport:
+        """Make the storage or bring it to the newest schema; with ``post_deploy`` also take away what only older
+        programs need. ``runtime_role`` is made if there is none, with ``password`` if one is given, and gets what a
+        server needs. May be repeated. Raises ``Unavailable``, ``StorageFailure``, ``InvalidRequest``."""
         ...
 
 

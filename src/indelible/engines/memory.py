@@ -11,7 +11,8 @@ import msgspec
 from indelible.conditions import AppendCondition, version_conflict
 from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
 from indelible.engines.head_signal import HeadSignal
-from indelible.engines.planner import same_content
+from indelible.engines.planner import StoredState, same_content
+from indelible.engines.recorded import plan_recorded
 from indelible.errors import ConditionFailed, EventIdConflict, IndelibleError, StorageFailure
 from indelible.events import (
     HASH_BEFORE_FIRST,
@@ -44,7 +45,7 @@ class _Stored(msgspec.Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        return len(self.event.event_data_bytes) + len(bytes(self.event.metadata_raw))
+        return self.event.size_bytes
 
 
 class MemoryEngine:
@@ -73,9 +74,13 @@ class MemoryEngine:
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         now_us = max(self._clock_us(), self._head.timestamp_us)
-        outcomes = [self._append_one(request, now_us) for request in batch]
-        self._signal.moved(self._head.position)
-        return outcomes
+        return [self._append_one(request, now_us) for request in batch]
+
+    async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
+        versions = {event.key: self._version(event.key) for event in events}
+        known = {event.event_id: event for event in events if event.event_id in self._by_id}
+        for planned in plan_recorded(events, StoredState(self._head, versions, known, {})).events:
+            self._store(planned.key, planned.event, planned.timestamp_us)
 
     def _append_one(self, request: AppendRequest, now_us: int) -> AppendOutcome:
         try:
@@ -133,6 +138,7 @@ class MemoryEngine:
         self._log.append(stored)
         self._by_id[event.event_id] = stored
         self._aggregates.setdefault(key, []).append(stored)
+        self._signal.moved(position)
         return stored
 
     def _version(self, key: AggregateKey) -> int:

@@ -16,7 +16,7 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.errors import InvalidRequest, StorageFailure
 from indelible.limits import CONNECTIONS_MAX
-from indelible.server.config import Address, Settings, without_password
+from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
 from indelible.server.logs import configure_logs
@@ -64,6 +64,8 @@ async def serve(
     services = Services(store, metrics)
     with stop.on_signals():
         async with store, contextlib.nullcontext() if worker is None else worker.sharing_metrics(services):
+            for warning in store.warnings:
+                _log.warning(warning)
             await _serve_store(settings, services, stop, settings.http if worker is None else worker.listener, on_ready)
     _log.info("stopped", exit_code=stop.exit_code)
     return stop.exit_code
@@ -78,7 +80,7 @@ async def _serve_store(
 ) -> None:
     app = HttpApp(services, ROUTES)
     async with serving(app, at, shutdown_grace_s=settings.shutdown_grace_s) as url:
-        _log.info("serving", url=url, store=without_password(settings.store))
+        _log.info("serving", url=url, store=shown_url(settings.store))
         if on_ready is not None:
             on_ready(url)
         services.not_ready_because = await stop.wait()

@@ -24,9 +24,6 @@ CONFIG_FILE_DEFAULT: Final = "indelible.toml"
 """Read from the working directory when it is there and no other file is named."""
 CONFIG_VARIABLE: Final = "INDELIBLE_CONFIG"
 
-_PASSWORD: Final = re.compile(r"(://[^/?:]*:)[^/?]*@")
-_PASSWORD_PARAMETER: Final = re.compile(r"([?&]password=)[^&]*")
-
 
 class Address(NamedTuple):
     """Where a server listens. ``host`` is without the brackets of an IPv6 address; port 0 lets the system choose."""
@@ -112,9 +109,12 @@ def variable_of(name: str) -> str:
     return f"INDELIBLE_{name.upper()}"
 
 
-def without_password(store: str) -> str:
-    """A store URL, fit to be logged and shown."""
-    return _PASSWORD_PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1***@", store))
+_SECRET: Final = re.compile(r"(://[^:@/]*:)[^/?]+(?=@)|([?&]password=)[^&]+")
+
+
+def shown_url(url: str) -> str:
+    """A store's URL as it may be shown and logged: without its password."""
+    return _SECRET.sub(lambda found: f"{found[1] or found[2]}***", url)
 
 
 # --- Where values come from ------------------------------------------------------------------------------------------

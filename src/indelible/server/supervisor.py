@@ -17,7 +17,7 @@ import structlog
 
 from indelible.errors import IndelibleError, InvalidRequest, StorageFailure
 from indelible.limits import WORKER_KILL_AFTER_S, WORKER_RESTART_WAIT_MAX_S, WORKER_RESTART_WAIT_MIN_S
-from indelible.server.config import Address, Settings, without_password
+from indelible.server.config import Address, Settings, shown_url
 from indelible.server.listening import listen_together
 from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
 from indelible.server.worker import WorkerOrder, WorkerReport
@@ -183,7 +183,7 @@ class _Supervisor:
     def _welcome(self) -> None:
         host, port = self._http[0].getsockname()[:2]
         url = f"http://{Address(host, port)}"
-        _log.info("serving", url=url, store=without_password(self._settings.store), workers=len(self._http))
+        _log.info("serving", url=url, store=shown_url(self._settings.store), workers=len(self._http))
         if self._on_ready is not None:
             self._on_ready(url)
 

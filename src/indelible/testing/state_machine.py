@@ -27,6 +27,7 @@ from indelible.engines.memory import MemoryEngine
 from indelible.errors import IndelibleError, InvalidRequest
 from indelible.events import HASH_BEFORE_FIRST, RecordedEvent, Snapshot, event_hash, split_hashed_line
 from indelible.eventstore import (
+    AggregateAppend,
     AggregateInfo,
     AggregateList,
     AggregatePage,
@@ -37,6 +38,7 @@ from indelible.eventstore import (
 )
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING, Cursor, EventQuery
+from indelible.testing.recording import continuation
 from indelible.testing.scripts import KEYS, Script, directions, limits, queries, snapshot_states, versions
 
 OpenStore = Callable[[], AbstractAsyncContextManager[EventStore]]
@@ -256,6 +258,12 @@ class _EngineMachine(_Machine):
             actual = self._run(self._engine.append(batch))
             assert [_outcome(outcome) for outcome in actual] == [_outcome(outcome) for outcome in expected]
 
+    @rule(data=st.data(), count=st.integers(1, 3), spoil=st.sampled_from(("", "", "", "position", "hash")))
+    def append_recorded(self, data: st.DataObject, count: int, spoil: str) -> None:
+        appends = [self._script.append(data) for _ in range(count)]
+        expected = self._run(_append_recorded(self._model, appends, spoil))
+        assert self._run(_append_recorded(self._engine, appends, spoil)) == expected
+
     def teardown(self) -> None:
         try:
             assert self._run(self._read_all(self._engine)) == self._run(self._read_all(self._model))
@@ -267,6 +275,16 @@ class _EngineMachine(_Machine):
         page = await engine.read_feed(EVERYTHING, after=0, until=head, direction="forward", limit=PAGE_EVENTS_MAX)
         _check_chain(page.lines)
         return [_normal(FeedPage(page.lines, page.count, Cursor.at(page.reached), page.at_end))]
+
+
+async def _append_recorded(engine: Engine, appends: Sequence[AggregateAppend], spoil: str) -> object:
+    """Continue the engine's log as it would have gone on elsewhere. The last event may be spoilt."""
+    events = await continuation(engine, appends)
+    if spoil == "position":
+        events[-1] = msgspec.structs.replace(events[-1], position=events[-1].position + 1)
+    elif spoil == "hash":
+        events[-1] = msgspec.structs.replace(events[-1], hash="0" * 64)
+    return await _answer(engine.append_recorded(events))
 
 
 def _is_good(request: AppendRequest) -> bool:

@@ -21,6 +21,7 @@ from indelible.events import NewEvent, new_event_id
 from indelible.eventstore import EventStore
 from indelible.limits import PAGE_EVENTS_MAX, REQUEST_EVENTS_MAX
 from indelible.queries import Cursor
+from indelible.server.config import shown_url
 
 AGGREGATE_TYPE: Final = "bench"
 
@@ -88,7 +89,7 @@ async def _bench(target: Target, workload: Workload, json: bool) -> None:
                 note(f"{one.name}: done")
         memory_bytes = await asyncio.to_thread(_memory_bytes, target)
     memory_mib = None if memory_bytes is None else round(memory_bytes / 2**20, 1)
-    result = Bench(target.url, _durability(target), workload, measured, memory_mib)
+    result = Bench(shown_url(target.url), _durability(target), workload, measured, memory_mib)
     if json:
         print_json(result)
     else:
@@ -131,6 +132,8 @@ async def _measure_all(store: EventStore, workload: Workload) -> AsyncIterator[M
 def _durability(target: Target) -> str:
     if target.url == "memory:":
         return "none: nothing outlives the process"
+    if target.url.startswith("postgres"):
+        return "the database's, with synchronous_commit on unless the URL says otherwise"
     return "the server's" if target.is_server else "fsync before every acknowledgement (synchronous=FULL)"
 
 

@@ -4,7 +4,7 @@ import typer
 
 from indelible.cli.options import ConfigFile, Json, Store, Url
 from indelible.cli.output import print_json, print_table
-from indelible.server.config import NAMES, load_settings, without_password
+from indelible.server.config import NAMES, load_settings, shown_url
 
 app = typer.Typer(help="Look at the settings.", rich_markup_mode=None)
 
@@ -16,7 +16,7 @@ def _group() -> None:
 
 @app.command()
 def show(*, url: Url = None, store: Store = None, config: ConfigFile = None, json: Json = False) -> None:
-    """Show every setting, its value and where that comes from. Of a password it shows only that there is one.
+    """Show every setting, its value and where that comes from.
 
     Flags override INDELIBLE_* variables, those override the TOML file, that the defaults.
 
@@ -25,7 +25,6 @@ def show(*, url: Url = None, store: Store = None, config: ConfigFile = None, jso
     """
     loaded = load_settings({"url": url, "store": store}, config_file=config)
     values = {name: _shown(getattr(loaded.settings, name)) for name in NAMES}
-    values["store"] = without_password(loaded.settings.store)
     if json:
         print_json({name: {"value": values[name], "source": loaded.sources[name].name} for name in NAMES})
     else:
@@ -35,4 +34,4 @@ def show(*, url: Url = None, store: Store = None, config: ConfigFile = None, jso
 
 def _shown(value: object) -> object:
     """As it is written in a TOML file."""
-    return value if value is None or isinstance(value, (int, float)) else str(value)
+    return value if value is None or isinstance(value, (int, float)) else shown_url(str(value))

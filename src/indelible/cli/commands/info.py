@@ -7,6 +7,7 @@ from indelible.cli.output import print_fields, print_json, print_line, print_tab
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
 from indelible.eventstore import AggregateTypeInfo, EventTypeInfo
+from indelible.server.config import shown_url
 
 
 class Info(msgspec.Struct):
@@ -30,7 +31,7 @@ def info(*, url: Url = None, store: Store = None, config: ConfigFile = None, jso
 async def _info(target: Target, json: bool) -> None:
     async with open_store(target, read_only=True) as store:
         head = await store.head()
-        found = Info(target.url, head.position, await store.aggregate_types(), await store.event_types())
+        found = Info(shown_url(target.url), head.position, await store.aggregate_types(), await store.event_types())
     if json:
         print_json(found)
         return

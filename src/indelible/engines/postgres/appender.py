@@ -20,9 +20,9 @@ from indelible.engines.postgres.connections import connect, is_lost
 from indelible.engines.postgres.failures import is_worth_repeating, lacks_partition, translated, unreachable
 from indelible.engines.postgres.partitions import Partitions
 from indelible.engines.postgres.statements import Statements
-from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Writer
+from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Wanted, Writer
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
-from indelible.eventstore import AppendRequest, AtomicAppendResult
+from indelible.eventstore import AtomicAppendResult
 from indelible.limits import DATABASE_RETRY_TOTAL_S, DATABASE_RETRY_WAIT_S
 
 
@@ -38,12 +38,12 @@ class Appender:
         """When the first of the attempts began that failed since one succeeded."""
         self._last_failed_at = float("-inf")
 
-    async def append(self, batch: Sequence[AppendRequest]) -> Plan:
-        """What was stored; every request has its outcome. Raises :class:`Unavailable` (nothing was stored) and
-        :class:`StorageFailure`."""
+    async def append(self, wanted: Wanted) -> Plan:
+        """What was stored, and the outcomes. Raises :class:`Unavailable` (nothing was stored), :class:`StorageFailure`,
+        :class:`OutcomeUnknown` where there is no request to say it to, and what ``wanted`` raises."""
         earlier: list[Plan] = []
         while True:
-            attempt = Attempt(batch)
+            attempt = Attempt(wanted)
             started = time.monotonic()
             try:
                 return _as_first_answered(await self.run(attempt), earlier)
@@ -54,7 +54,7 @@ class Appender:
             if attempt.may_be_stored and attempt.planned is not None:
                 earlier.append(attempt.planned)
             if is_final:
-                return _given_up(batch, earlier, error)
+                return _given_up(earlier, error)
             await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
     def _is_overdue(self, started: float) -> bool:
@@ -135,13 +135,15 @@ def _is_replay_of(outcome: AppendOutcome, first: AppendOutcome) -> bool:
     )
 
 
-def _given_up(batch: Sequence[AppendRequest], earlier: Sequence[Plan], error: IndelibleError) -> Plan:
+def _given_up(earlier: Sequence[Plan], error: IndelibleError) -> Plan:
     """Outcomes when no attempt came to an end that is known. Raises ``error`` when nothing can be stored."""
     if not earlier:
         raise error
     message = f"{error.message.partition(';')[0]}; append again with the same event ids to learn the outcome"
+    if not earlier[-1].outcomes:
+        raise OutcomeUnknown(message)
     outcomes: list[AppendOutcome] = [
         OutcomeUnknown(message) if any(_is_new(planned.outcomes[index]) for planned in earlier) else copy(error)
-        for index in range(len(batch))
+        for index in range(len(earlier[-1].outcomes))
     ]
     return Plan(outcomes, [], earlier[-1].head)

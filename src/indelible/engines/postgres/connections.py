@@ -41,6 +41,8 @@ async def connect(address: Address, *, read_only: bool = False) -> Connection:
 
 async def prepare(connection: Connection) -> None:
     """Settle how a new connection works. Behind a pooler nothing may be set or kept on it."""
+    # What the database has for a default may be stricter; each statement must see what was committed before it.
+    await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
     if await _find_pooler(connection):
         connection.prepare_threshold = None
     else:

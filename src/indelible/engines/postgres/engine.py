@@ -7,13 +7,14 @@ transaction.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 from uuid import UUID
 
 import psycopg
 
-from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.engine import AppendOutcome, Capabilities, InitReport, Lines, LogHead
+from indelible.engines.planner import Plan
 from indelible.engines.postgres import roles, schema
 from indelible.engines.postgres.address import Address, parse_address
 from indelible.engines.postgres.appender import Appender
@@ -24,8 +25,10 @@ from indelible.engines.postgres.partitions import Partitions
 from indelible.engines.postgres.readers import Readers
 from indelible.engines.postgres.reads import Reads
 from indelible.engines.postgres.statements import Statements
+from indelible.engines.postgres.wanted import Batch, Recorded
+from indelible.engines.postgres.writer import Wanted
 from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, StorageFailure, StoreCorrupted
-from indelible.events import AggregateKey, Snapshot
+from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
 from indelible.queries import Direction, EventQuery
@@ -65,16 +68,22 @@ class PostgresEngine:
     # --- Opening and closing -----------------------------------------------------------------------------------------
 
     async def open(self) -> None:
+        async with self._opened_connection() as connection:
+            await self._prepare(connection)
+        await self._readers.open()
+
+    @contextlib.asynccontextmanager
+    async def _opened_connection(self) -> AsyncIterator[Connection]:
+        """A connection for one purpose, whose errors come as the store's."""
         try:
             connection = await self._connect()
         except psycopg.Error as error:
             raise unreachable(error, "is it running, and is the store's URL right?") from error
         try:
             async with connection:
-                await self._prepare(connection)
+                yield connection
         except psycopg.Error as error:
             raise translated(error) from error
-        await self._readers.open()
 
     async def _prepare(self, connection: Connection) -> None:
         steps, name = schema.migrations(), self._address.schema
@@ -129,6 +138,18 @@ class PostgresEngine:
             found.append("synchronous_commit=off: a crash of the database may lose acknowledged events")
         return tuple(found)
 
+    async def init(self, *, runtime_role: str | None, password: str | None, post_deploy: bool) -> InitReport:
+        name = self._address.schema
+        wanted: tuple[schema.Step, ...] = ("pre", "post") if post_deploy else ("pre",)
+        async with self._opened_connection() as connection:
+            await schema.check_server(connection)
+            done = await schema.migrate(connection, name, schema.migrations(), wanted)
+            is_new = runtime_role is not None and await roles.grant_runtime_role(
+                connection, name, runtime_role, password
+            )
+            await self._partitions.make(await self._check_log(connection))
+        return InitReport(tuple(f"{one.version:04d} {one.step}" for one in done), runtime_role, is_new)
+
     async def close(self) -> None:
         async with self._writing:
             appender, self._appender = self._appender, None
@@ -142,16 +163,23 @@ class PostgresEngine:
     # --- Writing -----------------------------------------------------------------------------------------------------
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        return (await self._append(Batch(batch))).outcomes
+
+    async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
+        if events:
+            await self._append(Recorded(events))
+
+    async def _append(self, wanted: Wanted) -> Plan:
         async with self._writing:
             appender = self._require_appender()
             try:
-                decided = await appender.append(batch)
+                decided = await appender.append(wanted)
             except StorageFailure as failure:
                 self._fail(failure)
                 raise
         if decided.events:
             self._moved(decided.head.position)
-        return decided.outcomes
+        return decided
 
     def _moved(self, head: int) -> None:
         self._watch.moved(head)

@@ -13,7 +13,7 @@ import psycopg
 
 from indelible.engines.postgres.connections import Connection
 from indelible.engines.postgres.statements import in_schema, text_of
-from indelible.errors import StorageFailure
+from indelible.errors import InvalidRequest
 
 Step = Literal["pre", "post"]
 SERVER_VERSION_LEAST: Final = 14_00_00
@@ -50,18 +50,20 @@ def newest(steps: Sequence[Migration]) -> int:
 
 
 async def check_server(connection: Connection) -> None:
-    """Raises :class:`StorageFailure` for a database that cannot hold a store."""
+    """Raises :class:`InvalidRequest` for a database that cannot hold a store."""
     if connection.info.server_version < SERVER_VERSION_LEAST:
         major = SERVER_VERSION_LEAST // 10_000
-        raise StorageFailure(f"PostgreSQL {major} or newer is needed, not {connection.info.server_version // 10_000}")
+        raise InvalidRequest(
+            f"PostgreSQL {major} or newer is needed, not {connection.info.server_version // 10_000}", pointer="/store"
+        )
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in ("UTF8", None):
-        raise StorageFailure(f"the database's encoding is {encoding}; events need one in UTF8")
+        raise InvalidRequest(f"the database's encoding is {encoding}; events need one in UTF8", pointer="/store")
 
 
 async def read_done(connection: Connection, schema: str) -> Done | None:
     """None when there is no store in the schema."""
-    # Not to_regclass: that may still remember, within a transaction, that there was none before it waited for a lock.
+    # Not by to_regclass: it goes by what the connection remembers of the catalogue, which may be older than the lock.
     sql = """
         SELECT EXISTS (
             SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -75,16 +77,18 @@ async def read_done(connection: Connection, schema: str) -> Done | None:
 
 
 def check_fits(done: Done | None, steps: Sequence[Migration], schema: str) -> None:
-    """Raises :class:`StorageFailure` when this program must not use the schema."""
+    """Raises :class:`InvalidRequest` when this program must not use the schema."""
     own = newest(steps)
     if done is None or done.pre < own:
         has = "holds no store" if done is None else f"has schema version {done.pre}, not {own}"
-        raise StorageFailure(
-            f'the schema "{schema}" {has}, and this role may not change that; run "indelible init" with a role that may'
+        raise InvalidRequest(
+            f'the schema "{schema}" {has}, and this role may not change that; use one that may for "indelible init"',
+            pointer="/store",
         )
     if done.post > own:
-        raise StorageFailure(
-            f"the store has left schema version {own} behind (post-deploy step {done.post}); use a newer Indelible"
+        raise InvalidRequest(
+            f"the store has left schema version {own} behind (post-deploy step {done.post}); use a newer Indelible",
+            pointer="/store",
         )
 
 
@@ -93,7 +97,7 @@ async def migrate(
 ) -> list[Migration]:
     """Do what is not done yet, all or nothing; returns what was done. Others that do the same wait for it.
 
-    Raises :class:`psycopg.Error`, and :class:`StorageFailure` for a schema that is not ours to change.
+    Raises :class:`psycopg.Error`, and :class:`InvalidRequest` for a schema that is not ours to change.
     """
     async with connection.transaction():
         # Held until the transaction ends; works behind a pooler too.
@@ -101,21 +105,22 @@ async def migrate(
         done = await read_done(connection, schema)
         if done is None:
             await _check_empty(connection, schema)
-            await connection.execute(in_schema("CREATE SCHEMA IF NOT EXISTS {schema}", schema))
-            await connection.execute(in_schema(text_of("migrations", "versions"), schema))
+            await connection.execute(in_schema(text_of("migrations", "versions"), schema), prepare=False)
         reached = done or Done(0, 0)
         missing = [one for one in steps if one.step in wanted and one.version > getattr(reached, one.step)]
         for one in missing:
             await connection.execute(in_schema(one.sql, schema), prepare=False)
-            sql = in_schema("INSERT INTO {schema}.schema_steps (version, step) VALUES (%s, %s)", schema)
-            await connection.execute(sql, (one.version, one.step))
+            done_sql = in_schema(text_of("migrations", "done"), schema)
+            await connection.execute(done_sql, {"version": one.version, "step": one.step})
     return missing
 
 
 async def _check_empty(connection: Connection, schema: str) -> None:
     sql = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s"
     if await _value(connection, sql, schema):
-        raise StorageFailure(f'the schema "{schema}" is in use by something that is not an Indelible store')
+        raise InvalidRequest(
+            f'the schema "{schema}" is in use by something that is not an Indelible store', pointer="/store"
+        )
 
 
 async def may_migrate(connection: Connection, schema: str) -> bool:

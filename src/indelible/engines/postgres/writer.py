@@ -1,16 +1,17 @@
 """Writes batches over one connection. A batch takes two round trips: lock the head and look up; insert and commit."""
 
 import base64
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
 import psycopg
 
+from indelible.conditions import AppendCondition
 from indelible.engines.engine import LogHead
 from indelible.engines.feed_walk import Range, find_positions
-from indelible.engines.planner import Plan, PlannedEvent, StoredState, plan
+from indelible.engines.planner import Plan, PlannedEvent, StoredState
 from indelible.engines.postgres.connections import Connection, deadline, is_pooled
 from indelible.engines.postgres.feed import answered_together
 from indelible.engines.postgres.statements import Statements
@@ -23,7 +24,6 @@ from indelible.events import (
     timestamp_from_us,
     timestamp_to_us,
 )
-from indelible.eventstore import AppendRequest
 from indelible.limits import DATABASE_IDLE_TIMEOUT_S, DATABASE_LOCK_TIMEOUT_S, RETRY_AFTER_S
 
 EVENT_TYPES_CACHED_MAX: Final = 65_536
@@ -32,11 +32,8 @@ EVENT_TYPES_CACHED_MAX: Final = 65_536
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _TIMEOUT_VALUES: Final = {"lock": f"{DATABASE_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
 
-_TypeNames = tuple[str, str]
+TypeNames = tuple[str, str]
 """Aggregate type and event type."""
-
-Decide = Callable[[StoredState, int], Plan]
-"""From what is stored and the database's clock (microseconds since 1970) to what is to be written."""
 
 
 class ReplicationInDoubt(Exception):
@@ -63,19 +60,36 @@ class _Row(msgspec.Struct, frozen=True):
     hash: str
 
 
+class Wanted(Protocol):
+    """What is to be written: what it touches, and what it comes to once that is known."""
+
+    @property
+    def keys(self) -> Collection[AggregateKey]: ...
+
+    @property
+    def type_names(self) -> Collection[TypeNames]: ...
+
+    @property
+    def event_ids(self) -> Sequence[UUID]: ...
+
+    @property
+    def conditions(self) -> Mapping[int, AppendCondition]:
+        """By index in the batch."""
+        ...
+
+    def decide(self, state: StoredState, now_us: int) -> Plan:
+        """``now_us`` is the database's clock, microseconds since 1970."""
+        ...
+
+
 class Attempt:
     """One transaction. ``planned`` is what it would store, once that is known; ``may_be_stored`` whether the commit was
     sent: until then a lost connection means that nothing is stored."""
 
-    def __init__(self, batch: Sequence[AppendRequest], decide: Decide | None = None) -> None:
-        self.batch: Final = batch
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted: Final = wanted
         self.planned: Plan | None = None
         self.may_be_stored = False
-        self._decide = decide
-
-    def decide(self, state: StoredState, now_us: int) -> Plan:
-        self.planned = plan(self.batch, state, now_us) if self._decide is None else self._decide(state, now_us)
-        return self.planned
 
 
 class Writer:
@@ -85,7 +99,7 @@ class Writer:
         self.connection: Final = connection
         self._statement: Final = statements
         self._may_lose_commits: Final = may_lose_commits
-        self._event_types: Final[dict[_TypeNames, int]] = {}
+        self._event_types: Final[dict[TypeNames, int]] = {}
         self._prepares: Final = not is_pooled(connection)
         self._in_doubt = False
         connection.add_notice_handler(self._on_notice)
@@ -95,8 +109,8 @@ class Writer:
         ``Unavailable`` when the database would not keep what it commits."""
         try:
             async with deadline(self.connection):
-                state, now_us, numbers = await self._lock_and_look_up(attempt.batch)
-            planned = attempt.decide(state, now_us)
+                state, now_us, numbers = await self._lock_and_look_up(attempt.wanted)
+            planned = attempt.planned = attempt.wanted.decide(state, now_us)
             async with deadline(self.connection):
                 await self._store(attempt, planned, numbers)
         except BaseException:
@@ -112,16 +126,15 @@ class Writer:
 
     # --- First round trip --------------------------------------------------------------------------------------------
 
-    async def _lock_and_look_up(self, batch: Sequence[AppendRequest]) -> "tuple[StoredState, int, _Numbers]":
-        keys = list(dict.fromkeys(append.key for request in batch for append in request.appends))
+    async def _lock_and_look_up(self, wanted: Wanted) -> "tuple[StoredState, int, _Numbers]":
         async with self.connection.pipeline():
             await self._execute(_BEGIN)
             await self._execute(self._statement("set_timeouts"), _TIMEOUT_VALUES)
             locked = await self._execute(self._statement("lock_head"))
             # Each statement sees all that was committed before it began, so all that came before the lock was had.
-            aggregates = await self._execute(self._statement("find_aggregates"), _names_of(keys))
-            events = await self._execute(self._statement("stored_events"), {"event_ids": _ids_of(batch)})
-            event_types = await self._find_event_types(batch)
+            aggregates = await self._execute(self._statement("find_aggregates"), _names_of(wanted.keys))
+            events = await self._execute(self._statement("stored_events"), {"event_ids": wanted.event_ids})
+            event_types = await self._find_event_types(wanted.type_names)
         position, timestamp, hash_, now, synchronous_commit = await _one(locked)
         if synchronous_commit == "off" and not self._may_lose_commits:
             raise _would_lose_commits()
@@ -131,7 +144,7 @@ class Writer:
             head,
             {key: version for key, (_, version) in found.items()},
             {event.event_id: event for (line,) in await events.fetchall() for event in (decode_event(line),)},
-            await self._condition_matches(batch, position),
+            await self._condition_matches(wanted.conditions, position),
         )
         types = [] if event_types is None else await event_types.fetchall()
         numbers = _Numbers(
@@ -141,26 +154,17 @@ class Writer:
         )
         return state, timestamp_to_us(now), numbers
 
-    async def _find_event_types(self, batch: Sequence[AppendRequest]) -> "psycopg.AsyncCursor[Any] | None":
-        unknown = {
-            names
-            for request in batch
-            for append in request.appends
-            for event in append.events
-            if (names := (append.key.aggregate_type, event.event_type)) not in self._event_types
-        }
+    async def _find_event_types(self, names: Collection[TypeNames]) -> "psycopg.AsyncCursor[Any] | None":
+        unknown = [pair for pair in names if pair not in self._event_types]
         if not unknown:
             return None
         values = {"aggregate_types": [pair[0] for pair in unknown], "names": [pair[1] for pair in unknown]}
         return await self._execute(self._statement("find_event_types"), values)
 
-    async def _condition_matches(self, batch: Sequence[AppendRequest], head: int) -> dict[int, int]:
+    async def _condition_matches(self, conditions: Mapping[int, AppendCondition], head: int) -> dict[int, int]:
         searches = {
-            index: find_positions(
-                request.condition.fail_if, Range(request.condition.after.position + 1, head, "forward"), 1, None
-            )
-            for index, request in enumerate(batch)
-            if request.condition is not None
+            index: find_positions(one.fail_if, Range(one.after.position + 1, head, "forward"), 1, None)
+            for index, one in conditions.items()
         }
         if not searches:
             return {}
@@ -170,7 +174,7 @@ class Writer:
     # --- Second round trip -------------------------------------------------------------------------------------------
 
     async def _store(self, attempt: Attempt, planned: Plan, numbers: "_Numbers") -> None:
-        if not planned.events and not any(not isinstance(outcome, IndelibleError) for outcome in planned.outcomes):
+        if planned.outcomes and all(isinstance(outcome, IndelibleError) for outcome in planned.outcomes):
             await self._execute("ROLLBACK")
             return
         self._in_doubt = False
@@ -210,11 +214,11 @@ class _Numbers(msgspec.Struct):
     event."""
 
     aggregates: dict[AggregateKey, int]
-    event_types: dict[_TypeNames, int]
-    known_event_types: dict[_TypeNames, int]
+    event_types: dict[TypeNames, int]
+    known_event_types: dict[TypeNames, int]
     """Those of earlier batches."""
 
-    def of_event_type(self, names: _TypeNames, position: int) -> int:
+    def of_event_type(self, names: TypeNames, position: int) -> int:
         known = self.known_event_types.get(names)
         return self.event_types.setdefault(names, position) if known is None else known
 
@@ -255,15 +259,11 @@ def _row(planned: PlannedEvent, numbers: _Numbers) -> _Row:
     )
 
 
-def _names_of(keys: Sequence[AggregateKey]) -> dict[str, list[str]]:
+def _names_of(keys: Collection[AggregateKey]) -> dict[str, list[str]]:
     return {
         "aggregate_types": [key.aggregate_type for key in keys],
         "aggregate_ids": [key.aggregate_id for key in keys],
     }
-
-
-def _ids_of(batch: Sequence[AppendRequest]) -> list[UUID]:
-    return [event.event_id for request in batch for append in request.appends for event in append.events]
 
 
 async def _one(cursor: "psycopg.AsyncCursor[Any]") -> tuple[Any, ...]:

@@ -29,7 +29,7 @@ from indelible.errors import (
     StorageFull,
     StoreCorrupted,
 )
-from indelible.events import AggregateKey, Snapshot
+from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.limits import HEAD_POLL_S, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
@@ -133,10 +133,16 @@ class SqliteEngine:
     # --- Appending ---------------------------------------------------------------------------------------------------
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        return (await self._append(lambda writer: writer.begin(batch, self._clock_us()))).outcomes
+
+    async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
+        await self._append(lambda writer: writer.begin_recorded(events))
+
+    async def _append(self, begin: Callable[[Writer], Plan]) -> Plan:
         async with self._writing:
             writer = self._require_writer()
             try:
-                decided = await self._write(writer, batch)
+                decided = await self._write(writer, begin)
             except Exception as error:
                 self._give_up(writer, error)
                 raise
@@ -144,10 +150,10 @@ class SqliteEngine:
                 writer.publish(decided.head)
                 self._signal.moved(decided.head.position)
             self._start_checkpoint(writer)
-            return decided.outcomes
+            return decided
 
-    async def _write(self, writer: Writer, batch: Sequence[AppendRequest]) -> Plan:
-        decided = writer.begin(batch, self._clock_us())
+    async def _write(self, writer: Writer, begin: Callable[[Writer], Plan]) -> Plan:
+        decided = begin(writer)
         if not decided.events:
             writer.rollback()
             return decided

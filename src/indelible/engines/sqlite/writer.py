@@ -6,7 +6,7 @@ A batch is prepared (looked up, decided, inserted) and then committed; only the 
 import base64
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -17,6 +17,7 @@ import msgspec
 from indelible.engines.engine import LogHead
 from indelible.engines.feed_walk import Range
 from indelible.engines.planner import Plan, PlannedEvent, StoredState, plan
+from indelible.engines.recorded import plan_recorded
 from indelible.engines.sqlite import reads
 from indelible.engines.sqlite.connections import connect_writer, migrate
 from indelible.engines.sqlite.feed import search
@@ -68,9 +69,21 @@ class Writer:
 
     def begin(self, batch: Sequence[AppendRequest], now_us: int) -> Plan:
         """Open a transaction and decide the batch within it."""
+        self._begin()
+        appends = [append for request in batch for append in request.appends]
+        ids = [event.event_id for append in appends for event in append.events]
+        keys = [append.key for append in appends]
+        return plan(batch, self._stored_state(keys, ids, self._condition_matches(batch)), now_us)
+
+    def begin_recorded(self, events: Sequence[RecordedEvent]) -> Plan:
+        """The same for recorded events. Raises :class:`InvalidRequest` when they do not continue the log."""
+        self._begin()
+        keys, ids = [event.key for event in events], [event.event_id for event in events]
+        return plan_recorded(events, self._stored_state(keys, ids, {}))
+
+    def _begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         self._pending = _Pending()
-        return plan(batch, self._stored_state(batch), now_us)
 
     def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
@@ -144,18 +157,19 @@ class Writer:
 
     # --- Looking up --------------------------------------------------------------------------------------------------
 
-    def _stored_state(self, batch: Sequence[AppendRequest]) -> StoredState:
+    def _stored_state(
+        self, keys: Iterable[AggregateKey], ids: Iterable[UUID], condition_matches: Mapping[int, int]
+    ) -> StoredState:
         pending = self._require_pending()
         versions = {}
-        for request in batch:
-            for append in request.appends:
-                if append.key not in versions:
-                    known = self._look_up(append.key)
-                    versions[append.key] = known[1] if known is not None else 0
-                    if known is not None:
-                        # Kept with the batch: the cache may let go of it before the batch is stored.
-                        pending.aggregate_ids[append.key] = known[0]
-        return StoredState(self.head, versions, self._stored_events(batch), self._condition_matches(batch))
+        for key in keys:
+            if key not in versions:
+                known = self._look_up(key)
+                versions[key] = known[1] if known is not None else 0
+                if known is not None:
+                    # Kept with the batch: the cache may let go of it before the batch is stored.
+                    pending.aggregate_ids[key] = known[0]
+        return StoredState(self.head, versions, self._stored_events(ids), condition_matches)
 
     def _look_up(self, key: AggregateKey) -> _Known | None:
         known = self._aggregates.get(key)
@@ -174,9 +188,8 @@ class Writer:
         if len(self._aggregates) > AGGREGATES_CACHED_MAX:
             self._aggregates.popitem(last=False)
 
-    def _stored_events(self, batch: Sequence[AppendRequest]) -> dict[UUID, RecordedEvent]:
-        ids = [event.event_id.hex for request in batch for append in request.appends for event in append.events]
-        values = {"event_ids": msgspec.json.encode(ids).decode()}
+    def _stored_events(self, ids: Iterable[UUID]) -> dict[UUID, RecordedEvent]:
+        values = {"event_ids": msgspec.json.encode([event_id.hex for event_id in ids]).decode()}
         lines = fetch(self._connection, statement("stored_events"), values)
         return {event.event_id: event for (line,) in lines for event in (decode_event(line),)}
 

@@ -11,8 +11,9 @@ For a store (anything that has the :class:`indelible.eventstore.EventStore` prot
             async with MyStore(...) as store:
                 yield store
 
-For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it, :class:`ReopenConformance`.
-Each says which fixtures it needs. Needs pytest and pytest-asyncio.
+For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it, :class:`ReopenConformance`;
+for a store of which several may be open on one storage, :class:`SharedConformance`. Each says which fixtures it needs.
+Needs pytest and pytest-asyncio.
 
 The store may hold any events before: the tests use names that are new each time and start mid-log. Nobody else may
 append to it meanwhile.
@@ -35,9 +36,10 @@ from indelible.testing.conformance.idempotency import IdempotencyConformance  # 
 from indelible.testing.conformance.isolation import IsolationConformance  # noqa: E402
 from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
 from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
+from indelible.testing.conformance.shared import SharedConformance  # noqa: E402
 from indelible.testing.conformance.snapshots import SnapshotConformance  # noqa: E402
 
-__all__ = ["EngineConformance", "EventStoreConformance", "ReopenConformance"]
+__all__ = ["EngineConformance", "EventStoreConformance", "ReopenConformance", "SharedConformance"]
 
 
 class EventStoreConformance(

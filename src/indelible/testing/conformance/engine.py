@@ -14,6 +14,7 @@ from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent, new_even
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
 from indelible.queries import EVERYTHING, Cursor, QueryItem
 from indelible.testing.conformance.helpers import some_events, unique
+from indelible.testing.conformance.recorded import RecordedConformance
 
 EngineFactory = Callable[[], Engine]
 """Gives a new engine, not yet open; if the engine is durable, over the same storage each time."""
@@ -47,7 +48,7 @@ async def _read_from(engine: Engine, after: int) -> list[bytes]:
 
 
 @pytest.mark.asyncio
-class EngineConformance:
+class EngineConformance(RecordedConformance):
     """Fixture: ``make_engine``, an :data:`EngineFactory`."""
 
     @pytest.fixture

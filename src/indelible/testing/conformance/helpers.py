@@ -1,6 +1,7 @@
 """What the suites share: names that nobody used before, and readers that check each page as they go."""
 
 from collections.abc import Awaitable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid4
 
@@ -20,6 +21,12 @@ ODD_NAMES = (
 """Names that are allowed, and that careless quoting, splitting, folding or normalising would break."""
 
 E = TypeVar("E", bound=IndelibleError)
+
+
+class OpenStore(Protocol):
+    """Opens one and the same storage each time it is called; the context closes it."""
+
+    def __call__(self) -> AbstractAsyncContextManager[EventStore]: ...
 
 
 class _HasId(Protocol):

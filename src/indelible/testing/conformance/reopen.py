@@ -1,21 +1,18 @@
 """What was acknowledged is still there when the store is opened again."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
-
 import pytest
 
 from indelible.errors import EventIdConflict
 from indelible.events import NewEvent
-from indelible.eventstore import EventStore
 from indelible.queries import EventQuery
-from indelible.testing.conformance.helpers import append_noise, read_feed_to_end, refused, some_events, unique
-
-
-class OpenStore(Protocol):
-    """Opens one and the same storage each time it is called; the context closes it."""
-
-    def __call__(self) -> AbstractAsyncContextManager[EventStore]: ...
+from indelible.testing.conformance.helpers import (
+    OpenStore,
+    append_noise,
+    read_feed_to_end,
+    refused,
+    some_events,
+    unique,
+)
 
 
 @pytest.mark.asyncio

@@ -24,7 +24,8 @@ CREATE TABLE {schema}.events (
     metadata text,                      -- JSON text of an object; NULL is {}
     tags text,                          -- JSON array of strings, sorted; NULL is []
     content_type text,                  -- NULL is application/json
-    hash bytea NOT NULL                 -- 32 bytes
+    hash bytea NOT NULL,                -- 32 bytes
+    CHECK (num_nonnulls(event_data, event_data_base64) = 1)
 ) PARTITION BY RANGE (position);
 
 -- Where every event is found, across all partitions. An aggregate, and a pair of aggregate type and event type, are

@@ -1,0 +1,1 @@
+INSERT INTO {schema}.schema_steps (version, step) VALUES (%(version)s, %(step)s)
