@@ -6,6 +6,8 @@ the sockets. It keeps the sockets open as well: what connects while a worker is 
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 import sys
 import time
@@ -189,15 +191,21 @@ class _Supervisor:
 
     async def _stop(self, process: asyncio.subprocess.Process, number: int) -> int:
         """Graciously; a worker that does not end in time is killed."""
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        _send(process, signal.SIGTERM)
         try:
             async with asyncio.timeout(self._settings.shutdown_grace_s + WORKER_KILL_AFTER_S):
                 return await process.wait()
         except TimeoutError:
             _log.error("a worker does not stop and is killed", number=number)
-            process.kill()
+            _send(process, signal.SIGKILL)
             return await process.wait()
+
+
+def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """As ``process.send_signal`` does, but that asks first whether the process has ended, and if it just has, takes its
+    exit code away from whoever waits for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
 
 
 def _log_death(ended: _Ended, wait_s: float) -> None:
