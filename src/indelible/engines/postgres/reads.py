@@ -137,7 +137,7 @@ class Reads(msgspec.Struct, frozen=True):
         return int((await self._fetch("storage_size", schema_name=schema))[0][0])
 
     async def ends(self) -> tuple[int, int]:
-        """The head, and where the last event stands whatever the head says: both at one moment."""
+        """Where the log ends by its head, and by its events: the same in a sound store."""
         head, last = (await self._fetch("ends"))[0]
         return head, last
 

@@ -1,3 +1,4 @@
-SELECT
-    (SELECT position FROM {schema}.heads WHERE partition = 0),
-    (SELECT coalesce(max(position), 0) FROM {schema}.events)
+-- In one statement, because others may append meanwhile.
+SELECT h.position, coalesce((SELECT max(e.position) FROM {schema}.events AS e), 0)
+FROM {schema}.heads AS h
+WHERE h.partition = 0
