@@ -17,30 +17,18 @@ from faults.contention import Board, Reader, Scene, Writer, follow
 from faults.history.checker import check
 from faults.history.model import (
     Acknowledged,
-    AggregateSeen,
-    Append,
     ConditionRefused,
-    HeadSeen,
     History,
     IdConflicted,
-    Line,
-    LoggedEvent,
     Operation,
-    Part,
-    PartStored,
-    Place,
-    ReadAggregate,
-    ReadHead,
     VersionConflicted,
-    sent_event,
 )
 from faults.history.recording import HistoryFile, Recorder, read_log, read_operations
 from faults.history.report import shown
-from faults.history.violations import Rule
 from faults.seeded_faults import FAULTS, Seed
 from indelible.core.open import open_local_store
 from indelible.errors import Conflict, InvalidRequest, NotFound
-from indelible.events import AggregateKey, NewEvent
+from indelible.events import AggregateKey
 from indelible.eventstore import AppendRequest, EventStore
 from indelible.queries import START
 from indelible.testing.scripts import KEYS, Script
@@ -89,22 +77,6 @@ def test_each_fault_is_caught(true_history: History, name: str, chance: Random) 
     rule, fault = FAULTS[name]
     violations = check(fault(Seed(true_history, chance)))
     assert rule in {violation.rule for violation in violations}, list(shown(violations))
-
-
-def test_what_a_page_shows_before_the_head_counts_only_if_strict() -> None:
-    """An event that is seen before its append is acknowledged, and after that a head without it."""
-    key, event = AggregateKey("Order", "1"), NewEvent("Placed")
-    line = Line(1, 1, event.event_id, "line")
-    sent = sent_event(event)
-    stored = Acknowledged((PartStored(1, 1, (Place(event.event_id, 1, 1),)),))
-    operations = [
-        Operation("writer", 1, 8, Append((Part(key, (sent,), "any"),)), stored),
-        Operation("reader", 2, 3, ReadAggregate(key), AggregateSeen(1, (line,), None)),
-        Operation("reader", 4, 5, ReadHead(), HeadSeen(0)),
-    ]
-    history = History(operations, [LoggedEvent(line, key, 0, "Placed", (), sent.content)])
-    assert [violation.rule for violation in check(history)] == [Rule.STALE_READ]
-    assert check(history, strict=False) == []
 
 
 @given(data=st.data())
@@ -161,4 +133,4 @@ async def test_a_history_is_the_same_from_a_file(tmp_path: Path) -> None:
         for operation in history.operations:
             file.write(operation)
     assert read_operations(tmp_path / "history") == history.operations
-    assert list(shown(check(history, strict=False))) == []
+    assert check(history) == []

@@ -18,28 +18,15 @@ from itertools import accumulate
 from faults.history.answers import Answers, Span, WrongAnswerError
 from faults.history.groups import groups_of, owners_of
 from faults.history.log import Log, check_log
-from faults.history.model import (
-    Acknowledged,
-    AggregateSeen,
-    Append,
-    EventSeen,
-    FeedSeen,
-    History,
-    Operation,
-    ReadFeed,
-)
+from faults.history.model import Acknowledged, Append, FeedSeen, History, Operation, ReadFeed
 from faults.history.report import Report, named
 from faults.history.stored import StoredAppends
 from faults.history.violations import Rule, Violation
 
 
-def check(history: History, *, strict: bool = True) -> list[Violation]:
-    """What is wrong with a history; nothing, it is hoped. One fault may break several rules.
-
-    Unless ``strict``, a page of an aggregate and a look-up by id may show an event a moment before the head does, as
-    long as its append is not acknowledged.
-    """
-    return _Checker(history, strict).run()
+def check(history: History) -> list[Violation]:
+    """What is wrong with a history; nothing, it is hoped. One fault may break several rules."""
+    return _Checker(history).run()
 
 
 class _Timeline:
@@ -50,22 +37,18 @@ class _Timeline:
         self._positions = sorted(begun_ns)
         self._begun_ns = list(accumulate((begun_ns[position] for position in self._positions), max))
         self._known_ns: list[int] = []
-        self._known: list[tuple[int, int]] = []
+        self._known: list[int] = []
 
     def know(self, proofs: Iterable[tuple[int, int]]) -> None:
         """Take proofs: at this time, the event at this position was stored."""
         ordered = sorted(proofs)
         self._known_ns = [at_ns for at_ns, _ in ordered]
-        known = ((position, -at_ns) for at_ns, position in ordered)
-        self._known = list(accumulate(known, max))
+        self._known = list(accumulate((position for _, position in ordered), max))
 
-    def floor(self, at_ns: int) -> tuple[int, int]:
-        """The highest position that was known before, and since when."""
+    def floor(self, at_ns: int) -> int:
+        """The highest position that was known before."""
         count = bisect_left(self._known_ns, at_ns)
-        if not count:
-            return self._start, 0
-        position, since_ns = self._known[count - 1]
-        return position, -since_ns
+        return self._known[count - 1] if count else self._start
 
     def ceiling(self, at_ns: int) -> int:
         """The highest position up to which every event's append had begun by then."""
@@ -74,9 +57,8 @@ class _Timeline:
 
 
 class _Checker:
-    def __init__(self, history: History, strict: bool) -> None:
+    def __init__(self, history: History) -> None:
         self._history = history
-        self._ahead_of_head = () if strict else (AggregateSeen, EventSeen)
         self._report = Report(min((operation.invoked_ns for operation in history.operations), default=0))
         self._log = Log(history.log, history.start)
         groups = groups_of(history.operations)
@@ -99,23 +81,18 @@ class _Checker:
         timeline = _Timeline(self._history.start, begun_ns)
         spans = [(operation, span) for operation in self._history.operations if (span := self._span(operation))]
         spans = [pair for pair in spans if self._is_under_ceiling(*pair, timeline)]
-        timeline.know(
-            (operation.completed_ns, span.seen)
-            for operation, span in spans
-            if not isinstance(operation.outcome, self._ahead_of_head)
-        )
+        timeline.know((operation.completed_ns, span.seen) for operation, span in spans)
         for operation, span in spans:
-            floor, since_ns = timeline.floor(operation.invoked_ns)
+            floor = timeline.floor(operation.invoked_ns)
             if floor > span.room:
                 rule = _rule_of_order(operation, Rule.STALE_READ)
-                known = f"position {floor} was known {self._report.at(since_ns)}"
-                text = f"{known}, but the answer is of {span.room} at most"
+                text = f"position {floor} was known before, but the answer is of {span.room} at most"
                 self._report.say(rule, text, operation)
         for event in self._history.log:
-            floor, since_ns = timeline.floor(begun_ns[event.position])
+            floor = timeline.floor(begun_ns[event.position])
             if floor >= event.position:
                 owner = self._owners[event.event_id]
-                text = f"{named(event)} stands below {floor}, which was known {self._report.at(since_ns)}"
+                text = f"{named(event)} stands below {floor}, which was known before"
                 self._report.say(Rule.OUT_OF_ORDER, text, owner.storers[0])
 
     def _span(self, operation: Operation) -> Span | None:

@@ -17,10 +17,6 @@ class Report:
     def say(self, rule: Rule, message: str, operation: Operation | None = None) -> None:
         self.violations.append(Violation(rule, self._describe(operation) + message))
 
-    def at(self, moment_ns: int) -> str:
-        """A moment at which some operation ended."""
-        return f"at {(moment_ns - self._origin_ns) / 1e9:.6f} s"
-
     def _describe(self, operation: Operation | None) -> str:
         if operation is None:
             return ""
