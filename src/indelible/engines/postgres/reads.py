@@ -141,9 +141,10 @@ class Reads(msgspec.Struct, frozen=True):
     async def storage_size_bytes(self, schema: str) -> int:
         return int((await self._fetch("storage_size", schema_name=schema))[0][0])
 
-    async def last_event_position(self) -> int:
-        """Where the last event stands, whatever the head says."""
-        return int((await self._fetch("last_event"))[0][0])
+    async def ends(self) -> tuple[int, int]:
+        """Where the log ends by its head, and by its events: the same in a sound store."""
+        head, last = (await self._fetch("ends"))[0]
+        return head, last
 
     # --- Snapshots ---------------------------------------------------------------------------------------------------
 
