@@ -75,6 +75,6 @@ async def test_an_upgraded_store_has_the_schema_of_a_new_one(url: str, postgres:
 
 
 def _schema(server: PostgresServer, url: str) -> list[str]:
-    """Statements, in whatever order: it follows from that in which things were made. Partitions follow from the head."""
+    """Statements, in whatever order things were made; without partitions, which follow from the head."""
     text = dump(server, url, "--schema-only", "--exclude-table", "indelible.events_from_*")
     return sorted(text.split(";\n"))

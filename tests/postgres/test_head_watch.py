@@ -9,6 +9,7 @@ import pytest
 
 from indelible.engines.postgres import head_watch
 from indelible.engines.postgres.engine import PostgresEngine
+from indelible.errors import ShuttingDown
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.testing.conformance.helpers import some_events
 from postgres.server import PostgresServer, postgres_server
@@ -173,3 +174,32 @@ async def test_polling_finds_what_no_signal_tells(url: str, monkeypatch: pytest.
         waiting = asyncio.create_task(waiter.wait_for_head(head))
         await asyncio.sleep(0.3)
         assert await _append(writer) == await asyncio.wait_for(waiting, SOON_S)
+
+
+async def test_many_who_wait_look_no_more_often_than_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may have thousands of live readers."""
+    looked = 0
+    read = PostgresEngine._head_position
+
+    async def count(engine: PostgresEngine) -> int:
+        nonlocal looked
+        looked += 1
+        return await read(engine)
+
+    monkeypatch.setattr(PostgresEngine, "_head_position", count)
+    async for waiter, writer in _open_two(url):
+        waiting = [asyncio.create_task(waiter.wait_for_head(0)) for _ in range(2_000)]
+        await asyncio.sleep(1)
+        assert 1 <= looked <= 1 / head_watch.HEAD_POLL_S + 1
+        await _append(writer)
+        assert {await asyncio.wait_for(task, SOON_S) for task in waiting} == {1}
+
+
+async def test_closing_tells_whoever_waits(url: str) -> None:
+    async for waiter, _ in _open_two(url):
+        waiting = [asyncio.create_task(waiter.wait_for_head(0)) for _ in range(3)]
+        await asyncio.sleep(0.3)
+        await waiter.close()
+        for task in waiting:
+            with pytest.raises(ShuttingDown):
+                await asyncio.wait_for(task, SOON_S)

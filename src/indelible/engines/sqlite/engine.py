@@ -108,6 +108,7 @@ class SqliteEngine:
     async def close(self) -> None:
         async with self._writing:
             writer, self._writer = self._writer, None
+        await self._signal.close()
         if self._checkpointing is not None:
             await self._checkpointing
         await asyncio.to_thread(self._readers.close)
