@@ -1,11 +1,13 @@
 """The database itself refuses to change what is stored: by triggers to its owner, by rights to the role of servers."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
 
+from cli.running import COMMAND, environment
 from golden.make import fill
 from indelible.core.init import init_store
 from indelible.core.open import open_local_store
@@ -268,3 +270,22 @@ class TestWarnings:
     async def test_are_none_for_the_runtime_role(self, role_url: str) -> None:
         async with open_local_store(role_url) as store:
             assert store.warnings == ()
+
+    def test_are_logged_when_a_server_starts(self, owner_url: str, role_url: str) -> None:
+        assert "can do more than append" in _log_of_a_server(owner_url)
+        assert "can do more than append" not in _log_of_a_server(role_url)
+
+
+def _log_of_a_server(url: str) -> str:
+    command = [COMMAND, "serve", "--store", url, "--http", "127.0.0.1:0", "--log-format", "json"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.terminate()
+    _, log = process.communicate(timeout=60)
+    assert first.startswith("API"), log
+    assert process.returncode == 0
+    assert '"serving"' in log
+    return log
