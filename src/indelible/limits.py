@@ -81,18 +81,22 @@ RETRY_AFTER_S: Final = 1
 DATABASE_CONNECT_TIMEOUT_S: Final = 3
 """For a connection to a database; so that an address that swallows packets is given up well within a caller's wait."""
 
-DATABASE_TIMEOUT_S: Final = 10
+DATABASE_TIMEOUT_S: Final = 8
 """For one round trip, the wait for other writers included. Beyond it the connection is given up, so that a database
 that died without a word frees its callers."""
 
-DATABASE_RETRY_TOTAL_S: Final = 12
+DATABASE_RETRY_TOTAL_S: Final = 11
 """How long an append is tried again inside the server, with the same event ids, while its connection breaks: long
 enough for a restart of the database, and with the last attempt below 15 s for the caller."""
+
+DATABASE_LATE_TIMEOUT_S: Final = 2
+"""For an attempt that begins when that time is over: of appends that waited behind those that failed, and are to be
+answered within 15 s too."""
 
 DATABASE_RETRY_WAIT_S: Final = 0.25
 """Between two attempts to reach a database; also how long others that wait are refused at once after one failed."""
 
-DATABASE_LOCK_TIMEOUT_S: Final = 8
+DATABASE_LOCK_TIMEOUT_S: Final = 6
 """How long one writer waits for the others; below the time-out of the round trip, so that the answer is definite."""
 
 DATABASE_IDLE_TIMEOUT_S: Final = 5

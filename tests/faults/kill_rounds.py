@@ -1,6 +1,10 @@
 """Rounds of kill -9 under load. Run by hand for as many as you like::
 
 PYTHONPATH=tests .venv/bin/python -m faults.kill_rounds --rounds 100
+PYTHONPATH=tests .venv/bin/python -m faults.kill_rounds --rounds 50 --store postgresql
+
+On SQLite each round kills the server. On PostgreSQL two servers share the store, and each round kills one of them, or
+one process of the database (which then restarts all of its own), or the whole database.
 """
 
 import argparse
@@ -8,85 +12,192 @@ import asyncio
 import random
 import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from faults.ledger import Ledger
+from faults.ledger import Ledger, attempt
 from faults.load import Load
 from faults.server_process import ServerProcess
 from indelible.client import AsyncClient
+from indelible.errors import OutcomeUnknown, Unavailable
+from indelible.events import NewEvent
+from indelible.eventstore import AggregateAppend
+from postgres.server import PostgresServer, postgres_server
 
 LOAD_MAX_S = 1.0
 KILLED_AT_START = 0.15
-"""Share of the rounds that also kill the server while it starts after the last kill."""
+"""Share of the rounds that also kill a server while it starts after the last kill."""
+WRITERS_A_SERVER = 8
+SERVING_TIMEOUT_S = 30.0
+
+Victim = Literal["server", "backend", "database"]
 
 
 class Figures(msgspec.Struct):
     rounds: int
-    kills: int = 0
+    server_kills: int = 0
+    backend_kills: int = 0
+    database_kills: int = 0
     appends_acknowledged: int = 0
     events: int = 0
     outcomes_unknown: int = 0
     replayed: int = 0
     start_max_s: float = 0.0
-    """The longest start, recovery included."""
+    """The longest start of a server, recovery included."""
+    serving_max_s: float = 0.0
+    """The longest time from when the database accepts connections again to an acknowledged append, at each server."""
     total_s: float = 0.0
 
+    @property
+    def kills(self) -> int:
+        return self.server_kills + self.backend_kills + self.database_kills
 
-async def kill_rounds(folder: Path, rounds: int, seed: int) -> Figures:
-    """Load and kill, again and again; then compare the store with the ledger. Raises ``AssertionError``."""
-    began, figures = time.perf_counter(), Figures(rounds)
-    server, ledger, chance = ServerProcess(folder / "store.db"), Ledger(), random.Random(seed)
-    load = Load(ledger, seed=seed)
-    for _ in range(rounds):
-        try:
-            await _start(server, chance, figures)
-            async with AsyncClient(server.url, retry_total_s=0) as client:
-                await ledger.settle(client)
-                loading = asyncio.create_task(load.run(client))
-                await asyncio.sleep(chance.uniform(0.02, LOAD_MAX_S))
-                assert not loading.done(), f"stopped before the kill: {loading.result()}"
+
+class Scene:
+    """A store, the servers over it, and what was appended. ``database`` is that of the store, if it is one."""
+
+    def __init__(
+        self, store: str, servers: Sequence[ServerProcess], database: PostgresServer | None, seed: int
+    ) -> None:
+        self.servers = servers
+        self.ledger = Ledger()
+        self.chance = random.Random(seed)
+        self._store = store
+        self._database = database
+        self._victims: Sequence[Victim] = ("server",) if database is None else ("server", "backend", "database")
+        self._stopped = set(servers)
+        self._loads = [
+            Load(self.ledger, range(first, first + WRITERS_A_SERVER), seed)
+            for first in range(0, len(servers) * WRITERS_A_SERVER, WRITERS_A_SERVER)
+        ]
+
+    async def start(self, figures: Figures) -> None:
+        """Those servers that do not run."""
+        while self._stopped:
+            server = self._stopped.pop()
+            if self.chance.random() < KILLED_AT_START:
+                await server.spawn()
+                await asyncio.sleep(self.chance.uniform(0.1, 0.6))
                 await server.kill()
-                figures.kills += 1
-                await loading
-        finally:
+                figures.server_kills += 1
+            figures.start_max_s = max(figures.start_max_s, await server.start())
+
+    async def round(self, figures: Figures) -> None:
+        """Load every server, and kill something meanwhile."""
+        async with _clients(self.servers) as clients:
+            await self.ledger.settle(clients[0])
+            loading = [asyncio.create_task(load.run(client)) for load, client in zip(self._loads, clients, strict=True)]
+            await asyncio.sleep(self.chance.uniform(0.02, LOAD_MAX_S))
+            assert not any(load.done() for load in loading), "stopped before the kill"
+            await self._kill(figures, clients)
+            for load in self._loads:
+                load.stop()
+            errors = [error for load in loading for error in await load]
+            assert all(isinstance(error, (OutcomeUnknown, Unavailable)) for error in errors), errors
+
+    async def _kill(self, figures: Figures, clients: Sequence[AsyncClient]) -> None:
+        match self.chance.choice(self._victims):
+            case "server":
+                server = self.chance.choice(self.servers)
+                await server.kill()
+                self._stopped.add(server)
+                figures.server_kills += 1
+                return
+            case "backend":
+                await asyncio.to_thread(self._kill_backend)
+                figures.backend_kills += 1
+            case "database":
+                assert self._database is not None
+                await asyncio.to_thread(self._database.kill)
+                await asyncio.to_thread(self._database.start)
+                figures.database_kills += 1
+        accepts_at = time.monotonic()
+        await asyncio.gather(*(self._until_served(client) for client in clients))
+        figures.serving_max_s = max(figures.serving_max_s, time.monotonic() - accepts_at)
+
+    def _kill_backend(self) -> None:
+        """Of one connection; then wait until the database has ended all others, and accepts new ones."""
+        assert self._database is not None
+        others = set(self._database.backends(self._store))
+        self._database.kill_backend(self.chance.choice(sorted(others)))
+        give_up_at = time.monotonic() + SERVING_TIMEOUT_S
+        while others & set(self._database.processes()):
+            assert time.monotonic() < give_up_at, "the database did not end its processes"
+            time.sleep(0.01)
+        self._database.wait_until_ready()
+
+    async def _until_served(self, client: AsyncClient) -> None:
+        entry = self.ledger.open([AggregateAppend.of("probe", "1", [NewEvent("Probed", 1)])], atomic=False)
+        give_up_at = time.monotonic() + SERVING_TIMEOUT_S
+        while (error := await attempt(self.ledger, client, entry)) is not None:
+            assert time.monotonic() < give_up_at, f"not served: {error}"
+            await asyncio.sleep(0.02)
+
+    async def check(self, figures: Figures) -> None:
+        """Compare the store with the ledger."""
+        async with _clients(self.servers) as clients:
+            await self.ledger.settle(clients[0])
+            for client in clients:
+                figures.events = await self.ledger.check(client)
+        figures.appends_acknowledged = len(self.ledger.acknowledged)
+        figures.outcomes_unknown = self.ledger.unknown_outcomes
+        figures.replayed = self.ledger.replays
+
+
+@asynccontextmanager
+async def _clients(servers: Sequence[ServerProcess]) -> AsyncIterator[list[AsyncClient]]:
+    clients = [AsyncClient(server.url, retry_total_s=0) for server in servers]
+    try:
+        yield clients
+    finally:
+        for client in clients:
+            await client.aclose()
+
+
+async def kill_rounds(folder: Path, rounds: int, seed: int, database: PostgresServer | None = None) -> Figures:
+    """Load and kill, again and again; then compare the store with the ledger. Raises ``AssertionError``.
+
+    Without a ``database``, on SQLite.
+    """
+    began, figures = time.perf_counter(), Figures(rounds)
+    store = f"sqlite:{folder / 'store.db'}" if database is None else database.new_database()
+    servers = [ServerProcess(store, log=folder / f"server-{n}.log") for n in range(1 if database is None else 2)]
+    scene = Scene(store, servers, database, seed)
+    try:
+        for _ in range(rounds):
+            await scene.start(figures)
+            await scene.round(figures)
+        await scene.start(figures)
+        await scene.check(figures)
+    finally:
+        for server in servers:
             await server.kill()
-    await _check(server, ledger, figures)
     figures.total_s = time.perf_counter() - began
     return figures
 
 
-async def _start(server: ServerProcess, chance: random.Random, figures: Figures) -> None:
-    if chance.random() < KILLED_AT_START:
-        await server.spawn()
-        await asyncio.sleep(chance.uniform(0.1, 0.6))
-        await server.kill()
-        figures.kills += 1
-    figures.start_max_s = max(figures.start_max_s, await server.start())
-
-
-async def _check(server: ServerProcess, ledger: Ledger, figures: Figures) -> None:
-    try:
-        figures.start_max_s = max(figures.start_max_s, await server.start())
-        async with AsyncClient(server.url, retry_total_s=0) as client:
-            await ledger.settle(client)
-            figures.events = await ledger.check(client)
-    finally:
-        await server.kill()
-    figures.appends_acknowledged = len(ledger.acknowledged)
-    figures.outcomes_unknown = ledger.unknown_outcomes
-    figures.replayed = ledger.replays
+@contextmanager
+def _database(store: str) -> Iterator[PostgresServer | None]:
+    if store == "sqlite":
+        yield None
+    else:
+        with postgres_server() as server:
+            yield server
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Rounds of kill -9 under load, checked against a ledger.")
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="kill-rounds-") as folder:
-        figures = asyncio.run(kill_rounds(Path(folder), arguments.rounds, arguments.seed))
+    with tempfile.TemporaryDirectory(prefix="kill-rounds-") as folder, _database(arguments.store) as database:
+        figures = asyncio.run(kill_rounds(Path(folder), arguments.rounds, arguments.seed, database))
     for name, value in msgspec.structs.asdict(figures).items():
         print(f"{name:<22}{value:>12.3f}" if isinstance(value, float) else f"{name:<22}{value:>12,}")
 

@@ -7,12 +7,13 @@ import msgspec
 
 from faults.history.log import check_log
 from faults.history.model import logged_event
-from indelible.client import AsyncClient
 from indelible.core.verify import verify
 from indelible.engines.planner import same_content
 from indelible.errors import IndelibleError, OutcomeUnknown
 from indelible.events import NewEvent, RecordedEvent
-from indelible.eventstore import AggregateAppend, AppendedEvent, AppendResult
+from indelible.eventstore import AggregateAppend, AppendedEvent, AppendResult, EventStore
+from indelible.limits import PAGE_EVENTS_MAX
+from indelible.testing.conformance.helpers import read_feed_to_end
 
 
 class Entry(msgspec.Struct, eq=False):
@@ -55,10 +56,10 @@ class Ledger:
     def acknowledged(self) -> list[Entry]:
         return [entry for entry in self.entries if entry.results is not None]
 
-    async def send(self, client: AsyncClient, entry: Entry) -> None:
+    async def send(self, store: EventStore, entry: Entry) -> None:
         """One attempt. Raises the store's error after noting what it says; asserts that a repeat says the same."""
         try:
-            results, replayed = await _append(client, entry)
+            results, replayed = await _append(store, entry)
         except OutcomeUnknown:
             entry.may_be_stored = True
             self.unknown_outcomes += 1
@@ -71,33 +72,33 @@ class Ledger:
             assert _places(results) == _places(entry.results)
         self.replays += replayed
 
-    async def settle(self, client: AsyncClient) -> None:
-        """Send what is pending again, until all is acknowledged. The server must be up."""
+    async def settle(self, store: EventStore) -> None:
+        """Send what is pending again, until all is acknowledged. The store must be well."""
         for entry in self.pending:
-            await self.send(client, entry)
+            await self.send(store, entry)
 
-    async def check(self, client: AsyncClient) -> int:
+    async def check(self, store: EventStore) -> int:
         """Compare with all that the store holds; returns how many events that is. Every entry must be settled."""
         assert self.pending == []
-        events = [event async for event in client.iter_feed()]
+        events = await read_feed_to_end(store, limit=PAGE_EVENTS_MAX)
         assert check_log([logged_event(event) for event in events]) == []
-        assert len(events) == (await client.head()).position
+        assert len(events) == (await store.head()).position
         stored = {event.event_id: event for event in events}
         for entry in self.entries:
             _check_entry(entry, stored)
         assert len(stored) == sum(len(entry.events) for entry in self.entries), "events that nobody appended"
-        report = await verify(client)
+        report = await verify(store)
         assert report.damage is None
         assert report.verified == len(stored)
         return len(stored)
 
 
-async def _append(client: AsyncClient, entry: Entry) -> tuple[tuple[AppendResult, ...], bool]:
+async def _append(store: EventStore, entry: Entry) -> tuple[tuple[AppendResult, ...], bool]:
     if entry.atomic:
-        done = await client.append_atomic(entry.appends)
+        done = await store.append_atomic(entry.appends)
         return done.results, done.replayed
     one = entry.appends[0]
-    result = await client.append(
+    result = await store.append(
         one.key.aggregate_type, one.key.aggregate_id, one.events, expected_version=one.expected_version
     )
     return (result,), result.replayed
@@ -119,10 +120,10 @@ def _check_entry(entry: Entry, stored: dict[UUID, RecordedEvent]) -> None:
     assert positions == list(range(positions[0], positions[0] + len(positions))), "an append lies in one piece"
 
 
-async def attempt(ledger: Ledger, client: AsyncClient, entry: Entry) -> IndelibleError | None:
+async def attempt(ledger: Ledger, store: EventStore, entry: Entry) -> IndelibleError | None:
     """Send once; what the store answered instead of an acknowledgement."""
     try:
-        await ledger.send(client, entry)
+        await ledger.send(store, entry)
     except IndelibleError as error:
         return error
     return None

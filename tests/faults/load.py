@@ -3,26 +3,31 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from faults.ledger import Entry, Ledger, attempt
-from indelible.client import AsyncClient
 from indelible.errors import IndelibleError
 from indelible.events import AggregateKey, NewEvent
-from indelible.eventstore import AggregateAppend
+from indelible.eventstore import AggregateAppend, EventStore
 
 
 class Load:
-    """``writers`` tasks append to aggregates of their own, with the expected version, and to shared ones, without."""
+    """Tasks that append to aggregates of their own, with the expected version, and to shared ones, without. ``writers``
+    are their numbers: loads that share a store must share none."""
 
-    def __init__(self, ledger: Ledger, writers: int = 8, seed: int = 0) -> None:
+    def __init__(self, ledger: Ledger, writers: Sequence[int] = range(8), seed: int = 0) -> None:
         self.ledger = ledger
-        self._writers = [_Writer(ledger, number, random.Random(seed * 1_000 + number)) for number in range(writers)]
+        self._writers = [_Writer(ledger, number, random.Random(seed * 1_000 + number)) for number in writers]
+        self._over = asyncio.Event()
 
-    async def run(self, client: AsyncClient) -> list[IndelibleError]:
-        """Append until each writer has met an error; those errors."""
-        errors = await asyncio.gather(*(writer.run(client) for writer in self._writers))
-        return list(errors)
+    async def run(self, store: EventStore) -> list[IndelibleError]:
+        """Append until each writer has met an error, or :meth:`stop`; those errors."""
+        self._over.clear()
+        errors = await asyncio.gather(*(writer.run(store, self._over.is_set) for writer in self._writers))
+        return [error for error in errors if error is not None]
+
+    def stop(self) -> None:
+        self._over.set()
 
 
 class _Writer:
@@ -33,11 +38,12 @@ class _Writer:
         self._versions: defaultdict[AggregateKey, int] = defaultdict(int)
         self._last: Entry | None = None
 
-    async def run(self, client: AsyncClient) -> IndelibleError:
-        while True:
-            error = await attempt(self._ledger, client, self._next())
+    async def run(self, store: EventStore, is_over: Callable[[], bool]) -> IndelibleError | None:
+        while not is_over():
+            error = await attempt(self._ledger, store, self._next())
             if error is not None:
                 return error
+        return None
 
     def _next(self) -> Entry:
         if self._last is not None and self._last.results is not None and self._chance.random() < 0.05:

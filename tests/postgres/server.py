@@ -28,7 +28,7 @@ import psycopg
 START_TIMEOUT_S: Final = 60.0
 """A server that was killed under load reads its log again first."""
 STOP_TIMEOUT_S: Final = 60.0
-INITDB_TIMEOUT_S: Final = 120.0
+RUN_TIMEOUT_S: Final = 120.0
 
 _SETTINGS: Final[Mapping[str, object]] = {
     "listen_addresses": "127.0.0.1",
@@ -173,6 +173,10 @@ class PostgresServer:
             cursor = connection.execute(sql, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
+    def give(self, path: Path) -> None:
+        """Make a file, or a folder and all that is in it, the server's own."""
+        _give(path, self._user)
+
     def log_tail(self, size_chars: int = 3000) -> str:
         return self.log.read_text("utf-8", "replace")[-size_chars:] if self.log.exists() else ""
 
@@ -190,6 +194,14 @@ class PostgresServer:
         )
         return "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'" if found else ""
 
+    def become_standby_of(self, primary: "PostgresServer") -> None:
+        """Before the first start: copy another server, and follow it from then on."""
+        self._password = primary._password
+        _give(self._folder, self._user)
+        # --no-sync: a test that kills processes loses nothing that the kernel has.
+        command = ["pg_basebackup", "--pgdata", self.data, "--dbname", primary.url, "--checkpoint", "fast"]
+        self._run([*command, "--write-recovery-conf", "--no-sync"])
+
     def _initialise(self) -> None:
         password = self._folder / "password"
         self._write(password, self._password)
@@ -198,14 +210,17 @@ class PostgresServer:
             "initdb", "--pgdata", self.data, "--username", "postgres", "--pwfile", password, "--no-sync",
             "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale",
         ]  # fmt: skip
+        self._run(command)
+
+    def _run(self, command: Sequence[str | Path]) -> None:
         with self.log.open("ab") as log:
-            initdb = self._spawn(command, log, cwd=self._folder)
+            program = self._spawn(command, log, cwd=self._folder)
         try:
-            code = initdb.wait(INITDB_TIMEOUT_S)
+            code = program.wait(RUN_TIMEOUT_S)
         finally:
-            initdb.kill()
+            program.kill()
         if code != 0:
-            raise RuntimeError(f"initdb failed:\n{self.log_tail()}")
+            raise RuntimeError(f"{command[0]} failed:\n{self.log_tail()}")
 
     def _spawn(self, command: Sequence[str | Path], log: Any, **options: Any) -> subprocess.Popen[bytes]:
         program, *arguments = command

@@ -23,7 +23,9 @@ from indelible.engines.postgres.statements import Statements
 from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Wanted, Writer
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.eventstore import AtomicAppendResult
-from indelible.limits import DATABASE_RETRY_TOTAL_S, DATABASE_RETRY_WAIT_S
+from indelible.limits import DATABASE_LATE_TIMEOUT_S, DATABASE_RETRY_TOTAL_S, DATABASE_RETRY_WAIT_S
+
+_ROUND_S: Final = DATABASE_RETRY_TOTAL_S + DATABASE_LATE_TIMEOUT_S
 
 
 class Appender:
@@ -34,8 +36,9 @@ class Appender:
         self._statement: Final = statements
         self._partitions: Final = partitions
         self._writer: Writer | None = None
-        self._down_since: float | None = None
+        self._failing_since: float | None = None
         """When the first of the attempts began that failed since one succeeded."""
+        self._round_began = 0.0
         self._last_failed_at = float("-inf")
 
     async def append(self, wanted: Wanted) -> Plan:
@@ -45,11 +48,13 @@ class Appender:
         while True:
             attempt = Attempt(wanted)
             started = time.monotonic()
+            self._begin(started)
             try:
                 return _as_first_answered(await self.run(attempt), earlier)
             except _Failed as failed:
                 error, is_final = failed.error, self._is_overdue(started)
             except Unavailable as refused:
+                self._is_overdue(started)
                 error, is_final = refused, True
             if attempt.may_be_stored and attempt.planned is not None:
                 earlier.append(attempt.planned)
@@ -57,23 +62,34 @@ class Appender:
                 return _given_up(earlier, error)
             await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
+    def _begin(self, started: float) -> None:
+        """Attempts that fail come in rounds. The first of a round may use up all the time that a caller has; those that
+        waited behind it get what is left, or a little. When they are answered, nobody waits from before."""
+        if self._failing_since is None or started > self._round_began + _ROUND_S:
+            self._round_began = started
+
+    @property
+    def _time_left_s(self) -> float:
+        now = time.monotonic()
+        return max(self._round_began + DATABASE_RETRY_TOTAL_S - now, DATABASE_LATE_TIMEOUT_S)
+
     def _is_overdue(self, started: float) -> bool:
         """Whether it is time to tell the callers. Once the database has been away for so long, those who come later are
         told after one attempt."""
-        if self._down_since is None:
-            self._down_since = started
-        return time.monotonic() + DATABASE_RETRY_WAIT_S > self._down_since + DATABASE_RETRY_TOTAL_S
+        if self._failing_since is None:
+            self._failing_since = started
+        return time.monotonic() + DATABASE_RETRY_WAIT_S > self._failing_since + DATABASE_RETRY_TOTAL_S
 
     async def run(self, attempt: Attempt) -> Plan:
         """One transaction. Raises :class:`_Failed` when another may succeed, else the store's error."""
         writer = await self._connected()
         try:
-            planned = await writer.run(attempt)
+            planned = await writer.run(attempt, self._time_left_s)
         except ReplicationInDoubt:
             raise _Failed(unreachable(None, "the wait for its standbys was cancelled")) from None
         except psycopg.Error as error:
             raise await self._what_next(writer, attempt, error) from error
-        self._down_since = None
+        self._failing_since = None
         return planned
 
     async def _what_next(self, writer: Writer, attempt: Attempt, error: psycopg.Error) -> "_Failed | IndelibleError":

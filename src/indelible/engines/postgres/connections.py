@@ -12,7 +12,7 @@ from psycopg.rows import tuple_row
 
 from indelible.engines.postgres.address import Address
 from indelible.engines.postgres.failures import is_gone
-from indelible.limits import DATABASE_CONNECT_TIMEOUT_S, DATABASE_TIMEOUT_S
+from indelible.limits import DATABASE_CONNECT_TIMEOUT_S
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -31,8 +31,7 @@ async def connect(address: Address, *, read_only: bool = False) -> Connection:
         parameters["target_session_attrs"] = "any"
     connection = await psycopg.AsyncConnection.connect(autocommit=True, row_factory=tuple_row, **parameters)
     try:
-        async with deadline(connection, DATABASE_CONNECT_TIMEOUT_S):
-            await prepare(connection)
+        await prepare(connection)
     except BaseException:
         await connection.close()
         raise
@@ -40,15 +39,17 @@ async def connect(address: Address, *, read_only: bool = False) -> Connection:
 
 
 async def prepare(connection: Connection) -> None:
-    """Settle how a new connection works. Behind a pooler nothing may be set or kept on it."""
+    """Settle how a new connection works. Behind a pooler nothing may be set or kept on it. Raises
+    :class:`psycopg.Error`."""
     # What the database has for a default may be stricter; each statement must see what was committed before it.
     await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
-    if await _find_pooler(connection):
-        connection.prepare_threshold = None
-    else:
-        connection.prepare_threshold = 0
-        for setting in _SESSION:
-            await connection.execute(setting)
+    async with deadline(connection, DATABASE_CONNECT_TIMEOUT_S):
+        if await _find_pooler(connection):
+            connection.prepare_threshold = None
+        else:
+            connection.prepare_threshold = 0
+            for setting in _SESSION:
+                await connection.execute(setting)
 
 
 async def _find_pooler(connection: Connection) -> bool:
@@ -64,7 +65,7 @@ def is_pooled(connection: Connection) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def deadline(connection: Connection, timeout_s: float = DATABASE_TIMEOUT_S) -> AsyncIterator[None]:
+async def deadline(connection: Connection, timeout_s: float) -> AsyncIterator[None]:
     """Give the connection up when what is inside takes longer; psycopg then raises that it is lost.
 
     Shutting its socket is what ends a wait at once: to cancel would mean to talk to a server that does not answer.

@@ -8,6 +8,7 @@ import psycopg
 from indelible.engines.postgres.connections import Connection, deadline
 from indelible.engines.postgres.failures import translated
 from indelible.engines.postgres.statements import Statements
+from indelible.limits import DATABASE_TIMEOUT_S
 
 
 class Partitions:
@@ -30,7 +31,7 @@ class Partitions:
         """Make tables until one whole table is left beyond the head. Raises what the database's errors mean."""
         try:
             connection = await self._connect()
-            async with connection, deadline(connection):
+            async with connection, deadline(connection, DATABASE_TIMEOUT_S):
                 up_to = head + self._positions_each
                 await connection.execute(self._statement("make_event_partitions"), (up_to, self._positions_each))
                 row = await (await connection.execute(self._statement("partitions_end"))).fetchone()

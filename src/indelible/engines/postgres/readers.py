@@ -68,7 +68,7 @@ class Readers:
             left_s = max(end - time.monotonic(), 0.1)
             async with self._pool.connection(timeout=min(left_s, DATABASE_READER_WAIT_S)) as connection:
                 try:
-                    async with deadline(connection):
+                    async with deadline(connection, end - time.monotonic()):
                         return await read(connection)
                 except psycopg.Error as error:
                     if is_lost(connection, error):

@@ -1,6 +1,7 @@
 """Writes batches over one connection. A batch takes two round trips: lock the head and look up; insert and commit."""
 
 import base64
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -24,12 +25,19 @@ from indelible.events import (
     timestamp_from_us,
     timestamp_to_us,
 )
-from indelible.limits import DATABASE_IDLE_TIMEOUT_S, DATABASE_LOCK_TIMEOUT_S, RETRY_AFTER_S
+from indelible.limits import (
+    DATABASE_IDLE_TIMEOUT_S,
+    DATABASE_LATE_TIMEOUT_S,
+    DATABASE_LOCK_TIMEOUT_S,
+    DATABASE_TIMEOUT_S,
+    RETRY_AFTER_S,
+)
 
 EVENT_TYPES_CACHED_MAX: Final = 65_536
 """Numbers of event types that are kept in memory; beyond it all are forgotten and learnt again."""
 
-_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+# Not READ WRITE: a primary that was made read-only, as a failover may begin with, must not be written to.
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _TIMEOUT_VALUES: Final = {"lock": f"{DATABASE_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
 
 TypeNames = tuple[str, str]
@@ -104,14 +112,15 @@ class Writer:
         self._in_doubt = False
         connection.add_notice_handler(self._on_notice)
 
-    async def run(self, attempt: Attempt) -> Plan:
-        """Decide and store a batch in one transaction. Raises :class:`psycopg.Error`, :class:`ReplicationInDoubt`, and
-        ``Unavailable`` when the database would not keep what it commits."""
+    async def run(self, attempt: Attempt, timeout_s: float) -> Plan:
+        """Decide and store a batch in one transaction, within ``timeout_s``. Raises :class:`psycopg.Error`,
+        :class:`ReplicationInDoubt`, and ``Unavailable`` when the database would not keep what it commits."""
+        end = time.monotonic() + timeout_s
         try:
-            async with deadline(self.connection):
+            async with deadline(self.connection, min(timeout_s, DATABASE_TIMEOUT_S)):
                 state, now_us, numbers = await self._lock_and_look_up(attempt.wanted)
             planned = attempt.planned = attempt.wanted.decide(state, now_us)
-            async with deadline(self.connection):
+            async with deadline(self.connection, min(end - time.monotonic(), DATABASE_TIMEOUT_S)):
                 await self._store(attempt, planned, numbers)
         except BaseException:
             await self._roll_back()
@@ -200,7 +209,7 @@ class Writer:
         if self.connection.closed:
             return
         try:
-            async with deadline(self.connection):
+            async with deadline(self.connection, DATABASE_LATE_TIMEOUT_S):
                 await self.connection.execute("ROLLBACK")
         except psycopg.Error:
             await self.connection.close()

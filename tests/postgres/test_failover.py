@@ -1,0 +1,88 @@
+"""The primary dies and a standby takes over: nothing acknowledged is lost, and appends go on."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from faults.ledger import Ledger
+from faults.load import Load
+from indelible.core.open import open_local_store
+from indelible.testing.conformance.helpers import some_events
+from postgres.server import PostgresServer, postgres_server
+from postgres.troubles import ask
+
+APPENDS_GO_ON_WITHIN_S = 5.0
+
+
+class Pair:
+    """A primary, and a standby that confirms every commit."""
+
+    def __init__(self, primary: PostgresServer, standby: PostgresServer) -> None:
+        self.primary, self.standby = primary, standby
+
+    def url(self, database: str) -> str:
+        """Names both hosts."""
+        hosts = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
+        return self.primary.url_of(database).replace(f"127.0.0.1:{self.primary.port}", hosts)
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with ExitStack() as stack:
+        primary = stack.enter_context(postgres_server())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="indelible-standby-")))
+        standby = PostgresServer(folder)
+        stack.callback(standby.kill)
+        standby.become_standby_of(primary)
+        standby.start()
+        primary.query("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.query("SELECT pg_reload_conf()")
+        while not primary.query("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"):
+            time.sleep(0.02)
+        yield Pair(primary, standby)
+
+
+async def test_a_standby_takes_over(pair: Pair) -> None:
+    """Under load, which notices nothing: no append fails, none is told that it is a repeat."""
+    await ask(pair.primary, "CREATE DATABASE log")
+    load = Load(ledger := Ledger())
+    async with open_local_store(pair.url("log")) as store:
+        loading = asyncio.create_task(load.run(store))
+        await asyncio.sleep(1)
+        assert len(ledger.acknowledged) > 10
+        await asyncio.to_thread(pair.primary.kill)
+        await ask(pair.standby, "SELECT pg_promote()")
+        promoted = time.monotonic()
+        before = len(ledger.acknowledged)
+        while len(ledger.acknowledged) == before:
+            assert not loading.done(), loading.result()
+            await asyncio.sleep(0.01)
+        took_s = time.monotonic() - promoted
+        print(f"{before} appends acknowledged before; appends go on {took_s:.2f} s after the promotion")
+        assert took_s < APPENDS_GO_ON_WITHIN_S
+        await asyncio.sleep(0.5)
+        load.stop()
+        assert await loading == []
+        assert await ledger.check(store) > 100
+
+
+async def test_a_primary_that_became_read_only_is_left(pair: Pair) -> None:
+    """As some ways to fail over do first: the old primary lives on, and refuses to write."""
+    await ask(pair.primary, "CREATE DATABASE log")
+    async with open_local_store(pair.url("log")) as store:
+        events = some_events(1)
+        await store.append("order", "1", events)
+        await ask(pair.primary, "ALTER SYSTEM SET default_transaction_read_only = on")
+        await ask(pair.primary, "SELECT pg_reload_conf()")
+        await ask(pair.standby, "SELECT pg_promote()")
+        began = time.monotonic()
+        assert (await store.append("order", "1", some_events(1))).version == 2
+        assert time.monotonic() - began < APPENDS_GO_ON_WITHIN_S
+        assert (await store.append("order", "1", events)).replayed
+        for server, position in ((pair.primary, 1), (pair.standby, 2)):
+            assert await ask(server, "SELECT position FROM indelible.heads", url=server.url_of("log")) == [(position,)]
