@@ -173,10 +173,6 @@ class PostgresServer:
             cursor = connection.execute(sql, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
-    def give(self, path: Path) -> None:
-        """Make a file, or a folder and all that is in it, the server's own."""
-        _give(path, self._user)
-
     def log_tail(self, size_chars: int = 3000) -> str:
         return self.log.read_text("utf-8", "replace")[-size_chars:] if self.log.exists() else ""
 
