@@ -1,8 +1,8 @@
 """``python -m benchmarks``: measure a real server, on this machine, with its real durability.
 
-Each benchmark starts ``indelible serve`` on a SQLite store and puts load on it from the same cores. HTTP load needs
-wrk. Filling the large store takes minutes; ``--store DIR`` keeps it for the next time. Appends of the growth benchmark
-stay in it.
+Each benchmark starts ``indelible serve``, on a SQLite store or (``postgres``) on a PostgreSQL server of its own, and
+puts load on it from the same cores. HTTP load needs wrk. Filling the large store takes minutes; ``--store DIR`` keeps
+it for the next time. Appends of the growth benchmark stay in it.
 
     python -m benchmarks append client
     python -m benchmarks all --store /var/tmp/indelible-bench --json
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import appends, reads
+from benchmarks import appends, postgres, reads
 from benchmarks.machine import describe
 from benchmarks.report import Figure, print_json, print_machine, print_note, print_table
 from benchmarks.stores import Options
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "growth": appends.growth,
     "memory": reads.memory,
     "startup": reads.startup,
+    "postgres": postgres.postgres,
 }
 
 

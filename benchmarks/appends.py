@@ -25,7 +25,7 @@ CLIENT_TASKS = 64
 
 def single_appends(options: Options) -> Iterator[Figure]:
     """One event an append: its id made by the server, then by the caller, as clients do that want to repeat safely."""
-    for what, body in (("single-event appends", _body(1)), ("... with event ids", _body_with_id())):
+    for what, body in (("single-event appends", _body(1)), ("... with event ids", body_with_id())):
         with Server(stores.empty(options, "append")) as server:
             done = append_load(server, options, body)
         is_met = done.per_s >= 10_000 and done.p99_ms <= 60 and not done.errors
@@ -37,10 +37,14 @@ def append_load(server: Server, options: Options, body: bytes) -> Load:
     return load(server, options, "POST", paths, connections=SINGLE_CONNECTIONS, body=body)
 
 
-def batch_appends(options: Options) -> Iterator[Figure]:
+def batch_load(server: Server, options: Options) -> Load:
     paths = (f"/v1/aggregates/order/bench-{number}/events" for number in range(BATCH_AGGREGATES))
+    return load(server, options, "POST", paths, connections=BATCH_CONNECTIONS, body=_body(BATCH_EVENTS))
+
+
+def batch_appends(options: Options) -> Iterator[Figure]:
     with Server(stores.empty(options, "batch")) as server:
-        done = load(server, options, "POST", paths, connections=BATCH_CONNECTIONS, body=_body(BATCH_EVENTS))
+        done = batch_load(server, options)
     events_per_s = done.per_s * BATCH_EVENTS
     is_met = events_per_s >= 50_000 and not done.errors
     yield _figure(f"{BATCH_EVENTS}-event appends", done, events_per_s, "≥ 50,000 events/s", is_met=is_met)
@@ -52,7 +56,7 @@ def growth(options: Options) -> Iterator[Figure]:
     for path in (stores.small(options), stores.large(options)):
         with Server(path) as server:
             held = server.head()
-            done = append_load(server, options, _body_with_id())
+            done = append_load(server, options, body_with_id())
         rates.append(done.per_s)
         yield _figure(f"single-event appends at {held:,} events", done, done.per_s, "", is_met=None)
     ratio = rates[1] / rates[0]
@@ -72,7 +76,15 @@ def _body(events: int) -> bytes:
     ).encode()
 
 
-def _body_with_id() -> bytes:
+def some_event_data() -> dict[str, object]:
+    return event_data(random.Random(1))
+
+
+def some_event_json() -> str:
+    return json.dumps(some_event_data(), separators=(",", ":"))
+
+
+def body_with_id() -> bytes:
     return _body(1).replace(b'"event_type"', b'"event_id":"EVENT_ID","event_type"')
 
 

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 
 class Server:
-    """``indelible serve`` on the database file ``store``. Use as a context manager."""
+    """``indelible serve`` on the database file, or the store with the URL, ``store``. Use as a context manager."""
 
-    def __init__(self, store: Path) -> None:
-        self._command = [sys.executable, "-m", "indelible.cli.main", "serve", "--store", f"sqlite:{store}"]
+    def __init__(self, store: Path | str) -> None:
+        url = store if isinstance(store, str) else f"sqlite:{store}"
+        self._command = [sys.executable, "-m", "indelible.cli.main", "serve", "--store", url]
         self._command += ["--http", "127.0.0.1:0", "--log-format", "json"]
 
     def __enter__(self) -> Self:

@@ -10,7 +10,7 @@ from indelible.conditions import AppendCondition
 from indelible.engines.engine import AppendOutcome, LogHead
 from indelible.engines.memory import MemoryEngine
 from indelible.engines.planner import Plan, StoredState, plan
-from indelible.errors import ConditionFailed, VersionConflict
+from indelible.errors import ConditionFailed, StoreCorrupted, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
 from indelible.queries import EVERYTHING, Cursor, QueryItem
@@ -102,3 +102,15 @@ async def test_memory_clock_that_goes_back_does_not_show() -> None:
         assert (await engine.head()).timestamp_us == stamp
     page = await engine.read_feed(EVERYTHING, after=0, until=4, direction="forward", limit=10)
     assert page.count == 4
+
+
+def test_id_whose_event_cannot_be_found_is_neither_stored_nor_replayed() -> None:
+    lost, other = request(), request()
+    (event,) = lost.appends[0].events
+    state = StoredState(LogHead(9, 0, HASH_BEFORE_FIRST), {}, {}, {}, {event.event_id: 4})
+    planned = plan([lost, other], state, now_us=1)
+    refused, stored = planned.outcomes
+    assert isinstance(refused, StoreCorrupted)
+    assert refused.fields == {"position": 4}
+    assert isinstance(stored, AtomicAppendResult)
+    assert [one.event for one in planned.events] == list(other.appends[0].events)

@@ -103,8 +103,7 @@ class PostgresEngine:
         self._appender = Appender(self._address, self._statement, self._partitions)
 
     async def _check_log(self, connection: Connection) -> int:
-        reads = Reads(connection, self._statement)
-        head, last = (await reads.head()).position, await reads.last_event_position()
+        head, last = await Reads(connection, self._statement).ends()
         if head != last:
             raise StoreCorrupted(
                 f"the log ends at position {last}, but its head says {head}: was only a part restored?",
