@@ -1,6 +1,6 @@
 """Stores to put through the suites: on every storage, over every transport."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from functools import cache
 
@@ -47,18 +47,20 @@ def open_store(new_storage: Callable[[], OpenStore]) -> OpenStore:
 
 
 @pytest.fixture(scope="session")
-def shared_url(request: pytest.FixtureRequest) -> Iterator[Callable[[Storage, str], str]]:
+def shared_url(request: pytest.FixtureRequest) -> Callable[[Storage, str], str]:
     """The URL of a storage, or of a server over it, that the whole run shares: a durable one is not empty for long."""
-    with ExitStack() as servers:
 
-        @cache
-        def url(storage: Storage, transport: str) -> str:
-            local = storage.new_url(request)
-            return (
-                local if transport == "direct" else servers.enter_context(serving_in_a_thread(open_local_store(local)))
-            )
+    @cache
+    def shared_url(storage: Storage, transport: str) -> str:
+        url = storage.new_url(request)
+        if transport == "direct":
+            return url
+        server = ExitStack()
+        # Of the session, not of this fixture: what the storage needs was set up later than that, so it ends first.
+        request.session.addfinalizer(server.close)
+        return server.enter_context(serving_in_a_thread(open_local_store(url)))
 
-        yield url
+    return shared_url
 
 
 @pytest.fixture

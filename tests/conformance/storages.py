@@ -15,6 +15,7 @@ from indelible import AsyncClient
 from indelible.core.open import open_local_store
 from indelible.engines.engine import Capabilities
 from indelible.engines.memory import MemoryEngine
+from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.eventstore import EventStore
 from serving import serving_in_a_thread
@@ -36,11 +37,17 @@ def _new_file(request: pytest.FixtureRequest) -> str:
     return f"sqlite:{request.getfixturevalue('tmp_path_factory').mktemp('sqlite')}/log.db"
 
 
+def _new_database(request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue("postgres").new_database()
+
+
 STORAGES: Final = (
     Storage("memory", MemoryEngine.capabilities, lambda _: "memory:"),
     Storage("sqlite", SqliteEngine.capabilities, _new_file),
+    Storage("postgres", PostgresEngine.capabilities, _new_database),
 )
 DURABLE: Final = tuple(storage for storage in STORAGES if storage.capabilities.durable)
+SHARED: Final = tuple(storage for storage in STORAGES if storage.capabilities.many_processes)
 
 
 @asynccontextmanager

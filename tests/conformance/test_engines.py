@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from conformance.storages import DURABLE
+from conformance.storages import DURABLE, SHARED
 from indelible.core.open import make_engine
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
@@ -22,6 +22,11 @@ class TestEngine(EngineConformance):
 
 @pytest.mark.parametrize("storage", DURABLE, ids=str)
 class TestReopened(ReopenConformance):
+    pass
+
+
+@pytest.mark.parametrize("storage", SHARED, ids=str)
+class TestShared(SharedConformance):
     pass
 
 
