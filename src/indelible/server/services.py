@@ -1,5 +1,6 @@
 """What every handler of every transport works with."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -13,13 +14,15 @@ from indelible.server.metrics import Metrics
 class Services:
     """One open store, its metrics, and whether it is fit for work. Appends go through here, to be measured."""
 
-    __slots__ = ("metrics", "not_ready_because", "store")
+    __slots__ = ("metrics", "not_ready_because", "stopping", "store")
 
     def __init__(self, store: LocalEventStore, metrics: Metrics) -> None:
         self.store: Final = store
         self.metrics: Final = metrics
         self.not_ready_because: str | None = None
         """None while the store takes appends."""
+        self.stopping: Final = asyncio.Event()
+        """Set when the server stops: what would go on for ever ends then."""
 
     async def append(self, append: AggregateAppend) -> AppendResult:
         (outcome,) = await self.append_each((append,))
