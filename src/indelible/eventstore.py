@@ -1,6 +1,6 @@
 """The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, Self
 from uuid import UUID
@@ -289,7 +289,7 @@ class EventStore(Protocol):
         at the head when reading backward. A cursor past the head is ``InvalidRequest``."""
         ...
 
-    def subscribe(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncIterator[FeedPage]:
+    def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
         """Pages of the log from ``after`` (exclusive; None: from the first event) on, for ever: what is there, and then
         what comes, in order, without a gap. ``at_end`` says that a page has caught up with the log. Empty pages tell
         how far reading has come. To go on after a break, subscribe after the last page's cursor.

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 from uuid import UUID
@@ -214,14 +214,12 @@ class LocalEventStore:
         reached = lines.reached if direction == "forward" else min(lines.reached, start, head)
         return FeedPage(lines.lines, lines.count, Cursor.at(reached), lines.at_end)
 
-    async def subscribe(
-        self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None
-    ) -> AsyncIterator[FeedPage]:
+    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
         query = query.checked()
         start = 0 if after is None else Cursor.parse(after).position
         head = (await self._engine.head()).position
         _check_not_past(Cursor.at(start), head, "/after")
-        async for page in self._subscriptions.subscribe(query, start, head):
+        async for page in self._subscriptions.follow(query, start, head):
             yield page
 
     async def _read_forward(self, query: EventQuery, after: int, until: int) -> Lines:

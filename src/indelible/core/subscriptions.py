@@ -6,7 +6,7 @@ pace. Readers at the same place ask for the same page at the same time, above al
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from indelible.engines.engine import Lines
@@ -25,8 +25,8 @@ class Subscriptions:
         self._pages: Final = _SharedPages(read_page)
         self._wait_for_head: Final = wait_for_head
 
-    async def subscribe(self, query: EventQuery, after: int, head: int) -> AsyncIterator[FeedPage]:
-        """Pages from ``after`` on, for ever; ``head`` is where the log ends now. See ``EventStore.subscribe``."""
+    async def follow(self, query: EventQuery, after: int, head: int) -> AsyncGenerator[FeedPage]:
+        """Pages from ``after`` on, for ever; ``head`` is where the log ends now. See ``EventStore.follow``."""
         while True:
             lines = await self._pages.read(query, after, head)
             after = lines.reached

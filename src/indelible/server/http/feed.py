@@ -65,7 +65,7 @@ async def _subscribe(services: Services, request: Request, query: QueryString) -
             raise InvalidRequest("is not for subscriptions, which go forward without an end", pointer=f"/{name}")
     # A client that resumes says where it had come to, whatever its URL said at first.
     text = request.headers.get(b"last-event-id", b"").decode("latin-1") or query.text("after")
-    pages = services.store.subscribe(_event_query(query), after=None if text is None else Cursor.parse(text))
+    pages = services.store.follow(_event_query(query), after=None if text is None else Cursor.parse(text))
     return StreamedResponse(stream_events(await anext(pages), pages, services.stopping), EVENT_STREAM_CONTENT_TYPE)
 
 
