@@ -173,9 +173,10 @@ class UnsupportedMediaType(IndelibleError):
 
 
 class Unavailable(IndelibleError):
-    """Nothing was stored. Try again later, with the same event ids. Field: retry_after_s (of those below).
+    """Nothing was stored. Try again later, with the same event ids. Field: retry_after_s (of a server's answers).
 
-    A client raises this very class when it cannot reach the server, or gets no answer to a read.
+    A server raises this very class when it cannot reach its store, and a client when it cannot reach the server or gets
+    no answer to a read.
     """
 
     code = "unavailable"

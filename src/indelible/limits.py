@@ -101,6 +101,10 @@ DATABASE_IDLE_TIMEOUT_S: Final = 5
 DATABASE_READERS_MAX: Final = 4
 """Connections for reads of one server; PostgreSQL's usual 100 then serve several servers."""
 
+DATABASE_READER_WAIT_S: Final = 1.0
+"""How long a read waits for one of them before it asks for one anew: the pool looks for a database that was down for
+longer only when it is asked."""
+
 PARTITION_POSITIONS: Final = 10_000_000
 """Positions in one table of a partitioned log: a few gigabytes, small enough to move and few enough to plan with."""
 
@@ -170,6 +174,28 @@ DISCARDED_BODY_TIMEOUT_S: Final = 10
 
 SHUTDOWN_GRACE_S: Final = 20
 """How long a stopping server waits for what is in flight. Below the 30 s after which Kubernetes kills."""
+
+STORE_ANSWER_TIMEOUT_S: Final = 0.8
+"""How long /readyz and /metrics wait for the store. Below the 1 s that Kubernetes waits for a probe, so that the probe
+learns why the server is not ready."""
+
+WORKERS_MAX: Final = 64
+"""Worker processes of one server. Each takes memory and connections to the database; more than there are cores gain
+nothing."""
+
+WORKER_RESTART_WAIT_MIN_S: Final = 0.1
+"""Before a worker that died is replaced; doubled each time while its successors die soon after they start."""
+
+WORKER_RESTART_WAIT_MAX_S: Final = 5.0
+"""The longest such wait, so that workers are there soon after a database that was down; and how long a worker must
+have lived for the waits to begin anew."""
+
+WORKER_KILL_AFTER_S: Final = 5.0
+"""Beyond the grace of a stop, before a worker that does not end is killed: what is answered still has to be closed."""
+
+WORKER_METRICS_TIMEOUT_S: Final = 4.0
+"""How long the worker that is asked for metrics waits for those of the others. Above what they wait for the store, and
+below the 10 s that Prometheus gives a scrape."""
 
 # --- Clients ---------------------------------------------------------------------------------------------------------
 

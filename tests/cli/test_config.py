@@ -36,6 +36,7 @@ def test_precedence(run: Run, tmp_path: Path) -> None:
         "store": {"value": "sqlite:flag.db", "source": "--store"},
         "url": {"value": None, "source": "default"},
         "http": {"value": "[::1]:81", "source": "INDELIBLE_HTTP"},
+        "workers": {"value": 1, "source": "default"},
         "log_format": {"value": "console", "source": "default"},
         "log_level": {"value": "error", "source": "indelible.toml"},
         "shutdown_grace_s": {"value": 3.0, "source": "indelible.toml"},
@@ -50,6 +51,19 @@ def test_the_file_that_is_named_is_read(run: Run, tmp_path: Path) -> None:
     assert shown(run)["store"]["source"] == "indelible.toml"
     assert shown(run, INDELIBLE_CONFIG="env.toml")["store"]["source"] == "env.toml"
     assert shown(run, "--config", "flag.toml", INDELIBLE_CONFIG="env.toml")["store"]["source"] == "flag.toml"
+
+
+@pytest.mark.parametrize(
+    ("store", "value"),
+    [
+        ("postgresql://me:sec@ret@db/x?schema=y", "postgresql://me:***@db/x?schema=y"),
+        ("postgresql://me@db/x?password=secret&schema=y", "postgresql://me@db/x?password=***&schema=y"),
+        ("postgresql://me@[::1]:5432/x", "postgresql://me@[::1]:5432/x"),
+        ("sqlite:a:b@c.db", "sqlite:a:b@c.db"),
+    ],
+)
+def test_no_password_is_shown(run: Run, store: str, value: str) -> None:
+    assert shown(run, "--store", store)["store"]["value"] == value
 
 
 def test_people_see_a_table(run: Run) -> None:
@@ -86,6 +100,7 @@ def test_a_bad_file_is_refused(run: Run, tmp_path: Path, toml: str, pointer: str
         ("url", "http://x?q=1"), ("url", "http://[::1"), ("url", 5),
         ("http", "8080"), ("http", ":8080"), ("http", "x:65536"), ("http", "x:-1"), ("http", "::1:80"), ("http", 80),
         ("http", "[x]:80"), ("http", "x:²"),
+        ("workers", "0"), ("workers", 65), ("workers", "two"), ("workers", True), ("workers", 1.0), ("workers", "²"),
         ("log_level", "loud"), ("log_format", "xml"),
         ("shutdown_grace_s", "soon"), ("shutdown_grace_s", "nan"), ("shutdown_grace_s", -1), ("shutdown_grace_s", 3601),
     ],
@@ -97,6 +112,11 @@ def test_bad_values_name_the_setting_what_is_allowed_and_the_source(name: str, v
     assert caught.value.fields == {"pointer": f"/{name}", "source": flag}
     assert caught.value.message.startswith(f"{name} (from {flag}) must be ")
     assert repr(value) in caught.value.message
+
+
+@pytest.mark.parametrize("given", ["4", 4])
+def test_workers(given: object) -> None:
+    assert load_settings({"workers": given}, environ={}).settings.workers == 4
 
 
 @pytest.mark.parametrize(

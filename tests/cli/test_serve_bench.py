@@ -6,6 +6,8 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from cli.conftest import Run
 from cli.running import COMMAND, environment, indelible, server
 
@@ -64,6 +66,14 @@ def test_serve_refuses_bad_settings(run: Run) -> None:
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("indelible: http (from INDELIBLE_HTTP) must be HOST:PORT")
     assert run("serve", "--store", "redis:x").code == 2
+
+
+@pytest.mark.parametrize("store", ["sqlite:x.db", "memory:"])
+def test_several_workers_need_a_store_that_they_can_share(run: Run, tmp_path: Path, store: str) -> None:
+    ran = run("serve", "--store", store, INDELIBLE_WORKERS="2")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (f"indelible: workers: must be 1 for the store {store}, which one process at a time may write\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bench_measures_a_temporary_store_and_leaves_nothing(run: Run, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import quantiles
 
 import msgspec
-from postgres.server import postgres_server
 
 from faults.contention import Scene
 from faults.history.checker import check
@@ -43,6 +42,7 @@ from faults.server_process import ServerProcess
 from faults.slow_commits import slow_commits
 from indelible.client import AsyncClient
 from indelible.core.verify import verify
+from postgres.server import postgres_server
 
 LOAD_PROCESSES_MAX = 2
 """More would only take turns on the cores that the servers need."""

@@ -84,8 +84,8 @@ def test_every_reference_leads_somewhere_and_every_component_is_used(document: d
 
 def test_every_code_that_can_reach_a_caller_is_in_it(document: dict[str, Any]):
     codes = set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
-    # A store that is locked never gets a server; that a server is out of reach is what clients say.
-    assert codes == set(STATUS_OF_CODE) - {"store_locked", "unavailable"}
+    # A store that is locked never gets a server.
+    assert codes == set(STATUS_OF_CODE) - {"store_locked"}
 
 
 def test_errors_stand_at_their_status(document: dict[str, Any], operations: dict[str, Any]):

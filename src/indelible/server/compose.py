@@ -2,30 +2,30 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import resource
-import signal
-from collections.abc import Callable, Iterator
-from os import EX_IOERR, EX_OK
+import socket
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 import uvloop
 
-from indelible.core.open import open_local_store
+from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
-from indelible.errors import StorageFailure
+from indelible.errors import InvalidRequest, StorageFailure
 from indelible.limits import CONNECTIONS_MAX
-from indelible.server.config import Settings, shown_url
+from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import Metrics
 from indelible.server.services import Services
+from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
+from indelible.server.supervisor import supervise
 from indelible.server.uvicorn_server import serving
-
-EXIT_STORAGE_FAILURE: Final = EX_IOERR
-"""74: the storage has failed. What was acknowledged is on disk; a restart finds out what else is."""
+from indelible.server.worker import Worker
 
 _FILES_BESIDE_CONNECTIONS: Final = 256
 """Databases, logs, reader threads and the like."""
@@ -36,37 +36,50 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 20_000
 _log: Final = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> int:
+def run(settings: Settings, *, on_ready: Callable[[str], None] | None = None, worker: Worker | None = None) -> int:
     """Serve until a signal or a storage failure; returns the exit code. ``on_ready`` gets the server's URL.
 
+    With several ``settings.workers`` this process only looks after them; each of them comes here as that ``worker``.
     Raises ``InvalidRequest`` for an address or a store that cannot be had, ``StoreLocked``, ``StorageFailure``.
     """
-    configure_logs(settings.log_format, settings.log_level)
+    configure_logs(settings.log_format, settings.log_level, worker=None if worker is None else worker.number)
+    if settings.workers > 1 and worker is None:
+        _check_workers_allowed(settings)
+        return asyncio.run(supervise(settings, on_ready=on_ready))
     _allow_open_files(CONNECTIONS_MAX + _FILES_BESIDE_CONNECTIONS)
     _spare_garbage_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, on_ready=on_ready))
+        return runner.run(serve(settings, on_ready=on_ready, worker=worker))
 
 
-async def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> int:
-    """As :func:`run`, within an event loop that is there already. Call from the main thread: it takes signals."""
-    stop = _Stop()
-    metrics = Metrics()
-    store = open_local_store(settings.store, on_batch=metrics.on_batch, on_failure=stop.on_storage_failure)
+async def serve(
+    settings: Settings, *, on_ready: Callable[[str], None] | None = None, worker: Worker | None = None
+) -> int:
+    """As :func:`run` of one process, within an event loop that is there already. Call from the main thread: it takes
+    signals."""
+    stop = Stop()
+    metrics = Metrics(None if worker is None else worker.number)
+    on_failure = functools.partial(_stop_at_storage_failure, stop)
+    store = open_local_store(settings.store, on_batch=metrics.on_batch, on_failure=on_failure)
+    services = Services(store, metrics)
     with stop.on_signals():
-        async with store:
+        async with store, contextlib.nullcontext() if worker is None else worker.sharing_metrics(services):
             for warning in store.warnings:
                 _log.warning(warning)
-            await _serve_store(settings, Services(store, metrics), stop, on_ready)
+            await _serve_store(settings, services, stop, settings.http if worker is None else worker.listener, on_ready)
     _log.info("stopped", exit_code=stop.exit_code)
     return stop.exit_code
 
 
 async def _serve_store(
-    settings: Settings, services: Services, stop: "_Stop", on_ready: Callable[[str], None] | None
+    settings: Settings,
+    services: Services,
+    stop: Stop,
+    at: Address | socket.socket,
+    on_ready: Callable[[str], None] | None,
 ) -> None:
     app = HttpApp(services, ROUTES)
-    async with serving(app, settings.http, shutdown_grace_s=settings.shutdown_grace_s) as url:
+    async with serving(app, at, shutdown_grace_s=settings.shutdown_grace_s) as url:
         _log.info("serving", url=url, store=shown_url(settings.store))
         if on_ready is not None:
             on_ready(url)
@@ -75,42 +88,23 @@ async def _serve_store(
         _log.info("stopping", reason=services.not_ready_because)
 
 
+def _check_workers_allowed(settings: Settings) -> None:
+    if not make_engine(settings.store).capabilities.many_processes:
+        raise InvalidRequest(
+            f"must be 1 for the store {settings.store}, which one process at a time may write", pointer="/workers"
+        )
+
+
+def _stop_at_storage_failure(stop: Stop, failure: StorageFailure) -> None:
+    _log.critical("the storage has failed", error=failure.message, exc_info=failure)
+    stop.exit_code = EXIT_STORAGE_FAILURE
+    stop.because(f"the storage has failed: {failure.message}")
+
+
 def http_app(store: LocalEventStore) -> HttpApp:
     """The REST API over a store that the caller opens and closes; for tests, and for a server inside another program.
     Its metrics know nothing of commits, unless the store was made with such hooks."""
     return HttpApp(Services(store, Metrics()), ROUTES)
-
-
-class _Stop:
-    """Why the server stops, once it does."""
-
-    def __init__(self) -> None:
-        self.exit_code = EX_OK
-        self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    async def wait(self) -> str:
-        return await self._reason
-
-    def on_storage_failure(self, failure: StorageFailure) -> None:
-        _log.critical("the storage has failed", error=failure.message, exc_info=failure)
-        self.exit_code = EXIT_STORAGE_FAILURE
-        self._stop(f"the storage has failed: {failure.message}")
-
-    @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, self._stop, f"received {number.name}")
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
-
-    def _stop(self, reason: str) -> None:
-        if not self._reason.done():
-            self._reason.set_result(reason)
 
 
 def _spare_garbage_collector() -> None:

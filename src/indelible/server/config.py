@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from indelible.errors import InvalidRequest
-from indelible.limits import SHUTDOWN_GRACE_S
+from indelible.limits import SHUTDOWN_GRACE_S, WORKERS_MAX
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A server that commands talk to instead of opening ``store``. ``serve`` does not use it."""
     http: Address = Address("127.0.0.1", 8080)
     """HOST:PORT where the server listens; port 0 lets the system choose one."""
+    workers: int = 1
+    """Processes that serve on the same port. More than one needs a store that several processes may write."""
     log_format: LogFormat = "console"
     """ "console" for people, "json" for machines: one object a line."""
     log_level: LogLevel = "info"
@@ -107,7 +109,7 @@ def variable_of(name: str) -> str:
     return f"INDELIBLE_{name.upper()}"
 
 
-_SECRET: Final = re.compile(r"(://[^:@/]*:)[^@/]+(?=@)|([?&]password=)[^&]+")
+_SECRET: Final = re.compile(r"(://[^:@/]*:)[^/?]+(?=@)|([?&]password=)[^&]+")
 
 
 def shown_url(url: str) -> str:
@@ -220,10 +222,18 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _workers(value: object) -> int:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and text.isascii() and text.isdigit() and 1 <= int(text) <= WORKERS_MAX:
+        return int(text)
+    raise ValueError(f"a whole number from 1 to {WORKERS_MAX}")
+
+
 _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "store": _store,
     "url": _url,
     "http": _address,
+    "workers": _workers,
     "log_format": _one_of("console", "json"),
     "log_level": _one_of("debug", "info", "warning", "error"),
     "shutdown_grace_s": _seconds,

@@ -17,8 +17,8 @@ _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _to_dict: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
-def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
-    """``console`` is for people, ``json`` gives one JSON object a line."""
+def configure_logs(log_format: LogFormat, log_level: LogLevel, *, worker: int | None = None) -> None:
+    """``console`` is for people, ``json`` gives one JSON object a line. A ``worker``'s lines carry its number."""
     renderer: structlog.typing.Processor
     if log_format == "json":
         renderer = structlog.processors.JSONRenderer()
@@ -31,6 +31,7 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            *([] if worker is None else [_add_worker(worker)]),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *exceptions,
             renderer,
@@ -41,6 +42,14 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel) -> None:
     logging.basicConfig(handlers=[_IntoStructlog()], level=logging.WARNING, force=True)
     # uvicorn's warnings are about single callers' mistakes, which their answers name already.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+
+
+def _add_worker(worker: int) -> structlog.typing.Processor:
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["worker"] = worker
+        return event
+
+    return add
 
 
 class _StandardError:

@@ -56,7 +56,9 @@ class Gauges:
 
 
 class Metrics(Collector):
-    def __init__(self) -> None:
+    """``worker``: its number, which every sample then has as a label."""
+
+    def __init__(self, worker: int | None = None) -> None:
         self._requests: dict[tuple[str, str, int], Histogram] = {}
         self._append = Histogram(SECONDS)
         self._commit = Histogram(SECONDS)
@@ -64,8 +66,9 @@ class Metrics(Collector):
         self._batch_requests = Histogram(COUNTS)
         self._gauges: Gauges | None = None
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        process = ProcessCollector(registry=None)
+        for collector in (self, process):
+            self._registry.register(collector if worker is None else _Labelled(collector, {"worker": str(worker)}))
 
     def on_request(self, method: str, route: str, status: int, duration_s: float) -> None:
         histogram = self._requests.get((method, route, status))
@@ -105,6 +108,19 @@ class Metrics(Collector):
         for (method, route, status), histogram in self._requests.items():
             family.add_metric((method, route, str(status)), histogram.buckets(), histogram.sum)
         return family
+
+
+class _Labelled(Collector):
+    """What another collector gives, with more labels."""
+
+    def __init__(self, collector: Collector, labels: dict[str, str]) -> None:
+        self._collector: Final = collector
+        self._labels: Final = labels
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._collector.collect():
+            family.samples = [sample._replace(labels={**self._labels, **sample.labels}) for sample in family.samples]
+            yield family
 
 
 def _family(name: str, documentation: str, histogram: Histogram) -> Metric:

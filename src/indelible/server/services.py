@@ -2,27 +2,53 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from indelible.core.store import LocalEventStore
-from indelible.errors import IndelibleError
+from indelible.errors import IndelibleError, ShuttingDown, Unavailable
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult, AtomicAppendResult
-from indelible.server.metrics import Metrics
+from indelible.limits import RETRY_AFTER_S
+from indelible.server.metrics import Gauges, Metrics
+from indelible.server.store_question import StoreQuestion
 
 
 class Services:
     """One open store, its metrics, and whether it is fit for work. Appends go through here, to be measured."""
 
-    __slots__ = ("metrics", "not_ready_because", "stopping", "store")
+    __slots__ = ("_head", "_size", "metrics", "metrics_text", "not_ready_because", "stopping", "store")
 
     def __init__(self, store: LocalEventStore, metrics: Metrics) -> None:
         self.store: Final = store
         self.metrics: Final = metrics
+        self.metrics_text: Callable[[], Awaitable[bytes]] = self.own_metrics_text
+        """Of the whole server, in Prometheus' text format; a server of several workers puts in that of all."""
         self.not_ready_because: str | None = None
-        """None while the store takes appends."""
+        """None until the server stops."""
         self.stopping: Final = asyncio.Event()
         """Set when the server stops: what would go on for ever ends then."""
+        self._head: Final = StoreQuestion(store.head)
+        self._size: Final = StoreQuestion(store.storage_size_bytes)
+
+    async def check_ready(self) -> None:
+        """Raises ``Unavailable``, or its kind ``ShuttingDown``, while the store takes no appends."""
+        if self.not_ready_because is not None:
+            raise ShuttingDown(self.not_ready_because, retry_after_s=RETRY_AFTER_S)
+        try:
+            await self._head.ask()
+        except IndelibleError as error:
+            raise Unavailable(f"the store is out of reach: {error.message}", retry_after_s=RETRY_AFTER_S) from error
+
+    async def own_metrics_text(self) -> bytes:
+        """Of this process."""
+        gauges = Gauges(ready=self.not_ready_because is None, queue_depth=self.store.queue_depth)
+        try:
+            gauges.head_position = (await self._head.ask()).position
+            gauges.storage_size_bytes = await self._size.ask()
+        except IndelibleError:
+            # A store that has failed cannot say; what was counted is worth the more then.
+            gauges.ready = False
+        return self.metrics.render(gauges)
 
     async def append(self, append: AggregateAppend) -> AppendResult:
         (outcome,) = await self.append_each((append,))

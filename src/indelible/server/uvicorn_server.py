@@ -22,19 +22,20 @@ from indelible.limits import (
 )
 from indelible.server.config import Address
 from indelible.server.corked_transport import CorkedTransport
+from indelible.server.listening import listen
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
 
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*\r\n", re.IGNORECASE)
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, address: Address, *, shutdown_grace_s: float) -> AsyncIterator[str]:
-    """Serve an ASGI application while the context is open; gives the URL.
+async def serving(app: Any, at: Address | socket.socket, *, shutdown_grace_s: float) -> AsyncIterator[str]:
+    """Serve an ASGI application while the context is open; gives the URL. A socket that listens is closed at the end.
 
     Leaving stops graciously: nothing new is accepted, what is in flight is answered, within ``shutdown_grace_s``
     seconds. Raises ``InvalidRequest`` when the address cannot be had.
     """
-    with _listen(address) as listener:
+    with listen(at) if isinstance(at, Address) else at as listener:
         host, port = listener.getsockname()[:2]
         server = _Server(_config(app, shutdown_grace_s))
         task = asyncio.create_task(server.serve(sockets=[listener]), name="http-server")
@@ -48,14 +49,6 @@ async def serving(app: Any, address: Address, *, shutdown_grace_s: float) -> Asy
             started.cancel()
             server.should_exit = True
             await task
-
-
-def _listen(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        return socket.create_server(tuple(address), family=family, backlog=CONNECTIONS_WAITING_MAX)
-    except OSError as error:
-        raise InvalidRequest(f"cannot listen on {address}: {error.strerror or error}", pointer="/http") from None
 
 
 def _config(app: Any, shutdown_grace_s: float) -> uvicorn.Config:

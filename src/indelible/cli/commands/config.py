@@ -34,4 +34,4 @@ def show(*, url: Url = None, store: Store = None, config: ConfigFile = None, jso
 
 def _shown(value: object) -> object:
     """As it is written in a TOML file."""
-    return value if value is None or isinstance(value, float) else shown_url(str(value))
+    return value if value is None or isinstance(value, (int, float)) else shown_url(str(value))

@@ -15,6 +15,9 @@ Store = Annotated[
 Http = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where the REST API listens. [INDELIBLE_HTTP, 127.0.0.1:8080]")
 ]
+Workers = Annotated[
+    str | None, typer.Option(metavar="N", help="Processes that serve on the same port. [INDELIBLE_WORKERS, 1]")
+]
 LogFormat = Annotated[str | None, typer.Option(metavar="FORMAT", help="console or json. [INDELIBLE_LOG_FORMAT]")]
 LogLevel = Annotated[
     str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error. [INDELIBLE_LOG_LEVEL]")
@@ -29,6 +32,7 @@ def serve(
     *,
     store: Store = None,
     http: Http = None,
+    workers: Workers = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     shutdown_grace_s: ShutdownGrace = None,
@@ -39,12 +43,16 @@ def serve(
     It stops at SIGTERM or Ctrl-C once what is in flight is answered. Exit code 74 says that the storage has failed:
     the server has stopped to lose nothing that it acknowledged.
 
+    With --workers N, N processes serve on the same port. That needs a store that several processes may write, such as
+    PostgreSQL. A worker that dies is replaced.
+
     \b
     indelible serve --store sqlite:data/indelible.db --http 0.0.0.0:8080
     """
     flags = {
         "store": store,
         "http": http,
+        "workers": workers,
         "log_format": log_format,
         "log_level": log_level,
         "shutdown_grace_s": shutdown_grace_s,

@@ -14,6 +14,7 @@ from indelible.engines.postgres.failures import translated, unreachable
 from indelible.errors import Overloaded, ShuttingDown
 from indelible.limits import (
     DATABASE_CONNECT_TIMEOUT_S,
+    DATABASE_READER_WAIT_S,
     DATABASE_READERS_MAX,
     DATABASE_RETRY_WAIT_S,
     DATABASE_TIMEOUT_S,
@@ -64,7 +65,8 @@ class Readers:
 
     async def _run_once(self, read: Callable[[Connection], Awaitable[_T]], end: float) -> _T:
         try:
-            async with self._pool.connection(timeout=max(end - time.monotonic(), 0.1)) as connection:
+            left_s = max(end - time.monotonic(), 0.1)
+            async with self._pool.connection(timeout=min(left_s, DATABASE_READER_WAIT_S)) as connection:
                 try:
                     async with deadline(connection):
                         return await read(connection)
@@ -77,8 +79,8 @@ class Readers:
         except PoolClosed:
             raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S) from None
         except PoolTimeout as error:
-            raise unreachable(error, "nothing was read") from error
+            raise _Lost from error
 
 
 class _Lost(Exception):
-    """The connection broke while it was lent."""
+    """The connection broke while it was lent, or none came."""

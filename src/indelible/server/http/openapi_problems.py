@@ -43,7 +43,7 @@ APPEND_ERRORS: Final = (
 """Of every append, beside what every route may answer with."""
 
 _OF_EVERY_ROUTE: Final = ("invalid_request", "overloaded", "internal_error")
-_OF_THE_STORE: Final = ("storage_failure", "store_corrupted")
+_OF_THE_STORE: Final = ("unavailable", "storage_failure", "store_corrupted")
 _OF_BODIES: Final = ("payload_too_large", "unsupported_media_type")
 _KEY: Final = {"aggregate_type": "order", "aggregate_id": "o-1"}
 _EVENT_ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -68,6 +68,7 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
             offered=[JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE],
         ),
         UnsupportedMediaType("the body must be application/json in UTF-8", supported=[JSON_CONTENT_TYPE]),
+        Unavailable("the store is out of reach; nothing was stored", retry_after_s=RETRY_AFTER_S),
         Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S),
         ShuttingDown("the store is closed; nothing was stored", retry_after_s=RETRY_AFTER_S),
         StorageFull("no space is left; nothing was stored", retry_after_s=RETRY_AFTER_S),
