@@ -1,6 +1,6 @@
 """The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, Self
 from uuid import UUID
@@ -287,6 +287,16 @@ class EventStore(Protocol):
     ) -> FeedPage:
         """A page of the log. ``after`` is exclusive, in the direction of reading; None starts at the first event, or
         at the head when reading backward. A cursor past the head is ``InvalidRequest``."""
+        ...
+
+    def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
+        """Pages of the log from ``after`` (exclusive; None: from the first event) on, for ever: what is there, and then
+        what comes, in order, without a gap. ``at_end`` says that a page has caught up with the log. Empty pages tell
+        how far reading has come. To go on after a break, subscribe after the last page's cursor.
+
+        The next page is read when it is asked for, so a slow reader costs nothing. Leave by ``aclose()``, or cancel.
+        The iterator raises what :meth:`read_feed` raises.
+        """
         ...
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:

@@ -134,6 +134,22 @@ with a cursor further on and at_end false, so a rare combination of filters can 
 READS_WAITING_MAX: Final = 1_024
 """Reads that wait for a reader thread; beyond it callers get 503."""
 
+# --- Subscriptions ---------------------------------------------------------------------------------------------------
+
+SHARED_PAGES_MAX: Final = 32
+"""Pages that subscriptions at the same place share after they were read. Those who are late by more read themselves."""
+
+SHARED_PAGES_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""What these pages take together."""
+
+HEARTBEAT_S: Final = 10.0
+"""A subscription that has nothing to say says so this often; below the 60 s after which proxies close a silent
+connection, and below the 15 s that the API promises."""
+
+CHECKPOINT_INTERVAL_S: Final = 1.0
+"""How often a subscription tells how far it has come while nothing matches. A reader that is cut off looks at no more
+than this again."""
+
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 
 SNAPSHOT_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -207,6 +223,9 @@ CLIENT_TIMEOUT_S: Final = 30.0
 
 CLIENT_CONNECT_TIMEOUT_S: Final = 5.0
 """For a TCP connection to come about; so an address that swallows packets does not use up the whole time-out."""
+
+CLIENT_SILENCE_MAX_S: Final = 3 * HEARTBEAT_S
+"""How long a subscription may say nothing before the client connects anew: some heartbeats."""
 
 CLIENT_RETRY_TOTAL_MAX_S: Final = 60.0
 """A retry is always safe (the event ids are the client's), so a client rides over a restart of the server."""

@@ -26,6 +26,11 @@ class Cursor(str):
         return cls(position)
 
     @classmethod
+    def behind(cls, position: int) -> "Cursor":
+        """The cursor of a reader that has just passed the event at ``position``."""
+        return cls.at(position)
+
+    @classmethod
     def parse(cls, text: str, pointer: str = "/after") -> "Cursor":
         """Refuse text that no store has given out as a cursor."""
         if not isinstance(text, str):

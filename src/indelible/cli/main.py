@@ -21,6 +21,7 @@ from indelible.cli.commands import (
     read,
     serve,
     snapshot,
+    tail,
     verify,
 )
 from indelible.cli.exit_codes import BROKEN_PIPE, FAILED, OK, STORAGE, exit_code_of
@@ -82,6 +83,7 @@ app.command()(init.init)
 app.command()(append.append)
 app.command()(read.read)
 app.command()(feed.feed)
+app.command()(tail.tail)
 app.command()(aggregates.aggregates)
 app.add_typer(snapshot.app, name="snapshot")
 app.command("import")(import_events.import_events)

@@ -1,7 +1,8 @@
 """AsyncClient: a store by its URL, with what applications need on top of the store's own calls."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing
 from functools import partial, update_wrapper
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
@@ -9,6 +10,7 @@ from indelible.client.event_iterator import EventIterator, iterate_aggregate, it
 from indelible.client.rebuild import Apply, Rebuilt, T, as_it_is, rebuild
 from indelible.client.repository import Repository
 from indelible.client.stores import OpenableStore, check_url, make_store
+from indelible.client.subscription import Subscription
 from indelible.errors import ShuttingDown
 from indelible.eventstore import AggregatePage, EventStore, FeedPage
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, PAGE_EVENTS_MAX
@@ -140,6 +142,22 @@ class AsyncClient:
         To go on later from where you came to, take pages (``next_page()``) and keep the last one's ``cursor``.
         """
         return iterate_feed(self, query, after=after, direction=direction, page_size=page_size)
+
+    def subscribe(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> Subscription:
+        """All events of the log that match, and then those that come, in order, for ever: see :class:`Subscription`.
+
+        ``after`` is where an earlier subscription had come to; None starts at the first event. A broken connection is
+        made anew, and nothing is missed or given out twice; a server that is out of reach for ``retry_total_s`` seconds
+        raises ``Unavailable``. Keep ``Subscription.cursor``, or ``Cursor.behind(event.position)``, to go on later.
+        """
+        return Subscription(self.follow(query, after=after), after)
+
+    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
+        """The pages of :meth:`subscribe`."""
+        store = self._opened or await self._open_once()
+        async with aclosing(store.follow(query, after=after)) as pages:
+            async for page in pages:
+                yield page
 
     async def rebuild(
         self,

@@ -56,6 +56,13 @@ class EventIterator(Generic[PageT]):
         self._read_ahead(page)
         return page
 
+    async def aclose(self) -> None:
+        """Let go of the page that was read ahead. Not needed: an iterator may just be left."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
     def _read_ahead(self, page: PageT | None) -> None:
         reading = self._read_next(page)
         self._ahead = None if reading is None else asyncio.create_task(reading, name="read-ahead")

@@ -1,16 +1,19 @@
 """HttpEventStore: the EventStore of a server, over its REST API."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 from indelible.client.append_batches import AppendBatches, AppendOutcome
+from indelible.client.event_source import read_pages
 from indelible.client.retry import Retry
 from indelible.client.transport import Parameters, Transport, segment
 from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.errors import InternalError, OutcomeUnknown, ShuttingDown, Unavailable
+from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, ShuttingDown, Unavailable
 from indelible.events import (
     AggregateKey,
     NewEvent,
@@ -38,10 +41,11 @@ from indelible.eventstore import (
 from indelible.limits import (
     CLIENT_APPENDS_WAITING_MAX,
     CLIENT_RETRY_TOTAL_MAX_S,
+    CLIENT_SILENCE_MAX_S,
     CLIENT_TIMEOUT_S,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery, check_list_cursor, check_page
+from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_list_cursor, check_page
 from indelible.wire import requests, responses
 from indelible.wire.feed_query import query_parameters
 
@@ -174,6 +178,37 @@ class HttpEventStore:
         parameters = [*query_parameters(query.checked()), *_page(limit, direction)]
         cursor = None if after is None else Cursor.parse(after)
         return await self._read(responses.decode_feed_page, "/v1/events", [*parameters, ("after", cursor)])
+
+    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
+        """Connects anew by itself, after the last page's cursor, as long as a connection comes about within the time
+        that retries may take."""
+        parameters = query_parameters(query.checked())
+        cursor = START if after is None else Cursor.parse(after)
+        failures, failing_since = 0, 0.0
+        while not self._closed:
+            try:
+                async with aclosing(self._connect_feed(parameters, cursor)) as pages:
+                    async for page in pages:
+                        cursor, failures = page.cursor, 0
+                        yield page
+                error: IndelibleError = Unavailable("the server ended the subscription")
+            except (Unavailable, OutcomeUnknown) as broken:
+                error = broken
+            now = time.monotonic()
+            failures, failing_since = failures + 1, now if failures == 0 else failing_since
+            if now - failing_since > self._retry.total_s:
+                raise error
+            await self._retry.wait_before_attempt(failures, error)
+        raise ShuttingDown("the client is closed")
+
+    def _connect_feed(self, parameters: list[tuple[str, str]], after: Cursor) -> AsyncGenerator[FeedPage]:
+        chunks = self._transport.stream(
+            "/v1/events",
+            [*parameters, ("after", after)],
+            headers={"Accept": "text/event-stream"},
+            silence_max_s=CLIENT_SILENCE_MAX_S,
+        )
+        return read_pages(chunks)
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         return await self._read(responses.decode_recorded_event, f"/v1/events/{check_event_id(event_id)}")

@@ -51,6 +51,18 @@ class Retry:
                     raise _given_up(error, number, maybe_stored) from error
             await self._wait(wait_s)
 
+    async def wait_before_attempt(self, number: int, error: IndelibleError) -> None:
+        """Wait as :meth:`call` does after attempt ``number`` failed, or until :meth:`stop`."""
+        await self._wait(_wait_s(number, error))
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    @property
+    def total_s(self) -> float:
+        return self._total_s
+
     async def _wait(self, wait_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):

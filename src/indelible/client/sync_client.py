@@ -12,10 +12,9 @@ on one background thread. So threads that share a Client share its connections, 
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import update_wrapper
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from indelible.client.async_client import AsyncClient
-from indelible.client.event_iterator import EventIterator
 from indelible.client.loop_thread import LoopThread
 from indelible.client.rebuild import Apply, T, as_it_is
 from indelible.client.repository import Repository
@@ -46,15 +45,28 @@ def blocking(
     return call
 
 
+class _Page(Protocol):
+    @property
+    def events(self) -> tuple[RecordedEvent, ...]: ...
+
+
+class _Pages(Protocol):
+    async def next_page(self) -> _Page | None: ...
+    async def aclose(self) -> None: ...
+
+
 def blocking_iterator(
-    method: Callable[Concatenate[A, P], EventIterator[Any]],
+    method: Callable[Concatenate[A, P], _Pages],
 ) -> Callable[Concatenate[Blocking[A], P], Iterator[RecordedEvent]]:
     """The method, with an ordinary iterator as its result. It goes to the thread once a page, not once an event."""
 
     def call(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[RecordedEvent]:
         events = method(self._target, *args, **kwargs)
-        while (page := self._thread.run(events.next_page())) is not None:
-            yield from page.events
+        try:
+            while (page := self._thread.run(events.next_page())) is not None:
+                yield from page.events
+        finally:
+            self._thread.run(events.aclose())
 
     update_wrapper(call, method)
     return call
@@ -116,6 +128,7 @@ class Client(Blocking[AsyncClient]):
     rebuild = blocking(AsyncClient.rebuild)
     iter_aggregate = blocking_iterator(AsyncClient.iter_aggregate)
     iter_feed = blocking_iterator(AsyncClient.iter_feed)
+    subscribe = blocking_iterator(AsyncClient.subscribe)
 
     def repository(
         self,

@@ -1,6 +1,6 @@
 """HTTP requests to one server: bytes out, bytes in, and every failure as an error of the store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -48,6 +48,24 @@ class Transport:
         """``None`` parameters are left out."""
         given = [(name, value) for name, value in parameters if value is not None]
         return await self._send("GET", f"{path}?{urlencode(given)}" if given else path, None)
+
+    async def stream(
+        self, path: str, parameters: Parameters, *, headers: Mapping[str, str], silence_max_s: float
+    ) -> AsyncGenerator[bytes]:
+        """The chunks of an answer that may never end. Raises ``Unavailable`` when it breaks off, or says nothing for
+        ``silence_max_s`` seconds."""
+        assert self._session is not None, "open() comes first"
+        given = [(name, value) for name, value in parameters if value is not None]
+        url = URL(f"{self._url}{path}?{urlencode(given)}" if given else self._url + path, encoded=True)
+        timeout = aiohttp.ClientTimeout(sock_connect=CLIENT_CONNECT_TIMEOUT_S, sock_read=silence_max_s)
+        try:
+            async with self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as response:
+                if response.status >= 300:
+                    raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
+                async for chunk in response.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
 
     async def post(self, path: str, body: bytes) -> bytes:
         return await self._send("POST", path, body)

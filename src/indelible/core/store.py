@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 from uuid import UUID
@@ -12,7 +12,8 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue, BatchMeasure
-from indelible.engines.engine import AppendOutcome, Capabilities, Engine
+from indelible.core.subscriptions import Subscriptions
+from indelible.engines.engine import AppendOutcome, Capabilities, Engine, Lines
 from indelible.errors import (
     AggregateNotFound,
     EventNotFound,
@@ -76,6 +77,7 @@ class LocalEventStore:
     ) -> None:
         self._engine = engine
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
+        self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -211,6 +213,17 @@ class LocalEventStore:
         # At the end backward, ``reached`` is 1; the cursor of an empty store, or of its beginning, is below that.
         reached = lines.reached if direction == "forward" else min(lines.reached, start, head)
         return FeedPage(lines.lines, lines.count, Cursor.at(reached), lines.at_end)
+
+    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
+        query = query.checked()
+        start = 0 if after is None else Cursor.parse(after).position
+        head = (await self._engine.head()).position
+        _check_not_past(Cursor.at(start), head, "/after")
+        async for page in self._subscriptions.follow(query, start, head):
+            yield page
+
+    async def _read_forward(self, query: EventQuery, after: int, until: int) -> Lines:
+        return await self._engine.read_feed(query, after=after, until=until, direction="forward", limit=PAGE_EVENTS_MAX)
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         line = await self._engine.read_event(check_event_id(event_id))

@@ -84,6 +84,7 @@ async def _serve_store(
         if on_ready is not None:
             on_ready(url)
         services.not_ready_because = await stop.wait()
+        services.stopping.set()
         _log.info("stopping", reason=services.not_ready_because)
 
 

@@ -1,5 +1,6 @@
 """What every handler of every transport works with."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -15,7 +16,7 @@ from indelible.server.store_question import StoreQuestion
 class Services:
     """One open store, its metrics, and whether it is fit for work. Appends go through here, to be measured."""
 
-    __slots__ = ("_head", "_size", "metrics", "metrics_text", "not_ready_because", "store")
+    __slots__ = ("_head", "_size", "metrics", "metrics_text", "not_ready_because", "stopping", "store")
 
     def __init__(self, store: LocalEventStore, metrics: Metrics) -> None:
         self.store: Final = store
@@ -24,6 +25,8 @@ class Services:
         """Of the whole server, in Prometheus' text format; a server of several workers puts in that of all."""
         self.not_ready_because: str | None = None
         """None until the server stops."""
+        self.stopping: Final = asyncio.Event()
+        """Set when the server stops: what would go on for ever ends then."""
         self._head: Final = StoreQuestion(store.head)
         self._size: Final = StoreQuestion(store.storage_size_bytes)
 

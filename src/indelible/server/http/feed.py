@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from indelible.errors import InvalidRequest
-from indelible.events import RecordedEvent
+from indelible.events import JSON_CONTENT_TYPE, RecordedEvent
 from indelible.eventstore import FeedPage
 from indelible.limits import PAGE_EVENTS_DEFAULT
 from indelible.queries import Cursor, EventQuery
+from indelible.server.http.event_stream import EVENT_STREAM_CONTENT_TYPE, stream_events
 from indelible.server.http.links import next_link, with_parameter
-from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
-from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
+from indelible.server.http.media_types import negotiate
+from indelible.server.http.messages import NDJSON_CONTENT_TYPE, Headers, Request, Response, StreamedResponse
+from indelible.server.http.ndjson import Budget, stream_lines
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.query_string import QueryString
 from indelible.server.services import Services
@@ -27,12 +29,16 @@ READ_FEED: Final = Operation(
     "part of the log, so it may be short, or empty, without being the last. A cursor past the end of the log is an "
     "error.\n\n"
     "With `Accept: application/x-ndjson` everything asked for comes in one stream, one event a line, without a page "
-    "limit.",
+    "limit.\n\n"
+    "With `Accept: text/event-stream` it is a subscription that never ends: each event is a message whose `id` is the "
+    "cursor behind it, `caught-up` says that the log's end is reached, `checkpoint` how far reading has come, and a "
+    "comment keeps a silent connection open. `Last-Event-ID` resumes. `direction` and `limit` are not for it.",
     (Answer(200, "A page of events.", FeedPageBody, ("Link",), RecordedEvent),),
     query=("after", "direction", "limit", "event_type", "aggregate_type", "tag", "since", "until", "items"),
 )
 
 
+_OFFERED: Final = (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE, EVENT_STREAM_CONTENT_TYPE)
 _SINGLE = ("after", "direction", "limit", "since", "until", "items")
 _REPEATABLE = ("event_type", "aggregate_type", "tag")
 
@@ -40,7 +46,10 @@ _REPEATABLE = ("event_type", "aggregate_type", "tag")
 async def feed(services: Services, request: Request) -> Response | StreamedResponse:
     query = request.query(*_SINGLE, repeatable=_REPEATABLE)
     read = _FeedRead(services, query)
-    if wants_ndjson(request):
+    wanted = negotiate(request.headers.get(b"accept"), _OFFERED)
+    if wanted == EVENT_STREAM_CONTENT_TYPE:
+        return await _subscribe(services, request, query)
+    if wanted == NDJSON_CONTENT_TYPE:
         return await stream_lines(read.pages(Budget(query.integer("limit"))))
     limit = query.integer("limit")
     page = await read.page(PAGE_EVENTS_DEFAULT if limit is None else limit)
@@ -48,6 +57,16 @@ async def feed(services: Services, request: Request) -> Response | StreamedRespo
     if not page.at_end:
         headers = next_link("/v1/events", with_parameter(query.pairs(), "after", page.cursor))
     return Response(200, encode_feed_page(page), headers=headers)
+
+
+async def _subscribe(services: Services, request: Request, query: QueryString) -> StreamedResponse:
+    for name in ("direction", "limit"):
+        if name in query:
+            raise InvalidRequest("is not for subscriptions, which go forward without an end", pointer=f"/{name}")
+    # A client that resumes says where it had come to, whatever its URL said at first.
+    text = request.headers.get(b"last-event-id", b"").decode("latin-1") or query.text("after")
+    pages = services.store.follow(_event_query(query), after=None if text is None else Cursor.parse(text))
+    return StreamedResponse(stream_events(await anext(pages), pages, services.stopping), EVENT_STREAM_CONTENT_TYPE)
 
 
 class _FeedRead:

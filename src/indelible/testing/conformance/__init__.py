@@ -31,6 +31,7 @@ from indelible.testing.conformance.engine import EngineConformance  # noqa: E402
 from indelible.testing.conformance.expected_versions import ExpectedVersionConformance  # noqa: E402
 from indelible.testing.conformance.faithfulness import FaithfulnessConformance  # noqa: E402
 from indelible.testing.conformance.feed import FeedConformance  # noqa: E402
+from indelible.testing.conformance.following import FollowConformance  # noqa: E402
 from indelible.testing.conformance.hash_chain import HashChainConformance  # noqa: E402
 from indelible.testing.conformance.idempotency import IdempotencyConformance  # noqa: E402
 from indelible.testing.conformance.isolation import IsolationConformance  # noqa: E402
@@ -50,6 +51,7 @@ class EventStoreConformance(
     FaithfulnessConformance,
     ReadConformance,
     FeedConformance,
+    FollowConformance,
     IsolationConformance,
     HashChainConformance,
     CatalogueConformance,

@@ -1,0 +1,76 @@
+"""Subscriptions: one loop that reads a page up to the head, hands it on, and waits for the head to move.
+
+There is no separate live path, so nothing can fall between two. A reader that is slow is served from the log at its own
+pace. Readers at the same place ask for the same page at the same time, above all when the head moves: they share it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final
+
+from indelible.engines.engine import Lines
+from indelible.eventstore import FeedPage
+from indelible.limits import SHARED_PAGES_MAX, SHARED_PAGES_SIZE_BYTES_MAX
+from indelible.queries import Cursor, EventQuery
+
+ReadPage = Callable[[EventQuery, int, int], Awaitable[Lines]]
+"""Query, position after which to read, position up to which."""
+
+
+class Subscriptions:
+    """All subscriptions of one store. ``wait_for_head`` gives the head's position once it is beyond another."""
+
+    def __init__(self, read_page: ReadPage, wait_for_head: Callable[[int], Awaitable[int]]) -> None:
+        self._pages: Final = _SharedPages(read_page)
+        self._wait_for_head: Final = wait_for_head
+
+    async def follow(self, query: EventQuery, after: int, head: int) -> AsyncGenerator[FeedPage]:
+        """Pages from ``after`` on, for ever; ``head`` is where the log ends now. See ``EventStore.follow``."""
+        while True:
+            lines = await self._pages.read(query, after, head)
+            after = lines.reached
+            yield FeedPage(lines.lines, lines.count, Cursor.at(after), lines.at_end)
+            if lines.at_end:
+                head = await self._wait_for_head(after)
+
+
+_Key = tuple[EventQuery, int, int]
+
+
+class _SharedPages:
+    """Pages that are being read, and the last few that were: those who come a moment later find them."""
+
+    def __init__(self, read_page: ReadPage) -> None:
+        self._read_page: Final = read_page
+        self._reading: Final[dict[_Key, asyncio.Task[Lines]]] = {}
+        self._read: Final[OrderedDict[_Key, Lines]] = OrderedDict()
+        self._size_bytes = 0
+
+    async def read(self, query: EventQuery, after: int, head: int) -> Lines:
+        if after >= head:
+            return Lines(b"", 0, after, True)
+        key = (query, after, head)
+        found = self._read.get(key)
+        if found is not None:
+            return found
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.create_task(self._read_new(key), name="subscription-page")
+        # Shielded: others may wait for it too.
+        return await asyncio.shield(reading)
+
+    async def _read_new(self, key: _Key) -> Lines:
+        try:
+            lines = await self._read_page(*key)
+        finally:
+            del self._reading[key]
+        self._keep(key, lines)
+        return lines
+
+    def _keep(self, key: _Key, lines: Lines) -> None:
+        self._read[key] = lines
+        self._size_bytes += len(lines.lines)
+        while len(self._read) > SHARED_PAGES_MAX or self._size_bytes > SHARED_PAGES_SIZE_BYTES_MAX:
+            _, dropped = self._read.popitem(last=False)
+            self._size_bytes -= len(dropped.lines)
