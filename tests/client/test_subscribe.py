@@ -62,9 +62,13 @@ async def test_a_connection_cut_at_any_byte_loses_and_doubles_nothing(http_clien
     ids = [event.event_id for event in events]
     # Far enough for one event at least each time, and at another byte of what follows.
     for beyond in range(0, 900, 41):
-        async with cutting(http_client.url, iter([600 + beyond, 700])) as url, AsyncClient(url) as client:
-            async with asyncio.timeout(PATIENCE_S), client.subscribe(after=start) as subscription:
-                assert [(await anext(subscription)).event_id for _ in ids] == ids
+        async with (
+            cutting(http_client.url, iter([600 + beyond, 700])) as url,
+            AsyncClient(url) as client,
+            asyncio.timeout(PATIENCE_S),
+            client.subscribe(after=start) as subscription,
+        ):
+            assert [(await anext(subscription)).event_id for _ in ids] == ids
 
 
 async def test_it_goes_on_after_a_kill_and_a_restart(durable_server: Server):
@@ -205,7 +209,7 @@ def test_closing_the_client_ends_a_subscription_that_waits(shared_server: Server
         try:
             for _ in client.subscribe(after=client.head().cursor):
                 pass
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test looks at it
             ended.set_result(type(error))
 
     thread = Thread(target=wait, daemon=True)

@@ -30,6 +30,7 @@ class Transport:
         self._headers: Final = {"User-Agent": f"indelible-python/{version('indelible')}", **headers}
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
+        self._reading: Final[set[aiohttp.StreamReader]] = set()
 
     def open(self) -> None:
         self._session = self._new_session(aiohttp.TCPConnector())
@@ -42,6 +43,9 @@ class Transport:
         )
 
     async def close(self) -> None:
+        # A session that closes its connections does not wake those who read from them.
+        for content in self._reading:
+            content.set_exception(aiohttp.ClientConnectionError("the client is closed"))
         for session in (self._session, self._streams):
             if session is not None:
                 await session.close()
@@ -64,8 +68,12 @@ class Transport:
             async with self._streams.get(url, headers=headers, timeout=timeout, allow_redirects=False) as response:
                 if response.status >= 300:
                     raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
-                async for chunk in response.content.iter_any():
-                    yield chunk
+                self._reading.add(response.content)
+                try:
+                    async for chunk in response.content.iter_any():
+                        yield chunk
+                finally:
+                    self._reading.discard(response.content)
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
 

@@ -84,6 +84,7 @@ class SqliteEngine:
     # --- Opening and closing -----------------------------------------------------------------------------------------
 
     async def open(self) -> None:
+        self._signal.open()
         try:
             if self._read_only:
                 await self._read(_check_readable)
@@ -105,6 +106,7 @@ class SqliteEngine:
         self._signal.moved(self._writer.head.position)
 
     async def close(self) -> None:
+        self._signal.close()
         async with self._writing:
             writer, self._writer = self._writer, None
         if self._checkpointing is not None:
