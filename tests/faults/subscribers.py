@@ -112,15 +112,13 @@ class Subscriber:
     async def run(self) -> None:
         while True:
             async with AsyncClient(self._url, retry_total_s=RETRY_TOTAL_S) as client:
-                subscription = client.subscribe(self._query, after=self.cursor)
-                async with subscription, asyncio.timeout(None) as leaving:
-                    with contextlib.suppress(TimeoutError):
-                        await self._take(subscription, leaving)
+                with contextlib.suppress(TimeoutError):
+                    async with client.subscribe(self._query, after=self.cursor) as subscription:
+                        async with asyncio.timeout(self._chance.uniform(1, 10)):
+                            await self._take(subscription)
             self.resumed += 1
 
-    async def _take(self, subscription: AsyncIterator[RecordedEvent], leaving: asyncio.Timeout) -> None:
-        loop = asyncio.get_running_loop()
-        leaving.reschedule(loop.time() + self._chance.uniform(1, 10))
+    async def _take(self, subscription: AsyncIterator[RecordedEvent]) -> None:
         async for event in subscription:
             self.received.append((event.position, event.event_id))
             self.cursor = Cursor.behind(event.position)
