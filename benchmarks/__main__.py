@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import appends, postgres, reads
+from benchmarks import appends, postgres, reads, subscriptions
 from benchmarks.machine import describe
 from benchmarks.report import Figure, print_json, print_machine, print_note, print_table
 from benchmarks.stores import Options
@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "memory": reads.memory,
     "startup": reads.startup,
     "postgres": postgres.postgres,
+    "subscriptions": subscriptions.subscriptions,
 }
 
 

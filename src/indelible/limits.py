@@ -136,11 +136,19 @@ READS_WAITING_MAX: Final = 1_024
 
 # --- Subscriptions ---------------------------------------------------------------------------------------------------
 
+SUBSCRIPTION_PAGE_EVENTS_MAX: Final = 128
+"""Events that a subscription reads at once. A subscriber that takes nothing holds one such page for as long as it is
+there, so pages are smaller than those that are asked for one by one."""
+
 SHARED_PAGES_MAX: Final = 32
 """Pages that subscriptions at the same place share after they were read. Those who are late by more read themselves."""
 
 SHARED_PAGES_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """What these pages take together."""
+
+STREAM_CHUNK_SIZE_BYTES_MAX: Final = 64 * 1024
+"""What a subscription hands to its connection at once. A reader that takes nothing costs no more than twice this beside
+what the kernel holds."""
 
 HEARTBEAT_S: Final = 10.0
 """A subscription that has nothing to say says so this often; below the 60 s after which proxies close a silent
@@ -178,6 +186,10 @@ DISCARDED_BODY_TIMEOUT_S: Final = 10
 
 SHUTDOWN_GRACE_S: Final = 20
 """How long a stopping server waits for what is in flight. Below the 30 s after which Kubernetes kills."""
+
+SHUTDOWN_STALLED_S: Final = 1.0
+"""How long a stopping server waits for a reader that takes nothing of what lies ready for it. Shorter than the grace: a
+subscriber that hangs must not use up the time of all others."""
 
 STORE_ANSWER_TIMEOUT_S: Final = 0.8
 """How long /readyz and /metrics wait for the store. Below the 1 s that Kubernetes waits for a probe, so that the probe

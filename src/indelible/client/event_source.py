@@ -1,6 +1,7 @@
 """Reads server-sent events of a feed, and turns them into pages again."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -20,17 +21,18 @@ class _Message(msgspec.Struct):
     data: bytes = b""
 
 
-async def read_pages(chunks: AsyncIterator[bytes]) -> AsyncGenerator[FeedPage]:
+async def read_pages(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[FeedPage]:
     """What has come together is a page; its cursor lies behind its last event. Ends when the stream does; what a break
     left half is dropped, and comes again."""
     rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n\n")
-        if len(rest) > MESSAGE_SIZE_BYTES_MAX:
-            raise InternalError("the server sent a message that does not end")
-        page = _page_of(_messages(whole))
-        if page is not None:
-            yield page
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            *whole, rest = (rest + chunk).split(b"\n\n")
+            if len(rest) > MESSAGE_SIZE_BYTES_MAX:
+                raise InternalError("the server sent a message that does not end")
+            page = _page_of(_messages(whole))
+            if page is not None:
+                yield page
 
 
 def _messages(blocks: list[bytes]) -> list[_Message]:

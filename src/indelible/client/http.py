@@ -11,7 +11,7 @@ from uuid import UUID
 from indelible.client.append_batches import AppendBatches, AppendOutcome
 from indelible.client.event_source import read_pages
 from indelible.client.retry import Retry
-from indelible.client.transport import Parameters, Transport, segment
+from indelible.client.transport import Parameters, Transport
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, ShuttingDown, Unavailable
 from indelible.events import (
@@ -48,6 +48,7 @@ from indelible.limits import (
 from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_list_cursor, check_page
 from indelible.wire import requests, responses
 from indelible.wire.feed_query import query_parameters
+from indelible.wire.paths import aggregate_path
 
 R = TypeVar("R")
 
@@ -196,7 +197,7 @@ class HttpEventStore:
                 error = broken
             now = time.monotonic()
             failures, failing_since = failures + 1, now if failures == 0 else failing_since
-            if now - failing_since > self._retry.total_s:
+            if now - failing_since >= self._retry.total_s:
                 raise error
             await self._retry.wait_before_attempt(failures, error)
         raise ShuttingDown("the client is closed")
@@ -271,5 +272,4 @@ def _page(limit: int, direction: Direction = "forward") -> list[tuple[str, objec
 
 
 def _aggregate_path(aggregate_type: str, aggregate_id: str) -> str:
-    key = AggregateKey.checked(aggregate_type, aggregate_id)
-    return f"/v1/aggregates/{segment(key.aggregate_type)}/{segment(key.aggregate_id)}"
+    return aggregate_path(AggregateKey.checked(aggregate_type, aggregate_id))

@@ -11,6 +11,7 @@ on one background thread. So threads that share a Client share its connections, 
 
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from functools import update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
@@ -18,6 +19,7 @@ from indelible.client.async_client import AsyncClient
 from indelible.client.loop_thread import LoopThread
 from indelible.client.rebuild import Apply, T, as_it_is
 from indelible.client.repository import Repository
+from indelible.errors import ShuttingDown
 from indelible.events import RecordedEvent
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S
 
@@ -66,7 +68,9 @@ def blocking_iterator(
             while (page := self._thread.run(events.next_page())) is not None:
                 yield from page.events
         finally:
-            self._thread.run(events.aclose())
+            # A generator that is forgotten ends when it pleases the interpreter, perhaps after the client.
+            with suppress(ShuttingDown):
+                self._thread.run(events.aclose())
 
     update_wrapper(call, method)
     return call

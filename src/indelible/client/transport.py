@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
@@ -13,11 +13,6 @@ from indelible.limits import CLIENT_CONNECT_TIMEOUT_S
 from indelible.wire.errors import decode_problem
 
 Parameters = Sequence[tuple[str, object]]
-
-
-def segment(text: str) -> str:
-    """Text as one segment of a path. Dots are escaped where they alone would mean "here" or "one up"."""
-    return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")
 
 
 class Transport:
@@ -34,15 +29,26 @@ class Transport:
         )
         self._headers: Final = {"User-Agent": f"indelible-python/{version('indelible')}", **headers}
         self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
+        self._reading: Final[set[aiohttp.StreamReader]] = set()
 
     def open(self) -> None:
-        self._session = aiohttp.ClientSession(
-            timeout=self._timeout, headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
+        self._session = self._new_session(aiohttp.TCPConnector())
+        # Each stream keeps its connection: any number of them must leave calls the connections that they need.
+        self._streams = self._new_session(aiohttp.TCPConnector(limit=0, force_close=True))
+
+    def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector, timeout=self._timeout, headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
         )
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        # A session that closes its connections does not wake those who read from them.
+        for content in self._reading:
+            content.set_exception(aiohttp.ClientConnectionError("the client is closed"))
+        for session in (self._session, self._streams):
+            if session is not None:
+                await session.close()
 
     async def get(self, path: str, parameters: Parameters = ()) -> bytes:
         """``None`` parameters are left out."""
@@ -54,16 +60,20 @@ class Transport:
     ) -> AsyncGenerator[bytes]:
         """The chunks of an answer that may never end. Raises ``Unavailable`` when it breaks off, or says nothing for
         ``silence_max_s`` seconds."""
-        assert self._session is not None, "open() comes first"
+        assert self._streams is not None, "open() comes first"
         given = [(name, value) for name, value in parameters if value is not None]
         url = URL(f"{self._url}{path}?{urlencode(given)}" if given else self._url + path, encoded=True)
         timeout = aiohttp.ClientTimeout(sock_connect=CLIENT_CONNECT_TIMEOUT_S, sock_read=silence_max_s)
         try:
-            async with self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as response:
+            async with self._streams.get(url, headers=headers, timeout=timeout, allow_redirects=False) as response:
                 if response.status >= 300:
                     raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
-                async for chunk in response.content.iter_any():
-                    yield chunk
+                self._reading.add(response.content)
+                try:
+                    async for chunk in response.content.iter_any():
+                        yield chunk
+                finally:
+                    self._reading.discard(response.content)
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 from uuid import UUID
@@ -54,6 +55,7 @@ from indelible.limits import (
     PAGE_EVENTS_MAX,
     RECORDED_EVENTS_MAX,
     RECORDED_SIZE_BYTES_MAX,
+    SUBSCRIPTION_PAGE_EVENTS_MAX,
     VERSION_MAX,
 )
 from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery, check_list_cursor, check_page
@@ -219,11 +221,16 @@ class LocalEventStore:
         start = 0 if after is None else Cursor.parse(after).position
         head = (await self._engine.head()).position
         _check_not_past(Cursor.at(start), head, "/after")
-        async for page in self._subscriptions.follow(query, start, head):
-            yield page
+        pages = self._subscriptions.follow(query, start, head)
+        async with aclosing(pages):
+            while True:
+                # Not kept in a variable here: a page is large, and its taker may take its time.
+                yield await anext(pages)
 
     async def _read_forward(self, query: EventQuery, after: int, until: int) -> Lines:
-        return await self._engine.read_feed(query, after=after, until=until, direction="forward", limit=PAGE_EVENTS_MAX)
+        return await self._engine.read_feed(
+            query, after=after, until=until, direction="forward", limit=SUBSCRIPTION_PAGE_EVENTS_MAX
+        )
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         line = await self._engine.read_event(check_event_id(event_id))

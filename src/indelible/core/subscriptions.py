@@ -27,12 +27,31 @@ class Subscriptions:
 
     async def follow(self, query: EventQuery, after: int, head: int) -> AsyncGenerator[FeedPage]:
         """Pages from ``after`` on, for ever; ``head`` is where the log ends now. See ``EventStore.follow``."""
+        reader = _Reader(query, after, head)
         while True:
-            lines = await self._pages.read(query, after, head)
-            after = lines.reached
-            yield FeedPage(lines.lines, lines.count, Cursor.at(after), lines.at_end)
-            if lines.at_end:
-                head = await self._wait_for_head(after)
+            # Not kept in a variable: a page is large, and its taker may take its time.
+            yield await reader.next_page(self._pages, self._wait_for_head)
+
+
+class _Reader:
+    """How far one subscription has come."""
+
+    __slots__ = ("_after", "_head", "_query")
+
+    def __init__(self, query: EventQuery, after: int, head: int) -> None:
+        self._query: Final = query
+        self._after = after
+        self._head: int | None = head
+        """Up to where to read; None where the log ended at the last look."""
+
+    async def next_page(self, pages: "_SharedPages", wait_for_head: Callable[[int], Awaitable[int]]) -> FeedPage:
+        if self._head is None:
+            self._head = await wait_for_head(self._after)
+        lines = await pages.read(self._query, self._after, self._head)
+        self._after = lines.reached
+        if lines.at_end:
+            self._head = None
+        return FeedPage(lines.lines, lines.count, Cursor.at(lines.reached), lines.at_end)
 
 
 _Key = tuple[EventQuery, int, int]

@@ -17,6 +17,7 @@ class HeadSignal:
         self._read_head: Final = read_head
         self._poll_s: Final = poll_s
         self._position = 0
+        self._is_closed = False
         self._waiters: Final[set[asyncio.Future[None]]] = set()
         self._looking: asyncio.Task[None] | None = None
 
@@ -37,8 +38,11 @@ class HeadSignal:
         self._waiters.clear()
 
     async def wait(self, after: int) -> int:
-        """The highest position that is known, once it is beyond ``after``. Raises what ``read_head`` raises."""
+        """The highest position that is known, once it is beyond ``after``. Raises what ``read_head`` raises, and
+        ``ShuttingDown`` after :meth:`close`."""
         while self._position <= after:
+            if self._is_closed:
+                raise _closed()
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)
             if self._read_head is not None and self._looking is None:
@@ -63,10 +67,19 @@ class HeadSignal:
             if self._looking is this:
                 self._looking = None
 
+    def open(self) -> None:
+        """Let it be waited for again after :meth:`close`."""
+        self._is_closed = False
+
     async def close(self) -> None:
-        """Whoever waits is told that the store is closed."""
+        """Let nobody wait any longer: whoever does, or asks later, gets ``ShuttingDown``."""
+        self._is_closed = True
         looking, self._looking = self._looking, None
         if looking is not None:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-        self._wake(ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S))
+        self._wake(_closed())
+
+
+def _closed() -> ShuttingDown:
+    return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)

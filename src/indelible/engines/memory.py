@@ -65,10 +65,10 @@ class MemoryEngine:
         self._signal = HeadSignal()
 
     async def open(self) -> None:
-        pass
+        self._signal.open()
 
     async def close(self) -> None:
-        pass
+        await self._signal.close()
 
     # --- Appending ---------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from indelible.limits import (
     HEADER_SIZE_BYTES_MAX,
     KEEP_ALIVE_S,
     RETRY_AFTER_S,
+    SHUTDOWN_STALLED_S,
 )
 from indelible.server.config import Address
 from indelible.server.corked_transport import CorkedTransport
@@ -115,6 +116,18 @@ class _Protocol(HttpToolsProtocol):
         """Close the connection when nothing more comes. uvicorn drops this timer when something does."""
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(KEEP_ALIVE_S, self.timeout_keep_alive_handler)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._abort_if_stalled(0)
+
+    def _abort_if_stalled(self, waiting_before: int) -> None:
+        """Give up a reader that has taken nothing since the last look."""
+        waiting = self.transport.get_write_buffer_size()
+        if waiting and waiting == waiting_before:
+            self.transport.abort()
+        elif self in self.connections:
+            self.loop.call_later(SHUTDOWN_STALLED_S, self._abort_if_stalled, waiting)
 
     def on_message_begin(self) -> None:
         self._is_in_head = True

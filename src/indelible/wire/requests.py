@@ -109,7 +109,7 @@ def decode_append(
     body: bytes, key: AggregateKey, *, expected_version: ExpectedVersion | None = None
 ) -> AggregateAppend:
     """The append that a body asks for. ``expected_version`` is what the caller said by header, if anything."""
-    decoded = _decode(_append_decoder, body)
+    decoded = decode_body(_append_decoder, body)
     said = decoded.expected_version
     if expected_version is None:
         expected_version = "any" if said is UNSET else said
@@ -119,7 +119,7 @@ def decode_append(
 
 
 def decode_atomic_append(body: bytes) -> AppendRequest:
-    decoded = _decode(_atomic_append_decoder, body)
+    decoded = decode_body(_atomic_append_decoder, body)
     appends = tuple(_aggregate_append(item, f"/appends/{i}") for i, item in enumerate(decoded.appends))
     condition = None
     if decoded.condition is not UNSET:
@@ -136,7 +136,7 @@ def decode_batch(body: bytes) -> list[AggregateAppend | IndelibleError]:
 
     Raises for a body that is wrong as a whole.
     """
-    decoded = _decode(_batch_decoder, body)
+    decoded = decode_body(_batch_decoder, body)
     if not decoded.appends:
         raise InvalidRequest("must hold at least one append", pointer="/appends")
     event_count = sum(len(item.events) for item in decoded.appends)
@@ -157,13 +157,13 @@ def _batch_item(item: AggregateAppendBody) -> AggregateAppend | IndelibleError:
 
 def decode_snapshot(body: bytes) -> tuple[int, msgspec.Raw, msgspec.Raw | None]:
     """version, state and metadata."""
-    decoded = _decode(_snapshot_decoder, body)
+    decoded = decode_body(_snapshot_decoder, body)
     return decoded.version, decoded.state, None if decoded.metadata is UNSET else decoded.metadata
 
 
 def decode_event_line(line: bytes) -> tuple[AggregateKey, NewEvent]:
     """The event of an exported line as a new one, with the id that it had, and the aggregate that it is for."""
-    decoded = _decode(_event_line_decoder, line)
+    decoded = decode_body(_event_line_decoder, line)
     return AggregateKey.checked(decoded.aggregate_type, decoded.aggregate_id), _new_event(decoded)
 
 
@@ -236,7 +236,8 @@ _snapshot_decoder: Final = msgspec.json.Decoder(SnapshotBody)
 _Body = TypeVar("_Body")
 
 
-def _decode(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
+def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
+    """What a body holds, as JSON in UTF-8. Raises ``InvalidRequest`` that points at the bad field."""
     try:
         # msgspec.Raw takes any bytes within strings, so the whole body is checked here.
         if not body.isascii():

@@ -85,6 +85,7 @@ class SqliteEngine:
     # --- Opening and closing -----------------------------------------------------------------------------------------
 
     async def open(self) -> None:
+        self._signal.open()
         try:
             if self._read_only:
                 await self._read(_check_readable)
@@ -106,9 +107,9 @@ class SqliteEngine:
         self._signal.moved(self._writer.head.position)
 
     async def close(self) -> None:
+        await self._signal.close()
         async with self._writing:
             writer, self._writer = self._writer, None
-        await self._signal.close()
         if self._checkpointing is not None:
             await self._checkpointing
         await asyncio.to_thread(self._readers.close)

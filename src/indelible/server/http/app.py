@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -128,24 +128,28 @@ async def _discard_body(request: Request) -> None:
 
 async def _send_stream(request: Request, response: StreamedResponse, send: Send) -> None:
     await send(_start(200, [(b"content-type", response.content_type.encode("ascii"))]))
+    sending = asyncio.create_task(_send_chunks(request, response, send))
+    # A stream may be silent for long, and should not have to speak to learn that nobody listens.
     disconnected = asyncio.create_task(_until_disconnected(request))
     try:
-        async with contextlib.aclosing(response.chunks) as chunks:
-            if request.method != "HEAD":
-                await _send_chunks(chunks, disconnected, send)
-    except Exception as error:  # noqa: BLE001 - the status is sent; a body cut short is all that can still tell
-        _internal_error(request, error)
-        return
+        await asyncio.wait((sending, disconnected), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        disconnected.cancel()
-    await send({"type": "http.response.body", "body": b""})
+        for task in (sending, disconnected):
+            task.cancel()
+        (failure, _) = await asyncio.gather(sending, disconnected, return_exceptions=True)
+    if isinstance(failure, Exception):
+        # The status is sent; a body cut short is all that can still tell.
+        _internal_error(request, failure)
+    elif failure is None:
+        await send({"type": "http.response.body", "body": b""})
 
 
-async def _send_chunks(chunks: AsyncIterator[bytes], disconnected: asyncio.Task[None], send: Send) -> None:
-    async for chunk in chunks:
-        if disconnected.done():
+async def _send_chunks(request: Request, response: StreamedResponse, send: Send) -> None:
+    async with contextlib.aclosing(response.chunks) as chunks:
+        if request.method == "HEAD":
             return
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
 async def _until_disconnected(request: Request) -> None:

@@ -2,16 +2,25 @@
 
 from typing import Final
 
+from indelible.conditions import ExpectedVersion
 from indelible.errors import VersionConflict
-from indelible.eventstore import AppendResult
+from indelible.events import JSON_CONTENT_TYPE, AggregateKey, NewEvent
+from indelible.eventstore import AggregateAppend, AppendResult
 from indelible.server.http.messages import Request, Response, etag, problem_response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.openapi_problems import APPEND_ERRORS
 from indelible.server.http.preconditions import expected_version_of
 from indelible.server.services import Services
+from indelible.wire.cloudevents import (
+    CLOUDEVENT_CONTENT_TYPE,
+    CLOUDEVENTS_BATCH_CONTENT_TYPE,
+    decode_cloud_event,
+    decode_cloud_events,
+)
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED
 from indelible.wire.requests import AppendBody, decode_append
 from indelible.wire.responses import append_status, encode_append_result
+from indelible.wire.trace_context import trace_context, traced
 
 APPEND: Final = Operation(
     "append",
@@ -21,26 +30,43 @@ APPEND: Final = Operation(
     "`If-Match`, guards against others who append at the same time: at another version nothing is stored, and the "
     "answer is `version_conflict`, with 409, or 412 when a header asked.\n\n"
     "Sending the same events with the same ids again stores nothing and gives the first result again, whatever the "
-    "expected version.",
+    "expected version.\n\n"
+    "The body may also be one CloudEvent, or a batch of them; then the headers alone say what version is expected.",
     (
         Answer(201, "The events are on stable storage.", AppendResult, ("ETag",)),
         Answer(200, "They were stored before; this is the first result again.", AppendResult, ("ETag",)),
     ),
-    headers=("If-Match", "If-None-Match"),
+    headers=("If-Match", "If-None-Match", "traceparent", "tracestate"),
     body=AppendBody,
+    cloudevents=(CLOUDEVENT_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE),
     errors=APPEND_ERRORS,
 )
+
+
+_TAKEN: Final = (JSON_CONTENT_TYPE, *APPEND.cloudevents)
 
 
 async def append(services: Services, request: Request) -> Response:
     expected_version = expected_version_of(request.headers)
     key = request.aggregate_key()
     request.query()
-    decoded = decode_append(await request.json_body(), key, expected_version=expected_version)
+    decoded = _decode(*await request.body(_TAKEN), key, expected_version)
     try:
-        result = await services.append(decoded)
+        result = await services.append(traced(decoded, trace_context(request.headers)))
     except VersionConflict as error:
         if expected_version is None:
             raise
         return problem_response(error, STATUS_PRECONDITION_FAILED, etag(error.actual_version))
     return Response(append_status(result), encode_append_result(result), headers=etag(result.version))
+
+
+def _decode(
+    media_type: str, body: bytes, key: AggregateKey, expected_version: ExpectedVersion | None
+) -> AggregateAppend:
+    if media_type == JSON_CONTENT_TYPE:
+        return decode_append(body, key, expected_version=expected_version)
+    if media_type == CLOUDEVENT_CONTENT_TYPE:
+        events: tuple[NewEvent, ...] = (decode_cloud_event(body, key),)
+    else:
+        events = decode_cloud_events(body, key)
+    return AggregateAppend(key, events, "any" if expected_version is None else expected_version)

@@ -7,14 +7,14 @@ messages without a name, each with the event's JSON as data; ``caught-up`` says 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Iterator
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from indelible.eventstore import FeedPage
-from indelible.limits import CHECKPOINT_INTERVAL_S, HEARTBEAT_S, SHARED_PAGES_MAX
+from indelible.limits import CHECKPOINT_INTERVAL_S, HEARTBEAT_S, SHARED_PAGES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
 from indelible.queries import Cursor
 
 EVENT_STREAM_CONTENT_TYPE: Final = "text/event-stream"
@@ -60,23 +60,24 @@ class _Narrator:
 
 
 async def stream_events(
-    first: FeedPage, pages: AsyncIterator[FeedPage], stopping: asyncio.Event
+    first: FeedPage, pages: AsyncGenerator[FeedPage], stopping: asyncio.Event
 ) -> AsyncGenerator[bytes]:
     """What goes over the wire until the caller leaves or the server stops. The next page is read once this one is
-    taken, so a caller that takes nothing costs no more than its connection."""
+    taken, so a caller that takes nothing costs no more than its connection and a page."""
     narrator = _Narrator()
     stop = asyncio.create_task(stopping.wait())
     following: asyncio.Task[FeedPage] | None = None
-    # Also shows at once that the subscription stands, however long the first event is away.
-    yield narrator.tell(first) or _HEARTBEAT
     try:
+        # Also shows at once that the subscription stands, however long the first event is away.
+        for chunk in _cut(narrator.tell(first) or _HEARTBEAT):
+            yield chunk
         while not stop.done():
             following = following or asyncio.create_task(_next(pages))
             await asyncio.wait((following, stop), timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
             if following.done():
                 said, following = narrator.tell(following.result()), None
-                if said:
-                    yield said
+                for chunk in _cut(said):
+                    yield chunk
             elif not stop.done():
                 yield _HEARTBEAT
     finally:
@@ -84,7 +85,18 @@ async def stream_events(
         if following is not None:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+        await pages.aclose()
 
 
-async def _next(pages: AsyncIterator[FeedPage]) -> FeedPage:
+def _cut(said: bytes) -> Iterator[bytes]:
+    """In pieces: what is given to a connection whose reader takes nothing lies there as a copy of its own."""
+    if len(said) <= STREAM_CHUNK_SIZE_BYTES_MAX:
+        if said:
+            yield said
+        return
+    for start in range(0, len(said), STREAM_CHUNK_SIZE_BYTES_MAX):
+        yield said[start : start + STREAM_CHUNK_SIZE_BYTES_MAX]
+
+
+async def _next(pages: AsyncGenerator[FeedPage]) -> FeedPage:
     return await anext(pages)

@@ -16,6 +16,7 @@ from indelible.server.http.ndjson import Budget, stream_lines
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.query_string import QueryString
 from indelible.server.services import Services
+from indelible.wire.cloudevents import CLOUDEVENTS_BATCH_CONTENT_TYPE, encode_cloud_events
 from indelible.wire.feed_query import decode_items
 from indelible.wire.responses import FeedPageBody, encode_feed_page
 
@@ -30,15 +31,26 @@ READ_FEED: Final = Operation(
     "error.\n\n"
     "With `Accept: application/x-ndjson` everything asked for comes in one stream, one event a line, without a page "
     "limit.\n\n"
+    "With `Accept: application/cloudevents-batch+json` a page is a batch of CloudEvents; its cursor is the header "
+    "`Indelible-Cursor`, and it is the last one when there is no `Link`.\n\n"
     "With `Accept: text/event-stream` it is a subscription that never ends: each event is a message whose `id` is the "
     "cursor behind it, `caught-up` says that the log's end is reached, `checkpoint` how far reading has come, and a "
     "comment keeps a silent connection open. `Last-Event-ID` resumes. `direction` and `limit` are not for it.",
-    (Answer(200, "A page of events.", FeedPageBody, ("Link",), RecordedEvent),),
+    (
+        Answer(
+            200,
+            "A page of events.",
+            FeedPageBody,
+            ("Link", "Indelible-Cursor"),
+            RecordedEvent,
+            cloudevents=CLOUDEVENTS_BATCH_CONTENT_TYPE,
+        ),
+    ),
     query=("after", "direction", "limit", "event_type", "aggregate_type", "tag", "since", "until", "items"),
 )
 
 
-_OFFERED: Final = (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE, EVENT_STREAM_CONTENT_TYPE)
+_OFFERED: Final = (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE, EVENT_STREAM_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE)
 _SINGLE = ("after", "direction", "limit", "since", "until", "items")
 _REPEATABLE = ("event_type", "aggregate_type", "tag")
 
@@ -53,9 +65,11 @@ async def feed(services: Services, request: Request) -> Response | StreamedRespo
         return await stream_lines(read.pages(Budget(query.integer("limit"))))
     limit = query.integer("limit")
     page = await read.page(PAGE_EVENTS_DEFAULT if limit is None else limit)
-    headers: Headers = ()
+    headers: Headers = ((b"indelible-cursor", page.cursor.encode("ascii")),)
     if not page.at_end:
-        headers = next_link("/v1/events", with_parameter(query.pairs(), "after", page.cursor))
+        headers += next_link("/v1/events", with_parameter(query.pairs(), "after", page.cursor))
+    if wanted == CLOUDEVENTS_BATCH_CONTENT_TYPE:
+        return Response(200, encode_cloud_events(page.lines), wanted, headers)
     return Response(200, encode_feed_page(page), headers=headers)
 
 
@@ -64,8 +78,9 @@ async def _subscribe(services: Services, request: Request, query: QueryString) -
         if name in query:
             raise InvalidRequest("is not for subscriptions, which go forward without an end", pointer=f"/{name}")
     # A client that resumes says where it had come to, whatever its URL said at first.
-    text = request.headers.get(b"last-event-id", b"").decode("latin-1") or query.text("after")
-    pages = services.store.follow(_event_query(query), after=None if text is None else Cursor.parse(text))
+    last_id = request.headers.get(b"last-event-id", b"").decode("latin-1")
+    text, pointer = (last_id, "/Last-Event-ID") if last_id else (query.text("after"), "/after")
+    pages = services.store.follow(_event_query(query), after=None if text is None else Cursor.parse(text, pointer))
     return StreamedResponse(stream_events(await anext(pages), pages, services.stopping), EVENT_STREAM_CONTENT_TYPE)
 
 

@@ -17,6 +17,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
+_JSON_ALONE: Final = (JSON_CONTENT_TYPE,)
 NDJSON_CONTENT_TYPE: Final = "application/x-ndjson"
 
 
@@ -91,9 +92,17 @@ class Request:
 
     async def json_body(self) -> bytes:
         """The whole body. Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``Overloaded``."""
+        return (await self.body(_JSON_ALONE))[1]
+
+    async def body(self, supported: tuple[str, ...]) -> tuple[str, bytes]:
+        """The body's media type, the first supported one when it is not said, and the whole body. Raises as
+        :meth:`json_body`."""
         content_type = self.headers.get(b"content-type")
-        if content_type is not None and content_type != b"application/json":
-            _check_content_type(content_type)
+        if content_type is None or content_type == b"application/json":
+            return supported[0], await self._whole_body()
+        return _check_content_type(content_type, supported), await self._whole_body()
+
+    async def _whole_body(self) -> bytes:
         if self.headers.get(b"content-encoding", b"identity") != b"identity":
             raise UnsupportedMediaType("the body must not be compressed", supported=[JSON_CONTENT_TYPE])
         declared = self.headers.get(b"content-length")
@@ -115,11 +124,14 @@ class Request:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _check_content_type(content_type: bytes) -> None:
-    media_type, _, parameters = content_type.decode("latin-1").lower().partition(";")
+def _check_content_type(content_type: bytes, supported: tuple[str, ...]) -> str:
+    given, _, parameters = content_type.decode("latin-1").lower().partition(";")
     charset = parameters.strip().removeprefix("charset=").strip('"')
-    if media_type.strip() != JSON_CONTENT_TYPE or charset not in ("", "utf-8"):
-        raise UnsupportedMediaType("the body must be application/json in UTF-8", supported=[JSON_CONTENT_TYPE])
+    media_type = given.strip()
+    if media_type not in supported or charset not in ("", "utf-8"):
+        message = f"the body must be {' or '.join(supported)} in UTF-8"
+        raise UnsupportedMediaType(message, supported=list(supported))
+    return media_type
 
 
 def body_too_large() -> PayloadTooLarge:

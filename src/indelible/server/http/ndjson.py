@@ -4,16 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from indelible.errors import InvalidRequest
-from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import PAGE_EVENTS_MAX, VERSION_MAX
-from indelible.server.http.media_types import negotiate
-from indelible.server.http.messages import NDJSON_CONTENT_TYPE, Request, StreamedResponse
-
-
-def wants_ndjson(request: Request) -> bool:
-    """Raises ``NotAcceptable`` when the caller takes neither JSON nor NDJSON."""
-    accept = request.headers.get(b"accept")
-    return negotiate(accept, (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE)) == NDJSON_CONTENT_TYPE
+from indelible.server.http.messages import NDJSON_CONTENT_TYPE, StreamedResponse
 
 
 class Budget:

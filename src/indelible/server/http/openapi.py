@@ -9,6 +9,7 @@ import msgspec
 
 from indelible.events import JSON_CONTENT_TYPE
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE
+from indelible.server.http.openapi_cloudevents import CLOUD_EVENT, cloud_events_content
 from indelible.server.http.openapi_examples import EXAMPLES, PARAMETER_EXAMPLES
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.openapi_problems import error_responses, problem_schemas
@@ -64,7 +65,11 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in _GROUPS.items()],
         "paths": paths,
         "components": {
-            "schemas": components(_types(route.operation for route in routes)) | problem_schemas(),
+            "schemas": {
+                **components(_types(route.operation for route in routes)),
+                **problem_schemas(),
+                "CloudEvent": CLOUD_EVENT,
+            },
             "headers": {name: _response_header(name) for name in RESPONSE_HEADERS},
         },
     }
@@ -91,7 +96,9 @@ def _operation(path: str, operation: Operation) -> Schema:
         "parameters": parameters,
     }
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": {JSON_CONTENT_TYPE: _content(operation.body)}}
+        content = {JSON_CONTENT_TYPE: _content(operation.body)}
+        content |= {media_type: cloud_events_content(media_type) for media_type in operation.cloudevents}
+        described["requestBody"] = {"required": True, "content": content}
     answers = {str(answer.status): _answer(answer) for answer in operation.answers}
     return described | {"responses": answers | error_responses(operation)}
 
@@ -115,6 +122,8 @@ def _answer(answer: Answer) -> Schema:
             "schema": {"type": "string", "description": "One JSON document a line."},
             "example": f"{msgspec.json.encode(EXAMPLES[answer.lines]).decode()}\n",
         }
+    if answer.cloudevents is not None:
+        content[answer.cloudevents] = cloud_events_content(answer.cloudevents)
     if answer.text is not None:
         content[answer.text] = {"schema": {"type": "string"}}
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in answer.headers}

@@ -17,6 +17,8 @@ class Answer(msgspec.Struct, frozen=True):
     headers: tuple[str, ...] = ()
     lines: Any = None
     text: str | None = None
+    cloudevents: str | None = None
+    """Its media type where it is offered as CloudEvents too."""
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -32,3 +34,5 @@ class Operation(msgspec.Struct, frozen=True):
     headers: tuple[str, ...] = ()
     body: Any = None
     errors: tuple[str, ...] = ()
+    cloudevents: tuple[str, ...] = ()
+    """Media types of CloudEvents that stand for the body."""

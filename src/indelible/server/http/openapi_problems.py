@@ -90,7 +90,7 @@ _TITLES: Final = {
     409: "The store's state forbids it. Nothing was stored.",
     412: "The aggregate is not at the version that the header asked for. Nothing was stored.",
     413: "Something in the request is larger than allowed. Nothing was stored.",
-    415: "The body is not application/json in UTF-8.",
+    415: "The body is of no media type that is taken, or not in UTF-8.",
     431: "The request line and headers are too long.",
     500: "Something is wrong in the server or its storage.",
     503: "Not now, or not known. Try again later; appends with the same event ids.",
@@ -157,7 +157,7 @@ def _codes(operation: Operation) -> Iterable[str]:
         yield from _OF_THE_STORE
     if operation.body is not None:
         yield from _OF_BODIES
-    if any(answer.lines is not None for answer in operation.answers):
+    if any(answer.lines is not None or answer.cloudevents is not None for answer in operation.answers):
         yield NotAcceptable.code
 
 

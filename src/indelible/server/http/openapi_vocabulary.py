@@ -217,11 +217,18 @@ HEADER_PARAMETERS: Final[dict[str, Schema]] = {
         "enum": ["*"],
         "description": "The aggregate must not exist yet. Not with If-Match.",
     },
+    "traceparent": {
+        "type": "string",
+        "description": "W3C Trace Context; kept in the metadata of events that carry none. One that is not well-formed "
+        "is passed over.",
+    },
+    "tracestate": {"type": "string", "description": "Kept with traceparent."},
 }
 
 RESPONSE_HEADERS: Final[dict[str, Schema]] = {
     "ETag": {"type": "string", "pattern": '^"[0-9]+"$', "description": "The version, in quotes."},
     "Link": {"type": "string", "description": 'Where the next page is, as <…>; rel="next"; while there is one.'},
+    "Indelible-Cursor": {"type": "string", "description": "The page's cursor; CloudEvents have no other place for it."},
     "Retry-After": {"type": "integer", "minimum": 0, "description": "Seconds to wait before trying again."},
     "Allow": {"type": "string", "description": "Methods that are possible here."},
 }

@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-from indelible.events import AggregateKey, RecordedEvent
+from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent
 from indelible.eventstore import AggregatePage
 from indelible.limits import PAGE_EVENTS_DEFAULT
-from indelible.server.http.links import aggregate_events_path, next_link, with_parameter
-from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
-from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
+from indelible.server.http.links import next_link, with_parameter
+from indelible.server.http.media_types import negotiate
+from indelible.server.http.messages import NDJSON_CONTENT_TYPE, Headers, Request, Response, StreamedResponse
+from indelible.server.http.ndjson import Budget, stream_lines
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.query_string import QueryString
 from indelible.server.services import Services
+from indelible.wire.cloudevents import CLOUDEVENTS_BATCH_CONTENT_TYPE, encode_cloud_events
+from indelible.wire.paths import aggregate_path
 from indelible.wire.responses import AggregatePageBody, encode_aggregate_page
 
 READ_AGGREGATE: Final = Operation(
@@ -21,25 +24,40 @@ READ_AGGREGATE: Final = Operation(
     "A page of events in the order of their versions, both ends of the range included. Read on from `next_version`, or "
     "follow `Link`.\n\n"
     "With `Accept: application/x-ndjson` everything asked for comes in one stream, one event a line, without a page "
-    "limit.",
-    (Answer(200, "A page of events.", AggregatePageBody, ("Link",), RecordedEvent),),
+    "limit. With `Accept: application/cloudevents-batch+json` a page is a batch of CloudEvents.",
+    (
+        Answer(
+            200,
+            "A page of events.",
+            AggregatePageBody,
+            ("Link",),
+            RecordedEvent,
+            cloudevents=CLOUDEVENTS_BATCH_CONTENT_TYPE,
+        ),
+    ),
     query=("from_version", "to_version", "direction", "limit"),
     errors=("aggregate_not_found",),
 )
+
+
+_OFFERED: Final = (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE)
 
 
 async def read_aggregate(services: Services, request: Request) -> Response | StreamedResponse:
     key = request.aggregate_key()
     query = request.query("from_version", "to_version", "direction", "limit")
     read = _AggregateRead(services, key, query)
-    if wants_ndjson(request):
+    wanted = negotiate(request.headers.get(b"accept"), _OFFERED)
+    if wanted == NDJSON_CONTENT_TYPE:
         return await stream_lines(read.pages(Budget(query.integer("limit"))))
     limit = query.integer("limit")
     page = await read.page(PAGE_EVENTS_DEFAULT if limit is None else limit)
     headers: Headers = ()
     if page.next_version is not None:
         following = with_parameter(query.pairs(), read.moving_end, str(page.next_version))
-        headers = next_link(aggregate_events_path(key), following)
+        headers = next_link(f"{aggregate_path(key)}/events", following)
+    if wanted == CLOUDEVENTS_BATCH_CONTENT_TYPE:
+        return Response(200, encode_cloud_events(page.lines), wanted, headers)
     return Response(200, encode_aggregate_page(page), headers=headers)
 
 

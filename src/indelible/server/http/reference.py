@@ -1,4 +1,4 @@
-"""``/openapi.json`` and ``/docs``: what the routes are, for programs and for people."""
+"""``/openapi.json``, ``/asyncapi.json`` and ``/docs``: what the routes are, for programs and for people."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from indelible.server.http.asyncapi import build_asyncapi
 from indelible.server.http.docs_page import render_page
 from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi import build_document
@@ -20,6 +21,13 @@ OPENAPI: Final = Operation(
     "OpenAPI 3.1, for generators of clients and for tools.",
     (Answer(200, "The document.", dict[str, Any]),),
 )
+ASYNCAPI: Final = Operation(
+    "asyncapi",
+    "Operations",
+    "Get the reference of subscriptions as AsyncAPI",
+    "AsyncAPI 3.0: the messages of GET /v1/events as text/event-stream.",
+    (Answer(200, "The document.", dict[str, Any]),),
+)
 DOCS: Final = Operation(
     "docs",
     "Operations",
@@ -32,8 +40,8 @@ _SECURITY: Final = ((b"content-security-policy", b"default-src 'none'; style-src
 """The page has no script and loads nothing; so nothing that gets into it can do so either."""
 
 
-def reference_routes(served: Sequence[Route]) -> tuple[Route, Route]:
-    """The routes that describe ``served`` and themselves. Both answers are made at the first request, and kept."""
+def reference_routes(served: Sequence[Route]) -> tuple[Route, ...]:
+    """The routes that describe ``served`` and themselves. The answers are made at the first request, and kept."""
 
     @cache
     def document() -> dict[str, Any]:
@@ -44,14 +52,25 @@ def reference_routes(served: Sequence[Route]) -> tuple[Route, Route]:
         return msgspec.json.encode(document())
 
     @cache
+    def asyncapi_bytes() -> bytes:
+        return msgspec.json.encode(build_asyncapi(document()))
+
+    @cache
     def page_bytes() -> bytes:
         return render_page(document()).encode()
 
     async def openapi(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
         return Response(200, document_bytes())
 
+    async def asyncapi(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+        return Response(200, asyncapi_bytes())
+
     async def docs(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
         return Response(200, page_bytes(), "text/html; charset=utf-8", _SECURITY)
 
-    routes = (Route("GET", "/openapi.json", openapi, OPENAPI), Route("GET", "/docs", docs, DOCS))
+    routes = (
+        Route("GET", "/openapi.json", openapi, OPENAPI),
+        Route("GET", "/asyncapi.json", asyncapi, ASYNCAPI),
+        Route("GET", "/docs", docs, DOCS),
+    )
     return routes

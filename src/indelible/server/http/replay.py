@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from indelible.server.http.links import aggregate_events_path, next_link
+from indelible.server.http.links import next_link
 from indelible.server.http.messages import Headers, Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.services import Services
+from indelible.wire.paths import aggregate_path
 from indelible.wire.responses import ReplayBody, encode_replay
 
 REPLAY: Final = Operation(
@@ -29,5 +30,5 @@ async def replay(services: Services, request: Request) -> Response:
         rest = [("from_version", str(found.page.next_version))]
         if at_version is not None:
             rest.append(("to_version", str(at_version)))
-        headers = next_link(aggregate_events_path(key), rest)
+        headers = next_link(f"{aggregate_path(key)}/events", rest)
     return Response(200, encode_replay(found), headers=headers)

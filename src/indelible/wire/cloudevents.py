@@ -1,0 +1,390 @@
+"""Events as CloudEvents 1.0 in the JSON format, both ways, without loss.
+
+==================  ===================================================================================================
+attribute           what it is here
+==================  ===================================================================================================
+id                  event_id
+source              path of the aggregate
+type                event_type
+subject             aggregate_id
+time                timestamp
+datacontenttype     content_type
+data, data_base64   event_data, event_data_base64
+==================  ===================================================================================================
+
+What a producer said instead of these (an id that is no UUID, its own source, subject, time, dataschema) is kept as
+``metadata.cloud_event`` and handed out again. Extension attributes are members of metadata, so ``traceparent`` is
+``metadata.traceparent``; members that no attribute can hold go out as JSON text in the attribute ``metadata``, and
+tags as JSON text in ``tags``. The store's own fields go out as the attributes of ``_OF_THE_STORE``: as text, because
+an integer of CloudEvents ends at 2^31. They do not count where all of them come in together.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import msgspec
+
+from indelible.errors import InvalidRequest, PayloadTooLarge
+from indelible.events import (
+    BINARY_CONTENT_TYPE,
+    JSON_CONTENT_TYPE,
+    AggregateKey,
+    NewEvent,
+    RecordedEvent,
+    check_content_type,
+    decode_event,
+    format_timestamp,
+    is_json,
+    timestamp_to_us,
+)
+from indelible.json_text import compact_json
+from indelible.limits import REQUEST_EVENTS_MAX
+from indelible.wire.paths import aggregate_path
+from indelible.wire.requests import decode_body
+
+CLOUDEVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
+CLOUDEVENTS_BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
+CLOUD_EVENT: Final = "cloud_event"
+"""The member of metadata for what a producer said. No attribute can have this name."""
+
+EVENT_ID_NAMESPACE: Final = UUID("6f3a2c0e-5d0b-5c9e-9a53-0c1d7d6c1f52")
+"""Of event ids that stand for ids that are no UUIDs: UUID version 5 of source, line feed, id."""
+
+_SPEC_VERSION: Final = "1.0"
+_CONTEXT: Final = frozenset(
+    ("specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype", "data", "data_base64")
+)
+_OF_THE_STORE: Final = ("aggregatetype", "aggregateid", "eventid", "version", "position", "timestamp", "hash")
+_TAKEN: Final = _CONTEXT | {"tags", "metadata", *_OF_THE_STORE}
+_NAME: Final = re.compile(r"[a-z0-9]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_URI: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
+_INT32: Final = re.compile(r"0|-?[1-9][0-9]{0,9}")
+_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)  # msgspec takes more than RFC 3339
+
+Members = dict[str, msgspec.Raw]
+
+
+class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a producer said of an event in place of what the store would say."""
+
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    source: str | msgspec.UnsetType = msgspec.UNSET
+    subject: str | msgspec.UnsetType = msgspec.UNSET
+    time: str | msgspec.UnsetType = msgspec.UNSET
+    dataschema: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_batch: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_said: Final = msgspec.json.Decoder(_Said)
+_tags: Final = msgspec.json.Decoder(list[str])
+_text: Final = msgspec.json.Decoder(str)
+
+
+# --- Out -------------------------------------------------------------------------------------------------------------
+
+
+def encode_cloud_event(event: RecordedEvent) -> bytes:
+    return msgspec.json.encode(_attributes(event))
+
+
+def encode_cloud_events(lines: bytes) -> bytes:
+    """A page of rendered events as a batch."""
+    return b"[%b]" % b",".join(encode_cloud_event(decode_event(line)) for line in lines.split(b"\n") if line)
+
+
+def _attributes(event: RecordedEvent) -> dict[str, Any]:
+    timestamp = format_timestamp(timestamp_to_us(event.timestamp))
+    said, extensions, rest = _split_metadata(bytes(event.metadata_raw))
+    attributes: dict[str, Any] = {
+        "specversion": _SPEC_VERSION,
+        "id": str(event.event_id),
+        "source": aggregate_path(event.key),
+        "type": event.event_type,
+        "subject": event.aggregate_id,
+        "time": timestamp,
+        **said,
+        "datacontenttype": event.content_type,
+        **extensions,
+        **_of_the_store(event, timestamp),
+    }
+    if event.tags:
+        attributes["tags"] = msgspec.json.encode(event.tags).decode()
+    if rest:
+        attributes["metadata"] = rest.decode()
+    if event.event_data_base64 is msgspec.UNSET:
+        attributes["data"] = event.event_data_raw
+    else:
+        attributes["data_base64"] = event.event_data_base64
+    return attributes
+
+
+def _of_the_store(event: RecordedEvent, timestamp: str) -> dict[str, str]:
+    values = (
+        event.aggregate_type, event.aggregate_id, str(event.event_id), str(event.version), str(event.position),
+        timestamp, event.hash,
+    )  # fmt: skip
+    return dict(zip(_OF_THE_STORE, values, strict=True))
+
+
+def _split_metadata(metadata: bytes) -> tuple[dict[str, Any], dict[str, msgspec.Raw], bytes]:
+    """What a producer said; the members that attributes can hold; JSON text of the others, if there are any."""
+    if metadata == b"{}":
+        return {}, {}, b""
+    members = _members.decode(metadata)
+    if len(msgspec.json.encode(members)) != len(metadata):
+        return {}, {}, metadata  # it repeats a name: then only its text is the same
+    said = _said_in(members.get(CLOUD_EVENT))
+    extensions = {name: value for name, value in members.items() if _is_attribute(name, value)}
+    rest = {
+        name: value for name, value in members.items() if name not in extensions and not (said and name == CLOUD_EVENT)
+    }
+    return said, extensions, msgspec.json.encode(rest) if rest else b""
+
+
+def _said_in(member: msgspec.Raw | None) -> dict[str, Any]:
+    """Empty unless the member is what :func:`decode_cloud_event` makes: others may use its name too."""
+    if member is None:
+        return {}
+    try:
+        said: dict[str, Any] = msgspec.to_builtins(_said.decode(member))
+        for name, value in said.items():
+            _CHECKS[name](value, name)
+    except (msgspec.DecodeError, InvalidRequest):
+        return {}
+    return said
+
+
+def _is_attribute(name: str, value: msgspec.Raw) -> bool:
+    if name in _TAKEN or not _NAME.fullmatch(name):
+        return False
+    text = bytes(value)
+    if text.startswith(b'"'):
+        decoded = _text.decode(text)
+        return decoded != "" and not _CONTROLS.search(decoded)
+    return text in (b"true", b"false") or _is_int32(text.decode())
+
+
+def _is_int32(text: str) -> bool:
+    return _INT32.fullmatch(text) is not None and -(2**31) <= int(text) < 2**31
+
+
+# --- In --------------------------------------------------------------------------------------------------------------
+
+
+def decode_cloud_event(body: bytes, key: AggregateKey) -> NewEvent:
+    """The event of a body, for the aggregate that the path names. Pointers name the attribute."""
+    return _new_event(decode_body(_members, body), key)
+
+
+def decode_cloud_events(body: bytes, key: AggregateKey) -> tuple[NewEvent, ...]:
+    """The events of a batch. Pointers begin with the event's place in it."""
+    found = decode_body(_batch, body)
+    if not found:
+        raise InvalidRequest("must hold at least one event")
+    if len(found) > REQUEST_EVENTS_MAX:
+        raise PayloadTooLarge(
+            f"holds {len(found)} events, more than {REQUEST_EVENTS_MAX}", pointer="", events_max=REQUEST_EVENTS_MAX
+        )
+    events: list[NewEvent] = []
+    try:
+        for attributes in found:
+            events.append(_new_event(attributes, key))  # noqa: PERF401 - an error needs to know how far it came
+    except InvalidRequest as error:
+        raise error.under(f"/{len(events)}") from None
+    return tuple(events)
+
+
+def _new_event(given: Members, key: AggregateKey) -> NewEvent:
+    # A member that is null stands for an attribute that is not there. Of data it is a value.
+    members = {name: value for name, value in given.items() if name == "data" or bytes(value) != b"null"}
+    if _string(members, "specversion") != _SPEC_VERSION:
+        raise InvalidRequest(f'must be "{_SPEC_VERSION}"', pointer="/specversion")
+    event_id, said = _identity(members, key)
+    metadata = _metadata(members, said)
+    data, content_type = _data(members)
+    try:
+        return NewEvent(
+            _string(members, "type"),
+            data,
+            event_id=event_id,
+            metadata=msgspec.Raw(metadata),
+            tags=_tags_of(members),
+            content_type=content_type,
+        )
+    except InvalidRequest as error:
+        raise _by_attribute(error) from None
+
+
+def _identity(members: Members, key: AggregateKey) -> tuple[UUID, _Said]:
+    """The event's id, and what the producer said that the store would say otherwise."""
+    id_, source = _string(members, "id"), _string(members, "source")
+    _check_text(id_, "id")
+    _check_uri(source, "source")
+    optional = {name: _string(members, name) for name in ("subject", "time", "dataschema") if name in members}
+    for name, value in optional.items():
+        _CHECKS[name](value, name)
+    event_id = _uuid(id_) or uuid5(EVENT_ID_NAMESPACE, f"{source}\n{id_}")
+    if _is_of_a_store(members) and optional.get("time") == _string(members, "timestamp"):
+        del optional["time"]
+    if optional.get("subject") == key.aggregate_id:
+        del optional["subject"]
+    return event_id, _Said(
+        id=msgspec.UNSET if id_ == str(event_id) else id_,
+        source=msgspec.UNSET if source == aggregate_path(key) else source,
+        **optional,
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return msgspec.convert(text, UUID)
+    except msgspec.ValidationError:
+        return None
+
+
+def _is_of_a_store(members: Members) -> bool:
+    return all(name in members for name in _OF_THE_STORE)
+
+
+def _metadata(members: Members, said: _Said) -> bytes:
+    left_out = _TAKEN if _is_of_a_store(members) else _CONTEXT | {"tags", "metadata"}
+    metadata: dict[str, msgspec.Raw] = {name: value for name, value in members.items() if name not in left_out}
+    for name, value in metadata.items():
+        _check_extension(name, value)
+    text = _text_of_metadata(members)
+    if text and not metadata and said == _Said():
+        return text  # it may repeat a name
+    for name, value in _members.decode(text or b"{}").items():
+        if name in metadata:
+            raise InvalidRequest(f"must not hold {name}, which is an attribute too", pointer="/metadata")
+        metadata[name] = value
+    encoded_said = msgspec.json.encode(said)
+    if encoded_said != b"{}":
+        metadata[CLOUD_EVENT] = msgspec.Raw(encoded_said)
+    return msgspec.json.encode(metadata)
+
+
+def _text_of_metadata(members: Members) -> bytes:
+    """JSON text of an object; empty when the attribute is not there."""
+    if "metadata" not in members:
+        return b""
+    try:
+        text = compact_json(_string(members, "metadata").encode())
+        if text.startswith(b"{"):
+            return text
+    except InvalidRequest:
+        pass
+    raise InvalidRequest("must be a JSON object, as text", pointer="/metadata")
+
+
+def _check_extension(name: str, value: msgspec.Raw) -> None:
+    if not _NAME.fullmatch(name):
+        escaped = name.replace("~", "~0").replace("/", "~1")
+        raise InvalidRequest("is no name of an attribute: lower-case letters and digits", pointer=f"/{escaped}")
+    text = bytes(value)
+    if text.startswith(b'"'):
+        _check_text(_text.decode(text), name, length_min=0)
+    elif text not in (b"true", b"false") and not _is_int32(text.decode()):
+        raise InvalidRequest("must be a string, a boolean or an integer of 32 bits", pointer=f"/{name}")
+
+
+def _data(members: Members) -> tuple[Any, str]:
+    """event_data and content_type."""
+    said = _string(members, "datacontenttype") if "datacontenttype" in members else None
+    if said is not None:
+        _check_content_type(said)
+    if "data_base64" in members:
+        if "data" in members:
+            raise InvalidRequest("must not stand next to data", pointer="/data_base64")
+        content_type = said or BINARY_CONTENT_TYPE
+        data = _bytes(members)
+        return (msgspec.Raw(data), content_type) if is_json(content_type) else (data, content_type)
+    content_type = said or JSON_CONTENT_TYPE
+    if is_json(content_type):
+        return members.get("data", msgspec.Raw(b"null")), content_type
+    # Text that is not JSON is a string in the JSON format (its section 3.1.1).
+    return _string(members, "data").encode(), content_type
+
+
+def _check_content_type(value: str) -> None:
+    try:
+        check_content_type(value)
+    except InvalidRequest as error:
+        raise _by_attribute(error) from None
+
+
+def _bytes(members: Members) -> bytes:
+    try:
+        return base64.b64decode(_string(members, "data_base64"), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("must be base64 (RFC 4648, with padding)", pointer="/data_base64") from None
+
+
+def _tags_of(members: Members) -> list[str]:
+    if "tags" not in members:
+        return []
+    try:
+        return _tags.decode(_string(members, "tags"))
+    except msgspec.DecodeError:
+        raise InvalidRequest('must be a JSON array of strings, as text, such as "[\\"a\\"]"', pointer="/tags") from None
+
+
+def _string(members: Members, name: str) -> str:
+    value = members.get(name)
+    if value is None:
+        raise InvalidRequest("is missing", pointer=f"/{name}")
+    try:
+        return _text.decode(value)
+    except msgspec.DecodeError:
+        raise InvalidRequest("must be a string", pointer=f"/{name}") from None
+
+
+def _check_text(value: str, name: str, length_min: int = 1) -> None:
+    if len(value) < length_min or _CONTROLS.search(value):
+        raise InvalidRequest("must be text without control characters, and not empty", pointer=f"/{name}")
+
+
+def _check_uri(value: str, name: str) -> None:
+    if not _URI.fullmatch(value):
+        raise InvalidRequest("must be a URI or a URI reference (RFC 3986)", pointer=f"/{name}")
+
+
+def _check_time(value: str, name: str) -> None:
+    try:
+        if _TIME.fullmatch(value):
+            msgspec.convert(value, datetime)
+            return
+    except msgspec.ValidationError:
+        pass
+    raise InvalidRequest("must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z", pointer=f"/{name}")
+
+
+_CHECKS: Final[dict[str, Callable[[str, str], None]]] = {
+    "id": _check_text,
+    "source": _check_uri,
+    "subject": _check_text,
+    "time": _check_time,
+    "dataschema": _check_uri,
+}
+_ATTRIBUTES: Final = {
+    "/event_type": "/type",
+    "/event_data": "/data",
+    "/content_type": "/datacontenttype",
+    "/event_id": "/id",
+}
+
+
+def _by_attribute(error: InvalidRequest) -> InvalidRequest:
+    """The same error, pointing at the attribute that the field came from."""
+    first, slash, rest = error.pointer[1:].partition("/")
+    pointer = _ATTRIBUTES.get(f"/{first}", f"/{first}") + slash + rest
+    return type(error)(error.message, **{**error.fields, "pointer": pointer})
