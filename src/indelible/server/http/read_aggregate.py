@@ -6,9 +6,10 @@ from typing import Final
 from indelible.events import AggregateKey, RecordedEvent
 from indelible.eventstore import AggregatePage
 from indelible.limits import PAGE_EVENTS_DEFAULT
+from indelible.server.budget import Budget
 from indelible.server.http.links import aggregate_events_path, next_link, with_parameter
 from indelible.server.http.messages import Headers, Request, Response, StreamedResponse
-from indelible.server.http.ndjson import Budget, stream_lines, wants_ndjson
+from indelible.server.http.ndjson import stream_lines, wants_ndjson
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.query_string import QueryString
 from indelible.server.services import Services
