@@ -56,7 +56,7 @@ def _protoc(*flags: str) -> None:
 
 
 def _as_own_package(text: str) -> str:
-    """protoc imports modules by the path of the .proto file, which would be a package "indelible.v1" beside this one."""
+    """protoc imports modules by the path of the .proto file, which would be one more package."""
     return re.sub(r"\bfrom indelible\.v1 import\b", "from indelible.wire.pb import", text)
 
 

@@ -218,6 +218,9 @@ GRPC_KEEP_ALIVE_S: Final = 30.0
 GRPC_KEEP_ALIVE_TIMEOUT_S: Final = 20.0
 """How long the answer to such a ping may take."""
 
+ERROR_STATUS_MESSAGE_LENGTH_MAX: Final = 200
+"""Characters of an error's message in the status itself. Its details have all of it; clients take 8 KiB of trailers."""
+
 GRPC_STOP_S: Final = 0.5
 """How long a stopping server lets calls that are not the store's own (health, reflection) go on after the others."""
 

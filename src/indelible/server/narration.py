@@ -17,9 +17,7 @@ class Told(NamedTuple):
     """Whether the end of the log is reached, which it was not before."""
 
 
-async def tell(
-    first: FeedPage, pages: AsyncIterator[FeedPage], stopping: asyncio.Event
-) -> AsyncGenerator[Told | None]:
+async def tell(first: FeedPage, pages: AsyncIterator[FeedPage], stopping: asyncio.Event) -> AsyncGenerator[Told | None]:
     """What is to be said until the caller leaves or the server stops; None when there was nothing to say for
     ``HEARTBEAT_S``. The next page is read once the last is taken, so a caller that takes nothing costs no more than its
     connection."""

@@ -50,6 +50,12 @@ STATUS_OF_CODE: Final = {code: statuses.http for code, statuses in STATUSES.item
 STATUS_PRECONDITION_FAILED: Final = 412
 """For a version_conflict when the caller asked by header (If-Match, If-None-Match)."""
 
+GRPC_DETAILS_KEY: Final = "grpc-status-details-bin"
+"""Trailer of a call that failed: a google.rpc.Status, whose only detail is an indelible.v1.Error."""
+
+GRPC_CODE_KEY: Final = "indelible-code"
+"""Trailer with the error's code alone, for callers without Google's messages."""
+
 _TYPE_PREFIX: Final = "urn:indelible:error:"
 _OWN_MEMBERS: Final = ("type", "title", "status", "detail", "code")
 

@@ -20,9 +20,7 @@ from indelible.queries import START, Cursor, EventQuery
 
 def tail(
     *,
-    after: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Start after this, not at the end.")
-    ] = None,
+    after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Start after this, not at the end.")] = None,
     from_start: Annotated[bool, typer.Option("--from-start", help="Start with the first event.")] = False,
     event_type: Annotated[Names, typer.Option(metavar="TYPE", help="Only this type; of many given, any.")] = None,
     aggregate_type: Annotated[Names, typer.Option(metavar="TYPE", help="Only this type; of many given, any.")] = None,
