@@ -135,7 +135,7 @@ class _BatchStream:
             self._waiting.append(answer)
             try:
                 await self._call.write(batch)
-            except (grpc.aio.BaseError, asyncio.InvalidStateError):
+            except (grpc.aio.AioRpcError, grpc.aio.BaseError, asyncio.InvalidStateError):
                 # Why it ended, the reader knows.
                 await asyncio.wait({self._reading})
         return await answer

@@ -1,7 +1,8 @@
 """From a URL to the store that it names.
 
 ``http:``, ``https:`` and ``grpc:`` lead to a server. Every other scheme is an entry point of the group
-``indelible.stores``: a function that takes the URL and returns a store within this process. So the client needs to import no engine.
+``indelible.stores``: a function that takes the URL and returns a store within
+this process. So the client needs to import no engine.
 """
 
 from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -199,12 +199,14 @@ def _result_message(result: AppendResult) -> store_pb.AppendResult:
         aggregate_id=result.aggregate_id,
         version=result.version,
         position=result.position,
-        events=[
-            store_pb.AppendedEvent(event_id=str(event.event_id), version=event.version, position=event.position)
-            for event in result.events
-        ],
+        # msgspec makes text of ids several times faster than they do themselves.
+        events=map(_appended_message, msgspec.to_builtins(result.events)),
         replayed=result.replayed,
     )
+
+
+def _appended_message(event: dict[str, Any]) -> store_pb.AppendedEvent:
+    return store_pb.AppendedEvent(**event)
 
 
 def _outcome_message(outcome: AppendOutcome) -> store_pb.AppendOutcome:
