@@ -59,7 +59,7 @@ async def test_reflection_tells_of_the_api(channel: grpc.aio.Channel) -> None:
     await call.write(ServerReflectionRequest(list_services=""))
     names = {service.name for service in (await call.read()).list_services_response.service}
     assert names == {"indelible.v1.EventStore", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-    await call.write(ServerReflectionRequest(file_containing_symbol="indelible.v1.EventStore.Append"))
+    await call.write(ServerReflectionRequest(file_containing_symbol="indelible.v1.EventStore"))
     files = (await call.read()).file_descriptor_response.file_descriptor_proto
     assert any(b"AppendBatches" in file for file in files)
     call.cancel()
