@@ -12,7 +12,7 @@ from benchmarks.appends import some_event_json
 from benchmarks.report import Figure
 from benchmarks.server import Server
 from benchmarks.stores import Options
-from indelible import new_event_id
+from indelible.events import new_event_id
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb.events_pb2 import NewEvent
 
