@@ -25,7 +25,7 @@ def test_only_who_asks_for_grpc_loads_it():
 
 
 def test_the_grpc_client_loads_no_server():
-    assert _loaded_by("import indelible.client.grpc") & (SERVER_ONLY | {"aiohttp", "grpc_health"}) == set()
+    assert _loaded_by("import indelible.client.grpc") & (SERVER_ONLY | {"aiohttp"}) == set()
 
 
 def test_a_client_of_a_local_store_loads_no_http_library():

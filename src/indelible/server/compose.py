@@ -6,7 +6,6 @@ import functools
 import gc
 import resource
 from collections.abc import AsyncIterator, Callable
-from importlib.util import find_spec
 from typing import Final
 
 import structlog
@@ -99,9 +98,10 @@ async def _serving_grpc(settings: Settings, services: Services, *, shared: bool)
     if settings.grpc is None:
         yield None
         return
-    check_grpc_installed()
-    from indelible.server.grpc.server import serving_grpc  # noqa: PLC0415 - needs packages of an extra
-
+    try:
+        from indelible.server.grpc.server import serving_grpc  # noqa: PLC0415 - needs packages of an extra
+    except ImportError as error:
+        raise InvalidRequest(f'needs more packages: pip install "indelible[grpc]" ({error})', pointer="/grpc") from None
     grace_s = settings.shutdown_grace_s
     async with serving_grpc(services, settings.grpc, shutdown_grace_s=grace_s, shared=shared) as address:
         yield f"grpc://{address}"
@@ -111,14 +111,6 @@ def _check_workers_allowed(settings: Settings) -> None:
     if not make_engine(settings.store).capabilities.many_processes:
         raise InvalidRequest(
             f"must be 1 for the store {settings.store}, which one process at a time may write", pointer="/workers"
-        )
-
-
-def check_grpc_installed() -> None:
-    missing = [name for name in ("grpc", "grpc_health", "grpc_reflection", "google.rpc") if find_spec(name) is None]
-    if missing:
-        raise InvalidRequest(
-            f'needs more packages: pip install "indelible[grpc]" (no {", ".join(missing)})', pointer="/grpc"
         )
 
 
