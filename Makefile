@@ -17,7 +17,7 @@ run: $(VENV)/.runtime-installed
 	@exec $(BIN)/indelible serve $(ARGS)
 
 test: lint types
-	@tools/install_system_packages.sh curl nodejs npm strace wrk
+	@tools/install_system_packages.sh curl nodejs npm pgbouncer strace wrk
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 $(ARGS)
 	$(BIN)/coverage combine --quiet

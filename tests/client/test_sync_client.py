@@ -27,7 +27,7 @@ from indelible import (
 from indelible.errors import StoreLocked
 from indelible.eventstore import EventStore
 
-NOT_SHARED = {"aclose", "open", "url"}
+NOT_SHARED = {"aclose", "follow", "open", "url"}
 
 
 def _threads() -> list[threading.Thread]:

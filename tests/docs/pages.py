@@ -8,6 +8,7 @@ What a block is, is said by its language, and by an HTML comment right above it:
 - ``python`` is run as a program; a ``text`` block right after it is its output.
 - ``<!-- file: NAME -->`` writes the block to a file instead of running it.
 - ``<!-- exit: N -->`` lets the block's last command exit with that code.
+- ``<!-- serve -->`` starts the block's server, instead of one on an embedded store, until the page ends.
 - ``<!-- not run: REASON -->`` leaves the block alone.
 
 In output, ``…`` stands for anything, and ids, times and hashes are not compared.
@@ -42,6 +43,10 @@ class Block(NamedTuple):
     @property
     def exit_code(self) -> int:
         return int(self.directive.removeprefix("exit: ")) if self.directive.startswith("exit: ") else 0
+
+    @property
+    def is_server(self) -> bool:
+        return self.directive == "serve"
 
     @property
     def is_run(self) -> bool:

@@ -13,10 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from docs.pages import ROOT, Block, blocks, pages, same_output
+from postgres.server import PostgresServer
 
 SHOWN_URL = "127.0.0.1:8080"
+SHOWN_DATABASE = "127.0.0.1:5432"
+SERVER = f"indelible serve --store sqlite:data/indelible.db --http {SHOWN_URL}"
 BIN = Path(sys.executable).parent
 BLOCK_TIMEOUT_S = 120
 RUN_PAGES = [page for page in pages() if any(block.is_run for block in blocks(page))]
@@ -33,14 +37,14 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _server(directory: Path) -> Iterator[str]:
-    address = f"127.0.0.1:{_free_port()}"
-    command = [BIN / "indelible", "serve", "--store", "sqlite:data/indelible.db", "--http", address]
+def _server(command: str, address: str, directory: Path, environ: dict[str, str]) -> Iterator[None]:
     with (directory / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"], cwd=directory, stdout=log, stderr=subprocess.STDOUT, env=environ
+        )
     try:
         _wait_until_ready(process, address, directory)
-        yield address
+        yield
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 0, (directory / "server.log").read_text()
@@ -58,19 +62,34 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, directory:
 class Reader:
     """Someone who follows a page step by step, in a clone of the repository."""
 
-    def __init__(self, directory: Path, address: str) -> None:
+    def __init__(self, directory: Path, exits: contextlib.ExitStack) -> None:
         self._directory = directory
-        self._address = address
+        self._exits = exits
+        self._address = f"127.0.0.1:{_free_port()}"
+        self._database = SHOWN_DATABASE
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("INDELIBLE_")},
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "VIRTUAL_ENV": str(BIN.parent),
         }
 
+    def use_database(self, server: PostgresServer) -> None:
+        """A PostgreSQL with an empty database "events"; the reader has psql, and knows the superuser's password."""
+        server.query("DROP DATABASE IF EXISTS events")
+        server.query("CREATE DATABASE events")
+        self._database = f"127.0.0.1:{server.port}"
+        self._environ["PGPASSWORD"] = str(conninfo_to_dict(server.url)["password"])
+        self._environ["PATH"] = f"{server.programs}:{self._environ['PATH']}"
+
+    def serve(self, command: str) -> None:
+        self._exits.enter_context(_server(self._addressed(command), self._address, self._directory, self._environ))
+
     def follow(self, page: Path) -> None:
         output, output_of = "", None
         for block in blocks(page):
-            if block.file is not None:
+            if block.is_server:
+                self.serve(block.text)
+            elif block.file is not None:
                 (self._directory / block.file).write_text(self._addressed(block.text), "utf-8")
             elif block.is_run:
                 output, output_of = self._run(block), block
@@ -100,20 +119,25 @@ class Reader:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         assert result.returncode == exit_code, f"{where} exits with {result.returncode}\n{program}\n{result.stdout}"
-        return result.stdout.replace(self._address, SHOWN_URL)
+        return result.stdout.replace(self._address, SHOWN_URL).replace(self._database, SHOWN_DATABASE)
 
     def _addressed(self, text: str) -> str:
-        return text.replace(SHOWN_URL, self._address)
+        return text.replace(SHOWN_URL, self._address).replace(SHOWN_DATABASE, self._database)
 
 
 @pytest.mark.parametrize("page", RUN_PAGES, ids=_name)
-def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path):
+def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path, request: pytest.FixtureRequest):
     clone = tmp_path / "indelible"
     subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, clone], check=True)
     # The clone has what is committed; the examples are to be those of this tree.
     shutil.copytree(ROOT / "examples", clone / "examples", dirs_exist_ok=True)
-    with _server(clone) as address:
-        Reader(clone, address).follow(page)
+    with contextlib.ExitStack() as exits:
+        reader = Reader(clone, exits)
+        if SHOWN_DATABASE in page.read_text("utf-8"):
+            reader.use_database(request.getfixturevalue("postgres"))
+        if not any(block.is_server for block in blocks(page)):
+            reader.serve(SERVER)
+        reader.follow(page)
 
 
 def test_the_readme_starts_with_the_two_commands():
@@ -133,6 +157,6 @@ def test_blocks_that_are_not_run_say_why(page: Path):
     unknown = [
         block.where
         for block in blocks(page)
-        if block.directive and not re.match(r"(file|exit|not run): \S", block.directive)
+        if block.directive and not re.match(r"serve$|(file|exit|not run): \S", block.directive)
     ]
     assert unknown == []

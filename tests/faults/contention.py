@@ -34,8 +34,8 @@ class Scene(msgspec.Struct, frozen=True):
 
     name: str
     """Part of every aggregate's type: no run touches another's aggregates."""
-    until_ns: int
-    """When writers and readers stop, on the monotonic clock."""
+    until_ns: int = 0
+    """When the writers and readers of this process stop, on the monotonic clock."""
     slot_ns: int = 100_000_000
     """Racers append at the beginning of such a slot, all at once."""
     hot: int = 4

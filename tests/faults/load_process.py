@@ -8,12 +8,14 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from faults.contention import Board, Reader, Scene, Writer, follow
 from faults.history.model import Operation
@@ -31,6 +33,8 @@ class LoadJob(msgspec.Struct, frozen=True, tag="load"):
     history: str
     """Path of the file to record to."""
     scene: Scene
+    seconds: float
+    """How long writers and readers go on, from when this process is ready."""
     name: str
     writers: tuple[int, ...]
     """For each writer, the number of its server."""
@@ -64,10 +68,12 @@ async def _load(job: LoadJob, write: Callable[[Operation], None]) -> None:
             for _ in range(0, len(job.writers), WRITERS_A_CLIENT)
         ]
 
+        scene = replace(job.scene, until_ns=time.monotonic_ns() + int(job.seconds * 1e9))
+
         def at_doors(kind: str, number: int) -> tuple[Scene, Board, list[Recorder], random.Random]:
             name, clients = f"{job.name}.{kind}{number}", groups[number % len(groups)]
             doors = [Recorder(client, f"{name} at {server}", write) for server, client in enumerate(clients)]
-            return job.scene, board, doors, random.Random(f"{job.seed}/{name}")
+            return scene, board, doors, random.Random(f"{job.seed}/{name}")
 
         running = [
             Writer(*at_doors("w", number), name=f"{job.name}.{number}", home=home).run()

@@ -47,6 +47,10 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
     async def spawn(self) -> None:
         """Start without waiting for anything."""
         command = [

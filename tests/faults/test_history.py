@@ -25,7 +25,6 @@ from faults.history.model import (
 )
 from faults.history.recording import HistoryFile, Recorder, read_log, read_operations
 from faults.history.report import shown
-from faults.many_servers import Settings, run
 from faults.seeded_faults import FAULTS, Seed
 from indelible.core.open import open_local_store
 from indelible.errors import Conflict, InvalidRequest, NotFound
@@ -135,14 +134,3 @@ async def test_a_history_is_the_same_from_a_file(tmp_path: Path) -> None:
             file.write(operation)
     assert read_operations(tmp_path / "history") == history.operations
     assert check(history) == []
-
-
-async def test_a_server_under_contention(tmp_path: Path) -> None:
-    settings = Settings(f"sqlite:{tmp_path / 'store.db'}", servers=1, writers=24, seconds=3.0, seed=7)
-    figures, violations = await run(settings, tmp_path)
-    print(figures)
-    assert list(shown(violations)) == []
-    assert figures.acknowledged > 100
-    assert figures.version_conflicts > 10
-    assert figures.conditions_failed > 0
-    assert figures.unknown == 0

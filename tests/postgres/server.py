@@ -56,7 +56,7 @@ class PostgresServer:
         self._password = secrets.token_hex(8)
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self.port = _free_port()
+        self.port = free_port()
         self.data = self._folder / "data"
         self.log = self._folder / "postgres.log"
         self.settings = {**_SETTINGS, "port": self.port, **settings}
@@ -176,6 +176,10 @@ class PostgresServer:
     def log_tail(self, size_chars: int = 3000) -> str:
         return self.log.read_text("utf-8", "replace")[-size_chars:] if self.log.exists() else ""
 
+    def give(self, path: Path) -> None:
+        """Make a file, or a folder and all that is in it, the user's who runs the server."""
+        _give(path, self._user)
+
     # --- Within ------------------------------------------------------------------------------------------------------
 
     def _foreign_collation(self) -> str:
@@ -222,7 +226,7 @@ class PostgresServer:
 
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
-        _give(path, self._user)
+        self.give(path)
 
 
 @contextlib.contextmanager
@@ -268,7 +272,7 @@ def _programs(copy: Path, user: pwd.struct_passwd | None) -> Path:
     return copy / package.name / "pginstall18" / "bin"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Not one that the kernel gives to outgoing connections, as one of them might have it while the server is down."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
     ports = range(max(lowest - 10_000, 1024), max(lowest, 11_024))

@@ -129,7 +129,7 @@ def test_negotiation(api: Api, path: str, accept: str, content_type: str):
 def test_a_media_type_that_is_not_offered(path: str, unchanged: Api):
     for target in (f"{path}/events", "/v1/events"):
         offered = unchanged.get(target, accept="text/html").problem(406, "not_acceptable")["offered"]
-        assert offered == ["application/json", NDJSON]
+        assert offered[:2] == ["application/json", NDJSON]
 
 
 def test_an_aggregate_and_its_absence(api: Api, path: str):

@@ -1,9 +1,12 @@
 """Wakes whoever waits for the head to move."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import Final
+
+from indelible.errors import ShuttingDown
+from indelible.limits import RETRY_AFTER_S
 
 
 class HeadSignal:
@@ -15,32 +18,55 @@ class HeadSignal:
         self._poll_s: Final = poll_s
         self._position = 0
         self._waiters: Final[set[asyncio.Future[None]]] = set()
+        self._looking: asyncio.Task[None] | None = None
 
     def moved(self, position: int) -> None:
         """The head is at ``position`` now, or further."""
         if position > self._position:
             self._position = position
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._waiters.clear()
+            self._wake(None)
+
+    def _wake(self, error: Exception | None) -> None:
+        for waiter in self._waiters:
+            if waiter.done():
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(copy(error))
+        self._waiters.clear()
 
     async def wait(self, after: int) -> int:
         """The highest position that is known, once it is beyond ``after``. Raises what ``read_head`` raises."""
         while self._position <= after:
-            if self._read_head is not None:
-                self.moved(await self._read_head())
-                if self._position > after:
-                    break
-            await self._next_move()
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            if self._read_head is not None and self._looking is None:
+                self._looking = asyncio.create_task(self._look(self._read_head), name="head-look")
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
         return self._position
 
-    async def _next_move(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
+    async def _look(self, read_head: Callable[[], Awaitable[int]]) -> None:
+        """Look for as long as anybody waits. One looks for all: thousands must not ask more of the storage than one."""
+        this = asyncio.current_task()
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s or None):
-                    await waiter
+            # Not by the cancellation alone: what waits for a connection may lose one.
+            while self._waiters and self._looking is this:
+                self.moved(await read_head())
+                await asyncio.sleep(self._poll_s)
+        except Exception as error:  # noqa: BLE001 - it is for those who wait
+            self._wake(error)
         finally:
-            self._waiters.discard(waiter)
+            if self._looking is this:
+                self._looking = None
+
+    async def close(self) -> None:
+        """Whoever waits is told that the store is closed."""
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        self._wake(ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S))

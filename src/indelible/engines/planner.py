@@ -12,7 +12,7 @@ import msgspec
 
 from indelible.conditions import version_conflict
 from indelible.engines.engine import AppendOutcome, LogHead
-from indelible.errors import ConditionFailed, EventIdConflict
+from indelible.errors import ConditionFailed, EventIdConflict, StoreCorrupted
 from indelible.events import (
     AggregateKey,
     NewEvent,
@@ -47,6 +47,8 @@ class StoredState(msgspec.Struct, frozen=True):
     """The stored ones among the batch's event ids."""
     condition_matches: Mapping[int, int]
     """By index in the batch: position of the first stored event that matches the request's condition, if any."""
+    lost: Mapping[UUID, int] = {}
+    """Positions of those among the batch's event ids that are stored, but whose events are not there to compare."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -116,7 +118,7 @@ class _Planner:
     def _decide(self, index: int, request: AppendRequest) -> AppendOutcome:
         # An id that is known settles the request, whatever version or condition it carries: that is what lets a client
         # repeat an append whose answer it never saw.
-        known = self._replayed(request)
+        known = self._lost(request) or self._replayed(request)
         if known is not None:
             return known
         for append in request.appends:
@@ -124,6 +126,17 @@ class _Planner:
             if conflict is not None:
                 return conflict
         return self._condition_failed(index, request) or self._store(request)
+
+    def _lost(self, request: AppendRequest) -> StoreCorrupted | None:
+        """Whether an id is that of an event of which nobody can say if it is the same: neither a replay nor new."""
+        if not self._state.lost:
+            return None
+        for event in (event for append in request.appends for event in append.events):
+            position = self._state.lost.get(event.event_id)
+            if position is not None:
+                message = f"event id {event.event_id} is stored at position {position}, but its event cannot be found"
+                return StoreCorrupted(message, position=position)
+        return None
 
     def _replayed(self, request: AppendRequest) -> AppendOutcome | None:
         if not any(map(self._knows_any, request.appends)):

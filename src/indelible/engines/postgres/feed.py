@@ -9,7 +9,7 @@ import psycopg
 from indelible.engines.feed_walk import COUNT_MAX, Count, FindTypes, Found, Question, Search, Walk, Walked
 from indelible.engines.postgres.connections import Connection, is_pooled
 from indelible.engines.postgres.statements import Statements
-from indelible.queries import EventQuery
+from indelible.queries import Direction, EventQuery
 
 _Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
@@ -42,17 +42,19 @@ async def time_window(
 ) -> tuple[int, int]:
     """The part of ``low`` to ``high`` (positions, inclusive) whose timestamps are in the query's time window."""
     if query.since is not None:
-        low = await _first_position_since(connection, statements, low, high + 1, query.since)
+        low = await _first_position_since(connection, statements, (low, high + 1), query.since, "forward")
     if query.until is not None and low <= high:
-        high = await _first_position_since(connection, statements, low, high + 1, query.until) - 1
+        high = await _first_position_since(connection, statements, (low, high + 1), query.until, "backward") - 1
     return low, high
 
 
 async def _first_position_since(
-    connection: Connection, statements: Statements, low: int, high: int, timestamp: datetime
+    connection: Connection, statements: Statements, within: tuple[int, int], timestamp: datetime, direction: Direction
 ) -> int:
-    values = {"low": low, "high": high, "timestamp": timestamp}
-    row = await (await connection.execute(statements("first_position_since"), values)).fetchone()
+    values = {
+        "low": within[0], "high": within[1], "timestamp": timestamp, "none_is_before": direction == "backward",
+    }  # fmt: skip
+    row = await (await connection.execute(statements("first_position_since", direction), values)).fetchone()
     assert row is not None
     return int(row[0])
 

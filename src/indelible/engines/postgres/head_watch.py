@@ -74,6 +74,7 @@ class HeadWatch:
             await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
     async def close(self) -> None:
+        await self.signal.close()
         for task in (self._listening, self._sending):
             if task is not None:
                 task.cancel()

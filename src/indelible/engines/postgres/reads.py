@@ -105,7 +105,12 @@ class Reads(msgspec.Struct, frozen=True):
 
     async def event(self, event_id: UUID) -> bytes | None:
         rows = await self._fetch("read_event", event_id=event_id)
-        return rows[0][0] if rows else None
+        if not rows:
+            return None
+        position, line = rows[0]
+        if line is None:
+            raise _missing(f"positions {position} to {position}")
+        return bytes(line)
 
     async def aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
         rows = await self._fetch("aggregate_info", **_names(key))
@@ -178,7 +183,11 @@ def _names(key: AggregateKey) -> dict[str, str]:
     return {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
 
 
-def _info(aggregate_type: str, aggregate_id: str, version: int, first: datetime, last: datetime) -> AggregateInfo:
+def _info(
+    aggregate_type: str, aggregate_id: str, version: int, first: datetime | None, last: datetime | None
+) -> AggregateInfo:
+    if first is None or last is None:
+        raise _missing(f"versions 1 to {version} of {AggregateKey(aggregate_type, aggregate_id).stream}")
     return AggregateInfo(aggregate_type, aggregate_id, version, _utc(first), _utc(last))
 
 

@@ -5,7 +5,7 @@ programs need. So a program runs on every schema that has its own version's pre-
 version's post-deploy step: servers of two neighbouring versions share a database while one replaces the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Final, Literal, NamedTuple
 
@@ -38,11 +38,18 @@ class Done(NamedTuple):
 def migrations() -> list[Migration]:
     """Every step, in order."""
     folder = resources.files(__package__).joinpath("migrations")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name[:4].isdigit())
     return [
-        Migration(int(name[:4]), "post" if name.endswith(".post.sql") else "pre", text_of("migrations", name[:-4]))
-        for name in names
+        Migration(version, step, text_of("migrations", name.removesuffix(".sql")))
+        for version, step, name in in_order(entry.name for entry in folder.iterdir())
     ]
+
+
+def in_order(names: Iterable[str]) -> list[tuple[int, Step, str]]:
+    """Version, step and name of the files that are steps, such as ``0002_groups.pre.sql``."""
+    found: list[tuple[int, Step, str]] = [
+        (int(name[:4]), "post" if name.endswith(".post.sql") else "pre", name) for name in names if name[:4].isdigit()
+    ]
+    return sorted(found, key=lambda one: (one[0], one[1] == "post"))
 
 
 def newest(steps: Sequence[Migration]) -> int:

@@ -7,8 +7,8 @@ from typing import Final, LiteralString
 from indelible.queries import Direction
 
 _DIRECTIONS: Final[dict[Direction, dict[str, str]]] = {
-    "forward": {"order": "ASC", "last": "max"},
-    "backward": {"order": "DESC", "last": "min"},
+    "forward": {"order": "ASC", "last": "max", "from": ">="},
+    "backward": {"order": "DESC", "last": "min", "from": "<="},
 }
 
 

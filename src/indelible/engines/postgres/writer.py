@@ -139,12 +139,14 @@ class Writer:
         if synchronous_commit == "off" and not self._may_lose_commits:
             raise _would_lose_commits()
         found = {AggregateKey(row[0], row[1]): (row[2], row[3]) for row in await aggregates.fetchall()}
+        stored = await events.fetchall()
         head = LogHead(position, timestamp_to_us(timestamp), hash_)
         state = StoredState(
             head,
             {key: version for key, (_, version) in found.items()},
-            {event.event_id: event for (line,) in await events.fetchall() for event in (decode_event(line),)},
+            {event_id: decode_event(line) for event_id, _, line in stored if line is not None},
             await self._condition_matches(wanted.conditions, position),
+            {event_id: position for event_id, position, line in stored if line is None},
         )
         types = [] if event_types is None else await event_types.fetchall()
         numbers = _Numbers(

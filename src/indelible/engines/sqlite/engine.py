@@ -72,6 +72,7 @@ class SqliteEngine:
         self._lock = ProcessLock(path)
         self._writer: Writer | None = None
         self._writing = asyncio.Lock()
+        self._is_committing = False
         self._checkpointing: asyncio.Task[None] | None = None
         self._failure: StorageFailure | None = None
         self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
@@ -107,6 +108,7 @@ class SqliteEngine:
     async def close(self) -> None:
         async with self._writing:
             writer, self._writer = self._writer, None
+        await self._signal.close()
         if self._checkpointing is not None:
             await self._checkpointing
         await asyncio.to_thread(self._readers.close)
@@ -143,12 +145,14 @@ class SqliteEngine:
             writer = self._require_writer()
             try:
                 decided = await self._write(writer, begin)
+                if decided.events:
+                    writer.publish(decided.head)
+                    self._signal.moved(decided.head.position)
             except Exception as error:
                 self._give_up(writer, error)
                 raise
-            if decided.events:
-                writer.publish(decided.head)
-                self._signal.moved(decided.head.position)
+            finally:
+                self._is_committing = False
             self._start_checkpoint(writer)
             return decided
 
@@ -162,6 +166,7 @@ class SqliteEngine:
                 await asyncio.sleep(0)
             writer.insert(chunk)
         writer.finish()
+        self._is_committing = True
         await self._commit(writer)
         return decided
 
@@ -257,7 +262,11 @@ class SqliteEngine:
             raise _translated(error, self._path) from error
 
     async def head(self) -> LogHead:
-        return self._writer.head if self._writer is not None else await self._read(reads.read_visible_head)
+        # While a commit is on its way, readers may see its events before its writer knows; the head must be no further
+        # back than they are.
+        if self._writer is None or self._is_committing:
+            return await self._read(reads.read_visible_head)
+        return self._writer.head
 
     async def _head_position(self) -> int:
         return (await self.head()).position

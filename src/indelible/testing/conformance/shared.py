@@ -302,6 +302,20 @@ class SharedConformance:
             events = await _check_log(stores, start, 2 * _PAIRS)
             assert all(found == events[: len(found)] for found in seen)
 
+    async def test_opens_while_another_writes(self, open_store: OpenStore) -> None:
+        async with _two(open_store) as stores:
+            start = (await stores[1].head()).cursor
+            writing = _write_from_both(stores, (_new_key(), _new_key()))
+
+            async def open_and_close() -> None:
+                while not _has_ended(writing):
+                    async with open_store() as latecomer:
+                        assert (await latecomer.head()).position >= start.position
+                    await asyncio.sleep(0)
+
+            await asyncio.gather(*(open_and_close() for _ in range(_WRITERS)))
+            await _check_log(stores, start, 2 * _PAIRS)
+
     async def test_one_goes_on_when_the_other_has_gone(self, open_store: OpenStore) -> None:
         async with open_store() as staying:
             start, key = (await staying.head()).cursor, _new_key()

@@ -95,7 +95,8 @@ $body$;
 
 CREATE FUNCTION {schema}.refuse_going_back() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $body$
 BEGIN
-    IF new.partition <> old.partition OR new.position < old.position OR new."timestamp" < old."timestamp" THEN
+    IF new.partition <> old.partition OR new.position < old.position OR new."timestamp" < old."timestamp"
+        OR (new.position = old.position AND new IS DISTINCT FROM old) THEN
         RAISE EXCEPTION 'events are immutable: the head never goes back';
     END IF;
     RETURN new;
@@ -130,7 +131,9 @@ FOR EACH ROW EXECUTE FUNCTION {schema}.refuse_going_back();
 -- Makes tables for positions up to the one given. Runs with the rights of the schema's owner, so that the role that
 -- appends needs to own nothing. A table is made apart and then attached: that holds up neither readers nor writers.
 CREATE FUNCTION {schema}.make_event_partitions(up_to bigint, positions_each bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $body$
+LANGUAGE plpgsql STRICT SECURITY DEFINER
+-- Named last, or else the caller's temporary types would come before all others.
+SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     first_position bigint;
     end_position bigint;
@@ -143,7 +146,10 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('indelible.make_event_partitions {schema}', 0));
     LOOP
         SELECT coalesce(max(p.end_position), 1) INTO first_position FROM {schema}.event_partitions AS p;
-        EXIT WHEN first_position > up_to OR first_position > (SELECT position FROM {schema}.heads) + 1000000000;
+        -- Further ahead than two tables, or two of the largest appends, nobody needs any.
+        EXIT WHEN first_position > least(
+            up_to, (SELECT h.position FROM {schema}.heads AS h) + 2 * greatest(positions_each, 10000)
+        );
         end_position := first_position + positions_each;
         table_name := 'events_from_' || first_position;
         EXECUTE format('CREATE TABLE {schema}.%I (LIKE {schema}.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', table_name);

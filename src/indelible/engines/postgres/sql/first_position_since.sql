@@ -1,5 +1,8 @@
 -- Halves the range until it holds the first position whose timestamp is not below the one given: timestamps never
 -- decrease as positions grow, so no index on them is needed. The range's end when there is none.
+-- An event whose partition was taken off has the time of the next one that is there (forward; backward: of the one
+-- before). So a search for a window's beginning ends before such events, and one for its end behind them, unless it is
+-- certain that they are not in the window: then reading the window finds out that they are gone.
 WITH RECURSIVE search (low, high) AS (
     SELECT %(low)s::bigint, %(high)s::bigint
     UNION ALL
@@ -10,9 +13,10 @@ WITH RECURSIVE search (low, high) AS (
     CROSS JOIN LATERAL (
         SELECT
             (low + high) / 2 AS middle,
-            -- A partition that was taken off holds older events.
-            coalesce((SELECT e."timestamp" FROM {schema}.events AS e WHERE e.position = (low + high) / 2), 'epoch')
-                < %(timestamp)s AS is_before
+            coalesce((
+                SELECT e."timestamp" FROM {schema}.events AS e
+                WHERE e.position {from} (low + high) / 2 ORDER BY e.position {order} LIMIT 1
+            ) < %(timestamp)s, %(none_is_before)s) AS is_before
     ) AS probe
     WHERE low < high
 )

@@ -1,3 +1,4 @@
+-- A time is NULL when the partition of its event was taken off.
 SELECT a.aggregate_type, a.aggregate_id, last.version, first."timestamp", last."timestamp"
 FROM (
     SELECT * FROM {schema}.aggregates
@@ -10,6 +11,6 @@ CROSS JOIN LATERAL (
     SELECT k.position FROM {schema}.event_keys AS k
     WHERE k.aggregate = a.aggregate ORDER BY k.version DESC LIMIT 1
 ) AS last_key
-INNER JOIN {schema}.events AS first ON first.position = a.aggregate
-INNER JOIN {schema}.events AS last ON last.position = last_key.position
+LEFT JOIN {schema}.events AS first ON first.position = a.aggregate
+LEFT JOIN {schema}.events AS last ON last.position = last_key.position
 ORDER BY a.aggregate_type, a.aggregate_id

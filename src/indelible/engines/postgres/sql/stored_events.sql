@@ -1,5 +1,5 @@
--- The stored ones among some event ids. Almost always none.
-SELECT convert_to({line}, 'UTF8')
+-- The stored ones among some event ids, almost always none: position, and event unless its partition was taken off.
+SELECT k.event_id, k.position, CASE WHEN e.position IS NOT NULL THEN convert_to({line}, 'UTF8') END
 FROM {schema}.event_keys AS k
-INNER JOIN {schema}.events AS e ON e.position = k.position
+LEFT JOIN {schema}.events AS e ON e.position = k.position
 WHERE k.event_id = ANY(%(event_ids)b::uuid[])
