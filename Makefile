@@ -1,6 +1,6 @@
 # make run    install what is needed and start a server on an embedded store in ./data
 # make test   install what is needed and pass every check and test
-# Others: lint, types, format, bench, reference, lock, clean. PYTHON=python3.13 chooses the interpreter.
+# Others: lint, types, format, bench, reference, proto, lock, clean. PYTHON=python3.13 chooses the interpreter.
 
 PYTHON ?= $(shell tools/find_python.sh)
 VENV := .venv
@@ -11,13 +11,13 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: run test lint types format bench reference lock clean
+.PHONY: run test lint types format bench reference proto lock clean
 
 run: $(VENV)/.runtime-installed
 	@exec $(BIN)/indelible serve $(ARGS)
 
 test: lint types
-	@tools/install_system_packages.sh curl pgbouncer strace wrk
+	@tools/install_system_packages.sh curl nodejs npm pgbouncer strace wrk
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -42,6 +42,10 @@ bench: $(VENV)/.dev-installed
 # The pages of docs/reference that follow from the code.
 reference: $(VENV)/.dev-installed
 	$(BIN)/python tools/reference.py
+
+# The Python modules of src/indelible/wire/pb, from the .proto files. ARGS=--release also writes what releases are held to.
+proto: $(VENV)/.dev-installed
+	$(BIN)/python tools/proto.py $(ARGS)
 
 # Needs uv. Without --upgrade in UPGRADE it keeps the versions that are locked now.
 lock:

@@ -14,28 +14,31 @@ from urllib.parse import urlsplit
 class Server:
     """``indelible serve`` on the database file, or the store with the URL, ``store``. Use as a context manager."""
 
-    def __init__(self, store: Path | str) -> None:
+    def __init__(self, store: Path | str, *flags: str) -> None:
         url = store if isinstance(store, str) else f"sqlite:{store}"
         self._command = [sys.executable, "-m", "indelible.cli.main", "serve", "--store", url]
-        self._command += ["--http", "127.0.0.1:0", "--log-format", "json"]
+        self._command += ["--http", "127.0.0.1:0", "--log-format", "json", *flags]
 
     def __enter__(self) -> Self:
         started = time.perf_counter()
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.url = self._wait_for_url()
+        said = self._wait_for_urls()
+        self.url = str(said["url"])
+        self.grpc_url = str(said["grpc"])
         if self.get("/readyz") is None:
             raise RuntimeError("the server is not ready")
         self.start_s = time.perf_counter() - started
         """From the start of the process to the first answer."""
         return self
 
-    def _wait_for_url(self) -> str:
+    def _wait_for_urls(self) -> dict[str, object]:
         assert self._process.stdout is not None
         printed = []
         for line in self._process.stdout:
             printed.append(line)
             if '"url"' in line:
-                return str(json.loads(line)["url"])
+                found: dict[str, object] = json.loads(line)
+                return found
         raise RuntimeError("the server did not start:\n" + "".join(printed))
 
     def __exit__(self, *_: object) -> None:

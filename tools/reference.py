@@ -14,10 +14,14 @@ from typing import Any
 
 import typer
 
+sys.path.insert(0, str(Path(__file__).parent))  # tests load this file by its path
+
+from grpc_reference import grpc_page
+
 from indelible import errors, limits
 from indelible.cli.main import app
 from indelible.server import config
-from indelible.wire.errors import STATUS_OF_CODE, STATUS_PRECONDITION_FAILED
+from indelible.wire.errors import STATUS_PRECONDITION_FAILED, STATUSES
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -43,8 +47,11 @@ of `indelible.errors` with the same `code`, `message` and `fields`.
 
 `pointer` is the JSON pointer (RFC 6901) of the bad field: in the body, or `/NAME` for a parameter.
 
-| code | status | exception | means |
-|---|---|---|---|
+Over gRPC the status has one of gRPC's own codes, and `grpc-status-details-bin` an `indelible.v1.Error` with code,
+message and fields; see the [reference of the API over gRPC](grpc-api.md#errors).
+
+| code | HTTP | gRPC | exception | means |
+|---|---|---|---|---|
 {rows}
 
 `version_conflict` is {by_header} when the expected version came in a header (`If-Match`, `If-None-Match`).
@@ -127,7 +134,8 @@ def _kinds(kind: type[errors.IndelibleError]) -> list[type[errors.IndelibleError
 
 def _error_row(kind: type[errors.IndelibleError]) -> str:
     meaning = " ".join((kind.__doc__ or "").replace("``", "`").split())
-    return f"| `{kind.code}` | {STATUS_OF_CODE[kind.code]} | `{kind.__name__}` | {meaning} |"
+    statuses = STATUSES[kind.code]
+    return f"| `{kind.code}` | {statuses.http} | `{statuses.grpc}` | `{kind.__name__}` | {meaning} |"
 
 
 def _drawing() -> str:
@@ -190,6 +198,7 @@ def _field_docstrings(kind: type) -> dict[str, str]:
 PAGES: dict[str, Callable[[], str]] = {
     "limits.md": limits_page,
     "errors.md": errors_page,
+    "grpc-api.md": grpc_page,
     "cli.md": cli_page,
     "configuration.md": configuration_page,
 }

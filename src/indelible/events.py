@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NoReturn, TypeVar, final
+from typing import Any, Final, NoReturn, Protocol, TypeVar, final
 from uuid import UUID
 
 import msgspec
@@ -460,7 +460,24 @@ def timestamp_to_us(timestamp: datetime) -> int:
 _USUAL_TAIL: Final = b',"tags":[],"content_type":"application/json"}'
 
 
-def unhashed_line(event: NewEvent, key: AggregateKey, version: int, position: int, timestamp: str) -> bytes:
+class EventText(Protocol):
+    """What a caller says of an event: of a new one, or of one that came over the wire."""
+
+    @property
+    def event_id(self) -> object: ...
+    @property
+    def event_type(self) -> str: ...
+    @property
+    def event_data_raw(self) -> bytes: ...
+    @property
+    def metadata_raw(self) -> bytes: ...
+    @property
+    def tags(self) -> Sequence[str]: ...
+    @property
+    def content_type(self) -> str: ...
+
+
+def unhashed_line(event: EventText, key: AggregateKey, version: int, position: int, timestamp: str) -> bytes:
     """The event's canonical encoding: its JSON line without ``hash``. Every engine renders events in this form,
     so anyone who has exported lines can check the hash chain with nothing but SHA-256."""
     if is_json(event.content_type):

@@ -213,6 +213,36 @@ WORKER_METRICS_TIMEOUT_S: Final = 4.0
 """How long the worker that is asked for metrics waits for those of the others. Above what they wait for the store, and
 below the 10 s that Prometheus gives a scrape."""
 
+# --- gRPC ------------------------------------------------------------------------------------------------------------
+
+GRPC_CALLS_MAX: Final = 4_096
+"""Calls under way at once in one process, subscriptions and other streams included; more get UNAVAILABLE."""
+
+GRPC_CALLS_PER_CONNECTION_MAX: Final = 1_024
+"""Calls under way at once on one connection. The client's library makes further ones wait."""
+
+GRPC_BATCHES_UNDER_WAY_MAX: Final = 8
+"""Batches of one stream that wait for their commit. Beyond it the stream is not read, which is its backpressure."""
+
+GRPC_PING_INTERVAL_MIN_S: Final = 5.0
+"""How often a client may ping a connection, calls or not. Below the 10 s that gRPC allows clients at the least, because
+networks deliver pings late and early; a client that pings more often is cut off."""
+
+GRPC_KEEP_ALIVE_S: Final = 30.0
+"""How often the server pings a silent connection: clients that vanished are noticed, and proxies see it is alive."""
+
+GRPC_KEEP_ALIVE_TIMEOUT_S: Final = 20.0
+"""How long the answer to such a ping may take."""
+
+ERROR_STATUS_MESSAGE_LENGTH_MAX: Final = 200
+"""Characters of an error's message in the status itself. Its details have all of it; clients take 8 KiB of trailers."""
+
+GRPC_STOP_S: Final = 0.5
+"""How long a stopping server lets calls that are not the store's own (health, reflection) go on after the others."""
+
+HEALTH_WATCH_INTERVAL_S: Final = 1.0
+"""How often a watched health is looked at."""
+
 # --- Clients ---------------------------------------------------------------------------------------------------------
 
 CLIENT_BATCH_APPENDS_MAX: Final = 256
@@ -247,3 +277,6 @@ CLIENT_RETRY_ATTEMPTS_MAX: Final = 32
 
 CLIENT_RETRY_WAIT_MAX_S: Final = 5.0
 """Between two attempts, unless the server asks for more; so a server that is back is found soon."""
+
+CLIENT_MESSAGE_SIZE_BYTES_MAX: Final = 2 * REQUEST_SIZE_BYTES_MAX
+"""Of one answer over gRPC. The largest, a snapshot with a page of events, is shorter."""

@@ -36,6 +36,7 @@ def test_precedence(run: Run, tmp_path: Path) -> None:
         "store": {"value": "sqlite:flag.db", "source": "--store"},
         "url": {"value": None, "source": "default"},
         "http": {"value": "[::1]:81", "source": "INDELIBLE_HTTP"},
+        "grpc": {"value": None, "source": "default"},
         "workers": {"value": 1, "source": "default"},
         "log_format": {"value": "console", "source": "default"},
         "log_level": {"value": "error", "source": "indelible.toml"},

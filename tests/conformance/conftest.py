@@ -58,7 +58,7 @@ def shared_url(request: pytest.FixtureRequest) -> Callable[[Storage, str], str]:
         server = ExitStack()
         # Of the session, not of this fixture: what the storage needs was set up later than that, so it ends first.
         request.session.addfinalizer(server.close)
-        return server.enter_context(serving_in_a_thread(open_local_store(url)))
+        return server.enter_context(serving_in_a_thread(open_local_store(url), transport))
 
     return shared_url
 

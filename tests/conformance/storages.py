@@ -51,13 +51,17 @@ SHARED: Final = tuple(storage for storage in STORAGES if storage.capabilities.ma
 
 
 @asynccontextmanager
-async def _served(url: str) -> AsyncIterator[EventStore]:
-    with serving_in_a_thread(open_local_store(url)) as address:
+async def _served(url: str, transport: str) -> AsyncIterator[EventStore]:
+    with serving_in_a_thread(open_local_store(url), transport) as address:
         async with AsyncClient(address) as client:
             yield client
 
 
 OpenByUrl = Callable[[str], AbstractAsyncContextManager[EventStore]]
 
-TRANSPORTS: Final[Mapping[str, OpenByUrl]] = {"direct": open_local_store, "http": _served}
+TRANSPORTS: Final[Mapping[str, OpenByUrl]] = {
+    "direct": open_local_store,
+    "http": lambda url: _served(url, "http"),
+    "grpc": lambda url: _served(url, "grpc"),
+}
 """Each opens a store on the storage that a URL names, and closes it."""

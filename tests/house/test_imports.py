@@ -18,6 +18,16 @@ def test_the_client_loads_no_server():
     assert loaded & SERVER_ONLY == set()
 
 
+def test_only_who_asks_for_grpc_loads_it():
+    loaded = _loaded_by("import indelible.client.http, indelible.server.compose, indelible.cli.main")
+    assert {name for name in loaded if name.partition(".")[0] in ("grpc", "google")} == set()
+    assert "grpc" in _loaded_by("import indelible.client.grpc")
+
+
+def test_the_grpc_client_loads_no_server():
+    assert _loaded_by("import indelible.client.grpc") & (SERVER_ONLY | {"aiohttp"}) == set()
+
+
 def test_a_client_of_a_local_store_loads_no_http_library():
     loaded = _loaded_by("import indelible, indelible.client.sync_client")
     assert "indelible.client.async_client" in loaded

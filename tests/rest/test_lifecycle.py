@@ -38,7 +38,7 @@ class Slow(MemoryEngine):
 
 opening._ENGINES["slow"] = lambda rest, read_only: Slow()
 settings = Settings(store="slow:", http=Address("127.0.0.1", 0), log_format="json", shutdown_grace_s=3)
-sys.exit(run(settings, on_ready=lambda url: print(url, flush=True)))
+sys.exit(run(settings, on_ready=lambda served: print(served.url, flush=True)))
 """
 
 

@@ -38,10 +38,10 @@ def _forwarded(
 class AsyncClient:
     """A client of one store; implements :class:`indelible.eventstore.EventStore`.
 
-    ``url`` is ``http://HOST:PORT`` or ``https://…`` of a server, ``memory:`` for an empty store in this process, or
-    ``sqlite:PATH`` for a database file that this process opens itself. Use as ``async with AsyncClient(url) as
-    client``, or call :meth:`aclose` at the end; it connects at the first call. It belongs to one event loop, and any
-    number of tasks may use it at once: their appends travel together.
+    ``url`` is ``http://HOST:PORT``, ``https://…`` or ``grpc://HOST:PORT`` of a server, ``memory:`` for an empty store
+    in this process, or ``sqlite:PATH`` for a database file that this process opens itself. Use as ``async with
+    AsyncClient(url) as client``, or call :meth:`aclose` at the end; it connects at the first call. It belongs to one
+    event loop, and any number of tasks may use it at once: their appends travel together.
 
     For servers: ``timeout_s`` bounds one request. Requests that may succeed later (no connection, time-out, an
     overloaded or restarting server) are repeated with growing waits for ``retry_total_s`` seconds in all, 0 for never.

@@ -1,19 +1,16 @@
 """HttpEventStore: the EventStore of a server, over its REST API."""
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 from indelible.client.append_batches import AppendBatches, AppendOutcome
+from indelible.client.calls import Calls
 from indelible.client.event_source import read_pages
-from indelible.client.retry import Retry
 from indelible.client.transport import Parameters, Transport
 from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, ShuttingDown, Unavailable
 from indelible.events import (
     AggregateKey,
     NewEvent,
@@ -39,7 +36,6 @@ from indelible.eventstore import (
     Replay,
 )
 from indelible.limits import (
-    CLIENT_APPENDS_WAITING_MAX,
     CLIENT_RETRY_TOTAL_MAX_S,
     CLIENT_SILENCE_MAX_S,
     CLIENT_TIMEOUT_S,
@@ -70,12 +66,8 @@ class HttpEventStore:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._transport: Final = Transport(url, timeout_s=timeout_s, headers=headers or {})
-        self._retry: Final = Retry(retry_total_s)
+        self._calls: Final = Calls(retry_total_s)
         self._batches: Final = AppendBatches(self._send_batch)
-        self._room: Final = asyncio.Semaphore(CLIENT_APPENDS_WAITING_MAX)
-        self._calls = 0
-        self._idle: Final = asyncio.Event()
-        self._closed = False
 
     async def open(self) -> Self:
         self._transport.open()
@@ -83,10 +75,7 @@ class HttpEventStore:
 
     async def aclose(self) -> None:
         """Finish what is in flight, but retry no more."""
-        self._closed = True
-        self._retry.stop()
-        if self._calls:
-            await self._idle.wait()
+        await self._calls.stop()
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
@@ -95,30 +84,8 @@ class HttpEventStore:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _retried(self, attempt: Callable[[], Awaitable[R]]) -> R:
-        if self._closed:
-            raise ShuttingDown("the client is closed")
-        self._calls += 1
-        try:
-            return await self._retry.call(attempt)
-        finally:
-            self._calls -= 1
-            if self._closed and not self._calls:
-                self._idle.set()
-
-    async def _write(self, attempt: Callable[[], Awaitable[R]]) -> R:
-        try:
-            return await self._retried(attempt)
-        except InternalError as error:
-            # Of the server, or an answer that cannot be read: either may have come after the commit.
-            raise OutcomeUnknown(error.message, **error.fields) from error
-
     async def _read(self, decode: Callable[[bytes], R], path: str, parameters: Parameters = ()) -> R:
-        try:
-            return decode(await self._retried(partial(self._transport.get, path, parameters)))
-        except OutcomeUnknown as error:
-            # Of a read nothing is unknown but its answer.
-            raise Unavailable(error.message, **error.fields) from error.__cause__
+        return decode(await self._calls.read(partial(self._transport.get, path, parameters)))
 
     # --- Appending ---------------------------------------------------------------------------------------------------
 
@@ -133,8 +100,7 @@ class HttpEventStore:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
         AppendRequest((append,)).check(atomic=False)
         body = requests.encode_batch_append(append)
-        async with self._room:
-            return await self._write(lambda: self._batches.append(body, len(append.events)))
+        return await self._calls.append(lambda: self._batches.append(body, len(append.events)))
 
     async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
         return responses.decode_batch_results(await self._transport.post("/v1/batch", requests.join_batch(appends)))
@@ -145,8 +111,7 @@ class HttpEventStore:
         request = AppendRequest(tuple(appends), condition)
         request.check(atomic=True)
         body = requests.encode_atomic_append(request.appends, request.condition)
-        async with self._room:
-            return await self._write(lambda: self._send_atomic(body))
+        return await self._calls.append(lambda: self._send_atomic(body))
 
     async def _send_atomic(self, body: bytes) -> AtomicAppendResult:
         return responses.decode_atomic_append_result(await self._transport.post("/v1/append", body))
@@ -181,26 +146,12 @@ class HttpEventStore:
         return await self._read(responses.decode_feed_page, "/v1/events", [*parameters, ("after", cursor)])
 
     async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
-        """Connects anew by itself, after the last page's cursor, as long as a connection comes about within the time
-        that retries may take."""
+        """Connects anew by itself, see :meth:`Calls.follow`."""
         parameters = query_parameters(query.checked())
         cursor = START if after is None else Cursor.parse(after)
-        failures, failing_since = 0, 0.0
-        while not self._closed:
-            try:
-                async with aclosing(self._connect_feed(parameters, cursor)) as pages:
-                    async for page in pages:
-                        cursor, failures = page.cursor, 0
-                        yield page
-                error: IndelibleError = Unavailable("the server ended the subscription")
-            except (Unavailable, OutcomeUnknown) as broken:
-                error = broken
-            now = time.monotonic()
-            failures, failing_since = failures + 1, now if failures == 0 else failing_since
-            if now - failing_since >= self._retry.total_s:
-                raise error
-            await self._retry.wait_before_attempt(failures, error)
-        raise ShuttingDown("the client is closed")
+        async with aclosing(self._calls.follow(partial(self._connect_feed, parameters), cursor)) as pages:
+            async for page in pages:
+                yield page
 
     def _connect_feed(self, parameters: list[tuple[str, str]], after: Cursor) -> AsyncGenerator[FeedPage]:
         chunks = self._transport.stream(
@@ -252,7 +203,9 @@ class HttpEventStore:
         path = _aggregate_path(aggregate_type, aggregate_id)
         check_version(version, "/version")
         body = requests.encode_snapshot(version, *encode_snapshot_state(state, metadata))
-        return responses.decode_snapshot(await self._retried(lambda: self._transport.put(f"{path}/snapshot", body)))
+        return responses.decode_snapshot(
+            await self._calls.retried(lambda: self._transport.put(f"{path}/snapshot", body))
+        )
 
     async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
         path = _aggregate_path(aggregate_type, aggregate_id)

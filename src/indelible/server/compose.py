@@ -5,8 +5,7 @@ import contextlib
 import functools
 import gc
 import resource
-import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import structlog
@@ -16,11 +15,12 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.errors import InvalidRequest, StorageFailure
 from indelible.limits import CONNECTIONS_MAX
-from indelible.server.config import Address, Settings, shown_url
+from indelible.server.config import Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import Metrics
+from indelible.server.served import Served
 from indelible.server.services import Services
 from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
 from indelible.server.supervisor import supervise
@@ -36,8 +36,8 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 20_000
 _log: Final = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, *, on_ready: Callable[[str], None] | None = None, worker: Worker | None = None) -> int:
-    """Serve until a signal or a storage failure; returns the exit code. ``on_ready`` gets the server's URL.
+def run(settings: Settings, *, on_ready: Callable[[Served], None] | None = None, worker: Worker | None = None) -> int:
+    """Serve until a signal or a storage failure; returns the exit code. ``on_ready`` hears where.
 
     With several ``settings.workers`` this process only looks after them; each of them comes here as that ``worker``.
     Raises ``InvalidRequest`` for an address or a store that cannot be had, ``StoreLocked``, ``StorageFailure``.
@@ -53,7 +53,7 @@ def run(settings: Settings, *, on_ready: Callable[[str], None] | None = None, wo
 
 
 async def serve(
-    settings: Settings, *, on_ready: Callable[[str], None] | None = None, worker: Worker | None = None
+    settings: Settings, *, on_ready: Callable[[Served], None] | None = None, worker: Worker | None = None
 ) -> int:
     """As :func:`run` of one process, within an event loop that is there already. Call from the main thread: it takes
     signals."""
@@ -66,7 +66,7 @@ async def serve(
         async with store, contextlib.nullcontext() if worker is None else worker.sharing_metrics(services):
             for warning in store.warnings:
                 _log.warning(warning)
-            await _serve_store(settings, services, stop, settings.http if worker is None else worker.listener, on_ready)
+            await _serve_store(settings, services, stop, worker, on_ready)
     _log.info("stopped", exit_code=stop.exit_code)
     return stop.exit_code
 
@@ -75,17 +75,36 @@ async def _serve_store(
     settings: Settings,
     services: Services,
     stop: Stop,
-    at: Address | socket.socket,
-    on_ready: Callable[[str], None] | None,
+    worker: Worker | None,
+    on_ready: Callable[[Served], None] | None,
 ) -> None:
     app = HttpApp(services, ROUTES)
-    async with serving(app, at, shutdown_grace_s=settings.shutdown_grace_s) as url:
-        _log.info("serving", url=url, store=shown_url(settings.store))
+    at = settings.http if worker is None else worker.listener
+    async with (
+        serving(app, at, shutdown_grace_s=settings.shutdown_grace_s) as url,
+        _serving_grpc(settings, services, shared=worker is not None) as grpc_url,
+    ):
+        _log.info("serving", url=url, grpc=grpc_url, store=shown_url(settings.store))
         if on_ready is not None:
-            on_ready(url)
+            on_ready(Served(url, grpc_url))
         services.not_ready_because = await stop.wait()
         services.stopping.set()
         _log.info("stopping", reason=services.not_ready_because)
+
+
+@contextlib.asynccontextmanager
+async def _serving_grpc(settings: Settings, services: Services, *, shared: bool) -> AsyncIterator[str | None]:
+    """Gives the URL; None when gRPC is not asked for."""
+    if settings.grpc is None:
+        yield None
+        return
+    try:
+        from indelible.server.grpc.server import serving_grpc  # noqa: PLC0415 - needs packages of an extra
+    except ImportError as error:
+        raise InvalidRequest(f'needs more packages: pip install "indelible[grpc]" ({error})', pointer="/grpc") from None
+    grace_s = settings.shutdown_grace_s
+    async with serving_grpc(services, settings.grpc, shutdown_grace_s=grace_s, shared=shared) as address:
+        yield f"grpc://{address}"
 
 
 def _check_workers_allowed(settings: Settings) -> None:

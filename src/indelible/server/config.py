@@ -44,8 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A server that commands talk to instead of opening ``store``. ``serve`` does not use it."""
     http: Address = Address("127.0.0.1", 8080)
     """HOST:PORT where the server listens; port 0 lets the system choose one."""
+    grpc: Address | None = None
+    """HOST:PORT where the API over gRPC listens; not offered unless given. Needs the packages of `indelible[grpc]`."""
     workers: int = 1
-    """Processes that serve on the same port. More than one needs a store that several processes may write."""
+    """Processes that serve on the same ports. More than one needs a store that several processes may write."""
     log_format: LogFormat = "console"
     """ "console" for people, "json" for machines: one object a line."""
     log_level: LogLevel = "info"
@@ -183,7 +185,7 @@ def _url(value: object) -> str:
         # urlsplit and .port raise ValueErrors of their own.
         with contextlib.suppress(ValueError):
             parts = urlsplit(value)
-            reachable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            reachable = parts.scheme in ("http", "https", "grpc") and parts.hostname and parts.port != 0
             if reachable and not (parts.query or parts.fragment):
                 return value.rstrip("/")
     raise ValueError("the URL of a server such as http://127.0.0.1:8080")
@@ -233,6 +235,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "store": _store,
     "url": _url,
     "http": _address,
+    "grpc": _address,
     "workers": _workers,
     "log_format": _one_of("console", "json"),
     "log_level": _one_of("debug", "info", "warning", "error"),

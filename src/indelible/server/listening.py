@@ -8,14 +8,26 @@ from indelible.limits import CONNECTIONS_WAITING_MAX
 from indelible.server.config import Address
 
 
-def listen(address: Address, *, shared: bool = False) -> socket.socket:
+def listen(address: Address, *, shared: bool = False, pointer: str = "/http") -> socket.socket:
     """A socket that listens. Others may share its port if all of them are ``shared``. Raises ``InvalidRequest`` when
     the address cannot be had."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         return socket.create_server(tuple(address), family=family, backlog=CONNECTIONS_WAITING_MAX, reuse_port=shared)
     except OSError as error:
-        raise InvalidRequest(f"cannot listen on {address}: {error.strerror or error}", pointer="/http") from None
+        raise InvalidRequest(f"cannot listen on {address}: {error.strerror or error}", pointer=pointer) from None
+
+
+def hold_port(address: Address) -> socket.socket:
+    """A socket that takes a port and does not listen, so that processes of this server, and nobody else, may listen on
+    it. Raises ``InvalidRequest`` when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with listen(address, pointer="/grpc") as alone:
+        at = alone.getsockname()
+    holder = socket.socket(family)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder.bind(at)
+    return holder
 
 
 def listen_together(address: Address, count: int, sockets: contextlib.ExitStack) -> list[socket.socket]:

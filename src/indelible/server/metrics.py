@@ -60,6 +60,7 @@ class Metrics(Collector):
 
     def __init__(self, worker: int | None = None) -> None:
         self._requests: dict[tuple[str, str, int], Histogram] = {}
+        self._grpc_calls: dict[tuple[str, str], Histogram] = {}
         self._append = Histogram(SECONDS)
         self._commit = Histogram(SECONDS)
         self._batch_events = Histogram(COUNTS)
@@ -74,6 +75,12 @@ class Metrics(Collector):
         histogram = self._requests.get((method, route, status))
         if histogram is None:
             histogram = self._requests[method, route, status] = Histogram(SECONDS)
+        histogram.observe(duration_s)
+
+    def on_grpc_call(self, method: str, status: str, duration_s: float) -> None:
+        histogram = self._grpc_calls.get((method, status))
+        if histogram is None:
+            histogram = self._grpc_calls[method, status] = Histogram(SECONDS)
         histogram.observe(duration_s)
 
     def on_append(self, duration_s: float) -> None:
@@ -92,6 +99,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield self._request_histograms()
+        yield self._grpc_call_histograms()
         yield _family("indelible_append_seconds", "Time of an append in the store, in seconds.", self._append)
         yield _family("indelible_commit_seconds", "Time of one commit of a batch, in seconds.", self._commit)
         yield _family("indelible_batch_events", "Events in one commit.", self._batch_events)
@@ -107,6 +115,16 @@ class Metrics(Collector):
         )
         for (method, route, status), histogram in self._requests.items():
             family.add_metric((method, route, str(status)), histogram.buckets(), histogram.sum)
+        return family
+
+    def _grpc_call_histograms(self) -> Metric:
+        family = HistogramMetricFamily(
+            "indelible_grpc_call_seconds",
+            "Time from a call's beginning to its end, in seconds.",
+            labels=("method", "status"),
+        )
+        for labels, histogram in self._grpc_calls.items():
+            family.add_metric(labels, histogram.buckets(), histogram.sum)
         return family
 
 

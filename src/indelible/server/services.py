@@ -8,7 +8,8 @@ from typing import Final
 from indelible.core.store import LocalEventStore
 from indelible.errors import IndelibleError, ShuttingDown, Unavailable
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult, AtomicAppendResult
-from indelible.limits import RETRY_AFTER_S
+from indelible.limits import BODIES_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.server.body_memory import BodyMemory
 from indelible.server.metrics import Gauges, Metrics
 from indelible.server.store_question import StoreQuestion
 
@@ -16,11 +17,12 @@ from indelible.server.store_question import StoreQuestion
 class Services:
     """One open store, its metrics, and whether it is fit for work. Appends go through here, to be measured."""
 
-    __slots__ = ("_head", "_size", "metrics", "metrics_text", "not_ready_because", "stopping", "store")
+    __slots__ = ("_head", "_size", "bodies", "metrics", "metrics_text", "not_ready_because", "stopping", "store")
 
     def __init__(self, store: LocalEventStore, metrics: Metrics) -> None:
         self.store: Final = store
         self.metrics: Final = metrics
+        self.bodies: Final = BodyMemory(BODIES_SIZE_BYTES_MAX)
         self.metrics_text: Callable[[], Awaitable[bytes]] = self.own_metrics_text
         """Of the whole server, in Prometheus' text format; a server of several workers puts in that of all."""
         self.not_ready_because: str | None = None

@@ -20,7 +20,8 @@ import structlog
 from indelible.errors import IndelibleError, InvalidRequest, StorageFailure
 from indelible.limits import WORKER_KILL_AFTER_S, WORKER_RESTART_WAIT_MAX_S, WORKER_RESTART_WAIT_MIN_S
 from indelible.server.config import Address, Settings, shown_url
-from indelible.server.listening import listen_together
+from indelible.server.listening import hold_port, listen_together
+from indelible.server.served import Served
 from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
 from indelible.server.worker import WorkerOrder, WorkerReport
 
@@ -30,8 +31,8 @@ _PROGRAM: Final = (sys.executable, "-P", "-m", "indelible.server.worker_process"
 _log: Final = structlog.get_logger(__name__)
 
 
-async def supervise(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> int:
-    """Keep ``settings.workers`` workers serving until a signal; returns the exit code. ``on_ready`` gets the URL when
+async def supervise(settings: Settings, *, on_ready: Callable[[Served], None] | None = None) -> int:
+    """Keep ``settings.workers`` workers serving until a signal; returns the exit code. ``on_ready`` hears where when
     all of them serve. Call from the main thread: it takes signals.
 
     Raises what kept the workers from serving, and ``StorageFailure`` when the storage of one has failed for good.
@@ -40,6 +41,9 @@ async def supervise(settings: Settings, *, on_ready: Callable[[str], None] | Non
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         http = listen_together(settings.http, settings.workers, sockets)
         metrics = [sockets.enter_context(_listen_on_this_machine()) for _ in http]
+        if settings.grpc is not None:
+            grpc = sockets.enter_context(hold_port(settings.grpc))
+            settings = msgspec.structs.replace(settings, grpc=Address(*grpc.getsockname()[:2]))
         supervisor = _Supervisor(settings, http, metrics, on_ready)
         try:
             await supervisor.keep_serving(stop)
@@ -87,7 +91,7 @@ class _Supervisor:
         settings: Settings,
         http: list[socket.socket],
         metrics: list[socket.socket],
-        on_ready: Callable[[str], None] | None,
+        on_ready: Callable[[Served], None] | None,
     ) -> None:
         self.exit_code = 0
         self._settings: Final = settings
@@ -185,9 +189,10 @@ class _Supervisor:
     def _welcome(self) -> None:
         host, port = self._http[0].getsockname()[:2]
         url = f"http://{Address(host, port)}"
-        _log.info("serving", url=url, store=shown_url(self._settings.store), workers=len(self._http))
+        grpc_url = None if self._settings.grpc is None else f"grpc://{self._settings.grpc}"
+        _log.info("serving", url=url, grpc=grpc_url, store=shown_url(self._settings.store), workers=len(self._http))
         if self._on_ready is not None:
-            self._on_ready(url)
+            self._on_ready(Served(url, grpc_url))
 
     async def _stop(self, process: asyncio.subprocess.Process, number: int) -> int:
         """Graciously; a worker that does not end in time is killed."""

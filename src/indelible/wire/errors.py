@@ -1,10 +1,10 @@
-"""The one table from error codes to statuses, and errors as problem documents (RFC 9457), both ways.
+"""The one table from error codes to statuses of HTTP and gRPC, and errors as problem documents (RFC 9457), both ways.
 
 A problem document has ``type``, ``title``, ``status``, ``detail`` (the error's message), ``code``, and the error's
 fields as further members, ``pointer`` among them.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -12,33 +12,49 @@ from indelible.errors import IndelibleError, OutcomeUnknown, error_from_code
 
 PROBLEM_CONTENT_TYPE: Final = "application/problem+json"
 
-STATUS_OF_CODE: Final[dict[str, int]] = {
-    "invalid_request": 400,
-    "aggregate_not_found": 404,
-    "event_not_found": 404,
-    "snapshot_not_found": 404,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "not_acceptable": 406,
-    "version_conflict": 409,
-    "event_id_conflict": 409,
-    "condition_failed": 409,
-    "payload_too_large": 413,
-    "unsupported_media_type": 415,
-    "storage_failure": 500,
-    "store_corrupted": 500,
-    "internal_error": 500,
-    "unavailable": 503,
-    "overloaded": 503,
-    "shutting_down": 503,
-    "outcome_unknown": 503,
-    "store_locked": 503,
-    "storage_full": 507,
+
+class Statuses(NamedTuple):
+    """What an error is over HTTP, and over gRPC (the name of a canonical code)."""
+
+    http: int
+    grpc: str
+
+
+STATUSES: Final[dict[str, Statuses]] = {
+    "invalid_request": Statuses(400, "INVALID_ARGUMENT"),
+    "aggregate_not_found": Statuses(404, "NOT_FOUND"),
+    "event_not_found": Statuses(404, "NOT_FOUND"),
+    "snapshot_not_found": Statuses(404, "NOT_FOUND"),
+    "not_found": Statuses(404, "UNIMPLEMENTED"),
+    "method_not_allowed": Statuses(405, "UNIMPLEMENTED"),
+    "not_acceptable": Statuses(406, "INVALID_ARGUMENT"),
+    "version_conflict": Statuses(409, "ABORTED"),
+    "event_id_conflict": Statuses(409, "ALREADY_EXISTS"),
+    "condition_failed": Statuses(409, "ABORTED"),
+    "payload_too_large": Statuses(413, "RESOURCE_EXHAUSTED"),
+    "unsupported_media_type": Statuses(415, "INVALID_ARGUMENT"),
+    "storage_failure": Statuses(500, "INTERNAL"),
+    "store_corrupted": Statuses(500, "DATA_LOSS"),
+    "internal_error": Statuses(500, "INTERNAL"),
+    "unavailable": Statuses(503, "UNAVAILABLE"),
+    "overloaded": Statuses(503, "UNAVAILABLE"),
+    "shutting_down": Statuses(503, "UNAVAILABLE"),
+    "outcome_unknown": Statuses(503, "UNKNOWN"),
+    "store_locked": Statuses(503, "UNAVAILABLE"),
+    "storage_full": Statuses(507, "RESOURCE_EXHAUSTED"),
 }
-"""Every code that can reach a caller over HTTP, and its status."""
+"""Every code that can reach a caller, and its statuses. ABORTED is gRPC's word for "read again, and then try again"."""
+
+STATUS_OF_CODE: Final = {code: statuses.http for code, statuses in STATUSES.items()}
 
 STATUS_PRECONDITION_FAILED: Final = 412
 """For a version_conflict when the caller asked by header (If-Match, If-None-Match)."""
+
+GRPC_DETAILS_KEY: Final = "grpc-status-details-bin"
+"""Trailer of a call that failed: a google.rpc.Status, whose only detail is an indelible.v1.Error."""
+
+GRPC_CODE_KEY: Final = "indelible-code"
+"""Trailer with the error's code alone, for callers without Google's messages."""
 
 _TYPE_PREFIX: Final = "urn:indelible:error:"
 _OWN_MEMBERS: Final = ("type", "title", "status", "detail", "code")
@@ -46,6 +62,11 @@ _OWN_MEMBERS: Final = ("type", "title", "status", "detail", "code")
 
 def status_of(error: IndelibleError) -> int:
     return STATUS_OF_CODE.get(error.code, 500)
+
+
+def grpc_status_of(error: IndelibleError) -> str:
+    statuses = STATUSES.get(error.code)
+    return "UNKNOWN" if statuses is None else statuses.grpc
 
 
 def problem(error: IndelibleError, status: int | None = None) -> dict[str, Any]:

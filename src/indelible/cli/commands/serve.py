@@ -1,7 +1,7 @@
 """indelible serve"""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,14 +9,20 @@ from indelible.cli.options import ConfigFile
 from indelible.cli.output import print_fields, print_line
 from indelible.server.config import load_settings
 
+if TYPE_CHECKING:
+    from indelible.server.served import Served
+
 Store = Annotated[
     str | None, typer.Option(metavar="URL", help="Where events are kept. [INDELIBLE_STORE, sqlite:data/indelible.db]")
 ]
 Http = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Where the REST API listens. [INDELIBLE_HTTP, 127.0.0.1:8080]")
 ]
+Grpc = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Where the API over gRPC listens. [INDELIBLE_GRPC, off]")
+]
 Workers = Annotated[
-    str | None, typer.Option(metavar="N", help="Processes that serve on the same port. [INDELIBLE_WORKERS, 1]")
+    str | None, typer.Option(metavar="N", help="Processes that serve on the same ports. [INDELIBLE_WORKERS, 1]")
 ]
 LogFormat = Annotated[str | None, typer.Option(metavar="FORMAT", help="console or json. [INDELIBLE_LOG_FORMAT]")]
 LogLevel = Annotated[
@@ -32,6 +38,7 @@ def serve(
     *,
     store: Store = None,
     http: Http = None,
+    grpc: Grpc = None,
     workers: Workers = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
@@ -43,7 +50,7 @@ def serve(
     It stops at SIGTERM or Ctrl-C once what is in flight is answered. Exit code 74 says that the storage has failed:
     the server has stopped to lose nothing that it acknowledged.
 
-    With --workers N, N processes serve on the same port. That needs a store that several processes may write, such as
+    With --workers N, N processes serve on the same ports. That needs a store that several processes may write, such as
     PostgreSQL. A worker that dies is replaced.
 
     \b
@@ -52,6 +59,7 @@ def serve(
     flags = {
         "store": store,
         "http": http,
+        "grpc": grpc,
         "workers": workers,
         "log_format": log_format,
         "log_level": log_level,
@@ -65,12 +73,17 @@ def serve(
     raise typer.Exit(code)
 
 
-def _welcome(url: str) -> None:
+def _welcome(served: "Served") -> None:
     """What to try first. A server that listens everywhere is reached at the loopback address too."""
-    url = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    print_fields([("API", f"{url}/v1"), ("docs", f"{url}/docs"), ("metrics", f"{url}/metrics")])
+    url = _reachable(served.url)
+    grpc = [] if served.grpc_url is None else [("gRPC", _reachable(served.grpc_url))]
+    print_fields([("API", f"{url}/v1"), *grpc, ("docs", f"{url}/docs"), ("metrics", f"{url}/metrics")])
     print_line("Try it:")
     print_line(f"""  curl -s {url}/v1/aggregates/order/o-1/events -H 'content-type: application/json' \\
     -d '{{"events": [{{"event_type": "OrderPlaced", "event_data": {{"total": 42.50}}}}]}}'""")
     print_line(f"  curl -s {url}/v1/aggregates/order/o-1/events")
     sys.stdout.flush()
+
+
+def _reachable(url: str) -> str:
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

@@ -9,9 +9,8 @@ from typing import Final
 import structlog
 
 from indelible.errors import IndelibleError, InternalError
-from indelible.limits import BODIES_SIZE_BYTES_MAX, DISCARDED_BODY_SIZE_BYTES_MAX, DISCARDED_BODY_TIMEOUT_S
+from indelible.limits import DISCARDED_BODY_SIZE_BYTES_MAX, DISCARDED_BODY_TIMEOUT_S
 from indelible.server.http.messages import (
-    BodyMemory,
     ClientDisconnected,
     Receive,
     Request,
@@ -36,11 +35,10 @@ class HttpApp:
     def __init__(self, services: Services, routes: Iterable[Route]) -> None:
         self._services: Final = services
         self._router: Final = Router(routes)
-        self._bodies: Final = BodyMemory(BODIES_SIZE_BYTES_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        request = Request(scope, receive, self._bodies)
+        request = Request(scope, receive, self._services.bodies)
         path = _NO_ROUTE
         try:
             route, request.parameters = self._router.match(request.method, request.raw_path)
@@ -53,7 +51,7 @@ class HttpApp:
         except Exception as error:  # noqa: BLE001 - whatever broke, the caller must get an answer
             response = problem_response(_internal_error(request, error))
         finally:
-            self._bodies.give_back(request.body_size_bytes)
+            self._services.bodies.give_back(request.body_size_bytes)
         status = await _send(request, response, send)
         self._services.metrics.on_request(request.method, path, status, time.perf_counter() - started)
 

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from indelible.errors import IndelibleError, Overloaded, PayloadTooLarge, Unavailable, UnsupportedMediaType
+from indelible.errors import IndelibleError, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey
 from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.server.body_memory import BodyMemory
 from indelible.server.http.percent import decode_percent
 from indelible.server.http.query_string import QueryString
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
@@ -23,24 +24,6 @@ NDJSON_CONTENT_TYPE: Final = "application/x-ndjson"
 
 class ClientDisconnected(Exception):
     """The caller went away before its request was whole. Nobody is left to answer."""
-
-
-class BodyMemory:
-    """How much the bodies of all requests under way may still take."""
-
-    __slots__ = ("_free_bytes",)
-
-    def __init__(self, size_bytes: int) -> None:
-        self._free_bytes = size_bytes
-
-    def take(self, size_bytes: int) -> None:
-        if size_bytes > self._free_bytes:
-            message = "the server holds as many bytes of other requests as it may; nothing was stored"
-            raise Overloaded(message, retry_after_s=RETRY_AFTER_S)
-        self._free_bytes -= size_bytes
-
-    def give_back(self, size_bytes: int) -> None:
-        self._free_bytes += size_bytes
 
 
 class Response(msgspec.Struct, frozen=True):

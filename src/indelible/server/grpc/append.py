@@ -1,0 +1,10 @@
+"""Append: to one aggregate."""
+
+from indelible.server.services import Services
+from indelible.wire.pb.event_store_pb2 import AggregateAppend
+from indelible.wire.proto_requests import decode_append
+from indelible.wire.proto_responses import encode_append_result
+
+
+async def append(services: Services, request: AggregateAppend) -> bytes:
+    return encode_append_result(await services.append(decode_append(request)))

@@ -1,0 +1,10 @@
+"""AppendAtomic: to many aggregates, whole or not at all."""
+
+from indelible.server.services import Services
+from indelible.wire.pb.event_store_pb2 import AppendAtomicRequest
+from indelible.wire.proto_requests import decode_atomic_append
+from indelible.wire.proto_responses import encode_atomic_append_result
+
+
+async def append_atomic(services: Services, request: AppendAtomicRequest) -> bytes:
+    return encode_atomic_append_result(await services.append_atomic(decode_atomic_append(request)))

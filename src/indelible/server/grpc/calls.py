@@ -1,0 +1,122 @@
+"""Calls: bounds them, counts them, finds their handlers, and turns errors into statuses."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final, NoReturn
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.status_pb2 import Status
+
+from indelible.errors import IndelibleError, InternalError, Overloaded
+from indelible.limits import ERROR_STATUS_MESSAGE_LENGTH_MAX, GRPC_CALLS_MAX, RETRY_AFTER_S
+from indelible.server.grpc.decoding import decode_message
+from indelible.server.grpc.methods import Method, Streams, ToStream, Unary
+from indelible.server.services import Services
+from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
+from indelible.wire.proto_responses import error_message
+
+_log: Final = structlog.get_logger(__name__)
+_Context = Any
+"""grpc.aio.ServicerContext, whose type knows nothing of encoded messages."""
+_CANCELLED: Final = "CANCELLED"
+"""In metrics only: the caller went away, or its deadline passed."""
+
+
+class Calls:
+    """All calls of the API that are under way in this process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services: Final = services
+        self._count = 0
+        self._idle: Final = asyncio.Event()
+        self._idle.set()
+
+    async def wait_until_idle(self) -> None:
+        await self._idle.wait()
+
+    def handler(self, method: Method) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Messages stay encoded between gRPC and the handlers: their size counts, and pages are made encoded."""
+        if isinstance(method, Unary):
+            return grpc.unary_unary_rpc_method_handler(self._unary(method))
+        if isinstance(method, ToStream):
+            return grpc.unary_stream_rpc_method_handler(self._to_stream(method))
+        return grpc.stream_stream_rpc_method_handler(self._streams(method))
+
+    def _unary(self, method: Unary) -> Any:
+        async def call(encoded: bytes, context: _Context) -> bytes:
+            async with self._under_way(method.name, context):
+                self._services.bodies.take(len(encoded))
+                try:
+                    return await method.handle(self._services, decode_message(method.request, encoded))
+                finally:
+                    self._services.bodies.give_back(len(encoded))
+
+        return call
+
+    def _to_stream(self, method: ToStream) -> Any:
+        async def call(encoded: bytes, context: _Context) -> None:
+            async with self._under_way(method.name, context):
+                request = decode_message(method.request, encoded)
+                await _write(method.handle(self._services, request), context)
+
+        return call
+
+    def _streams(self, method: Streams) -> Any:
+        async def call(requests: AsyncIterator[bytes], context: _Context) -> None:
+            async with self._under_way(method.name, context):
+                await _write(method.handle(self._services, requests), context)
+
+        return call
+
+    def _check_count(self) -> None:
+        if self._count > GRPC_CALLS_MAX:
+            raise Overloaded("too many calls are under way; nothing was stored", retry_after_s=RETRY_AFTER_S)
+
+    @asynccontextmanager
+    async def _under_way(self, name: str, context: _Context) -> AsyncIterator[None]:
+        started = time.perf_counter()
+        status = _CANCELLED
+        self._count += 1
+        self._idle.clear()
+        try:
+            self._check_count()
+            yield
+            status = "OK"
+        except IndelibleError as error:
+            status = grpc_status_of(error)
+            await _abort(context, error)
+        except grpc.aio.BaseError:
+            _log.debug("the caller is gone", method=name)
+        except Exception as error:  # noqa: BLE001 - whatever broke, the caller must get an answer
+            _log.error("call failed", method=name, exc_info=error)
+            broken = InternalError("something is wrong in the server; its log has the details")
+            status = grpc_status_of(broken)
+            await _abort(context, broken)
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._idle.set()
+            self._services.metrics.on_grpc_call(name, status, time.perf_counter() - started)
+
+
+async def _write(messages: AsyncGenerator[bytes], context: _Context) -> None:
+    """Each waits until the caller has taken most of what came before."""
+    async with aclosing(messages):
+        async for message in messages:
+            await context.write(message)
+
+
+async def _abort(context: _Context, error: IndelibleError) -> NoReturn:
+    status = grpc.StatusCode[grpc_status_of(error)]
+    number, _ = status.value
+    detail = AnyMessage()
+    detail.Pack(error_message(error))
+    details = Status(code=number, message=error.message, details=[detail]).SerializeToString()
+    # The message alone would be long: it is sent percent-encoded, and clients bound what trailers take together.
+    message = error.message[:ERROR_STATUS_MESSAGE_LENGTH_MAX]
+    await context.abort(status, message, ((GRPC_DETAILS_KEY, details), (GRPC_CODE_KEY, error.code)))
+    raise AssertionError("abort() raises")

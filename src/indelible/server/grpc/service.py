@@ -1,0 +1,40 @@
+"""The API's methods, and what handles each."""
+
+from typing import Final
+
+from indelible.server.grpc.append import append
+from indelible.server.grpc.append_atomic import append_atomic
+from indelible.server.grpc.append_batches import append_batches
+from indelible.server.grpc.catalogue import get_head, list_aggregate_types, list_aggregates, list_event_types
+from indelible.server.grpc.get_aggregate import get_aggregate
+from indelible.server.grpc.get_event import get_event
+from indelible.server.grpc.methods import Method, Streams, ToStream, Unary
+from indelible.server.grpc.read_aggregate import read_aggregate
+from indelible.server.grpc.read_feed import read_feed
+from indelible.server.grpc.replay import replay
+from indelible.server.grpc.snapshots import get_snapshot, save_snapshot
+from indelible.server.grpc.subscribe import subscribe
+from indelible.wire.pb import event_store_pb2 as pb
+
+EVENT_STORE: Final[str] = pb.DESCRIPTOR.services_by_name["EventStore"].full_name
+
+SERVICES: Final[dict[str, tuple[Method, ...]]] = {
+    EVENT_STORE: (
+        Unary("Append", pb.AggregateAppend, append),
+        Unary("AppendAtomic", pb.AppendAtomicRequest, append_atomic),
+        Streams("AppendBatches", append_batches),
+        ToStream("ReadAggregate", pb.ReadAggregateRequest, read_aggregate),
+        ToStream("ReadFeed", pb.ReadFeedRequest, read_feed),
+        ToStream("Subscribe", pb.SubscribeRequest, subscribe),
+        Unary("GetEvent", pb.GetEventRequest, get_event),
+        Unary("GetAggregate", pb.GetAggregateRequest, get_aggregate),
+        Unary("Replay", pb.ReplayRequest, replay),
+        Unary("SaveSnapshot", pb.SaveSnapshotRequest, save_snapshot),
+        Unary("GetSnapshot", pb.GetSnapshotRequest, get_snapshot),
+        Unary("GetHead", pb.GetHeadRequest, get_head),
+        Unary("ListEventTypes", pb.ListEventTypesRequest, list_event_types),
+        Unary("ListAggregateTypes", pb.ListAggregateTypesRequest, list_aggregate_types),
+        Unary("ListAggregates", pb.ListAggregatesRequest, list_aggregates),
+    ),
+}
+"""By the full name of the service."""

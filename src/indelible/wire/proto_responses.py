@@ -1,0 +1,367 @@
+"""Answers over gRPC, both ways: the store's values to encoded messages, and messages to the same values at the client.
+
+Pages come from the engines as JSON lines. Their events are encoded first, and the other fields are put behind them: an
+encoded message may be put together from parts.
+"""
+
+import base64
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from indelible.errors import IndelibleError, InternalError, error_from_code
+from indelible.events import (
+    AggregateKey,
+    RecordedEvent,
+    Snapshot,
+    decode_event,
+    format_timestamp,
+    hashed_line,
+    recorded_line,
+    timestamp_from_us,
+    unhashed_line,
+)
+from indelible.eventstore import (
+    AggregateInfo,
+    AggregateList,
+    AggregatePage,
+    AggregateTypeInfo,
+    AppendedEvent,
+    AppendResult,
+    AtomicAppendResult,
+    EventTypeInfo,
+    FeedPage,
+    Head,
+    Replay,
+)
+from indelible.limits import SHARED_PAGES_MAX
+from indelible.queries import Cursor
+from indelible.wire.pb import errors_pb2 as errors_pb
+from indelible.wire.pb import event_store_pb2 as store_pb
+from indelible.wire.pb import events_pb2 as pb
+from indelible.wire.proto_requests import set_time
+
+AppendOutcome = AppendResult | IndelibleError
+
+# --- Encoding --------------------------------------------------------------------------------------------------------
+
+
+class _Line(msgspec.Struct):
+    """A line of a page, with the types that a message takes: ids stay text."""
+
+    event_id: str
+    event_type: str
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    position: int
+    timestamp: datetime
+    metadata: msgspec.Raw
+    tags: list[str]
+    content_type: str
+    hash: str
+    event_data: msgspec.Raw = msgspec.Raw(b"")
+    event_data_base64: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode_lines: Final = msgspec.json.Decoder(_Line).decode_lines
+
+
+def encode_events(lines: bytes) -> bytes:
+    """The events of a page as field 1 of a message, which it is in every message of pages."""
+    if not lines:
+        return b""
+    page = store_pb.SubscribeResponse()
+    for line in _decode_lines(lines):
+        _fill_event(page.events.add(), line)
+    return page.SerializeToString()
+
+
+encode_shared_events: Final = lru_cache(maxsize=SHARED_PAGES_MAX)(encode_events)
+"""The same for subscriptions, many of which get the same page: it is made once."""
+
+
+def _fill_event(event: pb.Event, line: _Line) -> None:
+    event.event_id = line.event_id
+    event.event_type = line.event_type
+    event.aggregate_type = line.aggregate_type
+    event.aggregate_id = line.aggregate_id
+    event.version = line.version
+    event.position = line.position
+    set_time(event.timestamp, line.timestamp)
+    base64_text = line.event_data_base64
+    event.event_data = bytes(line.event_data) if base64_text is msgspec.UNSET else base64.b64decode(base64_text)
+    event.metadata = str(line.metadata, "utf-8")
+    if line.tags:
+        event.tags.extend(line.tags)
+    event.content_type = line.content_type
+    event.hash = line.hash
+
+
+def encode_append_result(result: AppendResult) -> bytes:
+    return _result_message(result).SerializeToString()
+
+
+def encode_atomic_append_result(result: AtomicAppendResult) -> bytes:
+    results = map(_result_message, result.results)
+    message = store_pb.AppendAtomicResponse(position=result.position, results=results, replayed=result.replayed)
+    return message.SerializeToString()
+
+
+def encode_batch_outcomes(outcomes: Iterable[AppendOutcome]) -> bytes:
+    return store_pb.AppendBatchResponse(outcomes=map(_outcome_message, outcomes)).SerializeToString()
+
+
+def encode_aggregate_page(page: AggregatePage) -> bytes:
+    rest = store_pb.ReadAggregateResponse(version=page.version, next_version=page.next_version)
+    return encode_events(page.lines) + rest.SerializeToString()
+
+
+def encode_feed_page(page: FeedPage) -> bytes:
+    rest = store_pb.ReadFeedResponse(cursor=page.cursor, at_end=page.at_end)
+    return encode_events(page.lines) + rest.SerializeToString()
+
+
+def encode_told_page(page: FeedPage) -> bytes:
+    """A page of a subscription."""
+    return encode_shared_events(page.lines) + encode_told_cursor(page)
+
+
+def encode_told_cursor(page: FeedPage) -> bytes:
+    """How far a subscription has come with a page, without the page's events."""
+    return store_pb.SubscribeResponse(cursor=page.cursor, caught_up=page.at_end).SerializeToString()
+
+
+def encode_replay(replay: Replay) -> bytes:
+    page = replay.page
+    message = store_pb.ReplayResponse(version=page.version, next_version=page.next_version)
+    if replay.snapshot is not None:
+        _fill_snapshot(message.snapshot, replay.snapshot)
+    for line in _decode_lines(page.lines) if page.lines else ():
+        _fill_event(message.events.add(), line)
+    return message.SerializeToString()
+
+
+def encode_event(event: RecordedEvent) -> bytes:
+    return encode_events(recorded_line(event))
+
+
+def encode_aggregate_info(info: AggregateInfo) -> bytes:
+    return store_pb.GetAggregateResponse(aggregate=_info_message(info)).SerializeToString()
+
+
+def encode_aggregate_list(found: AggregateList) -> bytes:
+    aggregates = map(_info_message, found.aggregates)
+    message = store_pb.ListAggregatesResponse(aggregates=aggregates, cursor=found.cursor, at_end=found.at_end)
+    return message.SerializeToString()
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """As GetSnapshotResponse and SaveSnapshotResponse have it."""
+    message = store_pb.GetSnapshotResponse()
+    _fill_snapshot(message.snapshot, snapshot)
+    return message.SerializeToString()
+
+
+def encode_head(head: Head) -> bytes:
+    return store_pb.GetHeadResponse(position=head.position, cursor=head.cursor).SerializeToString()
+
+
+def encode_event_types(event_types: Iterable[EventTypeInfo]) -> bytes:
+    infos = [
+        store_pb.EventTypeInfo(event_type=info.event_type, aggregate_type=info.aggregate_type, events=info.events)
+        for info in event_types
+    ]
+    return store_pb.ListEventTypesResponse(event_types=infos).SerializeToString()
+
+
+def encode_aggregate_types(aggregate_types: Iterable[AggregateTypeInfo]) -> bytes:
+    infos = [
+        store_pb.AggregateTypeInfo(aggregate_type=info.aggregate_type, aggregates=info.aggregates, events=info.events)
+        for info in aggregate_types
+    ]
+    return store_pb.ListAggregateTypesResponse(aggregate_types=infos).SerializeToString()
+
+
+def error_message(error: IndelibleError) -> errors_pb.Error:
+    fields = msgspec.json.encode(error.fields, enc_hook=str).decode()
+    return errors_pb.Error(code=error.code, message=error.message, fields=fields)
+
+
+def _result_message(result: AppendResult) -> store_pb.AppendResult:
+    return store_pb.AppendResult(
+        aggregate_type=result.aggregate_type,
+        aggregate_id=result.aggregate_id,
+        version=result.version,
+        position=result.position,
+        # msgspec makes text of ids several times faster than they do themselves.
+        events=map(_appended_message, msgspec.to_builtins(result.events)),
+        replayed=result.replayed,
+    )
+
+
+def _appended_message(event: dict[str, Any]) -> store_pb.AppendedEvent:
+    return store_pb.AppendedEvent(**event)
+
+
+def _outcome_message(outcome: AppendOutcome) -> store_pb.AppendOutcome:
+    if isinstance(outcome, IndelibleError):
+        return store_pb.AppendOutcome(error=error_message(outcome))
+    return store_pb.AppendOutcome(result=_result_message(outcome))
+
+
+def _info_message(info: AggregateInfo) -> store_pb.AggregateInfo:
+    message = store_pb.AggregateInfo(
+        aggregate_type=info.aggregate_type, aggregate_id=info.aggregate_id, version=info.version
+    )
+    set_time(message.first_timestamp, info.first_timestamp)
+    set_time(message.last_timestamp, info.last_timestamp)
+    return message
+
+
+def _fill_snapshot(message: pb.Snapshot, snapshot: Snapshot) -> None:
+    message.aggregate_type = snapshot.aggregate_type
+    message.aggregate_id = snapshot.aggregate_id
+    message.version = snapshot.version
+    set_time(message.timestamp, snapshot.timestamp)
+    message.state = str(snapshot.state_raw, "utf-8")
+    message.metadata = str(snapshot.metadata_raw, "utf-8")
+
+
+# --- Decoding --------------------------------------------------------------------------------------------------------
+
+
+class _Text(NamedTuple):
+    """What :func:`indelible.events.unhashed_line` needs to know of an event."""
+
+    event_id: str
+    event_type: str
+    event_data_raw: bytes
+    metadata_raw: bytes
+    tags: tuple[str, ...]
+    content_type: str
+
+
+def _line(event: pb.Event) -> bytes:
+    """The event's JSON line, byte for byte as the store has it."""
+    text = _Text(
+        event.event_id, event.event_type, event.event_data, event.metadata.encode(), tuple(event.tags),
+        event.content_type,
+    )  # fmt: skip
+    key = AggregateKey(event.aggregate_type, event.aggregate_id)
+    unhashed = unhashed_line(text, key, event.version, event.position, format_timestamp(_us(event.timestamp)))
+    return hashed_line(unhashed, bytes.fromhex(event.hash))
+
+
+def _lines(events: Iterable[pb.Event]) -> bytes:
+    return b"\n".join(map(_line, events))
+
+
+def _us(timestamp: Timestamp) -> int:
+    return timestamp.seconds * 1_000_000 + timestamp.nanos // 1_000
+
+
+def _time(timestamp: Timestamp) -> datetime:
+    return timestamp_from_us(_us(timestamp))
+
+
+def decode_append_result(message: store_pb.AppendResult) -> AppendResult:
+    events = tuple(AppendedEvent(UUID(event.event_id), event.version, event.position) for event in message.events)
+    return AppendResult(
+        message.aggregate_type, message.aggregate_id, message.version, message.position, events, message.replayed
+    )
+
+
+def decode_atomic_append_result(message: store_pb.AppendAtomicResponse) -> AtomicAppendResult:
+    return AtomicAppendResult(message.position, tuple(map(decode_append_result, message.results)), message.replayed)
+
+
+def decode_batch_outcomes(message: store_pb.AppendBatchResponse) -> list[AppendOutcome]:
+    return [_outcome(outcome) for outcome in message.outcomes]
+
+
+def _outcome(message: store_pb.AppendOutcome) -> AppendOutcome:
+    if message.WhichOneof("outcome") == "result":
+        return decode_append_result(message.result)
+    return decode_error(message.error)
+
+
+def decode_error(message: errors_pb.Error) -> IndelibleError:
+    try:
+        fields = msgspec.json.decode(message.fields or "{}", type=dict[str, object])
+    except msgspec.DecodeError as error:
+        return InternalError(f"the server's error cannot be read: {error}")
+    return error_from_code(message.code, message.message, fields)
+
+
+def decode_aggregate_page(message: store_pb.ReadAggregateResponse) -> AggregatePage:
+    following = message.next_version if message.HasField("next_version") else None
+    return AggregatePage(_lines(message.events), len(message.events), message.version, following)
+
+
+def decode_feed_page(message: store_pb.ReadFeedResponse) -> FeedPage:
+    return FeedPage(_lines(message.events), len(message.events), Cursor(message.cursor), message.at_end)
+
+
+def decode_told_page(message: store_pb.SubscribeResponse) -> FeedPage:
+    return FeedPage(_lines(message.events), len(message.events), Cursor(message.cursor), message.caught_up)
+
+
+def decode_replay(message: store_pb.ReplayResponse) -> Replay:
+    following = message.next_version if message.HasField("next_version") else None
+    page = AggregatePage(_lines(message.events), len(message.events), message.version, following)
+    return Replay(_snapshot(message.snapshot) if message.HasField("snapshot") else None, page)
+
+
+def decode_recorded_event(message: store_pb.GetEventResponse) -> RecordedEvent:
+    return decode_event(_line(message.event))
+
+
+def decode_aggregate_info(message: store_pb.GetAggregateResponse) -> AggregateInfo:
+    return _info(message.aggregate)
+
+
+def decode_aggregate_list(message: store_pb.ListAggregatesResponse) -> AggregateList:
+    return AggregateList(tuple(map(_info, message.aggregates)), message.cursor, message.at_end)
+
+
+def decode_snapshot(message: store_pb.GetSnapshotResponse | store_pb.SaveSnapshotResponse) -> Snapshot:
+    return _snapshot(message.snapshot)
+
+
+def decode_head(message: store_pb.GetHeadResponse) -> Head:
+    return Head(message.position, Cursor(message.cursor))
+
+
+def decode_event_types(message: store_pb.ListEventTypesResponse) -> tuple[EventTypeInfo, ...]:
+    return tuple(EventTypeInfo(one.event_type, one.aggregate_type, one.events) for one in message.event_types)
+
+
+def decode_aggregate_types(message: store_pb.ListAggregateTypesResponse) -> tuple[AggregateTypeInfo, ...]:
+    return tuple(AggregateTypeInfo(one.aggregate_type, one.aggregates, one.events) for one in message.aggregate_types)
+
+
+def _info(message: store_pb.AggregateInfo) -> AggregateInfo:
+    return AggregateInfo(
+        message.aggregate_type,
+        message.aggregate_id,
+        message.version,
+        _time(message.first_timestamp),
+        _time(message.last_timestamp),
+    )
+
+
+def _snapshot(message: pb.Snapshot) -> Snapshot:
+    return Snapshot(
+        aggregate_type=message.aggregate_type,
+        aggregate_id=message.aggregate_id,
+        version=message.version,
+        timestamp=_time(message.timestamp),
+        state_raw=msgspec.Raw(message.state.encode()),
+        metadata_raw=msgspec.Raw(message.metadata.encode()),
+    )

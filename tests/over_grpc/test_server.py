@@ -1,0 +1,156 @@
+"""``serve --grpc``: health, reflection, keepalive, stopping, workers, and what is said when gRPC cannot be had."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+
+from faults.server_process import ServerProcess, free_port, server_process
+from indelible import AsyncClient, NewEvent
+from indelible.errors import ShuttingDown
+from indelible.queries import Cursor
+from indelible.wire.pb import event_store_pb2 as pb
+from over_grpc.calls import Api, an_append, connected, refusal
+from postgres.server import PostgresServer
+
+CLIENT_PING_INTERVAL_MS = 6_000
+"""More often than gRPC lets clients of every language ping."""
+
+
+@pytest.fixture
+def address() -> str:
+    return f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+async def server(tmp_path: Path, address: str) -> AsyncIterator[ServerProcess]:
+    async with server_process(tmp_path / "store.db", flags=("--grpc", address)) as server:
+        yield server
+
+
+@pytest.fixture
+async def channel(server: ServerProcess, address: str) -> AsyncIterator[grpc.aio.Channel]:
+    async with connected(address) as channel:
+        yield channel
+
+
+async def test_health(channel: grpc.aio.Channel) -> None:
+    for service in ("", "indelible.v1.EventStore"):
+        answer = await HealthStub(channel).Check(HealthCheckRequest(service=service))
+        assert answer.status == HealthCheckResponse.SERVING
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await HealthStub(channel).Check(HealthCheckRequest(service="other"))
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    unknown = HealthStub(channel).Watch(HealthCheckRequest(service="other"))
+    assert (await unknown.read()).status == HealthCheckResponse.SERVICE_UNKNOWN
+    unknown.cancel()
+
+
+async def test_reflection_tells_of_the_api(channel: grpc.aio.Channel) -> None:
+    call = ServerReflectionStub(channel).ServerReflectionInfo()
+    await call.write(ServerReflectionRequest(list_services=""))
+    names = {service.name for service in (await call.read()).list_services_response.service}
+    assert names == {"indelible.v1.EventStore", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    await call.write(ServerReflectionRequest(file_containing_symbol="indelible.v1.EventStore"))
+    files = (await call.read()).file_descriptor_response.file_descriptor_proto
+    assert any(b"AppendBatches" in file for file in files)
+    call.cancel()
+
+
+async def test_an_idle_connection_lives_though_its_client_pings_often(server: ServerProcess, address: str) -> None:
+    options = [
+        ("grpc.keepalive_time_ms", CLIENT_PING_INTERVAL_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+    ]
+    async with connected(address, options) as channel:
+        batches = Api(channel).AppendBatches()
+        await batches.write(pb.AppendBatchRequest(appends=[an_append("a")]))
+        await batches.read()
+        # A server takes three pings too many before it cuts a client off.
+        await asyncio.sleep(4.5 * CLIENT_PING_INTERVAL_MS / 1_000)
+        await batches.write(pb.AppendBatchRequest(appends=[an_append("a")]))
+        assert (await batches.read()).outcomes[0].result.version == 2
+
+
+async def test_open_streams_do_not_keep_a_server_from_stopping(
+    server: ServerProcess, channel: grpc.aio.Channel
+) -> None:
+    api = Api(channel)
+    subscription, batches = api.Subscribe(pb.SubscribeRequest()), api.AppendBatches()
+    await subscription.read()
+    await batches.write(pb.AppendBatchRequest(appends=[an_append("a")]))
+    assert (await batches.read()).outcomes[0].result.version == 1
+    health = HealthStub(channel).Watch(HealthCheckRequest())
+    assert (await health.read()).status == HealthCheckResponse.SERVING
+    server.terminate()
+
+    async def drained() -> None:
+        while True:
+            await subscription.read()
+
+    for stream in (drained(), batches.read()):
+        status, error = await refusal(stream)
+        assert status == grpc.StatusCode.UNAVAILABLE
+        assert isinstance(error, ShuttingDown)
+    # Half of the grace that calls have.
+    assert await server.exit_code(10) == 0
+
+
+async def test_a_client_rides_over_a_server_that_is_killed(server: ServerProcess, address: str) -> None:
+    async with AsyncClient(f"grpc://{address}") as client:
+        await client.append("thing", "a", [NewEvent("Happened", 1)])
+        subscription = client.subscribe()
+        assert (await anext(subscription)).event_data == 1
+        await server.kill()
+        appending = asyncio.create_task(client.append("thing", "a", [NewEvent("Happened", 2)]))
+        await server.start()
+        assert (await appending).version == 2
+        assert (await anext(subscription)).event_data == 2
+        assert subscription.cursor == Cursor.behind(2)
+        await subscription.aclose()
+
+
+async def test_a_closed_client_ends_its_subscriptions(server: ServerProcess, address: str) -> None:
+    client = AsyncClient(f"grpc://{address}")
+    subscription = client.subscribe()
+    await subscription.next_page()
+    waiting = asyncio.create_task(subscription.next_page())
+    await asyncio.sleep(0.1)
+    await client.aclose()
+    with pytest.raises(ShuttingDown):
+        await waiting
+
+
+async def test_all_workers_serve_on_the_port(postgres: PostgresServer, tmp_path: Path, address: str) -> None:
+    store = f"{postgres.new_database()}?connect_timeout=30"
+    flags = ("--grpc", address, "--workers", "2")
+    async with server_process(store, log=tmp_path / "server.log", flags=flags) as server:
+        async with AsyncClient(f"grpc://{address}") as client:
+            await client.append("thing", "a", [NewEvent("Happened")])
+        counts = 0
+        for _ in range(50):
+            async with AsyncClient(f"grpc://{address}", retry_total_s=20) as client:
+                assert (await client.head()).position == 1
+                counts += 1
+        assert counts == 50
+        server.terminate()
+        assert await server.exit_code() == 0
+
+
+async def test_a_port_that_is_taken_is_named(server: ServerProcess, address: str, tmp_path: Path) -> None:
+    command = [
+        str(Path(sys.executable).with_name("indelible")), "serve", "--store", f"sqlite:{tmp_path}/other.db",
+        "--http", "127.0.0.1:0", "--grpc", address,
+    ]  # fmt: skip
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode not in (0, 74)
+    assert address in done.stderr
