@@ -8,7 +8,7 @@ import pytest
 
 from indelible.core.open import open_local_store
 from indelible.limits import DISCARDED_BODY_SIZE_BYTES_MAX, HEADER_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
-from indelible.server.http import app
+from indelible.server import services
 from rest.calls import Api, connected, events, new_path
 from serving import serving_in_a_thread
 
@@ -63,7 +63,7 @@ def test_a_body_far_too_long_is_answered_before_it_is_sent(raw: socket.socket):
 
 
 def test_all_bodies_together_are_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(app, "BODIES_SIZE_BYTES_MAX", MIB)
+    monkeypatch.setattr(services, "BODIES_SIZE_BYTES_MAX", MIB)
     size = MIB * 3 // 4
     with serving_in_a_thread(open_local_store("memory:")) as url, connected(url) as slow, connected(url) as other:
         slow.connection.putrequest("POST", "/v1/append")
