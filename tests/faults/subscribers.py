@@ -20,7 +20,16 @@ from uuid import UUID
 import msgspec
 
 from faults.server_process import ServerProcess
-from indelible import AsyncClient, Cursor, EventQuery, IndelibleError, NewEvent, RecordedEvent
+from indelible import (
+    AsyncClient,
+    Cursor,
+    EventQuery,
+    IndelibleError,
+    NewEvent,
+    OutcomeUnknown,
+    RecordedEvent,
+    Unavailable,
+)
 from indelible.queries import EVERYTHING, START
 from postgres.server import PostgresServer, postgres_server
 
@@ -168,8 +177,16 @@ class Run:
     async def _write(self, number: int) -> None:
         async with AsyncClient(self._server.url, retry_total_s=RETRY_TOTAL_S) as client:
             while not self._stopping.is_set():
-                await client.append("order", str(number), [self._event() for _ in range(EVENTS_A_APPEND)])
+                events = [self._event() for _ in range(EVENTS_A_APPEND)]
+                await self._append(client, number, events)
                 await asyncio.sleep(PAUSE_S)
+
+    async def _append(self, client: AsyncClient, number: int, events: list[NewEvent]) -> None:
+        """Again until it is stored: a server that is killed time and again may outlast the client's patience."""
+        while True:
+            with contextlib.suppress(Unavailable, OutcomeUnknown):
+                await client.append("order", str(number), events)
+                return
 
     def _event(self) -> NewEvent:
         self._count += 1
