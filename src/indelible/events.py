@@ -222,21 +222,6 @@ class NewEvent:
         )
         return event
 
-    def with_more_metadata(self, members: Mapping[str, str]) -> "NewEvent":
-        """The same event with these members behind those of its metadata, which must hold none of them."""
-        event = NewEvent.__new__(NewEvent)
-        comma = b"" if self.metadata_raw == b"{}" else b","
-        _fill(
-            event,
-            event_type=self.event_type,
-            event_id=self.event_id,
-            data_raw=self.event_data_raw,
-            metadata_raw=_check_metadata(self.metadata_raw[:-1] + comma + encode_json(dict(members))[1:]),
-            tags=self.tags,
-            content_type=self.content_type,
-        )
-        return event
-
     @property
     def event_data(self) -> Any:
         return decode_json(self.event_data_raw) if is_json(self.content_type) else self.event_data_raw

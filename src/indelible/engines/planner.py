@@ -78,7 +78,7 @@ def same_content(new: NewEvent, stored: RecordedEvent) -> bool:
     """Whether a stored event says what the new one says: equal as JSON, not to the letter."""
     if new.event_type != stored.event_type or new.content_type != stored.content_type or new.tags != stored.tags:
         return False
-    if not _same_metadata(new.metadata_raw, bytes(stored.metadata_raw)):
+    if not json_equal(new.metadata_raw, bytes(stored.metadata_raw)):
         return False
     if isinstance(stored.event_data_base64, str):
         return new.event_data_raw == stored.event_data_bytes
@@ -95,26 +95,8 @@ def same_new_content(new: NewEvent, other: NewEvent) -> bool:
             new.event_data_raw == other.event_data_raw
             or (is_json(new.content_type) and json_equal(new.event_data_raw, other.event_data_raw))
         )
-        and _same_metadata(new.metadata_raw, other.metadata_raw)
+        and json_equal(new.metadata_raw, other.metadata_raw)
     )
-
-
-def _same_metadata(one: bytes, other: bytes) -> bool:
-    """Equal as JSON, but for the trace context: that tells of a request, and every repeat of one has its own."""
-    if json_equal(one, other):
-        return True
-    if not any(b'"traceparent"' in text or b'"tracestate"' in text for text in (one, other)):
-        return False
-    return json_equal(_untraced(one), _untraced(other))
-
-
-def _untraced(metadata: bytes) -> bytes:
-    members = msgspec.json.decode(metadata, type=dict[str, msgspec.Raw])
-    if len(msgspec.json.encode(members)) != len(metadata):
-        return metadata  # it repeats a name, and then only the whole text says what it is
-    for name in ("traceparent", "tracestate"):
-        members.pop(name, None)
-    return msgspec.json.encode(members)
 
 
 class _Planner:

@@ -20,7 +20,6 @@ from indelible.wire.cloudevents import (
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED
 from indelible.wire.requests import AppendBody, decode_append
 from indelible.wire.responses import append_status, encode_append_result
-from indelible.wire.trace_context import trace_context, traced
 
 APPEND: Final = Operation(
     "append",
@@ -36,7 +35,7 @@ APPEND: Final = Operation(
         Answer(201, "The events are on stable storage.", AppendResult, ("ETag",)),
         Answer(200, "They were stored before; this is the first result again.", AppendResult, ("ETag",)),
     ),
-    headers=("If-Match", "If-None-Match", "traceparent", "tracestate"),
+    headers=("If-Match", "If-None-Match"),
     body=AppendBody,
     cloudevents=(CLOUDEVENT_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE),
     errors=APPEND_ERRORS,
@@ -52,7 +51,7 @@ async def append(services: Services, request: Request) -> Response:
     request.query()
     decoded = _decode(*await request.body(_TAKEN), key, expected_version)
     try:
-        result = await services.append(traced(decoded, trace_context(request.headers)))
+        result = await services.append(decoded)
     except VersionConflict as error:
         if expected_version is None:
             raise

@@ -2,14 +2,13 @@
 
 from typing import Final
 
-from indelible.eventstore import AppendRequest, AtomicAppendResult
+from indelible.eventstore import AtomicAppendResult
 from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.openapi_problems import APPEND_ERRORS
 from indelible.server.services import Services
 from indelible.wire.requests import AtomicAppendBody, decode_atomic_append
 from indelible.wire.responses import append_status, encode_atomic_append_result
-from indelible.wire.trace_context import trace_context, traced
 
 APPEND_ATOMIC: Final = Operation(
     "append_atomic",
@@ -22,7 +21,6 @@ APPEND_ATOMIC: Final = Operation(
         Answer(201, "The events are on stable storage.", AtomicAppendResult),
         Answer(200, "They were stored before; this is the first result again.", AtomicAppendResult),
     ),
-    headers=("traceparent", "tracestate"),
     body=AtomicAppendBody,
     errors=(*APPEND_ERRORS, "condition_failed"),
 )
@@ -30,8 +28,5 @@ APPEND_ATOMIC: Final = Operation(
 
 async def append_atomic(services: Services, request: Request) -> Response:
     request.query()
-    decoded = decode_atomic_append(await request.json_body())
-    context = trace_context(request.headers)
-    appends = tuple(traced(append, context) for append in decoded.appends)
-    result = await services.append_atomic(AppendRequest(appends, decoded.condition))
+    result = await services.append_atomic(decode_atomic_append(await request.json_body()))
     return Response(append_status(result), encode_atomic_append_result(result))

@@ -217,12 +217,6 @@ HEADER_PARAMETERS: Final[dict[str, Schema]] = {
         "enum": ["*"],
         "description": "The aggregate must not exist yet. Not with If-Match.",
     },
-    "traceparent": {
-        "type": "string",
-        "description": "W3C Trace Context; kept in the metadata of events that carry none. One that is not well-formed "
-        "is passed over.",
-    },
-    "tracestate": {"type": "string", "description": "Kept with traceparent."},
 }
 
 RESPONSE_HEADERS: Final[dict[str, Schema]] = {
