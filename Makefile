@@ -19,7 +19,7 @@ run: $(VENV)/.runtime-installed
 test: lint types
 	@tools/install_system_packages.sh curl nodejs npm pgbouncer strace wrk
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 $(ARGS)
+	$(BIN)/coverage run -m pytest -n 4 $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
