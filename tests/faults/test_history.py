@@ -33,7 +33,6 @@ from indelible.eventstore import AppendRequest, EventStore
 from indelible.queries import START
 from indelible.testing.scripts import KEYS, Script
 
-
 OPERATIONS_LEAST = 2_000
 """Of the history that faults are put into."""
 
