@@ -39,7 +39,7 @@ def test_exit_codes(kind: type[errors.IndelibleError], code: int) -> None:
         (("read", "a", "b", "c"), "unexpected extra argument"),
         (("feed", "--limit", "0"), "--limit"),
         (("feed", "--limit", "x"), "--limit"),
-        (("serve", "--grpc", "127.0.0.1:1"), "No such option: --grpc"),
+        (("serve", "--speed", "1"), "No such option: --speed"),
         (("snapshot",), "Missing command"),
         (("bench", "--concurrency", "0"), "--concurrency"),
     ],
