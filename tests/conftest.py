@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 
 from postgres.server import PostgresServer, postgres_server
 
+# Tests start programs. gRPC's own handlers for forks then run between fork and exec, and can spoil the program's start.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
