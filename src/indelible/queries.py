@@ -23,12 +23,8 @@ class Cursor(str):
 
     @classmethod
     def at(cls, position: int) -> "Cursor":
-        return cls(position)
-
-    @classmethod
-    def behind(cls, position: int) -> "Cursor":
         """The cursor of a reader that has just passed the event at ``position``."""
-        return cls.at(position)
+        return cls(position)
 
     @classmethod
     def parse(cls, text: str, pointer: str = "/after") -> "Cursor":

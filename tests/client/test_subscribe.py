@@ -123,7 +123,7 @@ async def test_the_cursor_is_behind_what_was_given_out(http_client: AsyncClient)
         assert subscription.cursor == start
         for _ in range(2):
             event = await anext(subscription)
-            assert subscription.cursor == Cursor.behind(event.position)
+            assert subscription.cursor == Cursor.at(event.position)
         # Whoever asks for more says that he is done with these; then the page's end counts.
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):

@@ -130,7 +130,7 @@ class Subscriber:
     async def _take(self, subscription: AsyncIterator[RecordedEvent]) -> None:
         async for event in subscription:
             self.received.append((event.position, event.event_id))
-            self.cursor = Cursor.behind(event.position)
+            self.cursor = Cursor.at(event.position)
 
 
 class Run:

@@ -115,7 +115,7 @@ async def test_a_client_rides_over_a_server_that_is_killed(server: ServerProcess
         await server.start()
         assert (await appending).version == 2
         assert (await anext(subscription)).event_data == 2
-        assert subscription.cursor == Cursor.behind(2)
+        assert subscription.cursor == Cursor.at(2)
         await subscription.aclose()
 
 

@@ -148,7 +148,7 @@ class AsyncClient:
 
         ``after`` is where an earlier subscription had come to; None starts at the first event. A broken connection is
         made anew, and nothing is missed or given out twice; a server that is out of reach for ``retry_total_s`` seconds
-        raises ``Unavailable``. Keep ``Subscription.cursor``, or ``Cursor.behind(event.position)``, to go on later.
+        raises ``Unavailable``. Keep ``Subscription.cursor``, or ``Cursor.at(event.position)``, to go on later.
         """
         return Subscription(self.follow(query, after=after), after)
 

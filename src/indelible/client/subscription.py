@@ -26,7 +26,7 @@ class Subscription:
     async def __anext__(self) -> RecordedEvent:
         while True:
             for event in self._events:
-                self.cursor = Cursor.behind(event.position)
+                self.cursor = Cursor.at(event.position)
                 return event
             self.cursor = self._page_cursor
             page = await anext(self._pages)

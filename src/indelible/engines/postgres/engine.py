@@ -26,7 +26,7 @@ from indelible.engines.postgres.readers import Readers
 from indelible.engines.postgres.reads import Reads
 from indelible.engines.postgres.statements import Statements
 from indelible.engines.postgres.wanted import Batch, Recorded
-from indelible.engines.postgres.writer import Wanted
+from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Wanted
 from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, StorageFailure, StoreCorrupted
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
@@ -114,11 +114,7 @@ class PostgresEngine:
     async def _check_durability(self, connection: Connection) -> None:
         row = await (await connection.execute("SHOW synchronous_commit")).fetchone()
         if row == ("off",) and not self._address.may_lose_commits:
-            raise InvalidRequest(
-                "the database's synchronous_commit is off, so it may lose what it has acknowledged. Turn it on, or ask "
-                "for it by name: add synchronous_commit=off to the URL",
-                pointer="/store",
-            )
+            raise InvalidRequest(WOULD_LOSE_COMMITS, pointer="/store")
 
     async def _find_warnings(self, connection: Connection) -> tuple[str, ...]:
         found = []

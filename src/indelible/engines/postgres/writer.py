@@ -40,6 +40,11 @@ EVENT_TYPES_CACHED_MAX: Final = 65_536
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _TIMEOUT_VALUES: Final = {"lock": f"{DATABASE_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
 
+WOULD_LOSE_COMMITS: Final = (
+    "the database's synchronous_commit is off, so it may lose what it has acknowledged. Turn it on, or ask for it by "
+    "name: add synchronous_commit=off to the URL"
+)
+
 TypeNames = tuple[str, str]
 """Aggregate type and event type."""
 
@@ -299,7 +304,6 @@ async def _one(cursor: "psycopg.AsyncCursor[Any]") -> tuple[Any, ...]:
 
 def _would_lose_commits() -> Unavailable:
     return Unavailable(
-        "the database's synchronous_commit is off, so it may lose what it has acknowledged; nothing was stored. "
-        "Turn it on, or ask for it by name: add synchronous_commit=off to the store's URL",
+        f"{WOULD_LOSE_COMMITS}; nothing was stored",
         retry_after_s=RETRY_AFTER_S,
     )
