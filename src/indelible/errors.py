@@ -8,11 +8,14 @@
     ├── Conflict                                        the request was fine, the store's state forbids it
     │   ├── VersionConflict       version_conflict      the aggregate is not at the expected version
     │   ├── EventIdConflict       event_id_conflict     an event id is taken by another event
-    │   └── ConditionFailed       condition_failed      an event matches the append condition
+    │   ├── ConditionFailed       condition_failed      an event matches the append condition
+    │   └── GroupExists           group_exists          a consumer group has this name, with other settings
     ├── NotFound
     │   ├── AggregateNotFound     aggregate_not_found
     │   ├── EventNotFound         event_not_found
     │   ├── SnapshotNotFound      snapshot_not_found
+    │   ├── GroupNotFound         group_not_found       no consumer group has this name
+    │   ├── ParkedEventNotFound   parked_event_not_found
     │   └── RouteNotFound         not_found             no such path
     ├── MethodNotAllowed          method_not_allowed    the path exists, the method does not
     ├── NotAcceptable             not_acceptable        the asked-for media type is not offered
@@ -34,10 +37,11 @@ a program needs, with the names that REST and gRPC use too.
 from typing import Any, ClassVar
 
 __all__ = [
-    "AggregateNotFound", "ConditionFailed", "Conflict", "EventIdConflict", "EventNotFound", "IndelibleError",
-    "InternalError", "InvalidRequest", "MethodNotAllowed", "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded",
-    "PayloadTooLarge", "RouteNotFound", "ShuttingDown", "SnapshotNotFound", "StorageFailure", "StorageFull",
-    "StoreCorrupted", "StoreLocked", "Unavailable", "UnsupportedMediaType", "VersionConflict", "error_from_code",
+    "AggregateNotFound", "ConditionFailed", "Conflict", "EventIdConflict", "EventNotFound", "GroupExists",
+    "GroupNotFound", "IndelibleError", "InternalError", "InvalidRequest", "MethodNotAllowed", "NotAcceptable",
+    "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEventNotFound", "PayloadTooLarge", "RouteNotFound",
+    "ShuttingDown", "SnapshotNotFound", "StorageFailure", "StorageFull", "StoreCorrupted", "StoreLocked",
+    "Unavailable", "UnsupportedMediaType", "VersionConflict", "error_from_code",
 ]  # fmt: skip
 
 
@@ -90,7 +94,7 @@ class PayloadTooLarge(InvalidRequest):
 
 
 class Conflict(IndelibleError):
-    """The store's state forbids the append. Nothing was stored."""
+    """The store's state forbids what was asked for. Nothing was stored."""
 
 
 class VersionConflict(Conflict):
@@ -126,6 +130,12 @@ class ConditionFailed(Conflict):
         return int(self.fields["position"])
 
 
+class GroupExists(Conflict):
+    """A consumer group has this name already, with another filter or other settings. Field: group."""
+
+    code = "group_exists"
+
+
 class NotFound(IndelibleError):
     """What was asked for does not exist."""
 
@@ -146,6 +156,19 @@ class SnapshotNotFound(NotFound):
     """The aggregate has no snapshot (not above at_version, when given). Fields: aggregate_type, aggregate_id."""
 
     code = "snapshot_not_found"
+
+
+class GroupNotFound(NotFound):
+    """No consumer group has this name. Field: group."""
+
+    code = "group_not_found"
+
+
+class ParkedEventNotFound(NotFound):
+    """At this position no event of the group is parked that holds up its aggregate. Nothing was done. Fields: group,
+    position (the first one)."""
+
+    code = "parked_event_not_found"
 
 
 class RouteNotFound(NotFound):

@@ -158,6 +158,67 @@ CHECKPOINT_INTERVAL_S: Final = 1.0
 """How often a subscription tells how far it has come while nothing matches. A reader that is cut off looks at no more
 than this again."""
 
+# --- Consumer groups -------------------------------------------------------------------------------------------------
+
+GROUPS_MAX: Final = 256
+"""Groups in one store. Each is listed whole, and measured whenever metrics are asked for."""
+
+GROUP_ACK_TIMEOUT_DEFAULT_S: Final = 30.0
+GROUP_ACK_TIMEOUT_MIN_S: Final = 0.1
+"""Shorter, an acknowledgement could hardly come in time."""
+
+GROUP_ACK_TIMEOUT_MAX_S: Final = 12 * 3600.0
+"""A member that needs longer extends; one that died must not hold an aggregate for days."""
+
+GROUP_ATTEMPTS_DEFAULT: Final = 5
+GROUP_ATTEMPTS_MAX: Final = 1_000
+"""Deliveries of one event. A group that is to try for ever has its parked events replayed."""
+
+GROUP_IN_FLIGHT_DEFAULT: Final = 1_000
+GROUP_IN_FLIGHT_MAX: Final = 10_000
+"""Events that are with members at once. Each is a row that is written, and memory of the server."""
+
+GROUP_AGGREGATES_MAX: Final = 20_000
+"""Aggregates of one group with an event that is not done, the parked ones aside. At this many the log is not read on
+until some are done: what members put off for long must not grow for ever."""
+
+GROUP_PARKED_AGGREGATES_MAX: Final = 10_000
+"""Parked aggregates of one group. With so many it is the consumer that is broken, not its events: the group stalls."""
+
+GROUP_PULL_DEFAULT: Final = 100
+GROUP_PULL_MAX: Final = 1_000
+"""Events in one pull; they are in memory together."""
+
+GROUP_PULL_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Bytes of events in one pull, unless the first alone has more."""
+
+GROUP_WAIT_MAX_S: Final = 30.0
+"""The longest wait of one pull; below the 60 s after which proxies close a silent connection."""
+
+GROUP_SETTLE_MAX: Final = 1_000
+"""Delivery ids, or positions of parked events, in one call."""
+
+GROUP_NACK_DELAY_MAX_S: Final = 24 * 3600.0
+"""The longest delay before an event is delivered again; it holds up its aggregate as long."""
+
+GROUP_REASON_LENGTH_MAX: Final = 1_000
+"""Characters of why an event was refused or skipped. An error's message, not its whole trace."""
+
+GROUP_CALLS_WAITING_MAX: Final = 1_024
+"""Calls that wait for one group, long pulls included; beyond it callers get 503."""
+
+GROUP_PAGES_AT_ONCE_MAX: Final = 8
+"""Pages of the log that are read between two saves of a group, so that acknowledgements need not wait for more."""
+
+GROUP_EVENTS_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Events that a group keeps in memory because they were read and not yet delivered, or may be delivered again."""
+
+GROUP_NEXT_EVENTS_MAX: Final = 64
+"""Events of one aggregate, behind the one that is not done, whose places a group remembers; others are looked up."""
+
+GROUP_POLL_S: Final = 0.2
+"""How often a group that has nothing to give looks for what other servers did, while a member waits."""
+
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 
 SNAPSHOT_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024

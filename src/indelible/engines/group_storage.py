@@ -1,0 +1,125 @@
+"""Where the state of consumer groups is kept: a small contract beside that of the log.
+
+A group is one row with a ``revision``, and one row an aggregate that has an event which is not done. Whoever changes a
+group gives the revision that its change was made from; the storage refuses it when the group has another one by now. So
+any number of processes may serve a group: what one of them decided on an old state never takes effect, however long it
+was held up, and no clock has a part in that.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from indelible.events import AggregateKey
+from indelible.groups import GroupSettings, SkippedEvent
+
+UnfinishedState = Literal["waiting", "in_flight", "parked"]
+
+
+class StoredGroup(msgspec.Struct, frozen=True):
+    """The group's own row. Times count microseconds from 1970."""
+
+    name: str
+    settings: GroupSettings
+    created_us: int
+    revision: int
+    """Changed by every save. Begins at ``created_us``, so that no two groups of one name ever share one."""
+    reached: int
+    """Position up to which the log was read: a matching event up to here is in ``unfinished``, or done."""
+    last_delivery: int
+    """Number of the newest delivery. Begins at ``created_us`` too."""
+    reset_at: int
+    """Deliveries up to this number are from before the group was made or last reset."""
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """An aggregate's first event that is not done. Those that follow it, as far as the log was read, wait behind it."""
+
+    key: AggregateKey
+    position: int
+    version: int
+    following: int
+    """How many of them there are."""
+    state: UnfinishedState
+    due_us: int
+    """Waiting: not to be delivered before. In flight: the deadline. Parked: since when."""
+    attempts: int = 0
+    delivery: int = 0
+    """Number of the event's newest delivery; 0 before the first."""
+    member: str = ""
+    reason: str = ""
+    """Why it was refused last."""
+
+
+class GroupState(msgspec.Struct, frozen=True):
+    """A group as it is stored."""
+
+    group: StoredGroup
+    unfinished: tuple[Unfinished, ...]
+    now_us: int
+    """The storage's clock. All who serve the group reckon by it."""
+
+
+class GroupSummary(msgspec.Struct, frozen=True):
+    """A group, and what its unfinished aggregates add up to."""
+
+    group: StoredGroup
+    checkpoint: int
+    """Position before the first event that is waiting or in flight, or ``reached`` where there is none."""
+    in_flight: int
+    waiting: int
+    parked_aggregates: int
+    parked: int
+    """Parked events, those that follow included."""
+
+
+class GroupChange(msgspec.Struct, frozen=True):
+    """What to save, whole or not at all."""
+
+    expected_revision: int
+    group: StoredGroup
+    """The row as it is to be, with its new revision."""
+    dropped: Sequence[int] = ()
+    """Positions whose ``Unfinished`` is gone."""
+    put: Sequence[Unfinished] = ()
+    """Each replaces the one at its position, if there is one. No position is in both."""
+    drop_all: bool = False
+    """Every ``Unfinished`` goes before those in ``put`` come."""
+    skipped: Sequence[SkippedEvent] = ()
+    """To be recorded; one that is recorded at the same position is replaced."""
+
+
+class GroupStorage(Protocol):
+    """Every engine so far is one as well. The same promises on errors as :meth:`StorageEngine.append`."""
+
+    async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
+        """Store a new group. False, and nothing happens, when its name is taken. Raises ``InvalidRequest`` when there
+        are ``groups_max`` already."""
+        ...
+
+    async def list_groups(self) -> tuple[GroupSummary, ...]:
+        """Every group, by name as UTF-8 bytes, as of one moment."""
+        ...
+
+    async def load_group(self, name: str) -> GroupState | None:
+        """A group as of one moment, unfinished aggregates by position; None when there is none of this name."""
+        ...
+
+    async def save_group(self, change: GroupChange) -> bool:
+        """Save a change, on stable storage when this returns. False, and nothing happens, when the group is gone or has
+        another revision than expected. It may also say False of a change that it has saved after all, when its
+        connection broke: whoever loads the group then finds it."""
+        ...
+
+    async def delete_group(self, name: str) -> bool:
+        """Delete a group with all that is its own. False when there is none."""
+        ...
+
+    async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+        """Skipped events of a group at positions after ``after``, by position."""
+        ...
+
+    async def now_us(self) -> int:
+        """The storage's clock, microseconds since 1970."""
+        ...

@@ -1,0 +1,395 @@
+"""Consumer groups: what callers say and hear of them, and the part of the EventStore protocol that serves them.
+
+A group reads the log for competing members. Each event that matches its query is delivered to one member, who
+acknowledges it; the events of one aggregate are delivered one at a time, in order. An event that is not acknowledged in
+time, or refused (nack), is delivered again; after ``max_attempts`` it is parked, and its aggregate with it, until
+somebody replays or skips it. The other aggregates go on.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from indelible.errors import InvalidRequest
+from indelible.events import RecordedEvent, check_name, check_version, decode_event
+from indelible.limits import (
+    GROUP_ACK_TIMEOUT_DEFAULT_S,
+    GROUP_ACK_TIMEOUT_MAX_S,
+    GROUP_ACK_TIMEOUT_MIN_S,
+    GROUP_ATTEMPTS_DEFAULT,
+    GROUP_ATTEMPTS_MAX,
+    GROUP_IN_FLIGHT_DEFAULT,
+    GROUP_IN_FLIGHT_MAX,
+    GROUP_NACK_DELAY_MAX_S,
+    GROUP_PULL_DEFAULT,
+    GROUP_PULL_MAX,
+    GROUP_REASON_LENGTH_MAX,
+    GROUP_SETTLE_MAX,
+    GROUP_WAIT_MAX_S,
+    PAGE_EVENTS_DEFAULT,
+)
+from indelible.queries import EVERYTHING, Cursor, EventQuery, QueryItem, check_items, check_time
+
+Start = Literal["beginning", "end"]
+
+
+class GroupSettings(msgspec.Struct, frozen=True):
+    """What a group was made with."""
+
+    items: tuple[QueryItem, ...] = ()
+    """Of its query: an event is for the group when it matches any of them; all are, when there is none."""
+    ack_timeout_s: float = GROUP_ACK_TIMEOUT_DEFAULT_S
+    """How long a member may take to acknowledge an event before it is delivered again."""
+    max_attempts: int = GROUP_ATTEMPTS_DEFAULT
+    """Deliveries of one event before it is parked."""
+    max_in_flight: int = GROUP_IN_FLIGHT_DEFAULT
+    """Events that are with members at once, those of all members together."""
+
+    def checked(self) -> "GroupSettings":
+        """Raises :class:`InvalidRequest` naming the first bad field."""
+        return GroupSettings(
+            check_items(self.items, "/items"),
+            check_seconds(self.ack_timeout_s, "/ack_timeout_s", GROUP_ACK_TIMEOUT_MIN_S, GROUP_ACK_TIMEOUT_MAX_S),
+            check_count(self.max_attempts, "/max_attempts", GROUP_ATTEMPTS_MAX),
+            check_count(self.max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX),
+        )
+
+
+class StartPoint(msgspec.Struct, frozen=True):
+    """Where a group begins to read: at the beginning or the end of the log, after a cursor, or at a time."""
+
+    start: Start | None = None
+    after: Cursor | None = None
+    since: datetime | None = None
+
+    def checked(self) -> "StartPoint":
+        """Raises :class:`InvalidRequest` unless at most one is given; none means the beginning."""
+        if sum(value is not None for value in (self.start, self.after, self.since)) > 1:
+            raise InvalidRequest("give one of start, after and since, not several", pointer="/start")
+        if self.start not in (None, "beginning", "end"):
+            raise InvalidRequest('must be "beginning" or "end"', pointer="/start")
+        after = None if self.after is None else Cursor.parse(self.after)
+        since = check_time(self.since, "/since")
+        return StartPoint(self.start or ("beginning" if after is None and since is None else None), after, since)
+
+
+class GroupInfo(msgspec.Struct, frozen=True):
+    """A group, and how far it has come."""
+
+    group: str
+    items: tuple[QueryItem, ...]
+    """Of its query."""
+    ack_timeout_s: float
+    max_attempts: int
+    max_in_flight: int
+    created: datetime
+    cursor: str
+    """The checkpoint: every matching event up to here is acknowledged, parked or skipped. It never runs ahead."""
+    position: int
+    """The checkpoint's position."""
+    lag: int
+    """Positions from the checkpoint to the head, whether their events match or not."""
+    in_flight: int
+    """Events that are with members."""
+    waiting: int
+    """Aggregates with an event that was read, or refused, and is to be delivered."""
+    parked: int
+    """Events that are parked, those that follow in their aggregates included."""
+    parked_aggregates: int
+    is_stalled: bool
+    """Whether so much is parked that nothing more is delivered until some of it is replayed or skipped."""
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """An event that is with a member, to be acknowledged before the deadline."""
+
+    delivery_id: str
+    attempt: int
+    """1 at the first delivery of the event."""
+    deadline: datetime
+    line: bytes
+    """The event as a JSON line; ready to send on."""
+
+    @property
+    def event(self) -> RecordedEvent:
+        return decode_event(self.line)
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What became of delivery ids that a member acknowledged, refused or extended."""
+
+    settled: int
+    """How many took effect, or had done so before."""
+    lost: tuple[str, ...] = ()
+    """Those whose event is no longer with the caller: its time was over and it went to another member, or the group was
+    reset. Somebody else settles it."""
+
+
+class InFlight(msgspec.Struct, frozen=True):
+    """An event that is with a member."""
+
+    position: int
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    attempt: int
+    member: str
+    deadline: datetime
+
+
+class ParkedEvent(msgspec.Struct, frozen=True):
+    """An event that was given up, and holds up those that follow in its aggregate."""
+
+    position: int
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    attempts: int
+    reason: str
+    parked_at: datetime
+    following: int
+    """Later events of the aggregate that wait behind it."""
+
+
+class ParkedList(msgspec.Struct, frozen=True):
+    """A page of what is parked, by position."""
+
+    parked: tuple[ParkedEvent, ...]
+    cursor: str
+    at_end: bool
+
+
+class SkippedEvent(msgspec.Struct, frozen=True):
+    """A parked event that somebody decided to pass over, and why."""
+
+    position: int
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    attempts: int
+    parked_reason: str
+    reason: str
+    skipped_at: datetime
+
+
+class SkippedList(msgspec.Struct, frozen=True):
+    """A page of what was skipped, by position."""
+
+    skipped: tuple[SkippedEvent, ...]
+    cursor: str
+    at_end: bool
+
+
+class ConsumerGroups(Protocol):
+    """The groups of a store. Methods that name a group raise ``GroupNotFound`` when it does not exist."""
+
+    async def create_group(
+        self,
+        group: str,
+        query: EventQuery = EVERYTHING,
+        *,
+        start: Start | None = None,
+        after: Cursor | None = None,
+        since: datetime | None = None,
+        ack_timeout_s: float = GROUP_ACK_TIMEOUT_DEFAULT_S,
+        max_attempts: int = GROUP_ATTEMPTS_DEFAULT,
+        max_in_flight: int = GROUP_IN_FLIGHT_DEFAULT,
+    ) -> GroupInfo:
+        """Make a group of the events that match ``query``, which has no time window. It begins at ``start``
+        ("beginning", the default, or "end"), ``after`` a cursor, or with the first event ``since`` a time.
+
+        When there is one with the same query and settings already it is left as it is, so a service may call this
+        whenever it starts. Raises ``GroupExists`` when they differ.
+        """
+        ...
+
+    async def list_groups(self) -> tuple[GroupInfo, ...]:
+        """Every group, by name."""
+        ...
+
+    async def get_group(self, group: str) -> GroupInfo: ...
+
+    async def change_group(
+        self,
+        group: str,
+        *,
+        ack_timeout_s: float | None = None,
+        max_attempts: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> GroupInfo:
+        """Change settings; None leaves one as it is. They count for deliveries from now on. A query cannot be changed:
+        make another group, after this one's cursor."""
+        ...
+
+    async def delete_group(self, group: str) -> None:
+        """Delete a group, and what it knows of parked and skipped events. No event is deleted."""
+        ...
+
+    async def reset_group(
+        self,
+        group: str,
+        *,
+        start: Start | None = None,
+        after: Cursor | None = None,
+        since: datetime | None = None,
+    ) -> GroupInfo:
+        """Read from another place on; backward, that is a replay. Raises ``InvalidRequest`` unless one is given.
+
+        Deliveries under way become lost. What is parked before the place stays parked; what comes after it is
+        delivered anew.
+        """
+        ...
+
+    async def pull(
+        self, group: str, *, member: str = "", limit: int = GROUP_PULL_DEFAULT, wait_s: float = 0.0
+    ) -> tuple[Delivery, ...]:
+        """Up to ``limit`` events for a member. When there is none, wait for some, at most ``wait_s`` seconds.
+
+        ``member`` is for people to read: it need not be unique. Raises ``Overloaded``.
+        """
+        ...
+
+    async def ack(self, group: str, delivery_ids: Sequence[str]) -> Settled:
+        """Acknowledge deliveries: their events are done. Returns once that is on stable storage. May be repeated."""
+        ...
+
+    async def nack(
+        self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
+    ) -> Settled:
+        """Refuse deliveries: their events are delivered again after ``delay_s``, or parked after their last attempt,
+        or at once with ``park``. ``reason`` is kept with a parked event."""
+        ...
+
+    async def extend(self, group: str, delivery_ids: Sequence[str], *, ack_timeout_s: float | None = None) -> Settled:
+        """Give the members of these deliveries ``ack_timeout_s`` from now; None: the group's."""
+        ...
+
+    async def list_in_flight(self, group: str) -> tuple[InFlight, ...]:
+        """All events that are with members, by position."""
+        ...
+
+    async def list_parked(
+        self, group: str, *, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+    ) -> ParkedList:
+        """A page of the parked events that hold up their aggregates. ``after`` is the cursor of an earlier page."""
+        ...
+
+    async def replay_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
+        """Deliver parked events again, and then those that follow them: those at these positions, or all. Their
+        attempts count from zero. Returns how many aggregates go on. Raises ``ParkedEventNotFound``; nothing happens
+        then."""
+        ...
+
+    async def skip_parked(self, group: str, positions: Sequence[int], *, reason: str) -> int:
+        """Pass over parked events: those that follow them are delivered. The reason is recorded. Returns how many were
+        skipped. Raises ``ParkedEventNotFound``; nothing happens then."""
+        ...
+
+    async def list_skipped(
+        self, group: str, *, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+    ) -> SkippedList:
+        """A page of the events that were skipped. ``after`` is the cursor of an earlier page."""
+        ...
+
+
+# --- Checks ----------------------------------------------------------------------------------------------------------
+
+
+def check_group_query(query: EventQuery) -> tuple[QueryItem, ...]:
+    """The items of a query without a time window."""
+    for name in ("since", "until"):
+        if getattr(query, name) is not None:
+            raise InvalidRequest(
+                "a group's query has no time window; a group can start since a time", pointer=f"/{name}"
+            )
+    return query.checked().items
+
+
+def check_group(group: object) -> str:
+    return check_name(group, "/group")
+
+
+def check_member(member: object) -> str:
+    return "" if member == "" else check_name(member, "/member")
+
+
+def check_seconds(value: object, pointer: str, least: float, most: float) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise InvalidRequest(f"must be a number of seconds, not {type(value).__name__}", pointer=pointer)
+    if not least <= value <= most:
+        raise InvalidRequest(f"must be from {least:g} to {most:g} seconds", pointer=pointer)
+    return float(value)
+
+
+def check_count(value: object, pointer: str, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise InvalidRequest(f"must be an integer from 1 to {most}", pointer=pointer)
+    return value
+
+
+def check_pull(member: object, limit: object, wait_s: object) -> None:
+    check_member(member)
+    check_count(limit, "/limit", GROUP_PULL_MAX)
+    check_seconds(wait_s, "/wait_s", 0.0, GROUP_WAIT_MAX_S)
+
+
+def check_nack(delay_s: object, reason: object) -> None:
+    check_seconds(delay_s, "/delay_s", 0.0, GROUP_NACK_DELAY_MAX_S)
+    check_reason(reason, least=0)
+
+
+def check_ack_timeout(value: object) -> None:
+    if value is not None:
+        check_seconds(value, "/ack_timeout_s", GROUP_ACK_TIMEOUT_MIN_S, GROUP_ACK_TIMEOUT_MAX_S)
+
+
+def check_reason(reason: object, *, least: int = 1) -> str:
+    if not isinstance(reason, str):
+        raise InvalidRequest(f"must be a string, not {type(reason).__name__}", pointer="/reason")
+    if not least <= len(reason) <= GROUP_REASON_LENGTH_MAX or not _is_text(reason):
+        raise InvalidRequest(f"must be text of {least} to {GROUP_REASON_LENGTH_MAX} characters", pointer="/reason")
+    return reason
+
+
+def _is_text(value: str) -> bool:
+    """Whether every database can keep it."""
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def check_delivery_ids(delivery_ids: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """The position and the number of the delivery that each id stands for."""
+    return tuple(
+        _parse_delivery_id(one, f"/delivery_ids/{i}") for i, one in enumerate(_listed(delivery_ids, "/delivery_ids"))
+    )
+
+
+def check_positions(positions: Sequence[int]) -> tuple[int, ...]:
+    checked = tuple(check_version(one, f"/positions/{i}") for i, one in enumerate(_listed(positions, "/positions")))
+    return tuple(dict.fromkeys(checked))
+
+
+def _listed(values: Sequence[Any], pointer: str) -> Sequence[Any]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
+        raise InvalidRequest("must be a list", pointer=pointer)
+    if not 1 <= len(values) <= GROUP_SETTLE_MAX:
+        raise InvalidRequest(f"must hold from 1 to {GROUP_SETTLE_MAX} entries, not {len(values)}", pointer=pointer)
+    return values
+
+
+def delivery_id(position: int, number: int) -> str:
+    """``number`` is the delivery's in its group; no other has it, whatever becomes of the group."""
+    return f"{position}-{number}"
+
+
+def _parse_delivery_id(text: object, pointer: str) -> tuple[int, int]:
+    if isinstance(text, str) and text.isascii():
+        position, dash, number = text.partition("-")
+        if dash and position.isdigit() and number.isdigit() and max(len(position), len(number)) <= _DIGITS_MAX:
+            return int(position), int(number)
+    raise InvalidRequest("is not a delivery id of this store", pointer=pointer)
+
+
+_DIGITS_MAX = 18
+"""Of a number that every database takes."""
