@@ -18,6 +18,7 @@ from indelible.events import (
     check_name,
     decode_events,
 )
+from indelible.groups import ConsumerGroups
 from indelible.limits import PAGE_EVENTS_DEFAULT, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX
 from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
 
@@ -233,7 +234,7 @@ class Replay(msgspec.Struct, frozen=True):
     page: AggregatePage
 
 
-class EventStore(Protocol):
+class EventStore(ConsumerGroups, Protocol):
     """The one door to a store. Methods raise :class:`indelible.errors.IndelibleError` and nothing else on purpose.
 
     All methods may be called concurrently. An append that is cancelled, or that raises ``OutcomeUnknown``, may still be

@@ -13,6 +13,8 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue, BatchMeasure
+from indelible.core.consumer_groups import LocalConsumerGroups
+from indelible.core.group_progress import GroupMeasure
 from indelible.core.subscriptions import Subscriptions
 from indelible.engines.engine import AppendOutcome, Capabilities, Engine, Lines
 from indelible.errors import (
@@ -50,6 +52,7 @@ from indelible.eventstore import (
     Head,
     Replay,
 )
+from indelible.groups import StartPoint
 from indelible.limits import (
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
@@ -58,16 +61,17 @@ from indelible.limits import (
     SUBSCRIPTION_PAGE_EVENTS_MAX,
     VERSION_MAX,
 )
-from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery, check_list_cursor, check_page
+from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_list_cursor, check_page
 
 _LIST_START: Final = ""
 """The cursor of a list that holds nothing yet."""
 
 
-class LocalEventStore:
+class LocalEventStore(LocalConsumerGroups):
     """Implements :class:`indelible.eventstore.EventStore`. Use as ``async with LocalEventStore(engine) as store``.
 
-    ``on_batch`` hears of every commit, for metrics. ``on_failure`` hears once when the storage has failed for good.
+    ``on_batch`` hears of every commit, and ``on_group`` of every save of a consumer group, for metrics. ``on_failure``
+    hears once when the storage has failed for good.
     """
 
     def __init__(
@@ -76,8 +80,9 @@ class LocalEventStore:
         *,
         on_batch: Callable[[BatchMeasure], None] | None = None,
         on_failure: Callable[[StorageFailure], None] | None = None,
+        on_group: Callable[[str, GroupMeasure], None] | None = None,
     ) -> None:
-        self._engine = engine
+        super().__init__(engine, self._position_before_start, on_group)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
         self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 
@@ -100,6 +105,7 @@ class LocalEventStore:
         return self
 
     async def aclose(self) -> None:
+        await self.close_groups()
         await self._queue.close()
         await self._engine.close()
 
@@ -226,6 +232,25 @@ class LocalEventStore:
             while True:
                 # Not kept in a variable here: a page is large, and its taker may take its time.
                 yield await anext(pages)
+
+    async def _position_before_start(self, start: StartPoint) -> int:
+        """The position after which a consumer group is to read."""
+        if start.since is not None:
+            return await self._position_before(start.since)
+        if start.after is None:
+            return 0 if start.start == "beginning" else (await self._engine.head()).position
+        _check_not_past(start.after, (await self._engine.head()).position, "/after")
+        return start.after.position
+
+    async def _position_before(self, since: datetime) -> int:
+        cursor = START
+        while True:
+            page = await self.read_feed(EventQuery(since=since), after=cursor, limit=1)
+            for event in page.events:
+                return event.position - 1
+            if page.at_end:
+                return page.cursor.position
+            cursor = page.cursor
 
     async def _read_forward(self, query: EventQuery, after: int, until: int) -> Lines:
         return await self._engine.read_feed(

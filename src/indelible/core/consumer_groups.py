@@ -1,0 +1,339 @@
+"""The consumer groups of a store: checks what is asked, and has a worker of the group do it. What is only looked at is
+read from the storage."""
+
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from indelible.core.group_events import GroupEvents
+from indelible.core.group_progress import GroupMeasure, GroupProgress
+from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
+from indelible.engines.engine import Engine
+from indelible.engines.group_storage import GroupState, GroupSummary, StoredGroup, Unfinished
+from indelible.errors import GroupExists, GroupNotFound, InvalidRequest
+from indelible.events import timestamp_from_us
+from indelible.groups import (
+    Delivery,
+    GroupInfo,
+    GroupSettings,
+    InFlight,
+    ParkedEvent,
+    ParkedList,
+    Settled,
+    SkippedList,
+    Start,
+    StartPoint,
+    check_ack_timeout,
+    check_delivery_ids,
+    check_group,
+    check_group_query,
+    check_nack,
+    check_positions,
+    check_pull,
+    check_reason,
+)
+from indelible.limits import (
+    GROUP_ACK_TIMEOUT_DEFAULT_S,
+    GROUP_ATTEMPTS_DEFAULT,
+    GROUP_IN_FLIGHT_DEFAULT,
+    GROUP_PARKED_AGGREGATES_MAX,
+    GROUP_PULL_DEFAULT,
+    GROUPS_MAX,
+    PAGE_EVENTS_DEFAULT,
+)
+from indelible.queries import EVERYTHING, Cursor, EventQuery, check_page
+
+FindStart = Callable[[StartPoint], Awaitable[int]]
+"""The position after which a group is to read. Raises ``InvalidRequest``."""
+
+SettleOne = Callable[[GroupProgress, int, int], bool]
+"""Progress, position, number of the delivery: whether it is settled."""
+
+
+class LocalConsumerGroups:
+    """Implements :class:`indelible.groups.ConsumerGroups` over an engine. ``on_measure`` hears of every save, with the
+    group's name."""
+
+    def __init__(
+        self, engine: Engine, find_start: FindStart, on_measure: Callable[[str, GroupMeasure], None] | None
+    ) -> None:
+        self._engine: Final = engine
+        self._find_start: Final = find_start
+        self._on_measure: Final = on_measure or _tell_nobody
+        self._events: Final = GroupEvents(engine)
+        self._workers: Final[dict[str, GroupWorker]] = {}
+
+    async def close_groups(self) -> None:
+        """Answer those who wait for events."""
+        for worker in list(self._workers.values()):
+            await worker.close()
+
+    def _worker(self, group: str) -> GroupWorker:
+        worker = self._workers.get(check_group(group))
+        if worker is None:
+            worker = self._workers[group] = GroupWorker(group, self._engine, self._events, self._on_measure)
+        return worker
+
+    async def _call(self, group: str, decide: Decide[T]) -> T:
+        with self._forgetting(group):
+            return await self._worker(group).call(decide)
+
+    @contextlib.contextmanager
+    def _forgetting(self, group: str) -> Iterator[None]:
+        """Keep no workers for groups that do not exist."""
+        try:
+            yield
+        except GroupNotFound:
+            self._workers.pop(group, None)
+            raise
+
+    # --- Groups ------------------------------------------------------------------------------------------------------
+
+    async def create_group(
+        self,
+        group: str,
+        query: EventQuery = EVERYTHING,
+        *,
+        start: Start | None = None,
+        after: Cursor | None = None,
+        since: datetime | None = None,
+        ack_timeout_s: float = GROUP_ACK_TIMEOUT_DEFAULT_S,
+        max_attempts: int = GROUP_ATTEMPTS_DEFAULT,
+        max_in_flight: int = GROUP_IN_FLIGHT_DEFAULT,
+    ) -> GroupInfo:
+        info, _ = await self.ensure_group(
+            group, query, start=start, after=after, since=since,
+            ack_timeout_s=ack_timeout_s, max_attempts=max_attempts, max_in_flight=max_in_flight,
+        )  # fmt: skip
+        return info
+
+    async def ensure_group(
+        self,
+        group: str,
+        query: EventQuery = EVERYTHING,
+        *,
+        start: Start | None = None,
+        after: Cursor | None = None,
+        since: datetime | None = None,
+        ack_timeout_s: float = GROUP_ACK_TIMEOUT_DEFAULT_S,
+        max_attempts: int = GROUP_ATTEMPTS_DEFAULT,
+        max_in_flight: int = GROUP_IN_FLIGHT_DEFAULT,
+    ) -> tuple[GroupInfo, bool]:
+        """As :meth:`create_group`; also tells whether the group is new."""
+        check_group(group)
+        settings = GroupSettings(check_group_query(query), ack_timeout_s, max_attempts, max_in_flight).checked()
+        position = await self._find_start(StartPoint(start, after, since).checked())
+        now_us = await self._engine.now_us()
+        stored = StoredGroup(
+            name=group, settings=settings, created_us=now_us, revision=now_us,
+            reached=position, last_delivery=now_us, reset_at=now_us,
+        )  # fmt: skip
+        is_new = await self._engine.create_group(stored, groups_max=GROUPS_MAX)
+        there = (await self._load(group)).group
+        if there.settings != settings:
+            raise GroupExists(f"there is a consumer group {group} with another query or other settings", group=group)
+        return await self.get_group(group), is_new
+
+    async def list_groups(self) -> tuple[GroupInfo, ...]:
+        head = (await self._engine.head()).position
+        return tuple(_info(summary, head) for summary in await self._engine.list_groups())
+
+    async def get_group(self, group: str) -> GroupInfo:
+        check_group(group)
+        for info in await self.list_groups():
+            if info.group == group:
+                return info
+        raise group_not_found(group)
+
+    async def change_group(
+        self,
+        group: str,
+        *,
+        ack_timeout_s: float | None = None,
+        max_attempts: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> GroupInfo:
+        given = {"ack_timeout_s": ack_timeout_s, "max_attempts": max_attempts, "max_in_flight": max_in_flight}
+        changes = {name: value for name, value in given.items() if value is not None}
+        if not changes:
+            raise InvalidRequest("give at least one of ack_timeout_s, max_attempts and max_in_flight")
+        msgspec.structs.replace(GroupSettings(), **changes).checked()
+
+        async def decide(progress: GroupProgress) -> None:
+            progress.change_settings(msgspec.structs.replace(progress.settings, **changes).checked())
+
+        await self._call(group, decide)
+        return await self.get_group(group)
+
+    async def delete_group(self, group: str) -> None:
+        check_group(group)
+        if not await self._engine.delete_group(group):
+            raise group_not_found(group)
+        worker = self._workers.get(group)
+        if worker is not None:
+            worker.look_again()
+
+    async def reset_group(
+        self,
+        group: str,
+        *,
+        start: Start | None = None,
+        after: Cursor | None = None,
+        since: datetime | None = None,
+    ) -> GroupInfo:
+        check_group(group)
+        if start is None and after is None and since is None:
+            raise InvalidRequest("give one of start, after and since", pointer="/start")
+        position = await self._find_start(StartPoint(start, after, since).checked())
+
+        async def decide(progress: GroupProgress) -> None:
+            query = EventQuery(progress.settings.items)
+            counts = {
+                one.key: await self._events.count_following(query, one, position)
+                for one in progress.parked_before(position)
+            }
+            progress.reset(position, counts)
+
+        await self._call(group, decide)
+        return await self.get_group(group)
+
+    # --- Consuming ---------------------------------------------------------------------------------------------------
+
+    async def pull(
+        self, group: str, *, member: str = "", limit: int = GROUP_PULL_DEFAULT, wait_s: float = 0.0
+    ) -> tuple[Delivery, ...]:
+        check_pull(member, limit, wait_s)
+        with self._forgetting(group):
+            return await self._worker(group).pull(member, limit, wait_s)
+
+    async def ack(self, group: str, delivery_ids: Sequence[str]) -> Settled:
+        return await self._settle(group, delivery_ids, GroupProgress.ack)
+
+    async def nack(
+        self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
+    ) -> Settled:
+        check_nack(delay_s, reason)
+        if not isinstance(park, bool):
+            raise InvalidRequest("must be true or false", pointer="/park")
+        nack = functools.partial(GroupProgress.nack, delay_s=delay_s, reason=reason, park=park)
+        return await self._settle(group, delivery_ids, nack)
+
+    async def extend(self, group: str, delivery_ids: Sequence[str], *, ack_timeout_s: float | None = None) -> Settled:
+        check_ack_timeout(ack_timeout_s)
+        return await self._settle(group, delivery_ids, functools.partial(GroupProgress.extend, timeout_s=ack_timeout_s))
+
+    async def _settle(self, group: str, delivery_ids: Sequence[str], settle_one: SettleOne) -> Settled:
+        parsed = check_delivery_ids(delivery_ids)
+
+        async def decide(progress: GroupProgress) -> Settled:
+            lost = tuple(
+                delivery_id
+                for delivery_id, (position, number) in zip(delivery_ids, parsed, strict=True)
+                if not settle_one(progress, position, number)
+            )
+            return Settled(len(delivery_ids) - len(lost), lost)
+
+        return await self._call(group, decide)
+
+    async def list_in_flight(self, group: str) -> tuple[InFlight, ...]:
+        unfinished = (await self._load(group)).unfinished
+        return tuple(_in_flight(one) for one in unfinished if one.state == "in_flight")
+
+    # --- Parked events -----------------------------------------------------------------------------------------------
+
+    async def list_parked(
+        self, group: str, *, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+    ) -> ParkedList:
+        check_page(limit)
+        start = 0 if after is None else Cursor.parse(after).position
+        unfinished = (await self._load(group)).unfinished
+        found = [one for one in unfinished if one.state == "parked" and one.position > start]
+        page = found[:limit]
+        cursor = Cursor.at(page[-1].position if page else start)
+        return ParkedList(tuple(map(_parked, page)), cursor, at_end=len(found) <= limit)
+
+    async def replay_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
+        checked = None if positions is None else check_positions(positions)
+
+        async def decide(progress: GroupProgress) -> int:
+            return progress.replay(checked)
+
+        return await self._call(group, decide)
+
+    async def skip_parked(self, group: str, positions: Sequence[int], *, reason: str) -> int:
+        checked = check_positions(positions)
+        check_reason(reason)
+
+        async def decide(progress: GroupProgress) -> int:
+            return progress.skip(checked, reason)
+
+        return await self._call(group, decide)
+
+    async def list_skipped(
+        self, group: str, *, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+    ) -> SkippedList:
+        check_page(limit)
+        start = 0 if after is None else Cursor.parse(after).position
+        await self._load(group)
+        found = await self._engine.list_skipped(group, after=start, limit=limit + 1)
+        page = found[:limit]
+        return SkippedList(page, Cursor.at(page[-1].position if page else start), at_end=len(found) <= limit)
+
+    async def _load(self, group: str) -> GroupState:
+        state = await self._engine.load_group(check_group(group))
+        if state is None:
+            raise group_not_found(group)
+        return state
+
+
+def _info(summary: GroupSummary, head: int) -> GroupInfo:
+    group = summary.group
+    return GroupInfo(
+        group=group.name,
+        items=group.settings.items,
+        ack_timeout_s=group.settings.ack_timeout_s,
+        max_attempts=group.settings.max_attempts,
+        max_in_flight=group.settings.max_in_flight,
+        created=timestamp_from_us(group.created_us),
+        cursor=Cursor.at(summary.checkpoint),
+        position=summary.checkpoint,
+        lag=max(head - summary.checkpoint, 0),
+        in_flight=summary.in_flight,
+        waiting=summary.waiting,
+        parked=summary.parked,
+        parked_aggregates=summary.parked_aggregates,
+        is_stalled=summary.parked_aggregates >= GROUP_PARKED_AGGREGATES_MAX,
+    )
+
+
+def _in_flight(one: Unfinished) -> InFlight:
+    return InFlight(
+        position=one.position,
+        aggregate_type=one.key.aggregate_type,
+        aggregate_id=one.key.aggregate_id,
+        version=one.version,
+        attempt=one.attempts,
+        member=one.member,
+        deadline=timestamp_from_us(one.due_us),
+    )
+
+
+def _parked(one: Unfinished) -> ParkedEvent:
+    return ParkedEvent(
+        position=one.position,
+        aggregate_type=one.key.aggregate_type,
+        aggregate_id=one.key.aggregate_id,
+        version=one.version,
+        attempts=one.attempts,
+        reason=one.reason,
+        parked_at=timestamp_from_us(one.due_us),
+        following=one.following,
+    )
+
+
+def _tell_nobody(group: str, measure: GroupMeasure) -> None:
+    pass

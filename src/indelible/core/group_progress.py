@@ -1,0 +1,385 @@
+"""What a consumer group has done and has yet to do, and the rules by which that changes. No I/O, and no clock:
+whoever asks says what time it is.
+
+A group reads the log once, in order. Of every aggregate it knows the first event that is not done; the aggregate's
+later events, as far as the log was read, wait behind it and are only counted. When that event is done the next of them
+takes its place. So a group is as large as the number of aggregates with something to do, however many events that is.
+
+What changes is gathered until :meth:`GroupProgress.change` is asked for all of it, to be saved at once.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup, Unfinished
+from indelible.errors import ParkedEventNotFound
+from indelible.events import AggregateKey, timestamp_from_us
+from indelible.groups import GroupSettings, SkippedEvent
+from indelible.limits import GROUP_AGGREGATES_MAX, GROUP_NEXT_EVENTS_MAX, GROUP_PARKED_AGGREGATES_MAX
+
+NOT_IN_TIME: Final = "not acknowledged in time"
+_replace: Final = msgspec.structs.replace
+
+
+_STALE_ENTRIES_MIN: Final = 1_000
+
+
+class GroupMeasure(msgspec.Struct):
+    """What happened to a group between two saves, for metrics."""
+
+    deliveries: int = 0
+    redeliveries: int = 0
+    """Those of them that were not the first of their event."""
+    acks: int = 0
+    nacks: int = 0
+    timeouts: int = 0
+    parked: int = 0
+    """Events that were given up."""
+
+
+class Place(NamedTuple):
+    """Where an event stands."""
+
+    position: int
+    version: int
+
+
+class GroupProgress:
+    """One group, from what is stored of it on."""
+
+    def __init__(self, state: GroupState) -> None:
+        self.group: StoredGroup = state.group
+        self.now_us = state.now_us
+        """When what happens now happens."""
+        self._saved: StoredGroup = state.group
+        self._unfinished: Final = {one.key: one for one in state.unfinished}
+        self._at: Final = {one.position: one.key for one in state.unfinished}
+        self._next: Final[dict[AggregateKey, deque[Place]]] = {}
+        """The first of the events that follow, where they are known."""
+        self._moving: Final[dict[AggregateKey, Unfinished]] = {}
+        """Aggregates whose event is done, and whose next one has not taken its place yet."""
+        self._ready: Final[list[int]] = []
+        """Positions that may be delivered, as a heap; with some that may not any more."""
+        self._due: Final = [(one.due_us, one.position) for one in state.unfinished if one.state != "parked"]
+        """When a wait or a deadline ends, as a heap; with some that ended before."""
+        heapify(self._due)
+        self._counts: Final = {"waiting": 0, "in_flight": 0, "parked": 0}
+        for one in state.unfinished:
+            self._counts[one.state] += 1
+        self._begin_change()
+
+    def _begin_change(self) -> None:
+        self.measure = GroupMeasure()
+        self._dropped: set[int] = set()
+        self._put: set[int] = set()
+        self._drop_all = False
+        self._skipped: list[SkippedEvent] = []
+
+    # --- What there is -----------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> GroupSettings:
+        return self.group.settings
+
+    @property
+    def capacity(self) -> int:
+        """How many more events may go to members now."""
+        if self.is_stalled:
+            return 0
+        return max(self.settings.max_in_flight - self._counts["in_flight"], 0)
+
+    @property
+    def is_stalled(self) -> bool:
+        return self._counts["parked"] >= GROUP_PARKED_AGGREGATES_MAX
+
+    @property
+    def may_read_on(self) -> bool:
+        """Whether there is room for more of the log."""
+        return not self.is_stalled and len(self._unfinished) - self._counts["parked"] < GROUP_AGGREGATES_MAX
+
+    @property
+    def next_due_us(self) -> int | None:
+        """When the first wait or deadline may end."""
+        return self._due[0][0] if self._due else None
+
+    @property
+    def ready(self) -> int:
+        """How many events may be delivered, or a few less."""
+        return len(self._ready)
+
+    # --- Saving ------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether more than how far the log was read is to be saved."""
+        return bool(self._put or self._dropped or self._drop_all or self._skipped) or (
+            self.group is not self._saved and _replace(self.group, reached=self._saved.reached) != self._saved
+        )
+
+    @property
+    def has_read_on(self) -> bool:
+        return self.group.reached != self._saved.reached
+
+    def change(self, step: int) -> GroupChange:
+        """All that changed since the last save. Every aggregate whose event is done has its next one by now.
+        ``step`` is from the old revision to the new one."""
+        assert not self._moving, "an aggregate's next event is missing"
+        self.group = _replace(self.group, revision=self._saved.revision + step)
+        return GroupChange(
+            expected_revision=self._saved.revision,
+            group=self.group,
+            dropped=tuple(self._dropped),
+            put=tuple(self._unfinished[self._at[position]] for position in self._put),
+            drop_all=self._drop_all,
+            skipped=tuple(self._skipped),
+        )
+
+    def saved(self) -> None:
+        """The change is on stable storage."""
+        self._saved = self.group
+        self._begin_change()
+
+    def _set(self, one: Unfinished) -> None:
+        before = self._unfinished.get(one.key)
+        if before is not None:
+            self._counts[before.state] -= 1
+        self._counts[one.state] += 1
+        self._unfinished[one.key] = one
+        self._at[one.position] = one.key
+        self._put.add(one.position)
+        self._dropped.discard(one.position)
+
+    def _remove(self, one: Unfinished) -> None:
+        self._counts[one.state] -= 1
+        del self._unfinished[one.key], self._at[one.position]
+        self._put.discard(one.position)
+        if not self._drop_all:
+            self._dropped.add(one.position)
+
+    # --- Reading the log ---------------------------------------------------------------------------------------------
+
+    def read(self, events: Iterable[tuple[AggregateKey, Place]], reached: int) -> None:
+        """Take in a page of matching events, in order, after which the log is read up to ``reached``."""
+        for key, place in events:
+            one = self._unfinished.get(key)
+            if one is None:
+                self._wait(Unfinished(key, place.position, place.version, 0, "waiting", 0))
+                continue
+            known = self._next.setdefault(key, deque()) if one.following == 0 else self._next.get(key)
+            if known is not None and len(known) == one.following < GROUP_NEXT_EVENTS_MAX:
+                known.append(place)
+            self._set(_replace(one, following=one.following + 1))
+        self.group = _replace(self.group, reached=reached)
+
+    def _wait(self, one: Unfinished) -> None:
+        self._set(one)
+        if one.due_us:
+            self._await_due(one)
+        else:
+            heappush(self._ready, one.position)
+
+    def to_look_up(self) -> list[Unfinished]:
+        """Aggregates whose next event must be looked up before :meth:`move_on`. It comes after the version given."""
+        return [one for key, one in self._moving.items() if not self._next.get(key)]
+
+    def found(self, key: AggregateKey, following: Sequence[Place]) -> None:
+        """The first events that follow; at least one."""
+        self._next[key] = deque(following)
+
+    def move_on(self) -> None:
+        """Let the next events take the places of those that are done."""
+        for key, done in self._moving.items():
+            place = self._next[key].popleft()
+            self._wait(Unfinished(key, place.position, place.version, done.following - 1, "waiting", 0))
+            if done.following == 1:
+                del self._next[key]
+        self._moving.clear()
+
+    # --- Delivering --------------------------------------------------------------------------------------------------
+
+    def take(self, limit: int, member: str) -> list[Unfinished]:
+        """The first events that may be delivered are with a member from now on."""
+        taken: list[Unfinished] = []
+        limit = min(limit, self.capacity)
+        while self._ready and len(taken) < limit:
+            one = self._waiting_at(heappop(self._ready))
+            if one is not None:
+                taken.append(self._take(one, member))
+        return taken
+
+    def _take(self, one: Unfinished, member: str) -> Unfinished:
+        self.group = _replace(self.group, last_delivery=self.group.last_delivery + 1)
+        taken = _replace(
+            one,
+            state="in_flight",
+            due_us=self.now_us + _us(self.settings.ack_timeout_s),
+            attempts=one.attempts + 1,
+            delivery=self.group.last_delivery,
+            member=member,
+        )
+        self._set(taken)
+        self._await_due(taken)
+        self.measure.deliveries += 1
+        self.measure.redeliveries += one.attempts > 0
+        return taken
+
+    def _await_due(self, one: Unfinished) -> None:
+        """Most deadlines never come: what was for events that are done by now is cleared away when it is the most."""
+        if len(self._due) > _STALE_ENTRIES_MIN + 4 * len(self._unfinished):
+            self._due[:] = [(one.due_us, one.position) for one in self._unfinished.values() if one.due_us]
+            heapify(self._due)
+        heappush(self._due, (one.due_us, one.position))
+
+    def _waiting_at(self, position: int) -> Unfinished | None:
+        key = self._at.get(position)
+        one = None if key is None else self._unfinished[key]
+        return one if one is not None and one.state == "waiting" else None
+
+    def untake(self, deliveries: Iterable[int]) -> None:
+        """Deliveries of these numbers have not reached anybody: as if they had not been."""
+        numbers = set(deliveries)
+        for one in [one for one in self._unfinished.values() if one.delivery in numbers and one.state == "in_flight"]:
+            self._wait(_replace(one, state="waiting", due_us=0, attempts=one.attempts - 1, member=""))
+            self.measure.deliveries -= 1
+            self.measure.redeliveries -= one.attempts > 1
+
+    def go_on(self, now_us: int) -> None:
+        """It is this late now: end waits and deadlines that are over."""
+        self.now_us = now_us
+        while self._due and self._due[0][0] <= now_us:
+            due_us, position = heappop(self._due)
+            key = self._at.get(position)
+            one = None if key is None else self._unfinished[key]
+            if one is None or one.due_us != due_us or one.state == "parked":
+                continue
+            if one.state == "waiting":
+                heappush(self._ready, position)
+            else:
+                self.measure.timeouts += 1
+                self._refuse(one, 0, NOT_IN_TIME)
+
+    # --- Settling ----------------------------------------------------------------------------------------------------
+
+    def ack(self, position: int, number: int) -> bool:
+        """Whether the event is done. It counts as long as nobody else got the event, however late it comes."""
+        one = self._delivered(position, number)
+        if isinstance(one, Unfinished):
+            self._finish(one)
+            self.measure.acks += 1
+        return one != "lost"
+
+    def nack(self, position: int, number: int, *, delay_s: float, reason: str, park: bool) -> bool:
+        """Whether the event was with the caller, or has been refused already."""
+        one = self._delivered(position, number)
+        if not isinstance(one, Unfinished):
+            return False
+        if one.state == "in_flight":
+            self.measure.nacks += 1
+            self._refuse(one, self.now_us + _us(delay_s) if delay_s else 0, reason, park=park)
+        return True
+
+    def extend(self, position: int, number: int, *, timeout_s: float | None) -> bool:
+        """Whether the event is with the caller. None: as long as the group gives."""
+        one = self._delivered(position, number)
+        if not isinstance(one, Unfinished) or one.state != "in_flight":
+            return False
+        timeout_us = _us(self.settings.ack_timeout_s if timeout_s is None else timeout_s)
+        extended = _replace(one, due_us=self.now_us + timeout_us)
+        self._set(extended)
+        self._await_due(extended)
+        return True
+
+    def _delivered(self, position: int, number: int) -> Unfinished | Literal["done", "lost"]:
+        """The event that a delivery brought, as long as no later one did."""
+        if not self.group.reset_at < number <= self.group.last_delivery:
+            return "lost"
+        key = self._at.get(position)
+        if key is None:
+            return "done" if position <= self.group.reached else "lost"
+        one = self._unfinished[key]
+        return one if one.delivery == number else "lost"
+
+    def _refuse(self, one: Unfinished, due_us: int, reason: str, *, park: bool = False) -> None:
+        if park or one.attempts >= self.settings.max_attempts:
+            self.measure.parked += 1
+            self._set(_replace(one, state="parked", due_us=self.now_us, reason=reason))
+        else:
+            self._wait(_replace(one, state="waiting", due_us=due_us, reason=reason))
+
+    def _finish(self, one: Unfinished) -> None:
+        self._remove(one)
+        if one.following:
+            self._moving[one.key] = one
+
+    # --- What people decide ------------------------------------------------------------------------------------------
+
+    def change_settings(self, settings: GroupSettings) -> None:
+        self.group = _replace(self.group, settings=settings)
+
+    def replay(self, positions: Sequence[int] | None) -> int:
+        """Let parked events be delivered again: those at these positions, or all. Raises ``ParkedEventNotFound``."""
+        parked = self._parked_at(positions)
+        for one in parked:
+            self._wait(_replace(one, state="waiting", due_us=0, attempts=0))
+        return len(parked)
+
+    def skip(self, positions: Sequence[int], reason: str) -> int:
+        """Pass over parked events. Raises ``ParkedEventNotFound``."""
+        parked = self._parked_at(positions)
+        for one in parked:
+            self._skipped.append(_skipped(one, reason, timestamp_from_us(self.now_us)))
+            self._finish(one)
+        return len(parked)
+
+    def _parked_at(self, positions: Sequence[int] | None) -> list[Unfinished]:
+        if positions is None:
+            return [one for one in self._unfinished.values() if one.state == "parked"]
+        parked = []
+        for position in positions:
+            key = self._at.get(position)
+            if key is None or self._unfinished[key].state != "parked":
+                raise ParkedEventNotFound(
+                    f"the group has no parked event at position {position} that holds up its aggregate",
+                    group=self.group.name, position=position,
+                )  # fmt: skip
+            parked.append(self._unfinished[key])
+        return parked
+
+    def parked_before(self, position: int) -> list[Unfinished]:
+        """What stays parked when the group is reset to a position."""
+        return [one for one in self._parked_at(None) if one.position <= position]
+
+    def reset(self, position: int, following: Mapping[AggregateKey, int]) -> None:
+        """Read on after ``position``. ``following`` tells of each aggregate that stays parked how many events follow up
+        to there."""
+        kept = [_replace(self._unfinished[key], following=count) for key, count in following.items()]
+        for known in (self._unfinished, self._at, self._next, self._moving, self._ready, self._due):
+            known.clear()
+        self._counts.update(waiting=0, in_flight=0, parked=0)
+        self._begin_change()
+        self._drop_all = True
+        for one in kept:
+            self._set(one)
+        self.group = _replace(self.group, reached=position, reset_at=self.group.last_delivery)
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
+def _skipped(one: Unfinished, reason: str, at: datetime) -> SkippedEvent:
+    return SkippedEvent(
+        position=one.position,
+        aggregate_type=one.key.aggregate_type,
+        aggregate_id=one.key.aggregate_id,
+        version=one.version,
+        attempts=one.attempts,
+        parked_reason=one.reason,
+        reason=reason,
+        skipped_at=at,
+    )

@@ -1,0 +1,364 @@
+"""Serves one consumer group in this process: gathers what is asked of it, decides, saves, and answers.
+
+What comes while one change is on its way to stable storage forms the next, as with appends. Nobody hears of anything
+before it is saved. A save is refused when another process has changed the group since: then everything is decided again
+on what is stored now. So servers need not agree on who serves a group.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from copy import copy
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from indelible.core.group_events import GroupEvents
+from indelible.core.group_progress import GroupMeasure, GroupProgress
+from indelible.engines.engine import Engine
+from indelible.engines.group_storage import Unfinished
+from indelible.errors import GroupNotFound, IndelibleError, InternalError, Overloaded, ShuttingDown
+from indelible.events import timestamp_from_us
+from indelible.groups import Delivery, delivery_id
+from indelible.limits import (
+    CHECKPOINT_INTERVAL_S,
+    GROUP_CALLS_WAITING_MAX,
+    GROUP_PAGES_AT_ONCE_MAX,
+    GROUP_POLL_S,
+    GROUP_PULL_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
+)
+from indelible.queries import EventQuery
+
+_RETRY_WAIT_MAX_S: Final = 0.02
+"""Before a change that came too late is decided again; random, so that servers do not keep meeting."""
+
+_REVISION_STEP_MAX: Final = 1 << 24
+"""Leaves room for 2^39 saves."""
+
+T = TypeVar("T")
+Decide = Callable[[GroupProgress], Awaitable[T]]
+"""Changes the progress. May be called again, on the progress as it is by then."""
+
+
+class _Call(NamedTuple):
+    decide: Decide[Any]
+    future: asyncio.Future[Any]
+
+
+class _Pull(msgspec.Struct, eq=False, frozen=True):
+    member: str
+    limit: int
+    until: float
+    """By the monotonic clock, when to answer with nothing."""
+    future: asyncio.Future[tuple[Delivery, ...]]
+
+
+_Handed = list[tuple[_Pull, list[tuple[Unfinished, bytes]]]]
+"""Which events each pull gets."""
+
+
+class GroupWorker:
+    """One group of one store. Belongs to one event loop."""
+
+    def __init__(
+        self, name: str, engine: Engine, events: GroupEvents, on_measure: Callable[[str, GroupMeasure], None]
+    ) -> None:
+        self._name: Final = name
+        self._engine: Final = engine
+        self._events: Final = events
+        self._on_measure: Final = on_measure
+        self._calls: list[_Call] = []
+        self._pulls: deque[_Pull] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._something_to_do: Final = asyncio.Event()
+        self._head_moves: asyncio.Task[None] | None = None
+        self._progress: GroupProgress | None = None
+        self._clock_offset_us = 0
+        self._head = 0
+        self._saved_at = 0.0
+        self._in_doubt: tuple[int, set[int]] = (0, set())
+        """The revision of the last save that did not come to a good end, and the numbers of its deliveries."""
+        self._is_outdated = False
+        self._is_closed = False
+
+    # --- Asking ------------------------------------------------------------------------------------------------------
+
+    async def call(self, decide: Decide[T]) -> T:
+        """Have something decided; returns once it is saved."""
+        future: asyncio.Future[T] = self._admit()
+        self._calls.append(_Call(decide, future))
+        return await future
+
+    async def pull(self, member: str, limit: int, wait_s: float) -> tuple[Delivery, ...]:
+        future: asyncio.Future[tuple[Delivery, ...]] = self._admit()
+        self._pulls.append(_Pull(member, limit, time.monotonic() + wait_s, future))
+        return await future
+
+    def _admit(self) -> asyncio.Future[Any]:
+        if self._is_closed:
+            raise _closed()
+        if len(self._calls) + len(self._pulls) >= GROUP_CALLS_WAITING_MAX:
+            raise Overloaded(f"too many calls wait for the group {self._name}", retry_after_s=RETRY_AFTER_S)
+        self._something_to_do.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="consumer-group")
+        return asyncio.get_running_loop().create_future()
+
+    def look_again(self) -> None:
+        """What is stored has changed."""
+        self._is_outdated = True
+        self._something_to_do.set()
+
+    async def close(self) -> None:
+        """Finish what is under way; answer what waits."""
+        self._is_closed = True
+        self._something_to_do.set()
+        if self._task is not None:
+            await self._task
+
+    # --- The loop ----------------------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        try:
+            while True:
+                self._something_to_do.clear()
+                await self._answer_all()
+                if not (self._calls or self._pulls):
+                    return
+                if not self._calls:
+                    await self._wait()
+        finally:
+            self._task = None
+            if self._head_moves is not None:
+                self._head_moves.cancel()
+                self._head_moves = None
+
+    async def _answer_all(self) -> None:
+        """One round: everything that is asked for now."""
+        calls, self._calls = self._calls, []
+        self._drop_pulls()
+        try:
+            answers, handed = await self._decide_and_save(calls)
+        except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
+            self._progress = None
+            self._refuse(calls, error if isinstance(error, IndelibleError) else _broken(error))
+            return
+        for call, answer in zip(calls, answers, strict=True):
+            _settle(call.future, answer)
+        self._hand_out(handed)
+
+    def _drop_pulls(self) -> None:
+        """Forget those who gave up."""
+        self._pulls = deque(pull for pull in self._pulls if not pull.future.done())
+
+    def _refuse(self, calls: list[_Call], error: IndelibleError) -> None:
+        for future in [call.future for call in calls] + [pull.future for pull in self._pulls]:
+            _settle(future, copy(error))
+        self._pulls.clear()
+
+    async def _decide_and_save(self, calls: list[_Call]) -> tuple[list[Any], _Handed]:
+        tries = 0
+        while True:
+            progress = await self._load()
+            progress.go_on(self._now_us())
+            answers = [await _decided(call, progress) for call in calls]
+            await self._move_on(progress)
+            handed = await self._give(progress)
+            if await self._save(progress, handed):
+                return answers, handed
+            self._progress = None
+            tries += 1
+            await asyncio.sleep(random.uniform(0, _RETRY_WAIT_MAX_S * min(tries, 5)))  # noqa: S311 - no secret
+
+    async def _load(self) -> GroupProgress:
+        if self._progress is None or self._is_outdated:
+            self._is_outdated = False
+            state = await self._engine.load_group(self._name)
+            if state is None:
+                raise group_not_found(self._name)
+            self._clock_offset_us = state.now_us - time.monotonic_ns() // 1_000
+            self._progress = GroupProgress(state)
+            revision, numbers = self._in_doubt
+            if state.group.revision == revision:
+                # It was saved after all, and nobody got these deliveries. What others made of it later, they hold.
+                self._progress.untake(numbers)
+        return self._progress
+
+    def _now_us(self) -> int:
+        return time.monotonic_ns() // 1_000 + self._clock_offset_us
+
+    @property
+    def _query(self) -> EventQuery:
+        assert self._progress is not None
+        return EventQuery(self._progress.settings.items)
+
+    async def _move_on(self, progress: GroupProgress) -> None:
+        to_look_up = progress.to_look_up()
+        if to_look_up:
+            reached, query = progress.group.reached, self._query
+            found = await asyncio.gather(*(self._events.following(query, one, reached) for one in to_look_up))
+            for one, places in zip(to_look_up, found, strict=True):
+                progress.found(one.key, places)
+        progress.move_on()
+
+    # --- Giving ------------------------------------------------------------------------------------------------------
+
+    async def _give(self, progress: GroupProgress) -> _Handed:
+        """What each member gets who waits for events, in their order."""
+        handed: _Handed = []
+        if not self._pulls:
+            return handed
+        await self._read_on(progress, min(sum(pull.limit for pull in self._pulls), progress.capacity))
+        for pull in self._pulls:
+            taken = progress.take(pull.limit, pull.member)
+            if not taken:
+                break
+            lines = await self._events.lines(taken)
+            fitting = _fitting(lines)
+            progress.untake(one.delivery for one in taken[fitting:])
+            handed.append((pull, list(zip(taken[:fitting], lines, strict=False))))
+        return handed
+
+    async def _read_on(self, progress: GroupProgress, wanted: int) -> None:
+        """Read the log until there are events for all who wait, or it ends, or it is time to save."""
+        for _ in range(GROUP_PAGES_AT_ONCE_MAX):
+            missing = wanted - progress.ready
+            if missing <= 0 or not progress.may_read_on:
+                return
+            if progress.group.reached >= self._head:
+                self._head = (await self._engine.head()).position
+                if progress.group.reached >= self._head:
+                    return
+            page = await self._events.page(self._query, after=progress.group.reached, until=self._head, limit=missing)
+            progress.read(page.events, page.reached)
+
+    def _hand_out(self, handed: _Handed) -> None:
+        """Answer the pulls. Whose caller has gone meanwhile, it was not delivered."""
+        given: set[int] = set()
+        for pull, deliveries in handed:
+            if pull.future.done():
+                given.update(one.delivery for one, _ in deliveries)
+            else:
+                pull.future.set_result(tuple(_delivery(one, line) for one, line in deliveries))
+        if given:
+            self._calls.append(_Call(_untake(given), asyncio.get_running_loop().create_future()))
+        now = time.monotonic()
+        for pull in self._pulls:
+            if not pull.future.done() and (pull.until <= now or self._is_closed):
+                pull.future.set_result(())
+        self._drop_pulls()
+
+    # --- Saving ------------------------------------------------------------------------------------------------------
+
+    async def _save(self, progress: GroupProgress, handed: _Handed) -> bool:
+        if not progress.is_changed and not (progress.has_read_on and self._is_checkpoint_due()):
+            return True
+        # Random, so that a save whose answer was lost is not taken for another's.
+        change = progress.change(random.randint(1, _REVISION_STEP_MAX))  # noqa: S311 - no secret
+        self._in_doubt = (change.group.revision, {one.delivery for _, given in handed for one, _ in given})
+        if not await self._engine.save_group(change):
+            return False
+        self._on_measure(self._name, progress.measure)
+        progress.saved()
+        self._saved_at = time.monotonic()
+        return True
+
+    def _is_checkpoint_due(self) -> bool:
+        """Reading on over what does not match is saved now and then, and when everybody leaves."""
+        is_last = all(pull.until <= time.monotonic() for pull in self._pulls)
+        return is_last or time.monotonic() >= self._saved_at + CHECKPOINT_INTERVAL_S
+
+    # --- Waiting -----------------------------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        """Until something is asked for, a member has waited long enough, a deadline ends, or the log grows."""
+        progress = self._progress
+        if progress is None or self._is_closed:
+            return
+        is_reading = progress.capacity > 0 and progress.may_read_on
+        if is_reading and progress.group.reached < self._head:
+            return
+        if is_reading and self._head_moves is None:
+            waiting = self._until_head_moves(progress.group.reached)
+            self._head_moves = asyncio.create_task(waiting, name="consumer-group-head")
+        try:
+            async with asyncio.timeout(self._wait_s(progress)):
+                await self._something_to_do.wait()
+        except TimeoutError:
+            if self._engine.capabilities.many_processes and not progress.has_read_on:
+                # Others may have acknowledged what holds up an aggregate.
+                self._progress = None
+
+    def _wait_s(self, progress: GroupProgress) -> float:
+        wait_s = min(pull.until for pull in self._pulls) - time.monotonic()
+        if progress.next_due_us is not None:
+            wait_s = min(wait_s, (progress.next_due_us - self._now_us()) / 1_000_000)
+        if progress.has_read_on:
+            wait_s = min(wait_s, self._saved_at + CHECKPOINT_INTERVAL_S - time.monotonic())
+        if self._engine.capabilities.many_processes:
+            wait_s = min(wait_s, GROUP_POLL_S)
+        return max(wait_s, 0.0)
+
+    async def _until_head_moves(self, after: int) -> None:
+        try:
+            await self._engine.wait_for_head(after)
+        except IndelibleError:
+            # The next read tells.
+            await asyncio.sleep(GROUP_POLL_S)
+        finally:
+            self._head_moves = None
+            self._something_to_do.set()
+
+
+async def _decided(call: _Call, progress: GroupProgress) -> Any:
+    try:
+        return await call.decide(progress)
+    except IndelibleError as error:
+        return error
+
+
+def _settle(future: asyncio.Future[Any], answer: Any) -> None:
+    if future.done():
+        return
+    if isinstance(answer, IndelibleError):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _untake(numbers: set[int]) -> Decide[None]:
+    async def decide(progress: GroupProgress) -> None:
+        progress.untake(numbers)
+
+    return decide
+
+
+def _fitting(lines: list[bytes]) -> int:
+    """How many of them fit into one answer, at least one."""
+    size_bytes = 0
+    for count, line in enumerate(lines):
+        size_bytes += len(line)
+        if count and size_bytes > GROUP_PULL_SIZE_BYTES_MAX:
+            return count
+    return len(lines)
+
+
+def _delivery(one: Unfinished, line: bytes) -> Delivery:
+    return Delivery(delivery_id(one.position, one.delivery), one.attempts, timestamp_from_us(one.due_us), line)
+
+
+def _broken(error: Exception) -> InternalError:
+    broken = InternalError(f"the consumer group broke: {type(error).__name__}: {error}")
+    broken.__cause__ = error
+    return broken
+
+
+def _closed() -> ShuttingDown:
+    return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
+
+
+def group_not_found(name: str) -> GroupNotFound:
+    return GroupNotFound(f"no consumer group {name}", group=name)

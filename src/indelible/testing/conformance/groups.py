@@ -1,0 +1,682 @@
+"""Consumer groups: every matching event is acknowledged, each aggregate's in order, and what fails holds up no others."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from indelible.errors import GroupExists, GroupNotFound, InvalidRequest, ParkedEventNotFound
+from indelible.events import NewEvent
+from indelible.eventstore import EventStore
+from indelible.groups import Delivery, GroupInfo, Settled
+from indelible.limits import (
+    GROUP_ACK_TIMEOUT_DEFAULT_S,
+    GROUP_ATTEMPTS_DEFAULT,
+    GROUP_IN_FLIGHT_DEFAULT,
+    GROUP_NEXT_EVENTS_MAX,
+)
+from indelible.queries import Cursor, EventQuery, QueryItem
+from indelible.testing.conformance.helpers import (
+    ODD_NAMES,
+    append_noise,
+    ids,
+    read_feed_to_end,
+    refused,
+    some_events,
+    unique,
+)
+
+_PATIENCE_S = 30.0
+"""For what comes at once unless it never does."""
+_SHORT_S = 0.3
+"""A time-out or delay that a test waits for."""
+
+
+class Consumer:
+    """A group of events with one tag, and calls on it with less to say."""
+
+    def __init__(self, store: EventStore, group: str, tag: str) -> None:
+        self.store, self.group, self.tag = store, group, tag
+
+    @classmethod
+    async def begin(cls, store: EventStore, *, ack_timeout_s: float = 30.0, **settings: int) -> "Consumer":
+        """A group that starts mid-log."""
+        await append_noise(store)
+        consumer = cls(store, unique("group"), unique("tag"))
+        await store.create_group(
+            consumer.group, EventQuery.of(tags=[consumer.tag]), start="end", ack_timeout_s=ack_timeout_s, **settings
+        )
+        return consumer
+
+    async def append(self, aggregate_id: str, count: int = 1) -> list[NewEvent]:
+        events = some_events(count, tags=[self.tag])
+        await self.store.append("Order", aggregate_id, events)
+        return events
+
+    async def pull(self, count: int, **options: object) -> list[Delivery]:
+        """Exactly as many deliveries, which are there now."""
+        found = await self.store.pull(self.group, **{"limit": 100, **options})  # type: ignore[arg-type]  # of a test
+        assert len(found) == count, [one.event for one in found]
+        return list(found)
+
+    async def wait(self, count: int) -> list[Delivery]:
+        """As many deliveries, which come soon."""
+        found: list[Delivery] = []
+        async with asyncio.timeout(_PATIENCE_S):
+            while len(found) < count:
+                found += await self.store.pull(self.group, limit=count - len(found), wait_s=5)
+        return found
+
+    async def ack(self, deliveries: Sequence[Delivery], *, lost: int = 0) -> None:
+        settled = await self.store.ack(self.group, [one.delivery_id for one in deliveries])
+        assert (settled.settled, len(settled.lost)) == (len(deliveries) - lost, lost)
+
+    async def nack(self, deliveries: Sequence[Delivery], **options: object) -> Settled:
+        return await self.store.nack(self.group, [one.delivery_id for one in deliveries], **options)  # type: ignore[arg-type]  # of a test
+
+    async def park(self, count: int = 1) -> list[Delivery]:
+        """Park the next deliveries."""
+        parked = await self.pull(count)
+        await self.nack(parked, park=True, reason="no good")
+        return parked
+
+    async def info(self) -> GroupInfo:
+        return await self.store.get_group(self.group)
+
+
+def _events(deliveries: Sequence[Delivery]) -> list[UUID]:
+    return ids(one.event for one in deliveries)
+
+
+def _positions(deliveries: Sequence[Delivery]) -> list[int]:
+    return [one.event.position for one in deliveries]
+
+
+@pytest.mark.asyncio
+class GroupConformance:
+    # --- Groups ------------------------------------------------------------------------------------------------------
+
+    async def test_a_new_group_is_described(self, store: EventStore) -> None:
+        group = unique("group")
+        query = EventQuery.of(event_types=["A", "B"], aggregate_types=["Order"], tags=["x"])
+        made = await store.create_group(
+            group, query, start="end", ack_timeout_s=12.5, max_attempts=3, max_in_flight=40
+        )
+        head = await store.head()
+        assert (made.group, made.items) == (group, query.items)
+        assert (made.ack_timeout_s, made.max_attempts, made.max_in_flight) == (12.5, 3, 40)
+        assert (made.cursor, made.position, made.lag) == (head.cursor, head.position, 0)
+        assert (made.in_flight, made.waiting, made.parked, made.parked_aggregates) == (0, 0, 0, 0)
+        assert made.is_stalled is False
+        assert await store.get_group(group) == made
+        assert made in await store.list_groups()
+
+    async def test_settings_have_defaults(self, store: EventStore) -> None:
+        made = await store.create_group(unique("group"))
+        assert made.items == ()
+        assert made.ack_timeout_s == GROUP_ACK_TIMEOUT_DEFAULT_S
+        assert (made.max_attempts, made.max_in_flight) == (GROUP_ATTEMPTS_DEFAULT, GROUP_IN_FLIGHT_DEFAULT)
+        assert made.position == 0
+
+    async def test_groups_are_listed_by_name(self, store: EventStore) -> None:
+        for _ in range(3):
+            await store.create_group(unique("group"))
+        names = [info.group for info in await store.list_groups()]
+        assert names == sorted(names, key=str.encode)
+
+    async def test_creating_again_changes_nothing(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1")
+        await consumer.ack(await consumer.pull(1))
+        query = EventQuery.of(tags=[consumer.tag])
+        again = await store.create_group(consumer.group, query, start="beginning", ack_timeout_s=30)
+        assert again == await consumer.info()
+        for other in ({"max_attempts": 2}, {"ack_timeout_s": 31.0}, {"max_in_flight": 2}):
+            call = store.create_group(consumer.group, query, **other)  # type: ignore[arg-type]  # one at a time
+            await refused(GroupExists, call, group=consumer.group)
+        await refused(GroupExists, store.create_group(consumer.group), group=consumer.group)
+        assert again == await consumer.info()
+
+    async def test_names_come_back_as_they_were(self, store: EventStore) -> None:
+        for name in ODD_NAMES:
+            group = name + unique()
+            assert (await store.create_group(group, start="end")).group == group
+            assert (await store.get_group(group)).group == group
+            assert await store.pull(group, member=name) == ()
+            await store.delete_group(group)
+
+    async def test_where_a_group_starts(self, store: EventStore) -> None:
+        tag, group = unique("tag"), unique("group")
+        result = await store.append("Order", unique(), some_events(4, tags=[tag]))
+        first = result.position - 3
+        made = await store.create_group(group, EventQuery.of(tags=[tag]), after=Cursor.at(first))
+        assert made.position == first
+        assert _positions(await store.pull(group, limit=1)) == [first + 1]
+        await append_noise(store, 1)
+        await asyncio.sleep(0.002)
+        last = (await append_noise(store, 1)).position
+        (event,) = (await store.read_feed(after=Cursor.at(last - 1), limit=1)).events
+        made = await store.create_group(unique("group"), since=event.timestamp)
+        assert made.position == last - 1
+        made = await store.create_group(unique("group"), since=event.timestamp + timedelta(days=1))
+        assert made.position == last
+
+    async def test_settings_change(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        for n in range(3):
+            await consumer.append(str(n))
+        changed = await store.change_group(consumer.group, max_in_flight=2)
+        assert (changed.max_in_flight, changed.max_attempts) == (2, GROUP_ATTEMPTS_DEFAULT)
+        await consumer.pull(2)
+        changed = await store.change_group(consumer.group, ack_timeout_s=7, max_attempts=9)
+        assert (changed.ack_timeout_s, changed.max_attempts, changed.max_in_flight) == (7.0, 9, 2)
+        assert changed == await consumer.info()
+
+    async def test_deleting_a_group_deletes_no_event(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1", 3)
+        before = await consumer.pull(1)
+        head = await store.head()
+        await store.delete_group(consumer.group)
+        assert await store.head() == head
+        assert consumer.group not in [info.group for info in await store.list_groups()]
+        query = EventQuery.of(tags=[consumer.tag])
+        await refused(GroupNotFound, consumer.info(), group=consumer.group)
+        await store.create_group(consumer.group, query, after=Cursor.at(before[0].event.position - 1))
+        await consumer.ack(before, lost=1)
+        assert _events(await consumer.pull(1)) == _events(before)
+
+    async def test_a_group_that_does_not_exist(self, store: EventStore) -> None:
+        group = unique("group")
+        calls: list[Callable[[], Awaitable[object]]] = [
+            lambda: store.get_group(group),
+            lambda: store.change_group(group, max_attempts=2),
+            lambda: store.delete_group(group),
+            lambda: store.reset_group(group, start="end"),
+            lambda: store.pull(group),
+            lambda: store.ack(group, ["1-1"]),
+            lambda: store.nack(group, ["1-1"]),
+            lambda: store.extend(group, ["1-1"]),
+            lambda: store.list_in_flight(group),
+            lambda: store.list_parked(group),
+            lambda: store.replay_parked(group),
+            lambda: store.skip_parked(group, [1], reason="x"),
+            lambda: store.list_skipped(group),
+        ]
+        for call in calls:
+            await refused(GroupNotFound, call(), group=group)
+
+    async def test_deleting_ends_a_wait(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
+        await asyncio.sleep(0.1)
+        await store.delete_group(consumer.group)
+        await refused(GroupNotFound, waiting, group=consumer.group)
+
+    # --- Delivering --------------------------------------------------------------------------------------------------
+
+    async def test_matching_events_come_in_order(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        wanted = []
+        for n in range(5):
+            await append_noise(store)
+            wanted += await consumer.append(str(n))
+        found = await consumer.pull(5)
+        assert _events(found) == ids(wanted)
+        assert [one.attempt for one in found] == [1] * 5
+        assert len({one.delivery_id for one in found}) == 5
+        stored = await read_feed_to_end(store, EventQuery.of(tags=[consumer.tag]))
+        assert [one.event for one in found] == stored
+        await consumer.pull(0)
+
+    async def test_any_item_of_the_query_matches(self, store: EventStore) -> None:
+        start, tags = (await store.head()).cursor, (unique("tag"), unique("tag"))
+        query = EventQuery(tuple(QueryItem(tags=(tag,)) for tag in tags))
+        group = unique("group")
+        await store.create_group(group, query, after=start)
+        for n, tag in enumerate((*tags, unique())):
+            await store.append("Order", unique(), [NewEvent("E", n, tags=[tag])])
+        assert [one.event.event_data for one in await store.pull(group)] == [0, 1]
+
+    async def test_an_aggregates_events_come_one_at_a_time(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        ones, twos = await consumer.append("1", 3), await consumer.append("2", 3)
+        for n in range(3):
+            found = await consumer.pull(2)
+            assert _events(found) == [ones[n].event_id, twos[n].event_id]
+            await consumer.pull(0)
+            await consumer.ack(found)
+        await consumer.pull(0)
+
+    async def test_members_compete(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        wanted = [event for n in range(6) for event in await consumer.append(str(n))]
+        first = await consumer.pull(4, member="first", limit=4)
+        second = await consumer.pull(2, member="second", limit=4)
+        assert _events(first + second) == ids(wanted)
+        in_flight = await store.list_in_flight(consumer.group)
+        assert [one.member for one in in_flight] == ["first"] * 4 + ["second"] * 2
+        assert [one.position for one in in_flight] == _positions(first + second)
+        assert [(one.aggregate_type, one.aggregate_id) for one in in_flight] == [("Order", str(n)) for n in range(6)]
+        assert {(one.version - event.event.version, one.attempt) for one, event in zip(in_flight, first, strict=False)} == {(0, 1)}
+        assert abs(in_flight[0].deadline - first[0].deadline) < timedelta(milliseconds=1)
+
+    async def test_no_more_in_flight_than_allowed(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store, max_in_flight=3)
+        for n in range(5):
+            await consumer.append(str(n))
+        first = await consumer.pull(3)
+        await consumer.pull(0)
+        assert (await consumer.info()).in_flight == 3
+        await consumer.ack(first[:1])
+        await consumer.pull(1)
+
+    async def test_a_pull_waits_for_an_event(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
+        await asyncio.sleep(0.1)
+        await append_noise(store)
+        events = await consumer.append("1")
+        async with asyncio.timeout(_PATIENCE_S):
+            assert _events(await waiting) == ids(events)
+
+    async def test_a_pull_waits_for_an_aggregates_turn(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        events = await consumer.append("1", 2)
+        first = await consumer.pull(1)
+        waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
+        await asyncio.sleep(0.1)
+        await consumer.ack(first)
+        async with asyncio.timeout(_PATIENCE_S):
+            assert _events(await waiting) == [events[1].event_id]
+
+    async def test_a_wait_ends(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        started = time.monotonic()
+        assert await store.pull(consumer.group, wait_s=_SHORT_S) == ()
+        assert time.monotonic() - started >= _SHORT_S * 0.9
+
+    async def test_who_gives_up_waiting_gets_nothing(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.sleep(0.1)
+        await consumer.append("1")
+        assert len(await consumer.wait(1)) == 1
+
+    async def test_more_events_of_one_aggregate_than_are_remembered(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        hot = await consumer.append("hot", GROUP_NEXT_EVENTS_MAX + 6)
+        cold = await consumer.append("cold", 1)
+        found = await consumer.pull(2)
+        assert _events(found) == [hot[0].event_id, cold[0].event_id]
+        for event in hot[1:]:
+            await consumer.ack(found)
+            found = await consumer.pull(1)
+            assert _events(found) == [event.event_id]
+        await consumer.ack(found)
+        info = await consumer.info()
+        assert (info.lag, info.in_flight, info.waiting) == (0, 0, 0)
+
+    async def test_many_members_do_everything_once_and_in_order(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        done: dict[str, list[int]] = defaultdict(list)
+        total = 8 * 12
+
+        async def write(aggregate_id: str) -> None:
+            for _ in range(4):
+                await consumer.append(aggregate_id, 3)
+
+        async def consume() -> None:
+            while sum(map(len, done.values())) < total:
+                found = await store.pull(consumer.group, limit=5, wait_s=0.5)
+                for one in found:
+                    done[one.event.aggregate_id].append(one.event.version)
+                if found:
+                    await consumer.ack(found)
+
+        async with asyncio.timeout(_PATIENCE_S), asyncio.TaskGroup() as tasks:
+            for n in range(8):
+                tasks.create_task(write(str(n)))
+            for _ in range(4):
+                tasks.create_task(consume())
+        assert all(versions == sorted(versions) for versions in done.values())
+        assert sum(map(len, done.values())) == total
+
+    # --- Acknowledging -----------------------------------------------------------------------------------------------
+
+    async def test_the_checkpoint_moves_over_what_is_done_only(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        start = (await consumer.info()).position
+        for n in range(4):
+            await consumer.append(str(n))
+            await append_noise(store, 1)
+        head = (await store.head()).position
+        found = await consumer.pull(4)
+        info = await consumer.info()
+        assert (info.position, info.lag, info.in_flight) == (start, head - start, 4)
+        await consumer.ack(found[1:3])
+        assert (await consumer.info()).position == start
+        await consumer.ack(found[:1])
+        assert (await consumer.info()).position == found[3].event.position - 1
+        await consumer.ack(found[3:])
+        await consumer.pull(0)
+        info = await consumer.info()
+        assert (info.position, info.cursor, info.lag, info.in_flight) == (head, Cursor.at(head), 0, 0)
+
+    async def test_acknowledging_again_is_safe(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1", 2)
+        found = await consumer.pull(1)
+        await consumer.ack(found)
+        await consumer.ack(found)
+        following = await consumer.pull(1)
+        await consumer.ack(found)
+        assert following[0].event.version == 2
+        await consumer.ack(following)
+        await consumer.ack(found + following)
+
+    async def test_a_refused_event_comes_again(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        events = await consumer.append("1", 2)
+        for attempt in range(1, 4):
+            found = await consumer.pull(1)
+            assert (_events(found), found[0].attempt) == ([events[0].event_id], attempt)
+            assert await consumer.nack(found) == Settled(1)
+        found = await consumer.pull(1)
+        await consumer.ack(found)
+        assert _events(await consumer.pull(1)) == [events[1].event_id]
+
+    async def test_a_refused_event_waits_out_its_delay(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1", 2)
+        await consumer.append("2")
+        found = await consumer.pull(2)
+        started = time.monotonic()
+        await consumer.nack(found[:1], delay_s=_SHORT_S)
+        await consumer.pull(0)
+        info = await consumer.info()
+        assert (info.in_flight, info.waiting) == (1, 1)
+        again = await consumer.wait(1)
+        assert time.monotonic() - started >= _SHORT_S * 0.9
+        assert (_events(again), again[0].attempt) == (_events(found[:1]), 2)
+
+    async def test_an_event_that_is_not_acknowledged_comes_again(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store, ack_timeout_s=_SHORT_S)
+        await consumer.append("1", 2)
+        first = await consumer.pull(1)
+        second = await consumer.wait(1)
+        assert (_events(second), second[0].attempt) == (_events(first), 2)
+        await consumer.ack(first, lost=1)
+        assert (await consumer.nack(first)).lost == (first[0].delivery_id,)
+        assert (await store.extend(consumer.group, [first[0].delivery_id])).lost == (first[0].delivery_id,)
+        await consumer.ack(second)
+        assert (await consumer.pull(1))[0].event.version == 2
+
+    async def test_a_late_acknowledgement_counts_while_nobody_else_has_the_event(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store, ack_timeout_s=_SHORT_S)
+        await consumer.append("1")
+        first = await consumer.pull(1)
+        await asyncio.sleep(2 * _SHORT_S)
+        await consumer.ack(first)
+        await consumer.pull(0)
+
+    async def test_extending_gives_more_time(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store, ack_timeout_s=_SHORT_S)
+        await consumer.append("1")
+        found = await consumer.pull(1)
+        settled = await store.extend(consumer.group, [found[0].delivery_id], ack_timeout_s=20)
+        assert settled == Settled(1)
+        await asyncio.sleep(2 * _SHORT_S)
+        await consumer.pull(0)
+        (in_flight,) = await store.list_in_flight(consumer.group)
+        assert in_flight.deadline - found[0].deadline > timedelta(seconds=15)
+        await consumer.ack(found)
+
+    async def test_some_of_many_are_lost(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1")
+        found = await consumer.pull(1)
+        settled = await store.ack(consumer.group, [found[0].delivery_id, "1-1", "999999999-5"])
+        assert settled == Settled(1, ("1-1", "999999999-5"))
+
+    # --- Parking -----------------------------------------------------------------------------------------------------
+
+    async def test_an_event_is_parked_after_its_last_attempt(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store, max_attempts=2)
+        bad, good = await consumer.append("bad", 3), await consumer.append("good", 2)
+        found = await consumer.pull(2)
+        assert _events(found) == [bad[0].event_id, good[0].event_id]
+        await consumer.nack(found[:1], reason="failure 1")
+        await consumer.ack(found[1:])
+        found = await consumer.pull(2)
+        assert _events(found) == [bad[0].event_id, good[1].event_id]
+        await consumer.nack(found[:1], reason="failure 2")
+        await consumer.ack(found[1:])
+        await consumer.append("bad", 1)
+        await consumer.pull(0)
+        listed = await store.list_parked(consumer.group)
+        (parked,) = listed.parked
+        assert (parked.aggregate_type, parked.aggregate_id, parked.version) == ("Order", "bad", 1)
+        assert (parked.attempts, parked.reason, parked.following) == (2, "failure 2", 3)
+        assert listed.at_end
+        info = await consumer.info()
+        assert (info.parked, info.parked_aggregates, info.in_flight, info.lag) == (4, 1, 0, 0)
+
+    async def test_timing_out_for_the_last_time_parks(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store, max_attempts=1, ack_timeout_s=_SHORT_S)
+        await consumer.append("1")
+        await consumer.pull(1)
+        await asyncio.sleep(2 * _SHORT_S)
+        await consumer.pull(0)
+        (parked,) = (await store.list_parked(consumer.group)).parked
+        assert (parked.attempts, parked.reason) == (1, "not acknowledged in time")
+
+    async def test_parked_events_are_delivered_again(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        events = {name: await consumer.append(name, 2) for name in ("1", "2", "3")}
+        parked = await consumer.park(3)
+        assert await store.replay_parked(consumer.group, [parked[1].event.position]) == 1
+        again = await consumer.pull(1)
+        assert (_events(again), again[0].attempt) == ([events["2"][0].event_id], 1)
+        await consumer.ack(again)
+        following = await consumer.pull(1)
+        assert _events(following) == [events["2"][1].event_id]
+        await consumer.ack(following)
+        assert await store.replay_parked(consumer.group) == 2
+        for n in range(2):
+            found = await consumer.pull(2)
+            assert _events(found) == [events["1"][n].event_id, events["3"][n].event_id]
+            await consumer.ack(found)
+        info = await consumer.info()
+        assert (info.parked, info.lag) == (0, 0)
+        assert await store.replay_parked(consumer.group) == 0
+
+    async def test_parked_events_are_skipped_for_a_reason(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        events = await consumer.append("1", 2)
+        parked = await consumer.park()
+        assert await store.skip_parked(consumer.group, [parked[0].event.position], reason="a duplicate") == 1
+        found = await consumer.pull(1)
+        assert (_events(found), found[0].attempt) == ([events[1].event_id], 1)
+        listed = await store.list_skipped(consumer.group)
+        (skipped,) = listed.skipped
+        assert (skipped.position, skipped.version, skipped.attempts) == (parked[0].event.position, 1, 1)
+        assert (skipped.aggregate_type, skipped.aggregate_id) == ("Order", "1")
+        assert (skipped.parked_reason, skipped.reason) == ("no good", "a duplicate")
+        assert listed.at_end
+
+    async def test_what_is_not_parked_cannot_be_replayed_or_skipped(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1", 2)
+        await consumer.append("2")
+        found = await consumer.pull(2)
+        await consumer.nack(found[:1], park=True)
+        parked, in_flight = _positions(found)
+        for position in (in_flight, parked + 1, in_flight + 1_000_000):
+            fields = {"group": consumer.group, "position": position}
+            await refused(ParkedEventNotFound, store.replay_parked(consumer.group, [position]), **fields)
+            call = store.skip_parked(consumer.group, [position], reason="x")
+            await refused(ParkedEventNotFound, call, **fields)
+        assert (await store.list_skipped(consumer.group)).skipped == ()
+
+    async def test_of_several_positions_all_are_replayed_or_none(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1")
+        parked = _positions(await consumer.park())
+        call = store.replay_parked(consumer.group, [parked[0], 10**9])
+        await refused(ParkedEventNotFound, call, group=consumer.group, position=10**9)
+        call = store.skip_parked(consumer.group, [parked[0], 10**9], reason="x")
+        await refused(ParkedEventNotFound, call, group=consumer.group, position=10**9)
+        assert len((await store.list_parked(consumer.group)).parked) == 1
+        assert (await store.list_skipped(consumer.group)).skipped == ()
+
+    async def test_parked_and_skipped_events_come_in_pages(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        for n in range(5):
+            await consumer.append(str(n))
+        positions = _positions(await consumer.park(5))
+        found: list[int] = []
+        page = await store.list_parked(consumer.group, limit=2)
+        while True:
+            found += [one.position for one in page.parked]
+            if page.at_end:
+                break
+            page = await store.list_parked(consumer.group, after=page.cursor, limit=2)
+        assert found == positions
+        assert await store.skip_parked(consumer.group, positions, reason="all of them") == 5
+        first = await store.list_skipped(consumer.group, limit=3)
+        rest = await store.list_skipped(consumer.group, after=first.cursor, limit=3)
+        assert (first.at_end, rest.at_end) == (False, True)
+        assert [one.position for one in (*first.skipped, *rest.skipped)] == positions
+
+    async def test_acknowledging_a_parked_event_unparks_it(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store, max_attempts=1, ack_timeout_s=_SHORT_S)
+        events = await consumer.append("1", 2)
+        found = await consumer.pull(1)
+        await asyncio.sleep(2 * _SHORT_S)
+        await consumer.pull(0)
+        await consumer.ack(found)
+        assert _events(await consumer.pull(1)) == [events[1].event_id]
+        assert (await consumer.info()).parked == 0
+
+    # --- Resetting ---------------------------------------------------------------------------------------------------
+
+    async def test_resetting_replays(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        start = (await consumer.info()).cursor
+        events = [*await consumer.append("1", 2), *await consumer.append("2", 1)]
+        found = await consumer.pull(2)
+        await consumer.ack(found[:1])
+        second = await consumer.pull(1)
+        info = await store.reset_group(consumer.group, after=Cursor.parse(start))
+        assert (info.cursor, info.in_flight, info.waiting) == (start, 0, 0)
+        await consumer.ack([*found[1:], *second], lost=2)
+        again = await consumer.pull(2)
+        assert _events(again) == [events[0].event_id, events[2].event_id]
+        assert [one.attempt for one in again] == [1, 1]
+        await consumer.ack(again)
+        assert _events(await consumer.pull(1)) == [events[1].event_id]
+
+    async def test_resetting_forward_passes_over_events(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1", 3)
+        await consumer.pull(1)
+        info = await store.reset_group(consumer.group, start="end")
+        assert (info.lag, info.in_flight) == (0, 0)
+        await consumer.pull(0)
+        later = await consumer.append("1")
+        assert _events(await consumer.pull(1)) == ids(later)
+
+    async def test_to_the_beginning_and_to_a_time(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("1")
+        (event,) = (one.event for one in await consumer.pull(1))
+        assert (await store.reset_group(consumer.group, start="beginning")).position == 0
+        info = await store.reset_group(consumer.group, since=event.timestamp)
+        assert info.position < event.position
+        assert _positions(await consumer.pull(1)) == [event.position]
+
+    async def test_what_is_parked_stays_parked_unless_it_comes_again(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store)
+        await consumer.append("early", 2)
+        early = await consumer.park()
+        between = (await store.head()).cursor
+        await consumer.append("early", 2)
+        await consumer.append("late", 2)
+        late = await consumer.park()
+        await store.reset_group(consumer.group, after=between)
+        (parked,) = (await store.list_parked(consumer.group)).parked
+        assert (parked.position, parked.following) == (early[0].event.position, 1)
+        assert _events(await consumer.pull(1)) == _events(late)
+        (parked,) = (await store.list_parked(consumer.group)).parked
+        assert parked.following == 3
+        await store.replay_parked(consumer.group)
+        for version in range(1, 5):
+            found = await consumer.pull(1)
+            assert (found[0].event.aggregate_id, found[0].event.version) == ("early", version)
+            await consumer.ack(found)
+
+    # --- Bad input ---------------------------------------------------------------------------------------------------
+
+    async def test_bad_settings_are_named(self, store: EventStore) -> None:
+        group = unique("group")
+        for settings, pointer in (
+            ({"ack_timeout_s": 0.01}, "/ack_timeout_s"),
+            ({"ack_timeout_s": 1e9}, "/ack_timeout_s"),
+            ({"max_attempts": 0}, "/max_attempts"),
+            ({"max_attempts": 1_001}, "/max_attempts"),
+            ({"max_in_flight": 0}, "/max_in_flight"),
+            ({"max_in_flight": 10_001}, "/max_in_flight"),
+            ({"after": Cursor.at(10**12)}, "/after"),
+            ({"start": "end", "after": Cursor.at(0)}, "/start"),
+        ):
+            with pytest.raises(InvalidRequest) as caught:
+                await store.create_group(group, **settings)  # type: ignore[arg-type]  # wrong on purpose
+            assert caught.value.pointer == pointer
+        await refused(GroupNotFound, store.get_group(group), group=group)
+
+    async def test_a_groups_query_has_no_time_window(self, store: EventStore) -> None:
+        (event,) = (await store.read_feed(limit=1)).events or (None,)
+        if event is None:
+            await append_noise(store)
+            (event,) = (await store.read_feed(limit=1)).events
+        for side in ("since", "until"):
+            query = EventQuery(**{side: event.timestamp})
+            with pytest.raises(InvalidRequest) as caught:
+                await store.create_group(unique("group"), query)
+            assert caught.value.pointer == f"/{side}"
+
+    async def test_bad_calls_are_named(self, store: EventStore) -> None:
+        group = (await Consumer.begin(store)).group
+        calls: list[tuple[Awaitable[object], str]] = [
+            (store.pull(group, limit=0), "/limit"),
+            (store.pull(group, limit=1_001), "/limit"),
+            (store.pull(group, wait_s=-1), "/wait_s"),
+            (store.pull(group, wait_s=31), "/wait_s"),
+            (store.pull(group, member="\n"), "/member"),
+            (store.ack(group, []), "/delivery_ids"),
+            (store.ack(group, ["1-1"] * 1_001), "/delivery_ids"),
+            (store.ack(group, ["1-1", "nonsense"]), "/delivery_ids/1"),
+            (store.nack(group, ["1-1"], delay_s=-1), "/delay_s"),
+            (store.nack(group, ["1-1"], reason="x" * 1_001), "/reason"),
+            (store.extend(group, ["1-1"], ack_timeout_s=0), "/ack_timeout_s"),
+            (store.skip_parked(group, [1], reason=""), "/reason"),
+            (store.skip_parked(group, [0], reason="x"), "/positions/0"),
+            (store.replay_parked(group, []), "/positions"),
+            (store.list_parked(group, limit=0), "/limit"),
+            (store.list_skipped(group, after="x"), "/after"),
+            (store.reset_group(group), "/start"),
+            (store.change_group(group, max_attempts=0), "/max_attempts"),
+            (store.get_group(""), "/group"),
+        ]
+        for call, pointer in calls:
+            with pytest.raises(InvalidRequest) as caught:
+                await call
+            assert caught.value.pointer == pointer
