@@ -26,6 +26,7 @@ from uuid import UUID
 
 import msgspec
 
+from indelible.engines.group_storage import GroupStorage
 from indelible.errors import IndelibleError, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
@@ -185,5 +186,5 @@ class ManagedStorage(Protocol):
         ...
 
 
-class Engine(StorageEngine, SnapshotStorage, Protocol):
+class Engine(StorageEngine, SnapshotStorage, GroupStorage, Protocol):
     """All that a store needs of an engine."""
