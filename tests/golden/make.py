@@ -11,11 +11,17 @@ from itertools import count
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
+
 from indelible.core.store import LocalEventStore
+from indelible.engines.group_storage import GroupChange, GroupStorage, StoredGroup, Unfinished
+from indelible.engines.memory import MemoryEngine
 from indelible.engines.sqlite.connections import migrations
 from indelible.engines.sqlite.engine import SqliteEngine
-from indelible.events import NewEvent
+from indelible.events import AggregateKey, NewEvent, timestamp_from_us
 from indelible.eventstore import AggregateAppend
+from indelible.groups import GroupSettings, SkippedEvent
+from indelible.queries import QueryItem
 
 FOLDER = Path(__file__).parent
 BEGIN_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
@@ -54,14 +60,60 @@ async def fill(store: LocalEventStore) -> None:
     await store.save_snapshot("order", "o-1", version=20, state={"step": 20})
 
 
+async def fill_groups(storage: GroupStorage) -> None:
+    """Groups in every state, the same each time."""
+    items = (QueryItem(("OrderPlaced", "OrderMoved"), ("order",)), QueryItem(tags=("eu", 'zażółć "gęślą"')))
+    group = StoredGroup(
+        name="billing \N{CRAB}",
+        settings=GroupSettings(items, ack_timeout_s=12.5, max_attempts=3, max_in_flight=50),
+        created_us=BEGIN_US,
+        revision=BEGIN_US,
+        reached=0,
+        last_delivery=BEGIN_US,
+        reset_at=BEGIN_US,
+    )
+    for each in (group, msgspec.structs.replace(group, name="search", settings=GroupSettings())):
+        await storage.create_group(each, groups_max=2)
+    order, other = AggregateKey("order", "o-1"), AggregateKey("order", "ó/ż 🦀")
+    image = AggregateKey("image", "i-1")
+    put = (
+        Unfinished(other, 2, 1, 0, "in_flight", BEGIN_US + 5, attempts=1, delivery=BEGIN_US + 2, member="worker 1"),
+        Unfinished(order, 3, 2, 29, "parked", BEGIN_US + 3, attempts=3, delivery=BEGIN_US + 1, reason='"none"'),
+        Unfinished(image, 33, 1, 1, "waiting", BEGIN_US + 9),
+    )
+    skipped = SkippedEvent(1, "order", "o-1", 1, 3, "no total", "known to be wrong", timestamp_from_us(BEGIN_US + 1))
+    changed = msgspec.structs.replace(group, revision=BEGIN_US + 1, reached=35, last_delivery=BEGIN_US + 2)
+    await storage.save_group(GroupChange(group.revision, changed, put=put, skipped=(skipped,)))
+
+
+async def groups_as_filled() -> list[object]:
+    """What a storage holds after :func:`fill_groups`, by the reference model."""
+    model = MemoryEngine()
+    await fill_groups(model)
+    return await groups_of(model)
+
+
+async def groups_of(storage: GroupStorage) -> list[object]:
+    """All that a storage says of its groups, but for the time."""
+    found: list[object] = list(await storage.list_groups())
+    for summary in await storage.list_groups():
+        state = await storage.load_group(summary.group.name)
+        assert state is not None
+        found += [state.group, state.unfinished]
+        found.append(await storage.list_skipped(summary.group.name, after=0, limit=100))
+    return found
+
+
 async def make() -> None:
     version = migrations()[-1][0]
     path = database_of(version)
     for old in FOLDER.glob(f"{path.name}*"):
         old.unlink()
     clock = count(BEGIN_US, 1_000_001)
-    async with LocalEventStore(SqliteEngine(path, clock_us=lambda: next(clock))) as store:
+    engine = SqliteEngine(path, clock_us=lambda: next(clock))
+    async with LocalEventStore(engine) as store:
         await fill(store)
+        await fill_groups(engine)
         page = await store.read_feed(limit=1_000)
         lines_of(version).write_bytes(page.lines + b"\n")
     for beside in ("-wal", "-shm", ".lock"):

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey
 from indelible.groups import GroupSettings, SkippedEvent
 
@@ -79,7 +80,7 @@ class GroupChange(msgspec.Struct, frozen=True):
 
     expected_revision: int
     group: StoredGroup
-    """The row as it is to be, with its new revision."""
+    """The row as it is to be, with its new revision. Its name, its query and ``created_us`` are what they were."""
     dropped: Sequence[int] = ()
     """Positions whose ``Unfinished`` is gone."""
     put: Sequence[Unfinished] = ()
@@ -123,3 +124,7 @@ class GroupStorage(Protocol):
     async def now_us(self) -> int:
         """The storage's clock, microseconds since 1970."""
         ...
+
+
+def too_many_groups(groups_max: int) -> InvalidRequest:
+    return InvalidRequest(f"the store has {groups_max} groups, and takes no more; delete one first", pointer="/group")

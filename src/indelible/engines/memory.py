@@ -11,6 +11,7 @@ import msgspec
 from indelible.conditions import AppendCondition, version_conflict
 from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
 from indelible.engines.head_signal import HeadSignal
+from indelible.engines.memory_groups import MemoryGroups
 from indelible.engines.planner import StoredState, same_content
 from indelible.engines.recorded import plan_recorded
 from indelible.errors import ConditionFailed, EventIdConflict, IndelibleError, StorageFailure
@@ -48,14 +49,14 @@ class _Stored(msgspec.Struct, frozen=True):
         return self.event.size_bytes
 
 
-class MemoryEngine:
+class MemoryEngine(MemoryGroups):
     """Implements :class:`indelible.engines.engine.Engine`. ``clock_us`` gives microseconds since 1970."""
 
     capabilities = Capabilities(durable=False)
     warnings: tuple[str, ...] = ()
 
     def __init__(self, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
-        self._clock_us = clock_us
+        super().__init__(clock_us)
         self.on_failure: Callable[[StorageFailure], None] = lambda _: None  # memory does not fail
         self._log: list[_Stored] = []
         self._by_id: dict[UUID, _Stored] = {}

@@ -16,9 +16,10 @@ from uuid import UUID
 import apsw
 
 from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
-from indelible.engines.sqlite import reads
+from indelible.engines.sqlite import groups, reads
 from indelible.engines.sqlite.connections import check_schema, connect_reader, migrations
 from indelible.engines.sqlite.process_lock import ProcessLock
 from indelible.engines.sqlite.reader_threads import ReaderThreads
@@ -31,6 +32,7 @@ from indelible.errors import (
 )
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
+from indelible.groups import SkippedEvent
 from indelible.limits import HEAD_POLL_S, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
@@ -202,19 +204,43 @@ class SqliteEngine:
             raise InvalidRequest("the store is open for reading only, or closed")
         return self._writer
 
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        # In a task of its own: a caller that gives up must not let go of a connection that still commits.
-        await asyncio.shield(asyncio.create_task(self._save_snapshot(snapshot), name="save-snapshot"))
+    # --- Other writes ------------------------------------------------------------------------------------------------
 
-    async def _save_snapshot(self, snapshot: Snapshot) -> None:
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        def write(writer: Writer) -> bool:
+            writer.insert_snapshot(snapshot)
+            return True
+
+        await self._change(write)
+
+    async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
+        return await self._change(lambda writer: writer.change_groups(lambda at: groups.create(at, group, groups_max)))
+
+    async def save_group(self, change: GroupChange) -> bool:
+        return await self._change(lambda writer: writer.change_groups(lambda at: groups.save(at, change)))
+
+    async def delete_group(self, name: str) -> bool:
+        return await self._change(lambda writer: writer.change_groups(lambda at: groups.delete(at, name)))
+
+    async def _change(self, write: Callable[[Writer], bool]) -> bool:
+        """Commit what ``write`` wrote in a transaction that it opened, unless it says that there is nothing."""
+        # In a task of its own: a caller that gives up must not let go of a connection that still commits.
+        return await asyncio.shield(asyncio.create_task(self._change_alone(write), name="change"))
+
+    async def _change_alone(self, write: Callable[[Writer], bool]) -> bool:
         async with self._writing:
             writer = self._require_writer()
             try:
-                writer.insert_snapshot(snapshot)
-                await self._commit(writer)
+                is_changed = write(writer)
+                if is_changed:
+                    await self._commit(writer)
+                else:
+                    writer.rollback()
             except Exception as error:
                 self._give_up(writer, error)
                 raise
+            self._start_checkpoint(writer)
+            return is_changed
 
     # --- Checkpoints -------------------------------------------------------------------------------------------------
 
@@ -309,6 +335,18 @@ class SqliteEngine:
 
     async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         return await self._read(reads.load_snapshot, key, at_version)
+
+    async def list_groups(self) -> tuple[GroupSummary, ...]:
+        return await self._read(groups.list_all)
+
+    async def load_group(self, name: str) -> GroupState | None:
+        return await self._read(groups.load, name, self._clock_us())
+
+    async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+        return await self._read(groups.list_skipped, name, after, limit)
+
+    async def now_us(self) -> int:
+        return self._clock_us()
 
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
         return await self._read(reads.find_unindexed, first, last)

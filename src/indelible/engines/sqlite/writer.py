@@ -6,7 +6,7 @@ A batch is prepared (looked up, decided, inserted) and then committed; only the 
 import base64
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -143,6 +143,11 @@ class Writer:
             )
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known[0], snapshot))
+
+    def change_groups(self, change: Callable[[apsw.Connection], bool]) -> bool:
+        """Open a transaction that holds what ``change`` writes; its answer says whether that is to be committed."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        return change(self._connection)
 
     def wal_frames(self) -> tuple[int, int]:
         """Pages in the write-ahead log, and how many of them are in the database file already."""

@@ -13,6 +13,7 @@ from indelible.errors import ConditionFailed, EventIdConflict, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent, new_event_id, split_hashed_line, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
 from indelible.queries import EVERYTHING, Cursor, QueryItem
+from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.head import HeadConformance
 from indelible.testing.conformance.helpers import some_events, unique
 from indelible.testing.conformance.recorded import RecordedConformance
@@ -49,7 +50,7 @@ async def _read_from(engine: Engine, after: int) -> list[bytes]:
 
 
 @pytest.mark.asyncio
-class EngineConformance(HeadConformance, RecordedConformance):
+class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConformance):
     """Fixture: ``make_engine``, an :data:`EngineFactory`."""
 
     @pytest.fixture

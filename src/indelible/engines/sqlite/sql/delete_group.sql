@@ -1,0 +1,1 @@
+DELETE FROM consumer_groups WHERE name = ? RETURNING id

@@ -1,0 +1,1 @@
+DELETE FROM group_skips WHERE consumer_group = ?

@@ -1,0 +1,1 @@
+DELETE FROM group_unfinished WHERE consumer_group = ? AND position IN (SELECT value FROM json_each(?))

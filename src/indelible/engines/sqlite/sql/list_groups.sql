@@ -1,0 +1,12 @@
+SELECT
+    g.name, g.items, g.ack_timeout_s, g.max_attempts, g.max_in_flight, g.created_us, g.revision, g.reached,
+    g.last_delivery, g.reset_at,
+    coalesce(min(u.position) FILTER (WHERE u.state <> 'parked') - 1, g.reached),
+    count(*) FILTER (WHERE u.state = 'in_flight'),
+    count(*) FILTER (WHERE u.state = 'waiting'),
+    count(*) FILTER (WHERE u.state = 'parked'),
+    coalesce(sum(1 + u.following) FILTER (WHERE u.state = 'parked'), 0)
+FROM consumer_groups AS g
+LEFT JOIN group_unfinished AS u ON u.consumer_group = g.id
+GROUP BY g.id
+ORDER BY g.name
