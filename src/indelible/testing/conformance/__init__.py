@@ -32,6 +32,7 @@ from indelible.testing.conformance.expected_versions import ExpectedVersionConfo
 from indelible.testing.conformance.faithfulness import FaithfulnessConformance  # noqa: E402
 from indelible.testing.conformance.feed import FeedConformance  # noqa: E402
 from indelible.testing.conformance.following import FollowConformance  # noqa: E402
+from indelible.testing.conformance.groups import GroupConformance  # noqa: E402
 from indelible.testing.conformance.hash_chain import HashChainConformance  # noqa: E402
 from indelible.testing.conformance.idempotency import IdempotencyConformance  # noqa: E402
 from indelible.testing.conformance.isolation import IsolationConformance  # noqa: E402
@@ -56,6 +57,7 @@ class EventStoreConformance(
     HashChainConformance,
     CatalogueConformance,
     SnapshotConformance,
+    GroupConformance,
     BadInputConformance,
 ):
     """All promises of the protocol. Fixture: ``store``, an open event store."""

@@ -103,9 +103,7 @@ class GroupConformance:
     async def test_a_new_group_is_described(self, store: EventStore) -> None:
         group = unique("group")
         query = EventQuery.of(event_types=["A", "B"], aggregate_types=["Order"], tags=["x"])
-        made = await store.create_group(
-            group, query, start="end", ack_timeout_s=12.5, max_attempts=3, max_in_flight=40
-        )
+        made = await store.create_group(group, query, start="end", ack_timeout_s=12.5, max_attempts=3, max_in_flight=40)
         head = await store.head()
         assert (made.group, made.items) == (group, query.items)
         assert (made.ack_timeout_s, made.max_attempts, made.max_in_flight) == (12.5, 3, 40)
@@ -262,7 +260,9 @@ class GroupConformance:
         assert [one.member for one in in_flight] == ["first"] * 4 + ["second"] * 2
         assert [one.position for one in in_flight] == _positions(first + second)
         assert [(one.aggregate_type, one.aggregate_id) for one in in_flight] == [("Order", str(n)) for n in range(6)]
-        assert {(one.version - event.event.version, one.attempt) for one, event in zip(in_flight, first, strict=False)} == {(0, 1)}
+        assert {
+            (one.version - event.event.version, one.attempt) for one, event in zip(in_flight, first, strict=False)
+        } == {(0, 1)}
         assert abs(in_flight[0].deadline - first[0].deadline) < timedelta(milliseconds=1)
 
     async def test_no_more_in_flight_than_allowed(self, store: EventStore) -> None:
