@@ -217,7 +217,15 @@ GROUP_NEXT_EVENTS_MAX: Final = 64
 """Events of one aggregate, behind the one that is not done, whose places a group remembers; others are looked up."""
 
 GROUP_POLL_S: Final = 0.2
-"""How often a group that has nothing to give looks for what other servers did, while a member waits."""
+"""How often a group that has nothing to give looks for what other servers did, while a member waits and events are with
+members: any acknowledgement may free the next."""
+
+GROUP_IDLE_POLL_S: Final = 2.0
+"""The same while nothing is with members: only what people decide, such as a replay, is then found this way."""
+
+GROUP_SAVE_PAUSE_S: Final = 0.008
+"""Between two saves of a group by one of several servers, on average: time for another to load what was saved, decide,
+and save. Without it the one that is ahead would always be first, and the others' acknowledgements would come too late."""
 
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 

@@ -103,6 +103,11 @@ class GroupProgress:
         return not self.is_stalled and len(self._unfinished) - self._counts["parked"] < GROUP_AGGREGATES_MAX
 
     @property
+    def is_anything_unfinished(self) -> bool:
+        """What is parked aside."""
+        return len(self._unfinished) > self._counts["parked"]
+
+    @property
     def next_due_us(self) -> int | None:
         """When the first wait or deadline may end."""
         return self._due[0][0] if self._due else None

@@ -25,9 +25,11 @@ from indelible.groups import Delivery, delivery_id
 from indelible.limits import (
     CHECKPOINT_INTERVAL_S,
     GROUP_CALLS_WAITING_MAX,
+    GROUP_IDLE_POLL_S,
     GROUP_PAGES_AT_ONCE_MAX,
     GROUP_POLL_S,
     GROUP_PULL_SIZE_BYTES_MAX,
+    GROUP_SAVE_PAUSE_S,
     RETRY_AFTER_S,
 )
 from indelible.queries import EventQuery
@@ -128,6 +130,7 @@ class GroupWorker:
                 await self._answer_all()
                 if not (self._calls or self._pulls):
                     return
+                await self._let_others()
                 if not self._calls:
                     await self._wait()
         finally:
@@ -135,6 +138,12 @@ class GroupWorker:
             if self._head_moves is not None:
                 self._head_moves.cancel()
                 self._head_moves = None
+
+    async def _let_others(self) -> None:
+        """Give other servers a chance to save; what comes meanwhile is saved together."""
+        if self._engine.capabilities.many_processes:
+            end = self._saved_at + random.uniform(0.5, 1.5) * GROUP_SAVE_PAUSE_S  # noqa: S311 - no secret
+            await asyncio.sleep(max(end - time.monotonic(), 0.0))
 
     async def _answer_all(self) -> None:
         """One round: everything that is asked for now."""
@@ -299,7 +308,7 @@ class GroupWorker:
         if progress.has_read_on:
             wait_s = min(wait_s, self._saved_at + CHECKPOINT_INTERVAL_S - time.monotonic())
         if self._engine.capabilities.many_processes:
-            wait_s = min(wait_s, GROUP_POLL_S)
+            wait_s = min(wait_s, GROUP_POLL_S if progress.is_anything_unfinished else GROUP_IDLE_POLL_S)
         return max(wait_s, 0.0)
 
     async def _until_head_moves(self, after: int) -> None:
