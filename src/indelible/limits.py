@@ -225,7 +225,7 @@ GROUP_IDLE_POLL_S: Final = 2.0
 
 GROUP_SAVE_PAUSE_S: Final = 0.008
 """Between two saves of a group by one of several servers, on average: time for another to load what was saved, decide,
-and save. Without it the one that is ahead would always be first, and the others' acknowledgements would come too late."""
+and save. Without it the one that is ahead would always be first, and the others' acknowledgements would be late."""
 
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 

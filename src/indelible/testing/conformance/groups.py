@@ -1,4 +1,4 @@
-"""Consumer groups: every matching event is acknowledged, each aggregate's in order, and a failure holds up no others."""
+"""Consumer groups: every matching event is acknowledged, each aggregate's in order, and no failure holds up others."""
 
 import asyncio
 import time
