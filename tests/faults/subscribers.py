@@ -1,6 +1,6 @@
 """Subscribers that are cut off at random while ten writers append. Run by hand for as many cuts as you like::
 
-PYTHONPATH=tests .venv/bin/python -m faults.subscribers --cuts 200 --store postgresql
+PYTHONPATH=tests .venv/bin/python -m faults.subscribers --cuts 200 --store postgresql --grpc
 
 One subscriber takes everything, one what matches 1 event in 10,000. A cut closes every connection of the subscribers,
 kills the server with -9, or (PostgreSQL) restarts the database. Then all is compared with the log: every matching event
@@ -19,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 
-from faults.server_process import ServerProcess
+from faults.server_process import ServerProcess, free_port
 from indelible import (
     AsyncClient,
     Cursor,
@@ -61,14 +61,15 @@ class Proxy:
     """Stands between subscribers and the server, and cuts their connections."""
 
     def __init__(self, target: str) -> None:
-        self._target = target.removeprefix("http://").split(":")
+        self._scheme, _, address = target.partition("://")
+        self._target = address.split(":")
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> "Proxy":
         self._server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
@@ -134,8 +135,10 @@ class Subscriber:
 
 
 class Run:
-    def __init__(self, server: ServerProcess, database: PostgresServer | None, cuts: int, seed: int) -> None:
-        self._server, self._database = server, database
+    """``url`` is where subscribers find the server."""
+
+    def __init__(self, server: ServerProcess, url: str, database: PostgresServer | None, cuts: int, seed: int) -> None:
+        self._server, self._url, self._database = server, url, database
         self._chance = random.Random(seed)
         self._stopping = asyncio.Event()
         self._count = 0
@@ -144,7 +147,7 @@ class Run:
     async def run(self) -> Figures:
         began = time.perf_counter()
         await self._server.start()
-        async with Proxy(self._server.url) as proxy:
+        async with Proxy(self._url) as proxy:
             queries = (EVERYTHING, EventQuery.of(tags=[RARE]))
             subscribers = [Subscriber(proxy.url, query, random.Random(self._chance.random())) for query in queries]
             following = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
@@ -212,11 +215,15 @@ async def _until(is_done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def cut_subscribers(store: str, log: Path, cuts: int, seed: int, database: PostgresServer | None) -> Figures:
+async def cut_subscribers(
+    store: str, log: Path, cuts: int, seed: int, database: PostgresServer | None, *, over_grpc: bool = False
+) -> Figures:
     """Raises ``AssertionError`` when an event was missed, or came out of order."""
-    server = ServerProcess(store, log=log)
+    address = f"127.0.0.1:{free_port()}"
+    server = ServerProcess(store, log=log, flags=["--grpc", address] if over_grpc else [])
+    url = f"grpc://{address}" if over_grpc else server.url
     try:
-        return await Run(server, database, cuts, seed).run()
+        return await Run(server, url, database, cuts, seed).run()
     except (AssertionError, IndelibleError):
         print(server.tail())
         raise
@@ -238,11 +245,13 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--grpc", action="store_true", help="subscribe over gRPC instead of HTTP")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="subscribers-") as folder, _store(given.store, Path(folder)) as made:
         store, database = made
-        figures = asyncio.run(cut_subscribers(store, Path(folder, "server.log"), given.cuts, given.seed, database))
+        run = cut_subscribers(store, Path(folder, "server.log"), given.cuts, given.seed, database, over_grpc=given.grpc)
+        figures = asyncio.run(run)
     for name, value in msgspec.structs.asdict(figures).items():
         print(f"{name:<22}{value:>12,.1f}" if isinstance(value, float) else f"{name:<22}{value:>12,}")
 
