@@ -9,11 +9,13 @@ the upgrade tests open it with every later version. ::
 import asyncio
 from itertools import count
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from indelible.core.store import LocalEventStore
+from indelible.engines.engine import Engine
 from indelible.engines.group_storage import GroupChange, GroupStorage, StoredGroup, Unfinished
 from indelible.engines.memory import MemoryEngine
 from indelible.engines.sqlite.connections import migrations
@@ -86,21 +88,32 @@ async def fill_groups(storage: GroupStorage) -> None:
     await storage.save_group(GroupChange(group.revision, changed, put=put, skipped=(skipped,)))
 
 
-async def groups_as_filled() -> list[object]:
-    """What a storage holds after :func:`fill_groups`, by the reference model."""
+WITH_GROUPS: Final = 2
+"""The first schema version that has groups."""
+
+
+async def check_groups(engine: Engine, schema_version: int) -> None:
+    """That a store of this version has its groups, or, where it is older than groups, takes some."""
     model = MemoryEngine()
     await fill_groups(model)
-    return await groups_of(model)
+    await engine.open()
+    try:
+        if schema_version < WITH_GROUPS:
+            assert await engine.list_groups() == ()
+            await fill_groups(engine)
+        assert await _groups_of(engine) == await _groups_of(model)
+    finally:
+        await engine.close()
 
 
-async def groups_of(storage: GroupStorage) -> list[object]:
+async def _groups_of(storage: GroupStorage) -> list[object]:
     """All that a storage says of its groups, but for the time."""
-    found: list[object] = list(await storage.list_groups())
+    found: list[object] = []
     for summary in await storage.list_groups():
         state = await storage.load_group(summary.group.name)
         assert state is not None
-        found += [state.group, state.unfinished]
-        found.append(await storage.list_skipped(summary.group.name, after=0, limit=100))
+        skipped = await storage.list_skipped(summary.group.name, after=0, limit=100)
+        found.append((summary, state.group, state.unfinished, skipped))
     return found
 
 

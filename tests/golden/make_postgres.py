@@ -11,8 +11,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from golden.make import FOLDER, fill
-from indelible.core.open import open_local_store
+from golden.make import FOLDER, fill, fill_groups
+from indelible.core.store import LocalEventStore
+from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.postgres.schema import migrations, newest
 from postgres.server import PostgresServer, postgres_server
 
@@ -36,8 +37,10 @@ def dump(server: PostgresServer, url: str, *options: str) -> str:
 
 
 async def _make_store(url: str) -> bytes:
-    async with open_local_store(url) as store:
+    engine = PostgresEngine(url)
+    async with LocalEventStore(engine) as store:
         await fill(store)
+        await fill_groups(engine)
         return (await store.read_feed(limit=1_000)).lines + b"\n"
 
 

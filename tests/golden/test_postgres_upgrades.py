@@ -4,10 +4,12 @@ from uuid import UUID
 
 import pytest
 
+from golden.make import check_groups
 from golden.make_postgres import dump, dump_of, lines_of
 from indelible.core.init import init_store
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
+from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.postgres.schema import migrations
 from indelible.events import NewEvent
 from indelible.queries import EventQuery
@@ -62,6 +64,10 @@ async def test_indexes_ids_and_snapshots_are_there(url: str) -> None:
         assert {one.aggregate_type: one.events for one in await store.aggregate_types()} == {
             "account": 2, "archive": 2, "image": 2, "order": 32,
         }  # fmt: skip
+
+
+async def test_groups_are_there(version: int, url: str) -> None:
+    await check_groups(PostgresEngine(url), version)
 
 
 async def test_an_upgraded_store_has_the_schema_of_a_new_one(url: str, postgres: PostgresServer) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import apsw
 import pytest
 
-from golden.make import BEGIN_US, database_of, fill_groups, groups_as_filled, groups_of, lines_of
+from golden.make import BEGIN_US, check_groups, database_of, lines_of
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.engines.sqlite.connections import migrations
@@ -17,7 +17,6 @@ from indelible.queries import EventQuery
 
 VERSIONS = [version for version, _ in migrations()]
 NEWEST = VERSIONS[-1]
-WITH_GROUPS = 2
 
 
 @pytest.fixture(params=VERSIONS)
@@ -66,15 +65,7 @@ async def test_indexes_ids_and_snapshots_are_there(path: Path) -> None:
 
 
 async def test_groups_are_there(version: int, path: Path) -> None:
-    engine = SqliteEngine(path)
-    await engine.open()
-    try:
-        if version < WITH_GROUPS:
-            assert await engine.list_groups() == ()
-            await fill_groups(engine)
-        assert await groups_of(engine) == await groups_as_filled()
-    finally:
-        await engine.close()
+    await check_groups(SqliteEngine(path), version)
 
 
 async def test_an_upgraded_store_has_the_schema_of_a_new_one(path: Path, tmp_path: Path) -> None:

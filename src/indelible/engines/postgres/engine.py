@@ -14,12 +14,14 @@ from uuid import UUID
 import psycopg
 
 from indelible.engines.engine import AppendOutcome, Capabilities, InitReport, Lines, LogHead
+from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
 from indelible.engines.planner import Plan
 from indelible.engines.postgres import roles, schema
 from indelible.engines.postgres.address import Address, parse_address
 from indelible.engines.postgres.appender import Appender
 from indelible.engines.postgres.connections import Connection, connect, is_pooled
 from indelible.engines.postgres.failures import translated, unreachable
+from indelible.engines.postgres.groups import Groups
 from indelible.engines.postgres.head_watch import HeadWatch
 from indelible.engines.postgres.partitions import Partitions
 from indelible.engines.postgres.readers import Readers
@@ -30,6 +32,7 @@ from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Wanted
 from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, StorageFailure, StoreCorrupted
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
+from indelible.groups import SkippedEvent
 from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
 from indelible.queries import Direction, EventQuery
 
@@ -209,10 +212,25 @@ class PostgresEngine:
                 aggregate_id=snapshot.aggregate_id,
             )
 
+    async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
+        self._require_appender()
+        return await self._with_groups(lambda groups: groups.create(group, groups_max))
+
+    async def save_group(self, change: GroupChange) -> bool:
+        self._require_appender()
+        return await self._with_groups(lambda groups: groups.save(change))
+
+    async def delete_group(self, name: str) -> bool:
+        self._require_appender()
+        return await self._with_groups(lambda groups: groups.delete(name))
+
     # --- Reading -----------------------------------------------------------------------------------------------------
 
     async def _read(self, read: Callable[[Reads], Awaitable[_T]]) -> _T:
         return await self._readers.run(lambda connection: read(Reads(connection, self._statement)))
+
+    async def _with_groups(self, use: Callable[[Groups], Awaitable[_T]]) -> _T:
+        return await self._readers.run(lambda connection: use(Groups(connection, self._statement)))
 
     async def _send(self, sql: str) -> None:
         await self._readers.run(lambda connection: connection.execute(sql, prepare=False))
@@ -259,6 +277,18 @@ class PostgresEngine:
 
     async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         return await self._read(lambda reads: reads.snapshot(key, at_version))
+
+    async def list_groups(self) -> tuple[GroupSummary, ...]:
+        return await self._with_groups(Groups.list_all)
+
+    async def load_group(self, name: str) -> GroupState | None:
+        return await self._with_groups(lambda groups: groups.load(name))
+
+    async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+        return await self._with_groups(lambda groups: groups.skipped(name, after, limit))
+
+    async def now_us(self) -> int:
+        return await self._with_groups(Groups.now_us)
 
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
         return await self._read(lambda reads: reads.unindexed(first, last))

@@ -1,39 +1,27 @@
 """Reads, as plain functions over a connection."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from indelible.engines.engine import Lines, LogHead
 from indelible.engines.feed_walk import Range, find_positions
-from indelible.engines.postgres.connections import Connection
 from indelible.engines.postgres.feed import answered_together, time_window
-from indelible.engines.postgres.statements import Statements
+from indelible.engines.postgres.lent import Lent
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
 from indelible.limits import PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX, VERSION_MAX
 from indelible.queries import Direction, EventQuery
 
-_Rows = list[tuple[Any, ...]]
 
-
-class Reads(msgspec.Struct, frozen=True):
+class Reads(Lent, frozen=True):
     """One connection, lent for one read."""
-
-    connection: Connection
-    statement: Statements
 
     async def head(self) -> LogHead:
         position, timestamp, hash_ = (await self._fetch("head"))[0]
         return LogHead(position, timestamp_to_us(timestamp), hash_)
-
-    async def _fetch(self, name: str, direction: Direction = "forward", /, **values: Any) -> _Rows:
-        cursor = self.connection.cursor(binary=True)
-        await cursor.execute(self.statement(name, direction), values)
-        return await cursor.fetchall()
 
     # --- Pages -------------------------------------------------------------------------------------------------------
 

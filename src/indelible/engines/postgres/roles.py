@@ -8,7 +8,8 @@ from indelible.engines.postgres.statements import in_schema, text_of
 
 async def grant_runtime_role(connection: Connection, schema: str, role: str, password: str | None) -> bool:
     """Make ``role`` if there is none, and give it the least that a server needs: to read everything, to add events and
-    what leads to them, to move the head and counts, and to save snapshots. It owns nothing. Returns whether it is new.
+    what leads to them, to move the head and counts, to save snapshots, and to keep consumer groups. It owns nothing.
+    Returns whether it is new.
 
     Raises :class:`psycopg.Error`.
     """

@@ -38,7 +38,7 @@ EVENT_TYPES_CACHED_MAX: Final = 65_536
 
 # Not READ WRITE: a primary that was made read-only, as a failover may begin with, must not be written to.
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
-_TIMEOUT_VALUES: Final = {"lock": f"{DATABASE_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
+TIMEOUT_VALUES: Final = {"lock": f"{DATABASE_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
 
 WOULD_LOSE_COMMITS: Final = (
     "the database's synchronous_commit is off, so it may lose what it has acknowledged. Turn it on, or ask for it by "
@@ -146,7 +146,7 @@ class Writer:
     ) -> "tuple[StoredState, int, _Numbers]":
         async with _round_trip(pipeline):
             await self._execute(_BEGIN)
-            await self._execute(self._statement("set_timeouts"), _TIMEOUT_VALUES)
+            await self._execute(self._statement("set_timeouts"), TIMEOUT_VALUES)
             locked = await self._execute(self._statement("lock_head"))
             # Each statement sees all that was committed before it began, so all that came before the lock was had.
             aggregates = await self._execute(self._statement("find_aggregates"), _names_of(wanted.keys))

@@ -1,0 +1,83 @@
+"""Consumer groups. A save is one statement, and so one round trip."""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC
+from typing import Any
+
+import msgspec
+
+from indelible.engines.group_rows import (
+    COLUMNS,
+    changing_values,
+    group_of_row,
+    row_values,
+    summary_of_row,
+    unfinished_of,
+)
+from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup, too_many_groups
+from indelible.engines.postgres.lent import Lent
+from indelible.engines.postgres.writer import TIMEOUT_VALUES
+from indelible.groups import SkippedEvent
+
+
+class Groups(Lent, frozen=True):
+    """What is done with a connection for groups."""
+
+    async def create(self, group: StoredGroup, groups_max: int) -> bool:
+        async with self._transaction():
+            await self._fetch("lock_group_names")
+            rows = await self._fetch("create_group", **row_values(group), groups_max=groups_max)
+        is_made, is_taken = rows[0]
+        if not is_made and not is_taken:
+            raise too_many_groups(groups_max)
+        return bool(is_made)
+
+    async def list_all(self) -> tuple[GroupSummary, ...]:
+        return tuple(summary_of_row(row) for row in await self._fetch("list_groups"))
+
+    async def load(self, name: str) -> GroupState | None:
+        rows = await self._fetch("load_group", name=name)
+        if not rows:
+            return None
+        now_us, unfinished = rows[0][COLUMNS:]
+        return GroupState(group_of_row(rows[0][:COLUMNS]), unfinished_of(unfinished), now_us)
+
+    async def save(self, change: GroupChange) -> bool:
+        rows = await self._fetch(
+            "save_group",
+            **changing_values(change.group),
+            expected_revision=change.expected_revision,
+            dropped=list(change.dropped),
+            put=msgspec.json.encode(change.put).decode(),
+            drop_all=change.drop_all,
+            skipped=msgspec.json.encode(change.skipped).decode(),
+        )
+        return bool(rows[0][0])
+
+    async def delete(self, name: str) -> bool:
+        async with self._transaction():
+            # What a saver has stored meanwhile is seen only by a statement that begins after the lock was had.
+            rows = await self._fetch("lock_group", name=name)
+            for (group,) in rows:
+                await self._fetch("delete_group", id=group)
+        return bool(rows)
+
+    async def skipped(self, name: str, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+        rows = await self._fetch("list_skipped", name=name, after=after, limit=limit)
+        return tuple(_skipped_of_row(row) for row in rows)
+
+    async def now_us(self) -> int:
+        return int((await self._fetch("now"))[0][0])
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        async with self.connection.transaction():
+            await self._fetch("set_timeouts", **TIMEOUT_VALUES)
+            yield
+
+
+def _skipped_of_row(row: Sequence[Any]) -> SkippedEvent:
+    # The database's session may live in another time zone.
+    fields = [*row[:-1], row[-1].astimezone(UTC)]
+    return SkippedEvent(*fields)

@@ -1,0 +1,2 @@
+-- After this, and until the transaction ends, nobody saves a change.
+SELECT id FROM {schema}.consumer_groups WHERE name = %(name)s FOR UPDATE
