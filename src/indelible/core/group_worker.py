@@ -40,6 +40,9 @@ _RETRY_WAIT_MAX_S: Final = 0.02
 _REVISION_STEP_MAX: Final = 1 << 24
 """Leaves room for 2^39 saves."""
 
+_InDoubt = tuple[int, frozenset[int]]
+_NO_DOUBT: Final[_InDoubt] = (0, frozenset())
+
 T = TypeVar("T")
 Decide = Callable[[GroupProgress], Awaitable[T]]
 """Changes the progress. May be called again, on the progress as it is by then."""
@@ -81,7 +84,7 @@ class GroupWorker:
         self._clock_offset_us = 0
         self._head = 0
         self._saved_at = 0.0
-        self._in_doubt: tuple[int, set[int]] = (0, set())
+        self._in_doubt = _NO_DOUBT
         """The revision of the last save that did not come to a good end, and the numbers of its deliveries."""
         self._is_outdated = False
         self._is_closed = False
@@ -267,9 +270,10 @@ class GroupWorker:
             return True
         # Random, so that a save whose answer was lost is not taken for another's.
         change = progress.change(random.randint(1, _REVISION_STEP_MAX))  # noqa: S311 - no secret
-        self._in_doubt = (change.group.revision, {one.delivery for _, given in handed for one, _ in given})
+        self._in_doubt = (change.group.revision, frozenset(one.delivery for _, given in handed for one, _ in given))
         if not await self._engine.save_group(change):
             return False
+        self._in_doubt = _NO_DOUBT
         self._on_measure(self._name, progress.measure)
         progress.saved()
         self._saved_at = time.monotonic()

@@ -41,6 +41,7 @@ class Consumer:
 
     def __init__(self, store: EventStore, group: str, tag: str) -> None:
         self.store, self.group, self.tag = store, group, tag
+        self.aggregate_type = unique("Order")
 
     @classmethod
     async def begin(cls, store: EventStore, *, ack_timeout_s: float = 30.0, **settings: int) -> "Consumer":
@@ -54,7 +55,7 @@ class Consumer:
 
     async def append(self, aggregate_id: str, count: int = 1) -> list[NewEvent]:
         events = some_events(count, tags=[self.tag])
-        await self.store.append("Order", aggregate_id, events)
+        await self.store.append(self.aggregate_type, aggregate_id, events)
         return events
 
     async def pull(self, count: int, **options: object) -> list[Delivery]:
@@ -259,7 +260,9 @@ class GroupConformance:
         in_flight = await store.list_in_flight(consumer.group)
         assert [one.member for one in in_flight] == ["first"] * 4 + ["second"] * 2
         assert [one.position for one in in_flight] == _positions(first + second)
-        assert [(one.aggregate_type, one.aggregate_id) for one in in_flight] == [("Order", str(n)) for n in range(6)]
+        assert [(one.aggregate_type, one.aggregate_id) for one in in_flight] == [
+            (consumer.aggregate_type, str(n)) for n in range(6)
+        ]
         assert {
             (one.version - event.event.version, one.attempt) for one, event in zip(in_flight, first, strict=False)
         } == {(0, 1)}
@@ -463,7 +466,7 @@ class GroupConformance:
         await consumer.pull(0)
         listed = await store.list_parked(consumer.group)
         (parked,) = listed.parked
-        assert (parked.aggregate_type, parked.aggregate_id, parked.version) == ("Order", "bad", 1)
+        assert (parked.aggregate_type, parked.aggregate_id, parked.version) == (consumer.aggregate_type, "bad", 1)
         assert (parked.attempts, parked.reason, parked.following) == (2, "failure 2", 3)
         assert listed.at_end
         info = await consumer.info()
@@ -508,7 +511,7 @@ class GroupConformance:
         listed = await store.list_skipped(consumer.group)
         (skipped,) = listed.skipped
         assert (skipped.position, skipped.version, skipped.attempts) == (parked[0].event.position, 1, 1)
-        assert (skipped.aggregate_type, skipped.aggregate_id) == ("Order", "1")
+        assert (skipped.aggregate_type, skipped.aggregate_id) == (consumer.aggregate_type, "1")
         assert (skipped.parked_reason, skipped.reason) == ("no good", "a duplicate")
         assert listed.at_end
 
