@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -16,7 +16,10 @@ from indelible.limits import GROUP_EVENTS_SIZE_BYTES_MAX, GROUP_NEXT_EVENTS_MAX,
 from indelible.queries import EventQuery
 
 _READS_AT_ONCE: Final = 64
-"""Single events that are asked for together: enough to keep all reader threads or connections busy."""
+"""Single events that are asked for together: enough to keep all reader threads or connections busy, and far below the
+number of reads that may wait."""
+
+T = TypeVar("T")
 
 
 class _Line(msgspec.Struct):
@@ -86,8 +89,11 @@ class GroupEvents:
             self._recent.keep(decoded.position, line)
             yield decoded
 
-    async def following(self, query: EventQuery, one: Unfinished, until: int) -> list[Place]:
-        """The first events that follow in an aggregate, up to a position of the log."""
+    async def following_each(self, query: EventQuery, many: Sequence[Unfinished], until: int) -> list[list[Place]]:
+        """The first events that follow in each aggregate, up to a position of the log."""
+        return await _each(lambda one: self._following(query, one, until), many)
+
+    async def _following(self, query: EventQuery, one: Unfinished, until: int) -> list[Place]:
         found: list[Place] = []
         async for place in self._follow(query, one, until):
             found.append(place)
@@ -126,12 +132,8 @@ class GroupEvents:
         """The events themselves."""
         found = [self._recent.get(one.position) for one in wanted]
         missing = [one for one, line in zip(wanted, found, strict=True) if line is None]
-        read: dict[int, bytes] = {}
-        for start in range(0, len(missing), _READS_AT_ONCE):
-            some = missing[start : start + _READS_AT_ONCE]
-            for one, line in zip(some, await asyncio.gather(*map(self._read_one, some)), strict=True):
-                read[one.position] = line
-        return [line if line is not None else read[one.position] for one, line in zip(wanted, found, strict=True)]
+        read = iter(await _each(self._read_one, missing))
+        return [next(read) if line is None else line for line in found]
 
     async def _read_one(self, one: Unfinished) -> bytes:
         _, lines = await self._engine.read_aggregate(
@@ -141,3 +143,11 @@ class GroupEvents:
             if line.position == one.position:
                 return lines.lines
         raise StoreCorrupted(f"the event at position {one.position} is not there any more", position=one.position)
+
+
+async def _each(read: Callable[[Unfinished], Awaitable[T]], many: Sequence[Unfinished]) -> list[T]:
+    """A read for each of them, in their order."""
+    answers: list[T] = []
+    for start in range(0, len(many), _READS_AT_ONCE):
+        answers += await asyncio.gather(*map(read, many[start : start + _READS_AT_ONCE]))
+    return answers

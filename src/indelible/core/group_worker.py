@@ -8,8 +8,7 @@ on what is stored now. So servers need not agree on who serves a group.
 import asyncio
 import random
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -30,6 +29,7 @@ from indelible.limits import (
     GROUP_POLL_S,
     GROUP_PULL_SIZE_BYTES_MAX,
     GROUP_SAVE_PAUSE_S,
+    PAGE_EVENTS_DEFAULT,
     RETRY_AFTER_S,
 )
 from indelible.queries import EventQuery
@@ -76,7 +76,7 @@ class GroupWorker:
         self._events: Final = events
         self._on_measure: Final = on_measure
         self._calls: list[_Call] = []
-        self._pulls: deque[_Pull] = deque()
+        self._pulls: list[_Pull] = []
         self._task: asyncio.Task[None] | None = None
         self._something_to_do: Final = asyncio.Event()
         self._head_moves: asyncio.Task[None] | None = None
@@ -152,33 +152,34 @@ class GroupWorker:
         """One round: everything that is asked for now."""
         calls, self._calls = self._calls, []
         self._drop_pulls()
+        pulls = tuple(self._pulls)
         try:
-            answers, handed = await self._decide_and_save(calls)
+            answers, handed = await self._decide_and_save(calls, pulls)
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
             self._progress = None
             self._refuse(calls, error if isinstance(error, IndelibleError) else _broken(error))
             return
         for call, answer in zip(calls, answers, strict=True):
             _settle(call.future, answer)
-        self._hand_out(handed)
+        self._hand_out(pulls, handed)
 
     def _drop_pulls(self) -> None:
         """Forget those who gave up."""
-        self._pulls = deque(pull for pull in self._pulls if not pull.future.done())
+        self._pulls = [pull for pull in self._pulls if not pull.future.done()]
 
     def _refuse(self, calls: list[_Call], error: IndelibleError) -> None:
         for future in [call.future for call in calls] + [pull.future for pull in self._pulls]:
             _settle(future, copy(error))
         self._pulls.clear()
 
-    async def _decide_and_save(self, calls: list[_Call]) -> tuple[list[Any], _Handed]:
+    async def _decide_and_save(self, calls: list[_Call], pulls: Sequence[_Pull]) -> tuple[list[Any], _Handed]:
         tries = 0
         while True:
             progress = await self._load()
             progress.go_on(self._now_us())
             answers = [await _decided(call, progress) for call in calls]
             await self._move_on(progress)
-            handed = await self._give(progress)
+            handed = await self._give(progress, pulls)
             if await self._save(progress, handed):
                 return answers, handed
             self._progress = None
@@ -210,21 +211,18 @@ class GroupWorker:
     async def _move_on(self, progress: GroupProgress) -> None:
         to_look_up = progress.to_look_up()
         if to_look_up:
-            reached, query = progress.group.reached, self._query
-            found = await asyncio.gather(*(self._events.following(query, one, reached) for one in to_look_up))
+            found = await self._events.following_each(self._query, to_look_up, progress.group.reached)
             for one, places in zip(to_look_up, found, strict=True):
                 progress.found(one.key, places)
         progress.move_on()
 
     # --- Giving ------------------------------------------------------------------------------------------------------
 
-    async def _give(self, progress: GroupProgress) -> _Handed:
+    async def _give(self, progress: GroupProgress, pulls: Sequence[_Pull]) -> _Handed:
         """What each member gets who waits for events, in their order."""
         handed: _Handed = []
-        if not self._pulls:
-            return handed
-        await self._read_on(progress, min(sum(pull.limit for pull in self._pulls), progress.capacity))
-        for pull in self._pulls:
+        await self._read_on(progress, min(sum(pull.limit for pull in pulls), progress.capacity))
+        for pull in pulls:
             taken = progress.take(pull.limit, pull.member)
             if not taken:
                 break
@@ -244,11 +242,13 @@ class GroupWorker:
                 self._head = (await self._engine.head()).position
                 if progress.group.reached >= self._head:
                     return
-            page = await self._events.page(self._query, after=progress.group.reached, until=self._head, limit=missing)
+            # What is read ahead is stored as waiting. To read event by event would be dearer where most wait their turn.
+            limit = max(missing, PAGE_EVENTS_DEFAULT)
+            page = await self._events.page(self._query, after=progress.group.reached, until=self._head, limit=limit)
             progress.read(page.events, page.reached)
 
-    def _hand_out(self, handed: _Handed) -> None:
-        """Answer the pulls. Whose caller has gone meanwhile, it was not delivered."""
+    def _hand_out(self, pulls: Sequence[_Pull], handed: _Handed) -> None:
+        """Answer the pulls. What is for a caller who has gone meanwhile was not delivered."""
         given: set[int] = set()
         for pull, deliveries in handed:
             if pull.future.done():
@@ -258,7 +258,7 @@ class GroupWorker:
         if given:
             self._calls.append(_Call(_untake(given), asyncio.get_running_loop().create_future()))
         now = time.monotonic()
-        for pull in self._pulls:
+        for pull in pulls:
             if not pull.future.done() and (pull.until <= now or self._is_closed):
                 pull.future.set_result(())
         self._drop_pulls()
