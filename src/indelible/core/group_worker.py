@@ -242,7 +242,7 @@ class GroupWorker:
                 self._head = (await self._engine.head()).position
                 if progress.group.reached >= self._head:
                     return
-            # What is read ahead is stored as waiting. To read event by event would be dearer where most wait their turn.
+            # What is read ahead is stored as waiting. Event by event would be dearer where most wait their turn.
             limit = max(missing, PAGE_EVENTS_DEFAULT)
             page = await self._events.page(self._query, after=progress.group.reached, until=self._head, limit=limit)
             progress.read(page.events, page.reached)
