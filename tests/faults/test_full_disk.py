@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 
 from faults.ledger import Entry, Ledger, attempt
@@ -12,9 +13,13 @@ from faults.load import Load
 from faults.server_process import ServerProcess, server_process
 from faults.small_disk import SmallDisk, small_disk
 from indelible.client import AsyncClient
+from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
+from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.errors import StorageFull
-from indelible.events import NewEvent
+from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend
+from indelible.groups import GroupSettings
+from indelible.limits import GROUP_REASON_LENGTH_MAX
 
 SIZE_MIB = 44
 """Room for a write-ahead log that makes the engine checkpoint, and for a part of that checkpoint."""
@@ -68,6 +73,30 @@ async def test_appends_resume_in_the_same_process_once_there_is_space(disk: Smal
     await ledger.settle(client)
     await client.save_snapshot("order", "1", version=1, state={"full": False})
     assert await ledger.check(client) == 21
+
+
+async def test_a_group_is_saved_whole_or_not_at_all(disk: SmallDisk) -> None:
+    engine = SqliteEngine(disk.path / "groups.db")
+    await engine.open()
+    group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0)
+    assert await engine.create_group(group, groups_max=2)
+    then = msgspec.structs.replace(group, revision=2, reached=1_000)
+    put = [
+        Unfinished(AggregateKey("order", str(n)), n, 1, 0, "parked", 0, reason="x" * GROUP_REASON_LENGTH_MAX)
+        for n in range(1, 1_001)
+    ]
+    disk.fill()
+    for _ in range(3):
+        with pytest.raises(StorageFull):
+            await engine.save_group(GroupChange(1, then, put=put))
+        state = await engine.load_group("billing")
+        assert state is not None
+        assert (state.group, state.unfinished) == (group, ())
+    disk.free()
+    assert await engine.save_group(GroupChange(1, then, put=put))
+    (summary,) = await engine.list_groups()
+    assert (summary.group, summary.parked) == (then, 1_000)
+    await engine.close()
 
 
 async def test_what_a_program_without_our_client_sees(

@@ -4,6 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from faults.injected import failing, needs_strace
@@ -11,9 +12,12 @@ from faults.ledger import Entry, Ledger, attempt
 from faults.load import Load
 from faults.server_process import ServerProcess, server_process
 from indelible.client import AsyncClient
+from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
+from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.errors import OutcomeUnknown, ShuttingDown, StorageFailure, Unavailable
-from indelible.events import NewEvent
-from indelible.eventstore import AggregateAppend
+from indelible.events import AggregateKey, NewEvent
+from indelible.eventstore import AggregateAppend, AppendRequest
+from indelible.groups import GroupSettings
 
 pytestmark = needs_strace
 
@@ -95,6 +99,33 @@ async def test_a_snapshot_that_cannot_be_synced_stops_the_server(tmp_path: Path)
                 await client.save_snapshot("order", "1", version=1, state={"open": True})
             assert await server.exit_code() == os.EX_IOERR
         await settle_after_restart(server, ledger)
+
+
+async def test_a_group_that_cannot_be_synced_stops_the_engine(tmp_path: Path) -> None:
+    """Of this process: what a server does with an engine that has stopped is told by the tests above."""
+    path, heard = tmp_path / "store.db", list[StorageFailure]()
+    engine = SqliteEngine(path)
+    engine.on_failure = heard.append
+    await engine.open()
+    group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0)
+    then = msgspec.structs.replace(group, revision=2, reached=7)
+    put = Unfinished(AggregateKey("order", "1"), 7, 1, 0, "waiting", 0)
+    assert await engine.create_group(group, groups_max=1)
+    async with failing(os.getpid(), SYNC, path=path.with_name("store.db-wal"), when="1"):
+        with pytest.raises(StorageFailure, match="SQLITE_IOERR_FSYNC"):
+            await engine.save_group(GroupChange(1, then, put=[put]))
+    assert len(heard) == 1
+    request = AppendRequest((AggregateAppend.of("order", "1", [NewEvent("Opened")]),))
+    for refused in (engine.save_group(GroupChange(1, then)), engine.delete_group("billing"), engine.append([request])):
+        with pytest.raises(StorageFailure):
+            await refused
+    await engine.close()
+    again = SqliteEngine(path)
+    await again.open()
+    state = await again.load_group("billing")
+    assert state is not None
+    assert (state.group, state.unfinished) in ((group, ()), (then, (put,)))
+    await again.close()
 
 
 async def test_an_error_while_stopping_is_told(tmp_path: Path) -> None:

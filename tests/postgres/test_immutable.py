@@ -13,9 +13,12 @@ from indelible.core.init import init_store
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
+from indelible.engines.postgres.engine import PostgresEngine
 from indelible.events import NewEvent
 from indelible.testing.conformance.appending import AppendConformance
 from indelible.testing.conformance.catalogue import CatalogueConformance
+from indelible.testing.conformance.engine import EngineFactory
+from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.idempotency import IdempotencyConformance
 from indelible.testing.conformance.snapshots import SnapshotConformance
 from postgres.server import PostgresServer
@@ -92,6 +95,9 @@ NOT_FOR_SERVERS = [
     f"INSERT INTO indelible.events_from_1001 {EVENT} {SAME_EVENT}",
     "DO 'BEGIN LOCK TABLE indelible.events IN ACCESS EXCLUSIVE MODE; END'",
     "SELECT FROM indelible.events WHERE position = 1 FOR UPDATE",
+    "UPDATE indelible.consumer_groups SET name = 'other'",
+    "UPDATE indelible.group_unfinished SET position = position + 1",
+    "TRUNCATE indelible.group_skips",
 ]
 
 
@@ -287,3 +293,9 @@ def _log_of_a_server(url: str) -> str:
     assert process.returncode == 0
     assert "serving" in log
     return log
+
+
+class TestGroupsUnderTheRuntimeRole(GroupStorageConformance):
+    @pytest.fixture
+    def make_engine(self, role_url: str) -> EngineFactory:
+        return lambda: PostgresEngine(role_url)

@@ -15,11 +15,13 @@ from faults.load import Load
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
-from indelible.engines.engine import AppendOutcome
+from indelible.engines.engine import AppendOutcome, Engine
+from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
 from indelible.engines.postgres import connections
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
-from indelible.events import NewEvent
+from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult
+from indelible.groups import GroupSettings
 from indelible.queries import Cursor, QueryItem
 from indelible.testing.conformance.helpers import read_feed_to_end, some_events
 from postgres.proxy import Cut, Proxy
@@ -112,6 +114,29 @@ class TestLosses:
             assert len((await store.read_aggregate("order", "1")).events) == 3
             assert (await store.get_aggregate("order", "1")).version == 3
 
+    async def test_saves_of_a_group(self, proxy: Proxy, url: str) -> None:
+        """An answer may be lost, and a repeat find that somebody came first: whoever looks then finds what it saved. No
+        change is lost, or made twice."""
+        engine, chance = make_engine(proxy.url(url)), Random(4)
+        await engine.open()
+        try:
+            group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0)
+            assert await engine.create_group(group, groups_max=1)
+            stop = asyncio.Event()
+            saving = asyncio.create_task(_save_until(stop, engine, group))
+            for _ in range(10):
+                await asyncio.sleep(chance.uniform(0.3, 0.5))
+                proxy.cut_all()
+            stop.set()
+            saved, found_saved = await saving
+            state = await engine.load_group("billing")
+            assert state is not None
+            assert [one.position for one in state.unfinished] == list(range(1, saved + 1))
+            assert state.group.revision == saved + 1 > 20
+            print(f"{found_saved} of {saved} saves were told False, and found to be saved")
+        finally:
+            await engine.close()
+
     async def test_a_new_connection_that_keeps_silent_is_given_up(
         self, proxy: Proxy, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -137,6 +162,22 @@ class TestLosses:
                 load.stop()
             assert await asyncio.gather(*loading) == [[], []]
             assert await ledger.check(other) > 100
+
+
+async def _save_until(stop: asyncio.Event, engine: Engine, group: StoredGroup) -> tuple[int, int]:
+    """Put one aggregate after another; how many, and how often the answer was False and the save had taken effect."""
+    position = found_saved = 0
+    while not stop.is_set():
+        position += 1
+        then = msgspec.structs.replace(group, revision=group.revision + 1)
+        put = Unfinished(AggregateKey("order", str(position)), position, 1, 0, "waiting", 0)
+        if not await engine.save_group(GroupChange(group.revision, then, put=[put])):
+            state = await engine.load_group(group.name)
+            assert state is not None
+            assert (state.group, state.unfinished[-1]) == (then, put)
+            found_saved += 1
+        group = then
+    return position, found_saved
 
 
 def replayed(result: AppendResult) -> AppendResult:

@@ -4,19 +4,23 @@ import asyncio
 import subprocess
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from cli.running import COMMAND, environment
 from indelible.core.init import init_store
 from indelible.core.open import open_local_store
+from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
+from indelible.engines.group_storage import GroupChange, StoredGroup
 from indelible.engines.postgres import schema
 from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.postgres.schema import Migration
-from indelible.errors import IndelibleError, InvalidRequest
+from indelible.errors import IndelibleError, InvalidRequest, Unavailable
 from indelible.events import NewEvent
+from indelible.groups import GroupSettings
 from postgres.server import PostgresServer
-from postgres.stores import database_of, runtime_url
+from postgres.stores import database_of, role_of, runtime_url
 
 NEWEST = schema.newest(schema.migrations())
 ADDS = Migration(NEWEST + 1, "pre", "CREATE TABLE {schema}.extra (n int); ALTER TABLE {schema}.snapshots ADD extra int")
@@ -190,6 +194,29 @@ class TestUpgrade:
         await init_store(url)
         async with open_local_store(as_role) as store:
             await store.append("order", "1", [NewEvent("Opened")])
+
+    async def test_role_of_before_groups_gets_its_rights_by_init(self, postgres: PostgresServer, url: str) -> None:
+        """The schema was changed by its owner, who did not think of the role of servers. They append on."""
+        as_role = await runtime_url(postgres, url)
+        tables = "indelible.consumer_groups, indelible.group_unfinished, indelible.group_skips"
+        postgres.query(f"REVOKE ALL ON {tables} FROM {role_of(as_role)}", url=url)
+        group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0)
+        engine = PostgresEngine(as_role)
+        async with LocalEventStore(engine) as store:
+            await store.append("order", "1", [NewEvent("Opened")])
+            for refused in (
+                engine.list_groups(),
+                engine.load_group("billing"),
+                engine.create_group(group, groups_max=1),
+                engine.save_group(GroupChange(1, group)),
+                engine.delete_group("billing"),
+            ):
+                with pytest.raises(Unavailable, match=r'permission denied .*"indelible init" gives a role'):
+                    await refused
+            assert await engine.now_us() > 0
+            await init_store(url, runtime_role=role_of(as_role))
+            assert await engine.create_group(group, groups_max=1)
+            assert await engine.save_group(GroupChange(1, msgspec.structs.replace(group, revision=2)))
 
     @pytest.mark.parametrize("post_deploy", [False, True])
     async def test_failing_step_leaves_nothing(

@@ -17,6 +17,8 @@ from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.testing.conformance import SharedConformance
 from indelible.testing.conformance.appending import AppendConformance
 from indelible.testing.conformance.conditions import ConditionConformance
+from indelible.testing.conformance.engine import EngineFactory
+from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.helpers import OpenStore, some_events
 from indelible.testing.conformance.idempotency import IdempotencyConformance
 from indelible.testing.conformance.snapshots import SnapshotConformance
@@ -45,6 +47,12 @@ class TestStore(AppendConformance, IdempotencyConformance, ConditionConformance,
     async def store(self, shared_url: str) -> AsyncIterator[LocalEventStore]:
         async with open_local_store(shared_url) as store:
             yield store
+
+
+class TestGroups(GroupStorageConformance):
+    @pytest.fixture
+    def make_engine(self, shared_url: str) -> EngineFactory:
+        return lambda: PostgresEngine(shared_url)
 
 
 class TestShared(SharedConformance):

@@ -2,7 +2,8 @@
 
 The chain of hashes is checked as the events pass, so damage in the source is found before it is copied, and the
 destination is read back at the end. What the destination holds already must be the beginning of the source: so a copy
-that was interrupted, or that the source has outgrown, goes on where it ended. Snapshots are not copied.
+that was interrupted, or that the source has outgrown, goes on where it ended. Snapshots and consumer groups are
+not copied.
 """
 
 import asyncio

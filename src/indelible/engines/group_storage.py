@@ -92,7 +92,11 @@ class GroupChange(msgspec.Struct, frozen=True):
 
 
 class GroupStorage(Protocol):
-    """Every engine so far is one as well. The same promises on errors as :meth:`StorageEngine.append`."""
+    """Every engine so far is one as well. The same promises on errors as :meth:`StorageEngine.append`.
+
+    Where a connection breaks, a change may be tried again: an answer of False may then mean that it was made the first
+    time. Whoever loads the group finds out.
+    """
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
         """Store a new group. False, and nothing happens, when its name is taken. Raises ``InvalidRequest`` when there
@@ -109,8 +113,7 @@ class GroupStorage(Protocol):
 
     async def save_group(self, change: GroupChange) -> bool:
         """Save a change, on stable storage when this returns. False, and nothing happens, when the group is gone or has
-        another revision than expected. It may also say False of a change that it has saved after all, when its
-        connection broke: whoever loads the group then finds it."""
+        another revision than expected."""
         ...
 
     async def delete_group(self, name: str) -> bool:

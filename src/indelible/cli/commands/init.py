@@ -38,8 +38,8 @@ def init(
     servers of a new version start; they and those of the version before then run side by side. Once the old ones are
     gone, run it again with --post-deploy. All of it may be repeated.
 
-    The runtime role owns nothing: it reads, adds events and saves snapshots, and can change or delete no event. Its
-    password, if it needs one, is taken from INDELIBLE_RUNTIME_PASSWORD.
+    The runtime role owns nothing: it reads, adds events, saves snapshots and keeps consumer groups, and can change or
+    delete no event. Its password, if it needs one, is taken from INDELIBLE_RUNTIME_PASSWORD.
 
     \b
     indelible init --store postgresql://owner@db.internal/events --runtime-role indelible

@@ -1,7 +1,7 @@
 """The promises of a storage about the state of consumer groups: what is saved, what is refused, what is kept."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -99,7 +99,14 @@ async def _skips(engine: Engine, name: str, after: int = 0, limit: int = 1_000) 
 
 @pytest.mark.asyncio
 class GroupStorageConformance:
-    """Fixtures: ``engine``, which is open, and ``make_engine``, both as in ``EngineConformance``."""
+    """Fixture: ``make_engine``, as in ``EngineConformance``. Its storage may hold groups before."""
+
+    @pytest.fixture
+    async def engine(self, make_engine: Callable[[], Engine]) -> AsyncIterator[Engine]:
+        engine = make_engine()
+        await engine.open()
+        yield engine
+        await engine.close()
 
     # --- Making, listing, deleting -----------------------------------------------------------------------------------
 
