@@ -13,11 +13,14 @@ from indelible.errors import (
     Conflict,
     EventIdConflict,
     EventNotFound,
+    GroupExists,
+    GroupNotFound,
     IndelibleError,
     InvalidRequest,
     NotFound,
     OutcomeUnknown,
     Overloaded,
+    ParkedEventNotFound,
     PayloadTooLarge,
     ShuttingDown,
     SnapshotNotFound,
@@ -27,23 +30,25 @@ from indelible.errors import (
 )
 from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResult, EventStore, Head
+from indelible.groups import Delivery, GroupInfo, InFlight, ParkedEvent, Settled, SkippedEvent
 from indelible.queries import EVERYTHING, START, Cursor, EventQuery, QueryItem
 
 if TYPE_CHECKING:
-    from indelible.client import AsyncClient, Client, Rebuilt, Repository, SyncRepository
+    from indelible.client import AsyncClient, Client, Consumer, Rebuilt, Repository, SyncConsumer, SyncRepository
 
     __version__: str
 
 __all__ = [
     "EVERYTHING", "START", "AggregateAppend", "AggregateKey", "AggregateNotFound", "AppendCondition", "AppendResult",
-    "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "Conflict", "Cursor", "EventIdConflict",
-    "EventNotFound", "EventQuery", "EventStore", "ExpectedVersion", "Head", "IndelibleError", "InvalidRequest",
-    "NewEvent", "NotFound", "OutcomeUnknown", "Overloaded", "PayloadTooLarge", "QueryItem", "Rebuilt", "RecordedEvent",
-    "Repository", "ShuttingDown", "Snapshot", "SnapshotNotFound", "StorageFull", "SyncRepository", "Unavailable",
-    "VersionConflict", "__version__",
+    "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "Conflict", "Consumer", "Cursor", "Delivery",
+    "EventIdConflict", "EventNotFound", "EventQuery", "EventStore", "ExpectedVersion", "GroupExists", "GroupInfo",
+    "GroupNotFound", "Head", "InFlight", "IndelibleError", "InvalidRequest", "NewEvent", "NotFound", "OutcomeUnknown",
+    "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem", "Rebuilt", "RecordedEvent",
+    "Repository", "Settled", "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull",
+    "SyncConsumer", "SyncRepository", "Unavailable", "VersionConflict", "__version__",
 ]  # fmt: skip
 
-_CLIENTS: Final = {"AsyncClient", "Client", "Rebuilt", "Repository", "SyncRepository"}
+_CLIENTS: Final = {"AsyncClient", "Client", "Consumer", "Rebuilt", "Repository", "SyncConsumer", "SyncRepository"}
 
 
 def __getattr__(name: str) -> Any:

@@ -338,6 +338,9 @@ CLIENT_CONNECT_TIMEOUT_S: Final = 5.0
 CLIENT_SILENCE_MAX_S: Final = 3 * HEARTBEAT_S
 """How long a subscription may say nothing before the client connects anew: some heartbeats."""
 
+CLIENT_GIVE_BACK_TIMEOUT_S: Final = 5.0
+"""How long a consumer that leaves tries to give back what it has not begun. Beyond it the group's time-out does so."""
+
 CLIENT_RETRY_TOTAL_MAX_S: Final = 60.0
 """A retry is always safe (the event ids are the client's), so a client rides over a restart of the server."""
 

@@ -16,6 +16,7 @@ from indelible.server.http.openapi_examples import PARAMETER_EXAMPLES
 from indelible.server.http.openapi_vocabulary import JSON_MEDIA_TYPE, meaning_of_field
 from indelible.server.http.routes import ROUTES
 from indelible.wire.errors import STATUS_OF_CODE
+from openapi.parking import park_events
 from rest.calls import Api
 
 JSON = "application/json"
@@ -117,18 +118,21 @@ def test_every_example_fits_its_schema(document: dict[str, Any], operations: dic
 
 
 def test_examples_can_be_sent_and_the_answers_fit(api: Api, document: dict[str, Any], operations: dict[str, Any]):
-    for name, operation in operations.items():
+    # What is deleted is needed until then.
+    for name, operation in sorted(operations.items(), key=lambda item: item[0].startswith("DELETE ")):
         method, path = name.split()
         target = re.sub(r"{(\w+)}", lambda segment: PARAMETER_EXAMPLES[f"path.{segment[1]}"], path)
         body = operation.get("requestBody", {}).get("content", {}).get(JSON, {}).get("example")
+        if operation["operationId"] == "skip_parked":
+            park_events(api)
         answer = api.call(method, target, body)
         expected = next(iter(operation["responses"]))
         if operation["operationId"] == "get_snapshot":
             assert answer.status == 200, answer
         assert str(answer.status) == expected, answer
         content = operation["responses"][expected]["content"]
-        media_type = answer.headers["content-type"].partition(";")[0]
-        assert media_type in content
+        media_type = answer.headers.get("content-type", "").partition(";")[0]
+        assert media_type in (content or {"": "no content"})
         if media_type == JSON:
             validator(document, content[JSON]["schema"]).validate(answer.json)
         for header in operation["responses"][expected]["headers"]:

@@ -31,6 +31,7 @@ def url(tmp_path: Path) -> Iterator[str]:
             for aggregate_id in ("o-1", "o-2", "0"):
                 api.post(f"/v1/aggregates/order/{aggregate_id}/events", {"events": events})
             api.call("PUT", "/v1/aggregates/order/o-1/snapshot", {"version": 3, "state": None})
+            api.call("PUT", "/v1/groups/billing", {})
         yield url
 
 

@@ -11,6 +11,10 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 
+from indelible.limits import GROUP_WAIT_MAX_S
+
+WAIT_MAX_S = 0.01
+
 BETWEEN_FIELDS = [
     ("/after", "is not a cursor of this store"),
     ("/after", r"is past the head, \d+: not a cursor of this store"),
@@ -25,8 +29,18 @@ BETWEEN_FIELDS = [
     ("/version", r"is above the aggregate's version, \d+"),
     (r"(/appends/\d+)?/expected_version", "must be an integer .*, not float"),  # JSON Schema takes 1.0 for an integer
     ("/version", "must be an integer, not float"),
+    ("/start", "give one of start, after and since, not several"),
+    (r"/(limit|max_attempts|max_in_flight|positions/\d+)", "must be an integer, not float"),
 ]
 """The pointer and the words of each, as patterns."""
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """The server waits as long as it is asked to; a run of thousands of requests should not."""
+    asked = case.body.get("wait_s") if isinstance(case.body, dict) else None
+    if isinstance(asked, (int, float)) and WAIT_MAX_S < asked <= GROUP_WAIT_MAX_S:
+        case.body["wait_s"] = WAIT_MAX_S
 
 
 @schemathesis.hook

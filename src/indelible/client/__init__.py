@@ -1,9 +1,12 @@
 """Clients of a store: :class:`AsyncClient`, and :class:`Client` for code without an event loop."""
 
 from indelible.client.async_client import AsyncClient
+from indelible.client.consumer import Consumer
 from indelible.client.event_iterator import EventIterator
 from indelible.client.rebuild import Rebuilt
 from indelible.client.repository import Repository
-from indelible.client.sync_client import Client, SyncRepository
+from indelible.client.sync_client import Client, SyncConsumer, SyncRepository
 
-__all__ = ["AsyncClient", "Client", "EventIterator", "Rebuilt", "Repository", "SyncRepository"]
+__all__ = [
+    "AsyncClient", "Client", "Consumer", "EventIterator", "Rebuilt", "Repository", "SyncConsumer", "SyncRepository",
+]  # fmt: skip

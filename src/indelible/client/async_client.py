@@ -6,6 +6,7 @@ from contextlib import aclosing
 from functools import partial, update_wrapper
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
+from indelible.client.consumer import Consumer
 from indelible.client.event_iterator import EventIterator, iterate_aggregate, iterate_feed
 from indelible.client.rebuild import Apply, Rebuilt, T, as_it_is, rebuild
 from indelible.client.repository import Repository
@@ -13,7 +14,7 @@ from indelible.client.stores import OpenableStore, check_url, make_store
 from indelible.client.subscription import Subscription
 from indelible.errors import ShuttingDown
 from indelible.eventstore import AggregatePage, EventStore, FeedPage
-from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, PAGE_EVENTS_MAX
+from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT, PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
 
 P = ParamSpec("P")
@@ -109,6 +110,21 @@ class AsyncClient:
     event_types = _forwarded(EventStore.event_types)
     aggregate_types = _forwarded(EventStore.aggregate_types)
     list_aggregates = _forwarded(EventStore.list_aggregates)
+    create_group = _forwarded(EventStore.create_group)
+    list_groups = _forwarded(EventStore.list_groups)
+    get_group = _forwarded(EventStore.get_group)
+    change_group = _forwarded(EventStore.change_group)
+    delete_group = _forwarded(EventStore.delete_group)
+    reset_group = _forwarded(EventStore.reset_group)
+    pull = _forwarded(EventStore.pull)
+    ack = _forwarded(EventStore.ack)
+    nack = _forwarded(EventStore.nack)
+    extend = _forwarded(EventStore.extend)
+    list_in_flight = _forwarded(EventStore.list_in_flight)
+    list_parked = _forwarded(EventStore.list_parked)
+    replay_parked = _forwarded(EventStore.replay_parked)
+    skip_parked = _forwarded(EventStore.skip_parked)
+    list_skipped = _forwarded(EventStore.list_skipped)
 
     def iter_aggregate(
         self,
@@ -158,6 +174,13 @@ class AsyncClient:
         async with aclosing(store.follow(query, after=after)) as pages:
             async for page in pages:
                 yield page
+
+    def consume(self, group: str, *, member: str = "", max_in_flight: int = GROUP_PULL_DEFAULT) -> Consumer:
+        """Be a member of a consumer group: events as they come, each to be acknowledged; see :class:`Consumer`.
+
+        ``member`` is for people to read. At most ``max_in_flight`` events are with this consumer at once.
+        """
+        return Consumer(self, group, member=member, max_in_flight=max_in_flight)
 
     async def rebuild(
         self,

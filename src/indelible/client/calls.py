@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from indelible.client.retry import Retry
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, ShuttingDown, Unavailable
@@ -30,12 +30,15 @@ class Calls:
         if self._count:
             await self._idle.wait()
 
-    async def retried(self, attempt: Callable[[], Awaitable[R]]) -> R:
+    async def retried(
+        self, attempt: Callable[[], Awaitable[R]], *, wait_s: float = 0.0, may_repeat_unknown: bool = True
+    ) -> R:
+        """See :meth:`Retry.call`."""
         if self._retry.is_stopped:
-            raise ShuttingDown("the client is closed")
+            raise _closed()
         self._count += 1
         try:
-            return await self._retry.call(attempt)
+            return await self._retry.call(attempt, wait_s=wait_s, may_repeat_unknown=may_repeat_unknown)
         finally:
             self._count -= 1
             if self._retry.is_stopped and not self._count:
@@ -50,12 +53,40 @@ class Calls:
                 # Of the server, or an answer that cannot be read: either may have come after the commit.
                 raise OutcomeUnknown(error.message, **error.fields) from error
 
-    async def read(self, attempt: Callable[[], Awaitable[R]]) -> R:
+    async def once(self, attempt: Callable[[], Awaitable[R]]) -> R:
+        """Of what must not be done twice: repeated only while it is certain that it was not done."""
+        return await self.retried(attempt, may_repeat_unknown=False)
+
+    async def read(self, attempt: Callable[[], Awaitable[R]], *, wait_s: float = 0.0) -> R:
         try:
-            return await self.retried(attempt)
+            return await self.retried(attempt, wait_s=wait_s)
         except OutcomeUnknown as error:
             # Of a read nothing is unknown but its answer.
             raise Unavailable(error.message, **error.fields) from error.__cause__
+
+    async def poll(self, attempt: Callable[[float], Coroutine[Any, Any, R]], wait_s: float) -> R:
+        """A read that the server may wait with: ``attempt`` gets the seconds that are left to wait. When the client is
+        closed it is not waited for, but ends with ``ShuttingDown``."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + wait_s
+
+        async def attempt_now() -> R:
+            left_s = max(until - clock(), 0.0)
+            return await (self._unless_stopped(attempt(left_s)) if left_s else attempt(left_s))
+
+        return await self.read(attempt_now, wait_s=wait_s)
+
+    async def _unless_stopped(self, waiting: Coroutine[Any, Any, R]) -> R:
+        answer = asyncio.create_task(waiting)
+        stopped = asyncio.create_task(self._retry.until_stopped())
+        try:
+            await asyncio.wait((answer, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            raise _closed()
+        finally:
+            answer.cancel()
+            stopped.cancel()
 
     async def follow(
         self, connect: Callable[[Cursor], AsyncGenerator[FeedPage]], cursor: Cursor
@@ -77,4 +108,8 @@ class Calls:
             if now - failing_since >= self._retry.total_s:
                 raise error
             await self._retry.wait_before_attempt(failures, error)
-        raise ShuttingDown("the client is closed")
+        raise _closed()
+
+
+def _closed() -> ShuttingDown:
+    return ShuttingDown("the client is closed")

@@ -9,6 +9,7 @@ from uuid import UUID
 from indelible.client.append_batches import AppendBatches, AppendOutcome
 from indelible.client.calls import Calls
 from indelible.client.event_source import read_pages
+from indelible.client.http_groups import HttpConsumerGroups
 from indelible.client.transport import Parameters, Transport
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.events import (
@@ -49,7 +50,7 @@ from indelible.wire.paths import aggregate_path
 R = TypeVar("R")
 
 
-class HttpEventStore:
+class HttpEventStore(HttpConsumerGroups):
     """Implements :class:`indelible.eventstore.EventStore`. Belongs to one event loop.
 
     Every call is repeated as :class:`Retry` says; that is safe for appends because events carry their ids. Appends of
@@ -65,8 +66,7 @@ class HttpEventStore:
         retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._transport: Final = Transport(url, timeout_s=timeout_s, headers=headers or {})
-        self._calls: Final = Calls(retry_total_s)
+        super().__init__(Transport(url, timeout_s=timeout_s, headers=headers or {}), Calls(retry_total_s))
         self._batches: Final = AppendBatches(self._send_batch)
 
     async def open(self) -> Self:

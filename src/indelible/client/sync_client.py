@@ -16,12 +16,14 @@ from functools import update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from indelible.client.async_client import AsyncClient
+from indelible.client.consumer import Consumer
 from indelible.client.loop_thread import LoopThread
 from indelible.client.rebuild import Apply, T, as_it_is
 from indelible.client.repository import Repository
 from indelible.errors import ShuttingDown
 from indelible.events import RecordedEvent
-from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S
+from indelible.groups import Delivery
+from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT
 
 A = TypeVar("A")
 P = ParamSpec("P")
@@ -129,10 +131,32 @@ class Client(Blocking[AsyncClient]):
     event_types = blocking(AsyncClient.event_types)
     aggregate_types = blocking(AsyncClient.aggregate_types)
     list_aggregates = blocking(AsyncClient.list_aggregates)
+    create_group = blocking(AsyncClient.create_group)
+    list_groups = blocking(AsyncClient.list_groups)
+    get_group = blocking(AsyncClient.get_group)
+    change_group = blocking(AsyncClient.change_group)
+    delete_group = blocking(AsyncClient.delete_group)
+    reset_group = blocking(AsyncClient.reset_group)
+    pull = blocking(AsyncClient.pull)
+    ack = blocking(AsyncClient.ack)
+    nack = blocking(AsyncClient.nack)
+    extend = blocking(AsyncClient.extend)
+    list_in_flight = blocking(AsyncClient.list_in_flight)
+    list_parked = blocking(AsyncClient.list_parked)
+    replay_parked = blocking(AsyncClient.replay_parked)
+    skip_parked = blocking(AsyncClient.skip_parked)
+    list_skipped = blocking(AsyncClient.list_skipped)
     rebuild = blocking(AsyncClient.rebuild)
     iter_aggregate = blocking_iterator(AsyncClient.iter_aggregate)
     iter_feed = blocking_iterator(AsyncClient.iter_feed)
     subscribe = blocking_iterator(AsyncClient.subscribe)
+
+    def consume(self, group: str, *, member: str = "", max_in_flight: int = GROUP_PULL_DEFAULT) -> "SyncConsumer":
+        """Be a member of a consumer group: events as they come, each to be acknowledged; see :class:`Consumer`.
+
+        ``member`` is for people to read. At most ``max_in_flight`` events are with this consumer at once.
+        """
+        return SyncConsumer(self._target.consume(group, member=member, max_in_flight=max_in_flight), self._thread)
 
     def repository(
         self,
@@ -161,6 +185,41 @@ class SyncRepository(Blocking[Repository[T]], Generic[T]):
     load = blocking(Repository[T].load)
     save = blocking(Repository[T].save)
     update = blocking(Repository[T].update)
+
+
+class SyncConsumer(Blocking[Consumer]):
+    """A :class:`Consumer` for threads; made by :meth:`Client.consume`. Iterate with ``for``, in as many threads as you
+    like. Use as ``with``, or leave by :meth:`close`."""
+
+    def __init__(self, consumer: Consumer, thread: LoopThread) -> None:
+        self._target = consumer
+        self._thread = thread
+
+    next_delivery = blocking(Consumer.next_delivery)
+    ack = blocking(Consumer.ack)
+    nack = blocking(Consumer.nack)
+    extend = blocking(Consumer.extend)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Delivery:
+        delivery = self.next_delivery()
+        if delivery is None:
+            raise StopIteration
+        return delivery
+
+    def close(self) -> None:
+        """Take no more, and give back what nobody has taken. May be called twice."""
+        # A client that is closed has given it back to nobody; the group's time-out does.
+        with suppress(ShuttingDown):
+            self._thread.run(self._target.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _close(target: AsyncClient, thread: LoopThread) -> None:

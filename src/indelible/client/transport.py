@@ -24,9 +24,7 @@ class Transport:
 
     def __init__(self, url: str, *, timeout_s: float, headers: Mapping[str, str]) -> None:
         self._url: Final = url.rstrip("/")
-        self._timeout: Final = aiohttp.ClientTimeout(
-            total=timeout_s, sock_connect=min(CLIENT_CONNECT_TIMEOUT_S, timeout_s)
-        )
+        self._timeout_s: Final = timeout_s
         self._headers: Final = {"User-Agent": f"indelible-python/{version('indelible')}", **headers}
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
@@ -34,13 +32,18 @@ class Transport:
 
     def open(self) -> None:
         self._session = self._new_session(aiohttp.TCPConnector())
-        # Each stream keeps its connection: any number of them must leave calls the connections that they need.
-        self._streams = self._new_session(aiohttp.TCPConnector(limit=0, force_close=True))
+        # Each stream, and each call that waits, keeps its connection: any number of them must leave the other calls the
+        # connections that they need.
+        self._streams = self._new_session(aiohttp.TCPConnector(limit=0))
 
     def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=connector, timeout=self._timeout, headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
+            connector=connector, timeout=self._timeout(), headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
         )
+
+    def _timeout(self, wait_s: float = 0.0) -> aiohttp.ClientTimeout:
+        connect_s = min(CLIENT_CONNECT_TIMEOUT_S, self._timeout_s)
+        return aiohttp.ClientTimeout(total=self._timeout_s + wait_s, sock_connect=connect_s)
 
     async def close(self) -> None:
         # A session that closes its connections does not wake those who read from them.
@@ -77,20 +80,28 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
 
-    async def post(self, path: str, body: bytes) -> bytes:
-        return await self._send("POST", path, body)
+    async def post(self, path: str, body: bytes, *, wait_s: float = 0.0) -> bytes:
+        """``wait_s``: how long the server may take for what it has to wait for, beside the time-out."""
+        return await self._send("POST", path, body, wait_s=wait_s)
 
     async def put(self, path: str, body: bytes) -> bytes:
         return await self._send("PUT", path, body)
 
-    async def _send(self, method: str, target: str, body: bytes | None) -> bytes:
-        assert self._session is not None, "open() comes first"
+    async def patch(self, path: str, body: bytes) -> bytes:
+        return await self._send("PATCH", path, body)
+
+    async def delete(self, path: str) -> bytes:
+        return await self._send("DELETE", path, None)
+
+    async def _send(self, method: str, target: str, body: bytes | None, *, wait_s: float = 0.0) -> bytes:
+        session = self._streams if wait_s else self._session
+        assert session is not None, "open() comes first"
         headers = None if body is None else {"Content-Type": "application/json"}
         # Encoded already: an id may hold any character, and must come out of the path as it went in.
         url = URL(self._url + target, encoded=True)
         try:
-            async with self._session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
+            async with session.request(
+                method, url, data=body, headers=headers, timeout=self._timeout(wait_s), allow_redirects=False
             ) as response:
                 answer = await response.read()
                 if response.status < 300:

@@ -12,3 +12,7 @@ def segment(text: str) -> str:
 
 def aggregate_path(key: AggregateKey) -> str:
     return f"/v1/aggregates/{segment(key.aggregate_type)}/{segment(key.aggregate_id)}"
+
+
+def group_path(group: str) -> str:
+    return f"/v1/groups/{segment(group)}"

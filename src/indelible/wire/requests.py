@@ -260,7 +260,12 @@ _EXPECTED: Final = re.compile(r"Expected `(.*?)`, got `(.*?)`")
 _WORDS: Final[dict[str, Callable[[str], str]]] = {
     "Invalid UUID": lambda _: 'must be a UUID such as "01890a5d-ac96-774b-bcce-b302099a8057"',
     "Invalid enum value": lambda _: 'must be an integer from 0, "any", "exists" or "none"',
+    "Invalid RFC3339": lambda _: "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z",
 }
+_TYPES: Final = {
+    "str": "a string", "int": "an integer", "float": "a number", "bool": "true or false", "array": "an array",
+    "object": "an object", "uuid": "a UUID", "datetime": "a time as in RFC 3339",
+}  # fmt: skip
 
 
 def _invalid_request(message: str) -> InvalidRequest:
@@ -282,8 +287,7 @@ def _invalid_request(message: str) -> InvalidRequest:
 def _type_words(names: str) -> str:
     if names == "int | str":
         return 'an integer from 0, "any", "exists" or "none"'
-    words = {"str": "a string", "int": "an integer", "array": "an array", "object": "an object", "uuid": "a UUID"}
-    return words.get(names, names)
+    return _TYPES.get(names, names)
 
 
 # --- Encoding --------------------------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ _aggregate_types: Final = msgspec.json.Decoder(AggregateTypesBody)
 _T = TypeVar("_T")
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+def decode_answer(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -177,15 +177,15 @@ def _decode(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
 
 
 def decode_append_result(body: bytes) -> AppendResult:
-    return _decode(_append_result, body)
+    return decode_answer(_append_result, body)
 
 
 def decode_atomic_append_result(body: bytes) -> AtomicAppendResult:
-    return _decode(_atomic_append_result, body)
+    return decode_answer(_atomic_append_result, body)
 
 
 def decode_batch_results(body: bytes) -> list[AppendResult | IndelibleError]:
-    return [_batch_outcome(result) for result in _decode(_batch_results, body).results]
+    return [_batch_outcome(result) for result in decode_answer(_batch_results, body).results]
 
 
 def _batch_outcome(result: BatchResultBody) -> AppendResult | IndelibleError:
@@ -194,17 +194,17 @@ def _batch_outcome(result: BatchResultBody) -> AppendResult | IndelibleError:
 
 
 def decode_aggregate_page(body: bytes) -> AggregatePage:
-    page = _decode(_aggregate_page, body)
+    page = decode_answer(_aggregate_page, body)
     return AggregatePage(_lines(page.events), len(page.events), page.version, page.next_version)
 
 
 def decode_feed_page(body: bytes) -> FeedPage:
-    page = _decode(_feed_page, body)
+    page = decode_answer(_feed_page, body)
     return FeedPage(_lines(page.events), len(page.events), Cursor(page.cursor), page.at_end)
 
 
 def decode_replay(body: bytes) -> Replay:
-    replay = _decode(_replay, body)
+    replay = decode_answer(_replay, body)
     page = AggregatePage(_lines(replay.events), len(replay.events), replay.version, replay.next_version)
     return Replay(replay.snapshot, page)
 
@@ -214,29 +214,29 @@ def _lines(events: Sequence[msgspec.Raw]) -> bytes:
 
 
 def decode_recorded_event(body: bytes) -> RecordedEvent:
-    return _decode(_recorded_event, body)
+    return decode_answer(_recorded_event, body)
 
 
 def decode_aggregate_info(body: bytes) -> AggregateInfo:
-    return _decode(_aggregate_info, body)
+    return decode_answer(_aggregate_info, body)
 
 
 def decode_aggregate_list(body: bytes) -> AggregateList:
-    return _decode(_aggregate_list, body)
+    return decode_answer(_aggregate_list, body)
 
 
 def decode_snapshot(body: bytes) -> Snapshot:
-    return _decode(_snapshot, body)
+    return decode_answer(_snapshot, body)
 
 
 def decode_head(body: bytes) -> Head:
-    head = _decode(_head, body)
+    head = decode_answer(_head, body)
     return Head(head.position, Cursor(head.cursor))
 
 
 def decode_event_types(body: bytes) -> tuple[EventTypeInfo, ...]:
-    return _decode(_event_types, body).event_types
+    return decode_answer(_event_types, body).event_types
 
 
 def decode_aggregate_types(body: bytes) -> tuple[AggregateTypeInfo, ...]:
-    return _decode(_aggregate_types, body).aggregate_types
+    return decode_answer(_aggregate_types, body).aggregate_types

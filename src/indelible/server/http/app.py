@@ -25,6 +25,8 @@ from indelible.server.services import Services
 
 _log: Final = structlog.get_logger(__name__)
 _NO_ROUTE: Final = "none"
+_STATUS_NO_CONTENT: Final = 204
+"""An answer that has no body, nor headers that speak of one (RFC 9110, section 8.6)."""
 _STATUS_CLIENT_DISCONNECTED: Final = 499
 """In metrics only: the caller went away before its answer was due."""
 
@@ -81,6 +83,8 @@ def _start(status: int, headers: list[tuple[bytes, bytes]]) -> dict[str, object]
 
 
 def _headers(response: Response) -> list[tuple[bytes, bytes]]:
+    if response.status == _STATUS_NO_CONTENT:
+        return [*response.headers]
     return [
         (b"content-type", response.content_type.encode("ascii")),
         (b"content-length", b"%d" % len(response.body)),
@@ -128,7 +132,7 @@ async def _send_stream(request: Request, response: StreamedResponse, send: Send)
     await send(_start(200, [(b"content-type", response.content_type.encode("ascii"))]))
     sending = asyncio.create_task(_send_chunks(request, response, send))
     # A stream may be silent for long, and should not have to speak to learn that nobody listens.
-    disconnected = asyncio.create_task(_until_disconnected(request))
+    disconnected = asyncio.create_task(request.until_disconnected())
     try:
         await asyncio.wait((sending, disconnected), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -148,8 +152,3 @@ async def _send_chunks(request: Request, response: StreamedResponse, send: Send)
             return
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-
-
-async def _until_disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -7,7 +7,8 @@ from typing import Any, Final
 from indelible.events import JSON_CONTENT_TYPE, RecordedEvent
 from indelible.limits import CHECKPOINT_INTERVAL_S, HEARTBEAT_S
 from indelible.server.http.openapi_examples import EXAMPLES
-from indelible.server.http.openapi_vocabulary import Schema, meaning_of_query
+from indelible.server.http.openapi_types import Schema
+from indelible.server.http.openapi_vocabulary import meaning_of_query
 
 _DESCRIPTION: Final = """\
 Subscriptions to an Indelible event store: GET /v1/events with `Accept: text/event-stream`. First come the events \

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from indelible.server.http.docs_schema import constraints, schema_link, type_words
-from indelible.server.http.openapi_vocabulary import Schema
+from indelible.server.http.openapi_types import Schema
 
 _STYLE: Final = files(__package__).joinpath("docs_page.css").read_text("utf-8")
 _SERVER: Final = "http://127.0.0.1:8080"
@@ -53,13 +53,18 @@ def _navigation(document: dict[str, Any]) -> Iterator[str]:
             f'<li><a href="#{operation["operationId"]}">{_inline(operation["summary"])}</a></li>'
             for _, _, operation in _operations(document, tag["name"])
         ]
-        yield f'<h2><a href="#{tag["name"]}">{tag["name"]}</a></h2><ul>{"".join(links)}</ul>'
+        yield f'<h2><a href="#{_anchor(tag)}">{tag["name"]}</a></h2><ul>{"".join(links)}</ul>'
     yield '<h2><a href="#schemas">Bodies and answers</a></h2><h2><a href="#errors">Errors</a></h2>'
+
+
+def _anchor(tag: dict[str, Any]) -> str:
+    name: str = tag["name"]
+    return name.replace(" ", "-")
 
 
 def _groups(document: dict[str, Any]) -> Iterator[str]:
     for tag in document["tags"]:
-        yield f'<section><h2 id="{tag["name"]}">{tag["name"]}</h2>{_prose(tag["description"])}'
+        yield f'<section><h2 id="{_anchor(tag)}">{tag["name"]}</h2>{_prose(tag["description"])}'
         for method, path, operation in _operations(document, tag["name"]):
             yield _operation(method, path, operation)
         yield "</section>"

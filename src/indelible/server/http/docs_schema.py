@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from indelible.server.http.openapi_vocabulary import Schema
+from indelible.server.http.openapi_types import Schema
 
 
 def schema_link(reference: str) -> str:

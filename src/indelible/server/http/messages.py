@@ -85,6 +85,11 @@ class Request:
             return supported[0], await self._whole_body()
         return _check_content_type(content_type, supported), await self._whole_body()
 
+    async def until_disconnected(self) -> None:
+        """Until the caller goes away. What is left of the body is thrown away."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
     async def _whole_body(self) -> bytes:
         if self.headers.get(b"content-encoding", b"identity") != b"identity":
             raise UnsupportedMediaType("the body must not be compressed", supported=[JSON_CONTENT_TYPE])

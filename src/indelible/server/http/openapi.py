@@ -14,11 +14,11 @@ from indelible.server.http.openapi_examples import EXAMPLES, PARAMETER_EXAMPLES
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.openapi_problems import error_responses, problem_schemas
 from indelible.server.http.openapi_schemas import components, schema_of
+from indelible.server.http.openapi_types import Schema
 from indelible.server.http.openapi_vocabulary import (
     ALWAYS_THERE,
     HEADER_PARAMETERS,
     RESPONSE_HEADERS,
-    Schema,
     meaning_of_query,
     meaning_of_segment,
 )
@@ -43,6 +43,9 @@ _GROUPS: Final = {
     "Read": "Events of one aggregate, or of the whole log.",
     "Snapshots": "Saved states, so that replay need not start at the first event.",
     "Catalogue": "What the store holds.",
+    "Consumer groups": "Named readers of the log that share the work among their members. Each event is delivered to "
+    "one of them, those of one aggregate in order, and again until it is acknowledged. An event that fails too often "
+    "is parked, and its aggregate with it; the others go on.",
     "Operations": "Health, metrics and this reference.",
 }
 

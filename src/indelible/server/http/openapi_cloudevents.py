@@ -6,7 +6,7 @@ import msgspec
 
 from indelible.events import RecordedEvent, decode_event
 from indelible.server.http.openapi_examples import EXAMPLES
-from indelible.server.http.openapi_vocabulary import Schema
+from indelible.server.http.openapi_types import Schema
 from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, encode_cloud_event
 
 _TEXT: Final[Schema] = {"type": "string", "minLength": 1}

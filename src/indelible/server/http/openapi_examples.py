@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from indelible.events import RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateList, AppendResult, AtomicAppendResult
+from indelible.server.http.openapi_group_examples import GROUP_NAME, group_examples
 from indelible.wire.requests import AppendBody, AtomicAppendBody, BatchBody, SnapshotBody
 from indelible.wire.responses import (
     AggregatePageBody,
@@ -111,6 +112,7 @@ EXAMPLES: Final[dict[Any, Any]] = {
     EventTypesBody: {"event_types": [{"event_type": "OrderPlaced", "aggregate_type": "order", "events": 1}]},
     AggregateTypesBody: {"aggregate_types": [{"aggregate_type": "order", "aggregates": 1, "events": 2}]},
     AggregateList: {"aggregates": [_INFO], "cursor": "WyJvcmRlciIsIm8tMSJd", "at_end": False},
+    **group_examples(_PLACED_RECORDED),
 }
 """What ``POST`` examples send can be sent to an empty store in the order of the routes."""
 
@@ -118,6 +120,7 @@ PARAMETER_EXAMPLES: Final[dict[str, Any]] = {
     "path.aggregate_type": _ORDER["aggregate_type"],
     "path.aggregate_id": _ORDER["aggregate_id"],
     "path.event_id": _PLACED_ID,
+    "path.group": GROUP_NAME,
     "query.tag": ["customer:ada"],
 }
 """Of those parameters that the example of a request should have."""

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Group = Literal["Append", "Read", "Snapshots", "Catalogue", "Operations"]
+Group = Literal["Append", "Read", "Snapshots", "Catalogue", "Consumer groups", "Operations"]
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -10,6 +10,8 @@ from indelible.errors import (
     ConditionFailed,
     EventIdConflict,
     EventNotFound,
+    GroupExists,
+    GroupNotFound,
     IndelibleError,
     InternalError,
     InvalidRequest,
@@ -17,6 +19,7 @@ from indelible.errors import (
     NotAcceptable,
     OutcomeUnknown,
     Overloaded,
+    ParkedEventNotFound,
     PayloadTooLarge,
     RouteNotFound,
     ShuttingDown,
@@ -32,7 +35,8 @@ from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE
 from indelible.server.http.openapi_operation import Operation
-from indelible.server.http.openapi_vocabulary import ERROR_FIELDS, Schema
+from indelible.server.http.openapi_types import Schema
+from indelible.server.http.openapi_vocabulary import ERROR_FIELDS
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, STATUS_OF_CODE, STATUS_PRECONDITION_FAILED, problem
 
 STATUS_HEAD_TOO_LARGE: Final = 431
@@ -41,6 +45,9 @@ APPEND_ERRORS: Final = (
     "version_conflict", "event_id_conflict", "shutting_down", "outcome_unknown", "storage_full",
 )  # fmt: skip
 """Of every append, beside what every route may answer with."""
+
+GROUP_ERRORS: Final = ("group_not_found", "shutting_down", "outcome_unknown", "storage_full")
+"""Of every call that changes what a group knows."""
 
 _OF_EVERY_ROUTE: Final = ("invalid_request", "overloaded", "internal_error")
 _OF_THE_STORE: Final = ("unavailable", "storage_failure", "store_corrupted")
@@ -61,6 +68,9 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
         AggregateNotFound("no aggregate order-o-1", **_KEY),
         EventNotFound(f"no event has the id {_EVENT_ID}", event_id=_EVENT_ID),
         SnapshotNotFound("order-o-1 has no snapshot", **_KEY),
+        GroupExists("group billing exists with other settings", group="billing"),
+        GroupNotFound("no group billing", group="billing"),
+        ParkedEventNotFound("no event is parked at position 17", group="billing", position=17),
         RouteNotFound("nothing is at /v2/events"),
         MethodNotAllowed("DELETE is not possible here, only GET, HEAD", allowed=["GET", "HEAD"]),
         NotAcceptable(

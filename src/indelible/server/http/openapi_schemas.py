@@ -6,7 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from indelible.events import RecordedEvent
-from indelible.server.http.openapi_vocabulary import JSON_MEDIA_TYPE, Schema, meaning_of_field
+from indelible.groups import GroupInfo
+from indelible.queries import QueryItem
+from indelible.server.http.openapi_types import Schema
+from indelible.server.http.openapi_vocabulary import JSON_MEDIA_TYPE, meaning_of_field
+from indelible.wire.group_requests import GroupBody
 from indelible.wire.requests import EventBody, SnapshotBody
 
 _PREFIX: Final = "#/components/schemas/"
@@ -14,6 +18,9 @@ _NAMES: Final = {
     EventBody.__name__: "NewEvent",
     SnapshotBody.__name__: "NewSnapshot",
     RecordedEvent.__name__: "Event",
+    QueryItem.__name__: "GroupQueryItem",
+    GroupBody.__name__: "NewGroup",
+    GroupInfo.__name__: "Group",
 }
 """Where a type's name, without the ending that says that only the wire has it, would not do."""
 
@@ -30,6 +37,12 @@ _BYTES_ARE_NOT_JSON: Final[Schema] = {
         "properties": {"content_type": {"not": {"pattern": JSON_MEDIA_TYPE}}},
     },
     "else": {"required": ["event_data"], "properties": {"content_type": {"pattern": JSON_MEDIA_TYPE}}},
+}
+
+_POSITIONS_OR_ALL: Final[Schema] = {
+    "if": {"properties": {"all": {"const": True}}, "required": ["all"]},
+    "then": {"not": {"required": ["positions"]}},
+    "else": {"required": ["positions"]},
 }
 
 _MORE: Final[dict[str, Schema]] = {
@@ -51,6 +64,21 @@ _MORE: Final[dict[str, Schema]] = {
     "AggregateInfo": {"description": "How far an aggregate has come."},
     "BatchResults": {"description": "What became of each append."},
     "BatchResult": {"description": "What became of one append."},
+    "GroupQueryItem": {"description": "Any of the event types, any of the aggregate types, and all of the tags."},
+    "NewGroup": {"description": "What a group reads, and how."},
+    "GroupChange": {"description": "Settings to change.", "minProperties": 1},
+    "Groups": {"description": "Every group."},
+    "Reset": {"description": "Where to read on: one of these.", "minProperties": 1, "maxProperties": 1},
+    "Pull": {"description": "Who wants events, how many, and for how long to wait."},
+    "Deliveries": {"description": "Events that are now with a member."},
+    "Ack": {"description": "Deliveries whose events are done."},
+    "Nack": {"description": "Deliveries to refuse."},
+    "Extend": {"description": "Deliveries that take longer."},
+    "InFlightList": {"description": "All events that are with members."},
+    "ReplayParked": {"description": "Which parked events to deliver again."} | _POSITIONS_OR_ALL,
+    "SkipParked": {"description": "Which parked events to pass over, and why."},
+    "Replayed": {"description": "What became of parked events."},
+    "Skipped": {"description": "What became of parked events."},
     "Health": {"description": "All is well."},
 }
 """What the types of whole bodies do not say themselves."""
@@ -59,6 +87,7 @@ _ITEMS: Final[dict[str, Schema]] = {
     "AggregatePage.events": {"items": {"$ref": f"{_PREFIX}Event"}},
     "FeedPage.events": {"items": {"$ref": f"{_PREFIX}Event"}},
     "Replay.events": {"items": {"$ref": f"{_PREFIX}Event"}},
+    "Delivery.event": {"$ref": f"{_PREFIX}Event"},
     "BatchResult.body": {"anyOf": [{"$ref": f"{_PREFIX}AppendResult"}, {"$ref": f"{_PREFIX}Problem"}]},
 }
 """What is inside JSON that is passed on as text."""

@@ -4,7 +4,7 @@ A name means the same wherever it stands, in a body, an answer or a path, so it 
 the schema's name goes before it ("Head.position"). Types come from the Structs; this adds what they leave out.
 """
 
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from indelible.events import CONTENT_TYPE
 from indelible.limits import (
@@ -12,20 +12,17 @@ from indelible.limits import (
     CONTENT_TYPE_LENGTH_MAX,
     EVENT_SIZE_BYTES_MAX,
     METADATA_SIZE_BYTES_MAX,
-    NAME_LENGTH_MAX,
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
-    QUERY_NAMES_MAX,
     REQUEST_EVENTS_MAX,
     SNAPSHOT_SIZE_BYTES_MAX,
-    TAG_LENGTH_MAX,
     TAGS_PER_EVENT_MAX,
     VERSION_MAX,
 )
 from indelible.queries import Direction
+from indelible.server.http.openapi_group_vocabulary import GROUP_FIELDS
+from indelible.server.http.openapi_types import AGGREGATE_TYPE, COUNT, NAME, TAG, VERSION, Schema, names
 from indelible.wire.requests import ExpectedVersionBody
-
-Schema = dict[str, Any]
 
 JSON_MEDIA_TYPE: Final = (
     r"^([Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn]|[^;]*\+[Jj][Ss][Oo][Nn])(;|$)"
@@ -34,16 +31,6 @@ _BASE64: Final = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
 
-_NAME: Final[Schema] = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": NAME_LENGTH_MAX,
-    "pattern": r"^[^\x00-\x1f\x7f-\x9f]+$",
-}
-_AGGREGATE_TYPE: Final[Schema] = _NAME | {"pattern": r"^[^\x00-\x1f\x7f-\x9f\-]+$"}
-_TAG: Final[Schema] = _NAME | {"maxLength": TAG_LENGTH_MAX}
-_VERSION: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": VERSION_MAX}
-_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _EXPECTED_VERSION: Final[Schema] = {
     "anyOf": [
         {"type": "integer", "minimum": 0, "maximum": VERSION_MAX},
@@ -51,17 +38,12 @@ _EXPECTED_VERSION: Final[Schema] = {
     ]
 }
 
-
-def _names(name: Schema) -> Schema:
-    return {"type": "array", "items": name, "maxItems": QUERY_NAMES_MAX}
-
-
 _BODIES: Final[dict[str, Schema]] = {
     "event_id": {"description": "The event's id."},
-    "event_type": _NAME | {"description": "What kind of fact this is. No control characters."},
-    "aggregate_type": _AGGREGATE_TYPE
+    "event_type": NAME | {"description": "What kind of fact this is. No control characters."},
+    "aggregate_type": AGGREGATE_TYPE
     | {"description": 'What kind of thing events happen to. No "-", no control characters.'},
-    "aggregate_id": _NAME | {"description": "Which thing of that kind. No control characters."},
+    "aggregate_id": NAME | {"description": "Which thing of that kind. No control characters."},
     "event_data": {
         "description": f"Any JSON value, kept to the letter; up to {EVENT_SIZE_BYTES_MAX // _MIB} MiB with metadata."
     },
@@ -75,7 +57,7 @@ _BODIES: Final[dict[str, Schema]] = {
         "description": f"A JSON object about the event: who, why; up to {METADATA_SIZE_BYTES_MAX // _KIB} KiB.",
     },
     "tags": {
-        "items": _TAG,
+        "items": TAG,
         "maxItems": TAGS_PER_EVENT_MAX,
         "description": "A set of strings that queries and conditions can ask for; sorted, without repeats.",
     },
@@ -84,8 +66,8 @@ _BODIES: Final[dict[str, Schema]] = {
         "pattern": f"^{CONTENT_TYPE.pattern}$",
         "description": "Media type of event_data: application/json when missing, application/octet-stream for bytes.",
     },
-    "version": _VERSION | {"description": "Place in the aggregate: 1, 2, 3 … without gaps."},
-    "position": _VERSION | {"description": "Place in the whole log: 1, 2, 3 … without gaps."},
+    "version": VERSION | {"description": "Place in the aggregate: 1, 2, 3 … without gaps."},
+    "position": VERSION | {"description": "Place in the whole log: 1, 2, 3 … without gaps."},
     "timestamp": {"description": "When the store committed it: UTC, microseconds."},
     "hash": {
         "pattern": "^[0-9a-f]{64}$",
@@ -112,8 +94,8 @@ _BODIES: Final[dict[str, Schema]] = {
         "maxItems": CONDITION_ITEMS_MAX,
         "description": "Queries; the append fails if an event matches any of them.",
     },
-    "event_types": _names(_NAME) | {"description": "Any of these; none restricts nothing."},
-    "aggregate_types": _names(_NAME) | {"description": "Any of these; none restricts nothing."},
+    "event_types": names(NAME) | {"description": "Any of these; none restricts nothing."},
+    "aggregate_types": names(NAME) | {"description": "Any of these; none restricts nothing."},
     "cursor": {"description": "How far this page has come: after of the next one. Opaque."},
     "after": {"description": "A cursor that an earlier answer gave. Events up to there do not count."},
     "at_end": {"description": "Whether the page has come to the end. A page may be short without being the last."},
@@ -125,32 +107,33 @@ _BODIES: Final[dict[str, Schema]] = {
     "results": {"description": "One element an append, in the order of the request."},
     "status": {"description": "The HTTP status that the append alone would have had."},
     "body": {"description": "What the append alone would have been answered: its result or a problem document."},
+    **GROUP_FIELDS,
     # Where a name means something else:
     "NewEvent.event_id": {
         "description": "Made by the server when missing. With it an append may be repeated, and nothing doubles."
     },
-    "NewSnapshot.version": _VERSION | {"description": "The version whose state this is; not above the aggregate's."},
+    "NewSnapshot.version": VERSION | {"description": "The version whose state this is; not above the aggregate's."},
     "Snapshot.timestamp": {"description": "When it was saved."},
     "Snapshot.metadata": {"type": "object", "description": "As it was saved."},
     "NewSnapshot.metadata": {"type": "object", "description": "A JSON object about the snapshot."},
-    "AppendResult.version": _VERSION | {"description": "The aggregate's version right after the append."},
-    "AppendResult.position": _VERSION | {"description": "Position of the append's last event in this aggregate."},
+    "AppendResult.version": VERSION | {"description": "The aggregate's version right after the append."},
+    "AppendResult.position": VERSION | {"description": "Position of the append's last event in this aggregate."},
     "AppendResult.events": {"minItems": 1, "description": "Where each event stands."},
-    "AtomicAppendResult.position": _VERSION | {"description": "Position of the append's last event."},
-    "AggregatePage.version": _VERSION | {"description": "The aggregate's version when the page was read."},
+    "AtomicAppendResult.position": VERSION | {"description": "Position of the append's last event."},
+    "AggregatePage.version": VERSION | {"description": "The aggregate's version when the page was read."},
     "AggregatePage.events": {"description": "In the order asked for."},
     "FeedPage.events": {"description": "In the order asked for."},
-    "Replay.version": _VERSION | {"description": "The aggregate's version when it was read."},
+    "Replay.version": VERSION | {"description": "The aggregate's version when it was read."},
     "Replay.events": {"description": "The events after the snapshot; all from the first, when there is none."},
-    "AggregateInfo.version": _VERSION | {"description": "The aggregate's version: its number of events."},
-    "QueryItem.tags": _names(_TAG) | {"description": "All of these; none restricts nothing."},
-    "Head.position": _COUNT | {"description": "The last committed position; 0 in an empty store."},
+    "AggregateInfo.version": VERSION | {"description": "The aggregate's version: its number of events."},
+    "QueryItem.tags": names(TAG) | {"description": "All of these; none restricts nothing."},
+    "Head.position": COUNT | {"description": "The last committed position; 0 in an empty store."},
     "Head.cursor": {"description": "The cursor of a reader that has come there."},
     "EventTypes.event_types": {"description": "Every pair of event type and aggregate type, ordered by both."},
-    "EventTypeInfo.events": _COUNT | {"description": "How many there are."},
+    "EventTypeInfo.events": COUNT | {"description": "How many there are."},
     "AggregateTypes.aggregate_types": {"description": "Ordered by name."},
-    "AggregateTypeInfo.aggregates": _COUNT | {"description": "How many aggregates there are."},
-    "AggregateTypeInfo.events": _COUNT | {"description": "How many events they hold."},
+    "AggregateTypeInfo.aggregates": COUNT | {"description": "How many aggregates there are."},
+    "AggregateTypeInfo.events": COUNT | {"description": "How many events they hold."},
     "Health.status": {"description": "Anything else is an error."},
 }
 
@@ -161,9 +144,10 @@ ERROR_FIELDS: Final[dict[str, Schema]] = {
     "aggregate_type": {"type": "string", "description": "Of the aggregate that was asked for."},
     "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
     "event_id": {"type": "string", "format": "uuid", "description": "Which event."},
+    "group": {"type": "string", "description": "Name of the group that was asked for."},
     "expected_version": _EXPECTED_VERSION | {"description": "What the append asked for."},
-    "actual_version": _COUNT | {"description": "What the aggregate's version is; 0 when it does not exist."},
-    "position": _VERSION | {"description": "Position of the first event that stands in the way."},
+    "actual_version": COUNT | {"description": "What the aggregate's version is; 0 when it does not exist."},
+    "position": VERSION | {"description": "Of the first event that stands in the way, or is not as it should be."},
     "retry_after_s": {"type": "number", "minimum": 0, "description": "Seconds to wait before trying again."},
     "offered": {"type": "array", "items": {"type": "string"}, "description": "Media types that are offered."},
     "supported": {"type": "array", "items": {"type": "string"}, "description": "Media types that are taken."},
@@ -175,22 +159,22 @@ _LIMIT: Final[Schema] = {
     "type": "integer", "minimum": 1, "maximum": PAGE_EVENTS_MAX, "default": PAGE_EVENTS_DEFAULT,
     "description": "How many at most.",
 }  # fmt: skip
-_AT_VERSION: Final = _VERSION | {"description": "As the aggregate was at this version; the newest when missing."}
+_AT_VERSION: Final = VERSION | {"description": "As the aggregate was at this version; the newest when missing."}
 
 QUERY_PARAMETERS: Final[dict[str, Schema]] = {
-    "from_version": _VERSION | {"description": "The lowest version wanted."},
-    "to_version": _VERSION | {"description": "The highest version wanted. Reading backward starts here."},
+    "from_version": VERSION | {"description": "The lowest version wanted."},
+    "to_version": VERSION | {"description": "The highest version wanted. Reading backward starts here."},
     "at_version": _AT_VERSION,
     "direction": {"type": "string", "enum": list(get_args(Direction)), "default": "forward", "description": "Order."},
     "limit": _LIMIT,
     "after": {"type": "string", "description": "The cursor of an earlier page. Opaque: take it as it is."},
-    "event_type": _names(_NAME) | {"description": "Only events of any of these types. May be given many times."},
-    "tag": _names(_TAG) | {"description": "Only events with all of these tags. May be given many times."},
+    "event_type": names(NAME) | {"description": "Only events of any of these types. May be given many times."},
+    "tag": names(TAG) | {"description": "Only events with all of these tags. May be given many times."},
     "since": {"type": "string", "format": "date-time", "description": "Only events of this time or a later one."},
     "until": {"type": "string", "format": "date-time", "description": "Only events of an earlier time."},
-    "aggregate_type": _AGGREGATE_TYPE | {"description": "Only aggregates of this type."},
+    "aggregate_type": AGGREGATE_TYPE | {"description": "Only aggregates of this type."},
     # Where a name means something else:
-    "read_feed.aggregate_type": _names(_NAME)
+    "read_feed.aggregate_type": names(NAME)
     | {"description": "Only events of aggregates of any of these types. May be given many times."},
     "read_feed.limit": {
         "type": "integer", "minimum": 1, "maximum": VERSION_MAX,

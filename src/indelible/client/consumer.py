@@ -1,0 +1,146 @@
+"""A member of a consumer group, as applications use it: events as they come, each to be acknowledged."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from typing import Final, Self
+
+from indelible.client.acks import Acks
+from indelible.errors import IndelibleError
+from indelible.groups import ConsumerGroups, Delivery, check_count, check_group, check_member
+from indelible.limits import (
+    CLIENT_GIVE_BACK_TIMEOUT_S,
+    GROUP_IN_FLIGHT_MAX,
+    GROUP_PULL_MAX,
+    GROUP_SETTLE_MAX,
+    GROUP_WAIT_MAX_S,
+)
+
+_LEFT: Final = "its member left"
+
+
+class Consumer:
+    """Iterate with ``async for`` over deliveries, in as many tasks as you like; :meth:`ack` or :meth:`nack` each.
+
+    At most ``max_in_flight`` deliveries are here at once: those that wait to be taken, and those that were taken and
+    are not settled yet. A delivery that is never settled keeps its place. Use as ``async with``, or leave by
+    :meth:`aclose`, which gives back what nobody has taken.
+
+    A server that is out of reach is waited for as in other calls; then iterating raises ``Unavailable``, and may be
+    begun again. Raises ``GroupNotFound``.
+    """
+
+    def __init__(self, groups: ConsumerGroups, group: str, *, member: str, max_in_flight: int) -> None:
+        self.group: Final = check_group(group)
+        self._pull: Final = partial(groups.pull, group, member=check_member(member), wait_s=GROUP_WAIT_MAX_S)
+        self._groups: Final = groups
+        self._max_in_flight: Final = check_count(max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
+        self._acks: Final = Acks(partial(groups.ack, group))
+        self._ready: Final[deque[Delivery]] = deque()
+        self._unsettled: Final[set[str]] = set()
+        """Those in ``_ready`` included."""
+        self._pulling: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._is_closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        delivery = await self.next_delivery()
+        if delivery is None:
+            raise StopAsyncIteration
+        return delivery
+
+    async def next_delivery(self) -> Delivery | None:
+        """The next delivery, waited for as long as it takes; None once the consumer is closed."""
+        while not self._is_closed:
+            if self._ready:
+                delivery = self._ready.popleft()
+                self._tell()
+                return delivery
+            if self._pulling is None:
+                self._pulling = asyncio.create_task(self._pull_on(), name="consumer")
+            if self._pulling.done():
+                failed, self._pulling = self._pulling, None
+                failed.result()
+            else:
+                await self._news.wait()
+        return None
+
+    async def ack(self, delivery: Delivery) -> bool:
+        """Acknowledge: the event is done. False when it was lost: its time was over, and it goes to another member.
+        Acknowledgements of several tasks travel together."""
+        is_done = await self._acks.ack(delivery.delivery_id)
+        self._settle(delivery)
+        return is_done
+
+    async def nack(self, delivery: Delivery, *, delay_s: float = 0.0, reason: str = "", park: bool = False) -> bool:
+        """Refuse: the event is delivered again after ``delay_s`` seconds, or parked after its last attempt, or at once
+        with ``park``. False when it was lost."""
+        ids = (delivery.delivery_id,)
+        settled = await self._groups.nack(self.group, ids, delay_s=delay_s, reason=reason, park=park)
+        self._settle(delivery)
+        return not settled.lost
+
+    async def extend(self, delivery: Delivery, *, ack_timeout_s: float | None = None) -> bool:
+        """Take ``ack_timeout_s`` seconds from now; None: as many as the group gives. False when it was lost."""
+        settled = await self._groups.extend(self.group, (delivery.delivery_id,), ack_timeout_s=ack_timeout_s)
+        if settled.lost:
+            self._settle(delivery)
+        return not settled.lost
+
+    async def aclose(self) -> None:
+        """Take no more, and give back what nobody has taken, so that it goes to other members at once. What was taken
+        may still be acknowledged. May be called twice."""
+        self._is_closed = True
+        if self._pulling is not None:
+            self._pulling.cancel()
+            await asyncio.gather(self._pulling, return_exceptions=True)
+        self._tell()
+        not_taken = [delivery.delivery_id for delivery in self._ready]
+        self._ready.clear()
+        # Else the time-out gives them back.
+        with suppress(IndelibleError, TimeoutError):
+            async with asyncio.timeout(CLIENT_GIVE_BACK_TIMEOUT_S):
+                for first in range(0, len(not_taken), GROUP_SETTLE_MAX):
+                    some = not_taken[first : first + GROUP_SETTLE_MAX]
+                    await self._groups.nack(self.group, some, reason=_LEFT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _pull_on(self) -> None:
+        """Keep deliveries at hand, until it fails."""
+        try:
+            while True:
+                while not self._is_time_to_pull:
+                    await self._news.wait()
+                pulled = await self._pull(limit=min(self._room, GROUP_PULL_MAX))
+                self._unsettled.update(delivery.delivery_id for delivery in pulled)
+                self._ready.extend(pulled)
+                self._tell()
+        finally:
+            self._tell()
+
+    @property
+    def _room(self) -> int:
+        return self._max_in_flight - len(self._unsettled)
+
+    @property
+    def _is_time_to_pull(self) -> bool:
+        """When there is nothing to take. While there is, only for many at once: each call has its price."""
+        return self._room >= (self._max_in_flight + 1) // 2 or (self._room > 0 and not self._ready)
+
+    def _settle(self, delivery: Delivery) -> None:
+        self._unsettled.discard(delivery.delivery_id)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake all who wait for something to change."""
+        self._news.set()
+        self._news = asyncio.Event()

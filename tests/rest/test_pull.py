@@ -1,0 +1,202 @@
+"""Pulls that wait: for events, until their time is over, their caller goes away, or the server stops."""
+
+import asyncio
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from indelible.core.store import LocalEventStore
+from indelible.engines.group_storage import GroupChange
+from indelible.engines.memory import MemoryEngine
+from indelible.events import NewEvent
+from indelible.groups import Delivery
+from indelible.server.http.messages import ClientDisconnected, Request
+from indelible.server.http.pull import pull
+from indelible.server.metrics import Metrics
+from indelible.server.services import Services
+from rest.calls import Api, connected
+from rest.group_calls import Group
+from rest.test_lifecycle import slow_server
+from serving import serving_in_a_thread
+
+SLOW_S = 0.6
+"""How long a save takes where a test needs it to."""
+
+
+class Pulling:
+    """A pull on a connection of its own, in a thread."""
+
+    def __init__(self, url: str, group: Group, **asked: Any) -> None:
+        self.answers: list[Any] = []
+        self._thread = Thread(target=self._pull, args=(url, group.path, asked))
+        self._thread.start()
+
+    def _pull(self, url: str, path: str, asked: dict[str, Any]) -> None:
+        with connected(url) as api:
+            self.answers.append(api.post(f"{path}/pull", asked))
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        self._thread.join(30)
+        (answer,) = self.answers
+        assert answer.status == 200
+        deliveries: list[dict[str, Any]] = answer.json["deliveries"]
+        return deliveries
+
+
+def send_pull(url: str, group: Group, **asked: Any) -> socket.socket:
+    """A pull that nobody reads the answer of."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    body = json.dumps(asked).encode()
+    head = f"POST {group.path}/pull HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def test_an_event_ends_the_wait(url: str, api: Api):
+    group = Group(api)
+    started = time.monotonic()
+    pulling = Pulling(url, group, wait_s=20)
+    time.sleep(0.3)
+    group.append(1)
+    (delivery,) = pulling.deliveries()
+    assert delivery["attempt"] == 1
+    assert 0.3 <= time.monotonic() - started < 10
+
+
+def test_what_is_there_is_not_waited_for(api: Api):
+    group = Group(api)
+    group.append(1)
+    started = time.monotonic()
+    assert len(group.pull(wait_s=20, limit=10)) == 1
+    assert time.monotonic() - started < 10
+
+
+def test_the_wait_ends_when_it_is_over(api: Api):
+    group = Group(api)
+    started = time.monotonic()
+    assert group.pull(wait_s=0.5) == []
+    assert 0.45 <= time.monotonic() - started < 10
+
+
+def test_an_acknowledgement_frees_the_next_event_for_those_who_wait(url: str, api: Api):
+    group = Group(api)
+    group.append(2)
+    first = group.pull()
+    pulling = Pulling(url, group, wait_s=20)
+    time.sleep(0.2)
+    group.settle("ack", first)
+    (second,) = pulling.deliveries()
+    assert second["event"]["version"] == first[0]["event"]["version"] + 1
+
+
+def test_who_goes_away_while_waiting_gets_nothing(url: str, api: Api):
+    group = Group(api)
+    send_pull(url, group, wait_s=20).close()
+    time.sleep(0.2)
+    group.append(1)
+    (delivery,) = group.pull()
+    assert delivery["attempt"] == 1
+
+
+def test_a_group_that_is_deleted_ends_the_wait(url: str, api: Api):
+    group = Group(api)
+    pulling = Pulling(url, group, wait_s=20)
+    time.sleep(0.2)
+    api.call("DELETE", group.path)
+    pulling._thread.join(10)
+    pulling.answers[0].problem(404, "group_not_found")
+
+
+class SlowToSave(MemoryEngine):
+    """Takes its time to save a group once it is told to."""
+
+    is_slow = False
+
+    async def save_group(self, change: GroupChange) -> bool:
+        if self.is_slow:
+            await asyncio.sleep(SLOW_S)
+        return await super().save_group(change)
+
+
+@pytest.fixture
+def engine() -> SlowToSave:
+    return SlowToSave()
+
+
+@pytest.fixture
+def slow_url(engine: SlowToSave) -> Iterator[str]:
+    with serving_in_a_thread(LocalEventStore(engine)) as url:
+        yield url
+
+
+def test_who_goes_away_while_events_are_delivered_has_none_of_them(engine: SlowToSave, slow_url: str):
+    with connected(slow_url) as api:
+        group = Group(api)
+        group.append(1)
+        engine.is_slow = True
+        connection = send_pull(slow_url, group, member="gone")
+        time.sleep(SLOW_S / 2)
+        connection.close()
+        time.sleep(SLOW_S)
+        engine.is_slow = False
+        (delivery,) = group.pull(wait_s=5)
+        assert delivery["attempt"] == 1
+        assert group.get("/in-flight")["in_flight"][0]["member"] == ""
+
+
+def test_a_stop_ends_the_wait_with_an_answer():
+    with slow_server() as (process, url), connected(url) as api:
+        group = Group(api)
+        pulling = Pulling(url, group, wait_s=20)
+        time.sleep(0.3)
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert pulling.deliveries() == []
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - started < 2.5
+
+
+# --- When the answer and the caller's leave come together ------------------------------------------------------------
+
+
+class Leaving(LocalEventStore):
+    """Its callers go away in the very moment in which they are delivered something."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryEngine())
+        self.has_left = asyncio.Event()
+
+    async def pull(self, group: str, **asked: Any) -> tuple[Delivery, ...]:
+        deliveries = await super().pull(group, **asked)
+        if asked["member"] == "leaving":
+            self.has_left.set()
+        return deliveries
+
+
+async def test_events_that_can_not_be_sent_are_given_back():
+    async with Leaving() as store:
+        await store.create_group("g")
+        await store.append("Order", "1", [NewEvent("Placed")])
+        messages = [{"type": "http.request", "body": b'{"member":"leaving"}', "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop()
+            await store.has_left.wait()
+            return {"type": "http.disconnect"}
+
+        services = Services(store, Metrics())
+        scope = {"method": "POST", "raw_path": b"/v1/groups/g/pull", "headers": [], "query_string": b""}
+        request = Request(scope, receive, services.bodies)
+        request.parameters = {"group": b"g"}
+        with pytest.raises(ClientDisconnected):
+            await pull(services, request)
+        assert await store.list_in_flight("g") == ()
+        assert len(await store.pull("g", member="staying")) == 1
