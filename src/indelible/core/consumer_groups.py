@@ -56,14 +56,19 @@ SettleOne = Callable[[GroupProgress, int, int], bool]
 
 class LocalConsumerGroups:
     """Implements :class:`indelible.groups.ConsumerGroups` over an engine. ``on_measure`` hears of every save, with the
-    group's name."""
+    group's name. ``monotonic_us`` gives microseconds, for the time that goes by since the storage told its own."""
 
     def __init__(
-        self, engine: Engine, find_start: FindStart, on_measure: Callable[[str, GroupMeasure], None] | None
+        self,
+        engine: Engine,
+        find_start: FindStart,
+        on_measure: Callable[[str, GroupMeasure], None] | None,
+        monotonic_us: Callable[[], int],
     ) -> None:
         self._engine: Final = engine
         self._find_start: Final = find_start
         self._on_measure: Final = on_measure or _tell_nobody
+        self._monotonic_us: Final = monotonic_us
         self._events: Final = GroupEvents(engine)
         self._workers: Final[dict[str, GroupWorker]] = {}
 
@@ -75,20 +80,25 @@ class LocalConsumerGroups:
     def _worker(self, group: str) -> GroupWorker:
         worker = self._workers.get(check_group(group))
         if worker is None:
-            worker = self._workers[group] = GroupWorker(group, self._engine, self._events, self._on_measure)
+            worker = self._workers[group] = GroupWorker(
+                group, self._engine, self._events, self._on_measure, self._monotonic_us
+            )
         return worker
 
     async def _call(self, group: str, decide: Decide[T]) -> T:
-        with self._forgetting(group):
-            return await self._worker(group).call(decide)
+        with self._serving(group) as worker:
+            return await worker.call(decide)
 
     @contextlib.contextmanager
-    def _forgetting(self, group: str) -> Iterator[None]:
+    def _serving(self, group: str) -> Iterator[GroupWorker]:
         """Keep no workers for groups that do not exist."""
+        worker = self._worker(group)
         try:
-            yield
+            yield worker
         except GroupNotFound:
-            self._workers.pop(group, None)
+            # By now it may be another, of a group that was made anew.
+            if self._workers.get(group) is worker:
+                del self._workers[group]
             raise
 
     # --- Groups ------------------------------------------------------------------------------------------------------
@@ -207,8 +217,8 @@ class LocalConsumerGroups:
         self, group: str, *, member: str = "", limit: int = GROUP_PULL_DEFAULT, wait_s: float = 0.0
     ) -> tuple[Delivery, ...]:
         check_pull(member, limit, wait_s)
-        with self._forgetting(group):
-            return await self._worker(group).pull(member, limit, wait_s)
+        with self._serving(group) as worker:
+            return await worker.pull(member, limit, wait_s)
 
     async def ack(self, group: str, delivery_ids: Sequence[str]) -> Settled:
         return await self._settle(group, delivery_ids, GroupProgress.ack)

@@ -12,7 +12,12 @@ from indelible.engines.engine import StorageEngine
 from indelible.engines.group_storage import Unfinished
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey
-from indelible.limits import GROUP_EVENTS_SIZE_BYTES_MAX, GROUP_NEXT_EVENTS_MAX, PAGE_EVENTS_MAX
+from indelible.limits import (
+    GROUP_EVENTS_SIZE_BYTES_MAX,
+    GROUP_NEXT_EVENTS_MAX,
+    GROUP_PULL_SIZE_BYTES_MAX,
+    PAGE_EVENTS_MAX,
+)
 from indelible.queries import EventQuery
 
 _READS_AT_ONCE: Final = 64
@@ -129,7 +134,18 @@ class GroupEvents:
                 return
 
     async def lines(self, wanted: Sequence[Unfinished]) -> list[bytes]:
-        """The events themselves."""
+        """The events themselves: as many of the first as fit into one answer, at least one."""
+        fitting: list[bytes] = []
+        size_bytes = 0
+        for start in range(0, len(wanted), _READS_AT_ONCE):
+            for line in await self._some_lines(wanted[start : start + _READS_AT_ONCE]):
+                size_bytes += len(line)
+                if fitting and size_bytes > GROUP_PULL_SIZE_BYTES_MAX:
+                    return fitting
+                fitting.append(line)
+        return fitting
+
+    async def _some_lines(self, wanted: Sequence[Unfinished]) -> list[bytes]:
         found = [self._recent.get(one.position) for one in wanted]
         missing = [one for one, line in zip(wanted, found, strict=True) if line is None]
         read = iter(await _each(self._read_one, missing))

@@ -243,15 +243,20 @@ class GroupProgress:
     def _waiting_at(self, position: int) -> Unfinished | None:
         key = self._at.get(position)
         one = None if key is None else self._unfinished[key]
-        return one if one is not None and one.state == "waiting" else None
+        return one if one is not None and one.state == "waiting" and one.due_us <= self.now_us else None
 
-    def untake(self, deliveries: Iterable[int]) -> None:
-        """Deliveries of these numbers have not reached anybody: as if they had not been."""
-        numbers = set(deliveries)
-        for one in [one for one in self._unfinished.values() if one.delivery in numbers and one.state == "in_flight"]:
+    def untake(self, deliveries: Iterable[Unfinished]) -> None:
+        """These have not reached anybody: as if they had not been. Those that are not there, or not there any more, are
+        passed over; by the deadline too, as another process may have given out the same number."""
+        for taken in deliveries:
+            key = self._at.get(taken.position)
+            one = None if key is None else self._unfinished[key]
+            if one is None or (one.state, one.delivery, one.due_us) != ("in_flight", taken.delivery, taken.due_us):
+                continue
             self._wait(_replace(one, state="waiting", due_us=0, attempts=one.attempts - 1, member=""))
-            self.measure.deliveries -= 1
-            self.measure.redeliveries -= one.attempts > 1
+            if one.delivery > self._saved.last_delivery:
+                self.measure.deliveries -= 1
+                self.measure.redeliveries -= one.attempts > 1
 
     def go_on(self, now_us: int) -> None:
         """It is this late now: end waits and deadlines that are over."""
@@ -366,7 +371,8 @@ class GroupProgress:
         for known in (self._unfinished, self._at, self._next, self._moving, self._ready, self._due):
             known.clear()
         self._counts.update(waiting=0, in_flight=0, parked=0)
-        self._begin_change()
+        self._dropped.clear()
+        self._put.clear()
         self._drop_all = True
         for one in kept:
             self._set(one)

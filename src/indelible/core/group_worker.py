@@ -6,9 +6,12 @@ on what is stored now. So servers need not agree on who serves a group.
 """
 
 import asyncio
+import contextlib
+import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from copy import copy
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -25,9 +28,9 @@ from indelible.limits import (
     CHECKPOINT_INTERVAL_S,
     GROUP_CALLS_WAITING_MAX,
     GROUP_IDLE_POLL_S,
+    GROUP_IN_FLIGHT_MAX,
     GROUP_PAGES_AT_ONCE_MAX,
     GROUP_POLL_S,
-    GROUP_PULL_SIZE_BYTES_MAX,
     GROUP_SAVE_PAUSE_S,
     PAGE_EVENTS_DEFAULT,
     RETRY_AFTER_S,
@@ -40,9 +43,6 @@ _RETRY_WAIT_MAX_S: Final = 0.02
 _REVISION_STEP_MAX: Final = 1 << 24
 """Leaves room for 2^39 saves."""
 
-_InDoubt = tuple[int, frozenset[int]]
-_NO_DOUBT: Final[_InDoubt] = (0, frozenset())
-
 T = TypeVar("T")
 Decide = Callable[[GroupProgress], Awaitable[T]]
 """Changes the progress. May be called again, on the progress as it is by then."""
@@ -53,28 +53,38 @@ class _Call(NamedTuple):
     future: asyncio.Future[Any]
 
 
+_Given = list[tuple[Unfinished, bytes]]
+"""Events, as their deliveries and as their JSON lines."""
+
+
 class _Pull(msgspec.Struct, eq=False, frozen=True):
     member: str
     limit: int
     until: float
     """By the monotonic clock, when to answer with nothing."""
-    future: asyncio.Future[tuple[Delivery, ...]]
+    future: asyncio.Future[_Given]
 
 
-_Handed = list[tuple[_Pull, list[tuple[Unfinished, bytes]]]]
-"""Which events each pull gets."""
+_Handed = list[tuple[_Pull, _Given]]
+"""What each pull that was looked at gets."""
 
 
 class GroupWorker:
     """One group of one store. Belongs to one event loop."""
 
     def __init__(
-        self, name: str, engine: Engine, events: GroupEvents, on_measure: Callable[[str, GroupMeasure], None]
+        self,
+        name: str,
+        engine: Engine,
+        events: GroupEvents,
+        on_measure: Callable[[str, GroupMeasure], None],
+        monotonic_us: Callable[[], int],
     ) -> None:
         self._name: Final = name
         self._engine: Final = engine
         self._events: Final = events
         self._on_measure: Final = on_measure
+        self._monotonic_us: Final = monotonic_us
         self._calls: list[_Call] = []
         self._pulls: list[_Pull] = []
         self._task: asyncio.Task[None] | None = None
@@ -84,8 +94,11 @@ class GroupWorker:
         self._clock_offset_us = 0
         self._head = 0
         self._saved_at = 0.0
-        self._in_doubt = _NO_DOUBT
-        """The revision of the last save that did not come to a good end, and the numbers of its deliveries."""
+        self._seen_at = 0.0
+        """When the progress was what is stored."""
+        self._undelivered: Final[deque[Unfinished]] = deque(maxlen=GROUP_IN_FLIGHT_MAX)
+        """Deliveries that nobody got: their save did not come to a good end, or their caller has left. They are taken
+        back wherever they are found stored."""
         self._is_outdated = False
         self._is_closed = False
 
@@ -98,19 +111,37 @@ class GroupWorker:
         return await future
 
     async def pull(self, member: str, limit: int, wait_s: float) -> tuple[Delivery, ...]:
-        future: asyncio.Future[tuple[Delivery, ...]] = self._admit()
+        future: asyncio.Future[_Given] = self._admit()
         self._pulls.append(_Pull(member, limit, time.monotonic() + wait_s, future))
-        return await future
+        try:
+            given = await future
+        except asyncio.CancelledError:
+            # The caller left between the answer and its taking it.
+            if not future.cancelled() and future.exception() is None:
+                self._take_back(one for one, _ in future.result())
+            raise
+        return tuple(_delivery(one, line) for one, line in given)
 
     def _admit(self) -> asyncio.Future[Any]:
         if self._is_closed:
             raise _closed()
         if len(self._calls) + len(self._pulls) >= GROUP_CALLS_WAITING_MAX:
+            self._drop_pulls()
+        if len(self._calls) + len(self._pulls) >= GROUP_CALLS_WAITING_MAX:
             raise Overloaded(f"too many calls wait for the group {self._name}", retry_after_s=RETRY_AFTER_S)
+        self._begin()
+        return asyncio.get_running_loop().create_future()
+
+    def _begin(self) -> None:
         self._something_to_do.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="consumer-group")
-        return asyncio.get_running_loop().create_future()
+
+    def _take_back(self, deliveries: Iterable[Unfinished]) -> None:
+        """Nobody got these: others may, at once."""
+        self._undelivered.extend(deliveries)
+        if self._undelivered and not self._is_closed:
+            self._begin()
 
     def look_again(self) -> None:
         """What is stored has changed."""
@@ -131,10 +162,10 @@ class GroupWorker:
             while True:
                 self._something_to_do.clear()
                 await self._answer_all()
-                if not (self._calls or self._pulls):
+                if not (self._calls or self._pulls or self._something_to_do.is_set()):
                     return
                 await self._let_others()
-                if not self._calls:
+                if self._pulls and not self._calls:
                     await self._wait()
         finally:
             self._task = None
@@ -161,7 +192,7 @@ class GroupWorker:
             return
         for call, answer in zip(calls, answers, strict=True):
             _settle(call.future, answer)
-        self._hand_out(pulls, handed)
+        self._hand_out(handed)
 
     def _drop_pulls(self) -> None:
         """Forget those who gave up."""
@@ -176,6 +207,7 @@ class GroupWorker:
         tries = 0
         while True:
             progress = await self._load()
+            progress.untake(self._undelivered)
             progress.go_on(self._now_us())
             answers = [await _decided(call, progress) for call in calls]
             await self._move_on(progress)
@@ -185,23 +217,32 @@ class GroupWorker:
             self._progress = None
             tries += 1
             await asyncio.sleep(random.uniform(0, _RETRY_WAIT_MAX_S * min(tries, 5)))  # noqa: S311 - no secret
+            if (await self._load()).group.revision == progress.group.revision:
+                # It was saved after all, and must not be decided on what it led to.
+                self._saved(progress)
+                return answers, handed
 
     async def _load(self) -> GroupProgress:
-        if self._progress is None or self._is_outdated:
+        if self._progress is None or self._is_outdated or self._look_again_s(self._progress) <= 0:
             self._is_outdated = False
+            self._seen_at = time.monotonic()
             state = await self._engine.load_group(self._name)
             if state is None:
                 raise group_not_found(self._name)
-            self._clock_offset_us = state.now_us - time.monotonic_ns() // 1_000
+            self._clock_offset_us = state.now_us - self._monotonic_us()
             self._progress = GroupProgress(state)
-            revision, numbers = self._in_doubt
-            if state.group.revision == revision:
-                # It was saved after all, and nobody got these deliveries. What others made of it later, they hold.
-                self._progress.untake(numbers)
         return self._progress
 
+    def _look_again_s(self, progress: GroupProgress) -> float:
+        """How long what is known may be taken for what is stored. What was read on and is not saved would have to be
+        read again; saving it, which is due soon, tells as well."""
+        if progress.has_read_on or not self._engine.capabilities.many_processes:
+            return math.inf
+        poll_s = GROUP_POLL_S if progress.is_anything_unfinished else GROUP_IDLE_POLL_S
+        return self._seen_at + poll_s - time.monotonic()
+
     def _now_us(self) -> int:
-        return time.monotonic_ns() // 1_000 + self._clock_offset_us
+        return self._monotonic_us() + self._clock_offset_us
 
     @property
     def _query(self) -> EventQuery:
@@ -224,12 +265,9 @@ class GroupWorker:
         await self._read_on(progress, min(sum(pull.limit for pull in pulls), progress.capacity))
         for pull in pulls:
             taken = progress.take(pull.limit, pull.member)
-            if not taken:
-                break
             lines = await self._events.lines(taken)
-            fitting = _fitting(lines)
-            progress.untake(one.delivery for one in taken[fitting:])
-            handed.append((pull, list(zip(taken[:fitting], lines, strict=False))))
+            progress.untake(taken[len(lines) :])
+            handed.append((pull, list(zip(taken, lines, strict=False))))
         return handed
 
     async def _read_on(self, progress: GroupProgress, wanted: int) -> None:
@@ -247,20 +285,14 @@ class GroupWorker:
             page = await self._events.page(self._query, after=progress.group.reached, until=self._head, limit=limit)
             progress.read(page.events, page.reached)
 
-    def _hand_out(self, pulls: Sequence[_Pull], handed: _Handed) -> None:
+    def _hand_out(self, handed: _Handed) -> None:
         """Answer the pulls. What is for a caller who has gone meanwhile was not delivered."""
-        given: set[int] = set()
-        for pull, deliveries in handed:
-            if pull.future.done():
-                given.update(one.delivery for one, _ in deliveries)
-            else:
-                pull.future.set_result(tuple(_delivery(one, line) for one, line in deliveries))
-        if given:
-            self._calls.append(_Call(_untake(given), asyncio.get_running_loop().create_future()))
         now = time.monotonic()
-        for pull in pulls:
-            if not pull.future.done() and (pull.until <= now or self._is_closed):
-                pull.future.set_result(())
+        for pull, given in handed:
+            if pull.future.done():
+                self._take_back(one for one, _ in given)
+            elif given or pull.until <= now or self._is_closed:
+                pull.future.set_result(given)
         self._drop_pulls()
 
     # --- Saving ------------------------------------------------------------------------------------------------------
@@ -270,14 +302,17 @@ class GroupWorker:
             return True
         # Random, so that a save whose answer was lost is not taken for another's.
         change = progress.change(random.randint(1, _REVISION_STEP_MAX))  # noqa: S311 - no secret
-        self._in_doubt = (change.group.revision, frozenset(one.delivery for _, given in handed for one, _ in given))
+        self._undelivered.extend(one for _, given in handed for one, _ in given)
         if not await self._engine.save_group(change):
             return False
-        self._in_doubt = _NO_DOUBT
+        self._saved(progress)
+        return True
+
+    def _saved(self, progress: GroupProgress) -> None:
+        self._undelivered.clear()
         self._on_measure(self._name, progress.measure)
         progress.saved()
-        self._saved_at = time.monotonic()
-        return True
+        self._saved_at = self._seen_at = time.monotonic()
 
     def _is_checkpoint_due(self) -> bool:
         """Reading on over what does not match is saved now and then, and when everybody leaves."""
@@ -297,22 +332,16 @@ class GroupWorker:
         if is_reading and self._head_moves is None:
             waiting = self._until_head_moves(progress.group.reached)
             self._head_moves = asyncio.create_task(waiting, name="consumer-group-head")
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._wait_s(progress)):
                 await self._something_to_do.wait()
-        except TimeoutError:
-            if self._engine.capabilities.many_processes and not progress.has_read_on:
-                # Others may have acknowledged what holds up an aggregate.
-                self._progress = None
 
     def _wait_s(self, progress: GroupProgress) -> float:
-        wait_s = min(pull.until for pull in self._pulls) - time.monotonic()
+        wait_s = min(min(pull.until for pull in self._pulls) - time.monotonic(), self._look_again_s(progress))
         if progress.next_due_us is not None:
             wait_s = min(wait_s, (progress.next_due_us - self._now_us()) / 1_000_000)
         if progress.has_read_on:
             wait_s = min(wait_s, self._saved_at + CHECKPOINT_INTERVAL_S - time.monotonic())
-        if self._engine.capabilities.many_processes:
-            wait_s = min(wait_s, GROUP_POLL_S if progress.is_anything_unfinished else GROUP_IDLE_POLL_S)
         return max(wait_s, 0.0)
 
     async def _until_head_moves(self, after: int) -> None:
@@ -340,23 +369,6 @@ def _settle(future: asyncio.Future[Any], answer: Any) -> None:
         future.set_exception(answer)
     else:
         future.set_result(answer)
-
-
-def _untake(numbers: set[int]) -> Decide[None]:
-    async def decide(progress: GroupProgress) -> None:
-        progress.untake(numbers)
-
-    return decide
-
-
-def _fitting(lines: list[bytes]) -> int:
-    """How many of them fit into one answer, at least one."""
-    size_bytes = 0
-    for count, line in enumerate(lines):
-        size_bytes += len(line)
-        if count and size_bytes > GROUP_PULL_SIZE_BYTES_MAX:
-            return count
-    return len(lines)
 
 
 def _delivery(one: Unfinished, line: bytes) -> Delivery:

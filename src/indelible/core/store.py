@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -71,7 +72,8 @@ class LocalEventStore(LocalConsumerGroups):
     """Implements :class:`indelible.eventstore.EventStore`. Use as ``async with LocalEventStore(engine) as store``.
 
     ``on_batch`` hears of every commit, and ``on_group`` of every save of a consumer group, for metrics. ``on_failure``
-    hears once when the storage has failed for good.
+    hears once when the storage has failed for good. ``monotonic_us`` gives microseconds that never run back; consumer
+    groups reckon their deadlines by it.
     """
 
     def __init__(
@@ -81,8 +83,9 @@ class LocalEventStore(LocalConsumerGroups):
         on_batch: Callable[[BatchMeasure], None] | None = None,
         on_failure: Callable[[StorageFailure], None] | None = None,
         on_group: Callable[[str, GroupMeasure], None] | None = None,
+        monotonic_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
-        super().__init__(engine, self._position_before_start, on_group)
+        super().__init__(engine, self._position_before_start, on_group, monotonic_us)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
         self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 
