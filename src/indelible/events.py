@@ -177,7 +177,14 @@ class NewEvent(_Fields):
         checked_id = new_event_id() if event_id is None else check_event_id(event_id)
         content_type = check_content_type(content_type)
         data_raw = _encode_event_data(event_data, content_type)
-        return _made(event_type, checked_id, data_raw, _encode_metadata(metadata), check_tags(tags), content_type)
+        return _made(
+            event_type,
+            checked_id,
+            data_raw,
+            metadata_raw=_encode_metadata(metadata),
+            tags=check_tags(tags),
+            content_type=content_type,
+        )
 
     @classmethod
     def from_strict_json(
@@ -199,9 +206,9 @@ class NewEvent(_Fields):
             event_type,
             new_event_id() if event_id is None else event_id,
             _compact(event_data, "/event_data"),
-            b"{}" if metadata is None else _check_metadata(_compact(metadata, "/metadata")),
-            check_tags(tags) if tags else (),
-            content_type,
+            metadata_raw=b"{}" if metadata is None else _check_metadata(_compact(metadata, "/metadata")),
+            tags=check_tags(tags) if tags else (),
+            content_type=content_type,
         )
 
     @classmethod
@@ -211,9 +218,9 @@ class NewEvent(_Fields):
             recorded.event_type,
             recorded.event_id,
             recorded.event_data_bytes,
-            bytes(recorded.metadata_raw),
-            recorded.tags,
-            recorded.content_type,
+            metadata_raw=bytes(recorded.metadata_raw),
+            tags=recorded.tags,
+            content_type=recorded.content_type,
         )
 
     @property
@@ -237,7 +244,7 @@ class NewEvent(_Fields):
         raise AttributeError(f"a NewEvent is immutable; cannot delete {name}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_made, self._values())
+        return (_remade, self._values())
 
     def _values(self) -> tuple[Any, ...]:
         return (
@@ -255,7 +262,13 @@ class NewEvent(_Fields):
 
 
 def _made(
-    event_type: str, event_id: UUID, data_raw: bytes, metadata_raw: bytes, tags: tuple[str, ...], content_type: str
+    event_type: str,
+    event_id: UUID,
+    data_raw: bytes,
+    *,
+    metadata_raw: bytes,
+    tags: tuple[str, ...],
+    content_type: str,
 ) -> NewEvent:
     size_bytes = len(data_raw) + len(metadata_raw)
     if size_bytes > EVENT_SIZE_BYTES_MAX:
@@ -273,6 +286,12 @@ def _made(
     # Immutable from here on. To set the fields past a class that refuses it takes twice as long.
     event.__class__ = NewEvent
     return cast("NewEvent", event)
+
+
+def _remade(event_type: str, event_id: UUID, data_raw: bytes, *rest: Any) -> NewEvent:
+    """What pickle and copy need, because an event cannot be filled from outside."""
+    metadata_raw, tags, content_type = rest
+    return _made(event_type, event_id, data_raw, metadata_raw=metadata_raw, tags=tags, content_type=content_type)
 
 
 def check_event_id(value: object) -> UUID:

@@ -29,6 +29,7 @@ from indelible.eventstore import AppendRequest
 AGGREGATES_CACHED_MAX: Final = 65_536
 """Known aggregates (row id and version) that are kept in memory: about 20 MB at the most."""
 
+_encode_ids: Final = msgspec.json.Encoder(uuid_format="hex").encode
 _Known = tuple[int, int]
 """An aggregate's row id and version."""
 
@@ -39,7 +40,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self._connection = connect_writer(path)
         self._aggregates: OrderedDict[AggregateKey, _Known] = OrderedDict()
-        self._type_ids: dict[tuple[str, str], tuple[int, int]] = {}
+        self._type_ids: dict[tuple[str, str], int] = {}
         self._pending: _Pending | None = None
         try:
             migrate(self._connection)
@@ -89,12 +90,17 @@ class Writer:
         """Insert planned events; may be called several times for one batch, in position order."""
         pending = self._require_pending()
         rows, tag_rows = [], []
+        key, aggregate = None, 0
         for planned in events:
-            event_type = self._event_type_id(planned)
-            rows.append(_event_row(planned, self._aggregate_id(planned.key), event_type))
-            tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
+            if planned.key is not key:
+                key = planned.key
+                aggregate = pending.aggregate_ids.get(key) or self._insert_aggregate(key)
+            event_type = self._event_type_id(key.aggregate_type, planned.event.event_type)
+            rows.append(_event_row(planned, aggregate, event_type))
+            if planned.event.tags:
+                tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
             pending.events[event_type] += 1
-            pending.versions[planned.key] = planned.version
+            pending.versions[key] = planned.version
         if tag_rows:
             self._connection.executemany(statement("insert_event_tag"), tag_rows)
         self._connection.executemany(statement("insert_event"), rows)
@@ -158,7 +164,7 @@ class Writer:
     # --- Looking up --------------------------------------------------------------------------------------------------
 
     def _stored_state(
-        self, keys: Iterable[AggregateKey], ids: Iterable[UUID], condition_matches: Mapping[int, int]
+        self, keys: Iterable[AggregateKey], ids: Sequence[UUID], condition_matches: Mapping[int, int]
     ) -> StoredState:
         pending = self._require_pending()
         versions = {}
@@ -188,9 +194,8 @@ class Writer:
         if len(self._aggregates) > AGGREGATES_CACHED_MAX:
             self._aggregates.popitem(last=False)
 
-    def _stored_events(self, ids: Iterable[UUID]) -> dict[UUID, RecordedEvent]:
-        values = {"event_ids": msgspec.json.encode([event_id.hex for event_id in ids]).decode()}
-        lines = fetch(self._connection, statement("stored_events"), values)
+    def _stored_events(self, ids: Sequence[UUID]) -> dict[UUID, RecordedEvent]:
+        lines = fetch(self._connection, statement("stored_events"), {"event_ids": _encode_ids(ids).decode()})
         return {event.event_id: event for (line,) in lines for event in (decode_event(line),)}
 
     def _condition_matches(self, batch: Sequence[AppendRequest]) -> dict[int, int]:
@@ -205,28 +210,24 @@ class Writer:
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
 
-    def _aggregate_id(self, key: AggregateKey) -> int:
+    def _insert_aggregate(self, key: AggregateKey) -> int:
         pending = self._require_pending()
-        known = pending.aggregate_ids.get(key)
-        if known is None:
-            aggregate_type = self._aggregate_type_id(key.aggregate_type)
-            known = pending.aggregate_ids[key] = self._insert("insert_aggregate", aggregate_type, key.aggregate_id)
-            pending.aggregates_of_type[aggregate_type] += 1
-        return known
+        aggregate_type = self._aggregate_type_id(key.aggregate_type)
+        pending.aggregates_of_type[aggregate_type] += 1
+        added = pending.aggregate_ids[key] = self._insert("insert_aggregate", aggregate_type, key.aggregate_id)
+        return added
 
-    def _event_type_id(self, planned: PlannedEvent) -> int:
+    def _event_type_id(self, aggregate_type_name: str, name: str) -> int:
         pending = self._require_pending()
-        names = (planned.key.aggregate_type, planned.event.event_type)
+        names = (aggregate_type_name, name)
         known = self._type_ids.get(names) or pending.type_ids.get(names)
         if known is None:
-            aggregate_type = self._aggregate_type_id(planned.key.aggregate_type)
+            aggregate_type = self._aggregate_type_id(aggregate_type_name)
             sql = "SELECT id FROM event_types WHERE aggregate_type = ? AND name = ?"
-            rows = fetch(self._connection, sql, (aggregate_type, planned.event.event_type))
-            event_type = (
-                rows[0][0] if rows else self._insert("insert_event_type", aggregate_type, planned.event.event_type)
-            )
-            known = pending.type_ids[names] = (event_type, aggregate_type)
-        return known[0]
+            rows = fetch(self._connection, sql, (aggregate_type, name))
+            event_type = rows[0][0] if rows else self._insert("insert_event_type", aggregate_type, name)
+            known = pending.type_ids[names] = int(event_type)
+        return known
 
     def _aggregate_type_id(self, name: str) -> int:
         rows = fetch(self._connection, "SELECT id FROM aggregate_types WHERE name = ?", (name,))
@@ -247,7 +248,7 @@ class _Pending:
         self.versions: dict[AggregateKey, int] = {}
         self.aggregate_ids: dict[AggregateKey, int] = {}
         """Of the batch's aggregates, those that were there before too."""
-        self.type_ids: dict[tuple[str, str], tuple[int, int]] = {}
+        self.type_ids: dict[tuple[str, str], int] = {}
         self.events: Counter[int] = Counter()
         self.aggregates_of_type: Counter[int] = Counter()
 
