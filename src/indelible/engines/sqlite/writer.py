@@ -30,8 +30,14 @@ AGGREGATES_CACHED_MAX: Final = 65_536
 """Known aggregates (row id and version) that are kept in memory: about 20 MB at the most."""
 
 _encode_ids: Final = msgspec.json.Encoder(uuid_format="hex").encode
-_Known = tuple[int, int]
-"""An aggregate's row id and version."""
+
+
+class _Known(msgspec.Struct):
+    """An aggregate that the store holds, or will once the open transaction is committed."""
+
+    row: int
+    version: int
+    """As committed; 0 for one that is new in the open transaction."""
 
 
 class Writer:
@@ -90,17 +96,15 @@ class Writer:
         """Insert planned events; may be called several times for one batch, in position order."""
         pending = self._require_pending()
         rows, tag_rows = [], []
-        key, aggregate = None, 0
         for planned in events:
-            if planned.key is not key:
-                key = planned.key
-                aggregate = pending.aggregate_ids.get(key) or self._insert_aggregate(key)
+            key = planned.key
+            known = pending.aggregates.get(key) or self._insert_aggregate(key)
             event_type = self._event_type_id(key.aggregate_type, planned.event.event_type)
-            rows.append(_event_row(planned, aggregate, event_type))
+            rows.append(_event_row(planned, known.row, event_type))
             if planned.event.tags:
                 tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
             pending.events[event_type] += 1
-            pending.versions[key] = planned.version
+            pending.versions.append((known, planned.version))
         if tag_rows:
             self._connection.executemany(statement("insert_event_tag"), tag_rows)
         self._connection.executemany(statement("insert_event"), rows)
@@ -124,8 +128,10 @@ class Writer:
     def publish(self, head: LogHead) -> None:
         """Take over what the committed batch brought."""
         pending = self._require_pending()
-        for key, version in pending.versions.items():
-            self._remember(key, (pending.aggregate_ids[key], version))
+        for known, version in pending.versions:
+            known.version = version
+        for key, known in pending.new_aggregates.items():
+            self._remember(key, known)
         self._type_ids.update(pending.type_ids)
         self._pending = None
         self.head = head
@@ -148,7 +154,7 @@ class Writer:
                 aggregate_id=snapshot.aggregate_id,
             )
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known[0], snapshot))
+        self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known.row, snapshot))
 
     def wal_frames(self) -> tuple[int, int]:
         """Pages in the write-ahead log, and how many of them are in the database file already."""
@@ -171,26 +177,27 @@ class Writer:
         for key in keys:
             if key not in versions:
                 known = self._look_up(key)
-                versions[key] = known[1] if known is not None else 0
+                versions[key] = known.version if known is not None else 0
                 if known is not None:
                     # Kept with the batch: the cache may let go of it before the batch is stored.
-                    pending.aggregate_ids[key] = known[0]
+                    pending.aggregates[key] = known
         return StoredState(self.head, versions, self._stored_events(ids), condition_matches)
 
     def _look_up(self, key: AggregateKey) -> _Known | None:
         known = self._aggregates.get(key)
-        if known is None:
-            names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
-            rows = fetch(self._connection, statement("find_aggregate"), names)
-            if not rows:
-                return None
-            known = rows[0]
-            self._remember(key, known)
+        if known is not None:
+            self._aggregates.move_to_end(key)
+            return known
+        names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
+        rows = fetch(self._connection, statement("find_aggregate"), names)
+        if not rows:
+            return None
+        known = _Known(*rows[0])
+        self._remember(key, known)
         return known
 
     def _remember(self, key: AggregateKey, known: _Known) -> None:
         self._aggregates[key] = known
-        self._aggregates.move_to_end(key)
         if len(self._aggregates) > AGGREGATES_CACHED_MAX:
             self._aggregates.popitem(last=False)
 
@@ -210,12 +217,13 @@ class Writer:
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
 
-    def _insert_aggregate(self, key: AggregateKey) -> int:
+    def _insert_aggregate(self, key: AggregateKey) -> _Known:
         pending = self._require_pending()
         aggregate_type = self._aggregate_type_id(key.aggregate_type)
+        known = _Known(self._insert("insert_aggregate", aggregate_type, key.aggregate_id), 0)
+        pending.aggregates[key] = pending.new_aggregates[key] = known
         pending.aggregates_of_type[aggregate_type] += 1
-        added = pending.aggregate_ids[key] = self._insert("insert_aggregate", aggregate_type, key.aggregate_id)
-        return added
+        return known
 
     def _event_type_id(self, aggregate_type_name: str, name: str) -> int:
         pending = self._require_pending()
@@ -245,9 +253,11 @@ class _Pending:
     """What an open transaction has brought and the caches may know only after its commit."""
 
     def __init__(self) -> None:
-        self.versions: dict[AggregateKey, int] = {}
-        self.aggregate_ids: dict[AggregateKey, int] = {}
-        """Of the batch's aggregates, those that were there before too."""
+        self.versions: list[tuple[_Known, int]] = []
+        """Of each event's aggregate, in position order."""
+        self.aggregates: dict[AggregateKey, _Known] = {}
+        """The batch's, those that were there before too."""
+        self.new_aggregates: dict[AggregateKey, _Known] = {}
         self.type_ids: dict[tuple[str, str], int] = {}
         self.events: Counter[int] = Counter()
         self.aggregates_of_type: Counter[int] = Counter()
