@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.conditions import version_conflict
+from indelible.conditions import AppendCondition, version_conflict
 from indelible.engines.engine import AppendOutcome, LogHead
 from indelible.errors import ConditionFailed, EventIdConflict, StoreCorrupted
 from indelible.events import (
@@ -22,7 +22,14 @@ from indelible.events import (
     is_json,
     unhashed_line,
 )
-from indelible.eventstore import AggregateAppend, AppendedEvent, AppendRequest, AppendResult, AtomicAppendResult
+from indelible.eventstore import (
+    AggregateAppend,
+    AppendedEvent,
+    AppendRequest,
+    AppendResult,
+    AtomicAppendResult,
+    repeat_ids,
+)
 from indelible.json_text import json_equal
 
 
@@ -108,13 +115,13 @@ class _Planner:
         self._hash = state.head.hash
         self._versions = dict(state.versions)
         self._events: list[PlannedEvent] = []
-        self._planned_by_id: dict[UUID, PlannedEvent] = {}
-        """Kept only where an id may be known."""
+        self._planned_by_id: dict[bytes, PlannedEvent] = {}
+        """Kept only where an id may be known. By an id's bytes, whose hash is not for whoever made the id to choose."""
         self._are_all_new = False
 
     def plan(self, batch: Sequence[AppendRequest]) -> Plan:
         # Almost always so. One look at all the ids together spares several at each.
-        self._are_all_new = not self._state.events and not self._state.lost and not _repeats_ids(batch)
+        self._are_all_new = not self._state.events and not self._state.lost and not repeat_ids(batch)
         outcomes = [self._decide(index, request) for index, request in enumerate(batch)]
         timestamp_us = self._timestamp_us if self._events else self._state.head.timestamp_us
         return Plan(outcomes, self._events, LogHead(self._position, timestamp_us, self._hash))
@@ -130,7 +137,8 @@ class _Planner:
             conflict = version_conflict(append.key, append.expected_version, self._versions.get(append.key, 0))
             if conflict is not None:
                 return conflict
-        return self._condition_failed(index, request) or self._store(request)
+        failed = None if request.condition is None else self._condition_failed(index, request.condition)
+        return failed or self._store(request)
 
     def _lost(self, request: AppendRequest) -> StoreCorrupted | None:
         """Whether an id is that of an event of which nobody can say if it is the same: neither a replay nor new."""
@@ -165,7 +173,7 @@ class _Planner:
 
     def _knows_any(self, append: AggregateAppend) -> bool:
         for event in append.events:
-            if event.event_id in self._planned_by_id or event.event_id in self._state.events:
+            if event.event_id.bytes in self._planned_by_id or event.event_id in self._state.events:
                 return True
         return False
 
@@ -176,7 +184,7 @@ class _Planner:
             if stored.aggregate_type == key.aggregate_type and stored.aggregate_id == key.aggregate_id:
                 return stored if same_content(event, stored) else _id_conflict(event, "is stored with other content")
             return _id_conflict(event, "is stored in another aggregate")
-        planned = self._planned_by_id.get(event.event_id)
+        planned = self._planned_by_id.get(event.event_id.bytes)
         if planned is None:
             return None
         if planned.key != key:
@@ -185,29 +193,26 @@ class _Planner:
             return planned
         return _id_conflict(event, "is stored with other content")
 
-    def _condition_failed(self, index: int, request: AppendRequest) -> ConditionFailed | None:
-        if request.condition is None:
-            return None
+    def _condition_failed(self, index: int, condition: AppendCondition) -> ConditionFailed | None:
         position = self._state.condition_matches.get(index)
         if position is None:
-            position = self._first_planned_match(request)
+            position = self._first_planned_match(condition)
         if position is None:
             return None
         return ConditionFailed(f"the event at position {position} matches the append condition", position=position)
 
-    def _first_planned_match(self, request: AppendRequest) -> int | None:
-        assert request.condition is not None
+    def _first_planned_match(self, condition: AppendCondition) -> int | None:
         for planned in self._events:
-            if planned.position > request.condition.after.position and any(
+            if planned.position > condition.after.position and any(
                 item.matches(planned.event.event_type, planned.key.aggregate_type, planned.event.tags)
-                for item in request.condition.fail_if
+                for item in condition.fail_if
             ):
                 return planned.position
         return None
 
     def _store(self, request: AppendRequest) -> AtomicAppendResult:
-        results = tuple(self._store_one(append) for append in request.appends)
-        return AtomicAppendResult(self._position, results)
+        results = [self._store_one(append) for append in request.appends]
+        return AtomicAppendResult(self._position, tuple(results))
 
     def _store_one(self, append: AggregateAppend) -> AppendResult:
         key = append.key
@@ -220,16 +225,10 @@ class _Planner:
             planned.append(PlannedEvent(key, version, position, self._timestamp_us, event, digest))
             appended.append(AppendedEvent(event.event_id, version, position))
         if not self._are_all_new:
-            self._planned_by_id.update((one.event.event_id, one) for one in planned)
+            self._planned_by_id.update((one.event.event_id.bytes, one) for one in planned)
         self._events += planned
         self._versions[key], self._position, self._hash = version, position, digest
         return AppendResult(key.aggregate_type, key.aggregate_id, version, position, tuple(appended))
-
-
-def _repeats_ids(batch: Sequence[AppendRequest]) -> bool:
-    # As integers, which hash faster.
-    ids = [event.event_id.int for request in batch for append in request.appends for event in append.events]
-    return len(set(ids)) < len(ids)
 
 
 def _id_conflict(event: NewEvent, what: str) -> EventIdConflict:

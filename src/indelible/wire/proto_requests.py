@@ -99,7 +99,7 @@ def _batch_append(message: store_pb.AggregateAppend) -> AggregateAppend | Indeli
 
 
 def _expected_version(message: store_pb.AggregateAppend, pointer: str) -> ExpectedVersion:
-    if message.WhichOneof("expected") == "expected_version":
+    if message.HasField("expected_version"):
         return message.expected_version
     expected = _STATES.get(message.expected_state)
     if expected is None:
