@@ -1,6 +1,8 @@
 """The planner decides as the reference model does, and what it plans is what the model stores."""
 
+import sys
 from collections.abc import Sequence
+from uuid import UUID
 
 import pytest
 from hypothesis import settings
@@ -55,6 +57,31 @@ class PlannedEngine(MemoryEngine):
 def test_decides_as_the_model_does() -> None:
     machine = engine_machine(PlannedEngine)
     run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=12))
+
+
+class ComparedId(UUID):
+    """Counts how often ids are compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        type(self).compared += 1
+        return super().__eq__(other)
+
+    __hash__ = UUID.__hash__
+
+
+def test_ids_chosen_to_have_one_hash_cost_no_more_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes ids can choose the hashes that Python gives them; a set of such compares all with all."""
+    monkeypatch.setattr(ComparedId, "compared", 0)
+    ids = [ComparedId(int=number * sys.hash_info.modulus + 5) for number in range(1, 301)]
+    assert len(set(map(hash, ids))) == 1
+    many = AppendRequest((AggregateAppend(KEY, tuple(NewEvent("A", event_id=one) for one in ids)),))
+    again = AppendRequest((AggregateAppend(KEY, many.appends[0].events[:1]),))
+    many.check(atomic=False)
+    outcomes = plan([many, again, request(expected=300)], EMPTY, 1).outcomes
+    assert [outcome.replayed for outcome in outcomes if isinstance(outcome, AtomicAppendResult)] == [False, True, False]
+    assert ComparedId.compared < len(ids)
 
 
 def request(count: int = 1, expected: int = 0, condition: AppendCondition | None = None) -> AppendRequest:

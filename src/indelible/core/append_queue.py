@@ -7,9 +7,9 @@ by themselves, because each commit takes long enough for others to arrive.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -40,16 +40,38 @@ class BatchMeasure(msgspec.Struct, frozen=True):
     commit_s: float
 
 
+class _Answers:
+    """The outcomes of one caller's requests, who hears once the last of them is there: a future for each took longer
+    than all the rest of the queue."""
+
+    def __init__(self, count: int) -> None:
+        self._outcomes: list[AppendOutcome | None] = [None] * count
+        self._missing = count
+        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def put(self, number: int, outcome: AppendOutcome) -> None:
+        self._outcomes[number] = outcome
+        self._missing -= 1
+        # The caller may have given up.
+        if not self._missing and not self._complete.done():
+            self._complete.set_result(None)
+
+    async def all(self) -> list[AppendOutcome]:
+        if self._missing:
+            await self._complete
+        return cast("list[AppendOutcome]", self._outcomes)
+
+
 class _Waiting(msgspec.Struct, frozen=True, eq=False):
     request: AppendRequest
     event_count: int
     size_bytes: int
-    future: asyncio.Future[AppendOutcome]
+    answers: _Answers
+    number: int
+    """Of the request among its caller's."""
 
     def answer(self, outcome: AppendOutcome) -> None:
-        """Tell the caller, unless it has given up."""
-        if not self.future.done():
-            self.future.set_result(outcome)
+        self.answers.put(self.number, outcome)
 
 
 _T = TypeVar("_T")
@@ -92,13 +114,23 @@ class AppendQueue:
 
     async def append(self, request: AppendRequest) -> AtomicAppendResult:
         """Queue one checked request; return once it is on stable storage, raise why it is not."""
-        outcome = await self.enqueue(request)
+        (outcome,) = await self.append_each((request,))
         if isinstance(outcome, IndelibleError):
             raise outcome
         return outcome
 
-    def enqueue(self, request: AppendRequest) -> asyncio.Future[AppendOutcome]:
-        """Queue one checked request. Its outcome is the future's result. Raises when the queue does not take it."""
+    async def append_each(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        """Queue checked requests that have nothing to do with one another, all at once: one outcome each, in their
+        order. That the queue does not take a request is an outcome too."""
+        answers = _Answers(len(requests))
+        for number, request in enumerate(requests):
+            try:
+                self._enqueue(request, answers, number)
+            except IndelibleError as error:
+                answers.put(number, error)
+        return await answers.all()
+
+    def _enqueue(self, request: AppendRequest, answers: _Answers, number: int) -> None:
         if self._refused_because is not None:
             raise self._refusal()
         size_bytes = request.size_bytes
@@ -106,12 +138,10 @@ class AppendQueue:
             self._waiting and self._waiting_size_bytes + size_bytes > QUEUE_SIZE_BYTES_MAX
         ):
             raise Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S)
-        future: asyncio.Future[AppendOutcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(request, request.event_count, size_bytes, future))
+        self._waiting.append(_Waiting(request, request.event_count, size_bytes, answers, number))
         self._waiting_size_bytes += size_bytes
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name="append-queue")
-        return future
 
     async def _work(self) -> None:
         """Commit batch after batch until nothing waits."""

@@ -17,7 +17,7 @@ from indelible.core.append_queue import AppendQueue, BatchMeasure
 from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.group_progress import GroupMeasure
 from indelible.core.subscriptions import Subscriptions
-from indelible.engines.engine import AppendOutcome, Capabilities, Engine, Lines
+from indelible.engines.engine import Capabilities, Engine, Lines
 from indelible.errors import (
     AggregateNotFound,
     EventNotFound,
@@ -136,17 +136,11 @@ class LocalEventStore(LocalConsumerGroups):
 
     async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendResult | IndelibleError]:
         """Independent appends, all at once, without a task for each: one outcome an append, in their order."""
-        begun = [self._begin_append(append) for append in appends]
-        outcomes = [one if isinstance(one, IndelibleError) else await one for one in begun]
+        checked = [_checked(append) for append in appends]
+        requests = [one for one in checked if isinstance(one, AppendRequest)]
+        stored = iter(await self._queue.append_each(requests))
+        outcomes = [next(stored) if isinstance(one, AppendRequest) else one for one in checked]
         return [one if isinstance(one, IndelibleError) else one.results[0] for one in outcomes]
-
-    def _begin_append(self, append: AggregateAppend) -> asyncio.Future[AppendOutcome] | IndelibleError:
-        request = AppendRequest((append,))
-        try:
-            request.check(atomic=False)
-            return self._queue.enqueue(request)
-        except IndelibleError as error:
-            return error
 
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
@@ -357,6 +351,16 @@ class LocalEventStore(LocalConsumerGroups):
                 aggregate_id=key.aggregate_id,
             )
         return snapshot
+
+
+def _checked(append: AggregateAppend) -> AppendRequest | InvalidRequest:
+    """The request for one append alone, or what is wrong with it."""
+    request = AppendRequest((append,))
+    try:
+        request.check(atomic=False)
+    except InvalidRequest as error:
+        return error
+    return request
 
 
 def _check_not_past(cursor: Cursor, head: int, pointer: str) -> None:

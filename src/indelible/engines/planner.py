@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.conditions import version_conflict
+from indelible.conditions import AppendCondition, version_conflict
 from indelible.engines.engine import AppendOutcome, LogHead
 from indelible.errors import ConditionFailed, EventIdConflict, StoreCorrupted
 from indelible.events import (
@@ -22,7 +22,14 @@ from indelible.events import (
     is_json,
     unhashed_line,
 )
-from indelible.eventstore import AggregateAppend, AppendedEvent, AppendRequest, AppendResult, AtomicAppendResult
+from indelible.eventstore import (
+    AggregateAppend,
+    AppendedEvent,
+    AppendRequest,
+    AppendResult,
+    AtomicAppendResult,
+    repeat_ids,
+)
 from indelible.json_text import json_equal
 
 
@@ -108,9 +115,13 @@ class _Planner:
         self._hash = state.head.hash
         self._versions = dict(state.versions)
         self._events: list[PlannedEvent] = []
-        self._planned_by_id: dict[UUID, PlannedEvent] = {}
+        self._planned_by_id: dict[bytes, PlannedEvent] = {}
+        """Kept only where an id may be known. By an id's bytes, whose hash is not for whoever made the id to choose."""
+        self._are_all_new = False
 
     def plan(self, batch: Sequence[AppendRequest]) -> Plan:
+        # Almost always so. One look at all the ids together spares several at each.
+        self._are_all_new = not self._state.events and not self._state.lost and not repeat_ids(batch)
         outcomes = [self._decide(index, request) for index, request in enumerate(batch)]
         timestamp_us = self._timestamp_us if self._events else self._state.head.timestamp_us
         return Plan(outcomes, self._events, LogHead(self._position, timestamp_us, self._hash))
@@ -118,19 +129,19 @@ class _Planner:
     def _decide(self, index: int, request: AppendRequest) -> AppendOutcome:
         # An id that is known settles the request, whatever version or condition it carries: that is what lets a client
         # repeat an append whose answer it never saw.
-        known = self._lost(request) or self._replayed(request)
-        if known is not None:
-            return known
+        if not self._are_all_new:
+            known = self._lost(request) or self._replayed(request)
+            if known is not None:
+                return known
         for append in request.appends:
             conflict = version_conflict(append.key, append.expected_version, self._versions.get(append.key, 0))
             if conflict is not None:
                 return conflict
-        return self._condition_failed(index, request) or self._store(request)
+        failed = None if request.condition is None else self._condition_failed(index, request.condition)
+        return failed or self._store(request)
 
     def _lost(self, request: AppendRequest) -> StoreCorrupted | None:
         """Whether an id is that of an event of which nobody can say if it is the same: neither a replay nor new."""
-        if not self._state.lost:
-            return None
         for event in (event for append in request.appends for event in append.events):
             position = self._state.lost.get(event.event_id)
             if position is not None:
@@ -162,7 +173,7 @@ class _Planner:
 
     def _knows_any(self, append: AggregateAppend) -> bool:
         for event in append.events:
-            if event.event_id in self._planned_by_id or event.event_id in self._state.events:
+            if event.event_id.bytes in self._planned_by_id or event.event_id in self._state.events:
                 return True
         return False
 
@@ -173,7 +184,7 @@ class _Planner:
             if stored.aggregate_type == key.aggregate_type and stored.aggregate_id == key.aggregate_id:
                 return stored if same_content(event, stored) else _id_conflict(event, "is stored with other content")
             return _id_conflict(event, "is stored in another aggregate")
-        planned = self._planned_by_id.get(event.event_id)
+        planned = self._planned_by_id.get(event.event_id.bytes)
         if planned is None:
             return None
         if planned.key != key:
@@ -182,45 +193,42 @@ class _Planner:
             return planned
         return _id_conflict(event, "is stored with other content")
 
-    def _condition_failed(self, index: int, request: AppendRequest) -> ConditionFailed | None:
-        if request.condition is None:
-            return None
+    def _condition_failed(self, index: int, condition: AppendCondition) -> ConditionFailed | None:
         position = self._state.condition_matches.get(index)
         if position is None:
-            position = self._first_planned_match(request)
+            position = self._first_planned_match(condition)
         if position is None:
             return None
         return ConditionFailed(f"the event at position {position} matches the append condition", position=position)
 
-    def _first_planned_match(self, request: AppendRequest) -> int | None:
-        assert request.condition is not None
+    def _first_planned_match(self, condition: AppendCondition) -> int | None:
         for planned in self._events:
-            if planned.position > request.condition.after.position and any(
+            if planned.position > condition.after.position and any(
                 item.matches(planned.event.event_type, planned.key.aggregate_type, planned.event.tags)
-                for item in request.condition.fail_if
+                for item in condition.fail_if
             ):
                 return planned.position
         return None
 
     def _store(self, request: AppendRequest) -> AtomicAppendResult:
-        results = tuple(self._store_one(append) for append in request.appends)
-        return AtomicAppendResult(self._position, results)
+        results = [self._store_one(append) for append in request.appends]
+        return AtomicAppendResult(self._position, tuple(results))
 
     def _store_one(self, append: AggregateAppend) -> AppendResult:
         key = append.key
-        version = self._versions.get(key, 0)
-        appended = []
+        version, position, digest = self._versions.get(key, 0), self._position, self._hash
+        planned, appended = [], []
         for event in append.events:
             version += 1
-            self._position += 1
-            unhashed = unhashed_line(event, key, version, self._position, self._timestamp)
-            self._hash = event_hash(self._hash, unhashed)
-            planned = PlannedEvent(key, version, self._position, self._timestamp_us, event, self._hash)
-            self._events.append(planned)
-            self._planned_by_id[event.event_id] = planned
-            appended.append(AppendedEvent(event.event_id, version, self._position))
-        self._versions[key] = version
-        return AppendResult(key.aggregate_type, key.aggregate_id, version, self._position, tuple(appended))
+            position += 1
+            digest = event_hash(digest, unhashed_line(event, key, version, position, self._timestamp))
+            planned.append(PlannedEvent(key, version, position, self._timestamp_us, event, digest))
+            appended.append(AppendedEvent(event.event_id, version, position))
+        if not self._are_all_new:
+            self._planned_by_id.update((one.event.event_id.bytes, one) for one in planned)
+        self._events += planned
+        self._versions[key], self._position, self._hash = version, position, digest
+        return AppendResult(key.aggregate_type, key.aggregate_id, version, position, tuple(appended))
 
 
 def _id_conflict(event: NewEvent, what: str) -> EventIdConflict:

@@ -97,10 +97,11 @@ def _made_anew(event: RecordedEvent) -> NewEvent:
                 tags=event.tags, content_type=event.content_type,
             )  # fmt: skip
         # Decoding a line has seen to its being strict JSON, but not to the UTF-8 within strings.
-        bytes(event.event_data_raw).decode()
-        bytes(event.metadata_raw).decode()
+        event_data, metadata = bytes(event.event_data_raw), bytes(event.metadata_raw)
+        event_data.decode()
+        metadata.decode()
         return NewEvent.from_strict_json(
-            event.event_type, event.event_data_raw, event_id=event.event_id, metadata=event.metadata_raw,
+            event.event_type, event_data, event_id=event.event_id, metadata=metadata,
             tags=event.tags, content_type=event.content_type,
         )  # fmt: skip
     except ValueError as error:

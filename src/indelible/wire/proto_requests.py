@@ -40,6 +40,7 @@ _DIRECTIONS: Final[dict[int, Direction]] = {
     pb.DIRECTION_FORWARD: "forward",
     pb.DIRECTION_BACKWARD: "backward",
 }
+_USUAL_CONTENT_TYPES: Final = ("", JSON_CONTENT_TYPE)
 _read_over: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 # --- Decoding --------------------------------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ def _batch_append(message: store_pb.AggregateAppend) -> AggregateAppend | Indeli
 
 
 def _expected_version(message: store_pb.AggregateAppend, pointer: str) -> ExpectedVersion:
-    if message.WhichOneof("expected") == "expected_version":
+    if message.HasField("expected_version"):
         return message.expected_version
     expected = _STATES.get(message.expected_state)
     if expected is None:
@@ -122,26 +123,27 @@ def _new_events(messages: Sequence[pb.NewEvent], pointer: str) -> tuple[NewEvent
 
 
 def _new_event(message: pb.NewEvent) -> NewEvent:
-    content_type = message.content_type or JSON_CONTENT_TYPE
-    event_data, metadata, event_id = message.event_data, message.metadata, message.event_id
+    content_type, event_data, event_id = message.content_type, message.event_data, message.event_id
+    metadata = message.metadata.encode()
     # The usual case has a path of its own: it is half of what an append costs here.
     if (
-        content_type == JSON_CONTENT_TYPE
+        content_type in _USUAL_CONTENT_TYPES
         and _is_strict_json(event_data)
-        and _is_strict_json(metadata.encode() or b"{}")
+        and (not metadata or _is_strict_json(metadata))
     ):
         return NewEvent.from_strict_json(
             message.event_type,
-            msgspec.Raw(event_data),
+            event_data,
             event_id=check_event_id(event_id) if event_id else None,
-            metadata=msgspec.Raw(metadata.encode()) if metadata else None,
+            metadata=metadata or None,
             tags=message.tags,
         )
+    content_type = content_type or JSON_CONTENT_TYPE
     return NewEvent(
         message.event_type,
         msgspec.Raw(event_data) if is_json(content_type) else event_data,
         event_id=event_id or None,
-        metadata=msgspec.Raw(metadata.encode()) if metadata else None,
+        metadata=msgspec.Raw(metadata) if metadata else None,
         tags=message.tags,
         content_type=content_type,
     )

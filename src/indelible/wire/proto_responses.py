@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -103,18 +103,24 @@ def _fill_event(event: pb.Event, line: _Line) -> None:
     event.hash = line.hash
 
 
+# Results and their messages have the same fields, and a message can be filled from plain values with all that is below
+# it: two calls for a whole answer, where a call for each of its events took three times as long.
+
+
 def encode_append_result(result: AppendResult) -> bytes:
-    return _result_message(result).SerializeToString()
+    return store_pb.AppendResult(**msgspec.to_builtins(result)).SerializeToString()
 
 
 def encode_atomic_append_result(result: AtomicAppendResult) -> bytes:
-    results = map(_result_message, result.results)
-    message = store_pb.AppendAtomicResponse(position=result.position, results=results, replayed=result.replayed)
-    return message.SerializeToString()
+    return store_pb.AppendAtomicResponse(**msgspec.to_builtins(result)).SerializeToString()
 
 
 def encode_batch_outcomes(outcomes: Iterable[AppendOutcome]) -> bytes:
-    return store_pb.AppendBatchResponse(outcomes=map(_outcome_message, outcomes)).SerializeToString()
+    filled = [
+        {"error": _error_values(outcome)} if isinstance(outcome, IndelibleError) else {"result": outcome}
+        for outcome in outcomes
+    ]
+    return store_pb.AppendBatchResponse(outcomes=msgspec.to_builtins(filled)).SerializeToString()
 
 
 def encode_aggregate_page(page: AggregatePage) -> bytes:
@@ -189,30 +195,12 @@ def encode_aggregate_types(aggregate_types: Iterable[AggregateTypeInfo]) -> byte
 
 
 def error_message(error: IndelibleError) -> errors_pb.Error:
+    return errors_pb.Error(**_error_values(error))
+
+
+def _error_values(error: IndelibleError) -> dict[str, str]:
     fields = msgspec.json.encode(error.fields, enc_hook=str).decode()
-    return errors_pb.Error(code=error.code, message=error.message, fields=fields)
-
-
-def _result_message(result: AppendResult) -> store_pb.AppendResult:
-    return store_pb.AppendResult(
-        aggregate_type=result.aggregate_type,
-        aggregate_id=result.aggregate_id,
-        version=result.version,
-        position=result.position,
-        # msgspec makes text of ids several times faster than they do themselves.
-        events=map(_appended_message, msgspec.to_builtins(result.events)),
-        replayed=result.replayed,
-    )
-
-
-def _appended_message(event: dict[str, Any]) -> store_pb.AppendedEvent:
-    return store_pb.AppendedEvent(**event)
-
-
-def _outcome_message(outcome: AppendOutcome) -> store_pb.AppendOutcome:
-    if isinstance(outcome, IndelibleError):
-        return store_pb.AppendOutcome(error=error_message(outcome))
-    return store_pb.AppendOutcome(result=_result_message(outcome))
+    return {"code": error.code, "message": error.message, "fields": fields}
 
 
 def _info_message(info: AggregateInfo) -> store_pb.AggregateInfo:

@@ -198,9 +198,9 @@ def _new_event(body: EventBody) -> NewEvent:
         raise InvalidRequest(f"needs event_data_base64, because content_type is {content_type}", pointer="/event_data")
     return NewEvent.from_strict_json(
         body.event_type,
-        event_data,
+        bytes(event_data),
         event_id=None if body.event_id is UNSET else body.event_id,
-        metadata=None if body.metadata is UNSET else body.metadata,
+        metadata=None if body.metadata is UNSET else bytes(body.metadata),
         tags=body.tags,
         content_type=content_type,
     )

@@ -29,8 +29,15 @@ from indelible.eventstore import AppendRequest
 AGGREGATES_CACHED_MAX: Final = 65_536
 """Known aggregates (row id and version) that are kept in memory: about 20 MB at the most."""
 
-_Known = tuple[int, int]
-"""An aggregate's row id and version."""
+_encode_ids: Final = msgspec.json.Encoder(uuid_format="hex").encode
+
+
+class _Known(msgspec.Struct):
+    """An aggregate that the store holds, or will once the open transaction is committed."""
+
+    row: int
+    version: int
+    """As committed; 0 for one that is new in the open transaction."""
 
 
 class Writer:
@@ -39,7 +46,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self._connection = connect_writer(path)
         self._aggregates: OrderedDict[AggregateKey, _Known] = OrderedDict()
-        self._type_ids: dict[tuple[str, str], tuple[int, int]] = {}
+        self._type_ids: dict[tuple[str, str], int] = {}
         self._pending: _Pending | None = None
         try:
             migrate(self._connection)
@@ -90,11 +97,14 @@ class Writer:
         pending = self._require_pending()
         rows, tag_rows = [], []
         for planned in events:
-            event_type = self._event_type_id(planned)
-            rows.append(_event_row(planned, self._aggregate_id(planned.key), event_type))
-            tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
+            key = planned.key
+            known = pending.aggregates.get(key) or self._insert_aggregate(key)
+            event_type = self._event_type_id(key.aggregate_type, planned.event.event_type)
+            rows.append(_event_row(planned, known.row, event_type))
+            if planned.event.tags:
+                tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
             pending.events[event_type] += 1
-            pending.versions[planned.key] = planned.version
+            pending.versions.append((known, planned.version))
         if tag_rows:
             self._connection.executemany(statement("insert_event_tag"), tag_rows)
         self._connection.executemany(statement("insert_event"), rows)
@@ -118,8 +128,10 @@ class Writer:
     def publish(self, head: LogHead) -> None:
         """Take over what the committed batch brought."""
         pending = self._require_pending()
-        for key, version in pending.versions.items():
-            self._remember(key, (pending.aggregate_ids[key], version))
+        for known, version in pending.versions:
+            known.version = version
+        for key, known in pending.new_aggregates.items():
+            self._remember(key, known)
         self._type_ids.update(pending.type_ids)
         self._pending = None
         self.head = head
@@ -142,7 +154,7 @@ class Writer:
                 aggregate_id=snapshot.aggregate_id,
             )
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known[0], snapshot))
+        self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known.row, snapshot))
 
     def change_groups(self, change: Callable[[apsw.Connection], bool]) -> bool:
         """Open a transaction that holds what ``change`` writes; its answer says whether that is to be committed."""
@@ -163,39 +175,39 @@ class Writer:
     # --- Looking up --------------------------------------------------------------------------------------------------
 
     def _stored_state(
-        self, keys: Iterable[AggregateKey], ids: Iterable[UUID], condition_matches: Mapping[int, int]
+        self, keys: Iterable[AggregateKey], ids: Sequence[UUID], condition_matches: Mapping[int, int]
     ) -> StoredState:
         pending = self._require_pending()
         versions = {}
         for key in keys:
             if key not in versions:
                 known = self._look_up(key)
-                versions[key] = known[1] if known is not None else 0
+                versions[key] = known.version if known is not None else 0
                 if known is not None:
                     # Kept with the batch: the cache may let go of it before the batch is stored.
-                    pending.aggregate_ids[key] = known[0]
+                    pending.aggregates[key] = known
         return StoredState(self.head, versions, self._stored_events(ids), condition_matches)
 
     def _look_up(self, key: AggregateKey) -> _Known | None:
         known = self._aggregates.get(key)
-        if known is None:
-            names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
-            rows = fetch(self._connection, statement("find_aggregate"), names)
-            if not rows:
-                return None
-            known = rows[0]
-            self._remember(key, known)
+        if known is not None:
+            self._aggregates.move_to_end(key)
+            return known
+        names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
+        rows = fetch(self._connection, statement("find_aggregate"), names)
+        if not rows:
+            return None
+        known = _Known(*rows[0])
+        self._remember(key, known)
         return known
 
     def _remember(self, key: AggregateKey, known: _Known) -> None:
         self._aggregates[key] = known
-        self._aggregates.move_to_end(key)
         if len(self._aggregates) > AGGREGATES_CACHED_MAX:
             self._aggregates.popitem(last=False)
 
-    def _stored_events(self, ids: Iterable[UUID]) -> dict[UUID, RecordedEvent]:
-        values = {"event_ids": msgspec.json.encode([event_id.hex for event_id in ids]).decode()}
-        lines = fetch(self._connection, statement("stored_events"), values)
+    def _stored_events(self, ids: Sequence[UUID]) -> dict[UUID, RecordedEvent]:
+        lines = fetch(self._connection, statement("stored_events"), {"event_ids": _encode_ids(ids).decode()})
         return {event.event_id: event for (line,) in lines for event in (decode_event(line),)}
 
     def _condition_matches(self, batch: Sequence[AppendRequest]) -> dict[int, int]:
@@ -210,28 +222,25 @@ class Writer:
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
 
-    def _aggregate_id(self, key: AggregateKey) -> int:
+    def _insert_aggregate(self, key: AggregateKey) -> _Known:
         pending = self._require_pending()
-        known = pending.aggregate_ids.get(key)
-        if known is None:
-            aggregate_type = self._aggregate_type_id(key.aggregate_type)
-            known = pending.aggregate_ids[key] = self._insert("insert_aggregate", aggregate_type, key.aggregate_id)
-            pending.aggregates_of_type[aggregate_type] += 1
+        aggregate_type = self._aggregate_type_id(key.aggregate_type)
+        known = _Known(self._insert("insert_aggregate", aggregate_type, key.aggregate_id), 0)
+        pending.aggregates[key] = pending.new_aggregates[key] = known
+        pending.aggregates_of_type[aggregate_type] += 1
         return known
 
-    def _event_type_id(self, planned: PlannedEvent) -> int:
+    def _event_type_id(self, aggregate_type_name: str, name: str) -> int:
         pending = self._require_pending()
-        names = (planned.key.aggregate_type, planned.event.event_type)
+        names = (aggregate_type_name, name)
         known = self._type_ids.get(names) or pending.type_ids.get(names)
         if known is None:
-            aggregate_type = self._aggregate_type_id(planned.key.aggregate_type)
+            aggregate_type = self._aggregate_type_id(aggregate_type_name)
             sql = "SELECT id FROM event_types WHERE aggregate_type = ? AND name = ?"
-            rows = fetch(self._connection, sql, (aggregate_type, planned.event.event_type))
-            event_type = (
-                rows[0][0] if rows else self._insert("insert_event_type", aggregate_type, planned.event.event_type)
-            )
-            known = pending.type_ids[names] = (event_type, aggregate_type)
-        return known[0]
+            rows = fetch(self._connection, sql, (aggregate_type, name))
+            event_type = rows[0][0] if rows else self._insert("insert_event_type", aggregate_type, name)
+            known = pending.type_ids[names] = int(event_type)
+        return known
 
     def _aggregate_type_id(self, name: str) -> int:
         rows = fetch(self._connection, "SELECT id FROM aggregate_types WHERE name = ?", (name,))
@@ -249,10 +258,12 @@ class _Pending:
     """What an open transaction has brought and the caches may know only after its commit."""
 
     def __init__(self) -> None:
-        self.versions: dict[AggregateKey, int] = {}
-        self.aggregate_ids: dict[AggregateKey, int] = {}
-        """Of the batch's aggregates, those that were there before too."""
-        self.type_ids: dict[tuple[str, str], tuple[int, int]] = {}
+        self.versions: list[tuple[_Known, int]] = []
+        """Of each event's aggregate, in position order."""
+        self.aggregates: dict[AggregateKey, _Known] = {}
+        """The batch's, those that were there before too."""
+        self.new_aggregates: dict[AggregateKey, _Known] = {}
+        self.type_ids: dict[tuple[str, str], int] = {}
         self.events: Counter[int] = Counter()
         self.aggregates_of_type: Counter[int] = Counter()
 
