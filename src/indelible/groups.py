@@ -361,7 +361,7 @@ def _is_text(value: str) -> bool:
 def check_delivery_ids(delivery_ids: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """The position and the number of the delivery that each id stands for."""
     return tuple(
-        _parse_delivery_id(one, f"/delivery_ids/{i}") for i, one in enumerate(_listed(delivery_ids, "/delivery_ids"))
+        parse_delivery_id(one, f"/delivery_ids/{i}") for i, one in enumerate(_listed(delivery_ids, "/delivery_ids"))
     )
 
 
@@ -383,7 +383,7 @@ def delivery_id(position: int, number: int) -> str:
     return f"{position}-{number}"
 
 
-def _parse_delivery_id(text: object, pointer: str) -> tuple[int, int]:
+def parse_delivery_id(text: object, pointer: str = "/delivery_id") -> tuple[int, int]:
     if isinstance(text, str) and text.isascii():
         position, dash, number = text.partition("-")
         if dash and position.isdigit() and number.isdigit() and max(len(position), len(number)) <= _DIGITS_MAX:

@@ -20,7 +20,7 @@ from indelible.engines.engine import Engine
 from indelible.engines.group_storage import Unfinished
 from indelible.errors import GroupNotFound, IndelibleError, InternalError, Overloaded, ShuttingDown
 from indelible.events import timestamp_from_us
-from indelible.groups import Delivery, delivery_id
+from indelible.groups import Delivery, delivery_id, parse_delivery_id
 from indelible.limits import (
     CHECKPOINT_INTERVAL_S,
     GROUP_CALLS_WAITING_MAX,
@@ -100,17 +100,34 @@ class GroupWorker:
     async def pull(self, member: str, limit: int, wait_s: float) -> tuple[Delivery, ...]:
         future: asyncio.Future[tuple[Delivery, ...]] = self._admit()
         self._pulls.append(_Pull(member, limit, time.monotonic() + wait_s, future))
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._take_back(future)
+            raise
+
+    def _take_back(self, future: "asyncio.Future[tuple[Delivery, ...]]") -> None:
+        """What a caller was answered who was cancelled before it heard of it."""
+        if future.cancelled() or future.exception() or not future.result() or self._is_closed:
+            return
+        self._undo({parse_delivery_id(one.delivery_id)[1] for one in future.result()})
+        self._begin()
+
+    def _undo(self, numbers: set[int]) -> None:
+        self._calls.append(_Call(_untake(numbers), asyncio.get_running_loop().create_future()))
 
     def _admit(self) -> asyncio.Future[Any]:
         if self._is_closed:
             raise _closed()
         if len(self._calls) + len(self._pulls) >= GROUP_CALLS_WAITING_MAX:
             raise Overloaded(f"too many calls wait for the group {self._name}", retry_after_s=RETRY_AFTER_S)
+        self._begin()
+        return asyncio.get_running_loop().create_future()
+
+    def _begin(self) -> None:
         self._something_to_do.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="consumer-group")
-        return asyncio.get_running_loop().create_future()
 
     def look_again(self) -> None:
         """What is stored has changed."""
@@ -256,7 +273,7 @@ class GroupWorker:
             else:
                 pull.future.set_result(tuple(_delivery(one, line) for one, line in deliveries))
         if given:
-            self._calls.append(_Call(_untake(given), asyncio.get_running_loop().create_future()))
+            self._undo(given)
         now = time.monotonic()
         for pull in pulls:
             if not pull.future.done() and (pull.until <= now or self._is_closed):
