@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import appends, grpc_load, postgres, reads, subscriptions
+from benchmarks import appends, groups, grpc_load, postgres, reads, subscriptions
 from benchmarks.machine import describe
 from benchmarks.report import Figure, print_json, print_machine, print_note, print_table
 from benchmarks.stores import Options
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "batch": appends.batch_appends,
     "client": appends.client_appends,
     "grpc": grpc_load.grpc_load,
+    "groups": groups.groups,
     "read": reads.aggregate_reads,
     "feed": reads.feed_read,
     "filter": reads.filtered_pages,

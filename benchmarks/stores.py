@@ -22,7 +22,7 @@ class Options(NamedTuple):
     events_small: int
     """In the store that the large one's append rate is compared with."""
     events_feed: int
-    """In the store whose feed and aggregates are read."""
+    """In the store whose feed and aggregates are read, and in the one that a consumer group works on."""
 
 
 def empty(options: Options, name: str) -> Path:
@@ -49,6 +49,11 @@ def feed(options: Options) -> Path:
 
 def feed_aggregates(options: Options) -> int:
     return max(options.events_feed // EVEN_AGGREGATE_EVENTS, 1)
+
+
+def grouped(options: Options, aggregates: int) -> Path:
+    """What a consumer group works on: few aggregates, with many events each."""
+    return _filled(options, f"grouped-{options.events_feed}", options.events_feed, even_chunk(aggregates))
 
 
 def _filled(options: Options, name: str, events: int, chunk: Chunk) -> Path:

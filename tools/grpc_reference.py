@@ -28,8 +28,8 @@ The server also has `grpc.health.v1.Health`, which says what `/readyz` says, and
 - A deadline ends a call. An append that it ends may be stored all the same: send it again, with the same event ids.
 - Clients may ping every 5 s or less often, on connections without calls too; the server itself pings after 30 s of
   silence.
-- A server that stops ends subscriptions and streams of batches with `UNAVAILABLE` and the code `shutting_down`: connect
-  anew.
+- A server that stops ends subscriptions and streams of batches and of consumers with `UNAVAILABLE` and the code
+  `shutting_down`: connect anew.
 
 ## Errors
 
@@ -37,10 +37,29 @@ A call that fails has one of gRPC's own status codes; the [table of errors](erro
 `grpc-status-details-bin` holds a `google.rpc.Status`, which many languages read by themselves, with one detail: an
 `indelible.v1.Error` with the code, the message and the fields that REST gives. For others the trailer `indelible-code`
 has the code as plain text. The status message may be cut short; that of the detail is whole.
+
+## A consumer's stream
+
+`Consume` makes its caller a member of a consumer group:
+
+1. The first message is `start`. From then on events come, up to `max_in_flight` that are not acknowledged.
+2. For each event, or for many with one message, send `ack`; `nack` when it could not be dealt with; `extend` when it
+   takes longer than the group allows. Nothing has to be waited for in between.
+3. Each of these messages gets one `Settled`, in order. What it acknowledges is done, on stable storage; what is `lost`
+   somebody else has by now.
+
+When the stream ends, because its caller cancels, dies, comes to its deadline or loses the connection, or because the
+server stops, what was not acknowledged goes to other members at once, and counts as one attempt. An `ack` whose answer
+is missing may be sent again, by `Ack` or on another stream: it takes effect unless somebody else has the event by then.
+A message that is wrong ends the stream with `INVALID_ARGUMENT`, after those before it are settled and answered.
+
+A caller that does not read its messages gets no more deliveries, and its own messages wait when 1,000 delivery ids have
+no answer that it took. So a program that writes must read, too.
 """
 _TYPES = {
     FieldDescriptorProto.TYPE_STRING: "string",
     FieldDescriptorProto.TYPE_BYTES: "bytes",
+    FieldDescriptorProto.TYPE_DOUBLE: "double",
     FieldDescriptorProto.TYPE_BOOL: "bool",
     FieldDescriptorProto.TYPE_INT32: "int32",
     FieldDescriptorProto.TYPE_INT64: "int64",

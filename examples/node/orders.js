@@ -1,4 +1,4 @@
-// Appends, reads and subscribes over gRPC:  node orders.js HOST:PORT PROTO_FOLDER
+// Appends, reads, subscribes and consumes over gRPC:  node orders.js HOST:PORT PROTO_FOLDER
 //
 // PROTO_FOLDER is src/indelible/wire/proto of this project, or a copy of it.
 
@@ -10,7 +10,7 @@ import protoLoader from "@grpc/proto-loader";
 
 const [address, protoFolder] = process.argv.slice(2);
 
-const definition = protoLoader.loadSync("indelible/v1/event_store.proto", {
+const definition = protoLoader.loadSync(["indelible/v1/event_store.proto", "indelible/v1/groups.proto"], {
   includeDirs: [protoFolder],
   keepCase: true, // event_id, not eventId
   longs: Number, // versions and positions stay below 2^53
@@ -19,10 +19,11 @@ const definition = protoLoader.loadSync("indelible/v1/event_store.proto", {
   oneofs: true,
 });
 const { indelible } = grpc.loadPackageDefinition(definition);
-const store = new indelible.v1.EventStore(address, grpc.credentials.createInsecure(), {
-  "grpc.keepalive_time_ms": 10_000,
-});
+const connection = [address, grpc.credentials.createInsecure(), { "grpc.keepalive_time_ms": 10_000 }];
+const store = new indelible.v1.EventStore(...connection);
+const groups = new indelible.v1.ConsumerGroups(...connection);
 const append = promisify(store.append.bind(store));
+const createGroup = promisify(groups.createGroup.bind(groups));
 
 const order = { aggregate_type: "order", aggregate_id: `node-${randomUUID()}` };
 const newEvent = (event_type, data) => ({
@@ -82,4 +83,26 @@ for await (const message of subscription) {
     break; // a real subscriber keeps message.cursor, and subscribes after it the next time
   }
 }
+
+// Share the work on events with others: each goes to one member of the group, and the next of its order once it is
+// acknowledged. The group is there for good, so a service makes it whenever it starts, and goes on where it was.
+const group = `billing-${order.aggregate_id}`;
+await createGroup({ group, items: [{ tags: [order.aggregate_id] }] });
+const member = groups.consume();
+member.write({ start: { group, member: "node", max_in_flight: 10 } });
+let acknowledged = 0;
+for await (const message of member) {
+  for (const { delivery_id, event } of message.deliveries) {
+    console.log(`delivered ${event.event_type}`);
+    member.write({ ack: { delivery_ids: [delivery_id] } }); // or nack, with a reason
+  }
+  for (const { settled } of message.settled) {
+    acknowledged += settled;
+  }
+  if (acknowledged === 3) {
+    member.end(); // a real member goes on; what it holds when it ends goes to others
+  }
+}
+console.log(`acknowledged ${acknowledged}`);
+groups.close();
 store.close();

@@ -189,8 +189,8 @@ GROUP_PULL_DEFAULT: Final = 100
 GROUP_PULL_MAX: Final = 1_000
 """Events in one pull; they are in memory together."""
 
-GROUP_PULL_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Bytes of events in one pull, unless the first alone has more."""
+GROUP_PULL_SIZE_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Bytes of events in one pull, unless the first alone has more. Many gRPC clients take no message above 4 MiB."""
 
 GROUP_WAIT_MAX_S: Final = 30.0
 """The longest wait of one pull; below the 60 s after which proxies close a silent connection."""
@@ -292,6 +292,10 @@ GRPC_CALLS_PER_CONNECTION_MAX: Final = 1_024
 
 GRPC_BATCHES_UNDER_WAY_MAX: Final = 8
 """Batches of one stream that wait for their commit. Beyond it the stream is not read, which is its backpressure."""
+
+GRPC_UNANSWERED_IDS_MAX: Final = 1_000
+"""Delivery ids that the member of one stream has settled without taking the answers. Beyond it the stream is not read,
+which is its backpressure."""
 
 GRPC_PING_INTERVAL_MIN_S: Final = 5.0
 """How often a client may ping a connection, calls or not. Below the 10 s that gRPC allows clients at the least, because

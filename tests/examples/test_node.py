@@ -25,6 +25,10 @@ read 2 OrderPaid {"method":"card"}
 received OrderPlaced
 received OrderPaid
 received OrderShipped
+delivered OrderPlaced
+delivered OrderPaid
+delivered OrderShipped
+acknowledged 3
 """
 
 
@@ -53,7 +57,7 @@ def test_the_program_needs_grpc_alone():
     assert not any(name.startswith("dev") for name in package)
 
 
-async def test_node_appends_reads_and_subscribes(server: ServerProcess, address: str, tmp_path: Path) -> None:
+async def test_node_appends_reads_subscribes_and_consumes(server: ServerProcess, address: str, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(EXAMPLE, tmp_path / "node", ignore=shutil.ignore_patterns("node_modules")))
     install = ("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts")
     await run(*install, cwd=folder, timeout_s=300)

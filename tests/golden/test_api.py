@@ -74,7 +74,7 @@ def test_numbers_are_not_given_twice():
 
 def test_a_change_of_what_was_released_is_noticed():
     changed = released()
-    [store] = [file for file in changed.file if file.service]
+    [store] = [file for file in changed.file if file.name == "indelible/v1/event_store.proto"]
     [append] = [message for message in store.message_type if message.name == "AggregateAppend"]
     append.field[0].number = 99
     store.service[0].method[0].server_streaming = True

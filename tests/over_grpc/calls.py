@@ -12,24 +12,29 @@ from indelible.errors import IndelibleError
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2
+from indelible.wire.pb import groups_pb2 as groups_pb
 from indelible.wire.pb.errors_pb2 import Error
 from indelible.wire.proto_responses import decode_error
 
-SERVICE = pb.DESCRIPTOR.services_by_name["EventStore"]
+SERVICES = (
+    pb.DESCRIPTOR.services_by_name["EventStore"],
+    groups_pb.DESCRIPTOR.services_by_name["ConsumerGroups"],
+)
+METHODS = {method.name: method for service in SERVICES for method in service.methods}
 
 
 class Api:
-    """Every method of the service by its name: ``api.Append(request)``."""
+    """Every method of the services by its name: ``api.Append(request)``."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
 
     def __getattr__(self, name: str) -> Any:
-        method = SERVICE.methods_by_name[name]
+        method = METHODS[name]
         kind = f"{'stream' if method.client_streaming else 'unary'}_{'stream' if method.server_streaming else 'unary'}"
         request, answer = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
         make = getattr(self.channel, kind)
-        return make(f"/{SERVICE.full_name}/{name}", request.SerializeToString, answer.FromString)
+        return make(f"/{method.containing_service.full_name}/{name}", request.SerializeToString, answer.FromString)
 
 
 def connected(url: str, options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Channel:

@@ -5,22 +5,30 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.descriptor import ServiceDescriptor
 
 from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, PAGE_EVENTS_MAX
 from indelible.server.grpc.methods import Streams, ToStream, Unary
-from indelible.server.grpc.service import EVENT_STORE, SERVICES
+from indelible.server.grpc.service import SERVICES
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2
-from over_grpc.calls import SERVICE, Api, an_append, new_event
+from over_grpc.calls import SERVICES as DECLARED
+from over_grpc.calls import Api, an_append, new_event
 
 
-def test_every_method_has_a_handler_of_its_kind():
+@pytest.mark.parametrize("service", DECLARED, ids=lambda service: service.name)
+def test_every_method_has_a_handler_of_its_kind(service: ServiceDescriptor):
     kinds = {(False, False): Unary, (False, True): ToStream, (True, True): Streams}
-    declared = {method.name: kinds[method.client_streaming, method.server_streaming] for method in SERVICE.methods}
-    assert {method.name: type(method) for method in SERVICES[EVENT_STORE]} == declared
-    for method in SERVICES[EVENT_STORE]:
+    declared = {method.name: kinds[method.client_streaming, method.server_streaming] for method in service.methods}
+    methods = SERVICES[service.full_name]
+    assert {method.name: type(method) for method in methods} == declared
+    for method in methods:
         if not isinstance(method, Streams):
-            assert method.request.DESCRIPTOR is SERVICE.methods_by_name[method.name].input_type
+            assert method.request.DESCRIPTOR is service.methods_by_name[method.name].input_type
+
+
+def test_every_service_is_served():
+    assert set(SERVICES) == {service.full_name for service in DECLARED}
 
 
 async def test_an_event_comes_back_as_it_was_sent(api: Api, aggregate_id: str) -> None:

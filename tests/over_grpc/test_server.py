@@ -43,7 +43,7 @@ async def channel(server: ServerProcess, address: str) -> AsyncIterator[grpc.aio
 
 
 async def test_health(channel: grpc.aio.Channel) -> None:
-    for service in ("", "indelible.v1.EventStore"):
+    for service in ("", "indelible.v1.EventStore", "indelible.v1.ConsumerGroups"):
         answer = await HealthStub(channel).Check(HealthCheckRequest(service=service))
         assert answer.status == HealthCheckResponse.SERVING
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -58,10 +58,12 @@ async def test_reflection_tells_of_the_api(channel: grpc.aio.Channel) -> None:
     call = ServerReflectionStub(channel).ServerReflectionInfo()
     await call.write(ServerReflectionRequest(list_services=""))
     names = {service.name for service in (await call.read()).list_services_response.service}
-    assert names == {"indelible.v1.EventStore", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-    await call.write(ServerReflectionRequest(file_containing_symbol="indelible.v1.EventStore"))
-    files = (await call.read()).file_descriptor_response.file_descriptor_proto
-    assert any(b"AppendBatches" in file for file in files)
+    own = {"indelible.v1.EventStore": b"AppendBatches", "indelible.v1.ConsumerGroups": b"Consume"}
+    assert names == {*own, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    for service, method in own.items():
+        await call.write(ServerReflectionRequest(file_containing_symbol=service))
+        files = (await call.read()).file_descriptor_response.file_descriptor_proto
+        assert any(method in file for file in files)
     call.cancel()
 
 

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from indelible.client.append_batches import AppendBatches
 from indelible.client.calls import Calls
 from indelible.client.grpc_channel import Channel
+from indelible.client.grpc_groups import GrpcConsumerGroups
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import InternalError
 from indelible.events import (
@@ -54,7 +55,7 @@ M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 
 
-class GrpcEventStore:
+class GrpcEventStore(GrpcConsumerGroups):
     """Implements :class:`indelible.eventstore.EventStore`. Belongs to one event loop.
 
     Behaves as :class:`indelible.client.http.HttpEventStore` does. ``url`` is ``grpc://HOST:PORT``; ``headers`` are sent
@@ -69,8 +70,8 @@ class GrpcEventStore:
         retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._channel: Final = Channel(urlsplit(url).netloc, timeout_s=timeout_s, headers=headers or {})
-        self._calls: Final = Calls(retry_total_s)
+        self._channel = Channel(urlsplit(url).netloc, timeout_s=timeout_s, headers=headers or {})
+        self._calls = Calls(retry_total_s)
         self._batches: Final = AppendBatches(self._channel.append_batch)
 
     async def open(self) -> Self:

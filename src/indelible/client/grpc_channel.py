@@ -21,13 +21,20 @@ from indelible.limits import (
 )
 from indelible.wire.errors import GRPC_DETAILS_KEY
 from indelible.wire.pb import event_store_pb2 as pb
+from indelible.wire.pb import groups_pb2 as groups_pb
 from indelible.wire.pb.errors_pb2 import Error
-from indelible.wire.proto_requests import join_batch
+from indelible.wire.proto_requests import join_members
 from indelible.wire.proto_responses import decode_batch_outcomes, decode_error
 
 M = TypeVar("M", bound=Message)
 
-_SERVICE: Final[str] = pb.DESCRIPTOR.services_by_name["EventStore"].full_name
+_PATHS: Final[dict[str, str]] = {
+    method.name: f"/{service.full_name}/{method.name}"
+    for file in (pb.DESCRIPTOR, groups_pb.DESCRIPTOR)
+    for service in file.services_by_name.values()
+    for method in service.methods
+}
+"""Of each method; no two services have one of the same name."""
 _NOT_SENT: Final = "failed to connect"
 """How gRPC's own message begins when a call found no connection, and so never left this process."""
 
@@ -55,13 +62,12 @@ class Channel:
         if self._channel is not None:
             await self._channel.close()
 
-    async def call(self, method: str, request: Message, answer: type[M]) -> M:
+    async def call(self, method: str, request: Message, answer: type[M], *, wait_s: float = 0.0) -> M:
+        """``wait_s`` is what the server may spend waiting because it was asked to; the time-out comes after it."""
         assert self._channel is not None, "open() comes first"
-        unary: Any = self._channel.unary_unary(
-            f"/{_SERVICE}/{method}", type(request).SerializeToString, answer.FromString
-        )
+        unary: Any = self._channel.unary_unary(_PATHS[method], type(request).SerializeToString, answer.FromString)
         try:
-            received: M = await unary(request, timeout=self._timeout_s, metadata=self._metadata)
+            received: M = await unary(request, timeout=self._timeout_s + wait_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise _error(self._target, error) from error
         return received
@@ -72,9 +78,7 @@ class Channel:
         """The messages of an answer. Raises ``Unavailable`` when it breaks off, or says nothing for ``silence_max_s``
         seconds; without that, the whole answer must come within the time-out of a call."""
         assert self._channel is not None, "open() comes first"
-        to_stream: Any = self._channel.unary_stream(
-            f"/{_SERVICE}/{method}", type(request).SerializeToString, answer.FromString
-        )
+        to_stream: Any = self._channel.unary_stream(_PATHS[method], type(request).SerializeToString, answer.FromString)
         timeout_s = self._timeout_s if silence_max_s is None else None
         call = to_stream(request, timeout=timeout_s, metadata=self._metadata)
         try:
@@ -103,7 +107,7 @@ class Channel:
         stream = self._batches
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await stream.send(join_batch(appends))
+                answer = await stream.send(join_members(appends))
         except TimeoutError as error:
             # Later answers would come behind this one, so the stream is of no more use.
             await stream.close()
@@ -115,7 +119,7 @@ class _BatchStream:
     """One AppendBatches call. Answers come in the order of the batches."""
 
     def __init__(self, channel: grpc.aio.Channel, target: str, metadata: tuple[tuple[str, str], ...]) -> None:
-        streams: Any = channel.stream_stream(f"/{_SERVICE}/AppendBatches", None, pb.AppendBatchResponse.FromString)
+        streams: Any = channel.stream_stream(_PATHS["AppendBatches"], None, pb.AppendBatchResponse.FromString)
         self._target: Final = target
         self._call: Final = streams(metadata=metadata)
         self._waiting: Final[deque[asyncio.Future[pb.AppendBatchResponse]]] = deque()

@@ -58,7 +58,7 @@ def decode_atomic_append(message: store_pb.AppendAtomicRequest) -> AppendRequest
     if message.HasField("condition"):
         after = message.condition.after
         cursor = Cursor.parse(after, "/condition/after") if after else START
-        condition = AppendCondition(_query_items(message.condition.fail_if), cursor)
+        condition = AppendCondition(decode_items(message.condition.fail_if), cursor)
     return AppendRequest(appends, condition)
 
 
@@ -79,9 +79,9 @@ def decode_batch(message: store_pb.AppendBatchRequest) -> list[AggregateAppend |
 
 
 def decode_query(message: pb.EventQuery) -> EventQuery:
-    since = _time(message.since, "/since") if message.HasField("since") else None
-    until = _time(message.until, "/until") if message.HasField("until") else None
-    return EventQuery(_query_items(message.items), since, until)
+    since = decode_time(message.since, "/since") if message.HasField("since") else None
+    until = decode_time(message.until, "/until") if message.HasField("until") else None
+    return EventQuery(decode_items(message.items), since, until)
 
 
 def decode_direction(value: int) -> Direction:
@@ -159,11 +159,11 @@ def _is_strict_json(text: bytes) -> bool:
     return True
 
 
-def _query_items(messages: Iterable[pb.QueryItem]) -> tuple[QueryItem, ...]:
+def decode_items(messages: Iterable[pb.QueryItem]) -> tuple[QueryItem, ...]:
     return tuple(QueryItem(tuple(one.event_types), tuple(one.aggregate_types), tuple(one.tags)) for one in messages)
 
 
-def _time(message: Timestamp, pointer: str) -> datetime:
+def decode_time(message: Timestamp, pointer: str) -> datetime:
     """The first microsecond that is not before the message's time: events have whole microseconds."""
     try:
         return timestamp_from_us(message.seconds * 1_000_000 - (-message.nanos // 1_000))
@@ -195,22 +195,23 @@ def atomic_append_message(
     message = store_pb.AppendAtomicRequest(appends=[append_message(append) for append in appends])
     if condition is not None:
         message.condition.after = condition.after
-        message.condition.fail_if.extend(map(_item_message, condition.fail_if))
+        message.condition.fail_if.extend(item_messages(condition.fail_if))
     return message
 
 
 def encode_batch_append(append: AggregateAppend) -> bytes:
-    """One append of a batch, for :func:`join_batch`: so that its size is known before the batch is put together."""
+    """One append of a batch, for :func:`join_members`: so that its size is known before the batch is put together."""
     return append_message(append).SerializeToString()
 
 
-_APPENDS_TAG: Final = b"\x0a"
-"""Field 1, AppendBatchRequest.appends, of a length that follows."""
+_FIRST_FIELD_TAG: Final = b"\x0a"
+"""Field 1, of a length that follows."""
 
 
-def join_batch(appends: Sequence[bytes]) -> bytes:
-    """An encoded AppendBatchRequest. A repeated field is its members one after another, each with tag and length."""
-    return b"".join(_APPENDS_TAG + _varint(len(append)) + append for append in appends)
+def join_members(members: Iterable[bytes]) -> bytes:
+    """Encoded messages as the repeated field 1 of another, such as AppendBatchRequest.appends: one after another, with
+    tag and length each."""
+    return b"".join(_FIRST_FIELD_TAG + _varint(len(member)) + member for member in members)
 
 
 def _varint(value: int) -> bytes:
@@ -223,7 +224,7 @@ def _varint(value: int) -> bytes:
 
 
 def query_message(query: EventQuery) -> pb.EventQuery:
-    message = pb.EventQuery(items=map(_item_message, query.items))
+    message = pb.EventQuery(items=item_messages(query.items))
     if query.since is not None:
         set_time(message.since, query.since)
     if query.until is not None:
@@ -252,5 +253,8 @@ def _event_message(event: NewEvent) -> pb.NewEvent:
     )
 
 
-def _item_message(item: QueryItem) -> pb.QueryItem:
-    return pb.QueryItem(event_types=item.event_types, aggregate_types=item.aggregate_types, tags=item.tags)
+def item_messages(items: Iterable[QueryItem]) -> list[pb.QueryItem]:
+    return [
+        pb.QueryItem(event_types=item.event_types, aggregate_types=item.aggregate_types, tags=item.tags)
+        for item in items
+    ]

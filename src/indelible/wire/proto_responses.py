@@ -235,7 +235,7 @@ class _Text(NamedTuple):
     content_type: str
 
 
-def _line(event: pb.Event) -> bytes:
+def event_line(event: pb.Event) -> bytes:
     """The event's JSON line, byte for byte as the store has it."""
     text = _Text(
         event.event_id, event.event_type, event.event_data, event.metadata.encode(), tuple(event.tags),
@@ -247,14 +247,14 @@ def _line(event: pb.Event) -> bytes:
 
 
 def _lines(events: Iterable[pb.Event]) -> bytes:
-    return b"\n".join(map(_line, events))
+    return b"\n".join(map(event_line, events))
 
 
 def _us(timestamp: Timestamp) -> int:
     return timestamp.seconds * 1_000_000 + timestamp.nanos // 1_000
 
 
-def _time(timestamp: Timestamp) -> datetime:
+def time_of(timestamp: Timestamp) -> datetime:
     return timestamp_from_us(_us(timestamp))
 
 
@@ -307,7 +307,7 @@ def decode_replay(message: store_pb.ReplayResponse) -> Replay:
 
 
 def decode_recorded_event(message: store_pb.GetEventResponse) -> RecordedEvent:
-    return decode_event(_line(message.event))
+    return decode_event(event_line(message.event))
 
 
 def decode_aggregate_info(message: store_pb.GetAggregateResponse) -> AggregateInfo:
@@ -339,8 +339,8 @@ def _info(message: store_pb.AggregateInfo) -> AggregateInfo:
         message.aggregate_type,
         message.aggregate_id,
         message.version,
-        _time(message.first_timestamp),
-        _time(message.last_timestamp),
+        time_of(message.first_timestamp),
+        time_of(message.last_timestamp),
     )
 
 
@@ -349,7 +349,7 @@ def _snapshot(message: pb.Snapshot) -> Snapshot:
         aggregate_type=message.aggregate_type,
         aggregate_id=message.aggregate_id,
         version=message.version,
-        timestamp=_time(message.timestamp),
+        timestamp=time_of(message.timestamp),
         state_raw=msgspec.Raw(message.state.encode()),
         metadata_raw=msgspec.Raw(message.metadata.encode()),
     )
