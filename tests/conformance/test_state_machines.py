@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from conformance.storages import Storage
 from indelible.core.open import make_engine
 from indelible.testing.conformance.helpers import OpenStore
-from indelible.testing.state_machine import engine_machine, store_machine
+from indelible.testing.state_machine import engine_machine, group_machine, store_machine
 
 # Each step of a durable engine waits for the disk, and each example over HTTP for a server to start and stop.
 EXAMPLES = settings(max_examples=12, stateful_step_count=24)
@@ -16,6 +16,10 @@ EXAMPLES = settings(max_examples=12, stateful_step_count=24)
 
 def test_engine(new_url: Callable[[], str]) -> None:
     run_state_machine_as_test(engine_machine(lambda: make_engine(new_url())), settings=EXAMPLES)
+
+
+def test_groups(new_url: Callable[[], str]) -> None:
+    run_state_machine_as_test(group_machine(lambda: make_engine(new_url())), settings=EXAMPLES)
 
 
 def test_store(new_storage: Callable[[], OpenStore], storage: Storage) -> None:

@@ -6,6 +6,7 @@ module::
 
     TestMyStore = store_machine(lambda: MyStorage().open, durable=True).TestCase
     TestMyEngine = engine_machine(lambda: MyEngine(new_path())).TestCase
+    TestMyGroups = group_machine(lambda: MyEngine(new_path())).TestCase
 
 Needs hypothesis, which nothing else in this package does.
 """
@@ -23,9 +24,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from indelible.core.store import LocalEventStore
 from indelible.engines.engine import AppendOutcome, Engine
+from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import IndelibleError, InvalidRequest
-from indelible.events import HASH_BEFORE_FIRST, RecordedEvent, Snapshot, event_hash, split_hashed_line
+from indelible.events import HASH_BEFORE_FIRST, AggregateKey, RecordedEvent, Snapshot, event_hash, split_hashed_line
 from indelible.eventstore import (
     AggregateAppend,
     AggregateInfo,
@@ -36,8 +38,9 @@ from indelible.eventstore import (
     FeedPage,
     Replay,
 )
+from indelible.groups import GroupSettings, SkippedEvent
 from indelible.limits import PAGE_EVENTS_MAX
-from indelible.queries import EVERYTHING, Cursor, EventQuery
+from indelible.queries import EVERYTHING, Cursor, EventQuery, QueryItem
 from indelible.testing.recording import continuation
 from indelible.testing.scripts import KEYS, Script, directions, limits, queries, snapshot_states, versions
 
@@ -67,6 +70,17 @@ def engine_machine(new_engine: Callable[[], Engine]) -> type[RuleBasedStateMachi
             super().__init__(new_engine())
 
     return EngineMachine
+
+
+def group_machine(new_engine: Callable[[], Engine]) -> type[RuleBasedStateMachine]:
+    """A machine for the groups that an engine keeps. ``new_engine`` makes an engine over an empty storage for each
+    example."""
+
+    class GroupMachine(_GroupMachine):
+        def __init__(self) -> None:
+            super().__init__(new_engine())
+
+    return GroupMachine
 
 
 class _Machine(RuleBasedStateMachine):
@@ -275,6 +289,97 @@ class _EngineMachine(_Machine):
         page = await engine.read_feed(EVERYTHING, after=0, until=head, direction="forward", limit=PAGE_EVENTS_MAX)
         _check_chain(page.lines)
         return [_normal(FeedPage(page.lines, page.count, Cursor.at(page.reached), page.at_end))]
+
+
+_GROUP_NAMES: Final = ("billing", "search", "Ü '\"")
+_GROUPS_MAX: Final = 2
+_POSITIONS: Final = st.integers(1, 12)
+_UNFINISHED: Final = st.builds(
+    Unfinished,
+    key=st.sampled_from([AggregateKey(*key) for key in KEYS]),
+    position=_POSITIONS,
+    version=st.integers(1, 3),
+    following=st.integers(0, 2),
+    state=st.sampled_from(("waiting", "in_flight", "parked")),
+    due_us=st.integers(0, 2**50),
+)
+_SKIPPED: Final = st.builds(
+    SkippedEvent,
+    _POSITIONS,
+    st.just("order"),
+    st.just("1"),
+    st.integers(1, 3),
+    st.integers(1, 9),
+    st.just(""),
+    st.text("ab'\"ü\n", min_size=1),
+    st.just(_NO_TIME),
+)
+
+
+class _GroupMachine(_Machine):
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._model = MemoryEngine()
+        self._engine = engine
+        self._revision = 0
+        """The last that any group had."""
+
+    @initialize()
+    def open(self) -> None:
+        self._run(self._engine.open())
+        self._exits.push_async_callback(self._engine.close)
+
+    @rule(name=st.sampled_from(_GROUP_NAMES), max_attempts=st.integers(1, 9))
+    def create(self, name: str, max_attempts: int) -> None:
+        self._revision += 1
+        settings = GroupSettings((QueryItem(tags=(name,)),), max_attempts=max_attempts)
+        group = StoredGroup(name, settings, self._revision, self._revision, 0, 0, 0)
+        self._same(lambda engine: engine.create_group(group, groups_max=_GROUPS_MAX))
+
+    @rule(
+        name=st.sampled_from(_GROUP_NAMES),
+        is_late=st.sampled_from((False, False, False, True)),
+        reached=_POSITIONS,
+        put=st.lists(_UNFINISHED, unique_by=lambda one: one.position, max_size=6),
+        dropped=st.sets(_POSITIONS, max_size=4),
+        drop_all=st.sampled_from((False, False, True)),
+        skipped=st.lists(_SKIPPED, unique_by=lambda one: one.position, max_size=2),
+    )
+    def save(
+        self,
+        *,
+        name: str,
+        is_late: bool,
+        reached: int,
+        put: list[Unfinished],
+        dropped: set[int],
+        drop_all: bool,
+        skipped: list[SkippedEvent],
+    ) -> None:
+        state = self._run(self._model.load_group(name))
+        group = StoredGroup(name, GroupSettings(), 0, 0, 0, 0, 0) if state is None else state.group
+        self._revision += 1
+        then = msgspec.structs.replace(group, revision=self._revision, reached=reached)
+        gone = sorted(dropped - {one.position for one in put})
+        change = GroupChange(group.revision - is_late, then, gone, put, drop_all, skipped)
+        self._same(lambda engine: engine.save_group(change))
+
+    @rule(name=st.sampled_from(_GROUP_NAMES))
+    def delete(self, name: str) -> None:
+        self._same(lambda engine: engine.delete_group(name))
+
+    def _same(self, call: Callable[[Engine], Awaitable[object]]) -> None:
+        expected = self._run(self._do(self._model, call))
+        assert self._run(self._do(self._engine, call)) == expected
+
+    async def _do(self, engine: Engine, call: Callable[[Engine], Awaitable[object]]) -> list[object]:
+        """The answer, and all that is known of groups then."""
+        found = [await _answer(call(engine)), await engine.list_groups()]
+        for name in _GROUP_NAMES:
+            state = await engine.load_group(name)
+            found.append(None if state is None else (state.group, state.unfinished))
+            found += [await engine.list_skipped(name, after=after, limit=3) for after in (0, 4)]
+        return found
 
 
 async def _append_recorded(engine: Engine, appends: Sequence[AggregateAppend], spoil: str) -> object:
