@@ -1,19 +1,21 @@
 """What the API does that a client of another language sees, and the project's own does not show."""
 
 import asyncio
+from contextlib import AsyncExitStack, suppress
 from uuid import uuid4
 
 import grpc
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 
-from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, PAGE_EVENTS_MAX
+from indelible.errors import Overloaded
+from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, GRPC_CALLS_MAX, GRPC_CALLS_PER_CONNECTION_MAX, PAGE_EVENTS_MAX
 from indelible.server.grpc.methods import Streams, ToStream, Unary
 from indelible.server.grpc.service import SERVICES
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2
 from over_grpc.calls import SERVICES as DECLARED
-from over_grpc.calls import Api, an_append, new_event
+from over_grpc.calls import Api, an_append, connected, new_event, refusal
 
 
 @pytest.mark.parametrize("service", DECLARED, ids=lambda service: service.name)
@@ -139,3 +141,28 @@ async def _read(api: Api, query: events_pb2.EventQuery) -> pb.ReadFeedResponse:
     async for page in api.ReadFeed(pb.ReadFeedRequest(query=query)):
         found.MergeFrom(page)
     return found
+
+
+async def test_calls_under_way_are_bounded(url: str, api: Api, aggregate_id: str) -> None:
+    """Idle subscriptions are calls too. One connection may not have all of them."""
+    head = await api.GetHead(pb.GetHeadRequest())
+    request = pb.SubscribeRequest(after=head.cursor)
+    streams = []
+    async with AsyncExitStack() as connections:
+        for _ in range(GRPC_CALLS_MAX // GRPC_CALLS_PER_CONNECTION_MAX):
+            subscriber = Api(await connections.enter_async_context(connected(url)))
+            # Not all at once: gRPC itself drops calls when 1,000 and more wait for their handlers.
+            for _ in range(0, GRPC_CALLS_PER_CONNECTION_MAX, 256):
+                opened = [subscriber.Subscribe(request) for _ in range(256)]
+                await asyncio.gather(*(stream.read() for stream in opened))
+                streams += opened
+        status, error = await refusal(api.Append(an_append(aggregate_id)))
+        assert status == grpc.StatusCode.UNAVAILABLE
+        assert isinstance(error, Overloaded)
+        assert len(streams) == GRPC_CALLS_MAX
+    result = None
+    while result is None:
+        # Until the server has heard that they have ended.
+        with suppress(grpc.aio.AioRpcError):
+            result = await api.Append(an_append(aggregate_id))
+    assert (result.version, result.position) == (1, head.position + 1)

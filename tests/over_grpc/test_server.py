@@ -15,7 +15,9 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from faults.server_process import ServerProcess, free_port, server_process
 from indelible import AsyncClient, NewEvent
+from indelible.core.open import open_local_store
 from indelible.errors import ShuttingDown
+from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX
 from indelible.queries import Cursor
 from indelible.wire.pb import event_store_pb2 as pb
 from over_grpc.calls import Api, an_append, connected, refusal
@@ -105,6 +107,67 @@ async def test_open_streams_do_not_keep_a_server_from_stopping(
         assert isinstance(error, ShuttingDown)
     # Half of the grace that calls have.
     assert await server.exit_code(10) == 0
+
+
+async def test_a_stopping_server_answers_the_batches_it_has_begun_and_stores_no_others(
+    server: ServerProcess, address: str
+) -> None:
+    async with connected(address) as channel:
+        streams = [_BatchStream(Api(channel), name) for name in "abcdefgh"]
+        running = [asyncio.create_task(stream.run()) for stream in streams]
+        await asyncio.wait({asyncio.create_task(stream.sent_again.wait()) for stream in streams}, timeout=60)
+        server.terminate()
+        await asyncio.gather(*(stream.stop_sending() for stream in streams))
+        for run in running:
+            status, error = await refusal(run)
+            assert status == grpc.StatusCode.UNAVAILABLE
+            assert isinstance(error, ShuttingDown)
+    assert await server.exit_code() == 0
+    assert all(0 < stream.answered < stream.sent for stream in streams)
+    async with open_local_store(f"sqlite:{server.database}", read_only=True) as store:
+        # All that was answered, and nothing else.
+        stored = {info.aggregate_id: info.version for info in (await store.list_aggregates()).aggregates}
+        assert stored == {stream.name: stream.answered * _BatchStream.APPENDS for stream in streams}
+
+
+class _BatchStream:
+    """Keeps more batches on their way than a server begins at once."""
+
+    APPENDS = 100
+    UNANSWERED_MAX = 2 * GRPC_BATCHES_UNDER_WAY_MAX
+    """So few that no write has to wait for the server: one that does when the stream ends would hide how it ended."""
+
+    def __init__(self, api: Api, name: str) -> None:
+        self.name = name
+        self.sent = 0
+        self.answered = 0
+        self.sent_again = asyncio.Event()
+        """Set once answers have made room for further batches, and those are sent."""
+        self._stream = api.AppendBatches()
+        self._batch = pb.AppendBatchRequest(appends=[an_append(name)] * self.APPENDS)
+        self._room = asyncio.Semaphore(self.UNANSWERED_MAX)
+        self._is_sending = True
+        self._sending = asyncio.create_task(self._send())
+
+    async def run(self) -> None:
+        async for answer in self._stream:
+            assert [outcome.result.version for outcome in answer.outcomes] == [
+                self.answered * self.APPENDS + number + 1 for number in range(self.APPENDS)
+            ]
+            self.answered += 1
+            self._room.release()
+
+    async def _send(self) -> None:
+        while await self._room.acquire() and self._is_sending:
+            await self._stream.write(self._batch)
+            self.sent += 1
+            if self.sent > self.UNANSWERED_MAX:
+                self.sent_again.set()
+
+    async def stop_sending(self) -> None:
+        self._is_sending = False
+        self._room.release()
+        await self._sending
 
 
 async def test_a_client_rides_over_a_server_that_is_killed(server: ServerProcess, address: str) -> None:
