@@ -345,6 +345,9 @@ CLIENT_SILENCE_MAX_S: Final = 3 * HEARTBEAT_S
 CLIENT_GIVE_BACK_TIMEOUT_S: Final = 5.0
 """How long a consumer that leaves tries to give back what it has not begun. Beyond it the group's time-out does so."""
 
+CLIENT_GIVE_BACK_DELAY_S: Final = 0.25
+"""Before that is delivered again. The server may learn later that the consumer's own pull, which waits, has ended."""
+
 CLIENT_RETRY_TOTAL_MAX_S: Final = 60.0
 """A retry is always safe (the event ids are the client's), so a client rides over a restart of the server."""
 

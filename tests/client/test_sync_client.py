@@ -16,11 +16,13 @@ from indelible import (
     AggregateNotFound,
     AsyncClient,
     Client,
+    Consumer,
     EventQuery,
     InvalidRequest,
     NewEvent,
     Repository,
     ShuttingDown,
+    SyncConsumer,
     SyncRepository,
     VersionConflict,
 )
@@ -42,9 +44,10 @@ def test_it_has_every_method_of_the_asynchronous_one():
     assert _public(AsyncClient) - NOT_SHARED == _public(Client) - {"close", "url"}
     assert _public(EventStore) <= _public(AsyncClient)
     assert _public(Repository) == _public(SyncRepository)
+    assert _public(Consumer) - NOT_SHARED == _public(SyncConsumer) - {"close"}
 
 
-@pytest.mark.parametrize("name", sorted(_public(AsyncClient) & _public(Client) - {"url", "repository"}))
+@pytest.mark.parametrize("name", sorted(_public(AsyncClient) & _public(Client) - {"url", "repository", "consume"}))
 def test_methods_have_the_same_signature_and_documentation(name: str):
     asynchronous, blocking = getattr(AsyncClient, name), getattr(Client, name)
     assert inspect.signature(asynchronous) == inspect.signature(blocking)

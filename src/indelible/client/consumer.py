@@ -10,6 +10,7 @@ from indelible.client.acks import Acks
 from indelible.errors import IndelibleError
 from indelible.groups import ConsumerGroups, Delivery, check_count, check_group, check_member
 from indelible.limits import (
+    CLIENT_GIVE_BACK_DELAY_S,
     CLIENT_GIVE_BACK_TIMEOUT_S,
     GROUP_IN_FLIGHT_MAX,
     GROUP_PULL_MAX,
@@ -92,8 +93,8 @@ class Consumer:
         return not settled.lost
 
     async def aclose(self) -> None:
-        """Take no more, and give back what nobody has taken, so that it goes to other members at once. What was taken
-        may still be acknowledged. May be called twice."""
+        """Take no more, and give back what nobody has taken, so that it goes to other members soon. What was taken may
+        still be acknowledged. May be called twice."""
         self._is_closed = True
         if self._pulling is not None:
             self._pulling.cancel()
@@ -106,7 +107,7 @@ class Consumer:
             async with asyncio.timeout(CLIENT_GIVE_BACK_TIMEOUT_S):
                 for first in range(0, len(not_taken), GROUP_SETTLE_MAX):
                     some = not_taken[first : first + GROUP_SETTLE_MAX]
-                    await self._groups.nack(self.group, some, reason=_LEFT)
+                    await self._groups.nack(self.group, some, delay_s=CLIENT_GIVE_BACK_DELAY_S, reason=_LEFT)
 
     async def __aenter__(self) -> Self:
         return self

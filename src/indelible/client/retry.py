@@ -32,29 +32,33 @@ class Retry:
     async def call(
         self, attempt: Callable[[], Awaitable[R]], *, wait_s: float = 0.0, may_repeat_unknown: bool = True
     ) -> R:
-        """Call ``attempt`` until it succeeds, fails for good, or is given up. ``wait_s`` is what attempts spend waiting
-        because they were asked to; it is no part of the ``total_s`` seconds.
+        """Call ``attempt`` until it succeeds, fails for good, or is given up. Attempts may be asked to wait for
+        ``wait_s`` seconds in all: so much of the time that they take is no part of ``total_s``.
 
         Repeated are ``Unavailable`` (but not a full disk, which needs people) and ``OutcomeUnknown``. When given up,
         raises ``OutcomeUnknown`` if any attempt did, since that one may have been stored; else the last error.
         ``may_repeat_unknown`` is False for what must not be done twice: ``OutcomeUnknown`` ends that at once.
         """
         clock = asyncio.get_running_loop().time
-        give_up_at = clock() + self._total_s + wait_s
+        give_up_at = clock() + self._total_s
         maybe_stored = False
         number = 0
         while True:
             number += 1
+            began_at = clock()
             try:
                 return await attempt()
             except (Unavailable, OutcomeUnknown) as error:
+                waited_s = min(clock() - began_at, wait_s)
+                wait_s -= waited_s
+                give_up_at += waited_s
                 maybe_stored = maybe_stored or isinstance(error, OutcomeUnknown)
-                wait_s = _wait_s(number, error)
+                pause_s = _wait_s(number, error)
                 final = isinstance(error, StorageFull) or number >= CLIENT_RETRY_ATTEMPTS_MAX
                 final = final or (maybe_stored and not may_repeat_unknown)
-                if final or clock() + wait_s > give_up_at or self._stopped.is_set():
+                if final or clock() + pause_s > give_up_at or self._stopped.is_set():
                     raise _given_up(error, number, maybe_stored) from error
-            await self._wait(wait_s)
+            await self._wait(pause_s)
 
     async def wait_before_attempt(self, number: int, error: IndelibleError) -> None:
         """Wait as :meth:`call` does after attempt ``number`` failed, or until :meth:`stop`."""

@@ -1,5 +1,6 @@
-"""What becomes of deliveries whose member went away: others get them at once."""
+"""What becomes of pulls that end early, and of deliveries whose member went away: others get them at once."""
 
+import asyncio
 from collections.abc import Collection
 from itertools import islice
 from typing import Final
@@ -7,11 +8,18 @@ from typing import Final
 import structlog
 
 from indelible.errors import IndelibleError
-from indelible.groups import ConsumerGroups
+from indelible.groups import ConsumerGroups, Delivery
 from indelible.limits import GROUP_SETTLE_MAX
 
 _WENT_AWAY: Final = "its member went away"
 _log: Final = structlog.get_logger(__name__)
+
+
+async def end_pull(pulling: "asyncio.Task[tuple[Delivery, ...]]") -> tuple[Delivery, ...]:
+    """What it has got by now. The store sees to it that a pull that is cancelled while it waits holds nothing."""
+    pulling.cancel()
+    await asyncio.wait((pulling,))
+    return () if pulling.cancelled() else pulling.result()
 
 
 async def give_back(store: ConsumerGroups, group: str, delivery_ids: Collection[str]) -> None:

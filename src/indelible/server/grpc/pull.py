@@ -4,9 +4,8 @@ import asyncio
 from contextlib import suppress
 
 from indelible.errors import IndelibleError
-from indelible.groups import Delivery
 from indelible.limits import GROUP_PULL_DEFAULT
-from indelible.server.giving_back import give_back
+from indelible.server.giving_back import end_pull, give_back
 from indelible.server.services import Services
 from indelible.wire.pb.groups_pb2 import PullRequest
 from indelible.wire.proto_group_responses import encode_deliveries
@@ -21,16 +20,9 @@ async def pull(services: Services, request: PullRequest) -> bytes:
         await asyncio.wait((pulling, stop), return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
         with suppress(IndelibleError):
-            deliveries = await _ended(pulling)
+            deliveries = await end_pull(pulling)
             await give_back(services.store, request.group, [one.delivery_id for one in deliveries])
         raise
     finally:
         stop.cancel()
-    return encode_deliveries(await _ended(pulling))
-
-
-async def _ended(pulling: "asyncio.Task[tuple[Delivery, ...]]") -> tuple[Delivery, ...]:
-    """What it has got by now. The store sees to it that a pull that is cancelled while it waits holds nothing."""
-    pulling.cancel()
-    await asyncio.wait((pulling,))
-    return () if pulling.cancelled() else pulling.result()
+    return encode_deliveries(await end_pull(pulling))

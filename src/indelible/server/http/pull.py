@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from indelible.groups import Delivery
+from indelible.server.giving_back import end_pull, give_back
 from indelible.server.http.messages import ClientDisconnected, Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.openapi_problems import GROUP_ERRORS
@@ -24,8 +24,6 @@ PULL: Final = Operation(
     errors=GROUP_ERRORS,
 )
 
-_WENT_AWAY: Final = "its member went away"
-
 
 async def pull(services: Services, request: Request) -> Response:
     group = request.parameter("group")
@@ -38,24 +36,11 @@ async def pull(services: Services, request: Request) -> Response:
     stopping = asyncio.create_task(services.stopping.wait())
     try:
         await asyncio.wait((pulling, disconnected, stopping), return_when=asyncio.FIRST_COMPLETED)
-        deliveries = await _ended(pulling)
+        deliveries = await end_pull(pulling)
         if disconnected.done():
-            await _give_back(services, group, deliveries)
+            await give_back(services.store, group, [one.delivery_id for one in deliveries])
             raise ClientDisconnected
     finally:
         for task in (pulling, disconnected, stopping):
             task.cancel()
     return Response(200, encode_deliveries(deliveries))
-
-
-async def _ended(pulling: "asyncio.Task[tuple[Delivery, ...]]") -> tuple[Delivery, ...]:
-    """What it has got. A pull that still waits, waits no more: the store sees to it that one that is cancelled holds
-    nothing."""
-    pulling.cancel()
-    await asyncio.wait((pulling,))
-    return () if pulling.cancelled() else pulling.result()
-
-
-async def _give_back(services: Services, group: str, deliveries: tuple[Delivery, ...]) -> None:
-    if deliveries:
-        await services.store.nack(group, [one.delivery_id for one in deliveries], reason=_WENT_AWAY)
