@@ -335,9 +335,11 @@ def check_pull(member: object, limit: object, wait_s: object) -> None:
     check_seconds(wait_s, "/wait_s", 0.0, GROUP_WAIT_MAX_S)
 
 
-def check_nack(delay_s: object, reason: object) -> None:
+def check_nack(delay_s: object, reason: object, park: object) -> None:
     check_seconds(delay_s, "/delay_s", 0.0, GROUP_NACK_DELAY_MAX_S)
     check_reason(reason, least=0)
+    if not isinstance(park, bool):
+        raise InvalidRequest("must be true or false", pointer="/park")
 
 
 def check_ack_timeout(value: object) -> None:

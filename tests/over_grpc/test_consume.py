@@ -1,6 +1,7 @@
 """Consume: deliveries and acknowledgements on one stream, and what becomes of them when it breaks."""
 
 import asyncio
+import random
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -219,6 +220,35 @@ async def test_a_member_process_that_is_killed(api: Api, url: str) -> None:
     member.kill()
     await member.wait()
     assert sorted(names(await other.delivered(2))) == ["a", "b"]
+
+
+async def test_members_that_come_and_go_leave_nothing_behind(api: Api) -> None:
+    """Whenever they go: nothing waits for a deadline."""
+    group = await Group.made(api, max_attempts=1_000)
+    await group.append(*[str(i % 40) for i in range(400)])
+    seen: dict[str, int] = {}
+
+    async def come_and_go(rng: random.Random) -> None:
+        while (await group.info()).lag:
+            stream = await group.consume(max_in_flight=rng.choice((1, 5, 100)))
+            for _ in range(rng.randrange(4)):
+                if await stream.says_nothing(0.1):
+                    break
+                await stream.read()
+                for one in stream.deliveries:
+                    last = seen.get(one.event.aggregate_id, 0)
+                    assert one.event.version in (last, last + 1)
+                    seen[one.event.aggregate_id] = one.event.version
+                if taken := await stream.delivered(len(stream.deliveries)):
+                    await stream.ack(taken)
+                await asyncio.sleep(rng.random() / 100)
+            stream.call.cancel()
+
+    async with asyncio.TaskGroup() as members:
+        for number in range(8):
+            members.create_task(come_and_go(random.Random(number)))
+    info = await group.info()
+    assert (info.in_flight, info.parked, info.waiting) == (0, 0, 0)
 
 
 async def test_a_reader_that_takes_nothing_is_pulled_for_no_more(api: Api) -> None:

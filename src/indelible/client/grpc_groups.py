@@ -133,7 +133,7 @@ class GrpcConsumerGroups:
         self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
     ) -> Settled:
         check_delivery_ids(delivery_ids)
-        check_nack(delay_s, reason)
+        check_nack(delay_s, reason, park)
         request = pb.NackRequest(
             group=check_group(group), delivery_ids=delivery_ids, delay_s=delay_s, reason=reason, park=park
         )

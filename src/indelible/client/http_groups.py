@@ -124,7 +124,7 @@ class HttpConsumerGroups:
         self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
     ) -> Settled:
         check_delivery_ids(delivery_ids)
-        check_nack(delay_s, reason)
+        check_nack(delay_s, reason, park)
         body = requests.encode_nack(delivery_ids, delay_s=delay_s, reason=reason, park=park)
         return responses.decode_settled(await self._post(group, "nack", body))
 

@@ -226,9 +226,7 @@ class LocalConsumerGroups:
     async def nack(
         self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
     ) -> Settled:
-        check_nack(delay_s, reason)
-        if not isinstance(park, bool):
-            raise InvalidRequest("must be true or false", pointer="/park")
+        check_nack(delay_s, reason, park)
         nack = functools.partial(GroupProgress.nack, delay_s=delay_s, reason=reason, park=park)
         return await self._settle(group, delivery_ids, nack)
 

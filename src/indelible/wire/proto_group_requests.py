@@ -92,7 +92,7 @@ def decode_settlement(message: groups_pb.ConsumeRequest) -> Settlement:
     try:
         check_delivery_ids(settlement.delivery_ids)
         if kind == "nack":
-            check_nack(said.delay_s, said.reason)
+            check_nack(**settlement.options)
         elif kind == "extend":
             check_ack_timeout(settlement.options["ack_timeout_s"])
     except InvalidRequest as error:

@@ -1,0 +1,68 @@
+"""A member of a group that says much and takes nothing is heard no more."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from indelible import NewEvent
+from indelible.core.open import open_local_store
+from indelible.limits import GROUP_SETTLE_MAX, GRPC_UNANSWERED_IDS_MAX
+from indelible.server.grpc.member import Member
+from indelible.wire.proto_group_requests import Settlement
+
+ACK = Settlement("ack", {}, ("1-1",) * (GROUP_SETTLE_MAX // 10))
+
+
+async def test_a_member_that_takes_no_answers_must_wait() -> None:
+    async with open_local_store("memory:") as store:
+        member = Member(store, await store.create_group("billing"), "me", 10)
+        stop = asyncio.Event()
+        serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
+        for _ in range(GRPC_UNANSWERED_IDS_MAX // len(ACK.delivery_ids) - 1):
+            await member.hear(ACK)
+        one_too_many = asyncio.create_task(member.hear(ACK))
+        await asyncio.wait((one_too_many,), timeout=0.2)
+        assert not one_too_many.done()
+        async with aclosing(member.outgoing()) as outgoing:
+            _, settled = await anext(outgoing)
+            await asyncio.wait((one_too_many,), timeout=0.2)
+            assert not one_too_many.done(), "what is on its way is not taken yet"
+            stop.set()
+            settled = [*settled, *[one async for _, more in outgoing for one in more]]
+        await one_too_many
+        await serving
+    assert len(settled) == GRPC_UNANSWERED_IDS_MAX // len(ACK.delivery_ids)
+
+
+async def test_nothing_more_is_pulled_until_the_last_was_taken() -> None:
+    async with open_local_store("memory:") as store:
+        group = await store.create_group("billing")
+        member = Member(store, group, "me", 10)
+        stop = asyncio.Event()
+        serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
+        for name in ("a", "b"):
+            await store.append("order", name, [NewEvent("OrderPlaced")])
+            await asyncio.sleep(0.1)
+        assert len(await store.list_in_flight("billing")) == 1
+        async with aclosing(member.outgoing()) as outgoing:
+            first, _ = await anext(outgoing)
+            await asyncio.sleep(0.1)
+            assert len(await store.list_in_flight("billing")) == 1
+            second, _ = await anext(outgoing)
+        assert [one.event.aggregate_id for one in (*first, *second)] == ["a", "b"]
+        stop.set()
+        await serving
+        assert await store.list_in_flight("billing") == ()
+
+
+async def test_what_fails_ends_the_member() -> None:
+    async with open_local_store("memory:") as store:
+        member = Member(store, await store.create_group("billing"), "me", 10)
+        wrong = asyncio.create_task(_fail())
+        with pytest.raises(ZeroDivisionError):
+            await member.serve(until=(wrong,))
+
+
+async def _fail() -> None:
+    raise ZeroDivisionError
