@@ -193,9 +193,11 @@ def _ask(group: str) -> None:
     """Raises :class:`typer.Abort` unless the answer is yes."""
     if not sys.stdin.isatty():
         raise InvalidRequest(f"there is nobody to ask whether group {group} may be deleted; give --yes", pointer="/yes")
-    typer.confirm(
-        f"Delete group {group}, how far it has come, and what is parked and skipped in it?", abort=True, err=True
-    )
+    sys.stderr.write(f"Delete group {group}, how far it has come, and what is parked and skipped in it? [y/N] ")
+    sys.stderr.flush()
+    # typer.confirm writes to stdout too, whatever it is told.
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise typer.Abort
 
 
 async def _delete(target: Target, group: str, json: bool) -> None:
