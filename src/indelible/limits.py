@@ -216,6 +216,9 @@ GROUP_EVENTS_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
 GROUP_NEXT_EVENTS_MAX: Final = 64
 """Events of one aggregate, behind the one that is not done, whose places a group remembers; others are looked up."""
 
+GROUP_COMMANDS_MAX: Final = 256
+"""Commands that ``indelible group consume`` runs at once: each is a process, and a pull that waits."""
+
 GROUP_POLL_S: Final = 0.2
 """How often a group that has nothing to give looks for what other servers did, while a member waits and events are with
 members: any acknowledgement may free the next."""

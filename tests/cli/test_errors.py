@@ -21,6 +21,7 @@ from indelible.core.open import open_local_store
         (errors.InvalidRequest, 2), (errors.PayloadTooLarge, 2),
         (errors.VersionConflict, 3), (errors.EventIdConflict, 3), (errors.ConditionFailed, 3),
         (errors.AggregateNotFound, 4), (errors.EventNotFound, 4), (errors.SnapshotNotFound, 4),
+        (errors.GroupExists, 3), (errors.GroupNotFound, 4), (errors.ParkedEventNotFound, 4),
         (errors.StorageFailure, 74), (errors.StoreCorrupted, 74),
         (errors.Overloaded, 75), (errors.ShuttingDown, 75), (errors.StorageFull, 75), (errors.OutcomeUnknown, 75),
         (errors.StoreLocked, 75), (errors.InternalError, 1), (errors.IndelibleError, 1),
@@ -41,6 +42,7 @@ def test_exit_codes(kind: type[errors.IndelibleError], code: int) -> None:
         (("feed", "--limit", "x"), "--limit"),
         (("serve", "--speed", "1"), "No such option: --speed"),
         (("snapshot",), "Missing command"),
+        (("group",), "Missing command"),
         (("bench", "--concurrency", "0"), "--concurrency"),
     ],
 )

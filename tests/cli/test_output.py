@@ -90,7 +90,7 @@ def test_output_that_the_encoding_lacks_is_escaped(tmp_path: Path) -> None:
 def test_help_of_every_command_has_an_example_and_leads_no_heavy_imports(run: Run) -> None:
     names = ["serve", "append", "read", "feed", "aggregates", "import", "export", "verify", "bench", "info"]
     listed = run("--help").out
-    for name in names:
+    for name in [*names, "group"]:
         assert re.search(rf"^  {name} ", listed, re.MULTILINE), name
     for command in (*([name] for name in names), ["snapshot", "save"], ["snapshot", "show"], ["config", "show"]):
         ran = run(*command, "--help")
@@ -117,3 +117,5 @@ def test_shells_complete_commands_and_options() -> None:
 
     assert completed("indelible ver") == ["verify"]
     assert completed("indelible feed --agg") == ["--aggregate-type"]
+    assert completed("indelible group par") == ["parked"]
+    assert completed("indelible group create g --start e") == ["end"]

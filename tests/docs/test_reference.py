@@ -6,7 +6,7 @@ import re
 import pytest
 
 import indelible
-from docs.pages import ROOT
+from docs.pages import ROOT, blocks, pages
 from indelible.server.http.routes import ROUTES
 from indelible.server.metrics import Gauges, Metrics
 
@@ -28,12 +28,22 @@ def test_every_route_stands_in_the_rest_reference():
     assert [f"{route.method} {route.path}" for route in ROUTES if route.path not in page] == []
 
 
+def metric_names() -> list[str]:
+    rendered = Metrics().render(Gauges(ready=True, queue_depth=0)).decode()
+    return re.findall(r"^# HELP (\w+)", rendered, re.MULTILINE)
+
+
 def test_every_metric_stands_in_the_rest_reference():
     page = (reference.DIRECTORY / "rest-api.md").read_text("utf-8")
-    rendered = Metrics().render(Gauges(ready=True, queue_depth=0)).decode()
-    names = re.findall(r"^# HELP (\w+)", rendered, re.MULTILINE)
-    assert len(names) >= 6
-    assert [name for name in names if name not in page] == []
+    assert len(metric_names()) >= 6
+    assert [name for name in metric_names() if f"`{name}`" not in page] == []
+
+
+def test_alert_rules_watch_metrics_that_exist():
+    rules = [block.text for page in pages() for block in blocks(page) if block.language == "yaml"]
+    watched = re.findall(r"\bindelible_\w+", "".join(rules))
+    assert len(watched) >= 5
+    assert set(watched) - set(metric_names()) == set()
 
 
 def test_every_public_class_has_a_docstring():

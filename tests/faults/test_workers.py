@@ -22,6 +22,7 @@ from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend
+from indelible.groups import Settled
 from postgres.server import PostgresServer
 
 WORKERS = 3
@@ -117,6 +118,24 @@ async def test_workers_share_one_log_of_events(server: ServerProcess) -> None:
         metrics = await metrics_of(server, session)
     appends = [one.value for one in metrics["indelible_append_seconds"] if one.name.endswith("_count")]
     assert (sum(appends), len([count for count in appends if count > 0])) == (30, WORKERS)
+
+
+async def test_workers_add_up_what_a_group_does_and_agree_on_how_far_it_is(server: ServerProcess) -> None:
+    async with AsyncClient(server.url) as client:
+        for number in range(20):
+            await client.append("order", str(number), [NewEvent("Counted", number)])
+        await client.create_group("billing")
+    for _ in range(19):
+        # On a connection of its own, hence at any of the workers.
+        async with AsyncClient(server.url) as client:
+            (delivery,) = await client.pull("billing", limit=1)
+            assert await client.ack("billing", [delivery.delivery_id]) == Settled(1)
+    async with one_connection_a_request() as session:
+        metrics = await metrics_of(server, session)
+    acks = {one.labels["worker"]: one.value for one in metrics["indelible_group_acks"]}
+    assert (sum(acks.values()), len(acks) > 1) == (19, True)
+    lags = {one.labels["worker"]: (one.labels["group"], one.value) for one in metrics["indelible_group_lag"]}
+    assert lags == dict.fromkeys(NUMBERS, ("billing", 1))
 
 
 async def test_every_line_of_a_worker_says_which(server: ServerProcess) -> None:

@@ -31,10 +31,11 @@ async def print_events(next_page: NextPage, *, limit: int | None, json: bool) ->
             print_bytes(lines)
         else:
             for event in decode_events(lines):
-                print_parts(*_describe(event))
+                print_parts(*describe_event(event))
 
 
-def _describe(event: RecordedEvent) -> list[Part]:
+def describe_event(event: RecordedEvent) -> list[Part]:
+    """An event as a line for people."""
     parts = [
         (f"{event.position}  ", "dim"),
         (f"{format_timestamp(timestamp_to_us(event.timestamp))}  ", "dim"),

@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from indelible.cli.commands import (
     copy,
     export_events,
     feed,
+    group,
     import_events,
     info,
     init,
@@ -66,9 +68,10 @@ def indelible(
     \b
     Exit codes:
       0  done
-      1  failed in another way than these
+      1  failed in another way than these, or in part
       2  the command line, a setting or the input is not allowed; nothing was stored
-      3  conflict: the aggregate's version, an event id or a condition forbids the append; nothing was stored
+      3  conflict: the aggregate's version, an event id or a condition forbids the append, or a group of this name has
+         other settings; nothing was stored
       4  not found
       5  verify or copy found damage
      74  a disk or file returned an error
@@ -86,6 +89,7 @@ app.command()(feed.feed)
 app.command()(tail.tail)
 app.command()(aggregates.aggregates)
 app.add_typer(snapshot.app, name="snapshot")
+app.add_typer(group.app, name="group")
 app.command("import")(import_events.import_events)
 app.command("export")(export_events.export_events)
 app.command()(copy.copy)
@@ -98,7 +102,7 @@ app.add_typer(config.app, name="config")
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. See :mod:`indelible.cli.exit_codes`."""
     args = (sys.argv[1:] if args is None else args) or ["--help"]
-    as_json = "--json" in args
+    as_json = "--json" in takewhile(lambda arg: arg != "--", args)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Names may hold what the terminal's encoding lacks.

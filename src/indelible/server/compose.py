@@ -60,7 +60,9 @@ async def serve(
     stop = Stop()
     metrics = Metrics(None if worker is None else worker.number)
     on_failure = functools.partial(_stop_at_storage_failure, stop)
-    store = open_local_store(settings.store, on_batch=metrics.on_batch, on_failure=on_failure)
+    store = open_local_store(
+        settings.store, on_batch=metrics.on_batch, on_group=metrics.on_group, on_failure=on_failure
+    )
     services = Services(store, metrics)
     with stop.on_signals():
         async with store, contextlib.nullcontext() if worker is None else worker.sharing_metrics(services):

@@ -15,6 +15,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from indelible.core.append_queue import BatchMeasure
+from indelible.core.group_progress import GroupMeasure
+from indelible.groups import GroupInfo
+from indelible.server.group_metrics import GroupCounts, group_gauges
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNTS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)
@@ -46,13 +49,14 @@ class Histogram:
 class Gauges:
     """What is looked up, and not counted, when metrics are asked for."""
 
-    __slots__ = ("head_position", "queue_depth", "ready", "storage_size_bytes")
+    __slots__ = ("groups", "head_position", "queue_depth", "ready", "storage_size_bytes")
 
     def __init__(self, *, ready: bool, queue_depth: int) -> None:
         self.ready = ready
         self.queue_depth = queue_depth
         self.head_position: int | None = None
         self.storage_size_bytes: int | None = None
+        self.groups: Sequence[GroupInfo] = ()
 
 
 class Metrics(Collector):
@@ -65,6 +69,7 @@ class Metrics(Collector):
         self._commit = Histogram(SECONDS)
         self._batch_events = Histogram(COUNTS)
         self._batch_requests = Histogram(COUNTS)
+        self._groups = GroupCounts()
         self._gauges: Gauges | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         process = ProcessCollector(registry=None)
@@ -92,6 +97,9 @@ class Metrics(Collector):
         self._batch_events.observe(batch.events)
         self._batch_requests.observe(batch.requests)
 
+    def on_group(self, group: str, measure: GroupMeasure) -> None:
+        self._groups.add(group, measure)
+
     def render(self, gauges: Gauges) -> bytes:
         """Everything, in Prometheus' text format."""
         self._gauges = gauges
@@ -104,8 +112,10 @@ class Metrics(Collector):
         yield _family("indelible_commit_seconds", "Time of one commit of a batch, in seconds.", self._commit)
         yield _family("indelible_batch_events", "Events in one commit.", self._batch_events)
         yield _family("indelible_batch_requests", "Append requests in one commit.", self._batch_requests)
+        yield from self._groups.collect()
         if self._gauges is not None:
             yield from _gauges(self._gauges)
+            yield from group_gauges(self._gauges.groups)
 
     def _request_histograms(self) -> Metric:
         family = HistogramMetricFamily(

@@ -1,6 +1,7 @@
 """What every handler of every transport works with."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -17,7 +18,17 @@ from indelible.server.store_question import StoreQuestion
 class Services:
     """One open store, its metrics, and whether it is fit for work. Appends go through here, to be measured."""
 
-    __slots__ = ("_head", "_size", "bodies", "metrics", "metrics_text", "not_ready_because", "stopping", "store")
+    __slots__ = (
+        "_groups",
+        "_head",
+        "_size",
+        "bodies",
+        "metrics",
+        "metrics_text",
+        "not_ready_because",
+        "stopping",
+        "store",
+    )
 
     def __init__(self, store: LocalEventStore, metrics: Metrics) -> None:
         self.store: Final = store
@@ -31,6 +42,7 @@ class Services:
         """Set when the server stops: what would go on for ever ends then."""
         self._head: Final = StoreQuestion(store.head)
         self._size: Final = StoreQuestion(store.storage_size_bytes)
+        self._groups: Final = StoreQuestion(store.list_groups)
 
     async def check_ready(self) -> None:
         """Raises ``Unavailable``, or its kind ``ShuttingDown``, while the store takes no appends."""
@@ -50,6 +62,10 @@ class Services:
         except IndelibleError:
             # A store that has failed cannot say; what was counted is worth the more then.
             gauges.ready = False
+        else:
+            # A store with much to add up may take longer than this waits; it is ready all the same.
+            with contextlib.suppress(IndelibleError):
+                gauges.groups = await self._groups.ask()
         return self.metrics.render(gauges)
 
     async def append(self, append: AggregateAppend) -> AppendResult:

@@ -46,7 +46,7 @@ def feed(
     target = Target.chosen(url, store, config)
     query = EventQuery.of(
         event_types=event_type or (), aggregate_types=aggregate_type or (), tags=tag or (),
-        since=_time(since, "/since"), until=_time(until, "/until"),
+        since=parse_time(since, "/since"), until=parse_time(until, "/until"),
     )  # fmt: skip
     cursor = None if after is None else Cursor.parse(after)
     run(_feed(target, query, cursor, "backward" if backward else "forward", limit=limit, json=json))
@@ -61,7 +61,7 @@ async def _feed(
         await print_events(pages.next_page, limit=limit, json=json)
 
 
-def _time(text: str | None, pointer: str) -> datetime | None:
+def parse_time(text: str | None, pointer: str) -> datetime | None:
     if text is None:
         return None
     try:

@@ -1,0 +1,160 @@
+"""What is counted of consumer groups, and what is told of them."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from indelible.core.group_progress import GroupMeasure
+from indelible.core.store import LocalEventStore
+from indelible.engines.group_storage import GroupSummary
+from indelible.engines.memory import MemoryEngine
+from indelible.events import NewEvent
+from indelible.groups import GroupInfo
+from indelible.limits import GROUPS_MAX
+from indelible.server import store_question
+from indelible.server.group_metrics import GroupCounts
+from indelible.server.metrics import Gauges, Metrics
+from indelible.server.services import Services
+from indelible.server.shared_metrics import merged
+
+INFO = GroupInfo(
+    group="billing", items=(), ack_timeout_s=30.0, max_attempts=5, max_in_flight=100,
+    created=datetime(2026, 1, 31, tzinfo=UTC), cursor="7", position=7, lag=5, in_flight=3, waiting=2, parked=9,
+    parked_aggregates=4, is_stalled=False,
+)  # fmt: skip
+
+
+def _samples(text: bytes) -> dict[tuple[str, ...], float]:
+    """Those of groups: by name without ``indelible_group_``, and the values of the labels by their names' order."""
+    return {
+        (sample.name.removeprefix("indelible_group_"), *(sample.labels[name] for name in sorted(sample.labels))): float(
+            sample.value
+        )
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+        if sample.name.startswith("indelible_group_")
+    }
+
+
+def _gauges(*groups: GroupInfo) -> Gauges:
+    gauges = Gauges(ready=True, queue_depth=0)
+    gauges.groups = groups
+    return gauges
+
+
+def test_what_happens_is_added_up_by_group() -> None:
+    metrics = Metrics()
+    metrics.on_group("billing", GroupMeasure(5, 2, acks=3, nacks=1, timeouts=1, parked=1))
+    metrics.on_group("mails", GroupMeasure(1))
+    metrics.on_group("billing", GroupMeasure(4, 1, acks=4))
+    samples = _samples(metrics.render(_gauges()))
+    assert samples == {
+        ("deliveries_total", "first", "billing"): 6, ("deliveries_total", "again", "billing"): 3,
+        ("deliveries_total", "first", "mails"): 1, ("deliveries_total", "again", "mails"): 0,
+        ("acks_total", "billing"): 7, ("acks_total", "mails"): 0,
+        ("nacks_total", "billing"): 1, ("nacks_total", "mails"): 0,
+        ("timeouts_total", "billing"): 1, ("timeouts_total", "mails"): 0,
+        ("given_up_total", "billing"): 1, ("given_up_total", "mails"): 0,
+    }  # fmt: skip
+
+
+def test_how_far_groups_have_come() -> None:
+    stalled = msgspec.structs.replace(INFO, group="mails", is_stalled=True, lag=0)
+    samples = _samples(Metrics().render(_gauges(INFO, stalled)))
+    assert samples == {
+        ("lag", "billing"): 5, ("lag", "mails"): 0,
+        ("in_flight", "billing"): 3, ("in_flight", "mails"): 3,
+        ("waiting", "billing"): 2, ("waiting", "mails"): 2,
+        ("parked", "billing"): 9, ("parked", "mails"): 9,
+        ("parked_aggregates", "billing"): 4, ("parked_aggregates", "mails"): 4,
+        ("stalled", "billing"): 0, ("stalled", "mails"): 1,
+    }  # fmt: skip
+
+
+def test_a_group_that_is_gone_is_not_told_of_any_more() -> None:
+    metrics = Metrics()
+    metrics.render(_gauges(INFO))
+    assert _samples(metrics.render(_gauges())) == {}
+
+
+def test_workers_count_each_for_itself_and_say_the_same_of_the_store() -> None:
+    first, second = Metrics(1), Metrics(2)
+    first.on_group("billing", GroupMeasure(acks=3))
+    second.on_group("billing", GroupMeasure(acks=4))
+    samples = _samples(merged([first.render(_gauges(INFO)), second.render(_gauges(INFO))]))
+    assert [samples["acks_total", "billing", worker] for worker in ("1", "2")] == [3, 4]
+    assert [samples["lag", "billing", worker] for worker in ("1", "2")] == [5, 5]
+
+
+def _by_group(counts: GroupCounts, name: str) -> dict[str, float]:
+    (family,) = [family for family in counts.collect() if family.name == f"indelible_group_{name}"]
+    assert isinstance(family, Metric)
+    return {
+        sample.labels["group"]: sample.value for sample in family.samples if sample.labels.get("attempt") != "again"
+    }
+
+
+def test_counters_never_fall() -> None:
+    """A delivery that reached nobody is taken back with the next save."""
+    counts = GroupCounts()
+    counts.add("billing", GroupMeasure(deliveries=2, redeliveries=1))
+    before = _by_group(counts, "deliveries")
+    counts.add("billing", GroupMeasure(deliveries=-1, redeliveries=-1))
+    assert _by_group(counts, "deliveries") == before == {"billing": 1}
+
+
+def test_groups_that_come_and_go_do_not_add_up() -> None:
+    counts = GroupCounts()
+    counts.add("first", GroupMeasure(acks=1))
+    counts.add("second", GroupMeasure(acks=1))
+    for n in range(GROUPS_MAX - 1):
+        counts.add("first", GroupMeasure(acks=1))
+        counts.add(f"other {n}", GroupMeasure(acks=1))
+    counted = _by_group(counts, "acks")
+    assert (len(counted), counted["first"], "second" in counted) == (GROUPS_MAX, GROUPS_MAX, False)
+
+
+async def test_a_store_tells_what_its_groups_do() -> None:
+    metrics = Metrics()
+    async with LocalEventStore(MemoryEngine(), on_group=metrics.on_group) as store:
+        services = Services(store, metrics)
+        await store.append("order", "1", [NewEvent("Placed", n) for n in range(3)])
+        await store.create_group("billing", max_attempts=1)
+        (delivery,) = await store.pull("billing")
+        await store.ack("billing", [delivery.delivery_id])
+        (delivery,) = await store.pull("billing")
+        await store.nack("billing", [delivery.delivery_id])
+        samples = _samples(await services.metrics_text())
+    assert {name for name, value in samples.items() if value == 0} == {
+        ("deliveries_total", "again", "billing"), ("timeouts_total", "billing"), ("in_flight", "billing"),
+        ("waiting", "billing"), ("lag", "billing"), ("stalled", "billing"),
+    }  # fmt: skip
+    assert samples["deliveries_total", "first", "billing"] == 2
+    assert samples["parked", "billing"] == 2
+    for name in ("acks_total", "nacks_total", "given_up_total", "parked_aggregates"):
+        assert samples[name, "billing"] == 1
+
+
+class SlowToAddUp(MemoryEngine):
+    """A store whose groups take for ever to add up."""
+
+    async def list_groups(self) -> tuple[GroupSummary, ...]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_groups_that_take_too_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_question, "STORE_ANSWER_TIMEOUT_S", 0.05)
+    async with LocalEventStore(SlowToAddUp()) as store:
+        services = Services(store, Metrics())
+        services.metrics.on_group("billing", GroupMeasure(acks=1))
+        text = await asyncio.wait_for(services.metrics_text(), 10)
+    assert "\nindelible_ready 1.0\n" in text.decode()
+    assert "\nindelible_head_position 0.0\n" in text.decode()
+    samples = _samples(text)
+    assert samples["acks_total", "billing"] == 1
+    assert ("lag", "billing") not in samples
