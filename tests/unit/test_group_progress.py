@@ -161,6 +161,18 @@ def test_only_the_newest_delivery_counts() -> None:
     assert progress.ack(first.position, first.delivery), "the event is done, whoever did it"
 
 
+def test_what_is_ready_is_told_to_the_event() -> None:
+    """The log is read on for those who wait when it is too little."""
+    progress = _new()
+    _read(progress, "a", "b")
+    assert progress.ready == 2
+    taken = _take(progress)
+    progress.go_on(_START_US + 10 * _SECOND)
+    assert progress.ready == 2
+    _ack(progress, taken[0])
+    assert (progress.ready, _positions(_take(progress)), progress.ready) == (1, [2], 0)
+
+
 def test_a_deadline_that_was_put_off_does_not_end_it() -> None:
     progress = _new()
     _read(progress, "a")

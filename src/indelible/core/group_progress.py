@@ -63,8 +63,10 @@ class GroupProgress:
         """The first of the events that follow, where they are known."""
         self._moving: Final[dict[AggregateKey, Unfinished]] = {}
         """Aggregates whose event is done, and whose next one has not taken its place yet."""
-        self._ready: Final[list[int]] = []
-        """Positions that may be delivered, as a heap; with some that may not any more."""
+        self._ready: Final[set[int]] = set()
+        """Positions that may be delivered."""
+        self._in_order: Final[list[int]] = []
+        """The same as a heap; with some that may not any more."""
         self._due: Final = [(one.due_us, one.position) for one in state.unfinished if one.state != "parked"]
         """When a wait or a deadline ends, as a heap; with some that ended before."""
         heapify(self._due)
@@ -114,7 +116,7 @@ class GroupProgress:
 
     @property
     def ready(self) -> int:
-        """How many events may be delivered, or a few less."""
+        """How many events may be delivered."""
         return len(self._ready)
 
     # --- Saving ------------------------------------------------------------------------------------------------------
@@ -163,6 +165,7 @@ class GroupProgress:
         self._counts[one.state] -= 1
         del self._unfinished[one.key], self._at[one.position]
         self._put.discard(one.position)
+        self._ready.discard(one.position)
         if not self._drop_all:
             self._dropped.add(one.position)
 
@@ -186,7 +189,12 @@ class GroupProgress:
         if one.due_us:
             self._await_due(one)
         else:
-            heappush(self._ready, one.position)
+            self._let_go(one.position)
+
+    def _let_go(self, position: int) -> None:
+        if position not in self._ready:
+            self._ready.add(position)
+            heappush(self._in_order, position)
 
     def to_look_up(self) -> list[Unfinished]:
         """Aggregates whose next event must be looked up before :meth:`move_on`. It comes after the version given."""
@@ -212,9 +220,10 @@ class GroupProgress:
         taken: list[Unfinished] = []
         limit = min(limit, self.capacity)
         while self._ready and len(taken) < limit:
-            one = self._waiting_at(heappop(self._ready))
-            if one is not None:
-                taken.append(self._take(one, member))
+            position = heappop(self._in_order)
+            if position in self._ready:
+                self._ready.remove(position)
+                taken.append(self._take(self._unfinished[self._at[position]], member))
         return taken
 
     def _take(self, one: Unfinished, member: str) -> Unfinished:
@@ -240,11 +249,6 @@ class GroupProgress:
             heapify(self._due)
         heappush(self._due, (one.due_us, one.position))
 
-    def _waiting_at(self, position: int) -> Unfinished | None:
-        key = self._at.get(position)
-        one = None if key is None else self._unfinished[key]
-        return one if one is not None and one.state == "waiting" and one.due_us <= self.now_us else None
-
     def untake(self, deliveries: Iterable[Unfinished]) -> None:
         """These have not reached anybody: as if they had not been. Those that are not there, or not there any more, are
         passed over; by the deadline too, as another process may have given out the same number."""
@@ -268,7 +272,7 @@ class GroupProgress:
             if one is None or one.due_us != due_us or one.state == "parked":
                 continue
             if one.state == "waiting":
-                heappush(self._ready, position)
+                self._let_go(position)
             else:
                 self.measure.timeouts += 1
                 self._refuse(one, 0, NOT_IN_TIME)
@@ -368,7 +372,7 @@ class GroupProgress:
         """Read on after ``position``. ``following`` tells of each aggregate that stays parked how many events follow up
         to there."""
         kept = [_replace(self._unfinished[key], following=count) for key, count in following.items()]
-        for known in (self._unfinished, self._at, self._next, self._moving, self._ready, self._due):
+        for known in (self._unfinished, self._at, self._next, self._moving, self._ready, self._in_order, self._due):
             known.clear()
         self._counts.update(waiting=0, in_flight=0, parked=0)
         self._dropped.clear()
