@@ -16,10 +16,12 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 run: $(VENV)/.runtime-installed
 	@exec $(BIN)/indelible serve $(ARGS)
 
+# Bytecode is kept, whatever the environment says: else each worker compiles all tests anew. A worker that has nothing
+# left takes over half of what another still has.
 test: lint types
 	@tools/install_system_packages.sh curl nodejs npm pgbouncer strace wrk
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 4 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run -m pytest -n 4 --dist worksteal $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+import measured
 from postgres.server import PostgresServer, postgres_server
 
 # Tests start programs. gRPC's own handlers for forks then run between fork and exec, and can spoil the program's start.
@@ -17,6 +18,12 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_are_not_measured() -> None:
+    """Once the workers of this run have started: see :mod:`measured`."""
+    measured.stop()
 
 
 @pytest.fixture(scope="session")

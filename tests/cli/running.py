@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import measured
+
 COMMAND = Path(sys.executable).parent / "indelible"
 TIMEOUT_S = 60
 
@@ -26,7 +28,7 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("INDELIBLE_") and name != "PYTHONUNBUFFERED"
     }
-    return clean | more
+    return clean | measured.environment() | more
 
 
 def indelible(*args: object, stdin: bytes = b"", cwd: Path | None = None, **env: str) -> Ran:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import aiohttp
 
+import measured
+
 START_TIMEOUT_S = 60.0
 _INDELIBLE = str(Path(sys.executable).with_name("indelible"))
 
@@ -59,8 +61,9 @@ class ServerProcess:
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1", "PYTHONFAULTHANDLER": "1"}
-            )
+                *command, stdout=log, stderr=log,
+                env={**os.environ, **measured.environment(), "NO_COLOR": "1", "PYTHONFAULTHANDLER": "1"},
+            )  # fmt: skip
 
     async def start(self) -> float:
         """Start, and wait until it takes requests. Returns how long that took, in seconds."""
