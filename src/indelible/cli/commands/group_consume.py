@@ -55,7 +55,7 @@ def consume(
     if shutil.which(command[0]) is None:
         raise InvalidRequest(f"there is no command {command[0]} that can be run", pointer="/command")
     check_member(member)
-    check_nack(delay, "")
+    check_nack(delay, reason="", park=False)
     consumer = CommandConsumer(group, command, member=member, delay_s=delay, wait_s=wait, limit=limit)
     run(_consume(target, consumer, jobs))
 
