@@ -36,6 +36,7 @@ from indelible.testing.conformance.groups import GroupConformance  # noqa: E402
 from indelible.testing.conformance.hash_chain import HashChainConformance  # noqa: E402
 from indelible.testing.conformance.idempotency import IdempotencyConformance  # noqa: E402
 from indelible.testing.conformance.isolation import IsolationConformance  # noqa: E402
+from indelible.testing.conformance.parking import ParkingConformance  # noqa: E402
 from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
 from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
 from indelible.testing.conformance.shared import SharedConformance  # noqa: E402
@@ -58,6 +59,7 @@ class EventStoreConformance(
     CatalogueConformance,
     SnapshotConformance,
     GroupConformance,
+    ParkingConformance,
     BadInputConformance,
 ):
     """All promises of the protocol. Fixture: ``store``, an open event store."""

@@ -3,17 +3,16 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from indelible.errors import GroupExists, GroupNotFound, InvalidRequest, ParkedEventNotFound
+from indelible.errors import GroupExists, GroupNotFound, InvalidRequest
 from indelible.events import NewEvent
 from indelible.eventstore import EventStore
-from indelible.groups import Delivery, GroupInfo, Settled
+from indelible.groups import Settled
 from indelible.limits import (
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,
@@ -21,6 +20,7 @@ from indelible.limits import (
     GROUP_NEXT_EVENTS_MAX,
 )
 from indelible.queries import Cursor, EventQuery, QueryItem
+from indelible.testing.conformance.consuming import PATIENCE_S, SHORT_S, Consumer, events_of, positions_of
 from indelible.testing.conformance.helpers import (
     ODD_NAMES,
     append_noise,
@@ -30,72 +30,6 @@ from indelible.testing.conformance.helpers import (
     some_events,
     unique,
 )
-
-_PATIENCE_S = 30.0
-"""For what comes at once unless it never does."""
-_SHORT_S = 0.3
-"""A time-out or delay that a test waits for."""
-
-
-class Consumer:
-    """A group of events with one tag, and calls on it with less to say."""
-
-    def __init__(self, store: EventStore, group: str, tag: str) -> None:
-        self.store, self.group, self.tag = store, group, tag
-        self.aggregate_type = unique("Order")
-
-    @classmethod
-    async def begin(cls, store: EventStore, *, ack_timeout_s: float = 30.0, **settings: Any) -> "Consumer":
-        """A group that starts mid-log."""
-        await append_noise(store)
-        consumer = cls(store, unique("group"), unique("tag"))
-        await store.create_group(
-            consumer.group, EventQuery.of(tags=[consumer.tag]), start="end", ack_timeout_s=ack_timeout_s, **settings
-        )
-        return consumer
-
-    async def append(self, aggregate_id: str, count: int = 1) -> list[NewEvent]:
-        events = some_events(count, tags=[self.tag])
-        await self.store.append(self.aggregate_type, aggregate_id, events)
-        return events
-
-    async def pull(self, count: int, **options: Any) -> list[Delivery]:
-        """Exactly as many deliveries, which are there now."""
-        found = await self.store.pull(self.group, **{"limit": 100, **options})
-        assert len(found) == count, [one.event for one in found]
-        return list(found)
-
-    async def wait(self, count: int) -> list[Delivery]:
-        """As many deliveries, which come soon."""
-        found: list[Delivery] = []
-        async with asyncio.timeout(_PATIENCE_S):
-            while len(found) < count:
-                found += await self.store.pull(self.group, limit=count - len(found), wait_s=5)
-        return found
-
-    async def ack(self, deliveries: Sequence[Delivery], *, lost: int = 0) -> None:
-        settled = await self.store.ack(self.group, [one.delivery_id for one in deliveries])
-        assert (settled.settled, len(settled.lost)) == (len(deliveries) - lost, lost)
-
-    async def nack(self, deliveries: Sequence[Delivery], **options: Any) -> Settled:
-        return await self.store.nack(self.group, [one.delivery_id for one in deliveries], **options)
-
-    async def park(self, count: int = 1) -> list[Delivery]:
-        """Park the next deliveries."""
-        parked = await self.pull(count)
-        await self.nack(parked, park=True, reason="no good")
-        return parked
-
-    async def info(self) -> GroupInfo:
-        return await self.store.get_group(self.group)
-
-
-def _events(deliveries: Sequence[Delivery]) -> list[UUID]:
-    return ids(one.event for one in deliveries)
-
-
-def _positions(deliveries: Sequence[Delivery]) -> list[int]:
-    return [one.event.position for one in deliveries]
 
 
 @pytest.mark.asyncio
@@ -156,7 +90,7 @@ class GroupConformance:
         first = result.position - 3
         made = await store.create_group(group, EventQuery.of(tags=[tag]), after=Cursor.at(first))
         assert made.position == first
-        assert _positions(await store.pull(group, limit=1)) == [first + 1]
+        assert positions_of(await store.pull(group, limit=1)) == [first + 1]
         await append_noise(store, 1)
         await asyncio.sleep(0.002)
         last = (await append_noise(store, 1)).position
@@ -189,7 +123,7 @@ class GroupConformance:
         await refused(GroupNotFound, consumer.info(), group=consumer.group)
         await store.create_group(consumer.group, query, after=Cursor.at(before[0].event.position - 1))
         await consumer.ack(before, lost=1)
-        assert _events(await consumer.pull(1)) == _events(before)
+        assert events_of(await consumer.pull(1)) == events_of(before)
 
     async def test_a_group_that_does_not_exist(self, store: EventStore) -> None:
         group = unique("group")
@@ -227,7 +161,7 @@ class GroupConformance:
             await append_noise(store)
             wanted += await consumer.append(str(n))
         found = await consumer.pull(5)
-        assert _events(found) == ids(wanted)
+        assert events_of(found) == ids(wanted)
         assert [one.attempt for one in found] == [1] * 5
         assert len({one.delivery_id for one in found}) == 5
         stored = await read_feed_to_end(store, EventQuery.of(tags=[consumer.tag]))
@@ -248,7 +182,7 @@ class GroupConformance:
         ones, twos = await consumer.append("1", 3), await consumer.append("2", 3)
         for n in range(3):
             found = await consumer.pull(2)
-            assert _events(found) == [ones[n].event_id, twos[n].event_id]
+            assert events_of(found) == [ones[n].event_id, twos[n].event_id]
             await consumer.pull(0)
             await consumer.ack(found)
         await consumer.pull(0)
@@ -258,10 +192,10 @@ class GroupConformance:
         wanted = [event for n in range(6) for event in await consumer.append(str(n))]
         first = await consumer.pull(4, member="first", limit=4)
         second = await consumer.pull(2, member="second", limit=4)
-        assert _events(first + second) == ids(wanted)
+        assert events_of(first + second) == ids(wanted)
         in_flight = await store.list_in_flight(consumer.group)
         assert [one.member for one in in_flight] == ["first"] * 4 + ["second"] * 2
-        assert [one.position for one in in_flight] == _positions(first + second)
+        assert [one.position for one in in_flight] == positions_of(first + second)
         assert [(one.aggregate_type, one.aggregate_id) for one in in_flight] == [
             (consumer.aggregate_type, str(n)) for n in range(6)
         ]
@@ -286,8 +220,8 @@ class GroupConformance:
         await asyncio.sleep(0.1)
         await append_noise(store)
         events = await consumer.append("1")
-        async with asyncio.timeout(_PATIENCE_S):
-            assert _events(await waiting) == ids(events)
+        async with asyncio.timeout(PATIENCE_S):
+            assert events_of(await waiting) == ids(events)
 
     async def test_a_pull_waits_for_an_aggregates_turn(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
@@ -296,14 +230,14 @@ class GroupConformance:
         waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
         await asyncio.sleep(0.1)
         await consumer.ack(first)
-        async with asyncio.timeout(_PATIENCE_S):
-            assert _events(await waiting) == [events[1].event_id]
+        async with asyncio.timeout(PATIENCE_S):
+            assert events_of(await waiting) == [events[1].event_id]
 
     async def test_a_wait_ends(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
         started = time.monotonic()
-        assert await store.pull(consumer.group, wait_s=_SHORT_S) == ()
-        assert time.monotonic() - started >= _SHORT_S * 0.9
+        assert await store.pull(consumer.group, wait_s=SHORT_S) == ()
+        assert time.monotonic() - started >= SHORT_S * 0.9
 
     async def test_who_gives_up_waiting_gets_nothing(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
@@ -320,11 +254,11 @@ class GroupConformance:
         hot = await consumer.append("hot", GROUP_NEXT_EVENTS_MAX + 6)
         cold = await consumer.append("cold", 1)
         found = await consumer.pull(2)
-        assert _events(found) == [hot[0].event_id, cold[0].event_id]
+        assert events_of(found) == [hot[0].event_id, cold[0].event_id]
         for event in hot[1:]:
             await consumer.ack(found)
             found = await consumer.pull(1)
-            assert _events(found) == [event.event_id]
+            assert events_of(found) == [event.event_id]
         await consumer.ack(found)
         info = await consumer.info()
         assert (info.lag, info.in_flight, info.waiting) == (0, 0, 0)
@@ -346,7 +280,7 @@ class GroupConformance:
                 if found:
                     await consumer.ack(found)
 
-        async with asyncio.timeout(_PATIENCE_S), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
             for n in range(8):
                 tasks.create_task(write(str(n)))
             for _ in range(4):
@@ -392,11 +326,11 @@ class GroupConformance:
         events = await consumer.append("1", 2)
         for attempt in range(1, 4):
             found = await consumer.pull(1)
-            assert (_events(found), found[0].attempt) == ([events[0].event_id], attempt)
+            assert (events_of(found), found[0].attempt) == ([events[0].event_id], attempt)
             assert await consumer.nack(found) == Settled(1)
         found = await consumer.pull(1)
         await consumer.ack(found)
-        assert _events(await consumer.pull(1)) == [events[1].event_id]
+        assert events_of(await consumer.pull(1)) == [events[1].event_id]
 
     async def test_a_refused_event_waits_out_its_delay(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
@@ -404,20 +338,20 @@ class GroupConformance:
         await consumer.append("2")
         found = await consumer.pull(2)
         started = time.monotonic()
-        await consumer.nack(found[:1], delay_s=_SHORT_S)
+        await consumer.nack(found[:1], delay_s=SHORT_S)
         await consumer.pull(0)
         info = await consumer.info()
         assert (info.in_flight, info.waiting) == (1, 1)
         again = await consumer.wait(1)
-        assert time.monotonic() - started >= _SHORT_S * 0.9
-        assert (_events(again), again[0].attempt) == (_events(found[:1]), 2)
+        assert time.monotonic() - started >= SHORT_S * 0.9
+        assert (events_of(again), again[0].attempt) == (events_of(found[:1]), 2)
 
     async def test_an_event_that_is_not_acknowledged_comes_again(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store, ack_timeout_s=_SHORT_S)
+        consumer = await Consumer.begin(store, ack_timeout_s=SHORT_S)
         await consumer.append("1", 2)
         first = await consumer.pull(1)
         second = await consumer.wait(1)
-        assert (_events(second), second[0].attempt) == (_events(first), 2)
+        assert (events_of(second), second[0].attempt) == (events_of(first), 2)
         await consumer.ack(first, lost=1)
         assert (await consumer.nack(first)).lost == (first[0].delivery_id,)
         assert (await store.extend(consumer.group, [first[0].delivery_id])).lost == (first[0].delivery_id,)
@@ -425,20 +359,20 @@ class GroupConformance:
         assert (await consumer.pull(1))[0].event.version == 2
 
     async def test_a_late_acknowledgement_counts_while_nobody_else_has_the_event(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store, ack_timeout_s=_SHORT_S)
+        consumer = await Consumer.begin(store, ack_timeout_s=SHORT_S)
         await consumer.append("1")
         first = await consumer.pull(1)
-        await asyncio.sleep(2 * _SHORT_S)
+        await asyncio.sleep(2 * SHORT_S)
         await consumer.ack(first)
         await consumer.pull(0)
 
     async def test_extending_gives_more_time(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store, ack_timeout_s=_SHORT_S)
+        consumer = await Consumer.begin(store, ack_timeout_s=SHORT_S)
         await consumer.append("1")
         found = await consumer.pull(1)
         settled = await store.extend(consumer.group, [found[0].delivery_id], ack_timeout_s=20)
         assert settled == Settled(1)
-        await asyncio.sleep(2 * _SHORT_S)
+        await asyncio.sleep(2 * SHORT_S)
         await consumer.pull(0)
         (in_flight,) = await store.list_in_flight(consumer.group)
         assert in_flight.deadline - found[0].deadline > timedelta(seconds=15)
@@ -450,183 +384,6 @@ class GroupConformance:
         found = await consumer.pull(1)
         settled = await store.ack(consumer.group, [found[0].delivery_id, "1-1", "999999999-5"])
         assert settled == Settled(1, ("1-1", "999999999-5"))
-
-    # --- Parking -----------------------------------------------------------------------------------------------------
-
-    async def test_an_event_is_parked_after_its_last_attempt(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store, max_attempts=2)
-        bad, good = await consumer.append("bad", 3), await consumer.append("good", 2)
-        found = await consumer.pull(2)
-        assert _events(found) == [bad[0].event_id, good[0].event_id]
-        await consumer.nack(found[:1], reason="failure 1")
-        await consumer.ack(found[1:])
-        found = await consumer.pull(2)
-        assert _events(found) == [bad[0].event_id, good[1].event_id]
-        await consumer.nack(found[:1], reason="failure 2")
-        await consumer.ack(found[1:])
-        await consumer.append("bad", 1)
-        await consumer.pull(0)
-        listed = await store.list_parked(consumer.group)
-        (parked,) = listed.parked
-        assert (parked.aggregate_type, parked.aggregate_id, parked.version) == (consumer.aggregate_type, "bad", 1)
-        assert (parked.attempts, parked.reason, parked.following) == (2, "failure 2", 3)
-        assert listed.at_end
-        info = await consumer.info()
-        assert (info.parked, info.parked_aggregates, info.in_flight, info.lag) == (4, 1, 0, 0)
-
-    async def test_timing_out_for_the_last_time_parks(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store, max_attempts=1, ack_timeout_s=_SHORT_S)
-        await consumer.append("1")
-        await consumer.pull(1)
-        await asyncio.sleep(2 * _SHORT_S)
-        await consumer.pull(0)
-        (parked,) = (await store.list_parked(consumer.group)).parked
-        assert (parked.attempts, parked.reason) == (1, "not acknowledged in time")
-
-    async def test_parked_events_are_delivered_again(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        events = {name: await consumer.append(name, 2) for name in ("1", "2", "3")}
-        parked = await consumer.park(3)
-        assert await store.replay_parked(consumer.group, [parked[1].event.position]) == 1
-        again = await consumer.pull(1)
-        assert (_events(again), again[0].attempt) == ([events["2"][0].event_id], 1)
-        await consumer.ack(again)
-        following = await consumer.pull(1)
-        assert _events(following) == [events["2"][1].event_id]
-        await consumer.ack(following)
-        assert await store.replay_parked(consumer.group) == 2
-        for n in range(2):
-            found = await consumer.pull(2)
-            assert _events(found) == [events["1"][n].event_id, events["3"][n].event_id]
-            await consumer.ack(found)
-        info = await consumer.info()
-        assert (info.parked, info.lag) == (0, 0)
-        assert await store.replay_parked(consumer.group) == 0
-
-    async def test_parked_events_are_skipped_for_a_reason(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        events = await consumer.append("1", 2)
-        parked = await consumer.park()
-        assert await store.skip_parked(consumer.group, [parked[0].event.position], reason="a duplicate") == 1
-        found = await consumer.pull(1)
-        assert (_events(found), found[0].attempt) == ([events[1].event_id], 1)
-        listed = await store.list_skipped(consumer.group)
-        (skipped,) = listed.skipped
-        assert (skipped.position, skipped.version, skipped.attempts) == (parked[0].event.position, 1, 1)
-        assert (skipped.aggregate_type, skipped.aggregate_id) == (consumer.aggregate_type, "1")
-        assert (skipped.parked_reason, skipped.reason) == ("no good", "a duplicate")
-        assert listed.at_end
-
-    async def test_what_is_not_parked_cannot_be_replayed_or_skipped(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        await consumer.append("1", 2)
-        await consumer.append("2")
-        found = await consumer.pull(2)
-        await consumer.nack(found[:1], park=True)
-        parked, in_flight = _positions(found)
-        for position in (in_flight, parked + 1, in_flight + 1_000_000):
-            fields = {"group": consumer.group, "position": position}
-            await refused(ParkedEventNotFound, store.replay_parked(consumer.group, [position]), **fields)
-            call = store.skip_parked(consumer.group, [position], reason="x")
-            await refused(ParkedEventNotFound, call, **fields)
-        assert (await store.list_skipped(consumer.group)).skipped == ()
-
-    async def test_of_several_positions_all_are_replayed_or_none(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        await consumer.append("1")
-        parked = _positions(await consumer.park())
-        call = store.replay_parked(consumer.group, [parked[0], 10**9])
-        await refused(ParkedEventNotFound, call, group=consumer.group, position=10**9)
-        call = store.skip_parked(consumer.group, [parked[0], 10**9], reason="x")
-        await refused(ParkedEventNotFound, call, group=consumer.group, position=10**9)
-        assert len((await store.list_parked(consumer.group)).parked) == 1
-        assert (await store.list_skipped(consumer.group)).skipped == ()
-
-    async def test_parked_and_skipped_events_come_in_pages(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        for n in range(5):
-            await consumer.append(str(n))
-        positions = _positions(await consumer.park(5))
-        found: list[int] = []
-        page = await store.list_parked(consumer.group, limit=2)
-        while True:
-            found += [one.position for one in page.parked]
-            if page.at_end:
-                break
-            page = await store.list_parked(consumer.group, after=page.cursor, limit=2)
-        assert found == positions
-        assert await store.skip_parked(consumer.group, positions, reason="all of them") == 5
-        first = await store.list_skipped(consumer.group, limit=3)
-        rest = await store.list_skipped(consumer.group, after=first.cursor, limit=3)
-        assert (first.at_end, rest.at_end) == (False, True)
-        assert [one.position for one in (*first.skipped, *rest.skipped)] == positions
-
-    async def test_acknowledging_a_parked_event_unparks_it(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store, max_attempts=1, ack_timeout_s=_SHORT_S)
-        events = await consumer.append("1", 2)
-        found = await consumer.pull(1)
-        await asyncio.sleep(2 * _SHORT_S)
-        await consumer.pull(0)
-        await consumer.ack(found)
-        assert _events(await consumer.pull(1)) == [events[1].event_id]
-        assert (await consumer.info()).parked == 0
-
-    # --- Resetting ---------------------------------------------------------------------------------------------------
-
-    async def test_resetting_replays(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        start = (await consumer.info()).cursor
-        events = [*await consumer.append("1", 2), *await consumer.append("2", 1)]
-        found = await consumer.pull(2)
-        await consumer.ack(found[:1])
-        second = await consumer.pull(1)
-        info = await store.reset_group(consumer.group, after=Cursor.parse(start))
-        assert (info.cursor, info.in_flight, info.waiting) == (start, 0, 0)
-        await consumer.ack([*found[1:], *second], lost=2)
-        again = await consumer.pull(2)
-        assert _events(again) == [events[0].event_id, events[2].event_id]
-        assert [one.attempt for one in again] == [1, 1]
-        await consumer.ack(again)
-        assert _events(await consumer.pull(1)) == [events[1].event_id]
-
-    async def test_resetting_forward_passes_over_events(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        await consumer.append("1", 3)
-        await consumer.pull(1)
-        info = await store.reset_group(consumer.group, start="end")
-        assert (info.lag, info.in_flight) == (0, 0)
-        await consumer.pull(0)
-        later = await consumer.append("1")
-        assert _events(await consumer.pull(1)) == ids(later)
-
-    async def test_to_the_beginning_and_to_a_time(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        await consumer.append("1")
-        (event,) = (one.event for one in await consumer.pull(1))
-        assert (await store.reset_group(consumer.group, start="beginning")).position == 0
-        info = await store.reset_group(consumer.group, since=event.timestamp)
-        assert info.position < event.position
-        assert _positions(await consumer.pull(1)) == [event.position]
-
-    async def test_what_is_parked_stays_parked_unless_it_comes_again(self, store: EventStore) -> None:
-        consumer = await Consumer.begin(store)
-        await consumer.append("early", 2)
-        early = await consumer.park()
-        between = (await store.head()).cursor
-        await consumer.append("early", 2)
-        await consumer.append("late", 2)
-        late = await consumer.park()
-        await store.reset_group(consumer.group, after=between)
-        (parked,) = (await store.list_parked(consumer.group)).parked
-        assert (parked.position, parked.following) == (early[0].event.position, 1)
-        assert _events(await consumer.pull(1)) == _events(late)
-        (parked,) = (await store.list_parked(consumer.group)).parked
-        assert parked.following == 3
-        await store.replay_parked(consumer.group)
-        for version in range(1, 5):
-            found = await consumer.pull(1)
-            assert (found[0].event.aggregate_id, found[0].event.version) == ("early", version)
-            await consumer.ack(found)
 
     # --- Bad input ---------------------------------------------------------------------------------------------------
 
