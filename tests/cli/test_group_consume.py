@@ -130,6 +130,19 @@ def test_the_time_is_extended_while_a_command_runs(run: Run, tmp_path: Path) -> 
     assert shown(run, STORE, "g")["lag"] == 0
 
 
+@pytest.mark.parametrize("ack_timeout_s", [0.3, 30])
+def test_an_event_that_is_lost_meanwhile_is_told_of(
+    run: Run, url: str, name: str, tmp_path: Path, ack_timeout_s: float
+) -> None:
+    place = ("--url", url)
+    (position,) = made(run, place, name, "--ack-timeout", ack_timeout_s, aggregates="1")
+    command = script(tmp_path, f"{COMMAND} group reset {name} --start beginning --url {url} >&2; sleep 0.5")
+    ran = run("group", "consume", name, "--limit", 1, *place, "--", command)
+    assert (ran.code, ran.out) == (0, "")
+    assert f"{name}-1 1, position {position}, attempt 1: is lost: it was delivered to somebody else" in ran.err
+    assert len(pulled(run, place, name)) == 1
+
+
 def test_wait_ends_it_after_the_last_event(run: Run, tmp_path: Path) -> None:
     made(run, STORE, "g", aggregates="1")
     started = time.monotonic()
