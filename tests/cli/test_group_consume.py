@@ -1,6 +1,7 @@
 """indelible group consume: a command for every event, until there is a reason to stop."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from cli.conftest import Run
 from cli.running import COMMAND, TIMEOUT_S, environment, indelible, server, wait_until
-from cli.test_group import Place, appended, lines, made, shown
+from cli.test_group import Place, appended, lines, made, pulled, shown
 
 STORE = ("--store", "sqlite:x.db")
 
@@ -34,7 +35,7 @@ def script(directory: Path, text: str) -> str:
 def consuming(cwd: Path, *args: object) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [COMMAND, "group", "consume", *map(str, args)],
-        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), process_group=0,
     )  # fmt: skip
     try:
         yield process
@@ -129,6 +130,19 @@ def test_the_time_is_extended_while_a_command_runs(run: Run, tmp_path: Path) -> 
     assert shown(run, STORE, "g")["lag"] == 0
 
 
+@pytest.mark.parametrize("ack_timeout_s", [0.3, 30])
+def test_an_event_that_is_lost_meanwhile_is_told_of(
+    run: Run, url: str, name: str, tmp_path: Path, ack_timeout_s: float
+) -> None:
+    place = ("--url", url)
+    (position,) = made(run, place, name, "--ack-timeout", ack_timeout_s, aggregates="1")
+    command = script(tmp_path, f"{COMMAND} group reset {name} --start beginning --url {url} >&2; sleep 0.5")
+    ran = run("group", "consume", name, "--limit", 1, *place, "--", command)
+    assert (ran.code, ran.out) == (0, "")
+    assert f"{name}-1 1, position {position}, attempt 1: is lost: it was delivered to somebody else" in ran.err
+    assert len(pulled(run, place, name)) == 1
+
+
 def test_wait_ends_it_after_the_last_event(run: Run, tmp_path: Path) -> None:
     made(run, STORE, "g", aggregates="1")
     started = time.monotonic()
@@ -140,15 +154,19 @@ def test_wait_ends_it_after_the_last_event(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_a_signal_ends_it_while_it_waits(run: Run, tmp_path: Path, number: signal.Signals, code: int) -> None:
-    made(run, STORE, "g", aggregates="1")
-    with consuming(tmp_path, "g", *STORE, "--", "touch", "dealt-with") as process:
+def test_a_signal_ends_it_while_it_waits(
+    run: Run, place: Place, name: str, tmp_path: Path, *, number: signal.Signals, code: int
+) -> None:
+    made(run, place, name, aggregates="1")
+    with consuming(tmp_path, name, *place, "--", "touch", "dealt-with") as process:
         wait_until((tmp_path / "dealt-with").exists, "nothing is consumed")
         time.sleep(0.3)
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (code, "", "")
-    assert shown(run, STORE, "g")["lag"] == 0
+    appended(run, place, name, "2")
+    (delivery,) = pulled(run, place, name)
+    assert (delivery["event"]["aggregate_id"], delivery["attempt"]) == ("2", 1)
 
 
 def test_a_signal_lets_the_commands_that_run_end(run: Run, tmp_path: Path) -> None:
@@ -156,7 +174,8 @@ def test_a_signal_lets_the_commands_that_run_end(run: Run, tmp_path: Path) -> No
     command = script(tmp_path, "touch begun; until [ -e may-end ]; do sleep 0.02; done; touch ended")
     with consuming(tmp_path, "g", *STORE, "--", command) as process:
         wait_until((tmp_path / "begun").exists, "nothing is consumed")
-        process.send_signal(signal.SIGINT)
+        # As a terminal does, to all in the foreground.
+        os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.3)
         assert process.poll() is None
         (tmp_path / "may-end").touch()
