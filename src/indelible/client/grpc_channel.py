@@ -37,6 +37,8 @@ _PATHS: Final[dict[str, str]] = {
 """Of each method; no two services have one of the same name."""
 _NOT_SENT: Final = "failed to connect"
 """How gRPC's own message begins when a call found no connection, and so never left this process."""
+_LOST_STATUS: Final = "Internal error from Core"
+"""gRPC's own message in place of the server's status, when that comes while something is being sent."""
 
 
 class Channel:
@@ -69,7 +71,7 @@ class Channel:
         try:
             received: M = await unary(request, timeout=self._timeout_s + wait_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise _error(self._target, error) from error
+            raise error_of(self._target, error) from error
         return received
 
     async def stream(
@@ -95,7 +97,7 @@ class Channel:
         except TimeoutError as error:
             raise Unavailable(f"{self._target} says nothing any more") from error
         except grpc.aio.AioRpcError as error:
-            raise _error(self._target, error) from error
+            raise error_of(self._target, error) from error
         finally:
             call.cancel()
 
@@ -152,7 +154,7 @@ class _BatchStream:
                 if not waiting.done():
                     waiting.set_result(answer)
         except grpc.aio.AioRpcError as broken:
-            error = _error(self._target, broken)
+            error = error_of(self._target, broken)
         except asyncio.CancelledError:
             error = OutcomeUnknown("the stream of appends was closed")
         finally:
@@ -196,7 +198,7 @@ def _options() -> list[tuple[str, Any]]:
     ]
 
 
-def _error(target: str, error: grpc.aio.AioRpcError) -> IndelibleError:
+def error_of(target: str, error: grpc.aio.AioRpcError) -> IndelibleError:
     """What a call that failed stands for."""
     said = _said(error)
     if said is not None:
@@ -206,7 +208,8 @@ def _error(target: str, error: grpc.aio.AioRpcError) -> IndelibleError:
         return Unavailable(f"cannot reach {target}: {message}")
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
         return PayloadTooLarge(f"{target} or this client refused a message: {message}")
-    if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED):
+    is_internal = code == grpc.StatusCode.INTERNAL and not message.startswith(_LOST_STATUS)
+    if is_internal or code == grpc.StatusCode.UNIMPLEMENTED:
         return InternalError(f"{target} gave no answer that can be read: {message}")
     return OutcomeUnknown(f"{target} gave no answer: {code.name}: {message}")
 

@@ -1,0 +1,27 @@
+"""What the client makes of calls that failed without a word from the server."""
+
+import grpc
+import pytest
+
+from indelible.client.grpc_channel import error_of
+from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, PayloadTooLarge, Unavailable
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses", Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "Socket closed", OutcomeUnknown),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", OutcomeUnknown),
+        # What grpc says in place of a status that came while a message was on its way: it may be stored.
+        (grpc.StatusCode.INTERNAL, "Internal error from Core", OutcomeUnknown),
+        (grpc.StatusCode.INTERNAL, "Exception deserializing response!", InternalError),
+        (grpc.StatusCode.UNIMPLEMENTED, "Method not found!", InternalError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", PayloadTooLarge),
+    ],
+)
+def test_what_a_failed_call_stands_for(code: grpc.StatusCode, details: str, kind: type[IndelibleError]) -> None:
+    failed = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)
+    error = error_of("127.0.0.1:1", failed)
+    assert type(error) is kind
+    assert details in error.message
