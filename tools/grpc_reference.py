@@ -48,6 +48,8 @@ has the code as plain text. The status message may be cut short; that of the det
 3. Each of these messages gets one `Settled`, in order. What it acknowledges is done, on stable storage; what is `lost`
    somebody else has by now.
 
+A message comes at least every 15 s, with nothing in it when there is nothing to say.
+
 When the stream ends, because its caller cancels, dies, comes to its deadline or loses the connection, or because the
 server stops, what was not acknowledged goes to other members at once, and counts as one attempt. An `ack` whose answer
 is missing may be sent again, by `Ack` or on another stream: it takes effect unless somebody else has the event by then.

@@ -56,6 +56,20 @@ async def test_nothing_more_is_pulled_until_the_last_was_taken() -> None:
         assert await store.list_in_flight("billing") == ()
 
 
+async def test_a_stream_with_nothing_to_say_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indelible.server.grpc.member.HEARTBEAT_S", 0.05)
+    async with open_local_store("memory:") as store:
+        member = Member(store, await store.create_group("billing"), "me", 10)
+        stop = asyncio.Event()
+        serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
+        async with aclosing(member.outgoing()) as outgoing:
+            for _ in range(3):
+                assert await anext(outgoing) == ((), [])
+            stop.set()
+            assert [one async for one in outgoing if one != ((), [])] == []
+        await serving
+
+
 async def test_what_fails_ends_the_member() -> None:
     async with open_local_store("memory:") as store:
         member = Member(store, await store.create_group("billing"), "me", 10)

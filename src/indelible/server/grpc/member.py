@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo, Settled
-from indelible.limits import GROUP_PULL_MAX, GROUP_SETTLE_MAX, GROUP_WAIT_MAX_S, GRPC_UNANSWERED_IDS_MAX
+from indelible.limits import GROUP_PULL_MAX, GROUP_SETTLE_MAX, GROUP_WAIT_MAX_S, GRPC_UNANSWERED_IDS_MAX, HEARTBEAT_S
 from indelible.server.giving_back import give_back
 from indelible.wire.proto_group_requests import Settlement
 
@@ -70,16 +70,16 @@ class Member:
     # --- Out ---------------------------------------------------------------------------------------------------------
 
     async def outgoing(self) -> AsyncGenerator[Outgoing]:
-        """What is to be sent, until nothing more comes. What was asked for last counts as taken when this is asked for
-        more."""
+        """What is to be sent, until nothing more comes; nothing at all when there was nothing for ``HEARTBEAT_S``. What
+        was given last counts as taken when this is asked for more."""
         while not (self._has_ended and not self._settled):
-            await self._must_send.wait()
+            is_silent = not await _is_set_within(HEARTBEAT_S, self._must_send)
             self._must_send.clear()
             deliveries, self._deliveries = self._deliveries, ()
             settled, self._settled = self._settled, []
             if self._has_ended:
                 deliveries = ()  # they are with others by now
-            if deliveries or settled:
+            if deliveries or settled or is_silent:
                 yield deliveries, settled
             self._unanswered_ids -= sum(one.settled + len(one.lost) for one in settled)
             self._was_taken.set()
@@ -102,9 +102,7 @@ class Member:
         while len(self._in_flight) >= self._max_in_flight:
             self._has_room.clear()
             first_ends_in_s = next(iter(self._in_flight.values())) - time.time()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(first_ends_in_s, 0)):
-                    await self._has_room.wait()
+            await _is_set_within(max(first_ends_in_s, 0), self._has_room)
             self._drop_overdue()
         return min(self._max_in_flight - len(self._in_flight), GROUP_PULL_MAX)
 
@@ -158,3 +156,10 @@ class Member:
             if first.method == "extend" and was_with_it is not None and delivery_id not in lost:
                 self._in_flight[delivery_id] = time.time() + (first.options["ack_timeout_s"] or self._ack_timeout_s)
         self._has_room.set()
+
+
+async def _is_set_within(duration_s: float, event: asyncio.Event) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(duration_s):
+            await event.wait()
+    return event.is_set()
