@@ -205,7 +205,7 @@ GROUP_REASON_LENGTH_MAX: Final = 1_000
 """Characters of why an event was refused or skipped. An error's message, not its whole trace."""
 
 GROUP_CALLS_WAITING_MAX: Final = 1_024
-"""Calls that wait for one group, long pulls included; beyond it callers get 503."""
+"""Pulls, and as many other calls, that wait for one group; beyond it callers get 503."""
 
 GROUP_PAGES_AT_ONCE_MAX: Final = 8
 """Pages of the log that are read between two saves of a group, so that acknowledgements need not wait for more."""

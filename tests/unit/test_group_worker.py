@@ -15,7 +15,7 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Capabilities, Lines
 from indelible.engines.group_storage import GroupChange, GroupState
 from indelible.engines.memory import MemoryEngine
-from indelible.errors import GroupNotFound, ShuttingDown, Unavailable
+from indelible.errors import GroupNotFound, Overloaded, ShuttingDown, Unavailable
 from indelible.events import NewEvent
 from indelible.groups import Delivery, Settled
 from indelible.limits import GROUP_CALLS_WAITING_MAX, GROUP_PULL_MAX, READS_WAITING_MAX
@@ -321,6 +321,19 @@ async def test_members_that_left_take_no_place(store: LocalEventStore) -> None:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert await store.pull(_GROUP) == ()
+
+
+async def test_members_that_wait_keep_nobody_from_acknowledging(store: LocalEventStore) -> None:
+    (first,) = await store.pull(_GROUP, limit=1)
+    await store.change_group(_GROUP, max_in_flight=1)
+    waiting = [asyncio.create_task(store.pull(_GROUP, wait_s=30)) for _ in range(GROUP_CALLS_WAITING_MAX)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(Overloaded):
+        await store.pull(_GROUP)
+    assert await store.ack(_GROUP, [first.delivery_id]) == Settled(1)
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_closing_answers_who_waits(store: LocalEventStore) -> None:

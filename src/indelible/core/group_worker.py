@@ -106,12 +106,14 @@ class GroupWorker:
 
     async def call(self, decide: Decide[T]) -> T:
         """Have something decided; returns once it is saved."""
-        future: asyncio.Future[T] = self._admit()
+        future: asyncio.Future[T] = self._admit(len(self._calls))
         self._calls.append(_Call(decide, future))
         return await future
 
     async def pull(self, member: str, limit: int, wait_s: float) -> tuple[Delivery, ...]:
-        future: asyncio.Future[_Given] = self._admit()
+        if len(self._pulls) >= GROUP_CALLS_WAITING_MAX:
+            self._drop_pulls()
+        future: asyncio.Future[_Given] = self._admit(len(self._pulls))
         self._pulls.append(_Pull(member, limit, time.monotonic() + wait_s, future))
         try:
             given = await future
@@ -122,12 +124,11 @@ class GroupWorker:
             raise
         return tuple(_delivery(one, line) for one, line in given)
 
-    def _admit(self) -> asyncio.Future[Any]:
+    def _admit(self, waiting: int) -> asyncio.Future[Any]:
+        """Take in a call of a kind of which so many wait. Members that wait must not keep others from acknowledging."""
         if self._is_closed:
             raise _closed()
-        if len(self._calls) + len(self._pulls) >= GROUP_CALLS_WAITING_MAX:
-            self._drop_pulls()
-        if len(self._calls) + len(self._pulls) >= GROUP_CALLS_WAITING_MAX:
+        if waiting >= GROUP_CALLS_WAITING_MAX:
             raise Overloaded(f"too many calls wait for the group {self._name}", retry_after_s=RETRY_AFTER_S)
         self._begin()
         return asyncio.get_running_loop().create_future()
