@@ -324,8 +324,8 @@ async def test_members_that_left_take_no_place(store: LocalEventStore) -> None:
 
 
 async def test_members_that_wait_keep_nobody_from_acknowledging(store: LocalEventStore) -> None:
-    (first,) = await store.pull(_GROUP, limit=1)
-    await store.change_group(_GROUP, max_in_flight=1)
+    await _append(store, 1)
+    (first,) = await store.pull(_GROUP)
     waiting = [asyncio.create_task(store.pull(_GROUP, wait_s=30)) for _ in range(GROUP_CALLS_WAITING_MAX)]
     await asyncio.sleep(0.01)
     with pytest.raises(Overloaded):
