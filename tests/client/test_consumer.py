@@ -152,6 +152,44 @@ async def test_whose_time_is_over_is_told(http_client: AsyncClient, group: Group
         assert (await anext(consumer)).event.event_id != first.event.event_id
 
 
+async def test_those_that_wait_do_not_run_out_of_time(http_client: AsyncClient, group: Group):
+    await http_client.change_group(group.name, ack_timeout_s=2.4, max_attempts=1)
+    await group.append(5)
+    async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name) as consumer:
+        for _ in range(5):
+            delivery = await anext(consumer)
+            await asyncio.sleep(0.8)
+            assert await consumer.ack(delivery)
+    assert (await http_client.get_group(group.name)).parked == 0
+
+
+async def test_a_caller_who_takes_no_more_does_not_keep_events_from_others(http_client: AsyncClient, group: Group):
+    await http_client.change_group(group.name, ack_timeout_s=0.5)
+    await group.append(8)
+    async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name, max_in_flight=8) as consumer:
+        await anext(consumer)
+        others = set()
+        while len(others) < 8:
+            found = await http_client.pull(group.name, wait_s=20)
+            await http_client.ack(group.name, [one.delivery_id for one in found])
+            others |= {one.event.event_id for one in found}
+
+
+async def test_those_that_wait_and_are_lost_are_not_given_out(http_client: AsyncClient, group: Group):
+    await http_client.change_group(group.name, ack_timeout_s=3)
+    await group.append(2)
+    async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name, max_in_flight=2) as consumer:
+        first = await anext(consumer)
+        await http_client.reset_group(group.name, start="beginning")
+        # There is room for another once it is known that the second is lost.
+        for _ in range(200):
+            if await group.in_flight():
+                break
+            await asyncio.sleep(0.05)
+        assert await consumer.ack(await anext(consumer))
+        assert not await consumer.ack(first)
+
+
 async def test_leaving_gives_back_what_was_not_taken(http_client: AsyncClient, group: Group):
     await group.append(10)
     async with asyncio.timeout(PATIENCE_S):

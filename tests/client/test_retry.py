@@ -110,3 +110,24 @@ def test_waits_grow_to_a_bound_and_differ():
     assert waits[3] > waits[1]
     assert all(wait <= CLIENT_RETRY_WAIT_MAX_S * 1.5 for wait in waits)
     assert len({module._wait_s(9, error) for _ in range(20)}) > 10
+
+
+async def test_what_must_not_be_done_twice_is_repeated_until_it_may_be_done():
+    attempts = Attempts(Unavailable("no connection"), OutcomeUnknown("cut off"))
+    with pytest.raises(OutcomeUnknown, match="cut off"):
+        await Retry(10).call(attempts, may_repeat_unknown=False)
+    assert attempts.count == 2
+
+
+async def test_waiting_as_asked_is_not_failing():
+    async def attempt() -> str:
+        await asyncio.sleep(0.6)
+        return await attempts()
+
+    attempts = Attempts(Unavailable("cut off"))
+    assert await Retry(0.3).call(attempt, wait_s=1) == "done"
+    # No more of it than was asked for.
+    attempts = Attempts(*[Unavailable("cut off")] * 50)
+    with pytest.raises(Unavailable):
+        await Retry(0.3).call(attempt, wait_s=1)
+    assert 2 <= attempts.count <= 3

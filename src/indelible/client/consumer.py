@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 from indelible.client.acks import Acks
 from indelible.errors import IndelibleError
@@ -19,14 +20,17 @@ from indelible.limits import (
 )
 
 _LEFT: Final = "its member left"
+_EXTENSIONS_IN_TIME: Final = 3
+"""How often deliveries that wait are extended within the group's time."""
 
 
 class Consumer:
     """Iterate with ``async for`` over deliveries, in as many tasks as you like; :meth:`ack` or :meth:`nack` each.
 
     At most ``max_in_flight`` deliveries are here at once: those that wait to be taken, and those that were taken and
-    are not settled yet. A delivery that is never settled keeps its place. Use as ``async with``, or leave by
-    :meth:`aclose`, which gives back what nobody has taken.
+    are not settled yet. A delivery that is never settled keeps its place. Those that wait get more time from the group,
+    as long as others are taken; once taken, each has at least two thirds of the group's time left. Use as ``async
+    with``, or leave by :meth:`aclose`, which gives back what nobody has taken.
 
     A server that is out of reach is waited for as in other calls; then iterating raises ``Unavailable``, and may be
     begun again. Raises ``GroupNotFound``.
@@ -41,7 +45,9 @@ class Consumer:
         self._ready: Final[deque[Delivery]] = deque()
         self._unsettled: Final[set[str]] = set()
         """Those in ``_ready`` included."""
-        self._pulling: asyncio.Task[None] | None = None
+        self._taken_at = 0.0
+        """When the last one was, by the event loop's clock."""
+        self._working: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._is_closed = False
 
@@ -59,12 +65,13 @@ class Consumer:
         while not self._is_closed:
             if self._ready:
                 delivery = self._ready.popleft()
+                self._taken_at = asyncio.get_running_loop().time()
                 self._tell()
                 return delivery
-            if self._pulling is None:
-                self._pulling = asyncio.create_task(self._pull_on(), name="consumer")
-            if self._pulling.done():
-                failed, self._pulling = self._pulling, None
+            if self._working is None:
+                self._working = asyncio.create_task(self._work(), name="consumer")
+            if self._working.done():
+                failed, self._working = self._working, None
                 failed.result()
             else:
                 await self._news.wait()
@@ -96,17 +103,16 @@ class Consumer:
         """Take no more, and give back what nobody has taken, so that it goes to other members soon. What was taken may
         still be acknowledged. May be called twice."""
         self._is_closed = True
-        if self._pulling is not None:
-            self._pulling.cancel()
-            await asyncio.gather(self._pulling, return_exceptions=True)
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.gather(self._working, return_exceptions=True)
         self._tell()
-        not_taken = [delivery.delivery_id for delivery in self._ready]
+        not_taken = self._waiting_ids()
         self._ready.clear()
         # Else the time-out gives them back.
         with suppress(IndelibleError, TimeoutError):
             async with asyncio.timeout(CLIENT_GIVE_BACK_TIMEOUT_S):
-                for first in range(0, len(not_taken), GROUP_SETTLE_MAX):
-                    some = not_taken[first : first + GROUP_SETTLE_MAX]
+                for some in _in_calls(not_taken):
                     await self._groups.nack(self.group, some, delay_s=CLIENT_GIVE_BACK_DELAY_S, reason=_LEFT)
 
     async def __aenter__(self) -> Self:
@@ -115,18 +121,49 @@ class Consumer:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _pull_on(self) -> None:
+    async def _work(self) -> None:
         """Keep deliveries at hand, until it fails."""
+        tasks = [asyncio.create_task(work) for work in (self._pull_on(), self._extend_waiting())]
         try:
-            while True:
-                while not self._is_time_to_pull:
-                    await self._news.wait()
-                pulled = await self._pull(limit=min(self._room, GROUP_PULL_MAX))
-                self._unsettled.update(delivery.delivery_id for delivery in pulled)
-                self._ready.extend(pulled)
-                self._tell()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for failed in done:
+                failed.result()
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._tell()
+
+    async def _pull_on(self) -> NoReturn:
+        while True:
+            while not self._is_time_to_pull:
+                await self._news.wait()
+            pulled = await self._pull(limit=min(self._room, GROUP_PULL_MAX))
+            self._unsettled.update(delivery.delivery_id for delivery in pulled)
+            self._ready.extend(pulled)
+            self._tell()
+
+    async def _extend_waiting(self) -> NoReturn:
+        """Deliveries that wait must not run out of time because those before them take theirs. But a caller who takes
+        no more does not keep them from others."""
+        while True:
+            ack_timeout_s = (await self._groups.get_group(self.group)).ack_timeout_s
+            await asyncio.sleep(ack_timeout_s / _EXTENSIONS_IN_TIME)
+            if self._taken_at + ack_timeout_s > asyncio.get_running_loop().time():
+                for some in _in_calls(self._waiting_ids()):
+                    self._drop((await self._groups.extend(self.group, some)).lost)
+
+    def _drop(self, lost: Collection[str]) -> None:
+        """Somebody else has them; whoever has taken one of them meanwhile is told when it is settled."""
+        gone = {*lost} & {*self._waiting_ids()}
+        kept = [delivery for delivery in self._ready if delivery.delivery_id not in gone]
+        self._ready.clear()
+        self._ready.extend(kept)
+        self._unsettled.difference_update(gone)
+        self._tell()
+
+    def _waiting_ids(self) -> list[str]:
+        return [delivery.delivery_id for delivery in self._ready]
 
     @property
     def _room(self) -> int:
@@ -145,3 +182,9 @@ class Consumer:
         """Wake all who wait for something to change."""
         self._news.set()
         self._news = asyncio.Event()
+
+
+def _in_calls(delivery_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at once as one call takes."""
+    for first in range(0, len(delivery_ids), GROUP_SETTLE_MAX):
+        yield delivery_ids[first : first + GROUP_SETTLE_MAX]
