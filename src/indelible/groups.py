@@ -256,10 +256,18 @@ class ConsumerGroups(Protocol):
         ...
 
     async def nack(
-        self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
+        self,
+        group: str,
+        delivery_ids: Sequence[str],
+        *,
+        delay_s: float = 0.0,
+        reason: str = "",
+        park: bool = False,
+        untried: bool = False,
     ) -> Settled:
         """Refuse deliveries: their events are delivered again after ``delay_s``, or parked after their last attempt,
-        or at once with ``park``. ``reason`` is kept with a parked event."""
+        or at once with ``park``. ``reason`` is kept with a parked event. ``untried``: nobody has looked at the events,
+        so these deliveries do not count as attempts; not together with ``park``."""
         ...
 
     async def extend(self, group: str, delivery_ids: Sequence[str], *, ack_timeout_s: float | None = None) -> Settled:
@@ -335,11 +343,14 @@ def check_pull(member: object, limit: object, wait_s: object) -> None:
     check_seconds(wait_s, "/wait_s", 0.0, GROUP_WAIT_MAX_S)
 
 
-def check_nack(delay_s: object, reason: object, park: object) -> None:
+def check_nack(delay_s: object, reason: object, park: object = False, untried: object = False) -> None:
     check_seconds(delay_s, "/delay_s", 0.0, GROUP_NACK_DELAY_MAX_S)
     check_reason(reason, least=0)
-    if not isinstance(park, bool):
-        raise InvalidRequest("must be true or false", pointer="/park")
+    for value, pointer in ((park, "/park"), (untried, "/untried")):
+        if not isinstance(value, bool):
+            raise InvalidRequest("must be true or false", pointer=pointer)
+    if park and untried:
+        raise InvalidRequest("an event that nobody has tried cannot be parked", pointer="/untried")
 
 
 def check_ack_timeout(value: object) -> None:

@@ -10,6 +10,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
+from indelible.core.open import open_local_store
 from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey, NewEvent, is_json
 from indelible.server.http.openapi_examples import PARAMETER_EXAMPLES
@@ -17,7 +18,8 @@ from indelible.server.http.openapi_vocabulary import JSON_MEDIA_TYPE, meaning_of
 from indelible.server.http.routes import ROUTES
 from indelible.wire.errors import STATUS_OF_CODE
 from openapi.parking import park_events
-from rest.calls import Api
+from rest.calls import Api, connected
+from serving import serving_in_a_thread
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -117,7 +119,17 @@ def test_every_example_fits_its_schema(document: dict[str, Any], operations: dic
     assert checked > 30
 
 
-def test_examples_can_be_sent_and_the_answers_fit(api: Api, document: dict[str, Any], operations: dict[str, Any]):
+@pytest.fixture
+def empty_store() -> Iterator[Api]:
+    """Of a server of its own: examples name positions."""
+    with serving_in_a_thread(open_local_store("memory:")) as url, connected(url) as api:
+        yield api
+
+
+def test_examples_can_be_sent_and_the_answers_fit(
+    empty_store: Api, document: dict[str, Any], operations: dict[str, Any]
+):
+    api = empty_store
     # What is deleted is needed until then.
     for name, operation in sorted(operations.items(), key=lambda item: item[0].startswith("DELETE ")):
         method, path = name.split()

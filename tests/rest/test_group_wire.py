@@ -67,8 +67,9 @@ def test_pulls_and_what_follows():
     pull = requests.decode_pull(requests.encode_pull("é", 5, 0.5))
     assert (pull.member, pull.limit, pull.wait_s) == ("é", 5, 0.5)
     assert requests.decode_ack(requests.encode_ack(IDS)) == [*IDS]
-    nack = requests.decode_nack(requests.encode_nack(IDS, delay_s=1.5, reason="ü", park=True))
-    assert (nack.delivery_ids, nack.delay_s, nack.reason, nack.park) == ([*IDS], 1.5, "ü", True)
+    nack = requests.decode_nack(requests.encode_nack(IDS, delay_s=1.5, reason="ü", park=True, untried=False))
+    assert (nack.delivery_ids, nack.delay_s, nack.reason) == ([*IDS], 1.5, "ü")
+    assert (nack.park, nack.untried) == (True, False)
     assert requests.decode_extend(requests.encode_extend(IDS, None)) == ([*IDS], None)
     assert requests.decode_extend(requests.encode_extend(IDS, 9)) == ([*IDS], 9.0)
 

@@ -19,7 +19,6 @@ from indelible.limits import (
     GROUP_WAIT_MAX_S,
 )
 
-_LEFT: Final = "its member left"
 _EXTENSIONS_IN_TIME: Final = 3
 """How often deliveries that wait are extended within the group's time."""
 
@@ -113,7 +112,7 @@ class Consumer:
         with suppress(IndelibleError, TimeoutError):
             async with asyncio.timeout(CLIENT_GIVE_BACK_TIMEOUT_S):
                 for some in _in_calls(not_taken):
-                    await self._groups.nack(self.group, some, delay_s=CLIENT_GIVE_BACK_DELAY_S, reason=_LEFT)
+                    await self._groups.nack(self.group, some, delay_s=CLIENT_GIVE_BACK_DELAY_S, untried=True)
 
     async def __aenter__(self) -> Self:
         return self

@@ -130,12 +130,24 @@ class GrpcConsumerGroups:
         return await self._retried(responses.decode_settled, "Ack", request, pb.Settled)
 
     async def nack(
-        self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
+        self,
+        group: str,
+        delivery_ids: Sequence[str],
+        *,
+        delay_s: float = 0.0,
+        reason: str = "",
+        park: bool = False,
+        untried: bool = False,
     ) -> Settled:
         check_delivery_ids(delivery_ids)
-        check_nack(delay_s, reason, park)
+        check_nack(delay_s, reason, park, untried)
         request = pb.NackRequest(
-            group=check_group(group), delivery_ids=delivery_ids, delay_s=delay_s, reason=reason, park=park
+            group=check_group(group),
+            delivery_ids=delivery_ids,
+            delay_s=delay_s,
+            reason=reason,
+            park=park,
+            untried=untried,
         )
         return await self._retried(responses.decode_settled, "Nack", request, pb.Settled)
 

@@ -121,11 +121,18 @@ class HttpConsumerGroups:
         return responses.decode_settled(await self._post(group, "ack", requests.encode_ack(delivery_ids)))
 
     async def nack(
-        self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
+        self,
+        group: str,
+        delivery_ids: Sequence[str],
+        *,
+        delay_s: float = 0.0,
+        reason: str = "",
+        park: bool = False,
+        untried: bool = False,
     ) -> Settled:
         check_delivery_ids(delivery_ids)
-        check_nack(delay_s, reason, park)
-        body = requests.encode_nack(delivery_ids, delay_s=delay_s, reason=reason, park=park)
+        check_nack(delay_s, reason, park, untried)
+        body = requests.encode_nack(delivery_ids, delay_s=delay_s, reason=reason, park=park, untried=untried)
         return responses.decode_settled(await self._post(group, "nack", body))
 
     async def extend(self, group: str, delivery_ids: Sequence[str], *, ack_timeout_s: float | None = None) -> Settled:

@@ -224,10 +224,17 @@ class LocalConsumerGroups:
         return await self._settle(group, delivery_ids, GroupProgress.ack)
 
     async def nack(
-        self, group: str, delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False
+        self,
+        group: str,
+        delivery_ids: Sequence[str],
+        *,
+        delay_s: float = 0.0,
+        reason: str = "",
+        park: bool = False,
+        untried: bool = False,
     ) -> Settled:
-        check_nack(delay_s, reason, park)
-        nack = functools.partial(GroupProgress.nack, delay_s=delay_s, reason=reason, park=park)
+        check_nack(delay_s, reason, park, untried)
+        nack = functools.partial(GroupProgress.nack, delay_s=delay_s, reason=reason, park=park, untried=untried)
         return await self._settle(group, delivery_ids, nack)
 
     async def extend(self, group: str, delivery_ids: Sequence[str], *, ack_timeout_s: float | None = None) -> Settled:

@@ -287,14 +287,20 @@ class GroupProgress:
             self.measure.acks += 1
         return one != "lost"
 
-    def nack(self, position: int, number: int, *, delay_s: float, reason: str, park: bool) -> bool:
+    def nack(
+        self, position: int, number: int, *, delay_s: float, reason: str, park: bool = False, untried: bool = False
+    ) -> bool:
         """Whether the event was with the caller, or has been refused already."""
         one = self._delivered(position, number)
         if not isinstance(one, Unfinished):
             return False
         if one.state == "in_flight":
             self.measure.nacks += 1
-            self._refuse(one, self.now_us + _us(delay_s) if delay_s else 0, reason, park=park)
+            due_us = self.now_us + _us(delay_s) if delay_s else 0
+            if untried:
+                self._wait(_replace(one, state="waiting", due_us=due_us, attempts=one.attempts - 1))
+            else:
+                self._refuse(one, due_us, reason, park=park)
         return True
 
     def extend(self, position: int, number: int, *, timeout_s: float | None) -> bool:

@@ -71,6 +71,7 @@ class NackBody(AckBody, kw_only=True, forbid_unknown_fields=True, omit_defaults=
     delay_s: float = 0.0
     reason: str = ""
     park: bool = False
+    untried: bool = False
 
 
 class ExtendBody(AckBody, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -206,8 +207,9 @@ def encode_ack(delivery_ids: Sequence[str]) -> bytes:
     return msgspec.json.encode(AckBody(list(delivery_ids)))
 
 
-def encode_nack(delivery_ids: Sequence[str], *, delay_s: float = 0.0, reason: str = "", park: bool = False) -> bytes:
-    return msgspec.json.encode(NackBody(list(delivery_ids), delay_s=delay_s, reason=reason, park=park))
+def encode_nack(delivery_ids: Sequence[str], *, delay_s: float, reason: str, park: bool, untried: bool) -> bytes:
+    body = NackBody(list(delivery_ids), delay_s=delay_s, reason=reason, park=park, untried=untried)
+    return msgspec.json.encode(body)
 
 
 def encode_extend(delivery_ids: Sequence[str], ack_timeout_s: float | None) -> bytes:

@@ -102,7 +102,7 @@ def decode_settlement(message: groups_pb.ConsumeRequest) -> Settlement:
 
 def _options(kind: str, said: Any) -> dict[str, Any]:
     if kind == "nack":
-        return {"delay_s": said.delay_s, "reason": said.reason, "park": said.park}
+        return {"delay_s": said.delay_s, "reason": said.reason, "park": said.park, "untried": said.untried}
     return {"ack_timeout_s": decode_ack_timeout(said)} if kind == "extend" else {}
 
 

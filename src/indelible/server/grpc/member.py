@@ -60,7 +60,7 @@ class Member:
             self._is_ending = True
             self._must_settle.set()
             await asyncio.wait((settling,))
-            await give_back(self._store, self._group, self._in_flight)
+            await give_back(self._store, self._group, self._in_flight, untried=False)
             self._has_ended = True
             self._must_send.set()
             failures = [task.exception() for task in (settling, *others) if not task.cancelled()]

@@ -21,7 +21,7 @@ async def pull(services: Services, request: PullRequest) -> bytes:
     except asyncio.CancelledError:
         with suppress(IndelibleError):
             deliveries = await end_pull(pulling)
-            await give_back(services.store, request.group, [one.delivery_id for one in deliveries])
+            await give_back(services.store, request.group, [one.delivery_id for one in deliveries], untried=True)
         raise
     finally:
         stop.cancel()

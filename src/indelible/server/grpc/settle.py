@@ -17,6 +17,7 @@ async def nack(services: Services, request: NackRequest) -> bytes:
         delay_s=request.delay_s,
         reason=request.reason,
         park=request.park,
+        untried=request.untried,
     )
     return encode_settled(settled)
 

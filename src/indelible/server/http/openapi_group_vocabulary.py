@@ -95,6 +95,9 @@ GROUP_FIELDS: Final[dict[str, Schema]] = {
     },
     "reason": _REASON,
     "park": {"description": "Do not deliver it again: park it."},
+    "untried": {
+        "description": "Nobody has looked at the events: these deliveries do not count as attempts. Not with `park`."
+    },
     "parked_at": _TIME | {"description": "When it was parked."},
     "following": COUNT | {"description": "Later events of the aggregate that wait behind it."},
     "parked_reason": {"description": "Why it was parked."},

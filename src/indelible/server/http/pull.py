@@ -38,7 +38,7 @@ async def pull(services: Services, request: Request) -> Response:
         await asyncio.wait((pulling, disconnected, stopping), return_when=asyncio.FIRST_COMPLETED)
         deliveries = await end_pull(pulling)
         if disconnected.done():
-            await give_back(services.store, group, [one.delivery_id for one in deliveries])
+            await give_back(services.store, group, [one.delivery_id for one in deliveries], untried=True)
             raise ClientDisconnected
     finally:
         for task in (pulling, disconnected, stopping):

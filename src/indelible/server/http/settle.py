@@ -54,7 +54,12 @@ async def nack(services: Services, request: Request) -> Response:
     request.query()
     refused = decode_nack(await request.json_body())
     settled = await services.store.nack(
-        group, refused.delivery_ids, delay_s=refused.delay_s, reason=refused.reason, park=refused.park
+        group,
+        refused.delivery_ids,
+        delay_s=refused.delay_s,
+        reason=refused.reason,
+        park=refused.park,
+        untried=refused.untried,
     )
     return Response(200, encode_settled(settled))
 

@@ -346,6 +346,18 @@ class GroupConformance:
         assert time.monotonic() - started >= SHORT_S * 0.9
         assert (events_of(again), again[0].attempt) == (events_of(found[:1]), 2)
 
+    async def test_what_nobody_tried_counts_as_no_attempt(self, store: EventStore) -> None:
+        consumer = await Consumer.begin(store, max_attempts=1)
+        events = await consumer.append("1")
+        for _ in range(3):
+            found = await consumer.pull(1)
+            assert (events_of(found), found[0].attempt) == (ids(events), 1)
+            assert await consumer.nack(found, untried=True) == Settled(1)
+        assert (await consumer.info()).parked == 0
+        with pytest.raises(InvalidRequest) as caught:
+            await consumer.nack(found, untried=True, park=True)
+        assert caught.value.pointer == "/untried"
+
     async def test_an_event_that_is_not_acknowledged_comes_again(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store, ack_timeout_s=SHORT_S)
         await consumer.append("1", 2)

@@ -187,18 +187,20 @@ class AckRequest(_message.Message):
     def __init__(self, group: _Optional[str] = ..., delivery_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NackRequest(_message.Message):
-    __slots__ = ("group", "delivery_ids", "delay_s", "reason", "park")
+    __slots__ = ("group", "delivery_ids", "delay_s", "reason", "park", "untried")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_IDS_FIELD_NUMBER: _ClassVar[int]
     DELAY_S_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     PARK_FIELD_NUMBER: _ClassVar[int]
+    UNTRIED_FIELD_NUMBER: _ClassVar[int]
     group: str
     delivery_ids: _containers.RepeatedScalarFieldContainer[str]
     delay_s: float
     reason: str
     park: bool
-    def __init__(self, group: _Optional[str] = ..., delivery_ids: _Optional[_Iterable[str]] = ..., delay_s: _Optional[float] = ..., reason: _Optional[str] = ..., park: _Optional[bool] = ...) -> None: ...
+    untried: bool
+    def __init__(self, group: _Optional[str] = ..., delivery_ids: _Optional[_Iterable[str]] = ..., delay_s: _Optional[float] = ..., reason: _Optional[str] = ..., park: _Optional[bool] = ..., untried: _Optional[bool] = ...) -> None: ...
 
 class ExtendRequest(_message.Message):
     __slots__ = ("group", "delivery_ids", "ack_timeout_s")
@@ -247,16 +249,18 @@ class ConsumeAck(_message.Message):
     def __init__(self, delivery_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ConsumeNack(_message.Message):
-    __slots__ = ("delivery_ids", "delay_s", "reason", "park")
+    __slots__ = ("delivery_ids", "delay_s", "reason", "park", "untried")
     DELIVERY_IDS_FIELD_NUMBER: _ClassVar[int]
     DELAY_S_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     PARK_FIELD_NUMBER: _ClassVar[int]
+    UNTRIED_FIELD_NUMBER: _ClassVar[int]
     delivery_ids: _containers.RepeatedScalarFieldContainer[str]
     delay_s: float
     reason: str
     park: bool
-    def __init__(self, delivery_ids: _Optional[_Iterable[str]] = ..., delay_s: _Optional[float] = ..., reason: _Optional[str] = ..., park: _Optional[bool] = ...) -> None: ...
+    untried: bool
+    def __init__(self, delivery_ids: _Optional[_Iterable[str]] = ..., delay_s: _Optional[float] = ..., reason: _Optional[str] = ..., park: _Optional[bool] = ..., untried: _Optional[bool] = ...) -> None: ...
 
 class ConsumeExtend(_message.Message):
     __slots__ = ("delivery_ids", "ack_timeout_s")
