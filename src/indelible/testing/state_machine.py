@@ -83,7 +83,7 @@ def group_machine(new_engine: Callable[[], Engine]) -> type[RuleBasedStateMachin
     return GroupMachine
 
 
-class _Machine(RuleBasedStateMachine):
+class Machine(RuleBasedStateMachine):
     """Drives coroutines from the rules, which hypothesis calls one after another."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class _Machine(RuleBasedStateMachine):
             self._runner.close()
 
 
-class _StoreMachine(_Machine):
+class _StoreMachine(Machine):
     def __init__(self, open_store: OpenStore, durable: bool) -> None:
         super().__init__()
         self._open_store = open_store
@@ -252,7 +252,7 @@ class _StoreMachine(_Machine):
             super().teardown()
 
 
-class _EngineMachine(_Machine):
+class _EngineMachine(Machine):
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._model = MemoryEngine()
@@ -316,7 +316,7 @@ _SKIPPED: Final = st.builds(
 )
 
 
-class _GroupMachine(_Machine):
+class _GroupMachine(Machine):
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self._model = MemoryEngine()
