@@ -12,7 +12,7 @@ import pytest
 
 from indelible.core.group_progress import GroupMeasure
 from indelible.core.store import LocalEventStore
-from indelible.engines.engine import Capabilities, Lines
+from indelible.engines.engine import Capabilities, Lines, LogHead
 from indelible.engines.group_storage import GroupChange, GroupState
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import GroupNotFound, Overloaded, ShuttingDown, Unavailable
@@ -312,6 +312,29 @@ async def test_members_that_give_up_cost_no_attempt(store: LocalEventStore, engi
             await store.reset_group(_GROUP, start="beginning")
     found = await _soon(store.pull(_GROUP, wait_s=10))
     assert _places(found) == [("0", 1, 1), ("1", 1, 1), ("2", 1, 1)]
+
+
+async def test_who_leaves_while_the_next_save_is_under_way_holds_nothing(
+    store: LocalEventStore, engine: FaultyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _append(store, 1)
+    engine.on_save = [engine.be_slow, engine.be_slow]
+    first = asyncio.create_task(store.pull(_GROUP))
+    await asyncio.sleep(0.01)
+    changing = asyncio.create_task(store.change_group(_GROUP, max_attempts=3))
+    second = asyncio.create_task(store.pull(_GROUP, wait_s=10))
+    head = engine.head
+
+    async def leave() -> LogHead:
+        # Answered by now, and not aware of it: the next save begins before it is.
+        first.cancel()
+        return await head()
+
+    monkeypatch.setattr(engine, "head", leave)
+    (delivery,) = await _soon(second)
+    assert first.cancelled()
+    assert delivery.attempt == 1
+    await changing
 
 
 async def test_members_that_left_take_no_place(store: LocalEventStore) -> None:

@@ -99,6 +99,8 @@ class GroupWorker:
         self._undelivered: Final[deque[Unfinished]] = deque(maxlen=GROUP_IN_FLIGHT_MAX)
         """Deliveries that nobody got: their save did not come to a good end, or their caller has left. They are taken
         back wherever they are found stored."""
+        self._taken_back: frozenset[Unfinished] = frozenset()
+        """Those of them that the save under way deals with."""
         self._is_outdated = False
         self._is_closed = False
 
@@ -208,7 +210,8 @@ class GroupWorker:
         tries = 0
         while True:
             progress = await self._load()
-            progress.untake(self._undelivered)
+            self._taken_back = frozenset(self._undelivered)
+            progress.untake(self._taken_back)
             progress.go_on(self._now_us())
             answers = [await _decided(call, progress) for call in calls]
             await self._move_on(progress)
@@ -303,14 +306,19 @@ class GroupWorker:
             return True
         # Random, so that a save whose answer was lost is not taken for another's.
         change = progress.change(random.randint(1, _REVISION_STEP_MAX))  # noqa: S311 - no secret
-        self._undelivered.extend(one for _, given in handed for one, _ in given)
+        given = [one for _, given in handed for one, _ in given]
+        self._undelivered.extend(given)
+        self._taken_back = self._taken_back.union(given)
         if not await self._engine.save_group(change):
             return False
         self._saved(progress)
         return True
 
     def _saved(self, progress: GroupProgress) -> None:
+        # Not those whose caller left while it was saved: they are taken back next.
+        left = [one for one in self._undelivered if one not in self._taken_back]
         self._undelivered.clear()
+        self._undelivered.extend(left)
         self._on_measure(self._name, progress.measure)
         progress.saved()
         self._saved_at = self._seen_at = time.monotonic()
