@@ -68,7 +68,10 @@ class Scene:
         self.chance = random.Random(seed)
         self._store = store
         self._database = database
-        self._victims: Sequence[Victim] = ("server",) if database is None else ("server", "backend", "database")
+        victims: list[Victim] = ["server"] if database is None else ["server", "backend", "database"]
+        self.chance.shuffle(victims)
+        # In turn: a few rounds are to have all of them.
+        self._victims = itertools.cycle(victims)
         self._stopped = set(servers)
         self._loads = [
             Load(self.ledger, range(first, first + WRITERS_A_SERVER), seed)
@@ -100,7 +103,7 @@ class Scene:
             assert all(isinstance(error, (OutcomeUnknown, Unavailable)) for error in errors), errors
 
     async def _kill(self, figures: Figures, clients: Sequence[AsyncClient]) -> None:
-        match self.chance.choice(self._victims):
+        match next(self._victims):
             case "server":
                 server = self.chance.choice(self.servers)
                 await server.kill()

@@ -78,7 +78,7 @@ class TestDefiniteRefusals:
     async def test_the_head_is_locked_by_somebody_else(
         self, postgres: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(writer._TIMEOUT_VALUES, "lock", "300ms")
+        monkeypatch.setitem(writer.TIMEOUT_VALUES, "lock", "300ms")
         async with open_local_store(url) as store:
             await store.append("order", "1", some_events(1))
             events = some_events(1)

@@ -46,7 +46,7 @@ async def test_the_database_takes_the_head_from_a_frozen_process(
 
     async with open_local_store(url) as store:
         await store.append("order", "1", some_events(1))
-        monkeypatch.setitem(writer._TIMEOUT_VALUES, "idle", "300ms")
+        monkeypatch.setitem(writer.TIMEOUT_VALUES, "idle", "300ms")
         monkeypatch.setattr(wanted, "plan", freeze_and_plan)
         append = AggregateAppend.of("order", "1", some_events(2), expected_version=1)
         result = await store.append_atomic([append], condition=condition)

@@ -12,6 +12,7 @@ from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.engines.postgres.connections import Connection
 from indelible.engines.postgres.engine import PostgresEngine
+from indelible.engines.postgres.schema import migrations
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.testing.conformance import SharedConformance
@@ -117,7 +118,7 @@ async def _count_prepared(connection: Connection) -> int:
 
 async def test_schema_is_made_through_it_by_many_at_once(url: str) -> None:
     reports = await asyncio.gather(*(init_store(url) for _ in range(4)))
-    assert sum(len(report.steps) for report in reports) == 1
+    assert [len(report.steps) for report in reports if report.steps] == [len(migrations())]
     stores = [open_local_store(url) for _ in range(4)]
     await asyncio.gather(*(store.open() for store in stores))
     try:

@@ -129,10 +129,9 @@ class Answers:
         if outcome.event_id not in request.ids or not positions:
             raise WrongAnswerError(Rule.FALSE_CONFLICT, "none of its ids is taken")
         pairs = zip(sent, stored, strict=True)
-        others = [event.position for (key, new), event in pairs if event is not None and not is_same(key, new, event)]
-        if others:
-            return Span(seen=min(others))
-        if len(positions) < len(sent):
+        is_other = any(event is not None and not is_same(key, new, event) for (key, new), event in pairs)
+        if is_other or len(positions) < len(sent):
+            # Also before the other one was stored: then it was new, and mixed with one that was not.
             return Span(seen=min(positions))
         if not all(map(self._log.is_run, request.parts)):
             return Span(seen=max(positions))
