@@ -9,6 +9,7 @@ one process of the database (which then restarts all of its own), or the whole d
 
 import argparse
 import asyncio
+import itertools
 import random
 import tempfile
 import time
