@@ -1,0 +1,32 @@
+"""A consumer group whose members and servers are killed loses nothing. For longer, see ``faults.group_members``."""
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from faults.group_members import Figures, Settings, group_members
+from postgres.server import PostgresServer
+
+SETTINGS = Settings(events=2_000, aggregates=50, ack_timeout_s=1.0, events_per_s=400, handle_s=0.003, seed=1)
+
+
+def _check(figures: Figures) -> None:
+    print(figures)
+    assert figures.events == SETTINGS.events
+    assert figures.late_acks > 0
+    assert figures.refusals > 0
+    assert figures.parked > figures.replayed > 0
+    assert figures.stood_still_s > 0
+
+
+async def test_members_of_one_server(tmp_path: Path) -> None:
+    _check(await group_members(SETTINGS, f"sqlite:{tmp_path}/store.db", tmp_path))
+
+
+async def test_members_over_grpc(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, over_grpc=True)
+    _check(await group_members(settings, f"sqlite:{tmp_path}/store.db", tmp_path))
+
+
+async def test_members_of_several_servers(tmp_path: Path, postgres: PostgresServer) -> None:
+    _check(await group_members(replace(SETTINGS, servers=3), postgres.new_database(), tmp_path))
