@@ -29,6 +29,11 @@ class Delivered(msgspec.Struct):
     def is_late(self) -> bool:
         return self.said is not None and self.said.is_ack and self.said.at > self.deadline
 
+    def is_unheard(self, ack_timeout_s: float) -> bool:
+        """Whether it was acknowledged well in time, and lost."""
+        in_time = self.said is not None and self.said.is_ack and self.said.at < self.deadline - ack_timeout_s / 2
+        return in_time and self.is_lost
+
     @property
     def is_lost(self) -> bool:
         return self.heard is not None and self.heard.is_lost

@@ -69,6 +69,8 @@ class Figures(msgspec.Struct):
     """After the deadline: those of the member that hung, above all."""
     lost_acks: int = 0
     """While another had the event. Once that has acknowledged it, a late one changes nothing."""
+    unheard_acks: int = 0
+    """Lost though they came in time; one server among several must not be kept from saving by the others."""
     refusals: int = 0
     parked: int = 0
     replayed: int = 0
@@ -256,8 +258,10 @@ class Run:
         figures.redeliveries = figures.deliveries - figures.events
         figures.late_acks = sum(one.is_late for one in deliveries.by_id.values())
         figures.lost_acks = sum(one.is_lost for one in deliveries.by_id.values())
+        timeout_s = self._settings.ack_timeout_s
+        figures.unheard_acks = sum(one.is_unheard(timeout_s) for one in deliveries.by_id.values())
         figures.refusals = sum(one.said is not None and not one.said.is_ack for one in deliveries.by_id.values())
-        figures.latest_redelivery_s = latest_redelivery_s(deliveries, self._settings.ack_timeout_s)
+        figures.latest_redelivery_s = latest_redelivery_s(deliveries, timeout_s)
         figures.stood_still_s = deliveries.stood_still_s(killed_at, STANDSTILL_MAX_S)
         figures.events_per_s = figures.events / figures.total_s
         assert figures.stood_still_s <= STANDSTILL_MAX_S

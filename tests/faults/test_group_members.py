@@ -16,6 +16,7 @@ def _check(figures: Figures) -> None:
     assert figures.late_acks > 0
     assert figures.refusals > 0
     assert figures.parked > figures.replayed > 0
+    assert 0 < figures.server_kill_at_position < figures.events
     assert figures.stood_still_s > 0
 
 
@@ -29,4 +30,6 @@ async def test_members_over_grpc(tmp_path: Path) -> None:
 
 
 async def test_members_of_several_servers(tmp_path: Path, postgres: PostgresServer) -> None:
-    _check(await group_members(replace(SETTINGS, servers=3), postgres.new_database(), tmp_path))
+    figures = await group_members(replace(SETTINGS, servers=3), postgres.new_database(), tmp_path)
+    _check(figures)
+    assert figures.unheard_acks == 0

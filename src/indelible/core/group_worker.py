@@ -18,11 +18,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from indelible.core.group_events import GroupEvents
-from indelible.core.group_progress import GroupMeasure, GroupProgress
+from indelible.core.group_progress import GroupMeasure, GroupProgress, Place
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import Unfinished
 from indelible.errors import GroupNotFound, IndelibleError, InternalError, Overloaded, ShuttingDown
-from indelible.events import timestamp_from_us
+from indelible.events import AggregateKey, timestamp_from_us
 from indelible.groups import Delivery, delivery_id
 from indelible.limits import (
     CHECKPOINT_INTERVAL_S,
@@ -95,6 +95,10 @@ class GroupWorker:
         self._clock_offset_us = 0
         self._head = 0
         self._saved_at = 0.0
+        self._load_s = 0.0
+        """How long the last load took."""
+        self._looked_up: Final[dict[tuple[AggregateKey, int], list[Place]]] = {}
+        """What follows the versions of aggregates."""
         self._seen_at = 0.0
         """When the progress was what is stored."""
         self._undelivered: Final[deque[Unfinished]] = deque(maxlen=GROUP_IN_FLIGHT_MAX)
@@ -164,11 +168,11 @@ class GroupWorker:
     async def _work(self) -> None:
         try:
             while True:
+                await self._let_others()
                 self._something_to_do.clear()
                 await self._answer_all()
                 if not (self._calls or self._pulls or self._something_to_do.is_set()):
                     return
-                await self._let_others()
                 if self._pulls and not self._calls:
                     await self._wait()
         finally:
@@ -178,9 +182,11 @@ class GroupWorker:
                 self._head_moves = None
 
     async def _let_others(self) -> None:
-        """Give other servers a chance to save; what comes meanwhile is saved together."""
+        """Give other servers a chance to save: they have to load first, which takes them as long as it takes here. What
+        comes meanwhile is saved together."""
         if self._engine.capabilities.many_processes:
-            end = self._saved_at + random.uniform(0.5, 1.5) * GROUP_SAVE_PAUSE_S  # noqa: S311 - no secret
+            pause_s = max(GROUP_SAVE_PAUSE_S, 2 * self._load_s)
+            end = self._saved_at + random.uniform(0.5, 1.5) * pause_s  # noqa: S311 - no secret
             await asyncio.sleep(max(end - time.monotonic(), 0.0))
 
     async def _answer_all(self) -> None:
@@ -209,6 +215,7 @@ class GroupWorker:
 
     async def _decide_and_save(self, calls: list[_Call], pulls: Sequence[_Pull]) -> tuple[list[Any], _Handed]:
         tries = 0
+        self._looked_up.clear()
         while True:
             progress = await self._load()
             self._taken_back = frozenset(self._undelivered)
@@ -216,6 +223,10 @@ class GroupWorker:
             progress.go_on(self._now_us())
             answers = [await _decided(call, progress) for call in calls]
             await self._move_on(progress)
+            if tries and calls and pulls:
+                # Who came too late must be quick, or comes too late again: those who wait for events are next.
+                pulls = ()
+                self._something_to_do.set()
             handed = await self._give(progress, pulls)
             if await self._save(progress, handed):
                 return answers, handed
@@ -236,6 +247,7 @@ class GroupWorker:
                 raise group_not_found(self._name)
             self._clock_offset_us = state.now_us - self._monotonic_us()
             self._progress = GroupProgress(state)
+            self._load_s = time.monotonic() - self._seen_at
         return self._progress
 
     def _look_again_s(self, progress: GroupProgress) -> float:
@@ -255,11 +267,14 @@ class GroupWorker:
         return EventQuery(self._progress.settings.items)
 
     async def _move_on(self, progress: GroupProgress) -> None:
-        to_look_up = progress.to_look_up()
-        if to_look_up:
-            found = await self._events.following_each(self._query, to_look_up, progress.group.reached)
-            for one, places in zip(to_look_up, found, strict=True):
-                progress.found(one.key, places)
+        """Places are looked up once a round: events never change."""
+        reached, to_look_up = progress.group.reached, progress.to_look_up()
+        unknown = [one for one in to_look_up if (one.key, one.version) not in self._looked_up]
+        found = await self._events.following_each(self._query, unknown, reached)
+        self._looked_up.update(zip([(one.key, one.version) for one in unknown], found, strict=True))
+        for one in to_look_up:
+            places = self._looked_up[one.key, one.version]
+            progress.found(one.key, [place for place in places if place.position <= reached])
         progress.move_on()
 
     # --- Giving ------------------------------------------------------------------------------------------------------
