@@ -7,6 +7,7 @@ import pytest
 from conformance.storages import DURABLE, SHARED
 from indelible.core.open import make_engine
 from indelible.core.store import LocalEventStore
+from indelible.engines.engine import Capabilities
 from indelible.engines.memory import MemoryEngine
 from indelible.testing.conformance import EngineConformance, ReopenConformance, SharedConformance
 from indelible.testing.conformance.engine import EngineFactory
@@ -36,4 +37,5 @@ class TestSharedModel(SharedConformance):
     @pytest.fixture
     def open_store(self) -> OpenStore:
         engine = MemoryEngine()
+        engine.capabilities = Capabilities(durable=False, many_processes=True)
         return lambda: LocalEventStore(engine)

@@ -1,6 +1,7 @@
 """Several stores on one storage, as several servers are over one database: together they behave as one store does."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
@@ -14,12 +15,14 @@ from indelible.errors import (
     AggregateNotFound,
     ConditionFailed,
     EventIdConflict,
+    GroupNotFound,
     IndelibleError,
     SnapshotNotFound,
     VersionConflict,
 )
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResult, EventStore
+from indelible.groups import Settled
 from indelible.queries import Cursor, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import (
     OpenStore,
@@ -39,6 +42,9 @@ _WRITERS: Final = 4
 _PAIRS: Final = 2 * _WRITERS * _ROUNDS
 """What :func:`_write_from_both` appends."""
 
+_PATIENCE_S: Final = 30.0
+"""For what comes at once unless it never does."""
+
 R = TypeVar("R")
 E = TypeVar("E", bound=IndelibleError)
 _Key = tuple[str, str]
@@ -51,6 +57,15 @@ async def _two(open_store: OpenStore) -> AsyncIterator[tuple[EventStore, EventSt
         one, other = await asyncio.gather(*(exits.enter_async_context(open_store()) for _ in range(2)))
         await append_noise(one)
         yield one, other
+
+
+@asynccontextmanager
+async def _group(open_store: OpenStore) -> AsyncIterator[tuple[tuple[EventStore, EventStore], str, str]]:
+    """Two stores, and a new group's name and the tag of its events."""
+    async with _two(open_store) as stores:
+        group, tag = unique("group"), unique("tag")
+        await stores[0].create_group(group, EventQuery.of(tags=[tag]), start="end")
+        yield stores, group, tag
 
 
 def _new_key() -> _Key:
@@ -325,3 +340,83 @@ class SharedConformance:
                 await staying.append(*key, some_events(1), expected_version=version + 1)
             async with open_store() as last:
                 await _check_log((staying, last), start, 6)
+
+    # --- Consumer groups ---------------------------------------------------------------------------------------------
+
+    async def test_members_at_both_stores_keep_the_order(self, open_store: OpenStore) -> None:
+        """And no two events of an aggregate are with members at once."""
+        async with _group(open_store) as (stores, group, tag):
+            done: dict[str, list[int]] = defaultdict(list)
+            held: set[str] = set()
+            total = 6 * _ROUNDS
+
+            async def write(store: EventStore, aggregate_id: str) -> None:
+                for _ in range(_ROUNDS):
+                    await store.append("Order", aggregate_id, some_events(1, tags=[tag]))
+
+            async def consume(store: EventStore, number: int) -> None:
+                while sum(map(len, done.values())) < total:
+                    found = await store.pull(group, limit=1 + number, wait_s=0.5)
+                    for one in found:
+                        aggregate_id = one.event.aggregate_id
+                        assert aggregate_id not in held
+                        held.add(aggregate_id)
+                        done[aggregate_id].append(one.event.version)
+                    held.difference_update(one.event.aggregate_id for one in found)
+                    if found:
+                        assert (await store.ack(group, [one.delivery_id for one in found])).lost == ()
+
+            async with asyncio.timeout(_PATIENCE_S), asyncio.TaskGroup() as tasks:
+                for n in range(6):
+                    tasks.create_task(write(stores[n % 2], f"{tag} {n}"))
+                for n in range(2 * _WRITERS):
+                    tasks.create_task(consume(stores[n % 2], n))
+            assert all(versions == list(range(1, _ROUNDS + 1)) for versions in done.values())
+            for store in stores:
+                info = await store.get_group(group)
+                assert (info.in_flight, info.waiting, info.parked) == (0, 0, 0)
+
+    async def test_what_one_store_frees_the_other_delivers(self, open_store: OpenStore) -> None:
+        """Within a second, to a pull that waits."""
+        async with _group(open_store) as (stores, group, tag):
+            await stores[0].append("Order", tag, some_events(5, tags=[tag]))
+            (held,) = await stores[0].pull(group)
+            for giver, taker in (stores, stores[::-1]) * 2:
+                waiting = asyncio.create_task(taker.pull(group, wait_s=20))
+                await asyncio.sleep(0.3)
+                assert not waiting.done()
+                assert await giver.ack(group, [held.delivery_id]) == Settled(1)
+                async with asyncio.timeout(1):
+                    (following,) = await waiting
+                assert following.event.version == held.event.version + 1
+                held = following
+
+    async def test_what_one_store_delivered_the_other_settles(self, open_store: OpenStore) -> None:
+        async with _group(open_store) as (stores, group, tag):
+            for n in range(4):
+                await stores[0].append("Order", f"{tag} {n}", some_events(2, tags=[tag]))
+            found = await stores[0].pull(group, member="one")
+            ids = [one.delivery_id for one in found]
+            assert [one.member for one in await stores[1].list_in_flight(group)] == ["one"] * 4
+            assert await stores[1].pull(group) == ()
+            assert await stores[1].extend(group, ids[:1], ack_timeout_s=60) == Settled(1)
+            assert await stores[1].nack(group, ids[:2], park=True, reason="no good") == Settled(2)
+            assert await stores[1].ack(group, ids[2:]) == Settled(2)
+            assert await stores[0].ack(group, ids[2:]) == Settled(2)
+            positions = [one.event.position for one in found[:2]]
+            assert await stores[0].skip_parked(group, positions[:1], reason="a duplicate") == 1
+            assert await stores[1].replay_parked(group) == 1
+            assert [one.position for one in (await stores[1].list_skipped(group)).skipped] == positions[:1]
+            rest = await stores[0].pull(group)
+            assert [one.event.version for one in rest] == [2, 1, 2, 2]
+
+    async def test_a_reset_through_one_store_counts_for_the_other(self, open_store: OpenStore) -> None:
+        async with _group(open_store) as (stores, group, tag):
+            await stores[0].append("Order", tag, some_events(2, tags=[tag]))
+            (held,) = await stores[0].pull(group)
+            await stores[1].reset_group(group, after=Cursor.at(held.event.position - 1))
+            assert (await stores[0].ack(group, [held.delivery_id])).lost == (held.delivery_id,)
+            (again,) = await stores[0].pull(group)
+            assert (again.event, again.attempt) == (held.event, 1)
+            await stores[1].delete_group(group)
+            await refused(GroupNotFound, stores[0].ack(group, [again.delivery_id]), group=group)
