@@ -227,8 +227,9 @@ GROUP_IDLE_POLL_S: Final = 2.0
 """The same while nothing is with members: only what people decide, such as a replay, is then found this way."""
 
 GROUP_SAVE_PAUSE_S: Final = 0.008
-"""Between two saves of a group by one of several servers, on average: time for another to load what was saved, decide,
-and save. Without it the one that is ahead would always be first, and the others' acknowledgements would be late."""
+"""Between two saves of a group by one of several servers, on average, or twice what a load takes where that is more:
+time for another to load what was saved, decide, and save. Without it the one that is ahead would always be first, and
+the others' acknowledgements would be late."""
 
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 

@@ -50,13 +50,13 @@ async def _served(store: LocalEventStore, transport: str) -> AsyncIterator[Event
 
 def test_in_memory() -> None:
     run_state_machine_as_test(
-        consumer_group_machine(_in_memory, durable=False), settings=settings(max_examples=60, stateful_step_count=40)
+        consumer_group_machine(_in_memory, durable=False), settings=settings(max_examples=250, stateful_step_count=40)
     )
 
 
 def test_on_sqlite(new_file: Callable[[ClockUs], OpenStore]) -> None:
     run_state_machine_as_test(
-        consumer_group_machine(new_file, durable=True), settings=settings(max_examples=12, stateful_step_count=30)
+        consumer_group_machine(new_file, durable=True), settings=settings(max_examples=30, stateful_step_count=30)
     )
 
 

@@ -215,6 +215,7 @@ def consumer_group_machine(
     return GroupMachine
 
 
+_seldom: Final = st.sampled_from((False, False, True))
 _members: Final = st.sampled_from(("", "first", "second é"))
 _some: Final = st.lists(st.sampled_from((*range(6), *range(6), 8, 13, 21)), min_size=1, max_size=4)
 """Deliveries, by how many came after them."""
@@ -316,7 +317,7 @@ class _GroupMachine(Machine):
     def ack(self, some: Sequence[int]) -> None:
         self._settle(some, lambda ids: self._store.ack(_GROUP, ids))(self._model.ack)
 
-    @rule(some=_some, delay_s=st.sampled_from((0.0, 2.0)), reason=st.sampled_from(("", "é")), park=st.booleans())
+    @rule(some=_some, delay_s=st.sampled_from((0.0, 2.0)), reason=st.sampled_from(("", "é")), park=_seldom)
     def nack(self, some: Sequence[int], delay_s: float, reason: str, park: bool) -> None:
         compare = self._settle(
             some, lambda ids: self._store.nack(_GROUP, ids, delay_s=delay_s, reason=reason, park=park)
@@ -370,7 +371,8 @@ class _GroupMachine(Machine):
     def administer(self, data: st.DataObject, settings: GroupSettings, what: str) -> None:
         """Seldom, as it ends what was begun."""
         if what == "reset":
-            self._reset(data.draw(st.integers(0, len(self._model.log))))
+            parked = [fact.position for fact, _ in self._model.at("parked")]
+            self._reset(data.draw(st.sampled_from((*parked, *parked, *range(0, len(self._model.log) + 1, 3)))))
         elif what == "change":
             self._change(settings)
         else:
