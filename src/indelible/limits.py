@@ -219,6 +219,9 @@ GROUP_NEXT_EVENTS_MAX: Final = 64
 GROUP_COMMANDS_MAX: Final = 256
 """Commands that ``indelible group consume`` runs at once: each is a process, and a pull that waits."""
 
+GROUP_PLACES_MAX: Final = 200_000
+"""Such places of all its aggregates together: some 20 MB. Beyond it the next event is looked up each time."""
+
 GROUP_POLL_S: Final = 0.2
 """How often a group that has nothing to give looks for what other servers did, while a member waits and events are with
 members: any acknowledgement may free the next."""

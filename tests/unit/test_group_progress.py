@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
+from indelible.core import group_progress
 from indelible.core.group_progress import NOT_IN_TIME, GroupProgress, Place
 from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup, Unfinished
 from indelible.errors import ParkedEventNotFound
@@ -110,6 +111,26 @@ def test_places_beyond_those_remembered_are_looked_up() -> None:
             progress.found(done.key, [Place(n, n) for n in range(position + 1, count + 1)])
         progress.move_on()
     assert looked_up == 1
+
+
+def test_only_so_many_places_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_progress, "GROUP_PLACES_MAX", 3)
+    progress = _new()
+    names = "abcd"
+    _read(progress, *names * 3)
+    done, looked_up = 0, 0
+    while taken := progress.take(10, ""):
+        assert [one.position for one in taken] == list(range(done + 1, done + 5))
+        done += len(taken)
+        for one in taken:
+            assert progress.ack(one.position, one.delivery)
+        for one in progress.to_look_up():
+            looked_up += 1
+            progress.found(one.key, [Place(n, n // 4 + 1) for n in range(one.position + 4, 13, 4)])
+        progress.move_on()
+    assert done == 12
+    # The first of three aggregates were remembered; what was found fits in again as others go.
+    assert 1 <= looked_up <= 8
 
 
 def test_events_read_after_a_look_up_come_too() -> None:

@@ -115,28 +115,15 @@ class LocalConsumerGroups:
         max_attempts: int = GROUP_ATTEMPTS_DEFAULT,
         max_in_flight: int = GROUP_IN_FLIGHT_DEFAULT,
     ) -> GroupInfo:
-        info, _ = await self.ensure_group(
-            group, query, start=start, after=after, since=since,
-            ack_timeout_s=ack_timeout_s, max_attempts=max_attempts, max_in_flight=max_in_flight,
-        )  # fmt: skip
+        settings = GroupSettings(check_group_query(query), ack_timeout_s, max_attempts, max_in_flight)
+        info, _ = await self.ensure_group(group, settings, StartPoint(start, after, since))
         return info
 
-    async def ensure_group(
-        self,
-        group: str,
-        query: EventQuery = EVERYTHING,
-        *,
-        start: Start | None = None,
-        after: Cursor | None = None,
-        since: datetime | None = None,
-        ack_timeout_s: float = GROUP_ACK_TIMEOUT_DEFAULT_S,
-        max_attempts: int = GROUP_ATTEMPTS_DEFAULT,
-        max_in_flight: int = GROUP_IN_FLIGHT_DEFAULT,
-    ) -> tuple[GroupInfo, bool]:
+    async def ensure_group(self, group: str, settings: GroupSettings, start: StartPoint) -> tuple[GroupInfo, bool]:
         """As :meth:`create_group`; also tells whether the group is new."""
         check_group(group)
-        settings = GroupSettings(check_group_query(query), ack_timeout_s, max_attempts, max_in_flight).checked()
-        position = await self._find_start(StartPoint(start, after, since).checked())
+        settings = settings.checked()
+        position = await self._find_start(start.checked())
         now_us = await self._engine.now_us()
         stored = StoredGroup(
             name=group, settings=settings, created_us=now_us, revision=now_us,

@@ -20,7 +20,12 @@ from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup
 from indelible.errors import ParkedEventNotFound
 from indelible.events import AggregateKey, timestamp_from_us
 from indelible.groups import GroupSettings, SkippedEvent
-from indelible.limits import GROUP_AGGREGATES_MAX, GROUP_NEXT_EVENTS_MAX, GROUP_PARKED_AGGREGATES_MAX
+from indelible.limits import (
+    GROUP_AGGREGATES_MAX,
+    GROUP_NEXT_EVENTS_MAX,
+    GROUP_PARKED_AGGREGATES_MAX,
+    GROUP_PLACES_MAX,
+)
 
 NOT_IN_TIME: Final = "not acknowledged in time"
 _replace: Final = msgspec.structs.replace
@@ -61,6 +66,8 @@ class GroupProgress:
         self._at: Final = {one.position: one.key for one in state.unfinished}
         self._next: Final[dict[AggregateKey, deque[Place]]] = {}
         """The first of the events that follow, where they are known."""
+        self._places = 0
+        """How many are known, all aggregates together."""
         self._moving: Final[dict[AggregateKey, Unfinished]] = {}
         """Aggregates whose event is done, and whose next one has not taken its place yet."""
         self._ready: Final[set[int]] = set()
@@ -179,8 +186,9 @@ class GroupProgress:
                 self._wait(Unfinished(key, place.position, place.version, 0, "waiting", 0))
                 continue
             known = self._next.setdefault(key, deque()) if one.following == 0 else self._next.get(key)
-            if known is not None and len(known) == one.following < GROUP_NEXT_EVENTS_MAX:
+            if known is not None and len(known) == one.following < GROUP_NEXT_EVENTS_MAX and self._has_room:
                 known.append(place)
+                self._places += 1
             self._set(_replace(one, following=one.following + 1))
         self.group = _replace(self.group, reached=reached)
 
@@ -196,18 +204,25 @@ class GroupProgress:
             self._ready.add(position)
             heappush(self._in_order, position)
 
+    @property
+    def _has_room(self) -> bool:
+        """For more places of events that follow."""
+        return self._places < GROUP_PLACES_MAX
+
     def to_look_up(self) -> list[Unfinished]:
         """Aggregates whose next event must be looked up before :meth:`move_on`. It comes after the version given."""
         return [one for key, one in self._moving.items() if not self._next.get(key)]
 
     def found(self, key: AggregateKey, following: Sequence[Place]) -> None:
         """The first events that follow; at least one."""
-        self._next[key] = deque(following)
+        self._next[key] = deque(following if self._has_room else following[:1])
+        self._places += len(self._next[key])
 
     def move_on(self) -> None:
         """Let the next events take the places of those that are done."""
         for key, done in self._moving.items():
             place = self._next[key].popleft()
+            self._places -= 1
             self._wait(Unfinished(key, place.position, place.version, done.following - 1, "waiting", 0))
             if done.following == 1:
                 del self._next[key]
@@ -380,6 +395,7 @@ class GroupProgress:
         kept = [_replace(self._unfinished[key], following=count) for key, count in following.items()]
         for known in (self._unfinished, self._at, self._next, self._moving, self._ready, self._in_order, self._due):
             known.clear()
+        self._places = 0
         self._counts.update(waiting=0, in_flight=0, parked=0)
         self._dropped.clear()
         self._put.clear()

@@ -1,6 +1,6 @@
 """Consumer groups: CreateGroup, ListGroups, GetGroup, ChangeGroup, DeleteGroup and ResetGroup."""
 
-from indelible.queries import EventQuery
+from indelible.groups import GroupSettings, StartPoint
 from indelible.server.services import Services
 from indelible.wire.pb.groups_pb2 import (
     ChangeGroupRequest,
@@ -16,10 +16,8 @@ from indelible.wire.proto_requests import decode_items
 
 
 async def create_group(services: Services, request: CreateGroupRequest) -> bytes:
-    query = EventQuery(decode_items(request.items))
-    info, is_new = await services.store.ensure_group(
-        request.group, query, **decode_start_point(request), **decode_settings(request)
-    )
+    settings = GroupSettings(decode_items(request.items), **decode_settings(request))
+    info, is_new = await services.store.ensure_group(request.group, settings, StartPoint(**decode_start_point(request)))
     return encode_created_group(info, is_new)
 
 

@@ -4,7 +4,6 @@ read from another place on."""
 from typing import Final
 
 from indelible.groups import GroupInfo
-from indelible.queries import EventQuery
 from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.openapi_problems import GROUP_ERRORS
@@ -83,16 +82,7 @@ async def create_group(services: Services, request: Request) -> Response:
     group = request.parameter("group")
     request.query()
     settings, start = decode_group(await request.json_body())
-    info, is_new = await services.store.ensure_group(
-        group,
-        EventQuery(settings.items),
-        start=start.start,
-        after=start.after,
-        since=start.since,
-        ack_timeout_s=settings.ack_timeout_s,
-        max_attempts=settings.max_attempts,
-        max_in_flight=settings.max_in_flight,
-    )
+    info, is_new = await services.store.ensure_group(group, settings, start)
     return Response(201 if is_new else 200, encode_group_info(info))
 
 
