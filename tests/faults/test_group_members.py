@@ -13,7 +13,8 @@ SETTINGS = Settings(events=2_000, aggregates=50, ack_timeout_s=1.0, events_per_s
 def _check(figures: Figures) -> None:
     print(figures)
     assert figures.events == SETTINGS.events
-    assert figures.late_acks > 0
+    # Of the member that hung: whether they still count is for the others to decide.
+    assert figures.late_acks + figures.lost_acks > 0
     assert figures.refusals > 0
     assert figures.parked > figures.replayed > 0
     assert 0 < figures.server_kill_at_position < figures.events

@@ -121,7 +121,7 @@ def test_settlements_that_one_call_can_do():
     assert ack.is_like(again)
     assert not ack.is_like(nack)
     assert not nack.is_like(park)
-    assert park == ("nack", {"delay_s": 0.0, "reason": "", "park": True}, ("1-1",))
+    assert park == ("nack", {"delay_s": 0.0, "reason": "", "park": True, "untried": False}, ("1-1",))
 
 
 def test_positions_or_all():
