@@ -95,16 +95,20 @@ class Writer:
     def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
         pending = self._require_pending()
-        rows, tag_rows = [], []
+        aggregates, type_ids, versions = pending.aggregates, pending.type_ids, pending.versions
+        self._insert_aggregates(one.key for one in events)
+        rows, tag_rows, event_types = [], [], []
         for planned in events:
-            key = planned.key
-            known = pending.aggregates.get(key) or self._insert_aggregate(key)
-            event_type = self._event_type_id(key.aggregate_type, planned.event.event_type)
+            key, event = planned.key, planned.event
+            known = aggregates[key]
+            names = (key.aggregate_type, event.event_type)
+            event_type = type_ids.get(names) or self._event_type_id(names)
             rows.append(_event_row(planned, known.row, event_type))
-            if planned.event.tags:
-                tag_rows += [(tag, planned.position, event_type) for tag in planned.event.tags]
-            pending.events[event_type] += 1
-            pending.versions.append((known, planned.version))
+            if event.tags:
+                tag_rows += [(tag, planned.position, event_type) for tag in event.tags]
+            event_types.append(event_type)
+            versions.append((known, planned.version))
+        pending.events.update(event_types)
         if tag_rows:
             self._connection.executemany(statement("insert_event_tag"), tag_rows)
         self._connection.executemany(statement("insert_event"), rows)
@@ -146,7 +150,7 @@ class Writer:
 
     def insert_snapshot(self, snapshot: Snapshot) -> None:
         """Open a transaction that holds the snapshot. Raises :class:`AggregateNotFound`."""
-        known = self._look_up(snapshot.key)
+        known = self._aggregates.get(snapshot.key) or self._look_up(snapshot.key)
         if known is None:
             raise AggregateNotFound(
                 f"no aggregate {snapshot.key.stream}",
@@ -177,22 +181,18 @@ class Writer:
     def _stored_state(
         self, keys: Iterable[AggregateKey], ids: Sequence[UUID], condition_matches: Mapping[int, int]
     ) -> StoredState:
-        pending = self._require_pending()
-        versions = {}
+        # Kept with the batch: the cache may let go of some before the batch is stored.
+        aggregates = self._require_pending().aggregates
         for key in keys:
-            if key not in versions:
-                known = self._look_up(key)
-                versions[key] = known.version if known is not None else 0
+            if key not in aggregates:
+                known = self._aggregates.get(key) or self._look_up(key)
                 if known is not None:
-                    # Kept with the batch: the cache may let go of it before the batch is stored.
-                    pending.aggregates[key] = known
+                    aggregates[key] = known
+        versions = {key: known.version for key, known in aggregates.items()}
         return StoredState(self.head, versions, self._stored_events(ids), condition_matches)
 
     def _look_up(self, key: AggregateKey) -> _Known | None:
-        known = self._aggregates.get(key)
-        if known is not None:
-            self._aggregates.move_to_end(key)
-            return known
+        """An aggregate that is not in the cache."""
         names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
         rows = fetch(self._connection, statement("find_aggregate"), names)
         if not rows:
@@ -222,24 +222,28 @@ class Writer:
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
 
-    def _insert_aggregate(self, key: AggregateKey) -> _Known:
+    def _insert_aggregates(self, keys: Iterable[AggregateKey]) -> None:
+        """Insert those that are new, all by one call: one for each took as long as everything else about its event."""
         pending = self._require_pending()
-        aggregate_type = self._aggregate_type_id(key.aggregate_type)
-        known = _Known(self._insert("insert_aggregate", aggregate_type, key.aggregate_id), 0)
-        pending.aggregates[key] = pending.new_aggregates[key] = known
-        pending.aggregates_of_type[aggregate_type] += 1
-        return known
+        new = [key for key in dict.fromkeys(keys) if key not in pending.aggregates]
+        if not new:
+            return
+        types = {name: self._aggregate_type_id(name) for name in {key.aggregate_type for key in new}}
+        rows = [(types[key.aggregate_type], key.aggregate_id) for key in new]
+        inserted = self._connection.executemany(statement("insert_aggregate"), rows)
+        for key, (row,) in zip(new, inserted, strict=True):
+            pending.aggregates[key] = pending.new_aggregates[key] = _Known(row, 0)
+        pending.aggregates_of_type.update(row[0] for row in rows)
 
-    def _event_type_id(self, aggregate_type_name: str, name: str) -> int:
-        pending = self._require_pending()
-        names = (aggregate_type_name, name)
-        known = self._type_ids.get(names) or pending.type_ids.get(names)
+    def _event_type_id(self, names: tuple[str, str]) -> int:
+        """Of an aggregate type's and an event type's names; known to the batch from then on."""
+        known = self._type_ids.get(names)
         if known is None:
-            aggregate_type = self._aggregate_type_id(aggregate_type_name)
+            aggregate_type = self._aggregate_type_id(names[0])
             sql = "SELECT id FROM event_types WHERE aggregate_type = ? AND name = ?"
-            rows = fetch(self._connection, sql, (aggregate_type, name))
-            event_type = rows[0][0] if rows else self._insert("insert_event_type", aggregate_type, name)
-            known = pending.type_ids[names] = int(event_type)
+            rows = fetch(self._connection, sql, (aggregate_type, names[1]))
+            known = int(rows[0][0]) if rows else self._insert("insert_event_type", aggregate_type, names[1])
+        self._require_pending().type_ids[names] = known
         return known
 
     def _aggregate_type_id(self, name: str) -> int:
