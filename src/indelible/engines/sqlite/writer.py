@@ -28,7 +28,7 @@ from indelible.eventstore import AppendRequest
 
 AGGREGATES_CACHED_MAX: Final = 65_536
 """Known aggregates (row id and version) that are kept in memory: about 20 MB at the most.
-Those that came first go first, though they may be in use: to look one up again is cheaper than to keep account of it."""
+Those that came first go first, even those in use: to look one up again is cheaper than to keep account of it."""
 
 _encode_ids: Final = msgspec.json.Encoder(uuid_format="hex").encode
 
