@@ -314,8 +314,9 @@ GRPC_KEEP_ALIVE_S: Final = 30.0
 GRPC_KEEP_ALIVE_TIMEOUT_S: Final = 20.0
 """How long the answer to such a ping may take."""
 
-ERROR_STATUS_MESSAGE_LENGTH_MAX: Final = 200
-"""Characters of an error's message in the status itself. Its details have all of it; clients take 8 KiB of trailers."""
+ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX: Final = 600
+"""An error's message in the status itself, as it is sent: percent-encoded. Its details have all of it. Clients take
+8 KiB of trailers; above that some calls fail and some do not."""
 
 GRPC_STOP_S: Final = 0.5
 """How long a stopping server lets calls that are not the store's own (health, reflection) go on after the others."""

@@ -1,6 +1,7 @@
 """Errors over gRPC have the codes and fields that REST has, and statuses by one table."""
 
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import grpc
@@ -117,16 +118,21 @@ async def test_what_is_not_there(api: Api, aggregate_id: str) -> None:
 
 
 async def test_the_longest_names_fit_into_an_error(api: Api) -> None:
-    """Clients take 8 KiB of trailers; a character may take 4 bytes, and 12 in a status message."""
+    """Clients take 8 KiB of trailers for sure; a character may take 4 bytes, and 12 in a status message."""
     append = pb.AggregateAppend(
         aggregate_type="😀" * NAME_LENGTH_MAX,
         aggregate_id="😀" * NAME_LENGTH_MAX,
         events=[new_event()],
         expected_version=1,
     )
-    _, error = await refusal(api.Append(append))
+    call = api.Append(append)
+    _, error = await refusal(call)
     assert error.code == "version_conflict"
     assert error.fields["aggregate_id"] == append.aggregate_id
+    message, beside = quote(await call.details()), 32
+    trailers = sum(len(name) + len(value) + beside for name, value in await call.trailing_metadata())
+    # And :status, content-type, grpc-status.
+    assert trailers + len("grpc-message") + len(message) + beside + 200 < 8_192
 
 
 async def test_too_many_events(api: Api) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, NoReturn
+from urllib.parse import quote
 
 import grpc
 import structlog
@@ -12,7 +13,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.status_pb2 import Status
 
 from indelible.errors import IndelibleError, InternalError, Overloaded
-from indelible.limits import ERROR_STATUS_MESSAGE_LENGTH_MAX, GRPC_CALLS_MAX, RETRY_AFTER_S
+from indelible.limits import ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX, GRPC_CALLS_MAX, RETRY_AFTER_S
 from indelible.server.grpc.decoding import decode_message
 from indelible.server.grpc.methods import Method, Streams, ToStream, Unary
 from indelible.server.services import Services
@@ -22,6 +23,8 @@ from indelible.wire.proto_responses import error_message
 _log: Final = structlog.get_logger(__name__)
 _Context = Any
 """grpc.aio.ServicerContext, whose type knows nothing of encoded messages."""
+_SENT_PLAINLY: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+"""In a status message; each byte of anything else takes three."""
 _CANCELLED: Final = "CANCELLED"
 """In metrics only: the caller went away, or its deadline passed."""
 
@@ -117,6 +120,16 @@ async def _abort(context: _Context, error: IndelibleError) -> NoReturn:
     detail.Pack(error_message(error))
     details = Status(code=number, message=error.message, details=[detail]).SerializeToString()
     # The message alone would be long: it is sent percent-encoded, and clients bound what trailers take together.
-    message = error.message[:ERROR_STATUS_MESSAGE_LENGTH_MAX]
+    message = _beginning(error.message)
     await context.abort(status, message, ((GRPC_DETAILS_KEY, details), (GRPC_CODE_KEY, error.code)))
     raise AssertionError("abort() raises")
+
+
+def _beginning(message: str) -> str:
+    """As much as fits into a status."""
+    size_bytes = 0
+    for end, character in enumerate(message):
+        size_bytes += len(quote(character, safe=_SENT_PLAINLY, errors="replace"))
+        if size_bytes > ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX:
+            return message[:end]
+    return message
