@@ -7,7 +7,9 @@ from msgspec.structs import replace
 from faults.group_members import Figures, Settings, group_members
 from postgres.server import PostgresServer
 
-SETTINGS = Settings(events=2_000, aggregates=50, ack_timeout_s=1.0, events_per_s=400, handle_s=0.003, seed=1)
+SETTINGS = Settings(
+    events=2_000, aggregates=50, ack_timeout_s=1.0, late_max_s=15.0, events_per_s=400, handle_s=0.003, seed=1
+)
 
 
 def _check(figures: Figures) -> None:
