@@ -58,21 +58,22 @@ class GroupSettings(msgspec.Struct, frozen=True):
 
 
 class StartPoint(msgspec.Struct, frozen=True):
-    """Where a group begins to read: at the beginning or the end of the log, after a cursor, or at a time."""
+    """Where a group begins to read: at the beginning or the end of the log, after a cursor, or at a time. Where none is
+    given, that is the beginning."""
 
     start: Start | None = None
     after: Cursor | None = None
     since: datetime | None = None
 
     def checked(self) -> "StartPoint":
-        """Raises :class:`InvalidRequest` unless at most one is given; none means the beginning."""
+        """Raises :class:`InvalidRequest` unless at most one is given."""
         if sum(value is not None for value in (self.start, self.after, self.since)) > 1:
             raise InvalidRequest("give one of start, after and since, not several", pointer="/start")
         if self.start not in (None, "beginning", "end"):
             raise InvalidRequest('must be "beginning" or "end"', pointer="/start")
         after = None if self.after is None else Cursor.parse(self.after)
         since = check_time(self.since, "/since")
-        return StartPoint(self.start or ("beginning" if after is None and since is None else None), after, since)
+        return StartPoint(self.start, after, since)
 
 
 class GroupInfo(msgspec.Struct, frozen=True):

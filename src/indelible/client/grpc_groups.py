@@ -105,9 +105,7 @@ class GrpcConsumerGroups:
         after: Cursor | None = None,
         since: datetime | None = None,
     ) -> GroupInfo:
-        checked = StartPoint(start, after, since).checked()
-        # Not the checked start: it would be the beginning where nothing is said, which is for the server to refuse.
-        request = requests.reset_message(check_group(group), StartPoint(start, checked.after, checked.since))
+        request = requests.reset_message(check_group(group), StartPoint(start, after, since).checked())
         return await self._retried(responses.decode_group, "ResetGroup", request, pb.ResetGroupResponse)
 
     # --- Consuming ---------------------------------------------------------------------------------------------------

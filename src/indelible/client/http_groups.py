@@ -98,9 +98,7 @@ class HttpConsumerGroups:
         after: Cursor | None = None,
         since: datetime | None = None,
     ) -> GroupInfo:
-        checked = StartPoint(start, after, since).checked()
-        # Not the checked start: it would be the beginning where nothing is said, which is for the server to refuse.
-        body = requests.encode_reset(StartPoint(start, checked.after, checked.since))
+        body = requests.encode_reset(StartPoint(start, after, since).checked())
         return responses.decode_group_info(await self._post(group, "reset", body))
 
     # --- Consuming ---------------------------------------------------------------------------------------------------

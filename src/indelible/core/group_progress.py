@@ -28,10 +28,9 @@ from indelible.limits import (
 )
 
 NOT_IN_TIME: Final = "not acknowledged in time"
-_replace: Final = msgspec.structs.replace
-
-
 _STALE_ENTRIES_MIN: Final = 1_000
+"""Deadlines that never come, below which it is not worth clearing them away."""
+_replace: Final = msgspec.structs.replace
 
 
 class GroupMeasure(msgspec.Struct):

@@ -235,7 +235,7 @@ class LocalEventStore(LocalConsumerGroups):
         if start.since is not None:
             return await self._position_before(start.since)
         if start.after is None:
-            return 0 if start.start == "beginning" else (await self._engine.head()).position
+            return (await self._engine.head()).position if start.start == "end" else 0
         _check_not_past(start.after, (await self._engine.head()).position, "/after")
         return start.after.position
 
