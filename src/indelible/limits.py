@@ -58,8 +58,8 @@ VERSION_MAX: Final = 2**53 - 1
 # --- The append queue ------------------------------------------------------------------------------------------------
 
 QUEUE_CALLS_MAX: Final = 8_192
-"""Calls that wait for the writer. With one append each, at 10,000/s, this is under one second of work; beyond it callers
-get 503."""
+"""Calls that wait for the writer. With one append each, at 10,000/s, this is under one second of work; beyond it
+callers get 503."""
 
 QUEUE_REQUESTS_MAX: Final = 32_768
 """Appends that wait for the writer, as far as calls with many of them bring them: such a call is taken whole or, beyond
@@ -422,9 +422,7 @@ def check_together(limits: Mapping[str, Any]) -> None:
     ):
         if limits[smaller] * times > limits[larger]:
             fold = "" if times == 1 else f"{times} times "
-            raise ValueError(
-                f"{fold}{smaller} ({limits[smaller]}) is more than {larger} ({limits[larger]}): {reason}"
-            )
+            raise ValueError(f"{fold}{smaller} ({limits[smaller]}) is more than {larger} ({limits[larger]}): {reason}")
 
 
 check_together(globals())

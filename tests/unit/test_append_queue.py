@@ -215,8 +215,8 @@ class TestCallsWithManyRequests:
         queue = AppendQueue(engine)
         engine.may_commit.clear()
         large = asyncio.ensure_future(queue.append_each(self.requests(2 * QUEUE_TURN_EVENTS_MAX + 1)))
-        while engine.batches != [QUEUE_TURN_EVENTS_MAX]:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert engine.batches == [QUEUE_TURN_EVENTS_MAX]
         engine.error = StorageFailure("fsync failed")
         engine.may_commit.set()
         kinds = [type(outcome) for outcome in await large]
