@@ -46,6 +46,10 @@ BODIES_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
 REQUEST_EVENTS_MAX: Final = 10_000
 """Events in one request, all aggregates together. Bounds how long one request can hold the writer."""
 
+REQUEST_KEYS_MAX: Final = 262_144
+"""Keys in the objects of one request, those within event_data and metadata aside; more are repeats. Ten thousand
+appends of one event, with every field, have less than half of it."""
+
 CONDITION_ITEMS_MAX: Final = 64
 """Items in one append condition; each is one index probe while the writer is held."""
 

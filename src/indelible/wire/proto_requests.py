@@ -24,7 +24,7 @@ from indelible.events import (
 )
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.limits import REQUEST_EVENTS_MAX
-from indelible.queries import START, Cursor, Direction, EventQuery, QueryItem
+from indelible.queries import Cursor, Direction, EventQuery, QueryItem
 from indelible.wire.pb import event_store_pb2 as store_pb
 from indelible.wire.pb import events_pb2 as pb
 
@@ -56,9 +56,8 @@ def decode_atomic_append(message: store_pb.AppendAtomicRequest) -> AppendRequest
     appends = tuple(decode_append(append, f"/appends/{i}") for i, append in enumerate(message.appends))
     condition = None
     if message.HasField("condition"):
-        after = message.condition.after
-        cursor = Cursor.parse(after, "/condition/after") if after else START
-        condition = AppendCondition(decode_items(message.condition.fail_if), cursor)
+        after = Cursor.parse(message.condition.after, "/condition/after")
+        condition = AppendCondition(decode_items(message.condition.fail_if), after)
     return AppendRequest(appends, condition)
 
 

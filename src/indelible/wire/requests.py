@@ -17,9 +17,10 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, AggregateKey, NewEvent, check_content_type, is_json
 from indelible.eventstore import AggregateAppend, AppendRequest
-from indelible.json_text import too_deep
+from indelible.json_text import malformed, too_deep
 from indelible.limits import REQUEST_EVENTS_MAX
 from indelible.queries import START, Cursor, QueryItem
+from indelible.wire.repeated_keys import refuse_repeated_keys
 
 UNSET: Final = msgspec.UNSET
 Optional = msgspec.UnsetType
@@ -242,7 +243,7 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
         # msgspec.Raw takes any bytes within strings, so the whole body is checked here.
         if not body.isascii():
             body.decode("utf-8")
-        return decoder.decode(body)
+        decoded = decoder.decode(body)
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"not UTF-8: invalid byte at offset {error.start}") from None
     except RecursionError:
@@ -250,8 +251,9 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
     except msgspec.ValidationError as error:
         raise _invalid_request(str(error)) from None
     except msgspec.DecodeError as error:
-        reason = str(error).removeprefix("JSON is malformed: ")
-        raise InvalidRequest(f"not JSON: {reason}" if body else "the body is empty; it must be JSON") from None
+        raise malformed(error, body) if body else InvalidRequest("the body is empty; it must be JSON") from None
+    refuse_repeated_keys(body, decoder.type)
+    return decoded
 
 
 _AT: Final = re.compile(r"(.*?)(?: - at `\$(.*)`)?", re.DOTALL)
