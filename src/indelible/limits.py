@@ -127,6 +127,11 @@ DATABASE_READER_WAIT_S: Final = 1.0
 """How long a read waits for one of them before it asks for one anew: the pool looks for a database that was down for
 longer only when it is asked."""
 
+SMALL_APPEND_EVENTS_MAX: Final = 100
+SMALL_APPEND_SIZE_BYTES_MAX: Final = 1024 * 1024
+"""An append up to both that a database cuts off by its statement_timeout tells of a slow database: try again. A larger
+one is told that it is too large for the setting."""
+
 PARTITION_POSITIONS: Final = 10_000_000
 """Positions in one table of a partitioned log: a few gigabytes, small enough to move and few enough to plan with."""
 
@@ -397,6 +402,7 @@ def check_together(limits: Mapping[str, Any]) -> None:
         ("EVENT_SIZE_BYTES_MAX", 2, "REQUEST_SIZE_BYTES_MAX", "an event may come as base64, with names and tags"),
         ("EVENT_SIZE_BYTES_MAX", 1, "PAGE_SIZE_BYTES_MAX", "a page holds at least one event"),
         ("EVENT_SIZE_BYTES_MAX", 1, "QUEUE_TURN_SIZE_BYTES_MAX", "a turn holds at least one event"),
+        ("EVENT_SIZE_BYTES_MAX", 1, "SMALL_APPEND_SIZE_BYTES_MAX", "one event cannot be appended in parts"),
         ("EVENT_SIZE_BYTES_MAX", 1, "RECORDED_SIZE_BYTES_MAX", "such a lot holds at least one event"),
         ("EVENT_SIZE_BYTES_MAX", 1, "GROUP_PULL_SIZE_BYTES_MAX", "a pull holds at least one event"),
         ("GROUP_PULL_SIZE_BYTES_MAX", 1, "GROUP_EVENTS_SIZE_BYTES_MAX", "what is pulled is in the group's memory"),

@@ -141,6 +141,11 @@ ERROR_FIELDS: Final[dict[str, Schema]] = {
     "pointer": {"type": "string", "description": "JSON pointer of the bad field; /name for a parameter."},
     "size_bytes_max": {"type": "integer", "description": "How many bytes are allowed."},
     "events_max": {"type": "integer", "description": "How many events are allowed."},
+    "keys_max": {"type": "integer", "description": "How many keys the request's objects may have."},
+    "statement_timeout_s": {
+        "type": "number",
+        "description": "How long the database lets a statement take; the append takes longer.",
+    },
     "aggregate_type": {"type": "string", "description": "Of the aggregate that was asked for."},
     "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
     "event_id": {"type": "string", "format": "uuid", "description": "Which event."},
