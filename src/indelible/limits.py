@@ -50,6 +50,9 @@ REQUEST_KEYS_MAX: Final = 262_144
 """Keys in the objects of one request, those within event_data and metadata aside; more are repeats. Ten thousand
 appends of one event, with every field, have less than half of it."""
 
+APPENDS_AT_ONCE_MAX: Final = 500
+"""Independent appends of one request that are read before others on the event loop get a turn: a few milliseconds."""
+
 CONDITION_ITEMS_MAX: Final = 64
 """Items in one append condition; each is one index probe while the writer is held."""
 
@@ -412,6 +415,7 @@ def check_together(limits: Mapping[str, Any]) -> None:
         ("REQUEST_EVENTS_MAX", 2, "QUEUE_REQUESTS_MAX", "one call must not fill the queue"),
         ("QUEUE_TURN_EVENTS_MAX", 2, "BATCH_EVENTS_MAX", "others come with a call's turn"),
         ("QUEUE_TURN_SIZE_BYTES_MAX", 2, "BATCH_SIZE_BYTES_MAX", "others come with a call's turn"),
+        ("APPENDS_AT_ONCE_MAX", 1, "REQUEST_EVENTS_MAX", "it is a part of a request"),
         ("CLIENT_BATCH_APPENDS_MIN", 1, "CLIENT_BATCH_APPENDS_MAX", "it is the least of what is at most that"),
         ("CLIENT_BATCH_APPENDS_MAX", 1, "QUEUE_TURN_EVENTS_MAX", "a client's batch goes into one commit"),
         ("CLIENT_BATCH_SIZE_BYTES_MAX", 1, "REQUEST_SIZE_BYTES_MAX", "a client's batch is one request"),

@@ -4,7 +4,7 @@ Names, sizes and counts are checked where the domain values are made. Errors car
 within the message, with the names that REST has.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -61,10 +61,10 @@ def decode_atomic_append(message: store_pb.AppendAtomicRequest) -> AppendRequest
     return AppendRequest(appends, condition)
 
 
-def decode_batch(message: store_pb.AppendBatchRequest) -> list[AggregateAppend | IndelibleError]:
-    """Each append of the batch, or what is wrong with it, its pointer counted from the append.
+def decode_batch(message: store_pb.AppendBatchRequest) -> Iterator[AggregateAppend | IndelibleError]:
+    """Each append of the batch, or what is wrong with it, its pointer counted from the append; made as they are taken.
 
-    Raises for a batch that is wrong as a whole.
+    Raises at once for a batch that is wrong as a whole.
     """
     if not message.appends:
         raise InvalidRequest("must hold at least one append", pointer="/appends")
@@ -74,7 +74,7 @@ def decode_batch(message: store_pb.AppendBatchRequest) -> list[AggregateAppend |
             f"holds {event_count} events, more than {REQUEST_EVENTS_MAX}",
             pointer="/appends", events_max=REQUEST_EVENTS_MAX,
         )  # fmt: skip
-    return [_batch_append(append) for append in message.appends]
+    return map(_batch_append, message.appends)
 
 
 def decode_query(message: pb.EventQuery) -> EventQuery:

@@ -7,7 +7,7 @@ domain values are made. Errors carry the JSON pointer of the bad field within th
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, TypeVar
 from uuid import UUID
 
@@ -132,10 +132,10 @@ def decode_atomic_append(body: bytes) -> AppendRequest:
     return AppendRequest(appends, condition)
 
 
-def decode_batch(body: bytes) -> list[AggregateAppend | IndelibleError]:
-    """Each append of the batch, or what is wrong with it, its pointer counted from the append.
+def decode_batch(body: bytes) -> Iterator[AggregateAppend | IndelibleError]:
+    """Each append of the batch, or what is wrong with it, its pointer counted from the append; made as they are taken.
 
-    Raises for a body that is wrong as a whole.
+    Raises at once for a body that is wrong as a whole.
     """
     decoded = decode_body(_batch_decoder, body)
     if not decoded.appends:
@@ -146,7 +146,7 @@ def decode_batch(body: bytes) -> list[AggregateAppend | IndelibleError]:
             f"holds {event_count} events, more than {REQUEST_EVENTS_MAX}",
             pointer="/appends", events_max=REQUEST_EVENTS_MAX,
         )  # fmt: skip
-    return [_batch_item(item) for item in decoded.appends]
+    return map(_batch_item, decoded.appends)
 
 
 def _batch_item(item: AggregateAppendBody) -> AggregateAppend | IndelibleError:

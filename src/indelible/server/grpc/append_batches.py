@@ -17,7 +17,7 @@ from indelible.limits import (
     RETRY_AFTER_S,
 )
 from indelible.server.grpc.decoding import decode_message
-from indelible.server.services import Services
+from indelible.server.services import Services, decoded_by_turns
 from indelible.wire.pb.event_store_pb2 import AppendBatchRequest
 from indelible.wire.proto_requests import decode_batch
 from indelible.wire.proto_responses import AppendOutcome, encode_batch_outcomes
@@ -77,7 +77,7 @@ async def _begin_batches(services: Services, requests: AsyncIterator[bytes], und
     async with aclosing(_until_stopping(requests, services.stopping)) as encoded_batches:
         async for encoded in encoded_batches:
             await under_way.wait_for_room()
-            decoded = decode_batch(decode_message(AppendBatchRequest, encoded))
+            decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
             under_way.add(batch := _begin(services, decoded, len(encoded)))
             if _takes_turns(decoded, len(encoded)):
                 # Between its turns the queue would store what comes next.
@@ -92,16 +92,10 @@ def _takes_turns(decoded: _Decoded, size_bytes: int) -> bool:
 
 def _begin(services: Services, decoded: _Decoded, size_bytes: int) -> "asyncio.Task[list[AppendOutcome]]":
     services.bodies.take(size_bytes)
-    batch = asyncio.create_task(_append(services, decoded), name="grpc-append-batch")
+    batch = asyncio.create_task(services.append_each(decoded), name="grpc-append-batch")
     # Also if it is cancelled before it has begun.
     batch.add_done_callback(lambda _: services.bodies.give_back(size_bytes))
     return batch
-
-
-async def _append(services: Services, decoded: _Decoded) -> list[AppendOutcome]:
-    # What is wrong with one append is its own outcome; the others go on.
-    outcomes = iter(await services.append_each([one for one in decoded if not isinstance(one, IndelibleError)]))
-    return [one if isinstance(one, IndelibleError) else next(outcomes) for one in decoded]
 
 
 async def _until_stopping(requests: AsyncIterator[bytes], stopping: asyncio.Event) -> AsyncGenerator[bytes]:
