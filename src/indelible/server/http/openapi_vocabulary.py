@@ -97,7 +97,7 @@ _BODIES: Final[dict[str, Schema]] = {
     "event_types": names(NAME) | {"description": "Any of these; none restricts nothing."},
     "aggregate_types": names(NAME) | {"description": "Any of these; none restricts nothing."},
     "cursor": {"description": "How far this page has come: after of the next one. Opaque."},
-    "after": {"description": "A cursor that an earlier answer gave. Events up to there do not count."},
+    "after": {"description": "A cursor that an earlier answer gave, or empty. Events up to there do not count."},
     "at_end": {"description": "Whether the page has come to the end. A page may be short without being the last."},
     "next_version": {"description": "Where the next page starts; null at the end."},
     "snapshot": {"description": "The newest snapshot, not above at_version; null when there is none."},
