@@ -21,7 +21,7 @@ needs, and change only by additions. `indelible serve --grpc 127.0.0.1:9090` off
 REST API; it needs the packages of `pip install "indelible[grpc]"`. Words and rules are those of the
 [REST API](rest-api.md). How to begin: [Use gRPC from any language](../how-to/use-grpc-from-any-language.md).
 
-The server also has `grpc.health.v1.Health`, which says what `/readyz` says, and reflection (`v1alpha`).
+The server also has `grpc.health.v1.Health`, which says what `/readyz` says, and reflection (`v1`, `v1alpha`).
 
 - A request may take 16 MiB. Answers with a snapshot may take more than the 4 MiB that many clients allow unless they
   are told otherwise (`grpc.max_receive_message_length`).

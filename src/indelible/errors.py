@@ -88,7 +88,8 @@ class InvalidRequest(IndelibleError):
 
 
 class PayloadTooLarge(InvalidRequest):
-    """Something is larger than allowed. Field: size_bytes_max, or events_max where events are counted."""
+    """Something is larger than allowed. Field: size_bytes_max, or events_max where events are counted, keys_max where
+    keys are, statement_timeout_s where the database's setting allows no more."""
 
     code = "payload_too_large"
 

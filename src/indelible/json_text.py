@@ -1,6 +1,7 @@
 """JSON as text: the store keeps what was sent, number for number, so it works on text and not on parsed values."""
 
 import json
+import re
 from decimal import Decimal, InvalidOperation
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,12 @@ _LONG_NUMBER: Final = b"0" * (JSON_NUMBER_DIGITS_MAX + 1)
 
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """One level down or, as a signed byte, one up."""
+
+_CUT_OFF: Final = ("Input data was truncated", "unexpected end of hex escape")
+"""What msgspec says also where the second half of a pair is missing, by how near the end of the text is."""
+
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?=[^\\]|\\[^u])")
+"""In text without escaped backslashes."""
 
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -74,7 +81,20 @@ def compact_json(text: bytes) -> bytes:
     except RecursionError:
         raise too_deep() from None
     except msgspec.DecodeError as error:
-        raise InvalidRequest(f"not JSON: {error}") from None
+        raise malformed(error, text) from None
+
+
+def malformed(error: msgspec.DecodeError, text: bytes) -> InvalidRequest:
+    """What is wrong with a text that is not JSON."""
+    reason = str(error).removeprefix("JSON is malformed: ")
+    half = _HALF_PAIR.search(text.replace(rb"\\", b"")) if reason.startswith(_CUT_OFF) else None
+    if half is not None:
+        where = half[0].decode()
+    elif "surrogate pair" in reason:
+        where = reason.rpartition(" (")[2].rstrip(")")
+    else:
+        return InvalidRequest(f"not JSON: {reason}")
+    return InvalidRequest(f"holds half of a surrogate pair ({where}): only both halves together are a character")
 
 
 def compact_strict_json(text: bytes) -> bytes:

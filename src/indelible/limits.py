@@ -1,10 +1,12 @@
 """Every bound of the store, in one place, each with its reason.
 
 Sizes are in bytes, times in seconds, unless the name says otherwise. A caller that goes over a bound gets an error
-that names the field and the bound; nothing is stored.
+that names the field and the bound; nothing is stored. Those that depend on one another are checked against one another
+at the end, when they are imported.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 # --- One event -------------------------------------------------------------------------------------------------------
 
@@ -44,6 +46,13 @@ BODIES_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
 REQUEST_EVENTS_MAX: Final = 10_000
 """Events in one request, all aggregates together. Bounds how long one request can hold the writer."""
 
+REQUEST_KEYS_MAX: Final = 262_144
+"""Keys in the objects of one request, those within event_data and metadata aside; more are repeats. Ten thousand
+appends of one event, with every field, have less than half of it."""
+
+APPENDS_AT_ONCE_MAX: Final = 500
+"""Independent appends of one request that are read before others on the event loop get a turn: a few milliseconds."""
+
 CONDITION_ITEMS_MAX: Final = 64
 """Items in one append condition; each is one index probe while the writer is held."""
 
@@ -55,11 +64,23 @@ VERSION_MAX: Final = 2**53 - 1
 
 # --- The append queue ------------------------------------------------------------------------------------------------
 
-QUEUE_REQUESTS_MAX: Final = 8_192
-"""Append requests that wait for the writer. At 10,000/s this is under one second of work; beyond it callers get 503."""
+QUEUE_CALLS_MAX: Final = 8_192
+"""Calls that wait for the writer. With one append each, at 10,000/s, this is under one second of work; beyond it
+callers get 503."""
+
+QUEUE_REQUESTS_MAX: Final = 32_768
+"""Appends that wait for the writer, as far as calls with many of them bring them: such a call is taken whole or, beyond
+this, refused whole with 503. Some of the largest calls fit, and memory stays bounded when appends are tiny."""
 
 QUEUE_SIZE_BYTES_MAX: Final = 128 * 1024 * 1024
 """Payload bytes that wait for the writer; bounds memory when requests are large."""
+
+QUEUE_TURN_EVENTS_MAX: Final = 1_024
+"""Events of independent appends that one call gives to one commit, unless its next append alone has more. Others' come
+with them, and nobody waits for all of a large call."""
+
+QUEUE_TURN_SIZE_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Payload bytes of the same."""
 
 BATCH_EVENTS_MAX: Final = 4_096
 """Events in one commit, unless one request alone has more. Keeps one commit, and so everyone's wait, short."""
@@ -74,7 +95,7 @@ RECORDED_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Payload bytes in such a commit, unless one event alone has more."""
 
 RETRY_AFTER_S: Final = 1
-"""What an overloaded server tells callers to wait. The queue drains in less."""
+"""What an overloaded server tells callers to wait. By then the queue has room again."""
 
 # --- A database elsewhere --------------------------------------------------------------------------------------------
 
@@ -108,6 +129,11 @@ DATABASE_READERS_MAX: Final = 4
 DATABASE_READER_WAIT_S: Final = 1.0
 """How long a read waits for one of them before it asks for one anew: the pool looks for a database that was down for
 longer only when it is asked."""
+
+SMALL_APPEND_EVENTS_MAX: Final = 100
+SMALL_APPEND_SIZE_BYTES_MAX: Final = 1024 * 1024
+"""An append up to both that a database cuts off by its statement_timeout tells of a slow database: try again. A larger
+one is told that it is too large for the setting."""
 
 PARTITION_POSITIONS: Final = 10_000_000
 """Positions in one table of a partitioned log: a few gigabytes, small enough to move and few enough to plan with."""
@@ -367,3 +393,50 @@ CLIENT_RETRY_WAIT_MAX_S: Final = 5.0
 
 CLIENT_MESSAGE_SIZE_BYTES_MAX: Final = 2 * REQUEST_SIZE_BYTES_MAX
 """Of one answer over gRPC. The largest, a snapshot with a page of events, is shorter."""
+
+# --- Together --------------------------------------------------------------------------------------------------------
+
+
+def check_together(limits: Mapping[str, Any]) -> None:
+    """Raises ``ValueError`` for limits, by name, that depend on one another and do not go together."""
+    # At most, how many times, and why.
+    for smaller, times, larger, reason in (
+        ("METADATA_SIZE_BYTES_MAX", 1, "EVENT_SIZE_BYTES_MAX", "metadata is a part of the event"),
+        ("EVENT_SIZE_BYTES_MAX", 2, "REQUEST_SIZE_BYTES_MAX", "an event may come as base64, with names and tags"),
+        ("EVENT_SIZE_BYTES_MAX", 1, "PAGE_SIZE_BYTES_MAX", "a page holds at least one event"),
+        ("EVENT_SIZE_BYTES_MAX", 1, "QUEUE_TURN_SIZE_BYTES_MAX", "a turn holds at least one event"),
+        ("EVENT_SIZE_BYTES_MAX", 1, "SMALL_APPEND_SIZE_BYTES_MAX", "one event cannot be appended in parts"),
+        ("EVENT_SIZE_BYTES_MAX", 1, "RECORDED_SIZE_BYTES_MAX", "such a lot holds at least one event"),
+        ("EVENT_SIZE_BYTES_MAX", 1, "GROUP_PULL_SIZE_BYTES_MAX", "a pull holds at least one event"),
+        ("GROUP_PULL_SIZE_BYTES_MAX", 1, "GROUP_EVENTS_SIZE_BYTES_MAX", "what is pulled is in the group's memory"),
+        ("SNAPSHOT_SIZE_BYTES_MAX", 2, "REQUEST_SIZE_BYTES_MAX", "a snapshot comes in one request"),
+        ("REQUEST_SIZE_BYTES_MAX", 2, "BODIES_SIZE_BYTES_MAX", "one request must not keep all others out"),
+        ("REQUEST_SIZE_BYTES_MAX", 2, "QUEUE_SIZE_BYTES_MAX", "one call must not fill the queue"),
+        ("REQUEST_EVENTS_MAX", 2, "QUEUE_REQUESTS_MAX", "one call must not fill the queue"),
+        ("QUEUE_TURN_EVENTS_MAX", 2, "BATCH_EVENTS_MAX", "others come with a call's turn"),
+        ("QUEUE_TURN_SIZE_BYTES_MAX", 2, "BATCH_SIZE_BYTES_MAX", "others come with a call's turn"),
+        ("APPENDS_AT_ONCE_MAX", 1, "REQUEST_EVENTS_MAX", "it is a part of a request"),
+        ("CLIENT_BATCH_APPENDS_MIN", 1, "CLIENT_BATCH_APPENDS_MAX", "it is the least of what is at most that"),
+        ("CLIENT_BATCH_APPENDS_MAX", 1, "QUEUE_TURN_EVENTS_MAX", "a client's batch goes into one commit"),
+        ("CLIENT_BATCH_SIZE_BYTES_MAX", 1, "REQUEST_SIZE_BYTES_MAX", "a client's batch is one request"),
+        ("REQUEST_SIZE_BYTES_MAX", 1, "CLIENT_MESSAGE_SIZE_BYTES_MAX", "what was sent comes back"),
+        ("PAGE_EVENTS_DEFAULT", 1, "PAGE_EVENTS_MAX", "a default is allowed"),
+        ("PAGE_EVENTS_MAX", 1, "PAGE_SCAN_EVENTS_MAX", "a page that matches everything is full"),
+        ("SUBSCRIPTION_PAGE_EVENTS_MAX", 1, "PAGE_EVENTS_MAX", "it is a page too"),
+        ("GROUP_PULL_DEFAULT", 1, "GROUP_PULL_MAX", "a default is allowed"),
+        ("GROUP_IN_FLIGHT_DEFAULT", 1, "GROUP_IN_FLIGHT_MAX", "a default is allowed"),
+        ("GROUP_ATTEMPTS_DEFAULT", 1, "GROUP_ATTEMPTS_MAX", "a default is allowed"),
+        ("GROUP_ACK_TIMEOUT_MIN_S", 1, "GROUP_ACK_TIMEOUT_DEFAULT_S", "a default is allowed"),
+        ("GROUP_ACK_TIMEOUT_DEFAULT_S", 1, "GROUP_ACK_TIMEOUT_MAX_S", "a default is allowed"),
+        ("DATABASE_LOCK_TIMEOUT_S", 1, "DATABASE_TIMEOUT_S", "a wait for a lock must end with a definite answer"),
+        ("DATABASE_TIMEOUT_S", 1, "DATABASE_RETRY_TOTAL_S", "one attempt is not more than all"),
+        ("HEARTBEAT_S", 2, "CLIENT_SILENCE_MAX_S", "one late heartbeat is not a dead server"),
+        ("SHUTDOWN_STALLED_S", 1, "SHUTDOWN_GRACE_S", "it is a part of the grace"),
+        ("STORE_ANSWER_TIMEOUT_S", 1, "WORKER_METRICS_TIMEOUT_S", "workers wait for the store before they answer"),
+    ):
+        if limits[smaller] * times > limits[larger]:
+            fold = "" if times == 1 else f"{times} times "
+            raise ValueError(f"{fold}{smaller} ({limits[smaller]}) is more than {larger} ({limits[larger]}): {reason}")
+
+
+check_together(globals())

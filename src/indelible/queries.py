@@ -16,7 +16,8 @@ Direction = Literal["forward", "backward"]
 class Cursor(str):
     """How far a reader has come in the log. Opaque: only this class knows what is inside.
 
-    A cursor with one partition is the decimal position of the last event that the reader has passed.
+    A cursor with one partition is the decimal position of the last event that the reader has passed. The empty cursor
+    is that of a reader who has not begun: the start of the log, wherever a cursor is taken.
     """
 
     __slots__ = ()
@@ -31,6 +32,8 @@ class Cursor(str):
         """Refuse text that no store has given out as a cursor."""
         if not isinstance(text, str):
             raise InvalidRequest("must be a cursor: a string that an earlier answer gave", pointer=pointer)
+        if not text:
+            return START
         if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= VERSION_MAX):
             raise InvalidRequest("is not a cursor of this store", pointer=pointer)
         return cls(int(text))
@@ -38,7 +41,7 @@ class Cursor(str):
     @property
     def position(self) -> int:
         """Position of the last event passed; 0 before the first."""
-        return int(self)
+        return int(self or 0)
 
 
 START: Final = Cursor.at(0)

@@ -57,6 +57,17 @@ def test_usage_errors_are_one_line_that_leads_to_help(run: Run, args: tuple[str,
     assert (problem["code"], problem["status"]) == ("invalid_request", 400)
 
 
+def test_json_that_no_api_takes(run: Run, tmp_path: Path) -> None:
+    half = run("append", "order", "1", "OrderPlaced", r'{"a": "\ud800 b"}', "--store", "memory:", "--json")
+    assert (half.code, json.loads(half.err)["pointer"]) == (2, "/event_data")
+    assert "holds half of a surrogate pair" in half.err
+    line = '{"event_id":"00000000-0000-0000-0000-000000000001","aggregate_type":"a","aggregate_id":"1",'
+    (tmp_path / "twice.ndjson").write_text(line + '"event_type":"E","event_data":1,"event_data":2}\n')
+    twice = run("import", str(tmp_path / "twice.ndjson"), "--store", "memory:")
+    assert twice.code != 0
+    assert 'the key "event_data" stands twice in one object' in twice.err
+
+
 def test_a_server_out_of_reach_is_temporary(run: Run) -> None:
     ran = run("read", "order", "1", "--url", "http://127.0.0.1:9", "--json")
     assert (ran.code, ran.out) == (75, "")

@@ -43,10 +43,16 @@ async def test_what_is_wrong_with_an_append(api: Api, append: pb.AggregateAppend
     assert error.fields["pointer"] == f"/appends/1{pointer}"
 
 
+async def test_half_of_a_surrogate_pair_is_called_so(api: Api) -> None:
+    for event in (new_event(rb'{"a":"\ud800 b"}'), new_event(metadata=r'{"a":"\udc00"}')):
+        _, error = await refusal(api.Append(an_append("a", event)))
+        assert error.message.startswith("holds half of a surrogate pair")
+
+
 async def test_what_is_wrong_with_a_read(api: Api, aggregate_id: str) -> None:
     await api.Append(an_append(aggregate_id))
     wrong: list[tuple[Any, str]] = [
-        (api.ReadFeed(pb.ReadFeedRequest(after="")), "/after"),
+        (api.ReadFeed(pb.ReadFeedRequest(after=" ")), "/after"),
         (api.ReadFeed(pb.ReadFeedRequest(after=str(10**15))), "/after"),
         (api.ReadFeed(pb.ReadFeedRequest(limit=0)), "/limit"),
         (api.ReadFeed(pb.ReadFeedRequest(pages_max=0)), "/pages_max"),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
-from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
-from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from faults.server_process import ServerProcess, free_port, server_process
 from indelible import AsyncClient, NewEvent
@@ -20,7 +21,7 @@ from indelible.errors import ShuttingDown
 from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX
 from indelible.queries import Cursor
 from indelible.wire.pb import event_store_pb2 as pb
-from over_grpc.calls import Api, an_append, connected, refusal
+from over_grpc.calls import METHODS, Api, an_append, connected, refusal
 from postgres.server import PostgresServer
 
 CLIENT_PING_INTERVAL_MS = 6_000
@@ -56,17 +57,67 @@ async def test_health(channel: grpc.aio.Channel) -> None:
     unknown.cancel()
 
 
-async def test_reflection_tells_of_the_api(channel: grpc.aio.Channel) -> None:
-    call = ServerReflectionStub(channel).ServerReflectionInfo()
-    await call.write(ServerReflectionRequest(list_services=""))
-    names = {service.name for service in (await call.read()).list_services_response.service}
-    own = {"indelible.v1.EventStore": b"AppendBatches", "indelible.v1.ConsumerGroups": b"Consume"}
-    assert names == {*own, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-    for service, method in own.items():
-        await call.write(ServerReflectionRequest(file_containing_symbol=service))
-        files = (await call.read()).file_descriptor_response.file_descriptor_proto
-        assert any(method in file for file in files)
-    call.cancel()
+class Reflector:
+    """Asks as tools such as grpcurl do, by version 1 or v1alpha."""
+
+    def __init__(self, channel: grpc.aio.Channel, version: str) -> None:
+        self._call = channel.stream_stream(
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+            ServerReflectionRequest.SerializeToString,
+            ServerReflectionResponse.FromString,
+        )()
+
+    async def ask(self, **what: str) -> ServerReflectionResponse:
+        request = ServerReflectionRequest(**what)
+        await self._call.write(request)
+        answer: ServerReflectionResponse = await self._call.read()
+        assert answer.original_request == request
+        return answer
+
+    async def files(self, **what: str) -> dict[str, FileDescriptorProto]:
+        answer = await self.ask(**what)
+        found = [FileDescriptorProto.FromString(text) for text in answer.file_descriptor_response.file_descriptor_proto]
+        return {file.name: file for file in found}
+
+    def close(self) -> None:
+        self._call.cancel()
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_tells_of_the_api(channel: grpc.aio.Channel, version: str) -> None:
+    reflector = Reflector(channel, version)
+    names = {service.name for service in (await reflector.ask(list_services="")).list_services_response.service}
+    reflections = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+    assert names == {"indelible.v1.EventStore", "indelible.v1.ConsumerGroups", "grpc.health.v1.Health", *reflections}
+    for symbol in (
+        *names,
+        *(method.full_name for method in METHODS.values()),
+        "indelible.v1.NewEvent",
+        "indelible.v1.NewEvent.event_type",
+        "indelible.v1.Direction",
+        "indelible.v1.DIRECTION_FORWARD",
+        "grpc.reflection.v1.ServerReflectionRequest",
+    ):
+        files = await reflector.files(file_containing_symbol=symbol)
+        first = next(iter(files.values()))
+        assert symbol.startswith(f"{first.package}."), symbol
+        # With all that they import, so that a tool can build what it got.
+        pool = DescriptorPool()
+        for file in reversed(files.values()):
+            pool.Add(file)
+    assert "indelible/v1/events.proto" in await reflector.files(file_by_filename="indelible/v1/event_store.proto")
+    extensions = await reflector.ask(all_extension_numbers_of_type="indelible.v1.NewEvent")
+    assert extensions.all_extension_numbers_response.base_type_name == "indelible.v1.NewEvent"
+    for unknown in (
+        {"file_containing_symbol": "indelible.v1.EventStore.Nothing"},
+        {"file_containing_symbol": "nothing"},
+        {"file_by_filename": "nothing.proto"},
+        {"all_extension_numbers_of_type": "nothing"},
+    ):
+        assert (await reflector.ask(**unknown)).error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+    invalid = grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert (await reflector.ask()).error_response.error_code == invalid
+    reflector.close()
 
 
 async def test_an_idle_connection_lives_though_its_client_pings_often(server: ServerProcess, address: str) -> None:

@@ -12,8 +12,10 @@ from faults.small_disk import small_disk
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.engines.postgres import appender, writer
-from indelible.errors import InvalidRequest, OutcomeUnknown, Overloaded, StorageFull, Unavailable
+from indelible.errors import InvalidRequest, OutcomeUnknown, Overloaded, PayloadTooLarge, StorageFull, Unavailable
 from indelible.events import NewEvent
+from indelible.eventstore import AggregateAppend, AppendResult
+from indelible.limits import SMALL_APPEND_EVENTS_MAX
 from indelible.testing.conformance.helpers import some_events
 from postgres.server import PostgresServer, postgres_server
 from postgres.troubles import (
@@ -62,6 +64,49 @@ class TestDefiniteRefusals:
                 with pytest.raises(Overloaded, match=r"gave up waiting: .*timeout; nothing was stored"):
                     await store.append("order", "1", events)
                 await check_nothing_stored(store, events)
+
+    async def test_an_append_too_large_for_statement_timeout(self, postgres: PostgresServer) -> None:
+        """No invitation to try again: it is as large the next time."""
+        url = postgres.new_database()
+        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '400ms'")
+        async with open_local_store(url) as store:
+            await store.append("order", "1", some_events(1))
+            events = some_events(SMALL_APPEND_EVENTS_MAX + 1)
+            async with trouble(postgres, url, "statement", SLEEP):
+                says = r"statement_timeout allows, 0.4 s: append fewer events at once, or raise .*; nothing was stored"
+                with pytest.raises(PayloadTooLarge, match=says) as caught:
+                    await store.append("order", "1", events)
+                assert caught.value.fields == {"pointer": "", "statement_timeout_s": 0.4}
+                await check_nothing_stored(store, events)
+
+    async def test_others_in_one_commit_with_an_append_that_is_too_large(self, postgres: PostgresServer) -> None:
+        """It alone is refused, and a commit that is too large without such an append is made in parts."""
+        url = postgres.new_database()
+        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '1s'")
+        slow = f"IF new.position - old.position > {SMALL_APPEND_EVENTS_MAX} THEN {SLEEP}; END IF"
+        small = [AggregateAppend.of("order", "1", some_events(SMALL_APPEND_EVENTS_MAX // 2)) for _ in range(4)]
+        large = AggregateAppend.of("order", "2", some_events(SMALL_APPEND_EVENTS_MAX + 1))
+        async with open_local_store(url) as store, trouble(postgres, url, "statement", slow, times=1_000):
+            outcomes = await store.append_each([*small[:2], large, *small[2:]])
+            kinds = [type(outcome) for outcome in outcomes]
+            assert kinds == [AppendResult, AppendResult, PayloadTooLarge, AppendResult, AppendResult]
+            versions = [outcome.version for outcome in outcomes if isinstance(outcome, AppendResult)]
+            assert versions == [n * SMALL_APPEND_EVENTS_MAX // 2 for n in (1, 2, 3, 4)]
+            assert (await store.head()).position == versions[-1]
+
+    async def test_waiting_for_a_lock_is_not_work(self, postgres: PostgresServer) -> None:
+        """However short statement_timeout is, a wait ends before it."""
+        url = postgres.new_database()
+        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '400ms'")
+        async with open_local_store(url) as store:
+            await store.append("order", "1", some_events(1))
+            events = some_events(SMALL_APPEND_EVENTS_MAX + 1)
+            for locked in ("SELECT * FROM indelible.heads FOR UPDATE", "LOCK TABLE indelible.event_types"):
+                with psycopg.connect(url) as other:
+                    other.execute(locked)
+                    with pytest.raises(Overloaded, match="lock timeout; nothing was stored"):
+                        await store.append("order", "1", events)
+            await check_nothing_stored(store, events)
 
     @both_phases
     async def test_cancelled_by_an_administrator(

@@ -11,11 +11,15 @@ from indelible.limits import (
     EVENT_SIZE_BYTES_MAX,
     METADATA_SIZE_BYTES_MAX,
     REQUEST_EVENTS_MAX,
+    REQUEST_KEYS_MAX,
     SNAPSHOT_SIZE_BYTES_MAX,
 )
 from rest.calls import Api, event, events, new_path
 
 ONE_ID = str(uuid4())
+
+
+APPEND = b'{"aggregate_type":"a","aggregate_id":"1","events":[{"event_type":"E","event_data":1}]}'
 
 
 def _nested(depth: int) -> bytes:
@@ -90,12 +94,62 @@ BODIES = [
     (b'{"expected_version":null,"events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
     (b'{"expected_version":9007199254740992,"events":[{"event_type":"E","event_data":1}]}', "/expected_version"),
     (json.dumps({"events": [event(event_id=ONE_ID)] * 2}).encode(), "/events/1/event_id"),
+    (b'{"events":[{"event_type":"E","event_data":1}],"events":[{"event_type":"E","event_data":1}]}', "/events"),
+    (b'{"events":[{"event_type":"E","event_data":1,"event_data":2}]}', "/events/0/event_data"),
+    (b'{"events":[{"event_type":"E","event_data":1,"tags":[],"t\\u0061gs":["a"]}]}', "/events/0/tags"),
 ]
 
 
 @pytest.mark.parametrize(("body", "pointer"), BODIES, ids=lambda value: str(value)[:50])
 def test_bad_appends(unchanged: Api, body: bytes, pointer: str):
     unchanged.post(f"{new_path()}/events", body).problem(400, "invalid_request", pointer)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/v1/append", b'{"appends":[],"appends":[%b]}' % APPEND, "/appends"),
+        ("/v1/batch", b'{"appends":[%b,%b]}' % (APPEND, APPEND.replace(b"{", b'{"aggregate_id":"2",', 1)),
+         "/appends/1/aggregate_id"),
+        ("/v1/append", b'{"appends":[%b],"condition":{"fail_if":[{},{"tags":["a"],"tags":[]}]}}' % APPEND,
+         "/condition/fail_if/1/tags"),
+        ("/v1/groups/g/ack", b'{"delivery_ids":["1-1"],"delivery_ids":["1-2"]}', "/delivery_ids"),
+    ],
+)  # fmt: skip
+def test_a_key_that_stands_twice_is_named(unchanged: Api, path: str, body: bytes, pointer: str):
+    problem = unchanged.post(path, body).problem(400, "invalid_request", pointer)
+    assert problem["detail"] == f'the key "{pointer.rpartition("/")[2]}" stands twice in one object'
+
+
+def test_a_key_that_stands_twice_in_what_is_kept_is_kept(api: Api):
+    path = new_path()
+    data, metadata = '{"a":1,"a":2,"event_type":1}', '{"b":1,"b":2}'
+    body = f'{{"events":[{{"event_type":"E","event_data":{data},"metadata":{metadata}}}]}}'
+    assert api.post(f"{path}/events", body.encode()).status == 201
+    assert f'"event_data":{data},"metadata":{metadata}'.encode() in api.get(f"{path}/events").body
+
+
+def test_keys_beyond_number(unchanged: Api):
+    body = b'{"events":[{"event_type":"E","event_data":1%b}]}' % (b',"tags":[]' * REQUEST_KEYS_MAX)
+    problem = unchanged.post(f"{new_path()}/events", body).problem(413, "payload_too_large", "")
+    assert problem["keys_max"] == REQUEST_KEYS_MAX
+
+
+@pytest.mark.parametrize("text", [rb"\ud800", rb"\ud83d x", rb"\udc00", rb"\ud83d\ud83d", rb"\\\uDBFF\n"])
+def test_half_of_a_surrogate_pair_is_called_so(unchanged: Api, text: bytes):
+    for body in (
+        b'{"events":[{"event_type":"%b","event_data":1}]}' % text,
+        b'{"events":[{"event_type":"E","event_data":["%b"]}]}' % text,
+    ):
+        problem = unchanged.post(f"{new_path()}/events", body).problem(400, "invalid_request", "")
+        assert problem["detail"].startswith("holds half of a surrogate pair")
+
+
+@pytest.mark.parametrize("cut_off", [rb'{"a":"\ud83d', rb'{"a":"\\ud800', rb'{"a":"\ud83d\ude00', rb'{"a":"'])
+def test_what_is_cut_off_is_called_so(unchanged: Api, cut_off: bytes):
+    body = b'{"events":[{"event_type":"E","event_data":' + cut_off
+    problem = unchanged.post(f"{new_path()}/events", body).problem(400, "invalid_request", "")
+    assert problem["detail"] == "not JSON: Input data was truncated"
 
 
 def test_json_nested_100_deep_is_fine(api: Api):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from indelible.core import append_queue
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import Overloaded, StorageFull
+from indelible.limits import REQUEST_EVENTS_MAX
 from rest.calls import Api, connected, events, new_path
 from serving import serving_in_a_thread
 
@@ -75,14 +77,28 @@ def test_overload_says_when_to_come_back(engine: BreakingEngine, api: Api):
     assert answer.headers["retry-after"] == "3"
 
 
-def test_a_full_queue_refuses_what_does_not_fit(engine: BreakingEngine, api: Api, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(append_queue, "QUEUE_REQUESTS_MAX", 3)
-    engine.append_wait_s = 0.1
+def test_a_full_queue_refuses_a_call_whole(engine: BreakingEngine, api: Api, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(append_queue, "QUEUE_REQUESTS_MAX", 6)
+    # Each appends by turns, and waits for the rest of its own while the other comes.
+    monkeypatch.setattr(append_queue, "QUEUE_TURN_EVENTS_MAX", 1)
+    engine.append_wait_s = 0.2
     appends = [{"aggregate_type": "a", "aggregate_id": str(i), **events(1)} for i in range(6)]
+
+    def statuses(_: int) -> list[int]:
+        with connected(api.address) as caller:
+            return [one["status"] for one in caller.post("/v1/batch", {"appends": appends}).json["results"]]
+
+    with ThreadPoolExecutor() as threads:
+        answers = sorted(threads.map(statuses, range(2)))
+    assert answers == [[201] * 6, [503] * 6]
+    assert api.head_position() == 6
+
+
+def test_a_batch_as_large_as_the_api_allows_is_stored(engine: BreakingEngine, api: Api):
+    appends = [{"aggregate_type": "a", "aggregate_id": "1", **events(1)}] * REQUEST_EVENTS_MAX
     results = api.post("/v1/batch", {"appends": appends}).json["results"]
-    assert [one["status"] for one in results] == [201, 201, 201, 503, 503, 503]
-    assert results[3]["body"]["code"] == "overloaded"
-    assert api.head_position() == 3
+    assert {one["status"] for one in results} == {201}
+    assert [one["body"]["version"] for one in results] == list(range(1, REQUEST_EVENTS_MAX + 1))
 
 
 def test_uvicorn_has_nothing_to_complain_about(api: Api, caplog: pytest.LogCaptureFixture):

@@ -63,7 +63,7 @@ def test_atomic_append_and_batch(appends: list[AggregateAppend], items: list[Que
     decoded = requests.decode_atomic_append(requests.encode_atomic_append(appends, condition))
     assert decoded == AppendRequest(tuple(appends), condition)
     bodies = [requests.encode_batch_append(append) for append in appends]
-    assert requests.decode_batch(requests.join_batch(bodies)) == appends
+    assert list(requests.decode_batch(requests.join_batch(bodies))) == appends
 
 
 RESULT = AppendResult("a", "é", 2, 7, (AppendedEvent(uuid4(), 2, 7),), replayed=True)

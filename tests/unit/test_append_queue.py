@@ -23,8 +23,12 @@ from indelible.limits import (
     BATCH_EVENTS_MAX,
     BATCH_SIZE_BYTES_MAX,
     EVENT_SIZE_BYTES_MAX,
+    QUEUE_CALLS_MAX,
     QUEUE_REQUESTS_MAX,
     QUEUE_SIZE_BYTES_MAX,
+    QUEUE_TURN_EVENTS_MAX,
+    QUEUE_TURN_SIZE_BYTES_MAX,
+    REQUEST_EVENTS_MAX,
 )
 
 
@@ -121,18 +125,18 @@ class TestBatches:
 
 
 class TestBounds:
-    async def test_too_many_requests(self, engine: SlowEngine) -> None:
+    async def test_too_many_calls(self, engine: SlowEngine) -> None:
         queue = AppendQueue(engine)
         engine.may_commit.clear()
         tasks = await started(queue.append(request()))
-        tasks += await started(*(queue.append(request()) for _ in range(QUEUE_REQUESTS_MAX)))
-        assert queue.depth == QUEUE_REQUESTS_MAX
+        tasks += await started(*(queue.append(request()) for _ in range(QUEUE_CALLS_MAX)))
+        assert queue.depth == QUEUE_CALLS_MAX
         with pytest.raises(Overloaded) as caught:
             await queue.append(request())
         assert caught.value.fields == {"retry_after_s": 1}
         engine.may_commit.set()
         await asyncio.gather(*tasks)
-        assert (await queue.append(request())).position == QUEUE_REQUESTS_MAX + 2
+        assert (await queue.append(request())).position == QUEUE_CALLS_MAX + 2
 
     async def test_too_many_bytes(self, engine: SlowEngine) -> None:
         queue = AppendQueue(engine)
@@ -155,6 +159,72 @@ class TestBounds:
         second.cancel()
         engine.may_commit.set()
         assert [(await task).position for task in (first, third)] == [1, 3]
+
+
+class TestCallsWithManyRequests:
+    @staticmethod
+    def requests(count: int, aggregate_id: str = "1") -> list[AppendRequest]:
+        append = request(aggregate_id=aggregate_id)
+        return [append, *(request(aggregate_id=aggregate_id) for _ in range(count - 1))]
+
+    async def test_as_many_as_a_call_may_hold_are_stored_in_order_turn_by_turn(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        outcomes = await queue.append_each(self.requests(REQUEST_EVENTS_MAX))
+        positions = [outcome.position for outcome in outcomes if isinstance(outcome, AtomicAppendResult)]
+        assert positions == list(range(1, REQUEST_EVENTS_MAX + 1))
+        turns, rest = divmod(REQUEST_EVENTS_MAX, QUEUE_TURN_EVENTS_MAX)
+        assert engine.batches == [QUEUE_TURN_EVENTS_MAX] * turns + [rest]
+        assert queue.depth == 0
+
+    async def test_a_turn_is_bounded_by_size(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        data = "x" * (EVENT_SIZE_BYTES_MAX - 4)
+        turn = QUEUE_TURN_SIZE_BYTES_MAX // EVENT_SIZE_BYTES_MAX
+        await queue.append_each([request(1, data) for _ in range(turn + 1)])
+        assert engine.batches == [turn, 1]
+
+    async def test_others_come_between(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.may_commit.clear()
+        large = asyncio.ensure_future(queue.append_each(self.requests(REQUEST_EVENTS_MAX, "large")))
+        await asyncio.sleep(0)
+        others = await started(*(queue.append(request(aggregate_id="other")) for _ in range(10)))
+        assert queue.depth == REQUEST_EVENTS_MAX - QUEUE_TURN_EVENTS_MAX + 10
+        engine.may_commit.set()
+        results = await asyncio.gather(*others)
+        # The large call's first turn, its second with the others behind it, and so on.
+        assert [result.position for result in results] == [2 * QUEUE_TURN_EVENTS_MAX + n for n in range(1, 11)]
+        assert all(isinstance(outcome, AtomicAppendResult) for outcome in await large)
+
+    async def test_a_call_is_taken_whole_or_refused_whole_and_keeps_nobody_else_out(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.may_commit.clear()
+        first = (await started(queue.append(request())))[0]
+        many = self.requests(REQUEST_EVENTS_MAX)
+        calls = [asyncio.ensure_future(queue.append_each(many)) for _ in range(QUEUE_REQUESTS_MAX // len(many))]
+        await asyncio.sleep(0)
+        refused = await queue.append_each(many)
+        assert [type(outcome) for outcome in refused] == [Overloaded] * len(many)
+        assert len({id(outcome) for outcome in refused}) == len(many), "each is raised, and so changed, by itself"
+        single = (await started(queue.append(request())))[0]
+        engine.may_commit.set()
+        await asyncio.gather(first, single, *calls)
+        assert queue.depth == 0
+
+    async def test_a_failed_commit_between_its_turns(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.may_commit.clear()
+        large = asyncio.ensure_future(queue.append_each(self.requests(2 * QUEUE_TURN_EVENTS_MAX + 1)))
+        await asyncio.sleep(0.05)
+        assert engine.batches == [QUEUE_TURN_EVENTS_MAX]
+        engine.error = StorageFailure("fsync failed")
+        engine.may_commit.set()
+        kinds = [type(outcome) for outcome in await large]
+        assert kinds == [OutcomeUnknown] * QUEUE_TURN_EVENTS_MAX + [ShuttingDown] * (QUEUE_TURN_EVENTS_MAX + 1)
+        assert queue.depth == 0
+
+    async def test_none(self, engine: SlowEngine) -> None:
+        assert await AppendQueue(engine).append_each([]) == []
 
 
 class TestFailures:

@@ -70,7 +70,6 @@ class TestCondition:
             (AppendCondition(("Paid",)), "/condition/fail_if/0"),  # type: ignore[arg-type]  # the bad case
             (AppendCondition("Paid"), "/condition/fail_if/0"),  # type: ignore[arg-type]  # the bad case
             (AppendCondition((ITEM,), Cursor("nonsense")), "/condition/after"),
-            (AppendCondition((ITEM,), Cursor("")), "/condition/after"),
         ],
     )
     def test_bad(self, condition: AppendCondition, pointer: str) -> None:

@@ -1,23 +1,25 @@
 """Limits that only make sense together."""
 
+import pytest
+
 from indelible import limits
 
 
-def test_one_event_fits_everywhere() -> None:
-    assert limits.METADATA_SIZE_BYTES_MAX < limits.EVENT_SIZE_BYTES_MAX
-    assert limits.EVENT_SIZE_BYTES_MAX <= limits.PAGE_SIZE_BYTES_MAX
-    # As base64 within JSON an event takes a third more, and its names and tags at most a few hundred KiB.
-    assert limits.EVENT_SIZE_BYTES_MAX * 4 // 3 + 512 * 1024 < limits.REQUEST_SIZE_BYTES_MAX
-    assert limits.SNAPSHOT_SIZE_BYTES_MAX + 1024 < limits.REQUEST_SIZE_BYTES_MAX
+def test_those_that_there_are_go_together() -> None:
+    limits.check_together(vars(limits))
 
 
-def test_one_request_fits_into_the_queue() -> None:
-    assert limits.REQUEST_SIZE_BYTES_MAX <= limits.QUEUE_SIZE_BYTES_MAX
-    assert limits.CLIENT_BATCH_APPENDS_MAX <= limits.QUEUE_REQUESTS_MAX
-
-
-def test_pages() -> None:
-    assert limits.PAGE_EVENTS_DEFAULT <= limits.PAGE_EVENTS_MAX <= limits.PAGE_SCAN_EVENTS_MAX
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("QUEUE_REQUESTS_MAX", 8_192, r"2 times REQUEST_EVENTS_MAX \(10000\) is more than QUEUE_REQUESTS_MAX \(8192\)"),
+        ("REQUEST_SIZE_BYTES_MAX", 2**30, "REQUEST_SIZE_BYTES_MAX .* is more than BODIES_SIZE_BYTES_MAX"),
+        ("EVENT_SIZE_BYTES_MAX", 2**22, "EVENT_SIZE_BYTES_MAX .* is more than PAGE_SIZE_BYTES_MAX"),
+    ],
+)
+def test_others_are_refused(name: str, value: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        limits.check_together({**vars(limits), name: value})
 
 
 def test_every_json_reader_keeps_the_largest_version() -> None:

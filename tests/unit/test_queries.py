@@ -44,9 +44,13 @@ class TestCursor:
     def test_start(self) -> None:
         assert (START, START.position) == ("0", 0)
 
+    def test_the_empty_one_is_the_start(self) -> None:
+        assert Cursor.parse("") == START
+        assert Cursor("").position == 0
+
     @pytest.mark.parametrize(
         "text",
-        ["", " ", "x", "-1", "+1", "1.0", "1e3", " 1", "1 ", "1\n", "0x1", "1_0", "١", "²", str(VERSION_MAX + 1),
+        [" ", "x", "-1", "+1", "1.0", "1e3", " 1", "1 ", "1\n", "0x1", "1_0", "١", "²", str(VERSION_MAX + 1),
          "1" * 17, "9" * 10_000, "\ud800", None, 1, 1.5, b"1", True],
     )  # fmt: skip
     def test_what_no_store_has_given(self, text: Any) -> None:

@@ -2,14 +2,17 @@
 
 Nobody waits for more to come: an idle queue hands a single append to the engine at once. Under load the batches grow
 by themselves, because each commit takes long enough for others to arrive.
+
+What waits are calls, each with all of its requests: a call is admitted whole or refused whole. One with many requests
+gives each batch a turn's worth of them, so that others get in between, however many it has.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 
@@ -26,8 +29,11 @@ from indelible.eventstore import AppendRequest, AtomicAppendResult
 from indelible.limits import (
     BATCH_EVENTS_MAX,
     BATCH_SIZE_BYTES_MAX,
+    QUEUE_CALLS_MAX,
     QUEUE_REQUESTS_MAX,
     QUEUE_SIZE_BYTES_MAX,
+    QUEUE_TURN_EVENTS_MAX,
+    QUEUE_TURN_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
 )
 
@@ -40,38 +46,59 @@ class BatchMeasure(msgspec.Struct, frozen=True):
     commit_s: float
 
 
-class _Answers:
-    """The outcomes of one caller's requests, who hears once the last of them is there: a future for each took longer
-    than all the rest of the queue."""
+class _Turn(msgspec.Struct, frozen=True, eq=False):
+    """What a call gives to one batch."""
 
-    def __init__(self, count: int) -> None:
-        self._outcomes: list[AppendOutcome | None] = [None] * count
-        self._missing = count
+    call: "_Call"
+    first: int
+    """Number of the first of its requests within the call."""
+    requests: Sequence[AppendRequest]
+    event_count: int
+    size_bytes: int
+
+    def answer(self, outcomes: Sequence[AppendOutcome]) -> None:
+        self.call.put(self.first, outcomes)
+
+
+class _Call:
+    """One caller's requests, and their outcomes, of which the caller hears once the last is there: a future for each
+    took longer than all the rest of the queue."""
+
+    __slots__ = ("_complete", "_missing", "_outcomes", "count", "size_bytes", "turns")
+
+    def __init__(self, requests: Sequence[AppendRequest]) -> None:
+        self.count: Final = len(requests)
+        self.turns: Final = list(self._cut(requests))
+        """Those that wait."""
+        self.size_bytes: Final = sum([turn.size_bytes for turn in self.turns])
+        self._outcomes: list[AppendOutcome | None] = [None] * self.count
+        self._missing = self.count
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def put(self, number: int, outcome: AppendOutcome) -> None:
-        self._outcomes[number] = outcome
-        self._missing -= 1
+    def _cut(self, requests: Sequence[AppendRequest]) -> Iterator[_Turn]:
+        first = events = size_bytes = 0
+        for number, request in enumerate(requests):
+            event_count, request_size_bytes = request.event_count, request.size_bytes
+            if number > first and (
+                events + event_count > QUEUE_TURN_EVENTS_MAX
+                or size_bytes + request_size_bytes > QUEUE_TURN_SIZE_BYTES_MAX
+            ):
+                yield _Turn(self, first, requests[first:number], events, size_bytes)
+                first, events, size_bytes = number, 0, 0
+            events += event_count
+            size_bytes += request_size_bytes
+        yield _Turn(self, first, requests[first:], events, size_bytes)
+
+    def put(self, first: int, outcomes: Sequence[AppendOutcome]) -> None:
+        self._outcomes[first : first + len(outcomes)] = outcomes
+        self._missing -= len(outcomes)
         # The caller may have given up.
         if not self._missing and not self._complete.done():
             self._complete.set_result(None)
 
-    async def all(self) -> list[AppendOutcome]:
-        if self._missing:
-            await self._complete
+    async def outcomes(self) -> list[AppendOutcome]:
+        await self._complete
         return cast("list[AppendOutcome]", self._outcomes)
-
-
-class _Waiting(msgspec.Struct, frozen=True, eq=False):
-    request: AppendRequest
-    event_count: int
-    size_bytes: int
-    answers: _Answers
-    number: int
-    """Of the request among its caller's."""
-
-    def answer(self, outcome: AppendOutcome) -> None:
-        self.answers.put(self.number, outcome)
 
 
 _T = TypeVar("_T")
@@ -101,7 +128,8 @@ class AppendQueue:
         engine.on_failure = self._stop_writing
         self._on_batch = on_batch
         self._on_failure = on_failure
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Call] = deque()
+        self._waiting_requests = 0
         self._waiting_size_bytes = 0
         self._worker: asyncio.Task[None] | None = None
         self._refused_because: str | None = None
@@ -110,7 +138,7 @@ class AppendQueue:
     @property
     def depth(self) -> int:
         """Requests that wait, those of the batch under way not counted."""
-        return len(self._waiting)
+        return self._waiting_requests
 
     async def append(self, request: AppendRequest) -> AtomicAppendResult:
         """Queue one checked request; return once it is on stable storage, raise why it is not."""
@@ -120,28 +148,35 @@ class AppendQueue:
         return outcome
 
     async def append_each(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
-        """Queue checked requests that have nothing to do with one another, all at once: one outcome each, in their
-        order. That the queue does not take a request is an outcome too."""
-        answers = _Answers(len(requests))
-        for number, request in enumerate(requests):
-            try:
-                self._enqueue(request, answers, number)
-            except IndelibleError as error:
-                answers.put(number, error)
-        return await answers.all()
+        """Queue checked requests that have nothing to do with one another: one outcome each, in their order. They are
+        stored in that order too, but others' may come between. That the queue does not take them is an outcome."""
+        if not requests:
+            return []
+        call = _Call(requests)
+        try:
+            self._admit(call)
+        except IndelibleError as error:
+            return [copy(error) for _ in requests]
+        return await call.outcomes()
 
-    def _enqueue(self, request: AppendRequest, answers: _Answers, number: int) -> None:
+    def _admit(self, call: _Call) -> None:
         if self._refused_because is not None:
             raise self._refusal()
-        size_bytes = request.size_bytes
-        if len(self._waiting) >= QUEUE_REQUESTS_MAX or (
-            self._waiting and self._waiting_size_bytes + size_bytes > QUEUE_SIZE_BYTES_MAX
-        ):
+        if self._waiting and self._has_no_room(call):
             raise Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S)
-        self._waiting.append(_Waiting(request, request.event_count, size_bytes, answers, number))
-        self._waiting_size_bytes += size_bytes
+        self._waiting.append(call)
+        self._waiting_requests += call.count
+        self._waiting_size_bytes += call.size_bytes
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name="append-queue")
+
+    def _has_no_room(self, call: _Call) -> bool:
+        return (
+            len(self._waiting) >= QUEUE_CALLS_MAX
+            # Calls with one request are bounded by their number alone: those with many must not keep them out.
+            or (call.count > 1 and self._waiting_requests + call.count > QUEUE_REQUESTS_MAX)
+            or self._waiting_size_bytes + call.size_bytes > QUEUE_SIZE_BYTES_MAX
+        )
 
     async def _work(self) -> None:
         """Commit batch after batch until nothing waits."""
@@ -151,43 +186,58 @@ class AppendQueue:
         finally:
             self._worker = None
 
-    def _take_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take_batch(self) -> list[_Turn]:
+        """A turn of each call, in their order, as many as go into one commit."""
+        batch: list[_Turn] = []
+        unfinished: list[_Call] = []
         events = size_bytes = 0
         while self._waiting:
-            first = self._waiting[0]
+            first = self._waiting[0].turns[0]
             events += first.event_count
             size_bytes += first.size_bytes
             if batch and (events > BATCH_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
                 break
-            batch.append(self._waiting.popleft())
-            self._waiting_size_bytes -= first.size_bytes
+            batch.append(self._take_turn(unfinished))
+        self._waiting.extend(unfinished)
         return batch
 
-    async def _commit(self, batch: list[_Waiting]) -> None:
+    def _take_turn(self, unfinished: list[_Call]) -> _Turn:
+        call = self._waiting.popleft()
+        turn = call.turns.pop(0)
+        if call.turns:
+            unfinished.append(call)
+        self._waiting_requests -= len(turn.requests)
+        self._waiting_size_bytes -= turn.size_bytes
+        return turn
+
+    async def _commit(self, batch: list[_Turn]) -> None:
+        requests = [request for turn in batch for request in turn.requests]
         started = time.perf_counter()
         try:
-            outcomes = await self._engine.append([waiting.request for waiting in batch])
-            if len(outcomes) != len(batch):
-                outcomes = self._fail(StorageFailure("the storage engine broke: an outcome is missing"), batch)
+            outcomes = await self._engine.append(requests)
+            if len(outcomes) != len(requests):
+                outcomes = self._fail(StorageFailure("the storage engine broke: an outcome is missing"), requests)
         except Unavailable as error:
             # The engine says that nothing was stored and that it can go on: a full disk.
-            outcomes = [copy(error) for _ in batch]
+            outcomes = [copy(error) for _ in requests]
         except StorageFailure as error:
-            outcomes = self._fail(error, batch)
+            outcomes = self._fail(error, requests)
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
             failure = StorageFailure(f"the storage engine broke: {type(error).__name__}: {error}")
             failure.__cause__ = error
-            outcomes = self._fail(failure, batch)
-        events = sum(waiting.event_count for waiting in batch)
-        _tell(self._on_batch, BatchMeasure(len(batch), events, time.perf_counter() - started))
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            waiting.answer(outcome)
+            outcomes = self._fail(failure, requests)
+        events = sum([turn.event_count for turn in batch])
+        _tell(self._on_batch, BatchMeasure(len(requests), events, time.perf_counter() - started))
+        first = 0
+        for turn in batch:
+            end = first + len(turn.requests)
+            turn.answer(outcomes[first:end])
+            first = end
 
-    def _fail(self, failure: StorageFailure, batch: list[_Waiting]) -> list[AppendOutcome]:
+    def _fail(self, failure: StorageFailure, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         self._stop_writing(failure)
         message = f"the commit failed ({failure.message}); append again with the same event ids to learn the outcome"
-        return [OutcomeUnknown(message) for _ in batch]
+        return [OutcomeUnknown(message) for _ in requests]
 
     def _stop_writing(self, failure: StorageFailure) -> None:
         """Refuse all that waits and all that comes: after a failed commit nothing is certain but what is on disk."""
@@ -196,8 +246,9 @@ class AppendQueue:
             self._refused_because = f"the store has stopped writing: {failure.message}"
             _tell(self._on_failure, failure)
         while self._waiting:
-            self._waiting.popleft().answer(self._refusal())
-        self._waiting_size_bytes = 0
+            for turn in self._waiting.popleft().turns:
+                turn.answer([self._refusal() for _ in turn.requests])
+        self._waiting_requests = self._waiting_size_bytes = 0
 
     def _refusal(self) -> ShuttingDown:
         return ShuttingDown(f"{self._refused_because}; nothing was stored", retry_after_s=RETRY_AFTER_S)

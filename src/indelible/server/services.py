@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
+from typing import Final, TypeVar
 
 from indelible.core.store import LocalEventStore
 from indelible.errors import IndelibleError, ShuttingDown, Unavailable
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult, AtomicAppendResult
-from indelible.limits import BODIES_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.limits import APPENDS_AT_ONCE_MAX, BODIES_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.server.body_memory import BodyMemory
 from indelible.server.metrics import Gauges, Metrics
 from indelible.server.store_question import StoreQuestion
+
+_T = TypeVar("_T")
 
 
 class Services:
@@ -69,7 +72,7 @@ class Services:
         return self.metrics.render(gauges)
 
     async def append(self, append: AggregateAppend) -> AppendResult:
-        (outcome,) = await self.append_each((append,))
+        (outcome,) = await self._append_each((append,))
         if isinstance(outcome, IndelibleError):
             raise outcome
         return outcome
@@ -81,10 +84,28 @@ class Services:
         finally:
             self.metrics.on_append(time.perf_counter() - started)
 
-    async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendResult | IndelibleError]:
-        """One outcome an append, in their order."""
+    async def append_each(
+        self, decoded: Sequence[AggregateAppend | IndelibleError]
+    ) -> list[AppendResult | IndelibleError]:
+        """One outcome an append, in their order. What is wrong with one is its own outcome; the others go on."""
+        appends = [one for one in decoded if not isinstance(one, IndelibleError)]
+        outcomes = iter(await self._append_each(appends))
+        return [one if isinstance(one, IndelibleError) else next(outcomes) for one in decoded]
+
+    async def _append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendResult | IndelibleError]:
         started = time.perf_counter()
         try:
             return await self.store.append_each(appends)
         finally:
             self.metrics.on_append(time.perf_counter() - started)
+
+
+async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:
+    """What an iterator makes that takes long over many appends; others on the event loop get their turns meanwhile."""
+    made: list[_T] = []
+    remaining = iter(appends)
+    while turn := list(islice(remaining, APPENDS_AT_ONCE_MAX)):
+        made += turn
+        if len(turn) == APPENDS_AT_ONCE_MAX:
+            await asyncio.sleep(0)
+    return made

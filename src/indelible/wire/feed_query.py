@@ -11,6 +11,7 @@ import msgspec
 from indelible.errors import InvalidRequest
 from indelible.events import format_timestamp, timestamp_to_us
 from indelible.queries import EventQuery, QueryItem
+from indelible.wire.repeated_keys import refuse_repeated_keys
 
 _items: Final = msgspec.json.Decoder(tuple[QueryItem, ...])
 
@@ -34,6 +35,8 @@ def query_parameters(query: EventQuery) -> list[tuple[str, str]]:
 def decode_items(text: str) -> tuple[QueryItem, ...]:
     """The parameter ``items``. Names are checked with the query that they become part of."""
     try:
-        return _items.decode(text)
+        items = _items.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidRequest(f"must be a JSON array of query items: {error}", pointer="/items") from None
+    refuse_repeated_keys(text.encode(), _items.type, "/items")
+    return items

@@ -4,7 +4,7 @@ Names, sizes and counts are checked where the domain values are made. Errors car
 within the message, with the names that REST has.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -24,7 +24,7 @@ from indelible.events import (
 )
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.limits import REQUEST_EVENTS_MAX
-from indelible.queries import START, Cursor, Direction, EventQuery, QueryItem
+from indelible.queries import Cursor, Direction, EventQuery, QueryItem
 from indelible.wire.pb import event_store_pb2 as store_pb
 from indelible.wire.pb import events_pb2 as pb
 
@@ -56,16 +56,15 @@ def decode_atomic_append(message: store_pb.AppendAtomicRequest) -> AppendRequest
     appends = tuple(decode_append(append, f"/appends/{i}") for i, append in enumerate(message.appends))
     condition = None
     if message.HasField("condition"):
-        after = message.condition.after
-        cursor = Cursor.parse(after, "/condition/after") if after else START
-        condition = AppendCondition(decode_items(message.condition.fail_if), cursor)
+        after = Cursor.parse(message.condition.after, "/condition/after")
+        condition = AppendCondition(decode_items(message.condition.fail_if), after)
     return AppendRequest(appends, condition)
 
 
-def decode_batch(message: store_pb.AppendBatchRequest) -> list[AggregateAppend | IndelibleError]:
-    """Each append of the batch, or what is wrong with it, its pointer counted from the append.
+def decode_batch(message: store_pb.AppendBatchRequest) -> Iterator[AggregateAppend | IndelibleError]:
+    """Each append of the batch, or what is wrong with it, its pointer counted from the append; made as they are taken.
 
-    Raises for a batch that is wrong as a whole.
+    Raises at once for a batch that is wrong as a whole.
     """
     if not message.appends:
         raise InvalidRequest("must hold at least one append", pointer="/appends")
@@ -75,7 +74,7 @@ def decode_batch(message: store_pb.AppendBatchRequest) -> list[AggregateAppend |
             f"holds {event_count} events, more than {REQUEST_EVENTS_MAX}",
             pointer="/appends", events_max=REQUEST_EVENTS_MAX,
         )  # fmt: skip
-    return [_batch_append(append) for append in message.appends]
+    return map(_batch_append, message.appends)
 
 
 def decode_query(message: pb.EventQuery) -> EventQuery:

@@ -7,7 +7,7 @@ domain values are made. Errors carry the JSON pointer of the bad field within th
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, TypeVar
 from uuid import UUID
 
@@ -17,9 +17,10 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, AggregateKey, NewEvent, check_content_type, is_json
 from indelible.eventstore import AggregateAppend, AppendRequest
-from indelible.json_text import too_deep
+from indelible.json_text import malformed, too_deep
 from indelible.limits import REQUEST_EVENTS_MAX
 from indelible.queries import START, Cursor, QueryItem
+from indelible.wire.repeated_keys import refuse_repeated_keys
 
 UNSET: Final = msgspec.UNSET
 Optional = msgspec.UnsetType
@@ -131,10 +132,10 @@ def decode_atomic_append(body: bytes) -> AppendRequest:
     return AppendRequest(appends, condition)
 
 
-def decode_batch(body: bytes) -> list[AggregateAppend | IndelibleError]:
-    """Each append of the batch, or what is wrong with it, its pointer counted from the append.
+def decode_batch(body: bytes) -> Iterator[AggregateAppend | IndelibleError]:
+    """Each append of the batch, or what is wrong with it, its pointer counted from the append; made as they are taken.
 
-    Raises for a body that is wrong as a whole.
+    Raises at once for a body that is wrong as a whole.
     """
     decoded = decode_body(_batch_decoder, body)
     if not decoded.appends:
@@ -145,7 +146,7 @@ def decode_batch(body: bytes) -> list[AggregateAppend | IndelibleError]:
             f"holds {event_count} events, more than {REQUEST_EVENTS_MAX}",
             pointer="/appends", events_max=REQUEST_EVENTS_MAX,
         )  # fmt: skip
-    return [_batch_item(item) for item in decoded.appends]
+    return map(_batch_item, decoded.appends)
 
 
 def _batch_item(item: AggregateAppendBody) -> AggregateAppend | IndelibleError:
@@ -242,7 +243,7 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
         # msgspec.Raw takes any bytes within strings, so the whole body is checked here.
         if not body.isascii():
             body.decode("utf-8")
-        return decoder.decode(body)
+        decoded = decoder.decode(body)
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"not UTF-8: invalid byte at offset {error.start}") from None
     except RecursionError:
@@ -250,8 +251,9 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
     except msgspec.ValidationError as error:
         raise _invalid_request(str(error)) from None
     except msgspec.DecodeError as error:
-        reason = str(error).removeprefix("JSON is malformed: ")
-        raise InvalidRequest(f"not JSON: {reason}" if body else "the body is empty; it must be JSON") from None
+        raise malformed(error, body) if body else InvalidRequest("the body is empty; it must be JSON") from None
+    refuse_repeated_keys(body, decoder.type)
+    return decoded
 
 
 _AT: Final = re.compile(r"(.*?)(?: - at `\$(.*)`)?", re.DOTALL)

@@ -17,11 +17,18 @@ from indelible.engines.engine import AppendOutcome
 from indelible.engines.planner import Plan
 from indelible.engines.postgres.address import Address
 from indelible.engines.postgres.connections import connect, is_lost
-from indelible.engines.postgres.failures import is_worth_repeating, lacks_partition, translated, unreachable
+from indelible.engines.postgres.failures import (
+    is_cut_off,
+    is_worth_repeating,
+    lacks_partition,
+    too_large,
+    translated,
+    unreachable,
+)
 from indelible.engines.postgres.partitions import Partitions
 from indelible.engines.postgres.statements import Statements
 from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Wanted, Writer
-from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
+from indelible.errors import IndelibleError, OutcomeUnknown, PayloadTooLarge, Unavailable
 from indelible.eventstore import AtomicAppendResult
 from indelible.limits import (
     DATABASE_LATE_TIMEOUT_S,
@@ -47,8 +54,9 @@ class Appender:
         self._last_failed_at = float("-inf")
 
     async def append(self, wanted: Wanted) -> Plan:
-        """What was stored, and the outcomes. Raises :class:`Unavailable` (nothing was stored), :class:`StorageFailure`,
-        :class:`OutcomeUnknown` where there is no request to say it to, and what ``wanted`` raises."""
+        """What was stored, and the outcomes. Raises :class:`Unavailable` and :class:`PayloadTooLarge` (nothing was
+        stored), :class:`StorageFailure`, :class:`OutcomeUnknown` where there is no request to say it to, and what
+        ``wanted`` raises."""
         earlier: list[Plan] = []
         while True:
             attempt = Attempt(wanted)
@@ -60,6 +68,8 @@ class Appender:
                 error, is_final = failed.error, self._is_overdue(started)
             except Unavailable as refused:
                 self._is_overdue(started)
+                error, is_final = refused, True
+            except PayloadTooLarge as refused:
                 error, is_final = refused, True
             if attempt.may_be_stored and attempt.planned is not None:
                 earlier.append(attempt.planned)
@@ -88,20 +98,28 @@ class Appender:
     async def run(self, attempt: Attempt) -> Plan:
         """One transaction. Raises :class:`_Failed` when another may succeed, else the store's error."""
         writer = await self._connected()
+        started = time.monotonic()
         try:
             planned = await writer.run(attempt, self._timeout_s)
         except ReplicationInDoubt:
             raise _Failed(unreachable(None, "the wait for its standbys was cancelled")) from None
         except psycopg.Error as error:
-            raise await self._what_next(writer, attempt, error) from error
+            raise await self._what_next(writer, attempt, error, time.monotonic() - started) from error
         self._failing_since = None
         return planned
 
-    async def _what_next(self, writer: Writer, attempt: Attempt, error: psycopg.Error) -> "_Failed | IndelibleError":
+    async def _what_next(
+        self, writer: Writer, attempt: Attempt, error: psycopg.Error, took_s: float
+    ) -> "_Failed | IndelibleError":
         if is_lost(writer.connection, error):
             await self.close()
             return _Failed(unreachable(error, "nothing was stored"))
         attempt.may_be_stored = False  # the database has said so
+        if is_cut_off(error) and not attempt.wanted.is_small:
+            timeout_s = await writer.statement_timeout_s()
+            # Else an administrator has ended it.
+            if timeout_s is not None and took_s >= timeout_s:
+                return too_large(timeout_s)
         if lacks_partition(error) and attempt.planned is not None:
             await self._partitions.make(attempt.planned.head.position)
             return _Failed(translated(error))

@@ -8,6 +8,7 @@ transaction.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from copy import copy
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -29,7 +30,16 @@ from indelible.engines.postgres.reads import Reads
 from indelible.engines.postgres.statements import Statements
 from indelible.engines.postgres.wanted import Batch, Recorded
 from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Wanted
-from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, StorageFailure, StoreCorrupted
+from indelible.errors import (
+    AggregateNotFound,
+    IndelibleError,
+    InvalidRequest,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    StorageFailure,
+    StoreCorrupted,
+    Unavailable,
+)
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.groups import SkippedEvent
@@ -161,7 +171,26 @@ class PostgresEngine:
     # --- Writing -----------------------------------------------------------------------------------------------------
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
-        return (await self._append(Batch(batch))).outcomes
+        try:
+            return (await self._append(Batch(batch))).outcomes
+        except PayloadTooLarge as error:
+            return [error] if len(batch) == 1 else await self._append_by_halves(batch)
+
+    async def _append_by_halves(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        """For a batch that is too large for one transaction, though no request of it may be."""
+        middle = len(batch) // 2
+        outcomes, rest = await self.append(batch[:middle]), batch[middle:]
+        # From here on something may be stored, so what fails is an outcome.
+        try:
+            outcomes += await self.append(rest)
+        except Unavailable as error:
+            outcomes += [copy(error) for _ in rest]
+        except StorageFailure as failure:
+            message = (
+                f"the commit failed ({failure.message}); append again with the same event ids to learn the outcome"
+            )
+            outcomes += [OutcomeUnknown(message) for _ in rest]
+        return outcomes
 
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
         if events:

@@ -4,7 +4,15 @@ from typing import Final
 
 import psycopg
 
-from indelible.errors import IndelibleError, Overloaded, StorageFailure, StorageFull, StoreCorrupted, Unavailable
+from indelible.errors import (
+    IndelibleError,
+    Overloaded,
+    PayloadTooLarge,
+    StorageFailure,
+    StorageFull,
+    StoreCorrupted,
+    Unavailable,
+)
 from indelible.limits import RETRY_AFTER_S
 
 _CONNECTION_GONE: Final = (
@@ -14,6 +22,7 @@ _CONNECTION_GONE: Final = (
     "25P03",  # idle in a transaction for too long: this process was held up
 )
 _TRY_AGAIN: Final = ("40001", "40P01")  # serialization failure, deadlock
+_CUT_OFF: Final = "57014"
 _NO_PARTITION: Final = "23514"
 _DAMAGED: Final = ("XX001", "XX002", "58030")
 
@@ -29,6 +38,21 @@ def is_gone(error: psycopg.Error) -> bool:
 def is_worth_repeating(error: psycopg.Error) -> bool:
     """Whether the same transaction may succeed when it is simply run again."""
     return (error.sqlstate or "") in _TRY_AGAIN
+
+
+def is_cut_off(error: psycopg.Error) -> bool:
+    """Whether the statement was at work for too long, or an administrator ended it."""
+    return error.sqlstate == _CUT_OFF
+
+
+def too_large(statement_timeout_s: float) -> PayloadTooLarge:
+    """Of an append that would take longer than the database lets a statement take."""
+    return PayloadTooLarge(
+        f"takes longer to store than the database's statement_timeout allows, {statement_timeout_s:g} s: append fewer "
+        "events at once, or raise statement_timeout for the store's role (ALTER ROLE … SET statement_timeout); nothing "
+        "was stored",
+        statement_timeout_s=statement_timeout_s,
+    )
 
 
 def lacks_partition(error: psycopg.Error) -> bool:

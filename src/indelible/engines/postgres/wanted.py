@@ -10,6 +10,7 @@ from indelible.engines.postgres.writer import TypeNames
 from indelible.engines.recorded import plan_recorded
 from indelible.events import AggregateKey, RecordedEvent
 from indelible.eventstore import AppendRequest
+from indelible.limits import SMALL_APPEND_EVENTS_MAX, SMALL_APPEND_SIZE_BYTES_MAX
 
 
 class Batch:
@@ -30,11 +31,19 @@ class Batch:
     def decide(self, state: StoredState, now_us: int) -> Plan:
         return plan(self.requests, state, now_us)
 
+    @property
+    def is_small(self) -> bool:
+        return (
+            len(self.event_ids) <= SMALL_APPEND_EVENTS_MAX
+            and sum(request.size_bytes for request in self.requests) <= SMALL_APPEND_SIZE_BYTES_MAX
+        )
+
 
 class Recorded:
     """Events that are stored as they are, or refused."""
 
     conditions: dict[int, AppendCondition] = {}  # noqa: RUF012 - never any
+    is_small = False
 
     def __init__(self, events: Sequence[RecordedEvent]) -> None:
         self._events = events

@@ -90,6 +90,11 @@ class Wanted(Protocol):
         """By index in the batch."""
         ...
 
+    @property
+    def is_small(self) -> bool:
+        """So small that only a slow database takes long for it."""
+        ...
+
     def decide(self, state: StoredState, now_us: int) -> Plan:
         """``now_us`` is the database's clock, microseconds since 1970."""
         ...
@@ -211,6 +216,15 @@ class Writer:
     async def _execute(self, sql: Any, values: Any = None) -> "psycopg.AsyncCursor[Any]":
         cursor = self.connection.cursor(binary=True)
         return await cursor.execute(sql, values, prepare=self._prepares and values is not None)
+
+    async def statement_timeout_s(self) -> float | None:
+        """What the database lets one statement take; None without a limit, and where it cannot be asked."""
+        try:
+            async with deadline(self.connection, DATABASE_LATE_TIMEOUT_S):
+                (found,) = await _one(await self._execute(self._statement("statement_timeout")))
+        except psycopg.Error:
+            return None
+        return float(found) or None
 
     async def _roll_back(self) -> None:
         """End what is open, if the connection still can; the database does it itself when that closes."""

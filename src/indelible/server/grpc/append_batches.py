@@ -1,53 +1,101 @@
 """AppendBatches: a stream of batches of independent appends.
 
-Batches are begun as they come, so that those of one stream share commits, and are answered in their order. When a
-server stops, it first answers what it has begun.
+Batches are begun as they come, so that those of one stream share commits, and are stored and answered in their order.
+When a server stops, it first answers what it has begun. When the client leaves, what was begun is still stored.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 from indelible.errors import IndelibleError, ShuttingDown
-from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, RETRY_AFTER_S
+from indelible.eventstore import AggregateAppend
+from indelible.limits import (
+    GRPC_BATCHES_UNDER_WAY_MAX,
+    QUEUE_TURN_EVENTS_MAX,
+    QUEUE_TURN_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
+)
 from indelible.server.grpc.decoding import decode_message
-from indelible.server.services import Services
+from indelible.server.services import Services, decoded_by_turns
 from indelible.wire.pb.event_store_pb2 import AppendBatchRequest
 from indelible.wire.proto_requests import decode_batch
 from indelible.wire.proto_responses import AppendOutcome, encode_batch_outcomes
 
-_Batches = asyncio.Queue[asyncio.Task[list[AppendOutcome]] | None]
+_Decoded = Sequence[AggregateAppend | IndelibleError]
 
 
 async def append_batches(services: Services, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    under_way: _Batches = asyncio.Queue(GRPC_BATCHES_UNDER_WAY_MAX)
-    reading = asyncio.create_task(_begin_batches(services, requests, under_way))
+    under_way = _UnderWay()
+    reading = asyncio.create_task(_begin_batches(services, requests, under_way), name="grpc-append-batches")
+    # Whatever ends it; and without a wait, because nobody may be there any more who takes anything.
+    reading.add_done_callback(lambda _: under_way.end())
     try:
-        while (batch := await under_way.get()) is not None:
+        while (batch := await under_way.first()) is not None:
             yield encode_batch_outcomes(await batch)
+            under_way.answered()
         await reading
     finally:
         reading.cancel()
+        await asyncio.gather(reading, *under_way.batches, return_exceptions=True)
 
 
-async def _begin_batches(services: Services, requests: AsyncIterator[bytes], under_way: _Batches) -> None:
-    try:
-        async with aclosing(_until_stopping(requests, services.stopping)) as encoded_batches:
-            async for encoded in encoded_batches:
-                services.bodies.take(len(encoded))
-                await under_way.put(asyncio.create_task(_append(services, encoded), name="grpc-append-batch"))
-    finally:
-        await under_way.put(None)
+class _UnderWay:
+    """The batches of one stream that were begun and not answered, in their order."""
+
+    def __init__(self) -> None:
+        self.batches: list[asyncio.Task[list[AppendOutcome]]] = []
+        self._room = asyncio.Semaphore(GRPC_BATCHES_UNDER_WAY_MAX)
+        self._changed = asyncio.Event()
+        self._has_ended = False
+
+    async def wait_for_room(self) -> None:
+        await self._room.acquire()
+
+    def add(self, batch: "asyncio.Task[list[AppendOutcome]]") -> None:
+        self.batches.append(batch)
+        self._changed.set()
+
+    def end(self) -> None:
+        """No more are begun."""
+        self._has_ended = True
+        self._changed.set()
+
+    async def first(self) -> "asyncio.Task[list[AppendOutcome]] | None":
+        """The one to be answered next, once there is one; None after the last."""
+        while not self.batches and not self._has_ended:
+            self._changed.clear()
+            await self._changed.wait()
+        return self.batches[0] if self.batches else None
+
+    def answered(self) -> None:
+        del self.batches[0]
+        self._room.release()
 
 
-async def _append(services: Services, encoded: bytes) -> list[AppendOutcome]:
-    try:
-        decoded = decode_batch(decode_message(AppendBatchRequest, encoded))
-        # What is wrong with one append is its own outcome; the others go on.
-        outcomes = iter(await services.append_each([one for one in decoded if not isinstance(one, IndelibleError)]))
-        return [one if isinstance(one, IndelibleError) else next(outcomes) for one in decoded]
-    finally:
-        services.bodies.give_back(len(encoded))
+async def _begin_batches(services: Services, requests: AsyncIterator[bytes], under_way: _UnderWay) -> None:
+    async with aclosing(_until_stopping(requests, services.stopping)) as encoded_batches:
+        async for encoded in encoded_batches:
+            await under_way.wait_for_room()
+            decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
+            under_way.add(batch := _begin(services, decoded, len(encoded)))
+            if _takes_turns(decoded, len(encoded)):
+                # Between its turns the queue would store what comes next.
+                await asyncio.wait((batch,))
+
+
+def _takes_turns(decoded: _Decoded, size_bytes: int) -> bool:
+    """Whether the append queue may store a batch in more than one commit."""
+    event_count = sum([len(one.events) for one in decoded if not isinstance(one, IndelibleError)])
+    return event_count > QUEUE_TURN_EVENTS_MAX or size_bytes > QUEUE_TURN_SIZE_BYTES_MAX
+
+
+def _begin(services: Services, decoded: _Decoded, size_bytes: int) -> "asyncio.Task[list[AppendOutcome]]":
+    services.bodies.take(size_bytes)
+    batch = asyncio.create_task(services.append_each(decoded), name="grpc-append-batch")
+    # Also if it is cancelled before it has begun.
+    batch.add_done_callback(lambda _: services.bodies.give_back(size_bytes))
+    return batch
 
 
 async def _until_stopping(requests: AsyncIterator[bytes], stopping: asyncio.Event) -> AsyncGenerator[bytes]:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import grpc
-from grpc_reflection.v1alpha import reflection
 
 from indelible.errors import InvalidRequest
 from indelible.limits import (
@@ -21,6 +20,7 @@ from indelible.limits import (
 from indelible.server.config import Address
 from indelible.server.grpc.calls import Calls
 from indelible.server.grpc.health import HEALTH_SERVICE, Health
+from indelible.server.grpc.reflection import Reflection
 from indelible.server.grpc.service import SERVICES
 from indelible.server.services import Services
 
@@ -57,7 +57,7 @@ async def serving_grpc(
         handlers = {method.name: calls.handler(method) for method in methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     server.add_generic_rpc_handlers((Health(services, tuple(SERVICES)).handlers(),))
-    reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+    server.add_generic_rpc_handlers(Reflection((*SERVICES, HEALTH_SERVICE)).handlers())
     port = _listen(server, at)
     await server.start()
     try:

@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from indelible.errors import IndelibleError
 from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
-from indelible.server.services import Services
+from indelible.server.services import Services, decoded_by_turns
 from indelible.wire.requests import BatchBody, decode_batch
 from indelible.wire.responses import BatchResultsBody, encode_batch_results
 
@@ -22,9 +21,5 @@ APPEND_BATCH: Final = Operation(
 
 async def batch(services: Services, request: Request) -> Response:
     request.query()
-    decoded = decode_batch(await request.json_body())
-    # What is wrong with one append is its own outcome; the others go on.
-    outcomes = iter(await services.append_each([one for one in decoded if not isinstance(one, IndelibleError)]))
-    return Response(
-        200, encode_batch_results(one if isinstance(one, IndelibleError) else next(outcomes) for one in decoded)
-    )
+    decoded = await decoded_by_turns(decode_batch(await request.json_body()))
+    return Response(200, encode_batch_results(await services.append_each(decoded)))

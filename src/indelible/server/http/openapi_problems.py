@@ -90,7 +90,10 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
 }
 """One of each error that a request can meet: its fields are those that such an error always has."""
 
-_NOT_ALWAYS: Final = {"payload_too_large": ("size_bytes_max", "events_max"), "store_corrupted": ("position",)}
+_NOT_ALWAYS: Final = {
+    "payload_too_large": ("size_bytes_max", "events_max", "keys_max", "statement_timeout_s"),
+    "store_corrupted": ("position",),
+}
 """Fields that an error may have or not."""
 
 _TITLES: Final = {

@@ -136,7 +136,6 @@ class BadInputConformance:
             (AppendCondition(items * (CONDITION_ITEMS_MAX + 1)), "/condition/fail_if"),
             (AppendCondition(items, past), "/condition/after"),
             (AppendCondition(items, Cursor("nonsense")), "/condition/after"),
-            (AppendCondition(items, Cursor("")), "/condition/after"),
         ]
         for condition, pointer in cases:
             await refused(InvalidRequest, unchanged.append_atomic(appends, condition=condition), pointer=pointer)
@@ -165,7 +164,7 @@ class BadInputConformance:
         await refused(InvalidRequest, unchanged.read_feed(direction=direction), pointer="/direction")
 
     @pytest.mark.parametrize(
-        "cursor", ["", "x", "-1", "1.0", " 1", "1 ", "+1", "١", "1_0", "9" * 16, "9" * 5_000, "\ud800", 0], ids=_IDS
+        "cursor", ["x", "-1", "1.0", " 1", "1 ", "+1", "١", "1_0", "9" * 16, "9" * 5_000, "\ud800", 0], ids=_IDS
     )
     async def test_bad_cursor(self, unchanged: EventStore, cursor: Any) -> None:
         await refused(InvalidRequest, unchanged.read_feed(after=cursor), pointer="/after")

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from indelible.errors import InvalidRequest
+from indelible.conditions import AppendCondition
+from indelible.errors import ConditionFailed, InvalidRequest
 from indelible.events import NewEvent, RecordedEvent
-from indelible.eventstore import EventStore, FeedPage
-from indelible.queries import Cursor, EventQuery
+from indelible.eventstore import AggregateAppend, EventStore, FeedPage
+from indelible.queries import Cursor, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import append_noise, ids, read_feed_to_end, some_events, unique
 
 _PATIENCE_S = 30.0
@@ -68,6 +69,27 @@ class FollowConformance:
             async with asyncio.timeout(_PATIENCE_S):
                 page = await anext(pages)
             assert page.events[0] == first
+
+    async def test_the_empty_cursor_is_the_start_of_the_log(self, store: EventStore) -> None:
+        """For whatever takes a cursor."""
+        tag, empty = unique("tag"), Cursor("")
+        await store.append(unique("Order"), unique(), some_events(1, tags=[tag]))
+        first = (await store.read_feed(limit=1)).events[0]
+        assert (await store.read_feed(after=empty, limit=1)).events == (first,)
+        before_it = await store.read_feed(after=empty, direction="backward")
+        assert (before_it.events, before_it.at_end) == ((), True)
+        async with aclosing(store.follow(after=empty)) as pages:
+            async with asyncio.timeout(_PATIENCE_S):
+                page = await anext(pages)
+            assert page.events[0] == first
+        append = AggregateAppend.of(unique("Order"), unique(), some_events(1))
+        with pytest.raises(ConditionFailed):
+            await store.append_atomic([append], condition=AppendCondition((QueryItem(tags=(tag,)),), empty))
+        group = unique("group")
+        try:
+            assert (await store.create_group(group, after=empty)).position == 0
+        finally:
+            await store.delete_group(group)
 
     async def test_goes_on_after_the_cursor_of_any_page(self, store: EventStore) -> None:
         start = (await store.head()).cursor

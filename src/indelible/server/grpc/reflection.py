@@ -1,0 +1,126 @@
+"""gRPC server reflection, grpc.reflection.v1 and its older twin v1alpha: tools such as grpcurl and ghz learn the API.
+
+grpcio-reflection knows v1alpha alone, and not the names of methods, fields and enum values, which tools look up. Its
+messages are used here, for both: they are the same but for the package's name.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import Default
+from grpc_reflection.v1alpha import reflection_pb2 as pb
+
+_POOL: Final = Default()
+_ALPHA: Final = "grpc.reflection.v1alpha"
+_FINAL: Final = "grpc.reflection.v1"
+
+
+def _define_final_version() -> None:
+    """Make the pool know version 1 too, so that it can be reflected upon."""
+    file = FileDescriptorProto.FromString(pb.DESCRIPTOR.serialized_pb)
+    file.name = "grpc/reflection/v1/reflection.proto"
+    file.package = _FINAL
+    for message in file.message_type:
+        for field in message.field:
+            if field.type_name:
+                field.type_name = field.type_name.replace(_ALPHA, _FINAL)
+    for method in file.service[0].method:
+        method.input_type = method.input_type.replace(_ALPHA, _FINAL)
+        method.output_type = method.output_type.replace(_ALPHA, _FINAL)
+    _POOL.AddSerializedFile(file.SerializeToString())
+
+
+_define_final_version()
+REFLECTION_SERVICES: Final = (f"{_FINAL}.ServerReflection", f"{_ALPHA}.ServerReflection")
+
+
+class Reflection:
+    """Tells of these services, by their full names, and of itself."""
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self._names: Final = sorted((*services, *REFLECTION_SERVICES))
+
+    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
+        method = grpc.stream_stream_rpc_method_handler(
+            self._answers, pb.ServerReflectionRequest.FromString, pb.ServerReflectionResponse.SerializeToString
+        )
+        return tuple(
+            grpc.method_handlers_generic_handler(service, {"ServerReflectionInfo": method})
+            for service in REFLECTION_SERVICES
+        )
+
+    async def _answers(
+        self, requests: AsyncIterator[pb.ServerReflectionRequest], _: object
+    ) -> AsyncGenerator[pb.ServerReflectionResponse]:
+        async for request in requests:
+            answer = pb.ServerReflectionResponse(valid_host=request.host, original_request=request)
+            try:
+                self._fill(answer, request)
+            except KeyError:
+                answer.error_response.error_code = grpc.StatusCode.NOT_FOUND.value[0]
+                answer.error_response.error_message = "not found"
+            yield answer
+
+    def _fill(self, answer: pb.ServerReflectionResponse, request: pb.ServerReflectionRequest) -> None:
+        """Raises ``KeyError`` for what there is not."""
+        match request.WhichOneof("message_request"):
+            case "list_services":
+                answer.list_services_response.service.extend(pb.ServiceResponse(name=name) for name in self._names)
+            case "file_by_filename":
+                _put_files(answer, _POOL.FindFileByName(request.file_by_filename))
+            case "file_containing_symbol":
+                _put_files(answer, _file_of(request.file_containing_symbol))
+            case "file_containing_extension":
+                wanted = request.file_containing_extension
+                extended = _POOL.FindMessageTypeByName(wanted.containing_type)
+                extension = _POOL.FindExtensionByNumber(extended, wanted.extension_number)
+                _put_files(answer, _file_of(extension.full_name))
+            case "all_extension_numbers_of_type":
+                extended = _POOL.FindMessageTypeByName(request.all_extension_numbers_of_type)
+                answer.all_extension_numbers_response.base_type_name = extended.full_name
+                numbers = (extension.number for extension in _POOL.FindAllExtensions(extended))
+                answer.all_extension_numbers_response.extension_number.extend(sorted(numbers))
+            case _:
+                answer.error_response.error_code = grpc.StatusCode.INVALID_ARGUMENT.value[0]
+                answer.error_response.error_message = "asks for nothing that is known here"
+
+
+def _put_files(answer: pb.ServerReflectionResponse, file: FileDescriptor) -> None:
+    needed: dict[str, bytes] = {}
+    _add_after_imports(needed, file)
+    # The file that was asked for first, each before what it imports.
+    answer.file_descriptor_response.file_descriptor_proto.extend(reversed(needed.values()))
+
+
+def _add_after_imports(needed: dict[str, bytes], file: FileDescriptor) -> None:
+    for imported in file.dependencies:
+        if imported.name not in needed:
+            _add_after_imports(needed, imported)
+    needed[file.name] = file.serialized_pb
+
+
+def _file_of(symbol: str) -> FileDescriptor:
+    """Of anything that has a full name. The pool itself finds files only by what stands at their top, and messages."""
+    try:
+        return _POOL.FindFileContainingSymbol(symbol)
+    except KeyError:
+        parent, _, name = symbol.rpartition(".")
+        for find, members in _MEMBERS:
+            try:
+                found = find(parent)
+            except KeyError:
+                continue
+            if any(name in getattr(found, kind) for kind in members):
+                file: FileDescriptor = found.file
+                return file
+        raise
+
+
+_MEMBERS: Final[tuple[tuple[Callable[[str], Any], tuple[str, ...]], ...]] = (
+    (_POOL.FindServiceByName, ("methods_by_name",)),
+    (_POOL.FindMessageTypeByName, ("fields_by_name", "oneofs_by_name", "enum_values_by_name")),
+    (_POOL.FindEnumTypeByName, ("values_by_name",)),
+)
