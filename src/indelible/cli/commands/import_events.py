@@ -13,12 +13,13 @@ import msgspec
 import typer
 
 from indelible.cli.exit_codes import FAILED
-from indelible.cli.importing import LINE_SIZE_BYTES_MAX, Importer
+from indelible.cli.importing import Importer
 from indelible.cli.options import ConfigFile, Json, Store, Url
 from indelible.cli.output import describe, note, print_error, print_fields, print_json
 from indelible.cli.progress import Advance, progress
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
+from indelible.core.line_file import LINE_SIZE_BYTES_MAX
 from indelible.errors import IndelibleError
 
 
