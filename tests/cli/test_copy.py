@@ -76,6 +76,19 @@ def test_a_copy_from_a_server_and_beside_one(tmp_path: Path) -> None:
     assert exported == indelible("export", "-", *STORE, cwd=tmp_path)
 
 
+def test_a_copy_over_grpc(run: Run, tmp_path: Path) -> None:
+    fill(run, tmp_path)
+    with server(tmp_path, "--grpc", "127.0.0.1:0") as (_, process):
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[1]
+        assert url.startswith("grpc://")
+        through = indelible("copy", "--from", url, "--to", "sqlite:copy.db", cwd=tmp_path)
+        assert (through.code, "copied         1500\n" in through.out) == (0, True)
+        refused = indelible("copy", "--from", "sqlite:copy.db", "--to", url, cwd=tmp_path)
+        assert (refused.code, "to: must be a store, not a server" in refused.err) == (2, True)
+    assert export(run, COPY) == export(run, STORE)
+
+
 def test_another_store_is_refused(run: Run, tmp_path: Path) -> None:
     fill(run, tmp_path)
     run("append", "order", "1", "Placed", *COPY)
