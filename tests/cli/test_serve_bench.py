@@ -51,8 +51,8 @@ def test_json_logs_are_all_that_is_printed(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in rest.splitlines())
 
 
-def test_a_second_server_on_a_store_or_an_address_is_refused(run: Run, tmp_path: Path) -> None:
-    with server(tmp_path) as (url, process):
+def test_a_second_server_on_a_store_is_refused(tmp_path: Path) -> None:
+    with server(tmp_path) as (_, process):
         ran = indelible("serve", "--store", "sqlite:x.db", "--http", "127.0.0.1:0", cwd=tmp_path)
         assert (ran.code, ran.out) == (75, "")
         assert str(process.pid) in ran.err
@@ -60,9 +60,7 @@ def test_a_second_server_on_a_store_or_an_address_is_refused(run: Run, tmp_path:
 
 @pytest.mark.parametrize("flag", ["http", "grpc"])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_address_that_is_taken_is_refused_before_anything_is_opened(
-    tmp_path: Path, flag: str, workers: str
-) -> None:
+def test_an_address_that_is_taken_is_refused_before_anything_is_opened(tmp_path: Path, flag: str, workers: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"
         addresses = {"http": "127.0.0.1:0", "grpc": "127.0.0.1:0", flag: taken}

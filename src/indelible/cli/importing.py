@@ -156,13 +156,14 @@ class Importer:
 
     def _is_held_back(self, key: AggregateKey, number: int) -> bool:
         first = self._held_back.get(key)
-        if first is None:
+        if first is None or number < first:
             return False
         self._fail(key, number, InvalidRequest(f"waits for line {first} of the same aggregate"))
         return True
 
     def _fail(self, key: AggregateKey, number: int, error: IndelibleError) -> None:
-        self._held_back.setdefault(key, number)
+        # A line that is wrong in itself fails as it is read, while earlier ones of its aggregate may still wait.
+        self._held_back[key] = min(number, self._held_back.get(key, number))
         self.counts.failed += 1
         self._on_failure(number, error)
 

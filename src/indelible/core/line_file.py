@@ -1,4 +1,5 @@
-"""Lines of a file or a pipe: as they are, or packed by gzip or zstd, which their first bytes tell.
+"""Lines of a file or a pipe: as they are, or packed by gzip or zstd, which their first bytes tell. Writes such files
+too.
 
 Reading is plain and blocks, so it belongs in a thread; :meth:`LineFile.stop` lets go of a read that waits for a pipe.
 """
@@ -32,6 +33,19 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 """Behind a first byte of 0x50 to 0x5f: what some programs write before the data."""
 _MAGIC_SIZE_BYTES: Final = 4
+
+
+PACKED_SUFFIXES: Final = (".gz", ".zst")
+"""Of the names of files that are packed as they are written."""
+
+
+def packed(output: io.BufferedWriter, suffix: str) -> IO[bytes]:
+    """A file to write to; what is written comes to ``output`` packed, whole once the file is closed."""
+    if suffix == ".gz":
+        # A level that is hardly larger and takes a third of the time of gzip's own.
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=output, mode="wb", compresslevel=4, mtime=0))
+    options: dict[int, int] = {zstd.CompressionParameter.checksum_flag: 1}
+    return cast("IO[bytes]", zstd.ZstdFile(output, "wb", options=options))
 
 
 class UnreadableLine(ValueError):

@@ -1,5 +1,6 @@
 """indelible restore"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ from indelible.cli.copying import restore_from
 from indelible.cli.options import Json, To
 from indelible.cli.running import run
 
-_File = Annotated[str, typer.Argument(metavar="FILE", help='What export wrote, packed or not; "-" is stdin.')]
+_File = Annotated[Path, typer.Argument(help='What export wrote, packed or not; "-" is stdin.')]
 
 
 def restore(file: _File, *, destination: To, json: Json = False) -> None:
@@ -26,6 +27,6 @@ def restore(file: _File, *, destination: To, json: Json = False) -> None:
 
     \b
     indelible restore backup.ndjson.gz --to sqlite:data/indelible.db
-    zstdcat backup.ndjson.zst | indelible restore - --to postgresql://me@db.internal/events
+    ssh backups cat events.ndjson.zst | indelible restore - --to postgresql://me@db.internal/events
     """
-    run(restore_from(file, destination, json))
+    run(restore_from(str(file), destination, json))
