@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from indelible.core.line_file import LINE_SIZE_BYTES_MAX, LineFile, UnreadableLine
+from indelible.core.line_file import LineFile, UnreadableLine
+from indelible.limits import LINE_SIZE_BYTES_MAX
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
-from indelible.core.line_file import LINE_SIZE_BYTES_MAX
 from indelible.errors import Conflict, IndelibleError, InvalidRequest
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
+from indelible.limits import LINE_SIZE_BYTES_MAX
 from indelible.wire.requests import decode_event_line
 
 EVENTS_WAITING_MAX: Final = 4_096

@@ -19,10 +19,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from indelible.limits import EVENT_SIZE_BYTES_MAX
-
-LINE_SIZE_BYTES_MAX: Final = 2 * EVENT_SIZE_BYTES_MAX
-"""The largest event as base64, its names and tags included, is shorter."""
+from indelible.limits import LINE_SIZE_BYTES_MAX
 
 _READ_SIZE_BYTES: Final = 256 * 1024
 _LOOK_AGAIN_S: Final = 0.2
@@ -35,12 +32,9 @@ _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 _MAGIC_SIZE_BYTES: Final = 4
 
 
-PACKED_SUFFIXES: Final = (".gz", ".zst")
-"""Of the names of files that are packed as they are written."""
-
-
 def packed(output: io.BufferedWriter, suffix: str) -> IO[bytes]:
-    """A file to write to; what is written comes to ``output`` packed, whole once the file is closed."""
+    """A file to write to; what is written comes to ``output`` packed, whole once the file is closed. ``suffix`` is
+    ".gz" for gzip, or that of zstd."""
     if suffix == ".gz":
         # A level that is hardly larger and takes a third of the time of gzip's own.
         return cast("IO[bytes]", gzip.GzipFile(fileobj=output, mode="wb", compresslevel=4, mtime=0))

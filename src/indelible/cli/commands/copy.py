@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from indelible.cli.copying import copy_between
 from indelible.cli.options import Json, To
 from indelible.cli.running import run
 
@@ -33,4 +32,6 @@ def copy(*, source: _From, destination: To, json: Json = False) -> None:
     indelible copy --from sqlite:data/indelible.db --to sqlite:other.db
     indelible copy --from http://127.0.0.1:8080 --to sqlite:copy.db
     """
+    from indelible.cli.copying import copy_between
+
     run(copy_between(source, destination, json))

@@ -16,13 +16,13 @@ from indelible.cli.progress import Advance, progress
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
 from indelible.client.event_iterator import iterate_feed
-from indelible.core.line_file import PACKED_SUFFIXES, packed
 from indelible.errors import InvalidRequest
 from indelible.events import decode_event
 from indelible.eventstore import EventStore
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING, START, Cursor
 
+PACKED_SUFFIXES: Final = (".gz", ".zst")
 LINE_START: Final = b'{"event_id":'
 
 
@@ -95,6 +95,8 @@ async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: b
 
 async def _export_packed(target: Target, file: Path, json: bool) -> None:
     """Packed data cannot be continued after its last line, so it grows beside the file that it is to replace."""
+    from indelible.core.line_file import packed
+
     part = file.with_name(f"{file.name}.part")
     with part.open("wb") as output:
         _lock(output, file)

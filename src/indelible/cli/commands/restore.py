@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from indelible.cli.copying import restore_from
 from indelible.cli.options import Json, To
 from indelible.cli.running import run
 
@@ -29,4 +28,6 @@ def restore(file: _File, *, destination: To, json: Json = False) -> None:
     indelible restore backup.ndjson.gz --to sqlite:data/indelible.db
     ssh backups cat events.ndjson.zst | indelible restore - --to postgresql://me@db.internal/events
     """
+    from indelible.cli.copying import restore_from
+
     run(restore_from(str(file), destination, json))
