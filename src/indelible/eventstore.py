@@ -56,7 +56,8 @@ class AggregateAppend(msgspec.Struct, frozen=True):
 
 
 class AppendRequest(msgspec.Struct, frozen=True):
-    """One append, stored whole or not at all. Each aggregate stands in it once."""
+    """One append, stored whole or not at all, in its order. An aggregate may stand in it again, with "any" as expected
+    version: what is expected of it is said where it stands first."""
 
     appends: tuple[AggregateAppend, ...]
     condition: AppendCondition | None = None
@@ -94,17 +95,25 @@ class AppendRequest(msgspec.Struct, frozen=True):
 
     def _check_uniqueness(self, atomic: bool) -> None:
         keys = {append.key for append in self.appends}
-        if len(keys) < len(self.appends) or repeat_ids((self,)):
-            self._refuse_first_repeat(atomic)
+        if len(keys) < len(self.appends):
+            self._refuse_version_of_repeat()
+        if repeat_ids((self,)):
+            self._refuse_repeated_id(atomic)
 
-    def _refuse_first_repeat(self, atomic: bool) -> None:
+    def _refuse_version_of_repeat(self) -> None:
         keys: set[AggregateKey] = set()
+        for i, append in enumerate(self.appends):
+            if append.key in keys and append.expected_version != "any":
+                raise InvalidRequest(
+                    "the aggregate stands in the request before, where its expected version is said",
+                    pointer=f"/appends/{i}/expected_version",
+                )
+            keys.add(append.key)
+
+    def _refuse_repeated_id(self, atomic: bool) -> None:
         ids: set[bytes] = set()
         for i, append in enumerate(self.appends):
             prefix = f"/appends/{i}" if atomic else ""
-            if append.key in keys:
-                raise InvalidRequest("the aggregate stands twice in the request", pointer=f"{prefix}/aggregate_id")
-            keys.add(append.key)
             for j, event in enumerate(append.events):
                 if event.event_id.bytes in ids:
                     pointer = f"{prefix}/events/{j}/event_id"

@@ -13,6 +13,9 @@ from typing import Any, Final
 EVENT_SIZE_BYTES_MAX: Final = 1024 * 1024
 """event_data and metadata of one event together. Larger payloads belong in an object store, linked from the event."""
 
+LINE_SIZE_BYTES_MAX: Final = 2 * EVENT_SIZE_BYTES_MAX
+"""A line of a file of events. The largest event as base64, its names and tags included, is shorter."""
+
 METADATA_SIZE_BYTES_MAX: Final = 64 * 1024
 """metadata is for correlation ids, actors and trace headers, not for a second payload."""
 

@@ -76,6 +76,19 @@ def test_a_copy_from_a_server_and_beside_one(tmp_path: Path) -> None:
     assert exported == indelible("export", "-", *STORE, cwd=tmp_path)
 
 
+def test_a_copy_over_grpc(run: Run, tmp_path: Path) -> None:
+    fill(run, tmp_path)
+    with server(tmp_path, "--grpc", "127.0.0.1:0") as (_, process):
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[1]
+        assert url.startswith("grpc://")
+        through = indelible("copy", "--from", url, "--to", "sqlite:copy.db", cwd=tmp_path)
+        assert (through.code, "copied         1500\n" in through.out) == (0, True)
+        refused = indelible("copy", "--from", "sqlite:copy.db", "--to", url, cwd=tmp_path)
+        assert (refused.code, "to: must be a store, not a server" in refused.err) == (2, True)
+    assert export(run, COPY) == export(run, STORE)
+
+
 def test_another_store_is_refused(run: Run, tmp_path: Path) -> None:
     fill(run, tmp_path)
     run("append", "order", "1", "Placed", *COPY)
@@ -141,7 +154,8 @@ def test_a_damaged_index_is_sound_in_the_copy(run: Run, tmp_path: Path) -> None:
         ("sqlite:x.db", "memory:", "to: memory: is empty"),
         ("sqlite:x.db", "sqlite:x.db", "to: is the same store"),
         ("sqlite:none.db", "sqlite:copy.db", "from: there is no store at none.db"),
-        ("x.db", "sqlite:copy.db", "from: must start with one of"),
+        ("x.db", "sqlite:copy.db", "from: is a database, not an export; a store is named by its URL"),
+        ("none", "sqlite:copy.db", "from: there is no file none; a store is named by its URL"),
         ("sqlite:x.db", "copy.db", "to: must start with one of"),
         ("http://", "sqlite:copy.db", "from: 'http://' must be like http://HOST:PORT"),
     ],

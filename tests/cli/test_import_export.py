@@ -1,7 +1,9 @@
 """import and export: what goes out comes in again, and both may be interrupted and repeated."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 from pathlib import Path
@@ -202,3 +204,53 @@ def test_an_interrupted_import_is_repeated(tmp_path: Path) -> None:
     assert imported > 0
     assert there > 0
     assert indelible("verify", *STORE, cwd=tmp_path).code == 0
+
+
+@pytest.mark.parametrize(("name", "magic"), [("out.ndjson.gz", b"\x1f\x8b"), ("out.zst", b"\x28\xb5\x2f\xfd")])
+def test_an_export_is_packed_as_its_name_says(run: Run, tmp_path: Path, name: str, magic: bytes) -> None:
+    run("import", write(tmp_path / "in.ndjson", [line(n) for n in range(1_200)]), *STORE)
+    assert run("export", name, *STORE) == Ran(0, "", f"1200 events exported to {name}\n")
+    run("append", "order", "1", "X", *STORE)
+    assert json.loads(run("export", name, "--json", *STORE).out) == {"file": name, "events": 1_201, "position": 1_201}
+    assert (tmp_path / name).read_bytes().startswith(magic)
+    assert run("restore", name, "--to", "sqlite:copy.db").code == 0
+    assert run("export", "-", *COPY) == run("export", "-", *STORE)
+    assert not (tmp_path / f"{name}.part").exists()
+
+
+def test_an_older_packed_export_stays_until_a_new_one_is_whole(run: Run, tmp_path: Path) -> None:
+    run("append", "order", "1", "X", *STORE)
+    run("export", "out.gz", *STORE)
+    before = (tmp_path / "out.gz").read_bytes()
+    assert run("export", "out.gz", "--store", "sqlite:none.db").code == 2
+    assert (tmp_path / "out.gz").read_bytes() == before
+
+
+@pytest.mark.parametrize("through", ["store", "http", "grpc"])
+def test_an_import_keeps_the_order_of_the_file(tmp_path: Path, through: str) -> None:
+    chance = random.Random(1)
+    lines = [line(n, aggregate_id=str(chance.randrange(200))) for n in range(5_000)]
+    source = write(tmp_path / "in.ndjson", lines)
+    half = write(tmp_path / "half.ndjson", lines[:1_234])
+    with contextlib.ExitStack() as exits:
+        place = STORE
+        if through != "store":
+            url, process = exits.enter_context(server(tmp_path, "--grpc", "127.0.0.1:0"))
+            assert process.stdout is not None
+            place = ("--url", url if through == "http" else process.stdout.readline().split()[1])
+        assert counts(indelible("import", half, "--json", *place, cwd=tmp_path)) == (1_234, 0, 0)
+        assert counts(indelible("import", source, "--json", *place, cwd=tmp_path)) == (3_766, 1_234, 0)
+        stored = indelible("export", "-", *place, cwd=tmp_path).out
+    assert [json.loads(one)["event_id"] for one in stored.splitlines()] == [one["event_id"] for one in lines]
+
+
+def test_an_import_keeps_the_order_around_lines_that_cannot_be_stored(run: Run, tmp_path: Path) -> None:
+    """Whether one fails before it is sent or at the store, what waits for it waits and everything else goes on."""
+    lines = [line(n, aggregate_id=str(n % 50)) for n in range(2_000)]
+    run("import", write(tmp_path / "taken.ndjson", [line(777, aggregate_id="elsewhere")]), *STORE)
+    lines[1_205]["event_type"] = ""
+    ran = run("import", write(tmp_path / "in.ndjson", lines), "--json", *STORE)
+    waiting = {n for n in range(2_000) if (n >= 777 and n % 50 == 27) or (n >= 1_205 and n % 50 == 5)}
+    assert counts(ran) == (2_000 - len(waiting), 0, len(waiting))
+    stored = [json.loads(one)["event_data"]["n"] for one in run("export", "-", *STORE).out.splitlines()]
+    assert stored == [777, *(n for n in range(2_000) if n not in waiting)]

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -50,15 +51,36 @@ def test_json_logs_are_all_that_is_printed(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in rest.splitlines())
 
 
-def test_a_second_server_on_a_store_or_an_address_is_refused(run: Run, tmp_path: Path) -> None:
-    with server(tmp_path) as (url, process):
+def test_a_second_server_on_a_store_is_refused(tmp_path: Path) -> None:
+    with server(tmp_path) as (_, process):
         ran = indelible("serve", "--store", "sqlite:x.db", "--http", "127.0.0.1:0", cwd=tmp_path)
         assert (ran.code, ran.out) == (75, "")
         assert str(process.pid) in ran.err
-        taken = url.removeprefix("http://")
-        ran = indelible("serve", "--store", "memory:", "--http", taken, cwd=tmp_path)
-        assert (ran.code, ran.out) == (2, "")
-        assert ran.err.startswith(f"indelible: http: cannot listen on {taken}: ")
+
+
+@pytest.mark.parametrize("flag", ["http", "grpc"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_address_that_is_taken_is_refused_before_anything_is_opened(tmp_path: Path, flag: str, workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        addresses = {"http": "127.0.0.1:0", "grpc": "127.0.0.1:0", flag: taken}
+        flags = [text for name, at in addresses.items() for text in (f"--{name}", at)]
+        # Nobody listens at the database's address: opening the store would say that instead.
+        store = "sqlite:data/new.db" if workers == "1" else "postgresql://127.0.0.1:1/none"
+        ran = indelible("serve", "--store", store, "--workers", workers, *flags, cwd=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"indelible: {flag}: cannot listen on {taken}: Address already in use")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_servers_cannot_share_a_port_for_grpc(tmp_path: Path) -> None:
+    with server(tmp_path, "--grpc", "127.0.0.1:0") as (_, process):
+        assert process.stdout is not None
+        taken = process.stdout.readline().split()[1].removeprefix("grpc://")
+        ran = indelible("serve", "--store", "sqlite:y.db", "--http", "127.0.0.1:0", "--grpc", taken, cwd=tmp_path)
+        assert ran.code == 2
+        assert ran.err.startswith(f"indelible: grpc: cannot listen on {taken}: Address already in use")
+        assert not (tmp_path / "y.db").exists()
 
 
 def test_serve_refuses_bad_settings(run: Run) -> None:
@@ -106,3 +128,13 @@ def test_bench_measures_a_server(tmp_path: Path) -> None:
         assert f"store       {url}\n" in ran.out
         assert " MiB" in ran.out
         assert indelible("verify", "--url", url).code == 0
+
+
+def test_bench_over_grpc_keeps_its_results(tmp_path: Path) -> None:
+    with server(tmp_path, "--grpc", "127.0.0.1:0") as (_, process):
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[1]
+        ran = indelible("bench", "--duration-s", "0.2", "--concurrency", "4", "--json", "--url", url)
+        assert ran.code == 0, ran.err
+        bench = json.loads(ran.out)
+        assert (bench["store"], len(bench["measured"]), bench["memory_mib"]) == (url, 4, None)

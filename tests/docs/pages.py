@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+_PARTS = ("tutorial", "how-to", "reference", "explanation", "adr")
 RUNNABLE = ("sh", "console", "python")
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<directive>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -54,7 +55,11 @@ class Block(NamedTuple):
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """In the order in which somebody new reads them."""
+    parts = [sorted((ROOT / "docs" / part).glob("*.md")) for part in _PARTS]
+    every = [ROOT / "README.md", *(page for part in parts for page in part), ROOT / "CONTRIBUTING.md"]
+    rest = set((ROOT / "docs").rglob("*.md")) - set(every)
+    return [*every, *sorted(rest)]
 
 
 def blocks(page: Path) -> list[Block]:

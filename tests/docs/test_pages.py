@@ -125,12 +125,28 @@ class Reader:
         return text.replace(SHOWN_URL, self._address).replace(SHOWN_DATABASE, self._database)
 
 
-@pytest.mark.parametrize("page", RUN_PAGES, ids=_name)
-def test_what_the_page_shows_is_what_happens(page: Path, tmp_path: Path, request: pytest.FixtureRequest):
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Of the repository."""
     clone = tmp_path / "indelible"
     subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, clone], check=True)
     # The clone has what is committed; the examples are to be those of this tree.
     shutil.copytree(ROOT / "examples", clone / "examples", dirs_exist_ok=True)
+    return clone
+
+
+def test_pages_work_one_after_another_on_one_store(clone: Path):
+    """As they stand in the README, which comes first. Those with a server of their own have a store of their own."""
+    with contextlib.ExitStack() as exits:
+        reader = Reader(clone, exits)
+        reader.serve(SERVER)
+        for page in RUN_PAGES:
+            if not any(block.is_server for block in blocks(page)):
+                reader.follow(page)
+
+
+@pytest.mark.parametrize("page", RUN_PAGES, ids=_name)
+def test_what_the_page_shows_is_what_happens(page: Path, clone: Path, request: pytest.FixtureRequest):
     with contextlib.ExitStack() as exits:
         reader = Reader(clone, exits)
         if SHOWN_DATABASE in page.read_text("utf-8"):

@@ -22,7 +22,7 @@ from indelible.errors import InvalidRequest
 from indelible.server.compose import run
 from indelible.server.config import Address, Settings
 try:
-    run(Settings(store="memory:", http=Address("127.0.0.1", 0), grpc=Address("127.0.0.1", 0)))
+    run(Settings(store="sqlite:data/x.db", http=Address("127.0.0.1", 0), grpc=Address("127.0.0.1", 0)))
 except InvalidRequest as error:
     print(error.pointer, error)
 """
@@ -37,7 +37,10 @@ def test_the_client_says_what_to_install(tmp_path: Path) -> None:
     assert 'pip install "indelible[grpc]"' in said_by(CLIENT, tmp_path)
 
 
-def test_the_server_says_what_to_install(tmp_path: Path) -> None:
+def test_the_server_says_what_to_install_before_it_opens_anything(tmp_path: Path) -> None:
     said = said_by(SERVER, tmp_path)
     assert said.startswith("/grpc needs more packages")
     assert 'pip install "indelible[grpc]"' in said
+    # Nor has it served: it would have logged where.
+    assert "serving" not in said
+    assert list(tmp_path.iterdir()) == []

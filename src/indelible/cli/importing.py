@@ -1,27 +1,29 @@
-"""Appends the events of NDJSON lines to a store: many aggregates at once, each in the order of its lines.
+"""Appends the events of NDJSON lines to a store in the order of the lines: many lines at once, one batch after another.
 
-Lines keep their event ids, so a repeated import finds what is stored already. A line that cannot be stored holds back
-the later lines of its aggregate, because what is stored can never be put in order again.
+A batch is stored whole or not at all, so that what is stored is always a beginning of the file, but for lines that
+cannot be stored. Lines keep their event ids, so a repeated import finds what is stored already. A line that cannot be
+stored holds back the later lines of its aggregate, because what is stored can never be put in order again.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
 
 from indelible.errors import Conflict, IndelibleError, InvalidRequest
 from indelible.events import AggregateKey, NewEvent
-from indelible.eventstore import EventStore
-from indelible.limits import EVENT_SIZE_BYTES_MAX
+from indelible.eventstore import AggregateAppend, EventStore
+from indelible.limits import LINE_SIZE_BYTES_MAX
 from indelible.wire.requests import decode_event_line
 
 EVENTS_WAITING_MAX: Final = 4_096
-"""Lines that are read but not stored yet; bounds memory, and is what one commit of a server takes at most."""
+"""Lines that are read but not stored yet; bounds memory."""
 SIZE_BYTES_WAITING_MAX: Final = 64 * 1024 * 1024
-APPEND_EVENTS_MAX: Final = 500
-"""Lines of one aggregate that become one append. Larger ones gain nothing and would hold the writer longer."""
+APPEND_EVENTS_MAX: Final = 1_000
+"""Lines that become one append. Larger ones gain little and would hold the writer longer."""
 APPEND_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
@@ -31,12 +33,9 @@ class ImportCounts(msgspec.Struct):
     failed: int = 0
 
 
-LINE_SIZE_BYTES_MAX: Final = 2 * EVENT_SIZE_BYTES_MAX
-"""The largest event as base64, its names and tags included, is shorter."""
-
-
 class _Line(msgspec.Struct, frozen=True):
     number: int
+    key: AggregateKey
     event: NewEvent
 
 
@@ -53,14 +52,14 @@ class Importer:
 
     def __init__(self, store: EventStore, on_failure: Callable[[int, IndelibleError], None]) -> None:
         self.counts = ImportCounts()
-        self._store = store
+        self._to = store
         self._on_failure = on_failure
-        self._lanes: dict[AggregateKey, deque[_Line]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: deque[_Line] = deque()
+        self._waiting_size_bytes = 0
+        self._took_some = asyncio.Event()
+        self._storing: asyncio.Task[None] | None = None
         self._held_back: dict[AggregateKey, int] = {}
         """Aggregates with a line that failed, and its number."""
-        self._waiting = 0
-        self._waiting_size_bytes = 0
 
     async def add(self, number: int, line: bytes) -> bool:
         """Take one line; waits while too many are on their way. Raises what keeps the store from storing anything.
@@ -73,20 +72,24 @@ class Importer:
         except InvalidRequest as error:
             return self._fail_undecoded(number, line, error)
         if not self._is_held_back(key, number):
-            while self._waiting >= EVENTS_WAITING_MAX or self._waiting_size_bytes >= SIZE_BYTES_WAITING_MAX:
-                await self._settle(asyncio.FIRST_COMPLETED)
-            self._enqueue(key, _Line(number, event))
+            while len(self._waiting) >= EVENTS_WAITING_MAX or self._waiting_size_bytes >= SIZE_BYTES_WAITING_MAX:
+                self._took_some.clear()
+                await self._took_some.wait()
+                self._raise_failure()
+            self._enqueue(_Line(number, key, event))
         return True
 
-    def _enqueue(self, key: AggregateKey, line: _Line) -> None:
-        self._waiting += 1
+    def _enqueue(self, line: _Line) -> None:
+        self._raise_failure()
+        self._waiting.append(line)
         self._waiting_size_bytes += line.event.size_bytes
-        lane = self._lanes.get(key)
-        if lane is not None:
-            lane.append(line)
-            return
-        self._lanes[key] = deque([line])
-        self._tasks.add(asyncio.create_task(self._work(key)))
+        if self._storing is None:
+            self._storing = asyncio.create_task(self._store_all(), name="import")
+
+    def _raise_failure(self) -> None:
+        if self._storing is not None and self._storing.done():
+            done, self._storing = self._storing, None
+            done.result()
 
     def _fail_undecoded(self, number: int, line: bytes, error: InvalidRequest) -> bool:
         try:
@@ -101,70 +104,68 @@ class Importer:
 
     async def finish(self) -> None:
         """Wait until every line is stored or has failed."""
-        while self._tasks:
-            await self._settle(asyncio.ALL_COMPLETED)
+        if self._storing is not None:
+            await self._storing
 
     async def cancel(self) -> None:
         """Let go of what is on its way; it may be stored or not."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._storing is not None:
+            self._storing.cancel()
+            await asyncio.gather(self._storing, return_exceptions=True)
 
-    async def _settle(self, return_when: str) -> None:
-        done, self._tasks = await asyncio.wait(self._tasks, return_when=return_when)
-        for task in done:
-            task.result()
-
-    async def _work(self, key: AggregateKey) -> None:
-        """Store one aggregate's lines until none wait."""
-        lane = self._lanes[key]
-        while lane:
-            lines = _take(lane)
-            await self._store_together(key, lines)
-            self._waiting -= len(lines)
-            self._waiting_size_bytes -= sum(line.event.size_bytes for line in lines)
-        del self._lanes[key]
-
-    async def _store_together(self, key: AggregateKey, lines: list[_Line]) -> None:
+    async def _store_all(self) -> None:
+        """Store batch after batch until no line waits. While one is being stored, the next one gathers."""
         try:
-            await self._append(key, lines)
+            while self._waiting:
+                await self._store(self._take())
+                self._took_some.set()
+        finally:
+            self._took_some.set()
+
+    def _take(self) -> list[_Line]:
+        lines: list[_Line] = []
+        size_bytes = 0
+        while self._waiting and len(lines) < APPEND_EVENTS_MAX and size_bytes < APPEND_SIZE_BYTES_MAX:
+            lines.append(self._waiting.popleft())
+            size_bytes += lines[-1].event.size_bytes
+        self._waiting_size_bytes -= size_bytes
+        return lines
+
+    async def _store(self, lines: list[_Line]) -> None:
+        lines = [line for line in lines if not self._is_held_back(line.key, line.number)]
+        if not lines:
+            return
+        try:
+            await self._append(lines)
         except (Conflict, InvalidRequest) as error:
             if len(lines) == 1:
-                self._fail(key, lines[0].number, error)
+                self._fail(lines[0].key, lines[0].number, error)
                 return
-            # Some are stored already, or one is wrong: one at a time tells which.
-            for line in lines:
-                if not self._is_held_back(key, line.number):
-                    await self._store_together(key, [line])
+            # Some are stored already, or one is wrong: halves tell which, and keep the order.
+            middle = len(lines) // 2
+            await self._store(lines[:middle])
+            await self._store(lines[middle:])
 
-    async def _append(self, key: AggregateKey, lines: list[_Line]) -> None:
-        events = [line.event for line in lines]
-        result = await self._store.append(key.aggregate_type, key.aggregate_id, events)
-        if result.replayed:
+    async def _append(self, lines: Sequence[_Line]) -> None:
+        runs = groupby(lines, key=lambda line: line.key)
+        appends = [AggregateAppend(key, tuple(line.event for line in run)) for key, run in runs]
+        if (await self._to.append_atomic(appends)).replayed:
             self.counts.already_there += len(lines)
         else:
             self.counts.imported += len(lines)
 
     def _is_held_back(self, key: AggregateKey, number: int) -> bool:
         first = self._held_back.get(key)
-        if first is None:
+        if first is None or number < first:
             return False
         self._fail(key, number, InvalidRequest(f"waits for line {first} of the same aggregate"))
         return True
 
     def _fail(self, key: AggregateKey, number: int, error: IndelibleError) -> None:
-        self._held_back.setdefault(key, number)
+        # A line that is wrong in itself fails as it is read, while earlier ones of its aggregate may still wait.
+        self._held_back[key] = min(number, self._held_back.get(key, number))
         self.counts.failed += 1
         self._on_failure(number, error)
-
-
-def _take(lane: deque[_Line]) -> list[_Line]:
-    lines: list[_Line] = []
-    size_bytes = 0
-    while lane and len(lines) < APPEND_EVENTS_MAX and (not lines or size_bytes < APPEND_SIZE_BYTES_MAX):
-        lines.append(lane.popleft())
-        size_bytes += lines[-1].event.size_bytes
-    return lines
 
 
 def _decode(line: bytes) -> tuple[AggregateKey, NewEvent]:

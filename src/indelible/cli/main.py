@@ -21,6 +21,7 @@ from indelible.cli.commands import (
     info,
     init,
     read,
+    restore,
     serve,
     snapshot,
     tail,
@@ -73,7 +74,7 @@ def indelible(
       3  conflict: the aggregate's version, an event id or a condition forbids the append, or a group of this name has
          other settings; nothing was stored
       4  not found
-      5  verify or copy found damage
+      5  verify, copy or restore found damage
      74  a disk or file returned an error
      75  out of reach, busy, locked, or outcome unknown: try again later
     130  interrupted
@@ -92,6 +93,7 @@ app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(group.app, name="group")
 app.command("import")(import_events.import_events)
 app.command("export")(export_events.export_events)
+app.command()(restore.restore)
 app.command()(copy.copy)
 app.command()(verify.verify)
 app.command()(info.info)

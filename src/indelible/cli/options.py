@@ -17,6 +17,7 @@ ConfigFile = Annotated[
     str | None,
     typer.Option("--config", metavar="FILE", help="A TOML file with settings. [INDELIBLE_CONFIG, ./indelible.toml]"),
 ]
+To = Annotated[str, typer.Option("--to", metavar="URL", help="A store's URL; no server may have it open.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and errors as JSON problem documents.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Stop after N.")]
 Backward = Annotated[bool, typer.Option("--backward", help="Newest first.")]

@@ -20,6 +20,11 @@ _ENTRY_POINTS: Final = "indelible.stores"
 _SERVERS: Final = ("http", "https", "grpc")
 
 
+def is_server_url(url: str) -> bool:
+    """Whether it names a server, and no store within this process; nothing is said about the rest of it."""
+    return url.partition(":")[0].lower() in _SERVERS
+
+
 class OpenableStore(EventStore, Protocol):
     async def open(self) -> object:
         """Make ready; called once, before anything else."""

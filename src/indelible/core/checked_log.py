@@ -1,7 +1,7 @@
 """Reads a log page by page, and checks the hash chain as the events pass."""
 
 import asyncio
-from typing import Self
+from typing import Protocol, Self
 
 import msgspec
 
@@ -17,6 +17,32 @@ class Damage(msgspec.Struct, frozen=True):
 
     position: int
     reason: str
+
+
+class RecordedEvents(Protocol):
+    """Recorded events from the first on, in their order, checked as they pass: of a store, or of a file."""
+
+    @property
+    def position(self) -> int:
+        """Every event up to here has been read, and is as it was written."""
+        ...
+
+    @property
+    def hash(self) -> bytes:
+        """Of the event at :attr:`position`; 32 zero bytes before the first."""
+        ...
+
+    @property
+    def at_end(self) -> bool: ...
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        """How much has been read and how much there is in all, None where nobody knows."""
+        ...
+
+    async def next_page(self) -> FeedPage | Damage:
+        """The events that follow; perhaps none, at the end."""
+        ...
 
 
 _UNREADABLE = (StorageFailure, InternalError, ValueError)
@@ -48,6 +74,11 @@ class CheckedLog:
     @property
     def at_end(self) -> bool:
         return self.position >= self._until
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """As positions."""
+        return self.position, self._until
 
     async def next_page(self) -> FeedPage | Damage:
         """The events that follow. Raises what the store raises when it is out of reach; an event that the store cannot
@@ -133,12 +164,13 @@ class Chain:
     def extend(self, lines: bytes) -> str | None:
         """Check the events that follow. Stops at the first that is wrong and says why."""
         for line in lines.split(b"\n") if lines else ():
-            problem = self._check(line)
+            problem = self.check(line)
             if problem is not None:
                 return problem
         return None
 
-    def _check(self, line: bytes) -> str | None:
+    def check(self, line: bytes) -> str | None:
+        """Take the event that follows, or say what is wrong with it."""
         try:
             placed = _decode(line)
             unhashed, digest = split_hashed_line(line)

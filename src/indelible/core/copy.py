@@ -1,4 +1,5 @@
-"""Copies a whole log from any store into a store of this process, exactly as it is: every line, hash for hash.
+"""Copies a whole log from any store, or from a file, into a store of this process, exactly as it is: every line, hash
+for hash.
 
 The chain of hashes is checked as the events pass, so damage in the source is found before it is copied, and the
 destination is read back at the end. What the destination holds already must be the beginning of the source: so a copy
@@ -7,22 +8,23 @@ not copied.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 import msgspec
 
-from indelible.core.checked_log import Chain, CheckedLog, Damage
+from indelible.core.checked_log import Chain, CheckedLog, Damage, RecordedEvents
+from indelible.core.log_file import LineDamage, LogFile
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, decode_events
 from indelible.eventstore import EventStore
-from indelible.limits import RECORDED_EVENTS_MAX, RECORDED_SIZE_BYTES_MAX
+from indelible.limits import PAGE_EVENTS_MAX, RECORDED_EVENTS_MAX, RECORDED_SIZE_BYTES_MAX
 from indelible.queries import Cursor
 
-OnProgress = Callable[[int, int], None]
-"""Hears how far it is and how far it goes, as positions, after every step."""
+OnProgress = Callable[[int, int | None], None]
+"""Hears how far it is and how far it goes after every step: as positions, or as bytes of a file (None: a pipe)."""
 
 
 class CopyReport(msgspec.Struct, frozen=True):
@@ -50,8 +52,23 @@ async def copy_log(
     head, there = (await source.head()).position, (await destination.head()).position
     chain = await _common_chain(source, head, destination, there)
     async with aclosing(CheckedLog(source, head, chain)) as log:
-        await _Copying(log, destination, on_progress or _tell_nobody).run(head)
+        await _Copying(log, destination, on_progress or _tell_nobody).run()
         return CopyReport(head - there, there, head, log.hash.hex(), (await source.head()).position - head)
+
+
+async def copy_file(
+    file: LogFile, destination: LocalEventStore, *, on_progress: OnProgress | None = None
+) -> CopyReport:
+    """The same from a file that has begun: bring the destination up to the file's last event.
+
+    Raises what :func:`copy_log` raises; ``StoreCorrupted`` has the damaged ``line`` too, and what comes before it is
+    stored. The file is read once, from its beginning.
+    """
+    on_progress = on_progress or _tell_nobody
+    there = (await destination.head()).position
+    await _pass_common(file, destination, there, on_progress)
+    await _Copying(file, destination, on_progress).run()
+    return CopyReport(file.position - there, there, file.position, file.hash.hex(), 0)
 
 
 async def verify_copy(
@@ -70,58 +87,82 @@ async def verify_copy(
         )
 
 
-def _tell_nobody(_position: int, _head: int) -> None:
+def _tell_nobody(_done: int, _total: int | None) -> None:
     pass
 
 
 class _Copying:
     """Gathers the next events while the destination commits those before them. Holds two lots in memory at the most."""
 
-    def __init__(self, log: CheckedLog, destination: LocalEventStore, on_progress: OnProgress) -> None:
+    def __init__(self, log: RecordedEvents, destination: LocalEventStore, on_progress: OnProgress) -> None:
         self._log = log
         self._destination = destination
         self._on_progress = on_progress
-        self._page: tuple[RecordedEvent, ...] = ()
-        """Was too much for the lot before."""
+        self._next: _Page | Damage | None = None
+        """Was too much for the lot before, or is what comes after it."""
 
-    async def run(self, head: int) -> None:
+    async def run(self) -> None:
+        """What comes before damage is stored."""
         appending: asyncio.Task[None] | None = None
-        reached = self._log.position
+        progress = self._log.progress
         try:
             while lot := await self._gather():
                 if appending is not None:
                     await appending
-                    self._on_progress(reached, head)
-                appending = asyncio.create_task(self._destination.append_recorded(lot), name="append-lot")
-                reached = lot[-1].position
+                    self._on_progress(*progress)
+                events = [event for page in lot for event in page.events]
+                appending = asyncio.create_task(self._destination.append_recorded(events), name="append-lot")
+                progress = lot[-1].progress
         finally:
             if appending is not None:
                 await appending
-        self._on_progress(reached, head)
+        self._on_progress(*progress)
 
-    async def _gather(self) -> list[RecordedEvent]:
+    async def _gather(self) -> "list[_Page]":
         """As many of the next events as one commit takes; none at the end."""
-        lot: list[RecordedEvent] = []
-        size_bytes = 0
-        while self._page or not self._log.at_end:
-            page = self._page = self._page or await self._next_page()
-            size_bytes += sum(event.size_bytes for event in page)
-            if lot and (len(lot) + len(page) > RECORDED_EVENTS_MAX or size_bytes > RECORDED_SIZE_BYTES_MAX):
+        lot: list[_Page] = []
+        count = size_bytes = 0
+        while self._next is not None or not self._log.at_end:
+            page = self._next = self._next or await self._next_page()
+            if isinstance(page, Damage):
+                if lot:
+                    break
+                raise _damaged(page)
+            count, size_bytes = count + len(page.events), size_bytes + page.size_bytes
+            if lot and (count > RECORDED_EVENTS_MAX or size_bytes > RECORDED_SIZE_BYTES_MAX):
                 break
-            lot += page
-            self._page = ()
+            if page.events:
+                lot.append(page)
+            self._next = None
         return lot
 
-    async def _next_page(self) -> tuple[RecordedEvent, ...]:
+    async def _next_page(self) -> "_Page | Damage":
         page = await self._log.next_page()
         if isinstance(page, Damage):
-            message = f"the source is damaged: the event at position {page.position} {page.reason}"
-            raise StoreCorrupted(message, position=page.position)
+            return page
         try:
-            return decode_events(page.lines)
+            return _Page(decode_events(page.lines), self._log.progress)
         except ValueError as error:
             # The chain holds, so it was written so.
             raise InvalidRequest(f"holds an event that this version cannot read: {error}", pointer="/from") from error
+
+
+class _Page(msgspec.Struct, frozen=True):
+    events: tuple[RecordedEvent, ...]
+    progress: tuple[int, int | None]
+    """Of the log once it was read."""
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(event.size_bytes for event in self.events)
+
+
+def _damaged(damage: Damage) -> StoreCorrupted:
+    what = f"the event at position {damage.position} {damage.reason}"
+    if isinstance(damage, LineDamage):
+        message = f"the file is damaged at line {damage.line}: {what}; what comes before it is stored"
+        return StoreCorrupted(message, position=damage.position, line=damage.line)
+    return StoreCorrupted(f"the source is damaged: {what}", position=damage.position)
 
 
 # --- What the destination holds already ------------------------------------------------------------------------------
@@ -139,23 +180,56 @@ async def _common_chain(source: EventStore, head: int, destination: LocalEventSt
     line = await _line_at(destination, there)
     if line == await _line_at(source, there):
         return Chain.after(line)
-    position = await _first_difference(source, destination, there)
-    ours, theirs = [_described(await _line_at(store, position)) for store in (destination, source)]
-    raise InvalidRequest(
-        f"is not a copy of the source: at position {position} it holds {ours}, but the source holds {theirs}",
+
+    async def differs(position: int) -> bool:
+        return await _line_at(source, position) != await _line_at(destination, position)
+
+    position = await _first_difference(differs, 1, there)
+    raise _other_log("source", position, await _line_at(destination, position), await _line_at(source, position))
+
+
+async def _pass_common(file: LogFile, destination: EventStore, there: int, on_progress: OnProgress) -> None:
+    """Read what both have. Each hash covers all before it, so the last event of a page speaks for all of them."""
+    while file.position < there:
+        before = file.position
+        page = await file.next_page(min(there - before, PAGE_EVENTS_MAX))
+        if isinstance(page, Damage):
+            raise _damaged(page)
+        if not page.count:
+            raise InvalidRequest(
+                f"holds {there} events, more than the file, which has {before}: it is not a copy of it",
+                pointer="/to", position=before + 1,
+            )  # fmt: skip
+        await _compare(page.lines.split(b"\n"), before + 1, destination)
+        on_progress(*file.progress)
+
+
+async def _compare(lines: list[bytes], first: int, destination: EventStore) -> None:
+    async def differs(position: int) -> bool:
+        return lines[position - first] != await _line_at(destination, position)
+
+    last = first + len(lines) - 1
+    if await differs(last):
+        position = await _first_difference(differs, first, last)
+        raise _other_log("file", position, await _line_at(destination, position), lines[position - first])
+
+
+def _other_log(source: str, position: int, ours: bytes, theirs: bytes) -> InvalidRequest:
+    return InvalidRequest(
+        f"is not a copy of the {source}: at position {position} it holds {_described(ours)}, but the {source} holds "
+        f"{_described(theirs)}",
         pointer="/to", position=position,
     )  # fmt: skip
 
 
-async def _first_difference(source: EventStore, destination: EventStore, last: int) -> int:
+async def _first_difference(differs: Callable[[int], Awaitable[bool]], first: int, last: int) -> int:
     """Halves the range, since two logs that are equal at one position are equal in all before it."""
-    first = 1
     while first < last:
         middle = (first + last) // 2
-        if await _line_at(source, middle) == await _line_at(destination, middle):
-            first = middle + 1
-        else:
+        if await differs(middle):
             last = middle
+        else:
+            first = middle + 1
     return first
 
 

@@ -20,6 +20,12 @@ def open_local_store(url: str, *, read_only: bool = False, **hooks: Any) -> Loca
     return LocalEventStore(make_engine(url, read_only=read_only), **hooks)
 
 
+def is_store_url(url: str) -> bool:
+    """Whether it starts as the URL of a store does; nothing is said about the rest of it."""
+    scheme, colon, _ = url.partition(":")
+    return bool(colon) and scheme in _ENGINES
+
+
 def make_engine(url: str, *, read_only: bool = False) -> Engine:
     """The engine that ``url`` names, not opened yet. Raises :class:`InvalidRequest`."""
     scheme = url.partition(":")[0]

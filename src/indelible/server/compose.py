@@ -5,8 +5,9 @@ import contextlib
 import functools
 import gc
 import resource
+import socket
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 import uvloop
@@ -15,9 +16,10 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.errors import InvalidRequest, StorageFailure
 from indelible.limits import CONNECTIONS_MAX
-from indelible.server.config import Settings, shown_url
+from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
+from indelible.server.listening import hold_port, listen
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import Metrics
 from indelible.server.served import Served
@@ -44,6 +46,7 @@ def run(settings: Settings, *, on_ready: Callable[[Served], None] | None = None,
     """
     configure_logs(settings.log_format, settings.log_level, worker=None if worker is None else worker.number)
     if settings.workers > 1 and worker is None:
+        _check_extras(settings)
         _check_workers_allowed(settings)
         return asyncio.run(supervise(settings, on_ready=on_ready))
     _allow_open_files(CONNECTIONS_MAX + _FILES_BESIDE_CONNECTIONS)
@@ -57,6 +60,7 @@ async def serve(
 ) -> int:
     """As :func:`run` of one process, within an event loop that is there already. Call from the main thread: it takes
     signals."""
+    _check_extras(settings)
     stop = Stop()
     metrics = Metrics(None if worker is None else worker.number)
     on_failure = functools.partial(_stop_at_storage_failure, stop)
@@ -64,11 +68,13 @@ async def serve(
         settings.store, on_batch=metrics.on_batch, on_group=metrics.on_group, on_failure=on_failure
     )
     services = Services(store, metrics)
-    with stop.on_signals():
+    with stop.on_signals(), contextlib.ExitStack() as sockets:
+        # Before anything is opened: a server that cannot listen leaves no new database behind.
+        at = _take_addresses(settings, worker, sockets)
         async with store, contextlib.nullcontext() if worker is None else worker.sharing_metrics(services):
             for warning in store.warnings:
                 _log.warning(warning)
-            await _serve_store(settings, services, stop, worker, on_ready)
+            await _serve_store(settings, services, stop, at, on_ready)
     _log.info("stopped", exit_code=stop.exit_code)
     return stop.exit_code
 
@@ -77,14 +83,13 @@ async def _serve_store(
     settings: Settings,
     services: Services,
     stop: Stop,
-    worker: Worker | None,
+    at: "_Addresses",
     on_ready: Callable[[Served], None] | None,
 ) -> None:
     app = HttpApp(services, ROUTES)
-    at = settings.http if worker is None else worker.listener
     async with (
-        serving(app, at, shutdown_grace_s=settings.shutdown_grace_s) as url,
-        _serving_grpc(settings, services, shared=worker is not None) as grpc_url,
+        serving(app, at.http, shutdown_grace_s=settings.shutdown_grace_s) as url,
+        _serving_grpc(services, at.grpc, settings.shutdown_grace_s) as grpc_url,
     ):
         _log.info("serving", url=url, grpc=grpc_url, store=shown_url(settings.store))
         if on_ready is not None:
@@ -94,19 +99,45 @@ async def _serve_store(
         _log.info("stopping", reason=services.not_ready_because)
 
 
-@contextlib.asynccontextmanager
-async def _serving_grpc(settings: Settings, services: Services, *, shared: bool) -> AsyncIterator[str | None]:
-    """Gives the URL; None when gRPC is not asked for."""
+class _Addresses(NamedTuple):
+    http: socket.socket
+    """Listens."""
+    grpc: Address | None
+    """Held for processes of this server; None when gRPC is not asked for."""
+
+
+def _take_addresses(settings: Settings, worker: Worker | None, sockets: contextlib.ExitStack) -> _Addresses:
+    """A worker has them from its supervisor. Raises ``InvalidRequest`` for one that cannot be had."""
+    if worker is not None:
+        return _Addresses(worker.listener, settings.grpc)
+    http = sockets.enter_context(listen(settings.http))
     if settings.grpc is None:
+        return _Addresses(http, None)
+    # gRPC takes no socket of ours, but it listens on a port that we hold.
+    holder = sockets.enter_context(hold_port(settings.grpc))
+    return _Addresses(http, settings.grpc._replace(port=holder.getsockname()[1]))
+
+
+@contextlib.asynccontextmanager
+async def _serving_grpc(services: Services, at: Address | None, grace_s: float) -> AsyncIterator[str | None]:
+    """Gives the URL; None when gRPC is not asked for."""
+    if at is None:
         yield None
         return
-    try:
-        from indelible.server.grpc.server import serving_grpc  # noqa: PLC0415 - needs packages of an extra
-    except ImportError as error:
-        raise InvalidRequest(f'needs more packages: pip install "indelible[grpc]" ({error})', pointer="/grpc") from None
-    grace_s = settings.shutdown_grace_s
-    async with serving_grpc(services, settings.grpc, shutdown_grace_s=grace_s, shared=shared) as address:
+    from indelible.server.grpc.server import serving_grpc  # noqa: PLC0415 - needs packages of an extra
+
+    async with serving_grpc(services, at, shutdown_grace_s=grace_s, shared=True) as address:
         yield f"grpc://{address}"
+
+
+def _check_extras(settings: Settings) -> None:
+    """Raises ``InvalidRequest`` for what needs packages that are not there, before anything is opened."""
+    if settings.grpc is not None:
+        try:
+            import indelible.server.grpc.server  # noqa: F401, PLC0415 - needs packages of an extra
+        except ImportError as error:
+            message = f'needs more packages: pip install "indelible[grpc]" ({error})'
+            raise InvalidRequest(message, pointer="/grpc") from None
 
 
 def _check_workers_allowed(settings: Settings) -> None:

@@ -89,7 +89,8 @@ class Script:
         return AggregateAppend(key, self._changed(data, kind, earlier), expected_version)
 
     def request(self, data: st.DataObject, count: int, after_max: int) -> AppendRequest:
-        """Of several aggregates; sometimes one that no store may take, because an aggregate stands in it twice."""
+        """Of several aggregates; sometimes one that no store may take, because an aggregate stands in it again with an
+        expected version."""
         if self._requests and data.draw(st.integers(0, 5)) == 0:
             appends = tuple(data.draw(st.permutations(data.draw(st.sampled_from(self._requests[-_RECENT:])))))
         else:

@@ -41,7 +41,8 @@ class Bench(msgspec.Struct, frozen=True):
     workload: Workload
     measured: list[Measured]
     memory_mib: float | None
-    """Of the process that holds the store, at the end: the server's, or this one's at its highest."""
+    """Of the process that holds the store, at the end: the server's, or this one's at its highest. None when the server
+    does not say."""
 
 
 def bench(
@@ -140,8 +141,15 @@ def _durability(target: Target) -> str:
 def _memory_bytes(target: Target) -> float | None:
     if not target.is_server:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    with urllib.request.urlopen(f"{target.url}/metrics", timeout=10) as answer:  # noqa: S310 - target checks the scheme
-        lines = answer.read().decode("utf-8").splitlines()
+    if not target.url.startswith("http"):
+        # Metrics have no gRPC method.
+        return None
+    try:
+        with urllib.request.urlopen(f"{target.url}/metrics", timeout=10) as answer:  # noqa: S310 - see above
+            lines = answer.read().decode("utf-8").splitlines()
+    except (OSError, ValueError):
+        # What was measured is worth more.
+        return None
     values = [line.split()[1] for line in lines if line.startswith("process_resident_memory_bytes ")]
     return float(values[0]) if values else None
 

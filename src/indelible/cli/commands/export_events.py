@@ -22,6 +22,7 @@ from indelible.eventstore import EventStore
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING, START, Cursor
 
+PACKED_SUFFIXES: Final = (".gz", ".zst")
 LINE_START: Final = b'{"event_id":'
 
 
@@ -49,9 +50,12 @@ def export_events(
     from yesterday, is just repeated. Lines are the canonical form that the hash chain is made of. A server may have
     the store open.
 
+    A file whose name ends in .gz or .zst is packed by gzip or zstd. It is always written whole, and takes the place of
+    an older one once it is complete. "restore" brings the store back from any of these files.
+
     \b
     indelible export events.ndjson --store sqlite:data/indelible.db
-    indelible export - --url http://127.0.0.1:8080 | gzip > events.ndjson.gz
+    indelible export backup.ndjson.zst --url http://127.0.0.1:8080
     """
     target = Target.chosen(url, store, config)
     if str(file) == "-":
@@ -61,6 +65,9 @@ def export_events(
         # A pipe or a device: there is nothing to continue.
         with file.open("wb") as output:
             run(_export_to(target, output))
+        return
+    if file.suffix in PACKED_SUFFIXES:
+        run(_export_packed(target, file, json))
         return
     # "a+b" would write at the end whatever the offset, but the torn line at the end has to go.
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -82,11 +89,32 @@ async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: b
             events, reached = await _write(store, start, output, advance)
     output.flush()
     os.fsync(output.fileno())
+    continued = f", after the {start.position} that were there" if start.position else ""
+    _say(file, events, reached, continued, json)
+
+
+async def _export_packed(target: Target, file: Path, json: bool) -> None:
+    """Packed data cannot be continued after its last line, so it grows beside the file that it is to replace."""
+    from indelible.core.line_file import packed
+
+    part = file.with_name(f"{file.name}.part")
+    with part.open("wb") as output:
+        _lock(output, file)
+        with progress("exporting") as advance:
+            async with open_store(target, read_only=True, retry_total_s=10) as store:
+                with packed(output, file.suffix) as lines:
+                    events, reached = await _write(store, START, lines, advance)
+        output.flush()
+        os.fsync(output.fileno())
+        part.replace(file)
+    _say(file, events, reached, "", json)
+
+
+def _say(file: Path, events: int, reached: Cursor, more: str, json: bool) -> None:
     if json:
         print_json(Exported(str(file), events, reached.position))
     else:
-        continued = f", after the {start.position} that were there" if start.position else ""
-        note(f"{events} events exported to {file}{continued}")
+        note(f"{events} events exported to {file}{more}")
 
 
 async def _write(store: EventStore, start: Cursor, output: IO[bytes], advance: Advance) -> tuple[int, Cursor]:

@@ -13,13 +13,14 @@ import msgspec
 import typer
 
 from indelible.cli.exit_codes import FAILED
-from indelible.cli.importing import LINE_SIZE_BYTES_MAX, Importer
+from indelible.cli.importing import Importer
 from indelible.cli.options import ConfigFile, Json, Store, Url
 from indelible.cli.output import describe, note, print_error, print_fields, print_json
 from indelible.cli.progress import Advance, progress
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
 from indelible.errors import IndelibleError
+from indelible.limits import LINE_SIZE_BYTES_MAX
 
 
 def import_events(
@@ -33,10 +34,11 @@ def import_events(
     """Append the events of an NDJSON file.
 
     Every line is an event with event_id, event_type, event_data, aggregate_type and aggregate_id; metadata, tags and
-    content_type may be there. version, position, timestamp and hash of an exported event are given anew. Events keep
-    their ids, so an import that was interrupted is just repeated: what is there already is counted, not stored twice.
+    content_type may be there. version, position, timestamp and hash of an exported event are given anew; to keep them,
+    use restore. Events keep their ids, so an import that was interrupted is just repeated: what is there already is
+    counted, not stored twice.
 
-    Each aggregate keeps the order of its lines. A line that cannot be stored is reported with its number, and holds
+    Events are stored in the order of their lines. A line that cannot be stored is reported with its number, and holds
     back the later lines of its aggregate; the exit code is then 1.
 
     \b

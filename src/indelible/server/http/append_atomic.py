@@ -14,9 +14,10 @@ APPEND_ATOMIC: Final = Operation(
     "append_atomic",
     "Append",
     "Append to many aggregates, whole or not at all",
-    "Each aggregate stands in the request once, with its own `expected_version`. With a `condition` nothing is stored "
-    "if an event after its cursor matches any of its queries: `condition_failed`. So a decision that rests on a query "
-    "stays true until its events are stored.",
+    "Events get their positions in the order of the request. Each aggregate has its own `expected_version`; one that "
+    "stands in the request again has none there. With a `condition` nothing is stored if an event after its cursor "
+    "matches any of its queries: `condition_failed`. So a decision that rests on a query stays true until its events "
+    "are stored.",
     (
         Answer(201, "The events are on stable storage.", AtomicAppendResult),
         Answer(200, "They were stored before; this is the first result again.", AtomicAppendResult),

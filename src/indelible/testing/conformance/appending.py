@@ -11,7 +11,7 @@ from indelible.errors import AggregateNotFound, ConditionFailed, EventIdConflict
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
 from indelible.limits import NAME_LENGTH_MAX, REQUEST_EVENTS_MAX, TAG_LENGTH_MAX, TAGS_PER_EVENT_MAX
-from indelible.queries import EventQuery, QueryItem
+from indelible.queries import Cursor, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import (
     ODD_NAMES,
     append_noise,
@@ -199,6 +199,31 @@ class AppendConformance:
         assert positions == list(range(head + 1, head + 7))
         assert [r.position for r in done.results] == [head + 1, head + 3, head + 6]
         assert [ids(r.events) for r in done.results] == [ids(append.events) for append in appends]
+
+    async def test_atomic_append_keeps_its_order(self, store: EventStore) -> None:
+        """However often an aggregate stands in it; and it is known again."""
+        aggregate_type, names = unique("Account"), [unique() for _ in range(2)]
+        await store.append(aggregate_type, names[1], some_events(2))
+        appends = [
+            AggregateAppend.of(aggregate_type, names[0], some_events(1), expected_version=0),
+            AggregateAppend.of(aggregate_type, names[1], some_events(2), expected_version=2),
+            AggregateAppend.of(aggregate_type, names[0], some_events(2)),
+            AggregateAppend.of(aggregate_type, names[1], some_events(1)),
+        ]
+        head = (await store.head()).position
+        done = await store.append_atomic(appends)
+        assert [(r.aggregate_id, r.version) for r in done.results] == [
+            (names[0], 1), (names[1], 4), (names[0], 3), (names[1], 5)
+        ]  # fmt: skip
+        events = [event for append in appends for event in append.events]
+        assert ids(await read_feed_to_end(store, after=Cursor.at(head))) == ids(events)
+        for name in names:
+            own = await read_aggregate_to_end(store, aggregate_type, name)
+            assert [event.version for event in own] == list(range(1, len(own) + 1))
+        again = await store.append_atomic(appends)
+        assert (again.replayed, again.position, [r.events for r in again.results]) == (
+            True, done.position, [r.events for r in done.results]
+        )  # fmt: skip
 
     async def test_atomic_append_of_one_aggregate(self, store: EventStore) -> None:
         aggregate_type, aggregate_id = unique("Account"), unique()

@@ -108,9 +108,12 @@ class BadInputConformance:
         appends = [AggregateAppend.of("Order", "1", [one]), AggregateAppend.of("Order", "2", [other, one])]
         await refused(InvalidRequest, unchanged.append_atomic(appends), pointer="/appends/1/events/1/event_id")
 
-    async def test_aggregate_twice(self, unchanged: EventStore) -> None:
-        appends = [AggregateAppend.of("Order", name, some_events(1)) for name in ("1", "2", "1")]
-        await refused(InvalidRequest, unchanged.append_atomic(appends), pointer="/appends/2/aggregate_id")
+    @pytest.mark.parametrize("version", [0, 1, "exists", "none"])
+    async def test_aggregate_again_with_an_expected_version(self, unchanged: EventStore, version: Any) -> None:
+        appends = [AggregateAppend.of("Order", name, some_events(1)) for name in ("1", "2")]
+        again = AggregateAppend.of("Order", "1", some_events(1), expected_version=version)
+        call = unchanged.append_atomic([*appends, again])
+        await refused(InvalidRequest, call, pointer="/appends/2/expected_version")
 
     async def test_too_many_events(self, unchanged: EventStore) -> None:
         events = some_events(REQUEST_EVENTS_MAX + 1)
