@@ -82,7 +82,7 @@ class Readers:
                     raise (_unknown(error) if may_be_done else error) from lost
             except Unavailable as error:
                 raise (_unknown(error) if may_be_done else error) from error
-            await asyncio.sleep(DATABASE_RETRY_WAIT_S)
+            await _wait_before_next(DATABASE_RETRY_WAIT_S)
 
     async def _run_once(self, read: Callable[[Connection], Awaitable[_T]], end: float) -> _T:
         try:
@@ -105,6 +105,9 @@ class Readers:
             raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S) from None
         except PoolTimeout as error:
             raise _Lost from error
+
+
+_wait_before_next: Final = asyncio.sleep
 
 
 async def _change_once(
