@@ -25,7 +25,7 @@ _GAUGES: Final = (
     ("parked", "indelible_group_parked", "Events that are parked, those that follow them included."),
     ("parked_aggregates", "indelible_group_parked_aggregates", "Aggregates with a parked event."),
     ("unreadable", "indelible_group_unreadable", "Parked aggregates whose event the store cannot read."),
-    ("is_stalled", "indelible_group_stalled", "1 while so much is parked that nothing more is delivered, else 0."),
+    ("is_stalled", "indelible_group_stalled", "1 while nothing more is delivered for what is parked, else 0."),
 )
 
 
