@@ -225,7 +225,8 @@ class StorageFull(Unavailable):
 
 
 class OutcomeUnknown(IndelibleError):
-    """The append may or may not be stored. Send it again with the same event ids to find out; that never doubles."""
+    """What was asked for may or may not be done. An append is sent again with the same event ids to find out, which
+    never doubles; of anything else, look."""
 
     code = "outcome_unknown"
 

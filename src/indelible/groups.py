@@ -99,8 +99,11 @@ class GroupInfo(msgspec.Struct, frozen=True):
     parked: int
     """Events that are parked, those that follow in their aggregates included."""
     parked_aggregates: int
+    unreadable: int
+    """Of the parked aggregates, those whose event the store cannot read: its bytes are damaged, or gone."""
     is_stalled: bool
-    """Whether so much is parked that nothing more is delivered until some of it is replayed or skipped."""
+    """Whether so much is parked that nothing more is delivered until some of it is replayed or skipped; or an event is
+    parked that is so damaged that nobody can tell its aggregate, and nothing after it is delivered."""
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 
@@ -48,7 +49,7 @@ async def test_cancelled_appends_are_stored_whole_or_not_at_all(tmp_path: Path) 
 async def test_a_cancelled_save_of_a_group_leaves_the_store_to_others_only_once_it_is_written(tmp_path: Path) -> None:
     engine = SqliteEngine(tmp_path / "store.db")
     async with LocalEventStore(engine) as store:
-        group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0)
+        group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0, uuid4())
         assert await engine.create_group(group, groups_max=1)
         for number in range(1, 40):
             then = msgspec.structs.replace(group, revision=group.revision + 1, reached=number)

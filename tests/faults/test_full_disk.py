@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import msgspec
@@ -78,7 +79,7 @@ async def test_appends_resume_in_the_same_process_once_there_is_space(disk: Smal
 async def test_a_group_is_saved_whole_or_not_at_all(disk: SmallDisk) -> None:
     engine = SqliteEngine(disk.path / "groups.db")
     await engine.open()
-    group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0)
+    group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0, uuid4())
     assert await engine.create_group(group, groups_max=2)
     then = msgspec.structs.replace(group, revision=2, reached=1_000)
     put = [

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -107,7 +108,7 @@ async def test_a_group_that_cannot_be_synced_stops_the_engine(tmp_path: Path) ->
     engine = SqliteEngine(path)
     engine.on_failure = heard.append
     await engine.open()
-    group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0)
+    group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0, uuid4())
     then = msgspec.structs.replace(group, revision=2, reached=7)
     put = Unfinished(AggregateKey("order", "1"), 7, 1, 0, "waiting", 0)
     assert await engine.create_group(group, groups_max=1)

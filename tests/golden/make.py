@@ -16,7 +16,7 @@ import msgspec
 
 from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Engine
-from indelible.engines.group_storage import GroupChange, GroupStorage, StoredGroup, Unfinished
+from indelible.engines.group_storage import LOST, GroupChange, GroupStorage, StoredGroup, Unfinished
 from indelible.engines.memory import MemoryEngine
 from indelible.engines.sqlite.connections import migrations
 from indelible.engines.sqlite.engine import SqliteEngine
@@ -73,6 +73,7 @@ async def fill_groups(storage: GroupStorage) -> None:
         reached=0,
         last_delivery=BEGIN_US,
         reset_at=BEGIN_US,
+        save_id=UUID(int=BEGIN_US),
     )
     for each in (group, msgspec.structs.replace(group, name="search", settings=GroupSettings())):
         await storage.create_group(each, groups_max=2)
@@ -82,9 +83,12 @@ async def fill_groups(storage: GroupStorage) -> None:
         Unfinished(other, 2, 1, 0, "in_flight", BEGIN_US + 5, attempts=1, delivery=BEGIN_US + 2, member="worker 1"),
         Unfinished(order, 3, 2, 29, "parked", BEGIN_US + 3, attempts=3, delivery=BEGIN_US + 1, reason='"none"'),
         Unfinished(image, 33, 1, 1, "waiting", BEGIN_US + 9),
+        Unfinished(LOST, 35, 0, 0, "parked", BEGIN_US + 4, reason="store_corrupted", is_unreadable=True),
     )
     skipped = SkippedEvent(1, "order", "o-1", 1, 3, "no total", "known to be wrong", timestamp_from_us(BEGIN_US + 1))
-    changed = msgspec.structs.replace(group, revision=BEGIN_US + 1, reached=35, last_delivery=BEGIN_US + 2)
+    changed = msgspec.structs.replace(
+        group, revision=BEGIN_US + 1, reached=35, last_delivery=BEGIN_US + 2, save_id=UUID(int=1)
+    )
     await storage.save_group(GroupChange(group.revision, changed, put=put, skipped=(skipped,)))
 
 

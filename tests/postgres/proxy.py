@@ -24,12 +24,14 @@ class Cut(enum.Enum):
 class Proxy:
     """Passes everything on between clients and the server on ``port`` of this machine, but for what it is told to lose.
 
-    ``cuts`` holds what becomes of the next requests to commit, one after another; None is no harm. Used by one event
-    loop, that of its clients or another.
+    ``cuts`` holds what becomes of the next requests to commit, one after another; None is no harm. A statement that
+    commits by itself counts as such a request if its text has ``alone`` in it. Used by one event loop, that of its
+    clients or another.
     """
 
     def __init__(self, port: int) -> None:
         self.cuts: deque[Cut | None] = deque()
+        self.alone: bytes | None = None
         self.port = 0
         self._upstream_port = port
         self._writers: set[asyncio.StreamWriter] = set()
@@ -104,6 +106,8 @@ class _Link:
         self._from_client, self._to_client = from_client, to_client
         self._from_server, self._to_server = from_server, to_server
         self._cut: Cut | None = None
+        self._prepared: dict[bytes, bytes] = {}
+        """Statements by name: after the first time they are sent by that alone."""
 
     async def run(self) -> None:
         ways = [asyncio.create_task(_until_lost(way())) for way in (self._pass_requests, self._pass_answers)]
@@ -119,7 +123,7 @@ class _Link:
         while True:
             head = await self._from_client.readexactly(5)
             body = await self._from_client.readexactly(struct.unpack("!I", head[1:])[0] - 4)
-            if _is_commit(head[:1], body):
+            if self._is_commit(head[:1], body):
                 self._cut = self._proxy.next_cut()
             if self._cut is Cut.BEFORE_COMMIT:
                 return
@@ -140,20 +144,26 @@ class _Link:
 
     async def _pass_answers(self) -> None:
         while data := await self._from_server.read(65_536):
-            if self._cut is Cut.AFTER_COMMIT and b"COMMIT\0" in data:
+            if self._cut is Cut.AFTER_COMMIT and (b"COMMIT\0" in data or b"Z\0\0\0\x05I" in data):
                 return
             if self._cut is not Cut.DURING_COMMIT:
                 self._to_client.write(self._proxy.passes(data))
+
+    def _is_commit(self, kind: bytes, body: bytes) -> bool:
+        if kind == b"P":
+            name, _, text = body.partition(b"\0")
+            self._prepared[name] = text
+            # It is bound next, and then counts, unless it needs no binding to be seen for what it is.
+            return b"COMMIT\0" in body
+        if kind == b"B":
+            alone = self._proxy.alone
+            return alone is not None and alone in self._prepared.get(body.split(b"\0", 2)[1], b"")
+        return kind == b"Q" and b"COMMIT\0" in body
 
 
 async def _until_lost(way: Awaitable[None]) -> None:
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         await way
-
-
-def _is_commit(kind: bytes, body: bytes) -> bool:
-    """A simple query, or one to parse: the way without and with parameters."""
-    return kind in {b"Q", b"P"} and b"COMMIT\0" in body
 
 
 def _ends_request(kind: bytes) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 from collections.abc import Sequence
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -200,7 +201,7 @@ class TestUpgrade:
         as_role = await runtime_url(postgres, url)
         tables = "indelible.consumer_groups, indelible.group_unfinished, indelible.group_skips"
         postgres.query(f"REVOKE ALL ON {tables} FROM {role_of(as_role)}", url=url)
-        group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0)
+        group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0, uuid4())
         engine = PostgresEngine(as_role)
         async with LocalEventStore(engine) as store:
             await store.append("order", "1", [NewEvent("Opened")])

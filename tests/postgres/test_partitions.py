@@ -250,12 +250,16 @@ class TestDetached:
         async with open_local_store(url) as store:
             whole_page = await store.read_feed(limit=1_000)
             assert (whole_page.events[-1].position, whole_page.at_end) == (1_000, False)
+            begun = await store.read_feed(EventQuery.of(tags=["begun"]))
+            assert ([event.position for event in begun.events], begun.at_end) == ([1], False)
+            long = await store.read_aggregate("long", "l")
+            assert ([event.version for event in long.events], long.next_version) == ([1], 2)
             gone = events[1_200]
             for read in (
                 store.read_feed(after=whole_page.cursor),
                 store.read_feed(after=Cursor.at(2_001), direction="backward"),
-                store.read_feed(EventQuery.of(tags=["begun"])),
-                store.read_aggregate("long", "l"),
+                store.read_feed(EventQuery.of(tags=["begun"]), after=Cursor.at(1)),
+                store.read_aggregate("long", "l", from_version=2),
                 store.read_aggregate("filler1", "f"),
                 store.get_event(gone.event_id),
                 store.get_aggregate("filler1", "f"),
@@ -295,6 +299,26 @@ class TestDetached:
                     [AggregateAppend.of("other", "o", [NewEvent("Other")])],
                     condition=AppendCondition((QueryItem(tags=("part:1",)),), Cursor.at(0)),
                 )
+
+    async def test_a_group_parks_what_is_gone_and_goes_on(self, url: str, events: list[RecordedEvent]) -> None:
+        gone = {(event.aggregate_type, event.aggregate_id) for event in events[1_000:2_000]}
+        async with open_local_store(url) as store:
+            await store.create_group("readers", after=Cursor.at(995))
+            delivered: list[RecordedEvent] = []
+            async with asyncio.timeout(120):
+                while not delivered or delivered[-1].position <= 2_002:
+                    found = await store.pull("readers", wait_s=1)
+                    if found:
+                        await store.ack("readers", [one.delivery_id for one in found])
+                    delivered += [one.event for one in found]
+            assert sorted(event.position for event in delivered)[:5] == [996, 997, 998, 999, 1_000]
+            assert delivered == [events[event.position - 1] for event in delivered]
+            parked = (await store.list_parked("readers")).parked
+            assert {(one.aggregate_type, one.aggregate_id) for one in parked} == gone
+            assert all("was a partition taken off" in one.reason for one in parked)
+            assert sum(1 + one.following for one in parked) >= 1_000
+            assert (await store.get_group("readers")).unreadable == len(gone)
+            await store.delete_group("readers")
 
     async def test_verify_names_the_first_that_is_gone(self, url: str) -> None:
         async with open_local_store(url) as store:

@@ -85,7 +85,7 @@ LINES = (b'{"event_id":"x","event_data":{"a":1.0,"b":12345678901234567890}}', '{
 GROUP = GroupInfo(
     group="billing", items=(QueryItem(("A",), (), ("t",)),), ack_timeout_s=30.0, max_attempts=5, max_in_flight=9,
     created=NOW, cursor=Cursor.at(7), position=7, lag=3, in_flight=1, waiting=2, parked=3, parked_aggregates=1,
-    is_stalled=False,
+    unreadable=0, is_stalled=False,
 )  # fmt: skip
 PLACE = (7, "order", "o-1", 2)
 

@@ -24,7 +24,7 @@ from indelible.server.shared_metrics import merged
 INFO = GroupInfo(
     group="billing", items=(), ack_timeout_s=30.0, max_attempts=5, max_in_flight=100,
     created=datetime(2026, 1, 31, tzinfo=UTC), cursor="7", position=7, lag=5, in_flight=3, waiting=2, parked=9,
-    parked_aggregates=4, is_stalled=False,
+    parked_aggregates=4, unreadable=1, is_stalled=False,
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_what_happens_is_added_up_by_group() -> None:
         ("nacks_total", "billing"): 1, ("nacks_total", "mails"): 0,
         ("timeouts_total", "billing"): 1, ("timeouts_total", "mails"): 0,
         ("given_up_total", "billing"): 1, ("given_up_total", "mails"): 0,
+        ("corrupted_total", "billing"): 0, ("corrupted_total", "mails"): 0,
     }  # fmt: skip
 
 
@@ -71,6 +72,7 @@ def test_how_far_groups_have_come() -> None:
         ("waiting", "billing"): 2, ("waiting", "mails"): 2,
         ("parked", "billing"): 9, ("parked", "mails"): 9,
         ("parked_aggregates", "billing"): 4, ("parked_aggregates", "mails"): 4,
+        ("unreadable", "billing"): 1, ("unreadable", "mails"): 1,
         ("stalled", "billing"): 0, ("stalled", "mails"): 1,
     }  # fmt: skip
 
@@ -131,7 +133,8 @@ async def test_a_store_tells_what_its_groups_do() -> None:
         samples = _samples(await services.metrics_text())
     assert {name for name, value in samples.items() if value == 0} == {
         ("deliveries_total", "again", "billing"), ("timeouts_total", "billing"), ("in_flight", "billing"),
-        ("waiting", "billing"), ("lag", "billing"), ("stalled", "billing"),
+        ("waiting", "billing"), ("lag", "billing"), ("stalled", "billing"), ("corrupted_total", "billing"),
+        ("unreadable", "billing"),
     }  # fmt: skip
     assert samples["deliveries_total", "first", "billing"] == 2
     assert samples["parked", "billing"] == 2

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -15,12 +16,13 @@ from indelible.groups import GroupSettings
 from indelible.limits import GROUP_AGGREGATES_MAX, GROUP_NEXT_EVENTS_MAX, GROUP_PARKED_AGGREGATES_MAX
 
 _SECOND = 1_000_000
+_SAVE_ID = UUID(int=1)
 _START_US = 1_000 * _SECOND
 _SETTINGS = GroupSettings(ack_timeout_s=10.0, max_attempts=3, max_in_flight=100)
 
 
 def _new(settings: GroupSettings = _SETTINGS) -> GroupProgress:
-    group = StoredGroup("g", settings, 100, revision=100, reached=0, last_delivery=100, reset_at=100)
+    group = StoredGroup("g", settings, 100, revision=100, reached=0, last_delivery=100, reset_at=100, save_id=_SAVE_ID)
     progress = GroupProgress(GroupState(group, (), _START_US))
     progress.go_on(_START_US)
     return progress
@@ -294,7 +296,7 @@ def test_of_several_positions_all_are_decided_on_or_none() -> None:
             decide([1, 2])
         assert caught.value.fields["position"] == 2
     assert _take(progress) == []
-    assert progress.change(1).skipped == ()
+    assert progress.change(_SAVE_ID).skipped == ()
 
 
 def test_a_reset_keeps_what_is_parked_before_its_place() -> None:
@@ -305,7 +307,7 @@ def test_a_reset_keeps_what_is_parked_before_its_place() -> None:
     assert _positions(progress.parked_before(1)) == [1]
     progress.reset(1, {_key("a"): 0})
     assert (progress.group.reached, progress.group.reset_at) == (1, progress.group.last_delivery)
-    change = progress.change(1)
+    change = progress.change(_SAVE_ID)
     assert (change.drop_all, change.dropped, _positions(change.put)) == (True, (), [1])
     assert _take(progress) == []
 
@@ -318,7 +320,7 @@ def test_a_skip_is_recorded_with_a_reset_after_it() -> None:
     assert progress.skip([1], "a duplicate") == 1
     progress.reset(0, {})
     progress.move_on()
-    (skipped,) = progress.change(1).skipped
+    (skipped,) = progress.change(_SAVE_ID).skipped
     assert (skipped.position, skipped.parked_reason, skipped.reason) == (1, "broken", "a duplicate")
 
 
@@ -331,8 +333,8 @@ def test_reading_on_alone_need_not_be_saved() -> None:
     assert (progress.is_changed, progress.has_read_on) == (False, True)
     _read(progress, "a")
     assert progress.is_changed
-    change = progress.change(7)
-    assert (change.expected_revision, change.group.revision, change.group.reached) == (100, 107, 51)
+    change = progress.change(UUID(int=7))
+    assert (change.expected_revision, change.group.revision, change.group.reached) == (100, 101, 51)
     progress.saved()
     assert (progress.is_changed, progress.has_read_on) == (False, False)
 
@@ -350,7 +352,7 @@ def test_what_is_saved_is_what_is_there() -> None:
         now_us += chance.randrange(3) * _SECOND
         progress.go_on(now_us)
         if chance.random() < 0.7:
-            _apply(stored, progress.change(1))
+            _apply(stored, progress.change(_SAVE_ID))
             progress.saved()
             assert stored == {one.position: one for one in progress._unfinished.values()}
             if chance.random() < 0.1:

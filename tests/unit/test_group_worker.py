@@ -15,7 +15,7 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Capabilities, Lines, LogHead
 from indelible.engines.group_storage import GroupChange, GroupState
 from indelible.engines.memory import MemoryEngine
-from indelible.errors import GroupNotFound, Overloaded, ShuttingDown, Unavailable
+from indelible.errors import GroupNotFound, OutcomeUnknown, Overloaded, ShuttingDown, StorageFailure, Unavailable
 from indelible.events import NewEvent
 from indelible.groups import Delivery, Settled
 from indelible.limits import GROUP_CALLS_WAITING_MAX, GROUP_PULL_MAX, READS_WAITING_MAX
@@ -47,14 +47,9 @@ class FaultyEngine(MemoryEngine):
             self.changes.append(change)
         return is_saved
 
-    async def lose_answer(self, change: GroupChange) -> bool:
-        """Save, and say that it was refused."""
-        await self.save(change)
-        return False
-
     async def break_after(self, change: GroupChange) -> bool:
         await self.save(change)
-        raise Unavailable("the connection broke", retry_after_s=0.0)
+        raise OutcomeUnknown("the connection broke; ask again")
 
     async def break_before(self, change: GroupChange) -> bool:
         raise Unavailable("the connection broke", retry_after_s=0.0)
@@ -136,7 +131,7 @@ async def _soon(call: Awaitable[Any]) -> Any:
 # --- Saves -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["be_late", "lose_answer", "be_slow"])
+@pytest.mark.parametrize("fault", ["be_late", "be_slow"])
 async def test_a_pull_survives_a_save_that_goes_wrong(store: LocalEventStore, engine: FaultyEngine, fault: str) -> None:
     await _append(store, 3)
     engine.on_save = [getattr(engine, fault)] * 2
@@ -186,7 +181,7 @@ async def test_what_a_member_holds_is_not_given_to_another(store: LocalEventStor
     await _ack(store, found)
 
 
-@pytest.mark.parametrize("fault", ["be_late", "lose_answer", "break_after", "break_before", "be_slow"])
+@pytest.mark.parametrize("fault", ["be_late", "break_after", "break_before", "be_slow"])
 async def test_whatever_goes_wrong_a_call_may_be_repeated(
     store: LocalEventStore, engine: FaultyEngine, fault: str
 ) -> None:
@@ -198,7 +193,7 @@ async def test_whatever_goes_wrong_a_call_may_be_repeated(
         engine.on_save = [getattr(engine, fault)]
         try:
             return await call()
-        except Unavailable:
+        except (Unavailable, OutcomeUnknown):
             return await call()
 
     assert await again(lambda: store.extend(_GROUP, ids, ack_timeout_s=60)) == Settled(2)
@@ -207,18 +202,34 @@ async def test_whatever_goes_wrong_a_call_may_be_repeated(
     assert _places(await store.pull(_GROUP)) == [("0", 1, 2), ("1", 2, 1)]
 
 
-async def test_a_decision_that_was_saved_is_not_refused(store: LocalEventStore, engine: FaultyEngine) -> None:
-    """By making it once more, on what it led to."""
+async def test_a_decision_whose_save_is_in_doubt_is_said_to_be(store: LocalEventStore, engine: FaultyEngine) -> None:
+    """To whoever decided; a pull that waited with it delivered nothing, and is just made again."""
     await _append(store, 2, 2)
-    found = await store.pull(_GROUP)
+    found = await store.pull(_GROUP, limit=1)
     await store.nack(_GROUP, [one.delivery_id for one in found], park=True)
     positions = [one.event.position for one in found]
-    engine.on_save = [engine.lose_answer]
-    assert await store.skip_parked(_GROUP, positions[:1], reason="a duplicate") == 1
-    engine.on_save = [engine.lose_answer]
-    assert await store.replay_parked(_GROUP) == 1
-    assert [one.position for one in (await store.list_skipped(_GROUP)).skipped] == positions[:1]
+    engine.on_save = [engine.break_after]
+    skip, pull = await asyncio.gather(
+        store.skip_parked(_GROUP, positions, reason="a duplicate"), store.pull(_GROUP), return_exceptions=True
+    )
+    assert isinstance(skip, OutcomeUnknown)
+    assert isinstance(pull, Unavailable)
+    assert "nothing was delivered" in pull.message
+    assert [one.position for one in (await store.list_skipped(_GROUP)).skipped] == positions
     assert _places(await store.pull(_GROUP)) == [("0", 2, 1), ("1", 1, 1)]
+
+
+async def test_a_storage_that_failed_says_what_is_in_doubt(store: LocalEventStore, engine: FaultyEngine) -> None:
+    async def fail(change: GroupChange) -> bool:
+        raise StorageFailure("no sync", nothing_stored=bool(failures))
+
+    failures: list[str] = []
+    engine.on_save = [fail, fail]
+    with pytest.raises(OutcomeUnknown, match="the commit failed \\(no sync\\); ask"):
+        await store.change_group(_GROUP, max_attempts=3)
+    failures.append("stopped")
+    with pytest.raises(ShuttingDown, match="nothing was stored"):
+        await store.change_group(_GROUP, max_attempts=3)
 
 
 async def test_a_skip_is_recorded_though_a_reset_comes_with_it(store: LocalEventStore, engine: FaultyEngine) -> None:
@@ -427,9 +438,7 @@ async def test_what_is_with_a_member_stays_there_while_others_look(engine: Fault
 async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:
     """Members at two workers of one storage that fails all the time."""
     engine = FaultyEngine(many_processes=True)
-    faults = itertools.cycle(
-        (engine.save, engine.be_late, engine.lose_answer, engine.save, engine.break_after, engine.break_before)
-    )
+    faults = itertools.cycle((engine.save, engine.be_late, engine.save, engine.break_after, engine.break_before))
     aggregates, each = 6, 8
     done = defaultdict[str, list[int]](list)
     with_members = Counter[str]()
@@ -449,7 +458,7 @@ async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:
             while True:
                 try:
                     assert (await door.ack(_GROUP, [one.delivery_id])).settled == 1
-                except Unavailable:
+                except (Unavailable, OutcomeUnknown):
                     continue
                 return
 
@@ -487,6 +496,6 @@ async def test_measures_never_run_backwards() -> None:
         pulling.cancel()
         await asyncio.sleep(0.1)
         await _ack(store, await _soon(store.pull(_GROUP)))
-    assert all(value >= 0 for measure in heard for value in msgspec.structs.astuple(measure))
+    assert all(value == [] or value >= 0 for measure in heard for value in msgspec.structs.astuple(measure))
     assert sum(measure.acks for measure in heard) == 3
     assert sum(measure.redeliveries for measure in heard) == 0

@@ -29,7 +29,7 @@ from indelible.wire.proto_requests import decode_items
 
 THEN = datetime(2026, 11, 26, 7, 8, 9, 123456, tzinfo=UTC)
 ITEMS = (QueryItem(event_types=("OrderPlaced",), tags=("a", "b")), QueryItem(aggregate_types=("order",)))
-GROUP = GroupInfo("billing", ITEMS, 2.5, 3, 7, THEN, "41", 41, 9, 2, 1, 5, 4, is_stalled=True)
+GROUP = GroupInfo("billing", ITEMS, 2.5, 3, 7, THEN, "41", 41, 9, 2, 1, 5, 4, 1, is_stalled=True)
 LOST = Settled(2, ("5-7", "6-8"))
 
 

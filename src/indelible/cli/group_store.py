@@ -51,6 +51,7 @@ def print_group(info: GroupInfo, *, json: bool) -> None:
         print_json(info)
         return
     stalled = " (stalled: nothing more is delivered until some are replayed or skipped)" if info.is_stalled else ""
+    unreadable = f", {info.unreadable} of them unreadable" if info.unreadable else ""
     print_fields(
         [
             ("group", info.group),
@@ -59,7 +60,7 @@ def print_group(info: GroupInfo, *, json: bool) -> None:
             ("lag", info.lag),
             ("in flight", f"{info.in_flight} of at most {info.max_in_flight}"),
             ("waiting", f"{info.waiting} aggregates"),
-            ("parked", f"{info.parked} events in {info.parked_aggregates} aggregates{stalled}"),
+            ("parked", f"{info.parked} events in {info.parked_aggregates} aggregates{unreadable}{stalled}"),
             ("ack timeout", f"{info.ack_timeout_s:g} s"),
             ("max attempts", info.max_attempts),
             ("created", shown_time(info.created)),

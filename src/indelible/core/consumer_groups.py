@@ -6,12 +6,14 @@ import functools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import uuid4
 
 import msgspec
 
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupMeasure, GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
+from indelible.core.outcomes import told_truly
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import GroupState, GroupSummary, StoredGroup, Unfinished
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest
@@ -46,6 +48,8 @@ from indelible.limits import (
     PAGE_EVENTS_DEFAULT,
 )
 from indelible.queries import EVERYTHING, Cursor, EventQuery, check_page
+
+_AGAIN: Final = "ask again to learn the outcome"
 
 FindStart = Callable[[StartPoint], Awaitable[int]]
 """The position after which a group is to read. Raises ``InvalidRequest``."""
@@ -127,9 +131,9 @@ class LocalConsumerGroups:
         now_us = await self._engine.now_us()
         stored = StoredGroup(
             name=group, settings=settings, created_us=now_us, revision=now_us,
-            reached=position, last_delivery=now_us, reset_at=now_us,
+            reached=position, last_delivery=now_us, reset_at=now_us, save_id=uuid4(),
         )  # fmt: skip
-        is_new = await self._engine.create_group(stored, groups_max=GROUPS_MAX)
+        is_new = await told_truly(self._engine.create_group(stored, groups_max=GROUPS_MAX), _AGAIN)
         there = (await self._load(group)).group
         if there.settings != settings:
             raise GroupExists(f"there is a consumer group {group} with another query or other settings", group=group)
@@ -168,7 +172,7 @@ class LocalConsumerGroups:
 
     async def delete_group(self, group: str) -> None:
         check_group(group)
-        if not await self._engine.delete_group(group):
+        if not await told_truly(self._engine.delete_group(group), _AGAIN):
             raise group_not_found(group)
         worker = self._workers.get(group)
         if worker is not None:
@@ -308,7 +312,8 @@ def _info(summary: GroupSummary, head: int) -> GroupInfo:
         waiting=summary.waiting,
         parked=summary.parked,
         parked_aggregates=summary.parked_aggregates,
-        is_stalled=summary.parked_aggregates >= GROUP_PARKED_AGGREGATES_MAX,
+        unreadable=summary.unreadable,
+        is_stalled=summary.is_held_up or summary.parked_aggregates >= GROUP_PARKED_AGGREGATES_MAX,
     )
 
 

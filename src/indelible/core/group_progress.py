@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from typing import Final, Literal, NamedTuple
+from uuid import UUID
 
 import msgspec
 
-from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup, Unfinished
+from indelible.engines.group_storage import LOST, GroupChange, GroupState, StoredGroup, Unfinished
 from indelible.errors import ParkedEventNotFound
 from indelible.events import AggregateKey, timestamp_from_us
 from indelible.groups import GroupSettings, SkippedEvent
@@ -33,8 +34,15 @@ _STALE_ENTRIES_MIN: Final = 1_000
 _replace: Final = msgspec.structs.replace
 
 
+class Damage(msgspec.Struct, frozen=True):
+    """An event that was parked because the store cannot read it."""
+
+    position: int
+    reason: str
+
+
 class GroupMeasure(msgspec.Struct):
-    """What happened to a group between two saves, for metrics."""
+    """What happened to a group between two saves, for metrics and logs."""
 
     deliveries: int = 0
     redeliveries: int = 0
@@ -44,6 +52,8 @@ class GroupMeasure(msgspec.Struct):
     timeouts: int = 0
     parked: int = 0
     """Events that were given up."""
+    damage: list[Damage] = msgspec.field(default_factory=list)
+    """Those of them that the store cannot read."""
 
 
 class Place(NamedTuple):
@@ -107,8 +117,10 @@ class GroupProgress:
 
     @property
     def may_read_on(self) -> bool:
-        """Whether there is room for more of the log."""
-        return not self.is_stalled and len(self._unfinished) - self._counts["parked"] < GROUP_AGGREGATES_MAX
+        """Whether there is room for more of the log; and no event before it whose aggregate nobody can tell, as what
+        comes may be of the same."""
+        is_held_up = self.is_stalled or LOST in self._unfinished
+        return not is_held_up and len(self._unfinished) - self._counts["parked"] < GROUP_AGGREGATES_MAX
 
     @property
     def is_anything_unfinished(self) -> bool:
@@ -138,11 +150,10 @@ class GroupProgress:
     def has_read_on(self) -> bool:
         return self.group.reached != self._saved.reached
 
-    def change(self, step: int) -> GroupChange:
-        """All that changed since the last save. Every aggregate whose event is done has its next one by now.
-        ``step`` is from the old revision to the new one."""
+    def change(self, save_id: UUID) -> GroupChange:
+        """All that changed since the last save. Every aggregate whose event is done has its next one by now."""
         assert not self._moving, "an aggregate's next event is missing"
-        self.group = _replace(self.group, revision=self._saved.revision + step)
+        self.group = _replace(self.group, revision=self._saved.revision + 1, save_id=save_id)
         return GroupChange(
             expected_revision=self._saved.revision,
             group=self.group,
@@ -239,6 +250,21 @@ class GroupProgress:
                 self._ready.remove(position)
                 taken.append(self._take(self._unfinished[self._at[position]], member))
         return taken
+
+    def give_up(self, taken: Unfinished, reason: str) -> None:
+        """The store cannot read this event, which so reached nobody. Its aggregate stops here, the others go on."""
+        self.untake([taken])
+        self._ready.discard(taken.position)
+        self._park_unreadable(self._unfinished[taken.key], reason)
+
+    def lose(self, position: int, reason: str) -> None:
+        """Nor can it tell whose event the one at ``position`` is, where reading the log has to stop."""
+        self._park_unreadable(Unfinished(LOST, position, 0, 0, "parked", 0), reason)
+
+    def _park_unreadable(self, one: Unfinished, reason: str) -> None:
+        self._set(_replace(one, state="parked", due_us=self.now_us, reason=reason, is_unreadable=True))
+        self.measure.parked += 1
+        self.measure.damage.append(Damage(one.position, reason))
 
     def _take(self, one: Unfinished, member: str) -> Unfinished:
         self.group = _replace(self.group, last_delivery=self.group.last_delivery + 1)
@@ -359,7 +385,12 @@ class GroupProgress:
         """Let parked events be delivered again: those at these positions, or all. Raises ``ParkedEventNotFound``."""
         parked = self._parked_at(positions)
         for one in parked:
-            self._wait(_replace(one, state="waiting", due_us=0, attempts=0))
+            if one.key == LOST:
+                # Reading the log goes on from there, and finds out whose it is.
+                self._remove(one)
+                self.group = _replace(self.group, reached=one.position - 1)
+            else:
+                self._wait(_replace(one, state="waiting", due_us=0, attempts=0, is_unreadable=False))
         return len(parked)
 
     def skip(self, positions: Sequence[int], reason: str) -> int:
@@ -385,8 +416,9 @@ class GroupProgress:
         return parked
 
     def parked_before(self, position: int) -> list[Unfinished]:
-        """What stays parked when the group is reset to a position."""
-        return [one for one in self._parked_at(None) if one.position <= position]
+        """What stays parked when the group is reset to a position. What nobody can tell the aggregate of does not: it
+        is found again, or was passed over on purpose."""
+        return [one for one in self._parked_at(None) if one.position <= position and one.key != LOST]
 
     def reset(self, position: int, following: Mapping[AggregateKey, int]) -> None:
         """Read on after ``position``. ``following`` tells of each aggregate that stays parked how many events follow up

@@ -14,14 +14,25 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from copy import copy
 from typing import Any, Final, NamedTuple, TypeVar
+from uuid import uuid4
 
 import msgspec
 
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupMeasure, GroupProgress, Place
+from indelible.core.outcomes import told_truly
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import Unfinished
-from indelible.errors import GroupNotFound, IndelibleError, InternalError, Overloaded, ShuttingDown
+from indelible.errors import (
+    GroupNotFound,
+    IndelibleError,
+    InternalError,
+    OutcomeUnknown,
+    Overloaded,
+    ShuttingDown,
+    StoreCorrupted,
+    Unavailable,
+)
 from indelible.events import AggregateKey, timestamp_from_us
 from indelible.groups import Delivery, delivery_id
 from indelible.limits import (
@@ -31,6 +42,7 @@ from indelible.limits import (
     GROUP_IN_FLIGHT_MAX,
     GROUP_PAGES_AT_ONCE_MAX,
     GROUP_POLL_S,
+    GROUP_REASON_LENGTH_MAX,
     GROUP_SAVE_PAUSE_S,
     PAGE_EVENTS_DEFAULT,
     RETRY_AFTER_S,
@@ -40,9 +52,6 @@ from indelible.queries import EventQuery
 _RETRY_WAIT_MAX_S: Final = 0.02
 """Before a change that came too late is decided again; random, so that servers do not keep meeting. Less each time, so
 that who was late often goes first."""
-
-_REVISION_STEP_MAX: Final = 1 << 24
-"""Leaves room for 2^39 saves."""
 
 T = TypeVar("T")
 Decide = Callable[[GroupProgress], Awaitable[T]]
@@ -209,8 +218,12 @@ class GroupWorker:
         self._pulls = [pull for pull in self._pulls if not pull.future.done()]
 
     def _refuse(self, calls: list[_Call], error: IndelibleError) -> None:
-        for future in [call.future for call in calls] + [pull.future for pull in self._pulls]:
-            _settle(future, copy(error))
+        for call in calls:
+            _settle(call.future, copy(error))
+        # What was to be given is taken back wherever it is found stored.
+        of_pulls = _nothing_delivered(error) if isinstance(error, OutcomeUnknown) else error
+        for pull in self._pulls:
+            _settle(pull.future, copy(of_pulls))
         self._pulls.clear()
 
     async def _decide_and_save(self, calls: list[_Call], pulls: Sequence[_Pull]) -> tuple[list[Any], _Handed]:
@@ -233,10 +246,6 @@ class GroupWorker:
             self._progress = None
             tries += 1
             await asyncio.sleep(random.uniform(0, _RETRY_WAIT_MAX_S / tries))  # noqa: S311 - no secret
-            if (await self._load()).group.revision == progress.group.revision:
-                # It was saved after all, and must not be decided on what it led to.
-                self._saved(progress)
-                return answers, handed
 
     async def _load(self) -> GroupProgress:
         if self._progress is None or self._is_outdated or self._look_again_s(self._progress) <= 0:
@@ -284,11 +293,24 @@ class GroupWorker:
         handed: _Handed = []
         await self._read_on(progress, min(sum(pull.limit for pull in pulls), progress.capacity))
         for pull in pulls:
-            taken = progress.take(pull.limit, pull.member)
-            lines = await self._events.lines(taken)
-            progress.untake(taken[len(lines) :])
-            handed.append((pull, list(zip(taken, lines, strict=False))))
+            given: _Given = []
+            while not given and (taken := progress.take(pull.limit, pull.member)):
+                given = await self._readable(progress, taken)
+            handed.append((pull, given))
         return handed
+
+    async def _readable(self, progress: GroupProgress, taken: Sequence[Unfinished]) -> _Given:
+        """The events themselves, as many of the first as fit into one answer. Those that the store cannot read are
+        parked."""
+        given: _Given = []
+        lines = await self._events.lines(taken)
+        progress.untake(taken[len(lines) :])
+        for one, line in zip(taken, lines, strict=False):
+            if isinstance(line, StoreCorrupted):
+                progress.give_up(one, _reason(line))
+            else:
+                given.append((one, line))
+        return given
 
     async def _read_on(self, progress: GroupProgress, wanted: int) -> None:
         """Read the log until there are events for all who wait, or it ends, or it is time to save."""
@@ -304,6 +326,8 @@ class GroupWorker:
             limit = max(missing, PAGE_EVENTS_DEFAULT)
             page = await self._events.page(self._query, after=progress.group.reached, until=self._head, limit=limit)
             progress.read(page.events, page.reached)
+            if page.lost is not None:
+                progress.lose(page.reached, _reason(page.lost))
 
     def _hand_out(self, handed: _Handed) -> None:
         """Answer the pulls. What is for a caller who has gone meanwhile was not delivered."""
@@ -320,12 +344,11 @@ class GroupWorker:
     async def _save(self, progress: GroupProgress, handed: _Handed) -> bool:
         if not progress.is_changed and not (progress.has_read_on and self._is_checkpoint_due()):
             return True
-        # Random, so that a save whose answer was lost is not taken for another's.
-        change = progress.change(random.randint(1, _REVISION_STEP_MAX))  # noqa: S311 - no secret
+        change = progress.change(uuid4())
         given = [one for _, given in handed for one, _ in given]
         self._undelivered.extend(given)
         self._taken_back = self._taken_back.union(given)
-        if not await self._engine.save_group(change):
+        if not await told_truly(self._engine.save_group(change), "ask the group what it came to"):
             return False
         self._saved(progress)
         return True
@@ -398,6 +421,14 @@ def _settle(future: asyncio.Future[Any], answer: Any) -> None:
 
 def _delivery(one: Unfinished, line: bytes) -> Delivery:
     return Delivery(delivery_id(one.position, one.delivery), one.attempts, timestamp_from_us(one.due_us), line)
+
+
+def _reason(error: StoreCorrupted) -> str:
+    return f"{error.code}: {error.message}"[:GROUP_REASON_LENGTH_MAX]
+
+
+def _nothing_delivered(error: OutcomeUnknown) -> Unavailable:
+    return Unavailable(f"{error.message.partition(';')[0]}; nothing was delivered", retry_after_s=RETRY_AFTER_S)
 
 
 def _broken(error: Exception) -> InternalError:

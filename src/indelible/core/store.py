@@ -16,6 +16,8 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue, BatchMeasure
 from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.group_progress import GroupMeasure
+from indelible.core.outcomes import told_truly
+from indelible.core.sound_reads import SoundReads, as_it_is
 from indelible.core.subscriptions import Subscriptions
 from indelible.engines.engine import Capabilities, Engine, Lines
 from indelible.errors import (
@@ -26,6 +28,7 @@ from indelible.errors import (
     PayloadTooLarge,
     SnapshotNotFound,
     StorageFailure,
+    StoreCorrupted,
 )
 from indelible.events import (
     AggregateKey,
@@ -86,6 +89,7 @@ class LocalEventStore(LocalConsumerGroups):
         monotonic_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
         super().__init__(engine, self._position_before_start, on_group, monotonic_us)
+        self._reads: Final = SoundReads(engine)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
         self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 
@@ -188,8 +192,8 @@ class LocalEventStore(LocalConsumerGroups):
         first = 1 if from_version is None else check_version(from_version, "/from_version")
         last = VERSION_MAX if to_version is None else check_version(to_version, "/to_version")
         check_page(limit, direction)
-        version, lines = await self._engine.read_aggregate(
-            key, from_version=first, to_version=last, direction=direction, limit=limit
+        version, lines = await self._reads.aggregate(
+            key, from_version=first, to_version=last, direction=direction, limit=limit, parse=as_it_is
         )
         if version == 0:
             raise _aggregate_not_found(key)
@@ -214,7 +218,9 @@ class LocalEventStore(LocalConsumerGroups):
             start, until = (0 if after is None else after.position), head
         else:
             start, until = (head + 1 if after is None else after.position), 1
-        lines = await self._engine.read_feed(query, after=start, until=until, direction=direction, limit=limit)
+        lines = await self._reads.feed(
+            query, after=start, until=until, direction=direction, limit=limit, parse=as_it_is
+        )
         # At the end backward, ``reached`` is 1; the cursor of an empty store, or of its beginning, is below that.
         reached = lines.reached if direction == "forward" else min(lines.reached, start, head)
         return FeedPage(lines.lines, lines.count, Cursor.at(reached), lines.at_end)
@@ -250,15 +256,18 @@ class LocalEventStore(LocalConsumerGroups):
             cursor = page.cursor
 
     async def _read_forward(self, query: EventQuery, after: int, until: int) -> Lines:
-        return await self._engine.read_feed(
-            query, after=after, until=until, direction="forward", limit=SUBSCRIPTION_PAGE_EVENTS_MAX
+        return await self._reads.feed(
+            query, after=after, until=until, limit=SUBSCRIPTION_PAGE_EVENTS_MAX, parse=as_it_is
         )
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         line = await self._engine.read_event(check_event_id(event_id))
         if line is None:
             raise EventNotFound(f"no event has the id {event_id}", event_id=str(event_id))
-        return decode_event(line)
+        try:
+            return decode_event(line)
+        except ValueError as error:
+            raise StoreCorrupted(f"the event {event_id} is not what an event is: {error}") from error
 
     async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
@@ -336,7 +345,7 @@ class LocalEventStore(LocalConsumerGroups):
             state_raw=msgspec.Raw(encoded),
             metadata_raw=msgspec.Raw(encoded_metadata),
         )
-        await self._engine.save_snapshot(snapshot)
+        await told_truly(self._engine.save_snapshot(snapshot), "save it again to be sure")
         return snapshot
 
     async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:

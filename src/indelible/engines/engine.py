@@ -13,7 +13,9 @@ What an engine must keep, and the conformance suite checks:
 - Positions are 1, 2, 3 … without gaps, in commit order; versions are 1, 2, 3 … in each aggregate. Timestamps never
   decrease as positions grow.
 - A read that starts after an append returned sees its events. No read sees a part of a batch.
-- Rendered events are JSON lines in exactly the form of :func:`indelible.events.hashed_line`.
+- Rendered events are JSON lines in exactly the form of :func:`indelible.events.hashed_line`. A read whose page would
+  hold anything else, or lack an event that the log must have, raises :class:`indelible.errors.StoreCorrupted`;
+  :mod:`indelible.core.sound_reads` finds out which event it is.
 - After an I/O error on commit, or any error that leaves the outcome open, the engine raises
   :class:`indelible.errors.StorageFailure` from that and every later write, and never tries again.
 - A full disk, found before anything could have become durable, raises :class:`indelible.errors.StorageFull`; a later
@@ -123,6 +125,15 @@ class StorageEngine(Protocol):
         """A page of the log. Forward: positions from ``after`` + 1 to ``until``. Backward: from ``after`` - 1 down to
         ``until``. The page ends as in :meth:`read_aggregate`, or when it has looked at ``PAGE_SCAN_EVENTS_MAX``
         index entries. The query's time window is part of the query."""
+        ...
+
+    async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
+        """Whose event stands at a position, and its version. For events that cannot be read: as much as possible by the
+        indexes alone. None where they do not know either."""
+        ...
+
+    async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
+        """Version and position of an aggregate's newest event not above ``version``, by the indexes alone."""
         ...
 
     async def read_event(self, event_id: UUID) -> bytes | None:

@@ -4,6 +4,7 @@ read as one JSON array."""
 
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -14,7 +15,7 @@ from indelible.queries import QueryItem
 _ITEMS: Final = msgspec.json.Decoder(tuple[QueryItem, ...])
 _UNFINISHED: Final = msgspec.json.Decoder(tuple[Unfinished, ...])
 
-COLUMNS: Final = 10
+COLUMNS: Final = 11
 """Of a group's row, as ``group_of_row`` takes them."""
 
 
@@ -39,19 +40,25 @@ def changing_values(group: StoredGroup) -> dict[str, int | float | str]:
         "reached": group.reached,
         "last_delivery": group.last_delivery,
         "reset_at": group.reset_at,
+        "save_id": str(group.save_id),
     }
 
 
 def group_of_row(row: Sequence[Any]) -> StoredGroup:
     """Columns: name, items, ack_timeout_s, max_attempts, max_in_flight, and the others in the order of the fields."""
-    name, items, ack_timeout_s, max_attempts, max_in_flight, *places = row
+    name, items, ack_timeout_s, max_attempts, max_in_flight, created_us, *places, save_id = row
     settings = GroupSettings(_ITEMS.decode(items), ack_timeout_s, max_attempts, max_in_flight)
-    return StoredGroup(name, settings, *places)
+    revision, reached, last_delivery, reset_at = places
+    return StoredGroup(name, settings, created_us, revision, reached, last_delivery, reset_at, UUID(save_id))
 
 
 def summary_of_row(row: Sequence[Any]) -> GroupSummary:
     """A group's columns and, after them, those of the summary."""
-    return GroupSummary(group_of_row(row[:COLUMNS]), *row[COLUMNS:])
+    checkpoint, in_flight, waiting, parked_aggregates, parked, unreadable, is_held_up = row[COLUMNS:]
+    return GroupSummary(
+        group_of_row(row[:COLUMNS]), checkpoint, in_flight, waiting, parked_aggregates, parked, unreadable,
+        is_held_up=bool(is_held_up),
+    )  # fmt: skip
 
 
 def unfinished_of(text: str | bytes) -> tuple[Unfinished, ...]:

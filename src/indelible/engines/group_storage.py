@@ -7,7 +7,8 @@ was held up, and no clock has a part in that.
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -25,13 +26,19 @@ class StoredGroup(msgspec.Struct, frozen=True):
     settings: GroupSettings
     created_us: int
     revision: int
-    """Changed by every save. Begins at ``created_us``, so that no two groups of one name ever share one."""
+    """One more with every save. Begins at ``created_us``, so that no two groups of one name ever share one."""
     reached: int
     """Position up to which the log was read: a matching event up to here is in ``unfinished``, or done."""
     last_delivery: int
     """Number of the newest delivery. Begins at ``created_us`` too."""
     reset_at: int
     """Deliveries up to this number are from before the group was made or last reset."""
+    save_id: UUID
+    """Given by whoever made the group or saved it last: another each time, so everybody knows a save of theirs."""
+
+
+LOST: Final = AggregateKey("", "")
+"""Stands for the aggregate of an event that is so damaged that nobody can tell whose it is. None has this name."""
 
 
 class Unfinished(msgspec.Struct, frozen=True):
@@ -51,6 +58,8 @@ class Unfinished(msgspec.Struct, frozen=True):
     member: str = ""
     reason: str = ""
     """Why it was refused last."""
+    is_unreadable: bool = False
+    """Parked because the store cannot read it."""
 
 
 class GroupState(msgspec.Struct, frozen=True):
@@ -73,6 +82,10 @@ class GroupSummary(msgspec.Struct, frozen=True):
     parked_aggregates: int
     parked: int
     """Parked events, those that follow included."""
+    unreadable: int = 0
+    """Of the parked aggregates, those whose event the store cannot read."""
+    is_held_up: bool = False
+    """Whether the aggregate of one of these is not known."""
 
 
 class GroupChange(msgspec.Struct, frozen=True):
@@ -94,8 +107,8 @@ class GroupChange(msgspec.Struct, frozen=True):
 class GroupStorage(Protocol):
     """Every engine so far is one as well. The same promises on errors as :meth:`StorageEngine.append`.
 
-    Where a connection breaks, a change may be tried again: an answer of False may then mean that it was made the first
-    time. Whoever loads the group finds out.
+    Answers of changes are true: what was done comes back as done, also where a connection broke and it was tried again.
+    ``Unavailable`` says that nothing was done, ``OutcomeUnknown`` that nobody can tell.
     """
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:

@@ -183,6 +183,16 @@ class MemoryEngine(MemoryGroups):
     def _at(self, positions: Sequence[int]) -> Iterator[_Stored]:
         return (self._log[position - 1] for position in positions)
 
+    async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
+        if not 1 <= position <= len(self._log):
+            return None
+        event = self._log[position - 1].event
+        return event.key, event.version
+
+    async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
+        events = self._aggregates.get(key, [])[: max(version, 0)]
+        return (events[-1].event.version, events[-1].event.position) if events else None
+
     async def read_event(self, event_id: UUID) -> bytes | None:
         stored = self._by_id.get(event_id)
         return stored.line if stored else None

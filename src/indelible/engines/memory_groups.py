@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from indelible.engines.group_storage import (
+    LOST,
     GroupChange,
     GroupState,
     GroupSummary,
@@ -88,4 +89,6 @@ def _summary(kept: _Kept) -> GroupSummary:
         waiting=sum(one.state == "waiting" for one in moving),
         parked_aggregates=len(parked),
         parked=sum(1 + one.following for one in parked),
+        unreadable=sum(one.is_unreadable for one in parked),
+        is_held_up=any(one.key == LOST for one in parked),
     )

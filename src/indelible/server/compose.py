@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import structlog
 import uvloop
 
+from indelible.core.group_progress import GroupMeasure
 from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.errors import InvalidRequest, StorageFailure
@@ -64,9 +65,8 @@ async def serve(
     stop = Stop()
     metrics = Metrics(None if worker is None else worker.number)
     on_failure = functools.partial(_stop_at_storage_failure, stop)
-    store = open_local_store(
-        settings.store, on_batch=metrics.on_batch, on_group=metrics.on_group, on_failure=on_failure
-    )
+    on_group = functools.partial(_tell_of_group, metrics)
+    store = open_local_store(settings.store, on_batch=metrics.on_batch, on_group=on_group, on_failure=on_failure)
     services = Services(store, metrics)
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         # Before anything is opened: a server that cannot listen leaves no new database behind.
@@ -151,6 +151,12 @@ def _stop_at_storage_failure(stop: Stop, failure: StorageFailure) -> None:
     _log.critical("the storage has failed", error=failure.message, exc_info=failure)
     stop.exit_code = EXIT_STORAGE_FAILURE
     stop.because(f"the storage has failed: {failure.message}")
+
+
+def _tell_of_group(metrics: Metrics, group: str, measure: GroupMeasure) -> None:
+    metrics.on_group(group, measure)
+    for one in measure.damage:
+        _log.error("a consumer group parked a damaged event", group=group, position=one.position, reason=one.reason)
 
 
 def http_app(store: LocalEventStore) -> HttpApp:

@@ -1,5 +1,6 @@
 """What the server counts of consumer groups, and what it tells of them when metrics are asked for."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -15,6 +16,7 @@ _COUNTERS: Final = (
     ("nacks", "indelible_group_nacks", "Deliveries that were refused."),
     ("timeouts", "indelible_group_timeouts", "Deliveries that were not acknowledged in time."),
     ("parked", "indelible_group_given_up", "Events that were parked, those that follow them aside."),
+    ("damage", "indelible_group_corrupted", "Events that were parked because the store cannot read them."),
 )
 _GAUGES: Final = (
     ("lag", "indelible_group_lag", "Positions from the checkpoint to the head."),
@@ -22,7 +24,8 @@ _GAUGES: Final = (
     ("waiting", "indelible_group_waiting", "Aggregates with an event that was read and is to be delivered."),
     ("parked", "indelible_group_parked", "Events that are parked, those that follow them included."),
     ("parked_aggregates", "indelible_group_parked_aggregates", "Aggregates with a parked event."),
-    ("is_stalled", "indelible_group_stalled", "1 while so much is parked that nothing more is delivered, else 0."),
+    ("unreadable", "indelible_group_unreadable", "Parked aggregates whose event the store cannot read."),
+    ("is_stalled", "indelible_group_stalled", "1 while nothing more is delivered for what is parked, else 0."),
 )
 
 
@@ -31,14 +34,15 @@ class GroupCounts:
 
     def __init__(self, groups_max: int = GROUPS_MAX) -> None:
         self._groups_max: Final = groups_max
-        self._of_group: Final[dict[str, GroupMeasure]] = {}
+        self._of_group: Final[dict[str, Counter[str]]] = {}
         """The one that something happened to last stands last."""
 
     def add(self, group: str, measure: GroupMeasure) -> None:
-        counted = self._of_group.pop(group, None) or GroupMeasure()
+        counted = self._of_group.pop(group, None) or Counter[str]()
         for name in GroupMeasure.__struct_fields__:
+            value = getattr(measure, name)
             # A delivery that reached nobody is taken back, and a counter must never fall.
-            setattr(counted, name, getattr(counted, name) + max(getattr(measure, name), 0))
+            counted[name] += len(value) if isinstance(value, list) else max(value, 0)
         self._of_group[group] = counted
         if len(self._of_group) > self._groups_max:
             # Where there are more than a store can hold, some are deleted, and nothing happens to those.
@@ -51,13 +55,13 @@ class GroupCounts:
             labels=("group", "attempt"),
         )
         for group, counted in self._of_group.items():
-            deliveries.add_metric((group, "first"), counted.deliveries - counted.redeliveries)
-            deliveries.add_metric((group, "again"), counted.redeliveries)
+            deliveries.add_metric((group, "first"), counted["deliveries"] - counted["redeliveries"])
+            deliveries.add_metric((group, "again"), counted["redeliveries"])
         yield deliveries
         for field, name, documentation in _COUNTERS:
             family = CounterMetricFamily(name, documentation, labels=("group",))
             for group, counted in self._of_group.items():
-                family.add_metric((group,), getattr(counted, field))
+                family.add_metric((group,), counted[field])
             yield family
 
 

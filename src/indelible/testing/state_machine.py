@@ -333,7 +333,7 @@ class _GroupMachine(Machine):
     def create(self, name: str, max_attempts: int) -> None:
         self._revision += 1
         settings = GroupSettings((QueryItem(tags=(name,)),), max_attempts=max_attempts)
-        group = StoredGroup(name, settings, self._revision, self._revision, 0, 0, 0)
+        group = StoredGroup(name, settings, self._revision, self._revision, 0, 0, 0, UUID(int=self._revision))
         self._same(lambda engine: engine.create_group(group, groups_max=_GROUPS_MAX))
 
     @rule(
@@ -357,9 +357,11 @@ class _GroupMachine(Machine):
         skipped: list[SkippedEvent],
     ) -> None:
         state = self._run(self._model.load_group(name))
-        group = StoredGroup(name, GroupSettings(), 0, 0, 0, 0, 0) if state is None else state.group
+        group = StoredGroup(name, GroupSettings(), 0, 0, 0, 0, 0, UUID(int=0)) if state is None else state.group
         self._revision += 1
-        then = msgspec.structs.replace(group, revision=self._revision, reached=reached)
+        then = msgspec.structs.replace(
+            group, revision=self._revision, reached=reached, save_id=UUID(int=self._revision)
+        )
         gone = sorted(dropped - {one.position for one in put})
         change = GroupChange(group.revision - is_late, then, gone, put, drop_all, skipped)
         self._same(lambda engine: engine.save_group(change))

@@ -37,7 +37,7 @@ from indelible.events import (
     NewEvent,
     RecordedEvent,
     check_content_type,
-    decode_event,
+    decode_events,
     format_timestamp,
     is_json,
     timestamp_to_us,
@@ -46,6 +46,7 @@ from indelible.json_text import compact_json
 from indelible.limits import REQUEST_EVENTS_MAX
 from indelible.wire.paths import aggregate_path
 from indelible.wire.requests import decode_body
+from indelible.wire.stored_lines import decode_stored
 
 CLOUDEVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
 CLOUDEVENTS_BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
@@ -98,7 +99,7 @@ def encode_cloud_event(event: RecordedEvent) -> bytes:
 
 def encode_cloud_events(lines: bytes) -> bytes:
     """A page of rendered events as a batch."""
-    return b"[%b]" % b",".join(encode_cloud_event(decode_event(line)) for line in lines.split(b"\n") if line)
+    return b"[%b]" % b",".join(map(encode_cloud_event, decode_stored(decode_events, lines)))
 
 
 def _attributes(event: RecordedEvent) -> dict[str, Any]:

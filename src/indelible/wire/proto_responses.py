@@ -45,6 +45,7 @@ from indelible.wire.pb import errors_pb2 as errors_pb
 from indelible.wire.pb import event_store_pb2 as store_pb
 from indelible.wire.pb import events_pb2 as pb
 from indelible.wire.proto_requests import set_time
+from indelible.wire.stored_lines import decode_stored
 
 AppendOutcome = AppendResult | IndelibleError
 
@@ -77,7 +78,7 @@ def encode_events(lines: bytes) -> bytes:
     if not lines:
         return b""
     page = store_pb.SubscribeResponse()
-    for line in _decode_lines(lines):
+    for line in decode_stored(_decode_lines, lines):
         _fill_event(page.events.add(), line)
     return page.SerializeToString()
 
@@ -148,7 +149,7 @@ def encode_replay(replay: Replay) -> bytes:
     message = store_pb.ReplayResponse(version=page.version, next_version=page.next_version)
     if replay.snapshot is not None:
         _fill_snapshot(message.snapshot, replay.snapshot)
-    for line in _decode_lines(page.lines) if page.lines else ():
+    for line in decode_stored(_decode_lines, page.lines) if page.lines else ():
         _fill_event(message.events.add(), line)
     return message.SerializeToString()
 

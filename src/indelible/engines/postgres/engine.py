@@ -227,14 +227,13 @@ class PostgresEngine:
 
     def _require_appender(self) -> Appender:
         if self._failure is not None:
-            raise StorageFailure(self._failure.message)
+            raise StorageFailure(self._failure.message, nothing_stored=True)
         if self._appender is None:
             raise InvalidRequest("the store is open for reading only, or closed")
         return self._appender
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
-        self._require_appender()
-        if not await self._read(lambda reads: reads.save_snapshot(snapshot)):
+        if not await self._change(lambda connection, _: Reads(connection, self._statement).save_snapshot(snapshot)):
             raise AggregateNotFound(
                 f"no aggregate {snapshot.key.stream}",
                 aggregate_type=snapshot.aggregate_type,
@@ -242,16 +241,31 @@ class PostgresEngine:
             )
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
-        self._require_appender()
-        return await self._with_groups(lambda groups: groups.create(group, groups_max))
+        return await self._change(
+            lambda connection, may_be_done: self._groups(connection).create(group, groups_max, may_be_done)
+        )
 
     async def save_group(self, change: GroupChange) -> bool:
-        self._require_appender()
-        return await self._with_groups(lambda groups: groups.save(change))
+        return await self._change(lambda connection, may_be_done: self._groups(connection).save(change, may_be_done))
 
     async def delete_group(self, name: str) -> bool:
+        locked: list[int] = []
+        return await self._change(lambda connection, _: self._groups(connection).delete(name, locked))
+
+    async def _change(self, change: Callable[[Connection, bool], Awaitable[_T]]) -> _T:
         self._require_appender()
-        return await self._with_groups(lambda groups: groups.delete(name))
+        # In a task of its own: a caller that gives up must not leave it half way, where nobody hears what it came to.
+        return await asyncio.shield(asyncio.create_task(self._change_alone(change), name="change"))
+
+    async def _change_alone(self, change: Callable[[Connection, bool], Awaitable[_T]]) -> _T:
+        try:
+            return await self._readers.change(change)
+        except StorageFailure as failure:
+            self._fail(failure)
+            raise
+
+    def _groups(self, connection: Connection) -> Groups:
+        return Groups(connection, self._statement)
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 
@@ -259,7 +273,7 @@ class PostgresEngine:
         return await self._readers.run(lambda connection: read(Reads(connection, self._statement)))
 
     async def _with_groups(self, use: Callable[[Groups], Awaitable[_T]]) -> _T:
-        return await self._readers.run(lambda connection: use(Groups(connection, self._statement)))
+        return await self._readers.run(lambda connection: use(self._groups(connection)))
 
     async def _send(self, sql: str) -> None:
         await self._readers.run(lambda connection: connection.execute(sql, prepare=False))
@@ -286,6 +300,12 @@ class PostgresEngine:
         return await self._read(
             lambda reads: reads.feed(query, after=after, until=until, direction=direction, limit=limit)
         )
+
+    async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
+        return await self._read(lambda reads: reads.locate_position(position))
+
+    async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
+        return await self._read(lambda reads: reads.locate_version(key, version))
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(lambda reads: reads.event(event_id))

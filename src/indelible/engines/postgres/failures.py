@@ -60,6 +60,12 @@ def lacks_partition(error: psycopg.Error) -> bool:
     return error.sqlstate == _NO_PARTITION
 
 
+def is_doubt(diagnostic: psycopg.errors.Diagnostic) -> bool:
+    """Whether a notice says that a commit is on the primary's disk, but the wait for its standbys was cancelled. Its
+    message is in the server's language; the place in the server's source is not."""
+    return diagnostic.source_function == "SyncRepWaitForLSN"
+
+
 def unreachable(error: BaseException | None, what: str) -> Unavailable:
     """``what`` says what did not happen."""
     reason = f" ({one_line(error)})" if error is not None else ""

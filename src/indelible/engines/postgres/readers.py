@@ -1,6 +1,7 @@
-"""Lends connections to reads, and gives a read another one when the database went away under it."""
+"""Lends connections to reads and small changes, and gives them another one when the database went away under them."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
@@ -10,8 +11,8 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 
 from indelible.engines.postgres.address import Address
 from indelible.engines.postgres.connections import Connection, deadline, is_lost, prepare
-from indelible.engines.postgres.failures import translated, unreachable
-from indelible.errors import Overloaded, ShuttingDown
+from indelible.engines.postgres.failures import is_doubt, is_worth_repeating, translated, unreachable
+from indelible.errors import OutcomeUnknown, Overloaded, ShuttingDown, Unavailable
 from indelible.limits import (
     DATABASE_CONNECT_TIMEOUT_S,
     DATABASE_READER_WAIT_S,
@@ -26,7 +27,7 @@ _T = TypeVar("_T")
 
 
 class Readers:
-    """A pool whose connections each serve one read at a time."""
+    """A pool whose connections each serve one read, or one change, at a time."""
 
     def __init__(self, address: Address, *, read_only: bool) -> None:
         parameters: dict[str, Any] = dict(address.conninfo)
@@ -63,6 +64,26 @@ class Readers:
                     raise unreachable(lost.__cause__, "nothing was read") from lost
                 await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
+    async def change(self, change: Callable[[Connection, bool], Awaitable[_T]]) -> _T:
+        """Run a change, again if its connection breaks. It then hears that it may be done already, and has to find out:
+        an attempt whose answer was lost has ended, or never begins to any effect, once another has had its lock.
+
+        Raises ``Unavailable`` when nothing was stored, ``OutcomeUnknown`` when nobody can tell, and what the change
+        raises."""
+        end = time.monotonic() + DATABASE_TIMEOUT_S
+        may_be_done = False
+        while True:
+            try:
+                return await self._run_once(functools.partial(_change_once, change, may_be_done), end)
+            except _Lost as lost:
+                may_be_done = may_be_done or lost.may_be_done
+                if time.monotonic() + DATABASE_RETRY_WAIT_S > end:
+                    error = unreachable(lost.__cause__, "nothing was stored")
+                    raise (_unknown(error) if may_be_done else error) from lost
+            except Unavailable as error:
+                raise (_unknown(error) if may_be_done else error) from error
+            await _wait_before_next(DATABASE_RETRY_WAIT_S)
+
     async def _run_once(self, read: Callable[[Connection], Awaitable[_T]], end: float) -> _T:
         try:
             left_s = max(end - time.monotonic(), 0.1)
@@ -72,15 +93,49 @@ class Readers:
                         return await read(connection)
                 except psycopg.Error as error:
                     if is_lost(connection, error):
+                        raise _Lost(may_be_done=True) from error
+                    if is_worth_repeating(error):
                         raise _Lost from error
                     raise translated(error) from error
         except TooManyRequests:
-            raise Overloaded("too many reads are waiting", retry_after_s=RETRY_AFTER_S) from None
+            raise Overloaded(
+                "too many calls wait for the database; nothing was stored", retry_after_s=RETRY_AFTER_S
+            ) from None
         except PoolClosed:
             raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S) from None
         except PoolTimeout as error:
             raise _Lost from error
 
 
+_wait_before_next: Final = asyncio.sleep
+
+
+async def _change_once(
+    change: Callable[[Connection, bool], Awaitable[_T]], may_be_done: bool, connection: Connection
+) -> _T:
+    doubts: list[psycopg.errors.Diagnostic] = []
+
+    def listen(diagnostic: psycopg.errors.Diagnostic) -> None:
+        if is_doubt(diagnostic):
+            doubts.append(diagnostic)
+
+    connection.add_notice_handler(listen)
+    try:
+        changed = await change(connection, may_be_done)
+    finally:
+        connection.remove_notice_handler(listen)
+    if doubts:
+        raise OutcomeUnknown("the wait for the database's standbys was cancelled; ask again to learn the outcome")
+    return changed
+
+
+def _unknown(error: Exception) -> OutcomeUnknown:
+    return OutcomeUnknown(f"{str(error).partition(';')[0]}; ask again to learn the outcome")
+
+
 class _Lost(Exception):
-    """The connection broke while it was lent, or none came."""
+    """The connection broke while it was lent, or none came, or the database chose to undo what was done with it."""
+
+    def __init__(self, *, may_be_done: bool = False) -> None:
+        super().__init__()
+        self.may_be_done: Final = may_be_done

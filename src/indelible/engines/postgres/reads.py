@@ -7,6 +7,7 @@ import msgspec
 
 from indelible.engines.engine import Lines, LogHead
 from indelible.engines.feed_walk import Range, find_positions
+from indelible.engines.page_lines import check_lines
 from indelible.engines.postgres.feed import answered_together, time_window
 from indelible.engines.postgres.lent import Lent
 from indelible.errors import StoreCorrupted
@@ -43,6 +44,7 @@ class Reads(Lent, frozen=True):
             return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
         if _has_gap(low, high, direction, count, reached):
             raise _missing(f"versions {low} to {high} of {key.stream}")
+        check_lines(lines, count)
         return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
 
     async def feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
@@ -67,6 +69,7 @@ class Reads(Lent, frozen=True):
         )
         if _has_gap(low, high, wanted.direction, count, reached):
             raise _missing(f"positions {low} to {high}")
+        check_lines(lines, count)
         return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
 
     async def _filtered_page(self, query: EventQuery, wanted: Range, until: int, limit: int) -> Lines:
@@ -85,11 +88,23 @@ class Reads(Lent, frozen=True):
         )
         if count == 0 or last != found.positions[count - 1]:
             raise _missing(f"some of the positions {found.positions[0]} to {found.positions[-1]}")
+        check_lines(lines, count)
         if count < len(found.positions):
             reached, at_end = found.positions[count - 1], False
         return Lines(lines, count, reached, at_end)
 
     # --- Single things and catalogues --------------------------------------------------------------------------------
+
+    async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
+        """Whose event stands at a position, and which version of it; by the keys, which stay when a partition is taken
+        off."""
+        for aggregate_type, aggregate_id, version in await self._fetch("locate_position", position=position):
+            return AggregateKey(aggregate_type, aggregate_id), version
+        return None
+
+    async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
+        rows = await self._fetch("locate_version", **_names(key), version=version)
+        return (rows[0][0], rows[0][1]) if rows else None
 
     async def event(self, event_id: UUID) -> bytes | None:
         rows = await self._fetch("read_event", event_id=event_id)
@@ -98,6 +113,7 @@ class Reads(Lent, frozen=True):
         position, line = rows[0]
         if line is None:
             raise _missing(f"positions {position} to {position}")
+        check_lines(line, 1)
         return bytes(line)
 
     async def aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:

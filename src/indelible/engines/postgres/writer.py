@@ -15,6 +15,7 @@ from indelible.engines.engine import LogHead
 from indelible.engines.feed_walk import Range, find_positions
 from indelible.engines.planner import Plan, PlannedEvent, StoredState
 from indelible.engines.postgres.connections import Connection, deadline, is_pooled
+from indelible.engines.postgres.failures import is_doubt
 from indelible.engines.postgres.feed import answered_together
 from indelible.engines.postgres.statements import Statements
 from indelible.errors import IndelibleError, Unavailable
@@ -237,9 +238,7 @@ class Writer:
             await self.connection.close()
 
     def _on_notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
-        # The message is in the server's language; the place in its source is not.
-        if diagnostic.source_function == "SyncRepWaitForLSN":
-            self._in_doubt = True
+        self._in_doubt = self._in_doubt or is_doubt(diagnostic)
 
 
 @contextlib.asynccontextmanager

@@ -316,6 +316,12 @@ class SqliteEngine:
     async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
         return await self._read(reads.read_feed, query, after=after, until=until, direction=direction, limit=limit)
 
+    async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
+        return await self._read(reads.locate_position, position)
+
+    async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
+        return await self._read(reads.locate_version, key, version)
+
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(reads.read_event, event_id)
 

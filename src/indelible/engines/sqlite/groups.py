@@ -79,6 +79,7 @@ def _unfinished_rows(group: int, put: Sequence[Unfinished]) -> list[tuple[object
             one.delivery,
             one.member,
             one.reason,
+            one.is_unreadable,
         )
         for one in put
     ]

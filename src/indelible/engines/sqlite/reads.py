@@ -8,6 +8,7 @@ import msgspec
 
 from indelible.engines.engine import Lines, LogHead
 from indelible.engines.feed_walk import Range
+from indelible.engines.page_lines import check_lines
 from indelible.engines.sqlite.feed import search, time_window
 from indelible.engines.sqlite.statements import directed, fetch, statement
 from indelible.errors import StoreCorrupted
@@ -76,7 +77,8 @@ def _render(connection: apsw.Connection, selection: _Selection, count: int) -> t
         values["limit"] = count
         # The bound is on the whole selection, of which only the first part is rendered now.
         lines = fetch(connection, page, {**values, "size_bytes_max": _NO_BOUND})[0][0]
-    return lines or b"", count
+    check_lines(lines or b"", count)
+    return lines, count
 
 
 def _fitting(sizes_bytes: list[int]) -> int:
@@ -164,9 +166,30 @@ def _filtered_page(connection: apsw.Connection, query: EventQuery, wanted: Range
 # --- Single things and catalogues ------------------------------------------------------------------------------------
 
 
+def locate_position(connection: apsw.Connection, position: int) -> tuple[AggregateKey, int] | None:
+    """Whose event stands at a position, and its version; as the index says, which may be sound where the event's row is
+    not. None when it does not know."""
+    for name in ("locate_by_row", "locate_by_index"):
+        # Names that are no text any more say nothing either.
+        with contextlib.suppress(apsw.CorruptError, UnicodeError):
+            for aggregate_type, aggregate_id, version in fetch(connection, statement(name), {"position": position}):
+                return AggregateKey(aggregate_type, aggregate_id), version
+    return None
+
+
+def locate_version(connection: apsw.Connection, key: AggregateKey, version: int) -> tuple[int, int] | None:
+    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id, "version": version}
+    rows = fetch(connection, statement("locate_version"), names)
+    return rows[0] if rows else None
+
+
 def read_event(connection: apsw.Connection, event_id: UUID) -> bytes | None:
     rows = fetch(connection, statement("read_event"), {"event_id": event_id.bytes})
-    return rows[0][0] if rows else None
+    if not rows:
+        return None
+    line: bytes = rows[0][0]
+    check_lines(line, 1)
+    return line
 
 
 def read_aggregate_info(connection: apsw.Connection, key: AggregateKey) -> AggregateInfo | None:

@@ -42,6 +42,7 @@ _GROUP: Final = {
     "waiting": 0,
     "parked": 0,
     "parked_aggregates": 0,
+    "unreadable": 0,
     "is_stalled": False,
 }
 

@@ -19,6 +19,7 @@ from indelible.limits import (
 from indelible.server.http.openapi_types import COUNT, NAME, TAG, VERSION, Schema, names
 
 _DELIVERY_ID: Final[Schema] = {"type": "string", "pattern": "^[0-9]{1,18}-[0-9]{1,18}$"}
+_UNLESS_LOST: Final = "Empty where the event is so damaged that nobody can tell."
 _TIME: Final[Schema] = {"format": "date-time"}
 _ACK_TIMEOUT: Final[Schema] = {
     "minimum": GROUP_ACK_TIMEOUT_MIN_S,
@@ -56,8 +57,11 @@ GROUP_FIELDS: Final[dict[str, Schema]] = {
     "lag": COUNT | {"description": "Positions from the checkpoint to the head, whether their events match or not."},
     "waiting": COUNT | {"description": "Aggregates with an event that was read, or refused, and is to be delivered."},
     "parked_aggregates": COUNT | {"description": "Aggregates that parked events hold up."},
+    "unreadable": COUNT
+    | {"description": "Of the parked aggregates, those whose event the store cannot read: it is damaged, or gone."},
     "is_stalled": {
-        "description": "Whether so much is parked that nothing more is delivered until some is replayed or skipped."
+        "description": "Whether so much is parked that nothing more is delivered until some is replayed or skipped; or "
+        "an event is parked that is so damaged that nobody can tell its aggregate, and nothing after it is delivered."
     },
     "member": {
         "maxLength": NAME_LENGTH_MAX,
@@ -122,7 +126,19 @@ GROUP_FIELDS: Final[dict[str, Schema]] = {
     "Nack.reason": _REASON | {"minLength": 0, "description": "Why, for people; kept with an event that is parked."},
     "InFlightList.in_flight": {"description": "By position."},
     "ParkedList.parked": {"description": "By position."},
-    "ParkedEvent.reason": {"description": "Why it was refused last, or that its time was over."},
+    **{
+        f"{name}.{field}": words
+        for name in ("ParkedEvent", "SkippedEvent")
+        for field, words in {
+            "aggregate_type": {"description": f"Of its aggregate. {_UNLESS_LOST}"},
+            "aggregate_id": {"description": f"Of its aggregate. {_UNLESS_LOST}"},
+            "version": COUNT | {"description": "Place in the aggregate; 0 where that is not known."},
+        }.items()
+    },
+    "ParkedEvent.reason": {
+        "description": "Why it was refused last, or that its time was over; it begins with `store_corrupted` where the "
+        "store cannot read the event."
+    },
     "SkippedList.skipped": {"description": "By position."},
     "SkippedEvent.reason": {"description": "Why it was skipped."},
     "Replayed.replayed": COUNT | {"description": "How many aggregates go on."},

@@ -12,6 +12,7 @@ from indelible.engines.engine import AppendOutcome, Engine, LogHead
 from indelible.errors import ConditionFailed, EventIdConflict, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent, new_event_id, split_hashed_line, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
+from indelible.limits import VERSION_MAX
 from indelible.queries import EVERYTHING, Cursor, QueryItem
 from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.head import HeadConformance
@@ -204,6 +205,23 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         assert (version, lines.lines, lines.count, lines.at_end) == (0, b"", 0, True)
         assert await engine.read_event(UUID(int=0)) is None
         assert await engine.load_snapshot(_key(), at_version=None) is None
+
+    async def test_events_are_located_without_being_read(self, engine: Engine) -> None:
+        """As whoever meets a damaged one needs it."""
+        keys = [AggregateKey(unique("order"), name) for name in ("a", "ó/ż 🦀")]
+        for _ in range(3):
+            for key in keys:
+                append = AggregateAppend.of(key.aggregate_type, key.aggregate_id, some_events(1))
+                await engine.append([AppendRequest((append,))])
+        head = (await engine.head()).position
+        for back in range(6):
+            key, version = keys[1 - back % 2], 3 - back // 2
+            assert await engine.locate_position(head - back) == (key, version)
+            assert await engine.locate_version(key, version) == (version, head - back)
+        assert await engine.locate_version(keys[0], VERSION_MAX) == (3, head - 1)
+        assert await engine.locate_version(keys[0], 0) is None
+        assert await engine.locate_version(AggregateKey(keys[0].aggregate_type, "nobody"), 1) is None
+        assert await engine.locate_position(head + 1) is None
 
     async def test_feed_stops_where_it_is_told(self, engine: Engine) -> None:
         head = (await engine.head()).position

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import msgspec
 import pytest
 
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import (
+    LOST,
     GroupChange,
     GroupState,
     GroupSummary,
@@ -38,6 +40,7 @@ def _new(name: str = "", settings: GroupSettings | None = None, *, created_us: i
         reached=10,
         last_delivery=created_us,
         reset_at=created_us,
+        save_id=uuid4(),
     )
 
 
@@ -197,6 +200,7 @@ class GroupStorageConformance:
             reached=500,
             last_delivery=group.last_delivery + 30,
             reset_at=group.last_delivery + 20,
+            save_id=uuid4(),
         )
         assert await engine.save_group(GroupChange(group.revision, then))
         assert (await _load(engine, group.name)).group == then
@@ -266,6 +270,10 @@ class GroupStorageConformance:
         ]
         group = await _save(engine, group, put=put)
         assert await _summary(engine, group.name) == GroupSummary(group, 5, 1, 2, 3, 7)
+        lost = _unfinished(10, "parked", key=LOST, version=0, is_unreadable=True)
+        group = await _save(engine, group, put=[lost, _unfinished(3, "parked", is_unreadable=True)])
+        assert await _summary(engine, group.name) == GroupSummary(group, 5, 1, 2, 4, 8, 2, is_held_up=True)
+        group = await _save(engine, group, put=[put[1]], dropped=[10])
         group = await _save(engine, group, dropped=[6])
         assert await _summary(engine, group.name) == GroupSummary(group, 6, 0, 2, 3, 7)
         group = await _save(engine, group, dropped=[7, 8])

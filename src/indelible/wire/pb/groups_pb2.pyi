@@ -21,7 +21,7 @@ GROUP_START_BEGINNING: GroupStart
 GROUP_START_END: GroupStart
 
 class GroupInfo(_message.Message):
-    __slots__ = ("group", "items", "ack_timeout_s", "max_attempts", "max_in_flight", "created", "cursor", "position", "lag", "in_flight", "waiting", "parked", "parked_aggregates", "is_stalled")
+    __slots__ = ("group", "items", "ack_timeout_s", "max_attempts", "max_in_flight", "created", "cursor", "position", "lag", "in_flight", "waiting", "parked", "parked_aggregates", "is_stalled", "unreadable")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     ACK_TIMEOUT_S_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class GroupInfo(_message.Message):
     PARKED_FIELD_NUMBER: _ClassVar[int]
     PARKED_AGGREGATES_FIELD_NUMBER: _ClassVar[int]
     IS_STALLED_FIELD_NUMBER: _ClassVar[int]
+    UNREADABLE_FIELD_NUMBER: _ClassVar[int]
     group: str
     items: _containers.RepeatedCompositeFieldContainer[_events_pb2.QueryItem]
     ack_timeout_s: float
@@ -50,7 +51,8 @@ class GroupInfo(_message.Message):
     parked: int
     parked_aggregates: int
     is_stalled: bool
-    def __init__(self, group: _Optional[str] = ..., items: _Optional[_Iterable[_Union[_events_pb2.QueryItem, _Mapping]]] = ..., ack_timeout_s: _Optional[float] = ..., max_attempts: _Optional[int] = ..., max_in_flight: _Optional[int] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cursor: _Optional[str] = ..., position: _Optional[int] = ..., lag: _Optional[int] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., parked: _Optional[int] = ..., parked_aggregates: _Optional[int] = ..., is_stalled: _Optional[bool] = ...) -> None: ...
+    unreadable: int
+    def __init__(self, group: _Optional[str] = ..., items: _Optional[_Iterable[_Union[_events_pb2.QueryItem, _Mapping]]] = ..., ack_timeout_s: _Optional[float] = ..., max_attempts: _Optional[int] = ..., max_in_flight: _Optional[int] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cursor: _Optional[str] = ..., position: _Optional[int] = ..., lag: _Optional[int] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., parked: _Optional[int] = ..., parked_aggregates: _Optional[int] = ..., is_stalled: _Optional[bool] = ..., unreadable: _Optional[int] = ...) -> None: ...
 
 class CreateGroupRequest(_message.Message):
     __slots__ = ("group", "items", "start", "after", "since", "ack_timeout_s", "max_attempts", "max_in_flight")

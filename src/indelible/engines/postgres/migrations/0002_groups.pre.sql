@@ -11,7 +11,8 @@ CREATE TABLE {schema}.consumer_groups (
     revision bigint NOT NULL,
     reached bigint NOT NULL,            -- position up to which the log was read
     last_delivery bigint NOT NULL,
-    reset_at bigint NOT NULL            -- deliveries up to this number are void
+    reset_at bigint NOT NULL,           -- deliveries up to this number are void
+    save_id text NOT NULL               -- UUID; of the last save, or of the making
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- An aggregate's first event that is not done. Nothing that changes is indexed.
@@ -28,6 +29,7 @@ CREATE TABLE {schema}.group_unfinished (
     delivery bigint NOT NULL,           -- number of its newest one; 0 is none
     member text NOT NULL,
     reason text NOT NULL,
+    is_unreadable boolean NOT NULL,     -- parked because the store cannot read it
     PRIMARY KEY (consumer_group, position)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 

@@ -1,14 +1,14 @@
 -- A group, the time, and its unfinished aggregates as JSON.
 SELECT
     g.name, g.items, g.ack_timeout_s, g.max_attempts, g.max_in_flight, g.created_us, g.revision, g.reached,
-    g.last_delivery, g.reset_at, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+    g.last_delivery, g.reset_at, g.save_id, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
     (
         SELECT coalesce(json_agg(
             json_build_object(
                 'key', json_build_object('aggregate_type', u.aggregate_type, 'aggregate_id', u.aggregate_id),
                 'position', u.position, 'version', u.version, 'following', u.following, 'state', u.state,
                 'due_us', u.due_us, 'attempts', u.attempts, 'delivery', u.delivery, 'member', u.member,
-                'reason', u.reason
+                'reason', u.reason, 'is_unreadable', u.is_unreadable
             )
             ORDER BY u.position
         )::text, '[]')

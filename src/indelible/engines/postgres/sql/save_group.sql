@@ -4,7 +4,8 @@
 WITH changed AS (
     UPDATE {schema}.consumer_groups
     SET ack_timeout_s = %(ack_timeout_s)s, max_attempts = %(max_attempts)s, max_in_flight = %(max_in_flight)s,
-        revision = %(revision)s, reached = %(reached)s, last_delivery = %(last_delivery)s, reset_at = %(reset_at)s
+        revision = %(revision)s, reached = %(reached)s, last_delivery = %(last_delivery)s, reset_at = %(reset_at)s,
+        save_id = %(save_id)s
     WHERE name = %(name)s AND revision = %(expected_revision)s
     RETURNING id
 ),
@@ -13,7 +14,7 @@ put AS MATERIALIZED (
     SELECT *
     FROM json_to_recordset(%(put)s::json) AS one (
         key json, position bigint, version bigint, following bigint, state text, due_us bigint, attempts integer,
-        delivery bigint, member text, reason text
+        delivery bigint, member text, reason text, is_unreadable boolean
     )
 ),
 
@@ -33,17 +34,18 @@ dropped_all AS (
 stored AS (
     INSERT INTO {schema}.group_unfinished (
         consumer_group, position, aggregate_type, aggregate_id, version, following, state, due_us, attempts, delivery,
-        member, reason
+        member, reason, is_unreadable
     )
     SELECT
         changed.id, position, key ->> 'aggregate_type', key ->> 'aggregate_id', version, following, state, due_us,
-        attempts, delivery, member, reason
+        attempts, delivery, member, reason, is_unreadable
     FROM changed
     CROSS JOIN put
     ON CONFLICT (consumer_group, position) DO UPDATE
     SET aggregate_type = excluded.aggregate_type, aggregate_id = excluded.aggregate_id, version = excluded.version,
         following = excluded.following, state = excluded.state, due_us = excluded.due_us, attempts = excluded.attempts,
-        delivery = excluded.delivery, member = excluded.member, reason = excluded.reason
+        delivery = excluded.delivery, member = excluded.member, reason = excluded.reason,
+        is_unreadable = excluded.is_unreadable
 ),
 
 skipped AS (

@@ -10,7 +10,8 @@ CREATE TABLE consumer_groups (
     revision INTEGER NOT NULL,
     reached INTEGER NOT NULL,          -- position up to which the log was read
     last_delivery INTEGER NOT NULL,
-    reset_at INTEGER NOT NULL          -- deliveries up to this number are void
+    reset_at INTEGER NOT NULL,         -- deliveries up to this number are void
+    save_id TEXT NOT NULL              -- UUID; of the last save, or of the making
 ) STRICT;
 
 -- An aggregate's first event that is not done.
@@ -27,6 +28,7 @@ CREATE TABLE group_unfinished (
     delivery INTEGER NOT NULL,         -- number of its newest one; 0 is none
     member TEXT NOT NULL,
     reason TEXT NOT NULL,
+    is_unreadable INTEGER NOT NULL CHECK (is_unreadable IN (0, 1)),  -- parked because the store cannot read it
     PRIMARY KEY (consumer_group, position)
 ) STRICT, WITHOUT ROWID;
 

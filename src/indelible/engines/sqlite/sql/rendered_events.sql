@@ -10,13 +10,15 @@ SELECT
     coalesce(octet_length(e.event_data), octet_length(e.event_data_base64))
         + coalesce(octet_length(e.metadata), 2) AS size_bytes,
     printf(
-        '{"event_id":"%s-%s-%s-%s-%s","event_type":%s,"aggregate_type":%s,"aggregate_id":%s,"version":%d,"position":%d,'
+        '{"event_id":"%s","event_type":%s,"aggregate_type":%s,"aggregate_id":%s,"version":%d,"position":%d,'
             || '"timestamp":"%s.%06dZ",%s,"metadata":%s,"tags":%s,"content_type":%s,"hash":"%s"}',
-        CASE typeof(e.event_id) WHEN 'blob' THEN lower(hex(substr(e.event_id, 1, 4))) END,
-        lower(hex(substr(e.event_id, 5, 2))), lower(hex(substr(e.event_id, 7, 2))),
-        lower(hex(substr(e.event_id, 9, 2))), lower(hex(substr(e.event_id, 11, 6))),
+        CASE typeof(e.event_id) WHEN 'blob' THEN lower(
+            hex(substr(e.event_id, 1, 4)) || '-' || hex(substr(e.event_id, 5, 2)) || '-'
+            || hex(substr(e.event_id, 7, 2)) || '-' || hex(substr(e.event_id, 9, 2)) || '-'
+            || hex(substr(e.event_id, 11, 6))
+        ) END,
         json_quote(et.name), json_quote(at.name), json_quote(a.aggregate_id), e.version, e.position,
-        strftime('%Y-%m-%dT%H:%M:%S', e.timestamp_us / 1000000, 'unixepoch'), e.timestamp_us % 1000000,
+        replace(datetime(e.timestamp_us / 1000000, 'unixepoch'), ' ', 'T'), e.timestamp_us % 1000000,
         CASE
             WHEN typeof(e.event_data) = 'text' AND e.event_data_base64 IS NULL THEN '"event_data":' || e.event_data
             WHEN typeof(e.event_data_base64) = 'text' AND e.event_data IS NULL
@@ -24,7 +26,7 @@ SELECT
         END,
         CASE typeof(e.metadata) WHEN 'null' THEN '{}' WHEN 'text' THEN e.metadata END,
         CASE typeof(e.tags) WHEN 'null' THEN '[]' WHEN 'text' THEN e.tags END,
-        json_quote(coalesce(e.content_type, 'application/json')),
+        CASE typeof(e.content_type) WHEN 'null' THEN '"application/json"' ELSE json_quote(e.content_type) END,
         CASE typeof(e.hash) WHEN 'blob' THEN lower(hex(e.hash)) END
     ) AS line
 FROM events AS e
