@@ -51,10 +51,14 @@ async def _copy(source_url: str, destination_url: str, json: bool) -> None:
             await source.head()
             async with _destination(destination_url) as destination:
                 report = await _copy_and_verify(source, destination)
+            missing = await source.find_missing_end() if isinstance(source, LocalEventStore) else None
     except StoreCorrupted as error:
         print_error(error, as_json=json)
         raise typer.Exit(DAMAGED) from None
     _print(report, json)
+    if missing is not None:
+        note(f"indelible: all that is there was copied, but the source is incomplete: {missing[1]}")
+        raise typer.Exit(DAMAGED)
 
 
 async def _copy_and_verify(source: EventStore, destination: LocalEventStore) -> CopyReport:
