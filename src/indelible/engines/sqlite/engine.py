@@ -91,7 +91,7 @@ class SqliteEngine:
         self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
-        self._readers = ReaderThreads(lambda: connect_reader(path), READER_THREADS)
+        self._readers = ReaderThreads(self._connect_reader, READER_THREADS)
         # Beside the writer of another process only looking tells.
         self._signal = HeadSignal(self._head_position, poll_s=HEAD_POLL_S) if read_only else HeadSignal()
 
@@ -162,6 +162,11 @@ class SqliteEngine:
             await asyncio.to_thread(self._commit_thread.shutdown)
             # Last, and after the readers' connections too.
             self._file.close()
+
+    def _connect_reader(self) -> apsw.Connection:
+        # First: of a file that is gone SQLite would only say that it cannot open it.
+        self._file.check_database()
+        return connect_reader(self._path)
 
     def _close_readers(self) -> None:
         self._readers.close()
