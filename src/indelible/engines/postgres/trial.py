@@ -23,16 +23,19 @@ async def try_append(connection: Connection, statement: Statements, size_bytes: 
     were refused.
     """
     async with connection.transaction(force_rollback=True):
-        await connection.execute(statement("set_timeouts"), _TIMEOUTS)
-        position, timestamp, hash_, *_ = await (await connection.execute(statement("lock_head"))).fetchone() or ()
+        # In binary, as the writer does: as text a time looks as the database is set up.
+        cursor = connection.cursor(binary=True)
+        await cursor.execute(statement("set_timeouts"), _TIMEOUTS)
+        await cursor.execute(statement("lock_head"))
+        position, timestamp, hash_, *_ = await cursor.fetchone() or ()
         head = LogHead(position, timestamp_to_us(timestamp), hash_)
         planned = plan(_batch(size_bytes), StoredState(head, {}, {}, {}), head.timestamp_us) if size_bytes else None
         values = batch_values(planned or Plan([], [], head), Numbers({}, {}, {}))
-        await connection.execute(statement("append_batch"), values)
+        await cursor.execute(statement("append_batch"), values)
 
 
 def _batch(size_bytes: int) -> list[AppendRequest]:
-    # Random, since the database compresses what it can.
-    filling = base64.b64encode(os.urandom(min(size_bytes, EVENT_SIZE_BYTES_MAX) * 3 // 4))
+    # Random, since the database compresses what it can; base64 makes four bytes of three, and JSON adds quotes.
+    filling = base64.b64encode(os.urandom(min(size_bytes, EVENT_SIZE_BYTES_MAX - 8) * 3 // 4))
     key = AggregateKey("trial", str(new_event_id()))
     return [AppendRequest((AggregateAppend(key, (NewEvent("Tried", filling.decode()),)),))]
