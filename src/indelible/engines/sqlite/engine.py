@@ -10,6 +10,7 @@ database file beside the commits, and a few reader threads render pages.
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,7 @@ from indelible.engines.sqlite.missing_end import find_missing_end
 from indelible.engines.sqlite.reader_threads import ReaderThreads
 from indelible.engines.sqlite.store_file import StoreFile
 from indelible.engines.sqlite.writer import Writer, chunks
-from indelible.errors import InvalidRequest, ShuttingDown, StorageFailure
+from indelible.errors import InternalError, InvalidRequest, ShuttingDown, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.groups import SkippedEvent
@@ -46,6 +47,8 @@ from indelible.queries import Direction, EventQuery
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+_log: Final = logging.getLogger(__name__)
 
 READER_THREADS: Final = 4
 INSERT_EVENTS_AT_ONCE: Final = 512
@@ -75,7 +78,8 @@ class SqliteEngine:
     def __init__(
         self, path: Path, *, read_only: bool = False, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
     ) -> None:
-        self._path = path
+        # Absolute: it must lead to the same file wherever the process goes.
+        self._path = path = path.absolute()
         self._read_only = read_only
         self._clock_us = clock_us
         self._file = StoreFile(path)
@@ -259,6 +263,8 @@ class SqliteEngine:
             found: Exception = translated_before_commit(error, self._path)
         else:
             found = translated(error, self._path) if isinstance(error, apsw.Error) else error
+        if isinstance(found, InternalError) and found is not error:
+            _log.error("a write broke, and was undone", exc_info=error)
         if isinstance(found, StorageFailure):
             found.fields["nothing_stored"] = not may_be_stored
             self._fail(found)

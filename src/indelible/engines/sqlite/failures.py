@@ -57,7 +57,7 @@ def translated_before_commit(error: Exception, path: Path) -> IndelibleError:
     if isinstance(error, IndelibleError):
         return error
     if not isinstance(error, apsw.Error):
-        return InternalError(f"the append broke: {type(error).__name__}: {error}; nothing was stored")
+        return InternalError(f"the write broke: {type(error).__name__}: {error}; nothing was stored")
     found = translated(error, path)
     if not isinstance(found, StorageFailure) or isinstance(found, StoreCorrupted):
         return found
