@@ -180,7 +180,7 @@ class SqliteEngine:
         try:
             # Of a log that was deleted under us, this is what keeps its events.
             if self._failure is None or self._failure.fields.get("gone") == "log":
-                writer.checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                writer.empty_log()
         except (apsw.BusyError, apsw.FullError):
             # A reader of another process holds the log, or there is no space: the next open copies it.
             pass
@@ -342,9 +342,7 @@ class SqliteEngine:
                     self._writer.note_end()
                     logged, copied = self._writer.wal_frames()
                     if logged - copied <= CATCH_UP_FRAMES_MAX or logged > WAL_FRAMES_MAX:
-                        await loop.run_in_executor(
-                            self._commit_thread, self._writer.checkpoint, apsw.SQLITE_CHECKPOINT_PASSIVE
-                        )
+                        await loop.run_in_executor(self._commit_thread, self._writer.checkpoint)
                         return
         except (apsw.BusyError, apsw.FullError):
             # Another process checkpoints, or there is no space for it: the next commit tries again.

@@ -18,7 +18,7 @@ from indelible.engines.feed_walk import Range
 from indelible.engines.planner import Plan, PlannedEvent, StoredState, plan
 from indelible.engines.recorded import plan_recorded
 from indelible.engines.sqlite import reads
-from indelible.engines.sqlite.connections import connect_writer, migrate
+from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, migrate
 from indelible.engines.sqlite.feed import search
 from indelible.engines.sqlite.missing_end import find_missing_end
 from indelible.engines.sqlite.statements import fetch, statement
@@ -105,9 +105,7 @@ class Writer:
 
     def commit(self, end: int | None = None) -> None:
         """Wait until the open transaction is on stable storage; with events, the log then ends at ``end``. Raises
-        :class:`StorageFailure` too when that storage is not where its name leads to, which a look before the commit and
-        one after it find out."""
-        self._file.check()
+        :class:`StorageFailure` when that storage is not where its name leads to any more."""
         self.may_be_stored = True
         self._connection.execute("COMMIT")
         self._file.check()
@@ -212,8 +210,16 @@ class Writer:
             return 0, 0
         return max(logged, 0), max(copied, 0)
 
-    def checkpoint(self, mode: int) -> None:
-        self._connection.wal_checkpoint(mode=mode)
+    def checkpoint(self) -> None:
+        """Copy the log into the database, as far as no reader needs it."""
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self.note_end()
+
+    def empty_log(self) -> None:
+        """Copy all of it, and wait for readers of other processes. Raises :class:`apsw.BusyError` when they take too
+        long."""
+        self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.note_end()
 
     def note_end(self) -> None:
