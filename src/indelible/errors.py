@@ -232,7 +232,9 @@ class OutcomeUnknown(IndelibleError):
 
 
 class StorageFailure(IndelibleError):
-    """The storage returned an error. The store has stopped writing, to lose nothing that it acknowledged."""
+    """The storage returned an error. The store has stopped writing, to lose nothing that it acknowledged. Fields, where
+    known: nothing_stored (true: the write that failed is not stored, false: it may be), gone ("database" or "log": the
+    file that a name no longer leads to)."""
 
     code = "storage_failure"
 

@@ -100,6 +100,18 @@ RECORDED_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 RETRY_AFTER_S: Final = 1
 """What an overloaded server tells callers to wait. By then the queue has room again."""
 
+# --- A database file -------------------------------------------------------------------------------------------------
+
+FILE_LOCK_WAIT_S: Final = 10
+"""How long a write waits while another process holds SQLite's lock on the file, as a backup or somebody's shell may for
+some seconds; below the 15 s within which callers are answered."""
+
+FILE_LOCK_LATE_WAIT_S: Final = 1
+"""The same after such a wait that was in vain, until one succeeds: those who come then have waited behind it."""
+
+FILE_LOOK_INTERVAL_S: Final = 0.5
+"""How often it is looked whether the file's name still leads to the file; a look takes microseconds."""
+
 # --- A database elsewhere --------------------------------------------------------------------------------------------
 
 DATABASE_CONNECT_TIMEOUT_S: Final = 3
@@ -295,6 +307,15 @@ SHUTDOWN_GRACE_S: Final = 20
 SHUTDOWN_STALLED_S: Final = 1.0
 """How long a stopping server waits for a reader that takes nothing of what lies ready for it. Shorter than the grace: a
 subscriber that hangs must not use up the time of all others."""
+
+READY_PROOF_S: Final = 1.0
+"""How long an append that was stored proves that others can be. Beyond it /readyz tries the way that they take."""
+
+READY_TRIAL_SIZE_BYTES: Final = 64 * 1024
+"""What such a trial writes at the least, without storing it: more than a small append needs."""
+
+READY_TRIAL_LOCK_TIMEOUT_S: Final = 0.6
+"""How long it waits for other writers to a database; below what the probe itself waits for its answer."""
 
 STORE_ANSWER_TIMEOUT_S: Final = 0.8
 """How long /readyz and /metrics wait for the store. Below the 1 s that Kubernetes waits for a probe, so that the probe

@@ -16,9 +16,16 @@ from indelible.testing.conformance.helpers import OpenStore
 
 class TestEngine(EngineConformance):
     @pytest.fixture
-    def make_engine(self, new_url: Callable[[], str]) -> EngineFactory:
-        url = new_url()
+    def url(self, new_url: Callable[[], str]) -> str:
+        return new_url()
+
+    @pytest.fixture
+    def make_engine(self, url: str) -> EngineFactory:
         return lambda: make_engine(url)
+
+    @pytest.fixture
+    def make_read_only_engine(self, url: str) -> EngineFactory:
+        return lambda: make_engine(url, read_only=True)
 
 
 @pytest.mark.parametrize("storage", DURABLE, ids=str)

@@ -65,12 +65,12 @@ class ServerProcess:
                 env={**os.environ, **measured.environment(), "NO_COLOR": "1", "PYTHONFAULTHANDLER": "1"},
             )  # fmt: skip
 
-    async def start(self) -> float:
-        """Start, and wait until it takes requests. Returns how long that took, in seconds."""
+    async def start(self, until: str = "/readyz") -> float:
+        """Start, and wait until it answers well there. Returns how long that took, in seconds."""
         started = time.perf_counter()
         await self.spawn()
         async with aiohttp.ClientSession() as session:
-            while not await self._is_ready(session):
+            while not await self._answers(session, until):
                 assert self._process is not None
                 assert self._process.returncode is None, f"the server did not start:\n{self.tail()}"
                 if time.perf_counter() - started > START_TIMEOUT_S:
@@ -80,9 +80,9 @@ class ServerProcess:
                 await asyncio.sleep(0.01)
         return time.perf_counter() - started
 
-    async def _is_ready(self, session: aiohttp.ClientSession) -> bool:
+    async def _answers(self, session: aiohttp.ClientSession, path: str) -> bool:
         try:
-            async with session.get(f"{self.url}/readyz") as response:
+            async with session.get(f"{self.url}{path}") as response:
                 return response.status == 200
         except aiohttp.ClientError:
             return False

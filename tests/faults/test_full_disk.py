@@ -156,7 +156,7 @@ async def test_kill_9_while_the_disk_is_full(disk: SmallDisk, server: ServerProc
     disk.fill()
     await loading
     await server.kill()
-    await server.start()  # nothing has to be written to begin
+    await server.start(until="/livez")  # nothing has to be written to begin
     assert (await client.head()).position > 0
     assert isinstance(await attempt(ledger, client, one(ledger, LARGE_BYTES)), StorageFull)
     disk.free()

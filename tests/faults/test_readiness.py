@@ -1,4 +1,5 @@
-"""``/readyz`` follows whether the store can be reached, ``/livez`` does not; neither hangs with the store."""
+"""``/readyz`` follows whether the store can be reached and takes appends, ``/livez`` does not; neither hangs with the
+store."""
 
 import asyncio
 import signal
@@ -7,9 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+import psycopg
 import pytest
 
 from faults.server_process import ServerProcess, server_process
+from faults.small_disk import small_disk
+from indelible.client import AsyncClient
+from indelible.engines.postgres.address import parse_address
+from indelible.errors import StorageFull
+from indelible.events import NewEvent
+from indelible.limits import READY_PROOF_S
 from postgres.server import PostgresServer, postgres_server
 
 
@@ -40,14 +48,16 @@ async def test_readiness_follows_the_database(database: PostgresServer, tmp_path
             assert "\nindelible_ready 1.0\n" in (await _get(session, server, "/metrics"))[1]
 
 
-async def _until_not_ready(session: aiohttp.ClientSession, server: ServerProcess) -> None:
+async def _until_not_ready(
+    session: aiohttp.ClientSession, server: ServerProcess, why: str = "the store is out of reach"
+) -> None:
     give_up_at = time.monotonic() + 30
     while (answer := await _get(session, server, "/readyz"))[0] == 200:
         assert time.monotonic() < give_up_at
     status, body = answer
     assert status == 503
     assert '"code":"unavailable"' in body
-    assert "the store is out of reach" in body
+    assert why in body
 
 
 async def _until_ready(session: aiohttp.ClientSession, server: ServerProcess) -> None:
@@ -60,3 +70,65 @@ async def _until_ready(session: aiohttp.ClientSession, server: ServerProcess) ->
 async def _get(session: aiohttp.ClientSession, server: ServerProcess, path: str) -> tuple[int, str]:
     async with session.get(f"{server.url}{path}") as response:
         return response.status, await response.text()
+
+
+async def test_a_full_disk_takes_no_appends(tmp_path: Path) -> None:
+    """Not ready as soon as one was refused, nor while nobody tries any more; ready by itself once there is space."""
+    with small_disk(tmp_path / "disk", 40) as disk:
+        async with (
+            server_process(disk.path / "store.db", log=tmp_path / "server.log") as server,
+            aiohttp.ClientSession() as session,
+            AsyncClient(server.url, retry_total_s=0) as client,
+        ):
+            await client.append("order", "1", [NewEvent("Opened", "x" * 1_000)])
+            disk.fill()
+            for _ in range(35):
+                with pytest.raises(StorageFull):
+                    await client.append("order", "1", [NewEvent("Filled", "x" * 900_000)])
+                await _is_not_ready(session, server, "no space is left")
+            assert "\nindelible_ready 0.0\n" in (await _get(session, server, "/metrics"))[1]
+            await asyncio.sleep(3 * READY_PROOF_S)
+            await _is_not_ready(session, server, "no space is left")
+            disk.free()
+            await _until_ready(session, server)
+            assert "\nindelible_ready 1.0\n" in (await _get(session, server, "/metrics"))[1]
+            assert (await client.append("order", "1", [NewEvent("Filled", "x" * 900_000)])).version == 2
+
+
+async def test_a_disk_that_is_full_before_anybody_appends(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 16) as disk:
+        async with (
+            server_process(disk.path / "store.db", log=tmp_path / "server.log") as server,
+            aiohttp.ClientSession() as session,
+            AsyncClient(server.url, retry_total_s=0) as client,
+        ):
+            # Beyond what the log has room for already, where small appends still succeed.
+            await client.append("order", "1", [NewEvent("Filled", "x" * 900_000)])
+            disk.fill()
+            await _until_not_ready(session, server, "the store takes no appends")
+            disk.free()
+            await _until_ready(session, server)
+
+
+@pytest.mark.parametrize("table", ["events", "heads", "event_keys"])
+async def test_a_table_that_is_locked_takes_no_appends(database: PostgresServer, tmp_path: Path, table: str) -> None:
+    store = await asyncio.to_thread(database.new_database)
+    schema = parse_address(store).schema
+    async with (
+        server_process(store + "?connect_timeout=30", log=tmp_path / "server.log") as server,
+        aiohttp.ClientSession() as session,
+    ):
+        async with await psycopg.AsyncConnection.connect(store) as connection:
+            # Reads go on under such a lock.
+            await connection.execute(f"LOCK TABLE {schema}.{table} IN SHARE MODE")
+            await _until_not_ready(session, server, "the store takes no appends")
+            assert (await _get(session, server, "/v1/head"))[0] == 200
+        await _until_ready(session, server)
+    assert database.query(f"SELECT count(*) FROM {schema}.events", url=store) == [(0,)]
+
+
+async def _is_not_ready(session: aiohttp.ClientSession, server: ServerProcess, why: str) -> None:
+    status, body = await _get(session, server, "/readyz")
+    assert status == 503
+    assert '"code":"unavailable"' in body
+    assert why in body

@@ -6,15 +6,20 @@ from typing import Any
 
 import pytest
 
+from indelible.core import append_queue
 from indelible.core.append_queue import AppendQueue, BatchMeasure
 from indelible.engines.engine import AppendOutcome
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import (
+    IndelibleError,
+    InternalError,
+    InvalidRequest,
     OutcomeUnknown,
     Overloaded,
     ShuttingDown,
     StorageFailure,
     StorageFull,
+    Unavailable,
     VersionConflict,
 )
 from indelible.events import AggregateKey, NewEvent
@@ -42,6 +47,12 @@ class SlowEngine(MemoryEngine):
         self.may_commit.set()
         self.error: BaseException | None = None
         self.forgets_outcomes = False
+        self.trials: list[int] = []
+
+    async def check_writable(self, size_bytes: int) -> None:
+        self.trials.append(size_bytes)
+        if self.error is not None:
+            raise self.error
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         self.batches.append(len(batch))
@@ -228,14 +239,36 @@ class TestCallsWithManyRequests:
 
 
 class TestFailures:
-    async def test_full_disk_is_told_and_later_appends_succeed(self, engine: SlowEngine) -> None:
-        queue = AppendQueue(engine)
-        engine.error = StorageFull("no space", retry_after_s=1)
+    @pytest.mark.parametrize(
+        "error",
+        [
+            StorageFull("no space", retry_after_s=1),
+            Unavailable("locked", retry_after_s=1),
+            InvalidRequest("the store is open for reading only"),
+            InternalError("a bug, before anything was written"),
+        ],
+    )
+    async def test_what_stored_nothing_is_told_and_later_appends_succeed(
+        self, engine: SlowEngine, error: IndelibleError
+    ) -> None:
+        failures: list[StorageFailure] = []
+        queue = AppendQueue(engine, on_failure=failures.append)
+        engine.error = error
         results = await asyncio.gather(*(queue.append(request()) for _ in range(3)), return_exceptions=True)
-        assert [type(result) for result in results] == [StorageFull] * 3
+        assert [type(result) for result in results] == [type(error)] * 3
         assert len({id(result) for result in results}) == 3, "each caller raises, and so changes, its own"
         engine.error = None
         assert (await queue.append(request())).position == 1
+        assert failures == []
+
+    async def test_a_failure_that_stored_nothing_says_so(self, engine: SlowEngine) -> None:
+        failures: list[StorageFailure] = []
+        queue = AppendQueue(engine, on_failure=failures.append)
+        engine.error = StorageFailure("the file is gone", nothing_stored=True)
+        for _ in range(2):
+            with pytest.raises(ShuttingDown, match="the file is gone; nothing was stored"):
+                await queue.append(request())
+        assert len(failures) == 1
 
     @pytest.mark.parametrize("error", [StorageFailure("fsync failed"), RuntimeError("a bug"), MemoryError()])
     async def test_failed_commit_ends_writing(self, engine: SlowEngine, error: Exception) -> None:
@@ -275,6 +308,45 @@ class TestFailures:
         await queue.close()
         assert [str(error) for error in heard] == ["broken hook"] * len(heard)
         assert len(heard) >= 2
+
+
+class TestReadiness:
+    @pytest.fixture(autouse=True)
+    def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(append_queue, "READY_PROOF_S", 0.2)
+
+    async def test_follows_what_became_of_appends_and_tries_when_there_are_none(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        await queue.check_takes_appends()
+        assert engine.trials == [0]
+        await queue.append(request())
+        for _ in range(20):
+            await queue.check_takes_appends()
+        assert engine.trials == [0], "one that was stored lately is proof enough"
+        engine.error = StorageFull("no space", retry_after_s=1)
+        with pytest.raises(StorageFull):
+            await queue.append(request(data="x" * 1_000))
+        for _ in range(20):
+            with pytest.raises(StorageFull):
+                await queue.check_takes_appends()
+        assert engine.trials == [0], "and so is one that was refused"
+        await asyncio.sleep(0.25)
+        for _ in range(20):
+            with pytest.raises(StorageFull):
+                await queue.check_takes_appends()
+        assert engine.trials == [0, 1_004], "of as much as was refused, and no more often than that"
+        engine.error = None
+        await asyncio.sleep(0.25)
+        await queue.check_takes_appends()
+        assert engine.trials == [0, 1_004, 1_004]
+
+    async def test_a_store_that_has_stopped_is_never_ready(self, engine: SlowEngine) -> None:
+        queue = AppendQueue(engine)
+        engine.error = StorageFailure("fsync failed")
+        with pytest.raises(OutcomeUnknown):
+            await queue.append(request())
+        with pytest.raises(ShuttingDown, match="stopped writing"):
+            await queue.check_takes_appends()
 
 
 class TestClose:

@@ -38,7 +38,11 @@ async def copy_between(source: str, destination: str, json: bool) -> None:
                 with progress("copying") as advance:
                     report = await copy_log(store, copy, on_progress=advance)
                 await _verify(copy, report)
+            missing = await store.find_missing_end() if isinstance(store, LocalEventStore) else None
     _print(report, json)
+    if missing is not None:
+        note(f"indelible: all that is there was copied, but the source is incomplete: {missing[1]}")
+        raise typer.Exit(DAMAGED)
 
 
 async def restore_from(file: str, destination: str, json: bool, *, pointer: str = "/file") -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from indelible.cli.output import note
 from indelible.errors import InvalidRequest, StoreLocked
 from indelible.eventstore import EventStore
 from indelible.server.config import load_settings
@@ -41,7 +42,16 @@ async def open_store(target: Target, *, read_only: bool, retry_total_s: float = 
         store = open_local_store(target.url, read_only=read_only and target.url != "memory:")
     try:
         async with store:
+            for warning in _warnings(store) if read_only else ():
+                note(f"indelible: warning: {warning}")
             yield store
     except StoreLocked as error:
         hint = f"{error.message}; if that is a server, give its URL with --url instead of --store"
         raise StoreLocked(hint, **error.fields) from None
+
+
+def _warnings(store: EventStore) -> tuple[str, ...]:
+    """Of a store on this machine; a server has told its own log."""
+    from indelible.core.store import LocalEventStore
+
+    return store.warnings if isinstance(store, LocalEventStore) else ()

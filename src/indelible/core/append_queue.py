@@ -23,7 +23,6 @@ from indelible.errors import (
     Overloaded,
     ShuttingDown,
     StorageFailure,
-    Unavailable,
 )
 from indelible.eventstore import AppendRequest, AtomicAppendResult
 from indelible.limits import (
@@ -34,6 +33,7 @@ from indelible.limits import (
     QUEUE_SIZE_BYTES_MAX,
     QUEUE_TURN_EVENTS_MAX,
     QUEUE_TURN_SIZE_BYTES_MAX,
+    READY_PROOF_S,
     RETRY_AFTER_S,
 )
 
@@ -134,11 +134,36 @@ class AppendQueue:
         self._worker: asyncio.Task[None] | None = None
         self._refused_because: str | None = None
         self._failed = False
+        self._known_s = float("-inf")
+        """When it was last seen whether the engine takes appends."""
+        self._not_taken: IndelibleError | None = None
+        """Why it did not."""
+        self._refused_size_bytes = 0
+        """Of the smallest append of the batch that was refused since one was stored."""
 
     @property
     def depth(self) -> int:
         """Requests that wait, those of the batch under way not counted."""
         return self._waiting_requests
+
+    async def check_takes_appends(self) -> None:
+        """Raises why an append would not be stored now. What became of the last one is proof for a while, and so is a
+        trial by the engine; of as much as was refused, so that a full disk counts until there is room for that."""
+        if self._refused_because is not None:
+            raise self._refusal()
+        if time.monotonic() - self._known_s > READY_PROOF_S:
+            try:
+                await self._engine.check_writable(self._refused_size_bytes)
+            except IndelibleError as error:
+                self._know(error, self._refused_size_bytes)
+            else:
+                self._know(None, self._refused_size_bytes)
+        if self._not_taken is not None:
+            raise copy(self._not_taken)
+
+    def _know(self, not_taken: IndelibleError | None, refused_size_bytes: int = 0) -> None:
+        self._known_s, self._not_taken = time.monotonic(), not_taken
+        self._refused_size_bytes = refused_size_bytes
 
     async def append(self, request: AppendRequest) -> AtomicAppendResult:
         """Queue one checked request; return once it is on stable storage, raise why it is not."""
@@ -217,11 +242,14 @@ class AppendQueue:
             outcomes = await self._engine.append(requests)
             if len(outcomes) != len(requests):
                 outcomes = self._fail(StorageFailure("the storage engine broke: an outcome is missing"), requests)
-        except Unavailable as error:
-            # The engine says that nothing was stored and that it can go on: a full disk.
-            outcomes = [copy(error) for _ in requests]
+            elif any(isinstance(outcome, AtomicAppendResult) and not outcome.replayed for outcome in outcomes):
+                self._know(None)
         except StorageFailure as error:
             outcomes = self._fail(error, requests)
+        except IndelibleError as error:
+            # The engine says that nothing was stored and that it goes on: a full disk, a lock.
+            self._know(error, min(request.size_bytes for request in requests))
+            outcomes = [copy(error) for _ in requests]
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
             failure = StorageFailure(f"the storage engine broke: {type(error).__name__}: {error}")
             failure.__cause__ = error
@@ -236,6 +264,8 @@ class AppendQueue:
 
     def _fail(self, failure: StorageFailure, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         self._stop_writing(failure)
+        if failure.fields.get("nothing_stored"):
+            return [self._refusal() for _ in requests]
         message = f"the commit failed ({failure.message}); append again with the same event ids to learn the outcome"
         return [OutcomeUnknown(message) for _ in requests]
 

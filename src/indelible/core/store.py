@@ -311,6 +311,14 @@ class LocalEventStore(LocalConsumerGroups):
         cursor = _encode_list_cursor(page[-1]) if page else (after or _LIST_START)
         return AggregateList(page, cursor, at_end=len(found) <= limit)
 
+    async def check_takes_appends(self) -> None:
+        """Raises why an append would not be stored now; stores nothing to find out."""
+        await self._queue.check_takes_appends()
+
+    async def find_missing_end(self) -> tuple[int, str] | None:
+        """The first position that the log is known to have had and is not there, and what was found."""
+        return await self._engine.find_missing_end()
+
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
         """The first event of these positions that an index of the engine does not lead to, and by which field."""
         return await self._engine.find_unindexed(first, last)

@@ -1,11 +1,12 @@
 """Verifies a log: recomputes the hash chain over every event, through the one door that every store has.
 
 Works on any :class:`indelible.eventstore.EventStore`, so on a local store and on a server alike. It finds any change to
-a stored event, but not a log whose end was cut off or that was rewritten whole. To see those, note the head's position
-and hash somewhere else now and then, and compare.
+a stored event, but not a log that was rewritten whole, nor every end that was cut off. To see those, note the head's
+position and hash somewhere else now and then, and compare.
 
 Of a local store it also checks that the engine's indexes lead to every event: a damaged index changes no event, but it
-would hide one from filters, conditions and the check for repeated ids.
+would hide one from filters, conditions and the check for repeated ids. And it finds an end that is missing as far as
+the engine knows of it, as in a copy of an SQLite file without its write-ahead log.
 """
 
 from collections.abc import Callable
@@ -47,7 +48,14 @@ async def verify(store: EventStore, *, on_progress: Callable[[int, int], None] |
                 damage = await _check_indexes(store, first, log.position)
             if on_progress is not None:
                 on_progress(log.position, head)
+        if damage is None and isinstance(store, LocalEventStore):
+            damage = await _check_end(store)
         return VerifyReport(head, log.position, log.hash.hex(), damage)
+
+
+async def _check_end(store: LocalEventStore) -> Damage | None:
+    missing = await store.find_missing_end()
+    return None if missing is None else Damage(missing[0], f"is missing: {missing[1]}")
 
 
 async def _check_indexes(store: LocalEventStore, first: int, last: int) -> Damage | None:

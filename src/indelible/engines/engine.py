@@ -16,10 +16,15 @@ What an engine must keep, and the conformance suite checks:
 - Rendered events are JSON lines in exactly the form of :func:`indelible.events.hashed_line`. A read whose page would
   hold anything else, or lack an event that the log must have, raises :class:`indelible.errors.StoreCorrupted`;
   :mod:`indelible.core.sound_reads` finds out which event it is.
-- After an I/O error on commit, or any error that leaves the outcome open, the engine raises
-  :class:`indelible.errors.StorageFailure` from that and every later write, and never tries again.
-- A full disk, found before anything could have become durable, raises :class:`indelible.errors.StorageFull`; a later
-  append may succeed.
+- A write fails in one of two ways, and the engine tells which.
+  *Nothing was stored, and the engine goes on*: any error of the store but ``StorageFailure``. That is so whenever it
+  failed before anything was written: ``InvalidRequest`` (the store is open for reading only, or the caller's fault),
+  ``ShuttingDown`` (it is closed), ``StorageFull``, ``Overloaded`` or ``Unavailable`` (a lock, a database out of reach:
+  a later write may succeed), ``InternalError``.
+  *The engine has stopped writing for good*: ``StorageFailure``, from that write and every later one, after an I/O error
+  on commit or any other that leaves the outcome open; its field ``nothing_stored`` is true where it is certain all the
+  same. The failure hook hears of these alone.
+- No write makes the event loop wait, whatever another process does to the storage.
 """
 
 from collections.abc import Callable, Sequence
@@ -85,7 +90,8 @@ class StorageEngine(Protocol):
 
     async def open(self) -> None:
         """Make ready. Creates or migrates the schema, unless read-only. Raises ``StoreLocked``, ``Unavailable``,
-        ``StorageFailure``."""
+        ``StorageFailure``; ``StoreCorrupted`` too when the end of the log is known to be missing, unless read-only:
+        then it is a warning."""
         ...
 
     async def close(self) -> None:
@@ -157,6 +163,17 @@ class StorageEngine(Protocol):
         """The first event of these positions that is not found by one of its fields, though it is there: an index is
         damaged. Gives its position and the field. Engines that keep no index in a file, or that check it themselves,
         answer None."""
+        ...
+
+    async def find_missing_end(self) -> tuple[int, str] | None:
+        """Whether the log is known to have gone on after its head, as in a copy that lacks a part: the first position
+        that is missing, and what was found. Engines whose storage cannot be copied in part answer None."""
+        ...
+
+    async def check_writable(self, size_bytes: int) -> None:
+        """Go the way of an append as far as it can be gone without storing anything, and with so many bytes where some
+        were refused (0: none were). Raises what would keep such an append from being stored, a wait for others of some
+        tenths of a second included."""
         ...
 
     async def storage_size_bytes(self) -> int:

@@ -234,6 +234,12 @@ class MemoryEngine(MemoryGroups):
     async def find_unindexed(self, first: int, last: int) -> None:
         pass
 
+    async def find_missing_end(self) -> None:
+        pass
+
+    async def check_writable(self, size_bytes: int) -> None:
+        pass
+
     async def storage_size_bytes(self) -> int:
         return 0
 

@@ -22,6 +22,7 @@ class Services:
     """One open store, its metrics, and whether it is fit for work. Appends go through here, to be measured."""
 
     __slots__ = (
+        "_appends",
         "_groups",
         "_head",
         "_size",
@@ -44,6 +45,7 @@ class Services:
         self.stopping: Final = asyncio.Event()
         """Set when the server stops: what would go on for ever ends then."""
         self._head: Final = StoreQuestion(store.head)
+        self._appends: Final = StoreQuestion(store.check_takes_appends)
         self._size: Final = StoreQuestion(store.storage_size_bytes)
         self._groups: Final = StoreQuestion(store.list_groups)
 
@@ -51,14 +53,21 @@ class Services:
         """Raises ``Unavailable``, or its kind ``ShuttingDown``, while the store takes no appends."""
         if self.not_ready_because is not None:
             raise ShuttingDown(self.not_ready_because, retry_after_s=RETRY_AFTER_S)
-        try:
-            await self._head.ask()
-        except IndelibleError as error:
-            raise Unavailable(f"the store is out of reach: {error.message}", retry_after_s=RETRY_AFTER_S) from error
+        # Both at once: a probe has no time for two that do not answer.
+        reading, appending = await asyncio.gather(self._head.ask(), self._appends.ask(), return_exceptions=True)
+        for found, what in ((reading, "the store is out of reach"), (appending, "the store takes no appends")):
+            if isinstance(found, IndelibleError):
+                raise Unavailable(f"{what}: {found.message}", retry_after_s=RETRY_AFTER_S) from found
+            if isinstance(found, BaseException):
+                raise found
 
     async def own_metrics_text(self) -> bytes:
         """Of this process."""
-        gauges = Gauges(ready=self.not_ready_because is None, queue_depth=self.store.queue_depth)
+        gauges = Gauges(ready=True, queue_depth=self.store.queue_depth)
+        try:
+            await self.check_ready()
+        except IndelibleError:
+            gauges.ready = False
         try:
             gauges.head_position = (await self._head.ask()).position
             gauges.storage_size_bytes = await self._size.ask()

@@ -28,6 +28,7 @@ from indelible.engines.postgres.partitions import Partitions
 from indelible.engines.postgres.readers import Readers
 from indelible.engines.postgres.reads import Reads
 from indelible.engines.postgres.statements import Statements
+from indelible.engines.postgres.trial import try_append
 from indelible.engines.postgres.wanted import Batch, Recorded
 from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Wanted
 from indelible.errors import (
@@ -36,6 +37,7 @@ from indelible.errors import (
     InvalidRequest,
     OutcomeUnknown,
     PayloadTooLarge,
+    ShuttingDown,
     StorageFailure,
     StoreCorrupted,
     Unavailable,
@@ -43,7 +45,7 @@ from indelible.errors import (
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.groups import SkippedEvent
-from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
+from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
 _T = TypeVar("_T")
@@ -228,8 +230,10 @@ class PostgresEngine:
     def _require_appender(self) -> Appender:
         if self._failure is not None:
             raise StorageFailure(self._failure.message, nothing_stored=True)
+        if self._read_only:
+            raise InvalidRequest("the store is open for reading only")
         if self._appender is None:
-            raise InvalidRequest("the store is open for reading only, or closed")
+            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
         return self._appender
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
@@ -338,6 +342,14 @@ class PostgresEngine:
 
     async def now_us(self) -> int:
         return await self._with_groups(Groups.now_us)
+
+    async def find_missing_end(self) -> None:
+        # A dump has all tables as of one moment, and opening compares the head with the log.
+        pass
+
+    async def check_writable(self, size_bytes: int) -> None:
+        self._require_appender()
+        await self._readers.run(lambda connection: try_append(connection, self._statement, size_bytes))
 
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
         return await self._read(lambda reads: reads.unindexed(first, last))

@@ -140,7 +140,7 @@ class Writer:
         self._remember(numbers)
         return planned
 
-    def _remember(self, numbers: "_Numbers") -> None:
+    def _remember(self, numbers: "Numbers") -> None:
         if len(self._event_types) + len(numbers.event_types) > EVENT_TYPES_CACHED_MAX:
             self._event_types.clear()
         self._event_types.update(numbers.event_types)
@@ -149,7 +149,7 @@ class Writer:
 
     async def _lock_and_look_up(
         self, wanted: Wanted, pipeline: psycopg.AsyncPipeline
-    ) -> "tuple[StoredState, int, _Numbers]":
+    ) -> "tuple[StoredState, int, Numbers]":
         async with _round_trip(pipeline):
             await self._execute(_BEGIN)
             await self._execute(self._statement("set_timeouts"), TIMEOUT_VALUES)
@@ -172,7 +172,7 @@ class Writer:
             {event_id: position for event_id, position, line in stored if line is None},
         )
         types = [] if event_types is None else await event_types.fetchall()
-        numbers = _Numbers(
+        numbers = Numbers(
             {key: number for key, (number, _) in found.items()},
             {(aggregate_type, name): number for aggregate_type, name, number in types},
             self._event_types,
@@ -201,14 +201,14 @@ class Writer:
 
     # --- Second round trip -------------------------------------------------------------------------------------------
 
-    async def _send(self, attempt: Attempt, planned: Plan, numbers: "_Numbers") -> None:
+    async def _send(self, attempt: Attempt, planned: Plan, numbers: "Numbers") -> None:
         """Answered when the pipeline ends."""
         if planned.outcomes and all(isinstance(outcome, IndelibleError) for outcome in planned.outcomes):
             await self._execute("ROLLBACK")
             return
         attempt.may_be_stored = bool(planned.events)
         if planned.events:
-            await self._execute(self._statement("append_batch"), _values(planned, numbers))
+            await self._execute(self._statement("append_batch"), batch_values(planned, numbers))
         else:
             # What is repeated here may not have reached the standbys; this commit waits until it has.
             await self._execute(self._statement("touch_head"))
@@ -252,7 +252,7 @@ async def _round_trip(pipeline: psycopg.AsyncPipeline) -> AsyncIterator[None]:
     await pipeline.sync()
 
 
-class _Numbers(msgspec.Struct):
+class Numbers(msgspec.Struct):
     """By which numbers the database knows the names of a batch. What is new is named by the position of its first
     event."""
 
@@ -266,7 +266,8 @@ class _Numbers(msgspec.Struct):
         return self.event_types.setdefault(names, position) if known is None else known
 
 
-def _values(planned: Plan, numbers: _Numbers) -> dict[str, object]:
+def batch_values(planned: Plan, numbers: Numbers) -> dict[str, object]:
+    """What ``append_batch.sql`` takes."""
     rows = [_row(event, numbers) for event in planned.events]
     return {
         "events": msgspec.json.encode(rows).decode(),
@@ -276,7 +277,7 @@ def _values(planned: Plan, numbers: _Numbers) -> dict[str, object]:
     }
 
 
-def _row(planned: PlannedEvent, numbers: _Numbers) -> _Row:
+def _row(planned: PlannedEvent, numbers: Numbers) -> _Row:
     event, key = planned.event, planned.key
     data, data_base64 = (
         (event.event_data_raw.decode(), None)

@@ -1,16 +1,21 @@
 """The SQLite engine: one file, one writing process, any number of readers.
 
+A write is a transaction of SQLite's. Until its commit is asked for nothing is stored, whatever goes wrong, and service
+goes on; after that only success is certain, and the engine stops.
+
 Threads: the event loop prepares a batch itself (a few microseconds a row; another thread would fight it for the
 interpreter's lock), a commit thread waits for the disk, a checkpoint thread copies the write-ahead log into the
 database file beside the commits, and a few reader threads render pages.
 """
 
 import asyncio
+import contextlib
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import apsw
@@ -21,23 +26,29 @@ from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
 from indelible.engines.sqlite import groups, reads
 from indelible.engines.sqlite.connections import check_schema, connect_reader, migrations
-from indelible.engines.sqlite.process_lock import ProcessLock
+from indelible.engines.sqlite.failures import described, translated, translated_before_commit
+from indelible.engines.sqlite.missing_end import find_missing_end
 from indelible.engines.sqlite.reader_threads import ReaderThreads
+from indelible.engines.sqlite.store_file import StoreFile
 from indelible.engines.sqlite.writer import Writer, chunks
-from indelible.errors import (
-    InvalidRequest,
-    StorageFailure,
-    StorageFull,
-    StoreCorrupted,
-)
+from indelible.errors import InternalError, InvalidRequest, ShuttingDown, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.groups import SkippedEvent
-from indelible.limits import HEAD_POLL_S, RETRY_AFTER_S
+from indelible.limits import (
+    FILE_LOCK_LATE_WAIT_S,
+    FILE_LOCK_WAIT_S,
+    FILE_LOOK_INTERVAL_S,
+    HEAD_POLL_S,
+    READY_TRIAL_SIZE_BYTES,
+    RETRY_AFTER_S,
+)
 from indelible.queries import Direction, EventQuery
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+_log: Final = logging.getLogger(__name__)
 
 READER_THREADS: Final = 4
 INSERT_EVENTS_AT_ONCE: Final = 512
@@ -63,24 +74,28 @@ class SqliteEngine:
     """
 
     capabilities = Capabilities(durable=True, read_only_beside_writer=True)
-    warnings: tuple[str, ...] = ()
 
     def __init__(
         self, path: Path, *, read_only: bool = False, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
     ) -> None:
-        self._path = path
+        # Absolute: it must lead to the same file wherever the process goes.
+        self._path = path = path.absolute()
         self._read_only = read_only
         self._clock_us = clock_us
-        self._lock = ProcessLock(path)
+        self._file = StoreFile(path)
+        self.warnings: tuple[str, ...] = ()
         self._writer: Writer | None = None
         self._writing = asyncio.Lock()
         self._is_committing = False
+        self._is_held_up = False
+        """Whether another process held SQLite's lock for longer than the last write waited."""
+        self._looking: asyncio.Task[None] | None = None
         self._checkpointing: asyncio.Task[None] | None = None
         self._failure: StorageFailure | None = None
         self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
-        self._readers = ReaderThreads(lambda: connect_reader(path), READER_THREADS)
+        self._readers = ReaderThreads(self._connect_reader, READER_THREADS)
         # Beside the writer of another process only looking tells.
         self._signal = HeadSignal(self._head_position, poll_s=HEAD_POLL_S) if read_only else HeadSignal()
 
@@ -90,26 +105,52 @@ class SqliteEngine:
         self._signal.open()
         try:
             if self._read_only:
-                await self._read(_check_readable)
+                await self._open_for_reading()
             else:
                 await asyncio.to_thread(self._open_writer)
+                self._looking = asyncio.create_task(self._look_at_file(), name="file-look")
         except apsw.Error as error:
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
         except OSError as error:
             raise StorageFailure(f"cannot open {self._path}: {error}") from error
 
     def _open_writer(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
+        self._file.open_for_writing()
         try:
-            self._writer = Writer(self._path)
+            self._writer = Writer(self._file)
         except BaseException:
-            self._lock.release()
+            self._file.close()
             raise
         self._signal.moved(self._writer.head.position)
 
+    async def _open_for_reading(self) -> None:
+        await asyncio.to_thread(self._file.open_for_reading)
+        try:
+            await self._read(_check_readable)
+            missing = await self._read(find_missing_end, self._file)
+        except BaseException:
+            await asyncio.to_thread(self._close_readers)
+            raise
+        if missing is not None:
+            self.warnings = (f"{self._path} is incomplete: {missing.reason}",)
+
+    async def _look_at_file(self) -> None:
+        """Notice that the file is gone while nobody writes to it."""
+        with contextlib.suppress(StorageFailure):
+            while True:
+                await asyncio.sleep(FILE_LOOK_INTERVAL_S)
+                try:
+                    await asyncio.to_thread(self._file.check)
+                except StorageFailure as failure:
+                    self._fail(failure)
+                    raise
+
     async def close(self) -> None:
         await self._signal.close()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
         async with self._writing:
             writer, self._writer = self._writer, None
         if self._checkpointing is not None:
@@ -120,15 +161,26 @@ class SqliteEngine:
             if writer is not None:
                 await asyncio.get_running_loop().run_in_executor(self._commit_thread, self._close_writer, writer)
         except apsw.Error as error:
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
         finally:
             await asyncio.to_thread(self._commit_thread.shutdown)
-            self._lock.release()
+            # Last, and after the readers' connections too.
+            self._file.close()
+
+    def _connect_reader(self) -> apsw.Connection:
+        # First: of a file that is gone SQLite would only say that it cannot open it.
+        self._file.check_database()
+        return connect_reader(self._path)
+
+    def _close_readers(self) -> None:
+        self._readers.close()
+        self._file.close()
 
     def _close_writer(self, writer: Writer) -> None:
         try:
-            if self._failure is None:
-                writer.checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            # Of a log that was deleted under us, this is what keeps its events.
+            if self._failure is None or self._failure.fields.get("gone") == "log":
+                writer.empty_log()
         except (apsw.BusyError, apsw.FullError):
             # A reader of another process holds the log, or there is no space: the next open copies it.
             pass
@@ -141,68 +193,103 @@ class SqliteEngine:
         return (await self._append(lambda writer: writer.begin(batch, self._clock_us()))).outcomes
 
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
-        await self._append(lambda writer: writer.begin_recorded(events))
+        await _to_its_end(self._append(lambda writer: writer.begin_recorded(events)))
 
-    async def _append(self, begin: Callable[[Writer], Plan]) -> Plan:
-        async with self._writing:
-            writer = self._require_writer()
-            try:
-                decided = await self._write(writer, begin)
-                if decided.events:
-                    writer.publish(decided.head)
-                    self._signal.moved(decided.head.position)
-            except Exception as error:
-                self._give_up(writer, error)
-                raise
-            finally:
-                self._is_committing = False
-            self._start_checkpoint(writer)
+    async def _append(self, decide: Callable[[Writer], Plan]) -> Plan:
+        async def write(writer: Writer) -> Plan:
+            decided = decide(writer)
+            if decided.events:
+                await self._insert(writer, decided)
+                self._is_committing = True
+                await self._commit(writer, decided.head.position)
+                writer.publish(decided.head)
+                self._signal.moved(decided.head.position)
             return decided
 
-    async def _write(self, writer: Writer, begin: Callable[[Writer], Plan]) -> Plan:
-        decided = begin(writer)
-        if not decided.events:
-            writer.rollback()
-            return decided
+        return await self._transaction(write)
+
+    async def _insert(self, writer: Writer, decided: Plan) -> None:
         for number, chunk in enumerate(chunks(decided.events, INSERT_EVENTS_AT_ONCE)):
             if number:
                 await asyncio.sleep(0)
             writer.insert(chunk)
         writer.finish()
-        self._is_committing = True
-        await self._commit(writer)
-        return decided
 
-    async def _commit(self, writer: Writer) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._commit_thread, writer.commit)
+    # --- Transactions ------------------------------------------------------------------------------------------------
 
-    def _give_up(self, writer: Writer, error: Exception) -> None:
-        """Undo a failed write, and raise what an SQLite error means.
+    async def _transaction(self, write: Callable[[Writer], Awaitable[_T]]) -> _T:
+        """Run ``write`` alone, in a transaction that is undone unless it committed it."""
+        async with self._writing:
+            writer = self._require_writer()
+            try:
+                await self._begin(writer)
+                done = await write(writer)
+                writer.rollback()
+            except Exception as error:
+                failed = self._undo(writer, error)
+                if failed is error:
+                    raise
+                raise failed from error
+            finally:
+                self._is_committing = False
+            self._start_checkpoint(writer)
+            return done
 
-        Only a full disk leaves the log in a known state: SQLite could not write the commit's last page, so nothing of
-        it can become durable. After any other error of SQLite the engine never writes again.
-        """
+    async def _begin(self, writer: Writer) -> None:
+        """Nearly always at once. While another process holds SQLite's lock the wait is the commit thread's, so that
+        reads go on; those who come after a wait that was in vain find out soon, because they have waited already."""
+        try:
+            writer.open_transaction()
+        except apsw.BusyError:
+            wait_s = FILE_LOCK_LATE_WAIT_S if self._is_held_up else FILE_LOCK_WAIT_S
+            self._is_held_up = True
+            await self._in_commit_thread(lambda: writer.open_transaction(wait_s=wait_s))
+        self._is_held_up = False
+
+    async def _commit(self, writer: Writer, end: int | None = None) -> None:
+        await self._in_commit_thread(lambda: writer.commit(end))
+
+    async def _in_commit_thread(self, work: Callable[[], None]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._commit_thread, work)
+
+    def _undo(self, writer: Writer, error: Exception) -> Exception:
+        """Undo a failed write; gives what is to be raised for it. The one place that decides what a failure means."""
+        may_be_stored = writer.may_be_stored
         try:
             writer.rollback()
         except apsw.Error as second:
-            error = second
-        if not isinstance(error, apsw.Error):
-            return
-        translated = _translated(error, self._path)
-        if isinstance(translated, StorageFailure):
-            self._fail(translated)
-        raise translated from error
+            error, may_be_stored = second, True
+        if not may_be_stored:
+            found: Exception = translated_before_commit(error, self._path)
+        else:
+            found = translated(error, self._path) if isinstance(error, apsw.Error) else error
+        if isinstance(found, InternalError) and found is not error:
+            _log.error("a write broke, and was undone", exc_info=error)
+        if isinstance(found, StorageFailure):
+            found.fields["nothing_stored"] = not may_be_stored
+            self._fail(found)
+        return found
 
     def _fail(self, failure: StorageFailure) -> None:
-        self._failure = failure
-        self.on_failure(failure)
+        if self._failure is None:
+            self._failure = failure
+            self.on_failure(failure)
 
     def _require_writer(self) -> Writer:
         if self._failure is not None:
-            raise StorageFailure(self._failure.message)
+            raise StorageFailure(self._failure.message, nothing_stored=True)
+        if self._read_only:
+            raise InvalidRequest("the store is open for reading only")
         if self._writer is None:
-            raise InvalidRequest("the store is open for reading only, or closed")
+            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
         return self._writer
+
+    async def check_writable(self, size_bytes: int) -> None:
+        async def write(writer: Writer) -> None:
+            await self._in_commit_thread(lambda: writer.try_writing(max(size_bytes, READY_TRIAL_SIZE_BYTES)))
+
+        self._file.check()
+        await _to_its_end(self._transaction(write))
 
     # --- Other writes ------------------------------------------------------------------------------------------------
 
@@ -222,25 +309,16 @@ class SqliteEngine:
     async def delete_group(self, name: str) -> bool:
         return await self._change(lambda writer: writer.change_groups(lambda at: groups.delete(at, name)))
 
-    async def _change(self, write: Callable[[Writer], bool]) -> bool:
-        """Commit what ``write`` wrote in a transaction that it opened, unless it says that there is nothing."""
-        # In a task of its own: a caller that gives up must not let go of a connection that still commits.
-        return await asyncio.shield(asyncio.create_task(self._change_alone(write), name="change"))
+    async def _change(self, change: Callable[[Writer], bool]) -> bool:
+        """Commit what ``change`` wrote, unless it says that there is nothing."""
 
-    async def _change_alone(self, write: Callable[[Writer], bool]) -> bool:
-        async with self._writing:
-            writer = self._require_writer()
-            try:
-                is_changed = write(writer)
-                if is_changed:
-                    await self._commit(writer)
-                else:
-                    writer.rollback()
-            except Exception as error:
-                self._give_up(writer, error)
-                raise
-            self._start_checkpoint(writer)
+        async def write(writer: Writer) -> bool:
+            is_changed = change(writer)
+            if is_changed:
+                await self._commit(writer)
             return is_changed
+
+        return await _to_its_end(self._transaction(write))
 
     # --- Checkpoints -------------------------------------------------------------------------------------------------
 
@@ -257,23 +335,24 @@ class SqliteEngine:
         loop = asyncio.get_running_loop()
         try:
             for _ in range(CHECKPOINT_ROUNDS_MAX):
-                await loop.run_in_executor(self._checkpoint_thread, _checkpoint_beside, self._path)
+                await loop.run_in_executor(self._checkpoint_thread, _checkpoint_beside, self._file)
                 async with self._writing:
                     if self._writer is None or self._failure is not None:
                         return
+                    self._writer.note_end()
                     logged, copied = self._writer.wal_frames()
                     if logged - copied <= CATCH_UP_FRAMES_MAX or logged > WAL_FRAMES_MAX:
-                        await loop.run_in_executor(
-                            self._commit_thread, self._writer.checkpoint, apsw.SQLITE_CHECKPOINT_PASSIVE
-                        )
+                        await loop.run_in_executor(self._commit_thread, self._writer.checkpoint)
                         return
         except (apsw.BusyError, apsw.FullError):
             # Another process checkpoints, or there is no space for it: the next commit tries again.
             pass
+        except StorageFailure as failure:
+            self._fail(failure)
         except apsw.Error as error:
             # A failed sync of the database file: nothing that was acknowledged is lost (it is in the log), and nothing
             # more may be written.
-            self._fail(StorageFailure(f"a checkpoint of {self._path} failed: {_described(error)}"))
+            self._fail(StorageFailure(f"a checkpoint of {self._path} failed: {described(error)}"))
         finally:
             self._checkpointing = None
 
@@ -282,11 +361,16 @@ class SqliteEngine:
     async def _read(
         self, function: Callable[Concatenate[apsw.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run a read on a reader thread."""
+        """Run a read on a reader thread. Raises :class:`StorageFailure` when the file is gone."""
+
+        def read(connection: apsw.Connection) -> _T:
+            self._file.check_database()
+            return function(connection, *args, **kwargs)
+
         try:
-            return await self._readers.run(lambda connection: function(connection, *args, **kwargs))
+            return await self._readers.run(read)
         except apsw.Error as error:
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
 
     async def head(self) -> LogHead:
         # While a commit is on its way, readers may see its events before its writer knows; the head must be no further
@@ -357,8 +441,11 @@ class SqliteEngine:
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
         return await self._read(reads.find_unindexed, first, last)
 
+    async def find_missing_end(self) -> tuple[int, str] | None:
+        return await self._read(find_missing_end, self._file)
+
     async def storage_size_bytes(self) -> int:
-        files = (self._path, self._path.with_name(self._path.name + "-wal"))
+        files = (self._path, self._file.log_path)
         return sum(file.stat().st_size for file in files if file.exists())
 
 
@@ -375,30 +462,20 @@ def _check_readable(connection: apsw.Connection) -> None:
         )
 
 
-def _checkpoint_beside(path: Path) -> None:
+async def _to_its_end(write: Coroutine[Any, Any, _T]) -> _T:
+    """In a task of its own: a caller that gives up must not let go of a connection that still commits."""
+    return await asyncio.shield(asyncio.create_task(write, name="write"))
+
+
+def _checkpoint_beside(file: StoreFile) -> None:
     """Copy what is in the log now; commits go on meanwhile."""
-    connection = apsw.Connection(str(path))
+    connection = apsw.Connection(str(file.path))
     try:
+        # After it was opened: what stands behind the name is then the store's own file.
+        file.check()
         connection.pragma("synchronous", "FULL")
         connection.pragma("wal_autocheckpoint", 0)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
     finally:
         connection.close()
-
-
-def _translated(error: apsw.Error, path: Path) -> StorageFailure | StorageFull:
-    """What an SQLite error means to a caller."""
-    if isinstance(error, apsw.FullError):
-        return StorageFull(f"no space is left for {path}; nothing was stored", retry_after_s=RETRY_AFTER_S)
-    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
-        return StoreCorrupted(f"{path} is damaged: {error}")
-    if isinstance(error, apsw.CantOpenError):
-        return StorageFailure(f"cannot open {path}: {error}")
-    return StorageFailure(f"SQLite failed on {path}: {_described(error)}")
-
-
-def _described(error: apsw.Error) -> str:
-    """With SQLite's own name of what failed, such as SQLITE_IOERR_FSYNC: the message alone says "disk I/O error"."""
-    name = apsw.mapping_extended_result_codes.get(getattr(error, "extendedresult", 0))
-    return f"{error} ({name})" if name else str(error)

@@ -7,7 +7,6 @@ import base64
 import os
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -19,10 +18,12 @@ from indelible.engines.feed_walk import Range
 from indelible.engines.planner import Plan, PlannedEvent, StoredState, plan
 from indelible.engines.recorded import plan_recorded
 from indelible.engines.sqlite import reads
-from indelible.engines.sqlite.connections import connect_writer, migrate
+from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, migrate
 from indelible.engines.sqlite.feed import search
+from indelible.engines.sqlite.missing_end import find_missing_end
 from indelible.engines.sqlite.statements import fetch, statement
-from indelible.errors import AggregateNotFound
+from indelible.engines.sqlite.store_file import StoreFile
+from indelible.errors import AggregateNotFound, StoreCorrupted
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent, Snapshot, decode_event, is_json
 from indelible.eventstore import AppendRequest
 
@@ -44,21 +45,37 @@ class _Known(msgspec.Struct):
 class Writer:
     """Prepares and commits batches. Not for use from two threads at once."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = connect_writer(path)
+    def __init__(self, file: StoreFile) -> None:
+        self._file: Final = file
+        self._connection = connect_writer(file.path)
+        self.may_be_stored = False
+        """Whether the commit of the open transaction was asked for: from then on only its success is certain."""
         self._aggregates: OrderedDict[AggregateKey, _Known] = OrderedDict()
         self._type_ids: dict[tuple[str, str], int] = {}
         self._pending: _Pending | None = None
         try:
+            self._refuse_incomplete()
             migrate(self._connection)
-            self._settle(path)
+            self._settle()
             self._connection.execute(statement("rendered_events"))
             self.head = reads.read_sound_head(self._connection)
+            # What waits for a lock does so in another thread than the one that finds it.
+            self._connection.set_busy_timeout(0)
+            file.watch_log()
+            file.check()
+            file.note_end(self.head.position)
         except BaseException:
             self._connection.close()
             raise
 
-    def _settle(self, path: Path) -> None:
+    def _refuse_incomplete(self) -> None:
+        """Raises :class:`StoreCorrupted` for a log that went further once: appends would give positions anew that
+        others have seen."""
+        missing = find_missing_end(self._connection, self._file)
+        if missing is not None:
+            raise StoreCorrupted(f"{self._file.path} is incomplete: {missing.reason}", position=missing.position)
+
+    def _settle(self) -> None:
         """Bring what the last process left in the log to stable storage, before anybody is told that it is stored: that
         process may have died between writing and syncing, or because the sync failed."""
         try:
@@ -67,17 +84,51 @@ class Writer:
             logged, copied = 1, 0
         if copied < logged:
             # A reader of another process holds the log, or there is no space for its copy: the log itself must do.
-            descriptor = os.open(path.with_name(path.name + "-wal"), os.O_RDWR)
+            descriptor = os.open(self._file.log_path, os.O_RDWR)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
 
+    # --- A transaction -----------------------------------------------------------------------------------------------
+
+    def open_transaction(self, *, wait_s: float = 0) -> None:
+        """Take SQLite's right to write, which another process may have for a while. Raises :class:`apsw.BusyError` when
+        that takes longer than ``wait_s``."""
+        if wait_s:
+            self._connection.set_busy_timeout(int(wait_s * 1_000))
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            if wait_s:
+                self._connection.set_busy_timeout(0)
+
+    def commit(self, end: int | None = None) -> None:
+        """Wait until the open transaction is on stable storage; with events, the log then ends at ``end``. Raises
+        :class:`StorageFailure` when that storage is not where its name leads to any more."""
+        self.may_be_stored = True
+        self._connection.execute("COMMIT")
+        self._file.check()
+        if end is not None:
+            self._file.note_end(end)
+
+    def rollback(self) -> None:
+        """Give up the open transaction, if SQLite has not done so already."""
+        self._pending, self.may_be_stored = None, False
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def try_writing(self, size_bytes: int) -> None:
+        """Write so much into the log as a part of the open transaction, which is then to be rolled back."""
+        self._connection.execute(statement("try_writing"), (size_bytes,))
+        # In WAL mode this is what a transaction does that outgrows the cache.
+        self._connection.cache_flush()
+
     # --- A batch -----------------------------------------------------------------------------------------------------
 
     def begin(self, batch: Sequence[AppendRequest], now_us: int) -> Plan:
-        """Open a transaction and decide the batch within it."""
-        self._begin()
+        """Decide the batch within the open transaction."""
+        self._pending = _Pending()
         appends = [append for request in batch for append in request.appends]
         ids = [event.event_id for append in appends for event in append.events]
         keys = [append.key for append in appends]
@@ -85,13 +136,9 @@ class Writer:
 
     def begin_recorded(self, events: Sequence[RecordedEvent]) -> Plan:
         """The same for recorded events. Raises :class:`InvalidRequest` when they do not continue the log."""
-        self._begin()
+        self._pending = _Pending()
         keys, ids = [event.key for event in events], [event.event_id for event in events]
         return plan_recorded(events, self._stored_state(keys, ids, {}))
-
-    def _begin(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._pending = _Pending()
 
     def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
@@ -126,10 +173,6 @@ class Writer:
                 [(count, aggregate_type) for aggregate_type, count in pending.aggregates_of_type.items()],
             )
 
-    def commit(self) -> None:
-        """Wait until the open transaction is on stable storage."""
-        self._connection.execute("COMMIT")
-
     def publish(self, head: LogHead) -> None:
         """Take over what the committed batch brought."""
         pending = self._require_pending()
@@ -141,16 +184,10 @@ class Writer:
         self._pending = None
         self.head = head
 
-    def rollback(self) -> None:
-        """Give up the open transaction, if SQLite has not done so already."""
-        self._pending = None
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-
     # --- Other writes ------------------------------------------------------------------------------------------------
 
     def insert_snapshot(self, snapshot: Snapshot) -> None:
-        """Open a transaction that holds the snapshot. Raises :class:`AggregateNotFound`."""
+        """Within the open transaction. Raises :class:`AggregateNotFound`."""
         known = self._aggregates.get(snapshot.key) or self._look_up(snapshot.key)
         if known is None:
             raise AggregateNotFound(
@@ -158,21 +195,36 @@ class Writer:
                 aggregate_type=snapshot.aggregate_type,
                 aggregate_id=snapshot.aggregate_id,
             )
-        self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known.row, snapshot))
 
     def change_groups(self, change: Callable[[apsw.Connection], bool]) -> bool:
-        """Open a transaction that holds what ``change`` writes; its answer says whether that is to be committed."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Within the open transaction; the answer of ``change`` says whether what it wrote is to be committed."""
         return change(self._connection)
 
     def wal_frames(self) -> tuple[int, int]:
         """Pages in the write-ahead log, and how many of them are in the database file already."""
-        logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        try:
+            logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        except apsw.BusyError:
+            # Another process is at it; the next commit asks again.
+            return 0, 0
         return max(logged, 0), max(copied, 0)
 
-    def checkpoint(self, mode: int) -> None:
-        self._connection.wal_checkpoint(mode=mode)
+    def checkpoint(self) -> None:
+        """Copy the log into the database, as far as no reader needs it."""
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self.note_end()
+
+    def empty_log(self) -> None:
+        """Copy all of it, and wait for readers of other processes. Raises :class:`apsw.BusyError` when they take too
+        long."""
+        self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self.note_end()
+
+    def note_end(self) -> None:
+        """After a checkpoint, which may have put an older note there."""
+        self._file.note_end(self.head.position)
 
     def close(self) -> None:
         self._connection.close()

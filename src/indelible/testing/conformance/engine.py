@@ -18,6 +18,7 @@ from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.head import HeadConformance
 from indelible.testing.conformance.helpers import some_events, unique
 from indelible.testing.conformance.recorded import RecordedConformance
+from indelible.testing.conformance.refusals import RefusalConformance
 
 EngineFactory = Callable[[], Engine]
 """Gives a new engine, not yet open; if the engine is durable, over the same storage each time."""
@@ -51,8 +52,9 @@ async def _read_from(engine: Engine, after: int) -> list[bytes]:
 
 
 @pytest.mark.asyncio
-class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConformance):
-    """Fixture: ``make_engine``, an :data:`EngineFactory`."""
+class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConformance, RefusalConformance):
+    """Fixtures: ``make_engine``, an :data:`EngineFactory`, and ``make_read_only_engine``, one over the same storage;
+    that one is called only for engines with the capability ``read_only_beside_writer``."""
 
     @pytest.fixture
     async def engine(self, make_engine: EngineFactory) -> AsyncIterator[Engine]:

@@ -1,0 +1,255 @@
+"""The database file itself, by whatever name it is reached: who writes to it, and whether it is still there.
+
+Names prove nothing: one file may have several (links), and one name may come to mean another file (``mv``, ``rm``, a
+restore). So a store is told apart by the file's device and inode, and what belongs to it is kept with the inode:
+
+- the right to write is a lock on one byte far beyond the data. It belongs to the open file (an OFD lock), so it is
+  there for as long as the descriptor, however the process dies, and has nothing to do with SQLite's own locks;
+- who has that right is an extended attribute of the file, for the error that a second process gets.
+
+SQLite's own locks are of the other kind, which POSIX takes away from a process that closes *any* descriptor of the
+file. So all descriptors of one file in this process are closed together, when the last store that uses it has closed
+its connections.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from indelible.engines.sqlite import end_note
+from indelible.errors import StorageFailure, StoreCorrupted, StoreLocked
+
+FileId = tuple[int, int]
+"""Device and inode."""
+
+_LOCKED_BYTE: Final = 2**62
+"""SQLite locks bytes near 2^30, and no file is so long."""
+_FLOCK: Final = "hhqqi4x"
+"""``struct flock`` of Linux: type, whence, start, length, process."""
+_OWNER_ATTRIBUTE: Final = "user.indelible.writer"
+_COMMAND_LENGTH_MAX: Final = 1_000
+
+
+class _Opened:
+    """What this process has open of one file."""
+
+    def __init__(self) -> None:
+        self.descriptors: list[int] = []
+        self.users = 0
+
+
+_opened: Final[dict[FileId, _Opened]] = {}
+_opened_lock: Final = threading.Lock()
+
+
+class StoreFile:
+    """The file at ``path`` and its write-ahead log. Blocking; any thread may call :meth:`check`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path: Final = path
+        self._name: Final = str(path)
+        self._log_name = ""
+        self._descriptor = -1
+        self._id: FileId | None = None
+        self._log_id: FileId | None = None
+        self._is_writer = False
+        self.had_log = False
+        """Whether there was a write-ahead log when the file was opened."""
+
+    @property
+    def log_path(self) -> Path:
+        """SQLite puts it beside the file that a symbolic link leads to."""
+        return Path(os.path.realpath(self.path) + "-wal")
+
+    # --- Opening and closing -----------------------------------------------------------------------------------------
+
+    def open_for_writing(self) -> None:
+        """Create the file if it is not there, and take the right to write. Raises :class:`StoreLocked`,
+        :class:`StoreCorrupted` and :class:`OSError`."""
+        self._refuse_log_without_database()
+        self._open(os.O_RDWR | os.O_CREAT)
+        try:
+            self._lock()
+        except BaseException:
+            self.close()
+            raise
+        self._write_owner()
+
+    def open_for_reading(self) -> None:
+        """Raises :class:`StoreLocked` when a process writes to the file by another name: what it has in its write-ahead
+        log cannot be found by this one. Raises :class:`OSError`."""
+        self._open(os.O_RDONLY)
+        try:
+            self._refuse_other_name(self._owner() if self._is_locked() else {})
+        except BaseException:
+            self.close()
+            raise
+
+    def _refuse_other_name(self, owner: dict[str, Any]) -> None:
+        if owner.get("log") not in (None, _text(_id_of(self._log_name))):
+            raise StoreLocked(
+                f"{_described(owner)} has this store open by another name, {owner.get('path')}, with a write-ahead log "
+                "of that name. Open the store by that name",
+                owner=owner,
+            )
+
+    def _refuse_log_without_database(self) -> None:
+        log = self.log_path
+        if _size_bytes(self.path) == 0 and _size_bytes(log) > 0:
+            raise StoreCorrupted(
+                f"{self.path} is missing or empty, but its write-ahead log {log} is there, and holds events. Put the "
+                "database back beside it; to begin a new store, move the log away"
+            )
+
+    def _open(self, flags: int) -> None:
+        self._log_name = str(self.log_path)
+        self.had_log = _size_bytes(self.log_path) > 0
+        with _opened_lock:
+            descriptor = os.open(self._name, flags | os.O_CLOEXEC, 0o644)
+            found = os.fstat(descriptor)
+            self._id, self._descriptor = (found.st_dev, found.st_ino), descriptor
+            opened = _opened.setdefault(self._id, _Opened())
+            opened.descriptors.append(descriptor)
+            opened.users += 1
+
+    def close(self) -> None:
+        """Let go of the file; nothing when it is not open. Call when SQLite's connections to it are closed."""
+        if self._id is None:
+            return
+        with _opened_lock:
+            opened = _opened[self._id]
+            if self._is_writer:
+                with contextlib.suppress(OSError):
+                    os.removexattr(self._descriptor, _OWNER_ATTRIBUTE)
+                fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK))
+            opened.users -= 1
+            if not opened.users:
+                for descriptor in opened.descriptors:
+                    os.close(descriptor)
+                del _opened[self._id]
+        self._id, self._is_writer = None, False
+
+    # --- Who writes --------------------------------------------------------------------------------------------------
+
+    def _lock(self) -> None:
+        # Each descriptor is an open file of its own, so this refuses a second writer of the same process as well.
+        try:
+            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK))
+        except (BlockingIOError, PermissionError):
+            raise self._locked() from None
+        self._is_writer = True
+
+    def _locked(self) -> StoreLocked:
+        owner = self._owner()
+        by_name = owner.get("path")
+        name = f" (by the name {by_name})" if by_name not in (None, os.path.realpath(self.path)) else ""
+        return StoreLocked(
+            f"{_described(owner)} has this store open for writing{name}; one process at a time may. Stop it, send "
+            f"requests to it, or open the store for reading. File: {self.path}",
+            owner=owner,
+        )
+
+    def _is_locked(self) -> bool:
+        # Only asks: a lock taken for the question could keep a writer out.
+        answer = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK))
+        return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+
+    def _write_owner(self) -> None:
+        owner = {
+            "pid": os.getpid(),
+            "command": " ".join(sys.argv)[:_COMMAND_LENGTH_MAX],
+            "since": datetime.now(UTC).isoformat(),
+            "path": os.path.realpath(self.path),
+            "log": None if self._log_id is None else _text(self._log_id),
+        }
+        # Some file systems have no such attributes, and a full one has no room: the lock works all the same.
+        with contextlib.suppress(OSError):
+            os.setxattr(self._descriptor, _OWNER_ATTRIBUTE, msgspec.json.encode(owner))
+
+    def _owner(self) -> dict[str, Any]:
+        try:
+            return msgspec.json.decode(os.getxattr(self._descriptor, _OWNER_ATTRIBUTE), type=dict[str, Any])
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return {}
+
+    # --- Whether it is still there -----------------------------------------------------------------------------------
+
+    def watch_log(self) -> None:
+        """From now on the write-ahead log, which SQLite has open, belongs to what must stay."""
+        self._log_id = _id_of(self._log_name)
+        self._write_owner()
+
+    def check(self) -> None:
+        """Raises :class:`StorageFailure` when a name leads to another file than the one that is open, or to none; its
+        field ``gone`` says which, "database" or "log". Two calls of the system, about 2 µs."""
+        self.check_database()
+        if self._log_id is not None and _id_of(self._log_name) != self._log_id:
+            raise _gone("log", self._log_name)
+
+    def check_database(self) -> None:
+        """The same for the database alone."""
+        if _id_of(self._name) != self._id:
+            raise _gone("database", self._name)
+
+    # --- How far the log went ----------------------------------------------------------------------------------------
+
+    def note_end(self, position: int) -> None:
+        """Note that the log, side file included, goes to ``position`` and is on stable storage so far."""
+        # The note is a help for later; that it cannot be written says nothing about the log.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._descriptor, end_note.encode(position), end_note.OFFSET)
+
+    def noted_end(self) -> int:
+        """How far the log went when that was last noted; 0 when it never was."""
+        return end_note.decode(os.pread(self._descriptor, end_note.SIZE_BYTES, end_note.OFFSET))
+
+
+def _gone(what: str, name: str) -> StorageFailure:
+    kind = {"database": "database file", "log": "write-ahead log"}[what]
+    happened = "was deleted or moved" if _id_of(name) is None else "was replaced by another file"
+    return StorageFailure(
+        f"the {kind} {name} {happened} while the store was open, so the store has stopped. Put back the database file "
+        "and its -wal, both from the same moment (moved files, or a backup), and start again",
+        gone=what,
+    )
+
+
+def _id_of(name: str) -> FileId | None:
+    try:
+        found = os.stat(name)  # noqa: PTH116 - asked at every commit, and Path.stat takes twice as long
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise StorageFailure(f"cannot look at {name}: {error.strerror}", gone="unknown") from error
+    return found.st_dev, found.st_ino
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _text(file_id: FileId | None) -> str | None:
+    return None if file_id is None else f"{file_id[0]}:{file_id[1]}"
+
+
+def _flock(kind: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, _LOCKED_BYTE, 1, 0)
+
+
+def _described(owner: dict[str, Any]) -> str:
+    try:
+        return f"process {owner['pid']} ({owner['command']}, since {owner['since']})"
+    except KeyError:
+        return "another process"
