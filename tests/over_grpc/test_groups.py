@@ -192,7 +192,7 @@ async def test_what_is_wrong_with_a_call(api: Api) -> None:
         (api.Ack(pb.AckRequest(group=name, delivery_ids=too_many)), "/delivery_ids"),
         (api.Nack(pb.NackRequest(group=name, delivery_ids=["1-1"], delay_s=-1)), "/delay_s"),
         (api.Extend(pb.ExtendRequest(group=name, delivery_ids=["1-1"], ack_timeout_s=0)), "/ack_timeout_s"),
-        (api.ListParked(pb.ListParkedRequest(group=name, after="")), "/after"),
+        (api.ListParked(pb.ListParkedRequest(group=name, after="x")), "/after"),
         (api.ListSkipped(pb.ListSkippedRequest(group=name, limit=0)), "/limit"),
         (api.ReplayParked(pb.ReplayParkedRequest(group=name)), "/positions"),
         (api.SkipParked(pb.SkipParkedRequest(group=name, positions=[0], reason="a test")), "/positions/0"),
