@@ -51,7 +51,7 @@ def _server(command: str, address: str, directory: Path, environ: dict[str, str]
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str, directory: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + BLOCK_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/readyz", timeout=5):
             return
