@@ -22,7 +22,8 @@ async def test_what_a_killed_server_left_is_copied_and_synced_at_the_next_start(
             await asyncio.sleep(0.3)
             await server.kill()
             await loading
-        await server.start()
+        # Not until it is ready: to find that out the server writes, and so begins the log anew.
+        await server.start(until="/livez")
         assert _frames(tmp_path / "store.db") > 0
         assert _frames_not_copied(tmp_path / "store.db") == 0
         async with AsyncClient(server.url, retry_total_s=0) as client:
