@@ -18,7 +18,7 @@ from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendRes
 from indelible.queries import EVERYTHING, Cursor, QueryItem
 from indelible.testing.state_machine import engine_machine
 
-EMPTY = StoredState(LogHead(0, 0, HASH_BEFORE_FIRST), {}, {}, {})
+EMPTY = StoredState(LogHead(0, 0, HASH_BEFORE_FIRST), {}, {})
 KEY = AggregateKey("Order", "1")
 
 

@@ -65,10 +65,18 @@ class _Answers:
 class _Waiting(msgspec.Struct, frozen=True, eq=False):
     request: AppendRequest
     event_count: int
+    weight: int
+    """How long the writer is busy with it, in events."""
     size_bytes: int
     answers: _Answers
     number: int
     """Of the request among its caller's."""
+
+    @classmethod
+    def of(cls, request: AppendRequest, answers: _Answers, number: int) -> "_Waiting":
+        events = request.event_count
+        weight = events if request.condition is None else request.weight
+        return cls(request, events, weight, request.size_bytes, answers, number)
 
     def answer(self, outcome: AppendOutcome) -> None:
         self.answers.put(self.number, outcome)
@@ -112,34 +120,34 @@ class AppendQueue:
         """Requests that wait, those of the batch under way not counted."""
         return len(self._waiting)
 
-    async def append(self, request: AppendRequest) -> AtomicAppendResult:
-        """Queue one checked request; return once it is on stable storage, raise why it is not."""
-        (outcome,) = await self.append_each((request,))
+    async def append(self, request: AppendRequest, *, first: bool = False) -> AtomicAppendResult:
+        """Queue one checked request; return once it is on stable storage, raise why it is not. ``first``: before those
+        that wait, because it has waited already."""
+        (outcome,) = await self.append_each((request,), first=first)
         if isinstance(outcome, IndelibleError):
             raise outcome
         return outcome
 
-    async def append_each(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
+    async def append_each(self, requests: Sequence[AppendRequest], *, first: bool = False) -> list[AppendOutcome]:
         """Queue checked requests that have nothing to do with one another, all at once: one outcome each, in their
         order. That the queue does not take a request is an outcome too."""
         answers = _Answers(len(requests))
         for number, request in enumerate(requests):
             try:
-                self._enqueue(request, answers, number)
+                self._enqueue(_Waiting.of(request, answers, number), first)
             except IndelibleError as error:
                 answers.put(number, error)
         return await answers.all()
 
-    def _enqueue(self, request: AppendRequest, answers: _Answers, number: int) -> None:
+    def _enqueue(self, waiting: _Waiting, first: bool) -> None:
         if self._refused_because is not None:
             raise self._refusal()
-        size_bytes = request.size_bytes
         if len(self._waiting) >= QUEUE_REQUESTS_MAX or (
-            self._waiting and self._waiting_size_bytes + size_bytes > QUEUE_SIZE_BYTES_MAX
+            self._waiting and self._waiting_size_bytes + waiting.size_bytes > QUEUE_SIZE_BYTES_MAX
         ):
             raise Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S)
-        self._waiting.append(_Waiting(request, request.event_count, size_bytes, answers, number))
-        self._waiting_size_bytes += size_bytes
+        (self._waiting.appendleft if first else self._waiting.append)(waiting)
+        self._waiting_size_bytes += waiting.size_bytes
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name="append-queue")
 
@@ -153,12 +161,12 @@ class AppendQueue:
 
     def _take_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
-        events = size_bytes = 0
+        weight = size_bytes = 0
         while self._waiting:
             first = self._waiting[0]
-            events += first.event_count
+            weight += first.weight
             size_bytes += first.size_bytes
-            if batch and (events > BATCH_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
+            if batch and (weight > BATCH_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
                 break
             batch.append(self._waiting.popleft())
             self._waiting_size_bytes -= first.size_bytes

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from indelible.engines.engine import AppendOutcome, Capabilities, InitReport, Lines, LogHead
+from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
 from indelible.engines.planner import Plan
 from indelible.engines.postgres import roles, schema
@@ -257,6 +258,9 @@ class PostgresEngine:
         return await self._read(
             lambda reads: reads.feed(query, after=after, until=until, direction=direction, limit=limit)
         )
+
+    async def look(self, look: Look) -> Look:
+        return await self._read(lambda reads: reads.look(look))
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(lambda reads: reads.event(event_id))

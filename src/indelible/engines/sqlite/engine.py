@@ -16,6 +16,7 @@ from uuid import UUID
 import apsw
 
 from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
@@ -315,6 +316,9 @@ class SqliteEngine:
 
     async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
         return await self._read(reads.read_feed, query, after=after, until=until, direction=direction, limit=limit)
+
+    async def look(self, look: Look) -> Look:
+        return await self._read(reads.look, look)
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(reads.read_event, event_id)

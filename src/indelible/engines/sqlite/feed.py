@@ -1,32 +1,21 @@
 """Answers what :mod:`indelible.engines.feed_walk` asks, and finds a time window's positions."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
 
-from indelible.engines.feed_walk import (
-    COUNT_MAX,
-    Count,
-    FindTypes,
-    Found,
-    Question,
-    Range,
-    Walk,
-    Walked,
-    answered,
-    find_positions,
-)
+from indelible.engines.feed_walk import Count, FindTypes, Question, Walk, Walked, answered
 from indelible.engines.sqlite.statements import directed, fetch, statement
 from indelible.events import timestamp_to_us
-from indelible.queries import EventQuery, QueryItem
+from indelible.queries import EventQuery
+
+_T = TypeVar("_T")
 
 
-def search(
-    connection: apsw.Connection, items: Sequence[QueryItem], wanted: Range, limit: int, scan_max: int | None
-) -> Found:
-    """The first ``limit`` positions that match any item, looking at no more than ``scan_max`` index entries an item."""
-    return answered(find_positions(items, wanted, limit, scan_max), lambda question: _answer(connection, question))
+def answered_on(connection: apsw.Connection, search: Generator[Question, Any, _T]) -> _T:
+    return answered(search, lambda question: _answer(connection, question))
 
 
 def time_window(connection: apsw.Connection, query: EventQuery, low: int, high: int) -> tuple[int, int]:
@@ -65,7 +54,7 @@ def _count(connection: apsw.Connection, question: Count) -> int:
     values: dict[str, int | str | None] = {
         "low": question.range.low,
         "high": question.range.high,
-        "most": COUNT_MAX,
+        "most": question.most,
     }
     if question.tag is not None:
         sql, values["tag"] = statement("count_tag_bounded"), question.tag
