@@ -65,6 +65,7 @@ class MemoryEngine(MemoryGroups):
         self._aggregates: dict[AggregateKey, list[_Stored]] = {}
         self._snapshots: dict[AggregateKey, dict[int, Snapshot]] = {}
         self._head = LogHead(0, 0, HASH_BEFORE_FIRST)
+        self._stored_before_batch = 0
         self._signal = HeadSignal()
 
     async def open(self) -> None:
@@ -77,6 +78,7 @@ class MemoryEngine(MemoryGroups):
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         now_us = max(self._clock_us(), self._head.timestamp_us)
+        self._stored_before_batch = self._head.position
         return [self._append_one(request, now_us) for request in batch]
 
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
@@ -127,8 +129,7 @@ class MemoryEngine(MemoryGroups):
         if request.looked.refusal is not None:
             raise request.looked.refusal
         after = request.condition_start
-        # The batch's own events aside, but those are as few.
-        if self._head.position - after > 2 * CONDITION_TAIL_EVENTS_MAX:
+        if self._stored_before_batch - after > CONDITION_TAIL_EVENTS_MAX:
             raise ConditionBehind.at(after)
         position = self._first_match(condition.fail_if, after, self._head.position)
         if position is not None:

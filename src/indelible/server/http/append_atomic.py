@@ -16,13 +16,13 @@ APPEND_ATOMIC: Final = Operation(
     "Append to many aggregates, whole or not at all",
     "Each aggregate stands in the request once, with its own `expected_version`. With a `condition` nothing is stored "
     "if an event after its cursor matches any of its queries: `condition_failed`. So a decision that rests on a query "
-    "stays true until its events are stored.",
+    "stays true until its events are stored. What it takes to look is bounded: `condition_too_costly`.",
     (
         Answer(201, "The events are on stable storage.", AtomicAppendResult),
         Answer(200, "They were stored before; this is the first result again.", AtomicAppendResult),
     ),
     body=AtomicAppendBody,
-    errors=(*APPEND_ERRORS, "condition_failed"),
+    errors=(*APPEND_ERRORS, "condition_failed", "condition_too_costly"),
 )
 
 

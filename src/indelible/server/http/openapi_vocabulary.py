@@ -141,6 +141,8 @@ ERROR_FIELDS: Final[dict[str, Schema]] = {
     "pointer": {"type": "string", "description": "JSON pointer of the bad field; /name for a parameter."},
     "size_bytes_max": {"type": "integer", "description": "How many bytes are allowed."},
     "events_max": {"type": "integer", "description": "How many events are allowed."},
+    "entries_looked_at": {"type": "integer", "description": "Index entries, before it was given up."},
+    "entries_looked_at_max": {"type": "integer", "description": "How many are allowed."},
     "aggregate_type": {"type": "string", "description": "Of the aggregate that was asked for."},
     "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
     "event_id": {"type": "string", "format": "uuid", "description": "Which event."},
