@@ -67,6 +67,10 @@ CONDITION_NAMES_PER_EVENT: Final = 2
 CONDITION_LOOKS_MAX: Final = 8
 """How often a condition is looked at, before its caller is told that too much is being stored meanwhile."""
 
+CONDITION_LONG_LOOKS_MAX: Final = 32
+"""Conditions under way that need more than one short page; beyond it callers get 503. The last of them waits some ten
+seconds."""
+
 CONDITION_FIRST_PAGES_MAX: Final = 2
 """First pages of conditions that are looked at at once. Most conditions need no other."""
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from indelible.conditions import AppendCondition, Looked, condition_failed
+from indelible.conditions import Looked, condition_failed
 from indelible.engines.engine import StorageEngine
 from indelible.engines.feed_walk import Look, Range
 from indelible.errors import ConditionTooCostly, InvalidRequest, Overloaded
@@ -19,8 +19,9 @@ from indelible.limits import (
     CONDITION_ENTRIES_MAX,
     CONDITION_FIRST_PAGES_MAX,
     CONDITION_FURTHER_PAGES_MAX,
+    CONDITION_LONG_LOOKS_MAX,
     CONDITION_SHORT_EVENTS,
-    QUEUE_REQUESTS_MAX,
+    READS_WAITING_MAX,
     RETRY_AFTER_S,
 )
 
@@ -34,6 +35,7 @@ class ConditionLooks:
         self._first_pages: Final = asyncio.Semaphore(CONDITION_FIRST_PAGES_MAX)
         self._further_pages: Final = asyncio.Semaphore(CONDITION_FURTHER_PAGES_MAX)
         self._count = 0
+        self._long_count = 0
 
     async def look(self, request: AppendRequest) -> AppendRequest:
         """The request, with what is known about its condition up to the head. Raises :class:`InvalidRequest` when its
@@ -46,31 +48,49 @@ class ConditionLooks:
         start = request.condition_start
         if head - start <= CONDITION_SHORT_EVENTS:
             return request
-        if self._count >= QUEUE_REQUESTS_MAX:
-            raise Overloaded("too many conditions are being looked at; nothing was stored", retry_after_s=RETRY_AFTER_S)
+        look = Look(tuple(dict.fromkeys(condition.fail_if)), Range(start + 1, head, "forward"))
+        look = await self._first_page(msgspec.structs.replace(look, entries=request.looked.entries))
+        if not look.is_done:
+            look = await self._further(look)
+        return msgspec.structs.replace(request, looked=_looked(look, head))
+
+    async def _first_page(self, look: Look) -> Look:
+        if self._count >= READS_WAITING_MAX:
+            raise _too_many()
         self._count += 1
         try:
-            looked = await self._look(condition, Range(start + 1, head, "forward"), request.looked.entries)
+            async with self._first_pages:
+                return await self._engine.look(look)
         finally:
             self._count -= 1
-        return msgspec.structs.replace(request, looked=looked)
 
-    async def _look(self, condition: AppendCondition, wanted: Range, entries: int) -> Looked:
-        look = Look(tuple(dict.fromkeys(condition.fail_if)), wanted, entries=entries)
-        pages = self._first_pages
-        while not look.is_done:
-            if look.entries >= CONDITION_ENTRIES_MAX:
-                return Looked(refusal=_too_costly(look.entries))
-            async with pages:
-                look = await self._engine.look(look)
-            pages = self._further_pages
-        refusal = None if look.position is None else condition_failed(look.position)
-        return Looked(wanted.high, refusal, look.entries)
+    async def _further(self, look: Look) -> Look:
+        """Until it is done, or has become too costly."""
+        if self._long_count >= CONDITION_LONG_LOOKS_MAX:
+            raise _too_many()
+        self._long_count += 1
+        try:
+            while not look.is_done and look.entries < CONDITION_ENTRIES_MAX:
+                async with self._further_pages:
+                    look = await self._engine.look(look)
+            return look
+        finally:
+            self._long_count -= 1
 
 
 def check_not_past(position: int, head: int, pointer: str) -> None:
     if position > head:
         raise InvalidRequest(f"is past the head, {head}: not a cursor of this store", pointer=pointer)
+
+
+def _looked(look: Look, head: int) -> Looked:
+    if not look.is_done:
+        return Looked(refusal=_too_costly(look.entries))
+    return Looked(head, None if look.position is None else condition_failed(look.position), look.entries)
+
+
+def _too_many() -> Overloaded:
+    return Overloaded("too many conditions are being looked at; nothing was stored", retry_after_s=RETRY_AFTER_S)
 
 
 def _too_costly(entries: int) -> ConditionTooCostly:

@@ -161,7 +161,7 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         count = PAGE_SCAN_EVENTS_MAX
         events = [NewEvent("A", tags=[one if number % 2 else other]) for number in range(2 * count)]
         await engine.append([_request(_append(_key(), *events))])
-        items = tuple(QueryItem(("B", f"C{number}"), tags=(one, other)) for number in range(4))
+        items = tuple(QueryItem(("A", f"B{number}"), tags=(one, other)) for number in range(4))
         look = Look(items, Range(start + 1, start + 2 * count, "forward"))
         pages = 0
         while not look.is_done:
