@@ -78,6 +78,7 @@ class Walk(msgspec.Struct, frozen=True):
 
     range: Range
     chunk: int
+    """0: not chosen yet."""
     tag: str | None
     types: Sequence[int] | None
     """None does not restrict."""
@@ -246,7 +247,8 @@ def _walk_along(walk: Walk, limit: int, most: int, left: _Resumable | None = Non
     """Walk until ``limit`` matches are found, or ``most`` index entries were looked at: at least one step."""
     positions: list[int] = []
     spent, wanted = 0, walk.range
-    chunk = max(_CHUNK_LEAST, 2 * limit) if walk.filters else limit
+    # Seldom a match far away: one that was gone on with is gone on with in long steps.
+    chunk = walk.chunk or (max(_CHUNK_LEAST, 2 * limit) if walk.filters else limit)
     while not wanted.is_empty:
         chunk = max(min(chunk, (most - spent) // walk.cost), 1)
         walked: Walked = yield msgspec.structs.replace(walk, range=wanted, chunk=chunk)
@@ -259,7 +261,7 @@ def _walk_along(walk: Walk, limit: int, most: int, left: _Resumable | None = Non
         wanted = wanted.beyond(walked.last)
         if spent + walk.cost > most and not wanted.is_empty:
             if left is not None:
-                left.walk = msgspec.structs.replace(walk, range=wanted)
+                left.walk = msgspec.structs.replace(walk, range=wanted, chunk=4 * chunk)
             return Found(positions, walked.last), spent
         chunk *= 4
     return Found(positions, None), spent
