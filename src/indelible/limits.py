@@ -163,6 +163,14 @@ PAGE_SCAN_EVENTS_MAX: Final = 3_000
 up to compare. A page that finds nothing within it comes back short or empty, with a cursor further on and at_end false,
 so a rare combination of filters can never make one read slow."""
 
+TYPES_MERGED_MAX: Final = 512
+"""Event types of one query item, those of different aggregate types counted each, whose entries are merged for one
+page. Where more match, the log itself is walked."""
+
+TYPES_SEARCHED_MAX: Final = 4_096
+"""Event types that a store may hold, of all aggregate types together, before those of a filter are no longer looked up
+first: that takes a look at each of them, for each item of a query. Far above what a large application has."""
+
 READS_WAITING_MAX: Final = 1_024
 """Reads that wait for a reader thread; beyond it callers get 503."""
 

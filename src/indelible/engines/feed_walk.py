@@ -58,7 +58,7 @@ class Found(msgspec.Struct, frozen=True):
 
 class FindTypes(msgspec.Struct, frozen=True):
     """Answer: a sequence of the numbers by which the engine knows these event types of these aggregate types; an empty
-    part does not restrict."""
+    part does not restrict. None: they are too many to be merged, so the log itself is walked and names are compared."""
 
     event_types: tuple[str, ...]
     aggregate_types: tuple[str, ...]
@@ -84,15 +84,17 @@ class Walk(msgspec.Struct, frozen=True):
     """None does not restrict."""
     other_tags: tuple[str, ...]
     """That a match has too."""
+    whole: QueryItem | None = None
+    """Where all positions are walked: what is compared at each."""
 
     @property
     def cost(self) -> int:
         """Index entries that are looked at for one of the walk."""
-        return 1 + len(self.other_tags)
+        return 1 + len(self.other_tags) + (self.whole is not None)
 
     @property
     def filters(self) -> bool:
-        return bool(self.other_tags) or (self.tag is not None and self.types is not None)
+        return bool(self.other_tags) or (self.tag is not None and self.types is not None) or self.whole is not None
 
 
 class Walked(msgspec.Struct, frozen=True):
@@ -203,6 +205,8 @@ def _walk_item(item: QueryItem, wanted: Range, limit: int, most: int, left: _Res
     types: Sequence[int] | None = None
     if item.event_types or item.aggregate_types:
         types = yield FindTypes(item.event_types, item.aggregate_types)
+        if types is None:
+            return (yield from _walk_along(Walk(wanted, 0, None, None, item.tags, item), limit, most, left))
         if not types:
             return Found([], None), 1
     walk, counted = yield from _along_rarest(item, types, wanted, most)
