@@ -74,6 +74,10 @@ seconds."""
 CONDITION_FIRST_PAGES_MAX: Final = 2
 """First pages of conditions that are looked at at once. Most conditions need no other."""
 
+CONDITION_FIRST_PAGE_ENTRIES: Final = 500
+"""Index entries in a first page: a few for each item, which is all that most conditions take. The others are then known
+early, and cheaply if they are refused."""
+
 CONDITION_FURTHER_PAGES_MAX: Final = 1
 """Further pages that are looked at at once: with the first ones fewer than there are readers, so that however many
 costly conditions come together, one reader is left to all others."""

@@ -52,8 +52,8 @@ class Interrupted(MemoryEngine):
     between: Callable[[], Any] | None = None
     looks = 0
 
-    async def look(self, look: Look) -> Look:
-        looked = await super().look(look)
+    async def look(self, look: Look, entries_max: int) -> Look:
+        looked = await super().look(look, entries_max)
         self.looks += 1
         if self.between is not None and looked.is_done:
             await self.between()

@@ -17,10 +17,12 @@ from indelible.errors import ConditionTooCostly, InvalidRequest, Overloaded
 from indelible.eventstore import AppendRequest
 from indelible.limits import (
     CONDITION_ENTRIES_MAX,
+    CONDITION_FIRST_PAGE_ENTRIES,
     CONDITION_FIRST_PAGES_MAX,
     CONDITION_FURTHER_PAGES_MAX,
     CONDITION_LONG_LOOKS_MAX,
     CONDITION_SHORT_EVENTS,
+    PAGE_SCAN_EVENTS_MAX,
     READS_WAITING_MAX,
     RETRY_AFTER_S,
 )
@@ -60,7 +62,7 @@ class ConditionLooks:
         self._count += 1
         try:
             async with self._first_pages:
-                return await self._engine.look(look)
+                return await self._engine.look(look, CONDITION_FIRST_PAGE_ENTRIES)
         finally:
             self._count -= 1
 
@@ -72,7 +74,7 @@ class ConditionLooks:
         try:
             while not look.is_done and look.entries < CONDITION_ENTRIES_MAX:
                 async with self._further_pages:
-                    look = await self._engine.look(look)
+                    look = await self._engine.look(look, PAGE_SCAN_EVENTS_MAX)
             return look
         finally:
             self._long_count -= 1

@@ -142,9 +142,9 @@ class StorageEngine(Protocol):
         index entries. The query's time window is part of the query."""
         ...
 
-    async def look(self, look: Look) -> Look:
-        """Go on looking for the first match of a condition, by one short page: about ``PAGE_SCAN_EVENTS_MAX`` index
-        entries. Sees all that was stored up to a head that was read before."""
+    async def look(self, look: Look, entries_max: int) -> Look:
+        """Go on looking for the first match of a condition, by one short page: about ``entries_max`` index entries.
+        Sees all that was stored up to a head that was read before."""
         ...
 
     async def read_event(self, event_id: UUID) -> bytes | None:

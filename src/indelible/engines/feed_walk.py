@@ -143,12 +143,12 @@ def find_positions(items: Sequence[QueryItem], wanted: Range, limit: int) -> Sea
     return _merge(found, wanted, limit)
 
 
-def look_on(look: Look) -> Generator[Question, Any, Look]:
-    """Look at ``PAGE_SCAN_EVENTS_MAX`` more index entries, or a few more than that."""
+def look_on(look: Look, entries_max: int) -> Generator[Question, Any, Look]:
+    """Look at ``entries_max`` more index entries, or a few more than that."""
     items, wanted, position, walk = look.items, look.range, look.position, look.walk
     spent = 0
-    while items and not wanted.is_empty and spent < PAGE_SCAN_EVENTS_MAX:
-        most = PAGE_SCAN_EVENTS_MAX - spent
+    while items and not wanted.is_empty and spent < entries_max:
+        most = entries_max - spent
         if walk is None:
             found, cost = yield from _walk_item(items[0], wanted, 1, most, resumable := _Resumable())
         else:

@@ -193,8 +193,8 @@ class MemoryEngine(MemoryGroups):
     def _at(self, positions: Sequence[int]) -> Iterator[_Stored]:
         return (self._log[position - 1] for position in positions)
 
-    async def look(self, look: Look) -> Look:
-        count = max(PAGE_SCAN_EVENTS_MAX // len(look.items), 1)
+    async def look(self, look: Look, entries_max: int) -> Look:
+        count = max(entries_max // len(look.items), 1)
         last = min(look.range.low + count - 1, look.range.high)
         position = self._first_match(look.items, look.range.low - 1, last)
         await asyncio.sleep(0)

@@ -259,8 +259,8 @@ class PostgresEngine:
             lambda reads: reads.feed(query, after=after, until=until, direction=direction, limit=limit)
         )
 
-    async def look(self, look: Look) -> Look:
-        return await self._read(lambda reads: reads.look(look))
+    async def look(self, look: Look, entries_max: int) -> Look:
+        return await self._read(lambda reads: reads.look(look, entries_max))
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(lambda reads: reads.event(event_id))

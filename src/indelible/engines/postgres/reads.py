@@ -88,8 +88,8 @@ class Reads(Lent, frozen=True):
             reached, at_end = found.positions[count - 1], False
         return Lines(lines, count, reached, at_end)
 
-    async def look(self, begun: Look) -> Look:
-        return await answered_on(self.connection, self.statement, look_on(begun))
+    async def look(self, begun: Look, entries_max: int) -> Look:
+        return await answered_on(self.connection, self.statement, look_on(begun, entries_max))
 
     # --- Single things and catalogues --------------------------------------------------------------------------------
 

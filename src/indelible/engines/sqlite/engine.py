@@ -317,8 +317,8 @@ class SqliteEngine:
     async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
         return await self._read(reads.read_feed, query, after=after, until=until, direction=direction, limit=limit)
 
-    async def look(self, look: Look) -> Look:
-        return await self._read(reads.look, look)
+    async def look(self, look: Look, entries_max: int) -> Look:
+        return await self._read(reads.look, look, entries_max)
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(reads.read_event, event_id)

@@ -173,8 +173,8 @@ def _filtered_page(connection: apsw.Connection, query: EventQuery, wanted: Range
 # --- Conditions ------------------------------------------------------------------------------------------------------
 
 
-def look(connection: apsw.Connection, begun: Look) -> Look:
-    return answered_on(connection, look_on(begun))
+def look(connection: apsw.Connection, begun: Look, entries_max: int) -> Look:
+    return answered_on(connection, look_on(begun, entries_max))
 
 
 def recent_events(connection: apsw.Connection, after: int, head: int) -> list[RecentEvent]:

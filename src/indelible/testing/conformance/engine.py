@@ -54,7 +54,7 @@ async def _read_from(engine: Engine, after: int) -> list[bytes]:
 async def _look(engine: Engine, items: tuple[QueryItem, ...], after: int, until: int) -> Look:
     look = Look(items, Range(after + 1, until, "forward"))
     while not look.is_done:
-        look = await engine.look(look)
+        look = await engine.look(look, PAGE_SCAN_EVENTS_MAX)
     return look
 
 
@@ -166,7 +166,7 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         pages = 0
         while not look.is_done:
             before = look.entries
-            look = await engine.look(look)
+            look = await engine.look(look, PAGE_SCAN_EVENTS_MAX)
             pages += 1
             assert look.entries - before <= 2 * PAGE_SCAN_EVENTS_MAX
         assert look.position is None
