@@ -10,6 +10,7 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import (
     AggregateNotFound,
     ConditionFailed,
+    ConditionTooCostly,
     Conflict,
     EventIdConflict,
     EventNotFound,
@@ -40,12 +41,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVERYTHING", "START", "AggregateAppend", "AggregateKey", "AggregateNotFound", "AppendCondition", "AppendResult",
-    "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "Conflict", "Consumer", "Cursor", "Delivery",
-    "EventIdConflict", "EventNotFound", "EventQuery", "EventStore", "ExpectedVersion", "GroupExists", "GroupInfo",
-    "GroupNotFound", "Head", "InFlight", "IndelibleError", "InvalidRequest", "NewEvent", "NotFound", "OutcomeUnknown",
-    "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem", "Rebuilt", "RecordedEvent",
-    "Repository", "Settled", "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull",
-    "SyncConsumer", "SyncRepository", "Unavailable", "VersionConflict", "__version__",
+    "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "ConditionTooCostly", "Conflict", "Consumer",
+    "Cursor", "Delivery", "EventIdConflict", "EventNotFound", "EventQuery", "EventStore", "ExpectedVersion",
+    "GroupExists", "GroupInfo", "GroupNotFound", "Head", "InFlight", "IndelibleError", "InvalidRequest", "NewEvent",
+    "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem",
+    "Rebuilt", "RecordedEvent", "Repository", "Settled", "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound",
+    "StorageFull", "SyncConsumer", "SyncRepository", "Unavailable", "VersionConflict", "__version__",
 ]  # fmt: skip
 
 _CLIENTS: Final = {"AsyncClient", "Client", "Consumer", "Rebuilt", "Repository", "SyncConsumer", "SyncRepository"}

@@ -1,11 +1,11 @@
 """What an append may demand of the store's state. Pure rules; the engines bring the state."""
 
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 import msgspec
 
-from indelible.errors import InvalidRequest, VersionConflict
+from indelible.errors import ConditionFailed, Conflict, InvalidRequest, VersionConflict
 from indelible.events import AggregateKey, check_version
 from indelible.queries import START, Cursor, QueryItem, check_items
 
@@ -51,3 +51,27 @@ class AppendCondition(msgspec.Struct, frozen=True):
         if not isinstance(self.after, Cursor):
             raise InvalidRequest("must be a Cursor", pointer=f"{pointer}/after")
         Cursor.parse(self.after, f"{pointer}/after")
+
+    @property
+    def name_count(self) -> int:
+        """What it costs to check this within a batch goes by this."""
+        return sum(len(item.event_types) + len(item.aggregate_types) + len(item.tags) for item in self.fail_if)
+
+
+def condition_failed(position: int) -> ConditionFailed:
+    """The error of an append whose condition the event at ``position`` matches, as the first."""
+    return ConditionFailed(f"the event at position {position} matches the append condition", position=position)
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What a look at the log has told about a condition, before its request comes to the writer."""
+
+    up_to: int = 0
+    """Every event up to this position was looked at."""
+    refusal: Conflict | InvalidRequest | None = None
+    """Why the condition does not hold, or cannot be looked at to the end."""
+    entries: int = 0
+    """Index entries that it took."""
+
+
+NOT_LOOKED: Final = Looked()

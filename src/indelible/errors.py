@@ -4,7 +4,8 @@
 
     IndelibleError
     ├── InvalidRequest            invalid_request       the caller sent something that is not allowed
-    │   └── PayloadTooLarge       payload_too_large     … because it is too large
+    │   ├── PayloadTooLarge       payload_too_large     … because it is too large
+    │   └── ConditionTooCostly    condition_too_costly  … because looking at its append condition would take too long
     ├── Conflict                                        the request was fine, the store's state forbids it
     │   ├── VersionConflict       version_conflict      the aggregate is not at the expected version
     │   ├── EventIdConflict       event_id_conflict     an event id is taken by another event
@@ -37,11 +38,11 @@ a program needs, with the names that REST and gRPC use too.
 from typing import Any, ClassVar
 
 __all__ = [
-    "AggregateNotFound", "ConditionFailed", "Conflict", "EventIdConflict", "EventNotFound", "GroupExists",
-    "GroupNotFound", "IndelibleError", "InternalError", "InvalidRequest", "MethodNotAllowed", "NotAcceptable",
-    "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEventNotFound", "PayloadTooLarge", "RouteNotFound",
-    "ShuttingDown", "SnapshotNotFound", "StorageFailure", "StorageFull", "StoreCorrupted", "StoreLocked",
-    "Unavailable", "UnsupportedMediaType", "VersionConflict", "error_from_code",
+    "AggregateNotFound", "ConditionFailed", "ConditionTooCostly", "Conflict", "EventIdConflict", "EventNotFound",
+    "GroupExists", "GroupNotFound", "IndelibleError", "InternalError", "InvalidRequest", "MethodNotAllowed",
+    "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEventNotFound", "PayloadTooLarge",
+    "RouteNotFound", "ShuttingDown", "SnapshotNotFound", "StorageFailure", "StorageFull", "StoreCorrupted",
+    "StoreLocked", "Unavailable", "UnsupportedMediaType", "VersionConflict", "error_from_code",
 ]  # fmt: skip
 
 
@@ -92,6 +93,14 @@ class PayloadTooLarge(InvalidRequest):
     keys are, statement_timeout_s where the database's setting allows no more."""
 
     code = "payload_too_large"
+
+
+class ConditionTooCostly(InvalidRequest):
+    """Whether an event matches the append condition cannot be told within the bound: what it asks for stands on very
+    many events, but seldom together. Nothing was stored. Give a later `after`, or more selective tags. Fields:
+    entries_looked_at (index entries, before it was given up), entries_looked_at_max."""
+
+    code = "condition_too_costly"
 
 
 class Conflict(IndelibleError):

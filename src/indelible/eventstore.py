@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.conditions import AppendCondition, ExpectedVersion, check_expected_version
+from indelible.conditions import NOT_LOOKED, AppendCondition, ExpectedVersion, Looked, check_expected_version
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import (
     AggregateKey,
@@ -19,7 +19,12 @@ from indelible.events import (
     decode_events,
 )
 from indelible.groups import ConsumerGroups
-from indelible.limits import PAGE_EVENTS_DEFAULT, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.limits import (
+    CONDITION_NAMES_PER_EVENT,
+    PAGE_EVENTS_DEFAULT,
+    REQUEST_EVENTS_MAX,
+    REQUEST_SIZE_BYTES_MAX,
+)
 from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
 
 # --- Appending -------------------------------------------------------------------------------------------------------
@@ -61,6 +66,19 @@ class AppendRequest(msgspec.Struct, frozen=True):
 
     appends: tuple[AggregateAppend, ...]
     condition: AppendCondition | None = None
+    looked: Looked = NOT_LOOKED
+    """What is known about the condition already; the store's own."""
+
+    @property
+    def condition_start(self) -> int:
+        """The condition asks for events after this position that nobody has looked at yet."""
+        return 0 if self.condition is None else max(self.condition.after.position, self.looked.up_to)
+
+    @property
+    def weight(self) -> int:
+        """How long the writer is busy with this, in events."""
+        names = 0 if self.condition is None else self.condition.name_count
+        return self.event_count + names // CONDITION_NAMES_PER_EVENT
 
     @property
     def event_count(self) -> int:
@@ -280,7 +298,7 @@ class EventStore(ConsumerGroups, Protocol):
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
     ) -> AtomicAppendResult:
-        """Append to many aggregates, whole or not at all. Also raises ``ConditionFailed``."""
+        """Append to many aggregates, whole or not at all. Also raises ``ConditionFailed``, ``ConditionTooCostly``."""
         ...
 
     async def read_aggregate(

@@ -57,7 +57,42 @@ APPENDS_AT_ONCE_MAX: Final = 500
 """Independent appends of one request that are read before others on the event loop get a turn: a few milliseconds."""
 
 CONDITION_ITEMS_MAX: Final = 64
-"""Items in one append condition; each is one index probe while the writer is held."""
+"""Items in one append condition, or in one query; each is looked for by itself."""
+
+CONDITION_ENTRIES_MAX: Final = 1_000_000
+"""Index entries that are looked at for one append condition, all its items together: about two seconds' work, a short
+page at a time. Tags that stand on more events than this, and seldom together, need a later cursor or another tag."""
+
+CONDITION_TAIL_EVENTS_MAX: Final = 16_384
+"""Events that were stored since a condition was looked at, and that the writer itself looks at. One append of the most
+events and one whole batch may come between; more, and the look is repeated."""
+
+CONDITION_TAIL_SIZE_BYTES_MAX: Final = 1024 * 1024
+"""Tags of these events, as JSON; usual ones take half of that. Bounds the time for which the writer is held."""
+
+CONDITION_SHORT_EVENTS: Final = 256
+"""So few events after its cursor, and a condition is left to the writer: that takes less time than to ask a reader."""
+
+CONDITION_NAMES_PER_EVENT: Final = 2
+"""Names in a condition that keep the writer as long as one event, at the most; by this they count towards a batch."""
+
+CONDITION_LOOKS_MAX: Final = 8
+"""How often a condition is looked at, before its caller is told that too much is being stored meanwhile."""
+
+CONDITION_LONG_LOOKS_MAX: Final = 32
+"""Conditions under way that need more than one short page; beyond it callers get 503. The last of them waits some ten
+seconds."""
+
+CONDITION_FIRST_PAGES_MAX: Final = 2
+"""First pages of conditions that are looked at at once. Most conditions need no other."""
+
+CONDITION_FIRST_PAGE_ENTRIES: Final = 500
+"""Index entries in a first page: a few for each item, which is all that most conditions take. The others are then known
+early, and cheaply if they are refused."""
+
+CONDITION_FURTHER_PAGES_MAX: Final = 1
+"""Further pages that are looked at at once: with the first ones fewer than there are readers, so that however many
+costly conditions come together, one reader is left to all others."""
 
 QUERY_NAMES_MAX: Final = 128
 """event_types, aggregate_types or tags in one query item, each; every one is an index range to merge."""
@@ -169,8 +204,17 @@ PAGE_SIZE_BYTES_MAX: Final = 1024 * 1024
 """A page ends early, with at least one event, once its payloads reach this; a page is held in memory whole."""
 
 PAGE_SCAN_EVENTS_MAX: Final = 3_000
-"""Index entries that one filtered page may look at. A page that finds nothing within it comes back short or empty,
-with a cursor further on and at_end false, so a rare combination of filters can never make one read slow."""
+"""Index entries that one filtered page may look at, for all items of its query together, those included that are looked
+up to compare. A page that finds nothing within it comes back short or empty, with a cursor further on and at_end false,
+so a rare combination of filters can never make one read slow."""
+
+TYPES_MERGED_MAX: Final = 512
+"""Event types of one query item, those of different aggregate types counted each, whose entries are merged for one
+page. Where more match, the log itself is walked."""
+
+TYPES_SEARCHED_MAX: Final = 4_096
+"""Event types that a store may hold, of all aggregate types together, before those of a filter are no longer looked up
+first: that takes a look at each of them, for each item of a query. Far above what a large application has."""
 
 READS_WAITING_MAX: Final = 1_024
 """Reads that wait for a reader thread; beyond it callers get 503."""

@@ -4,21 +4,24 @@ import sys
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from indelible.conditions import AppendCondition
-from indelible.engines.engine import AppendOutcome, LogHead
+from indelible.conditions import AppendCondition, Looked, condition_failed
+from indelible.engines.engine import AppendOutcome, ConditionBehind, LogHead
 from indelible.engines.memory import MemoryEngine
-from indelible.engines.planner import Plan, StoredState, plan
+from indelible.engines.planner import Plan, RecentEvent, StoredState, plan, unseen_after
+from indelible.engines.recent_events import RecentEvents
 from indelible.errors import ConditionFailed, StoreCorrupted, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
 from indelible.queries import EVERYTHING, Cursor, QueryItem
 from indelible.testing.state_machine import engine_machine
 
-EMPTY = StoredState(LogHead(0, 0, HASH_BEFORE_FIRST), {}, {}, {})
+EMPTY = StoredState(LogHead(0, 0, HASH_BEFORE_FIRST), {}, {})
 KEY = AggregateKey("Order", "1")
 
 
@@ -37,21 +40,14 @@ class PlannedEngine(MemoryEngine):
     async def _state(self, batch: Sequence[AppendRequest]) -> StoredState:
         appends = [append for request in batch for append in request.appends]
         ids = {event.event_id for append in appends for event in append.events}
-        matches = {index: self._first_match(request.condition) for index, request in enumerate(batch)}
+        head = await self.head()
+        recent = [stored.event for stored in self._log[unseen_after(batch, head.position) :]]
         return StoredState(
-            await self.head(),
+            head,
             {append.key: self._version(append.key) for append in appends},
             {event_id: self._by_id[event_id].event for event_id in ids if event_id in self._by_id},
-            {index: position for index, position in matches.items() if position is not None},
+            [RecentEvent(event.event_type, event.aggregate_type, event.tags) for event in recent],
         )
-
-    def _first_match(self, condition: AppendCondition | None) -> int | None:
-        try:
-            if condition is not None:
-                self._check_condition(condition)
-        except ConditionFailed as error:
-            return error.position
-        return None
 
 
 def test_decides_as_the_model_does() -> None:
@@ -91,14 +87,14 @@ def request(count: int = 1, expected: int = 0, condition: AppendCondition | None
 
 @pytest.mark.parametrize(("now_us", "timestamp_us"), [(50, 100), (100, 100), (150, 150)])
 def test_clock_that_goes_back_does_not_show(now_us: int, timestamp_us: int) -> None:
-    state = StoredState(LogHead(7, 100, bytes(range(32))), {}, {}, {})
+    state = StoredState(LogHead(7, 100, bytes(range(32))), {}, {})
     planned = plan([request()], state, now_us)
     assert (planned.head.position, planned.head.timestamp_us) == (8, timestamp_us)
     assert planned.head.hash == planned.events[0].hash
 
 
 def test_batch_without_new_events_leaves_the_head() -> None:
-    state = StoredState(LogHead(7, 100, bytes(range(32))), {}, {}, {})
+    state = StoredState(LogHead(7, 100, bytes(range(32))), {}, {})
     planned = plan([request(expected=3)], state, 150)
     assert planned == Plan(planned.outcomes, [], state.head)
     assert isinstance(planned.outcomes[0], VersionConflict)
@@ -108,10 +104,66 @@ def test_batch_without_new_events_leaves_the_head() -> None:
 def test_stored_match_of_a_condition_comes_before_a_planned_one() -> None:
     condition = AppendCondition((QueryItem(tags=("x",)),))
     batch = [request(), request(expected=1, condition=condition)]
-    for matches, position in (({}, 8), ({1: 5}, 5)):
-        outcome = plan(batch, StoredState(LogHead(7, 100, bytes(32)), {}, {}, matches), 150).outcomes[1]
+    for tag, position in (("y", 8), ("x", 5)):
+        recent = [RecentEvent("A", "Order", (tag if number == 5 else "z",)) for number in range(1, 8)]
+        outcome = plan(batch, StoredState(LogHead(7, 100, bytes(32)), {}, {}, recent), 150).outcomes[1]
         assert isinstance(outcome, ConditionFailed)
         assert outcome.position == position
+
+
+def test_what_a_look_has_told_counts_after_ids_and_versions() -> None:
+    refusal = condition_failed(3)
+    looked = msgspec.structs.replace(
+        request(condition=AppendCondition((QueryItem(tags=("no",)),))), looked=Looked(7, refusal)
+    )
+    state = StoredState(LogHead(7, 100, bytes(32)), {}, {})
+    assert plan([looked], state, 150).outcomes == [refusal]
+    late = msgspec.structs.replace(looked, appends=request(expected=3).appends)
+    assert isinstance(plan([late], state, 150).outcomes[0], VersionConflict)
+    first = msgspec.structs.replace(looked, condition=None, looked=Looked())
+    stored, replayed = plan([first, looked], state, 150).outcomes
+    assert isinstance(stored, AtomicAppendResult)
+    assert isinstance(replayed, AtomicAppendResult)
+    assert replayed.replayed
+
+
+@pytest.mark.parametrize(("looked_up_to", "cursor"), [(4, 0), (5, 0), (0, 4), (0, 5), (2, 5), (5, 2)])
+def test_condition_is_held_against_every_event_or_none(looked_up_to: int, cursor: int) -> None:
+    """Events 6 and 7 are before the writer; a condition that was looked at up to 4 must be looked at again."""
+    condition = AppendCondition((QueryItem(tags=("no",)),), Cursor.at(cursor))
+    one = msgspec.structs.replace(request(condition=condition), looked=Looked(looked_up_to))
+    recent = [RecentEvent("A", "Order", ())] * 2
+    (outcome,) = plan([one], StoredState(LogHead(7, 100, bytes(32)), {}, {}, recent), 150).outcomes
+    expected = AtomicAppendResult if max(looked_up_to, cursor) == 5 else ConditionBehind
+    assert isinstance(outcome, expected)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("AB"), st.sampled_from("XY"), st.lists(st.sampled_from("abcd"), unique=True)),
+        max_size=40,
+    ),
+    st.lists(
+        st.builds(
+            QueryItem,
+            *[st.lists(st.sampled_from(names), unique=True, max_size=3) for names in ("ABC", "XYZ", "abcde")],
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(0, 60),
+    st.integers(0, 20),
+)
+def test_recent_events_are_found_as_by_looking_at_each(
+    events: list[tuple[str, str, list[str]]], items: list[QueryItem], after: int, before: int
+) -> None:
+    recent = RecentEvents(before, [AppendCondition(tuple(items))])
+    known: list[tuple[int, tuple[str, str, list[str]]]] = []
+    for position, event in enumerate(events, before + 1):
+        recent.add(*event)
+        known.append((position, event))
+        first = next((at for at, one in known if at > after and any(item.matches(*one) for item in items)), None)
+        assert recent.first_match(items, after) == first
 
 
 def test_planned_events_count_after_the_cursor_only() -> None:
@@ -134,7 +186,7 @@ async def test_memory_clock_that_goes_back_does_not_show() -> None:
 def test_id_whose_event_cannot_be_found_is_neither_stored_nor_replayed() -> None:
     lost, other = request(), request()
     (event,) = lost.appends[0].events
-    state = StoredState(LogHead(9, 0, HASH_BEFORE_FIRST), {}, {}, {}, {event.event_id: 4})
+    state = StoredState(LogHead(9, 0, HASH_BEFORE_FIRST), {}, {}, lost={event.event_id: 4})
     planned = plan([lost, other], state, now_us=1)
     refused, stored = planned.outcomes
     assert isinstance(refused, StoreCorrupted)

@@ -54,6 +54,8 @@ class _Turn(msgspec.Struct, frozen=True, eq=False):
     """Number of the first of its requests within the call."""
     requests: Sequence[AppendRequest]
     event_count: int
+    weight: int
+    """How long the writer is busy with it, in events."""
     size_bytes: int
 
     def answer(self, outcomes: Sequence[AppendOutcome]) -> None:
@@ -76,18 +78,19 @@ class _Call:
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def _cut(self, requests: Sequence[AppendRequest]) -> Iterator[_Turn]:
-        first = events = size_bytes = 0
+        first = events = weight = size_bytes = 0
         for number, request in enumerate(requests):
             event_count, request_size_bytes = request.event_count, request.size_bytes
             if number > first and (
                 events + event_count > QUEUE_TURN_EVENTS_MAX
                 or size_bytes + request_size_bytes > QUEUE_TURN_SIZE_BYTES_MAX
             ):
-                yield _Turn(self, first, requests[first:number], events, size_bytes)
-                first, events, size_bytes = number, 0, 0
+                yield _Turn(self, first, requests[first:number], events, weight, size_bytes)
+                first, events, weight, size_bytes = number, 0, 0, 0
             events += event_count
+            weight += event_count if request.condition is None else request.weight
             size_bytes += request_size_bytes
-        yield _Turn(self, first, requests[first:], events, size_bytes)
+        yield _Turn(self, first, requests[first:], events, weight, size_bytes)
 
     def put(self, first: int, outcomes: Sequence[AppendOutcome]) -> None:
         self._outcomes[first : first + len(outcomes)] = outcomes
@@ -165,31 +168,32 @@ class AppendQueue:
         self._known_s, self._not_taken = time.monotonic(), not_taken
         self._refused_size_bytes = refused_size_bytes
 
-    async def append(self, request: AppendRequest) -> AtomicAppendResult:
-        """Queue one checked request; return once it is on stable storage, raise why it is not."""
-        (outcome,) = await self.append_each((request,))
+    async def append(self, request: AppendRequest, *, first: bool = False) -> AtomicAppendResult:
+        """Queue one checked request; return once it is on stable storage, raise why it is not. ``first``: before those
+        that wait, because it has waited already."""
+        (outcome,) = await self.append_each((request,), first=first)
         if isinstance(outcome, IndelibleError):
             raise outcome
         return outcome
 
-    async def append_each(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
+    async def append_each(self, requests: Sequence[AppendRequest], *, first: bool = False) -> list[AppendOutcome]:
         """Queue checked requests that have nothing to do with one another: one outcome each, in their order. They are
         stored in that order too, but others' may come between. That the queue does not take them is an outcome."""
         if not requests:
             return []
         call = _Call(requests)
         try:
-            self._admit(call)
+            self._admit(call, first)
         except IndelibleError as error:
             return [copy(error) for _ in requests]
         return await call.outcomes()
 
-    def _admit(self, call: _Call) -> None:
+    def _admit(self, call: _Call, first: bool) -> None:
         if self._refused_because is not None:
             raise self._refusal()
         if self._waiting and self._has_no_room(call):
             raise Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S)
-        self._waiting.append(call)
+        (self._waiting.appendleft if first else self._waiting.append)(call)
         self._waiting_requests += call.count
         self._waiting_size_bytes += call.size_bytes
         if self._worker is None:
@@ -215,12 +219,12 @@ class AppendQueue:
         """A turn of each call, in their order, as many as go into one commit."""
         batch: list[_Turn] = []
         unfinished: list[_Call] = []
-        events = size_bytes = 0
+        weight = size_bytes = 0
         while self._waiting:
             first = self._waiting[0].turns[0]
-            events += first.event_count
+            weight += first.weight
             size_bytes += first.size_bytes
-            if batch and (events > BATCH_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
+            if batch and (weight > BATCH_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
                 break
             batch.append(self._take_turn(unfinished))
         self._waiting.extend(unfinished)

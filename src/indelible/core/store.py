@@ -14,12 +14,13 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue, BatchMeasure
+from indelible.core.condition_looks import ConditionLooks, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.group_progress import GroupMeasure
 from indelible.core.outcomes import told_truly
 from indelible.core.sound_reads import SoundReads, as_it_is
 from indelible.core.subscriptions import Subscriptions
-from indelible.engines.engine import Capabilities, Engine, Lines
+from indelible.engines.engine import Capabilities, ConditionBehind, Engine, Lines
 from indelible.errors import (
     AggregateNotFound,
     EventNotFound,
@@ -58,6 +59,7 @@ from indelible.eventstore import (
 )
 from indelible.groups import StartPoint
 from indelible.limits import (
+    CONDITION_LOOKS_MAX,
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
     RECORDED_EVENTS_MAX,
@@ -91,6 +93,7 @@ class LocalEventStore(LocalConsumerGroups):
         super().__init__(engine, self._position_before_start, on_group, monotonic_us)
         self._reads: Final = SoundReads(engine)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
+        self._looks = ConditionLooks(engine)
         self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 
     @property
@@ -151,10 +154,13 @@ class LocalEventStore(LocalConsumerGroups):
     ) -> AtomicAppendResult:
         request = AppendRequest(tuple(appends), condition)
         request.check(atomic=True)
-        if request.condition is not None:
-            head = await self._engine.head()
-            _check_not_past(request.condition.after, head.position, "/condition/after")
-        return await self._queue.append(request)
+        for number in range(CONDITION_LOOKS_MAX):
+            request = await self._looks.look(request)
+            try:
+                return await self._queue.append(request, first=number > 0)
+            except ConditionBehind as behind:
+                error = behind
+        raise error
 
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
         """Store events of another store exactly as they are, all or none: they must continue this log, their hashes
@@ -213,7 +219,7 @@ class LocalEventStore(LocalConsumerGroups):
         head = (await self._engine.head()).position
         if after is not None:
             after = Cursor.parse(after)
-            _check_not_past(after, head, "/after")
+            check_not_past(after.position, head, "/after")
         if direction == "forward":
             start, until = (0 if after is None else after.position), head
         else:
@@ -229,7 +235,7 @@ class LocalEventStore(LocalConsumerGroups):
         query = query.checked()
         start = 0 if after is None else Cursor.parse(after).position
         head = (await self._engine.head()).position
-        _check_not_past(Cursor.at(start), head, "/after")
+        check_not_past(start, head, "/after")
         pages = self._subscriptions.follow(query, start, head)
         async with aclosing(pages):
             while True:
@@ -242,7 +248,7 @@ class LocalEventStore(LocalConsumerGroups):
             return await self._position_before(start.since)
         if start.after is None:
             return (await self._engine.head()).position if start.start == "end" else 0
-        _check_not_past(start.after, (await self._engine.head()).position, "/after")
+        check_not_past(start.after.position, (await self._engine.head()).position, "/after")
         return start.after.position
 
     async def _position_before(self, since: datetime) -> int:
@@ -378,11 +384,6 @@ def _checked(append: AggregateAppend) -> AppendRequest | InvalidRequest:
     except InvalidRequest as error:
         return error
     return request
-
-
-def _check_not_past(cursor: Cursor, head: int, pointer: str) -> None:
-    if cursor.position > head:
-        raise InvalidRequest(f"is past the head, {head}: not a cursor of this store", pointer=pointer)
 
 
 def _aggregate_not_found(key: AggregateKey) -> AggregateNotFound:

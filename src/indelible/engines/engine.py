@@ -8,6 +8,9 @@ What an engine must keep, and the conformance suite checks:
 - :meth:`StorageEngine.append` is one transaction and one sync to stable storage for the whole batch; it returns after
   that. Calls do not overlap (the append queue sees to it). The outcome of each request is its own: a conflict of one
   changes nothing for the others. Requests of a batch take effect in their order.
+- What a condition asks for is looked for by :meth:`StorageEngine.look` before the append, as far as the head was then.
+  ``append`` looks at what came since, in the same serial order as it stores; where that is more than
+  ``CONDITION_TAIL_EVENTS_MAX``, the outcome is :class:`ConditionBehind`.
 - :meth:`StorageEngine.append_recorded` is the same for events that have all that a store adds already. It may be called
   beside ``append``; the engine keeps its writes apart.
 - Positions are 1, 2, 3 … without gaps, in commit order; versions are 1, 2, 3 … in each aggregate. Timestamps never
@@ -33,11 +36,25 @@ from uuid import UUID
 
 import msgspec
 
+from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupStorage
-from indelible.errors import IndelibleError, StorageFailure
+from indelible.errors import IndelibleError, Overloaded, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
+from indelible.limits import RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
+
+
+class ConditionBehind(Overloaded):
+    """So much was stored since the request's condition was looked at that the writer does not look at it. Nothing was
+    stored: look at it once more, and append again. Between engine and store; a caller hears of it if it goes on."""
+
+    @classmethod
+    def at(cls, position: int) -> "ConditionBehind":
+        """``position``: up to there the condition was looked at."""
+        message = f"too much was stored since the condition was looked at, up to position {position}"
+        return cls(f"{message}; nothing was stored", retry_after_s=RETRY_AFTER_S)
+
 
 AppendOutcome = AtomicAppendResult | IndelibleError
 """Of one request: what was stored (or was stored before), or why nothing was."""
@@ -140,6 +157,11 @@ class StorageEngine(Protocol):
 
     async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
         """Version and position of an aggregate's newest event not above ``version``, by the indexes alone."""
+        ...
+
+    async def look(self, look: Look, entries_max: int) -> Look:
+        """Go on looking for the first match of a condition, by one short page: about ``entries_max`` index entries.
+        Sees all that was stored up to a head that was read before."""
         ...
 
     async def read_event(self, event_id: UUID) -> bytes | None:

@@ -1,21 +1,28 @@
 """Finds the positions of a filtered feed, through an index whatever the filter. Pure: it asks, an engine answers.
 
 Each item of a query is walked along its rarest part (one tag, or its event types); the rest is checked on the way. A
-page looks at a bounded number of index entries, so its cost has a bound at any size of the log.
+page looks at a bounded number of index entries, all items together, so its cost has a bound at any size of the log and
+for any query.
 
-:func:`find_positions` is a generator of :data:`Question`; each is answered by sending the value that its class names.
-So an engine that blocks and one that awaits share the walk.
+:func:`find_positions` and :func:`look_on` are generators of :data:`Question`; each is answered by sending the value
+that its class names. So an engine that blocks and one that awaits share the walk.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from indelible.limits import PAGE_SCAN_EVENTS_MAX, TAGS_PER_EVENT_MAX
 from indelible.queries import Direction, QueryItem
+
+_T = TypeVar("_T")
 
 COUNT_MAX: Final = 1_000
 """How far entries are counted to find an item's rarest part; beyond it, common is common."""
+
+_COUNTED_PER_LOOK: Final = 10
+"""Entries that can be counted in the time that it takes to look at one."""
 
 _CHUNK_LEAST: Final = 256
 
@@ -51,16 +58,17 @@ class Found(msgspec.Struct, frozen=True):
 
 class FindTypes(msgspec.Struct, frozen=True):
     """Answer: a sequence of the numbers by which the engine knows these event types of these aggregate types; an empty
-    part does not restrict."""
+    part does not restrict. None: they are too many to be merged, so the log itself is walked and names are compared."""
 
     event_types: tuple[str, ...]
     aggregate_types: tuple[str, ...]
 
 
 class Count(msgspec.Struct, frozen=True):
-    """Answer: how many entries of a tag (of event types, when it is None) a range holds, up to ``COUNT_MAX``."""
+    """Answer: how many entries of a tag (of event types, when it is None) a range holds, up to ``most``."""
 
     range: Range
+    most: int
     tag: str | None
     types: Sequence[int] | None
 
@@ -70,11 +78,23 @@ class Walk(msgspec.Struct, frozen=True):
 
     range: Range
     chunk: int
+    """0: not chosen yet."""
     tag: str | None
     types: Sequence[int] | None
     """None does not restrict."""
     other_tags: tuple[str, ...]
     """That a match has too."""
+    whole: QueryItem | None = None
+    """Where all positions are walked: what is compared at each."""
+
+    @property
+    def cost(self) -> int:
+        """Index entries that are looked at for one of the walk."""
+        return 1 + len(self.other_tags) + (self.whole is not None)
+
+    @property
+    def filters(self) -> bool:
+        return bool(self.other_tags) or (self.tag is not None and self.types is not None) or self.whole is not None
 
 
 class Walked(msgspec.Struct, frozen=True):
@@ -90,22 +110,68 @@ Question = FindTypes | Count | Walk
 Search = Generator[Question, Any, Found]
 
 
-def find_positions(items: Sequence[QueryItem], wanted: Range, limit: int, scan_max: int | None) -> Search:
-    """The first ``limit`` positions that match any item, looking at no more than ``scan_max`` index entries an item."""
+class Look(msgspec.Struct, frozen=True):
+    """How far the search for the first match of an append condition has come. Item by item, because nobody needs to
+    know which of several matches: each is looked for up to the first match so far."""
+
+    items: tuple[QueryItem, ...]
+    """Those that are not done; the first of them is under way."""
+    range: Range
+    """Where a match would come before the first one so far."""
+    position: int | None = None
+    """Of the first match so far."""
+    entries: int = 0
+    """Index entries that were looked at."""
+    walk: Walk | None = None
+    """What is left of the first item's."""
+
+    @property
+    def is_done(self) -> bool:
+        return not self.items or self.range.is_empty
+
+
+def find_positions(items: Sequence[QueryItem], wanted: Range, limit: int) -> Search:
+    """The first ``limit`` positions that match any item, looking at ``PAGE_SCAN_EVENTS_MAX`` index entries, or a few
+    more than that."""
     found = []
-    for item in items:
-        found.append((yield from _walk_item(item, wanted, limit, scan_max)))  # noqa: PERF401 - it yields
+    left = PAGE_SCAN_EVENTS_MAX
+    for number, item in enumerate(items):
+        # What one item leaves is shared by those after it.
+        one, cost = yield from _walk_item(item, wanted, limit, max(left // (len(items) - number), 1))
+        found.append(one)
+        left -= cost
     return _merge(found, wanted, limit)
 
 
-def answered(search: Search, answer: Callable[[Question], Any]) -> Found:
+def look_on(look: Look, entries_max: int) -> Generator[Question, Any, Look]:
+    """Look at ``entries_max`` more index entries, or a few more than that."""
+    items, wanted, position, walk = look.items, look.range, look.position, look.walk
+    spent = 0
+    while items and not wanted.is_empty and spent < entries_max:
+        most = entries_max - spent
+        if walk is None:
+            found, cost = yield from _walk_item(items[0], wanted, 1, most, resumable := _Resumable())
+        else:
+            rest = msgspec.structs.replace(walk, range=Range(walk.range.low, wanted.high, wanted.direction))
+            found, cost = yield from _walk_along(rest, 1, most, resumable := _Resumable())
+        spent += max(cost, 1)
+        if found.positions:
+            position = found.positions[0]
+            wanted = Range(wanted.low, position - 1, wanted.direction)
+        walk = None if found.positions or found.reached is None else resumable.walk
+        if walk is None:
+            items = items[1:]
+    return Look(items, wanted, position, look.entries + spent, walk)
+
+
+def answered(search: Generator[Question, Any, _T], answer: Callable[[Question], Any]) -> _T:
     """Run a search to its end, where every question can be answered at once."""
     try:
         question = next(search)
         while True:
             question = search.send(answer(question))
     except StopIteration as end:
-        found: Found = end.value
+        found: _T = end.value
         return found
 
 
@@ -121,19 +187,33 @@ def _merge(found: Sequence[Found], wanted: Range, limit: int) -> Found:
     return Found(merged, reached)
 
 
-def _walk_item(item: QueryItem, wanted: Range, limit: int, scan_max: int | None) -> Search:
+_Walking = Generator[Question, Any, tuple[Found, int]]
+"""What was found, and how many index entries were looked at for it."""
+
+
+class _Resumable:
+    """What a walk left, for who wants to go on with it."""
+
+    walk: Walk | None = None
+
+
+def _walk_item(item: QueryItem, wanted: Range, limit: int, most: int, left: _Resumable | None = None) -> _Walking:
     if item.is_unrestricted:
-        return _walk_all(wanted, limit)
+        return _walk_all(wanted, limit), 1
+    if len(item.tags) > TAGS_PER_EVENT_MAX:
+        return Found([], None), 1  # no event has so many
     types: Sequence[int] | None = None
     if item.event_types or item.aggregate_types:
         types = yield FindTypes(item.event_types, item.aggregate_types)
+        if types is None:
+            return (yield from _walk_along(Walk(wanted, 0, None, None, item.tags, item), limit, most, left))
         if not types:
-            return Found([], None)
-    tag = yield from _rarest(item, types, wanted)
-    other_tags = tuple(other for other in item.tags if other != tag)
-    filters = bool(other_tags) or (tag is not None and types is not None)
-    chunk = max(_CHUNK_LEAST, 2 * limit) if filters else limit
-    return (yield from _walk_along(Walk(wanted, chunk, tag, types, other_tags), limit, scan_max))
+            return Found([], None), 1
+    walk, counted = yield from _along_rarest(item, types, wanted, most)
+    if walk is None:
+        return Found([], None), counted
+    found, cost = yield from _walk_along(walk, limit, most, left)
+    return found, cost + counted
 
 
 def _walk_all(wanted: Range, limit: int) -> Found:
@@ -142,32 +222,50 @@ def _walk_all(wanted: Range, limit: int) -> Found:
     return Found(ordered[:limit], ordered[limit - 1] if len(ordered) >= limit else None)
 
 
-def _rarest(item: QueryItem, types: Sequence[int] | None, wanted: Range) -> Generator[Question, Any, str | None]:
-    """The tag to walk along; None for the event types."""
-    parts = [*item.tags] if types is None else [*item.tags, None]
-    if len(parts) == 1:
-        return parts[0]
-    counts: list[int] = []
-    for tag in parts:
-        counts.append((yield Count(wanted, tag, types if tag is None else None)))  # noqa: PERF401 - it yields
-    return parts[counts.index(min(counts))]
+def _along_rarest(
+    item: QueryItem, types: Sequence[int] | None, wanted: Range, most: int
+) -> Generator[Question, Any, tuple[Walk | None, int]]:
+    """The walk along the tag, or the event types, that has the fewest entries; None when one has none at all. And what
+    it cost to find that out."""
+    parts: list[str | None] = [*item.tags] if types is None else [*item.tags, None]
+    rarest, counted = parts[0], 0
+    if len(parts) > 1:
+        # Counting costs no more than the walk may.
+        least = max(min(COUNT_MAX, most // len(parts)), 1) + 1
+        for part in parts:
+            count: int = yield Count(wanted, least, part, types if part is None else None)
+            counted += count
+            if count == 0:
+                return None, _counting_cost(counted, parts)
+            if count < least:
+                rarest, least = part, count
+    others = tuple(tag for tag in item.tags if tag != rarest)
+    return Walk(wanted, 0, rarest, types, others), _counting_cost(counted, parts)
 
 
-def _walk_along(walk: Walk, limit: int, scan_max: int | None) -> Search:
+def _counting_cost(counted: int, parts: Sequence[object]) -> int:
+    return counted // _COUNTED_PER_LOOK + len(parts)
+
+
+def _walk_along(walk: Walk, limit: int, most: int, left: _Resumable | None = None) -> _Walking:
+    """Walk until ``limit`` matches are found, or ``most`` index entries were looked at: at least one step."""
     positions: list[int] = []
-    scanned, chunk, wanted = 0, walk.chunk, walk.range
+    spent, wanted = 0, walk.range
+    # Seldom a match far away: one that was gone on with is gone on with in long steps.
+    chunk = walk.chunk or (max(_CHUNK_LEAST, 2 * limit) if walk.filters else limit)
     while not wanted.is_empty:
-        if scan_max is not None:
-            chunk = min(chunk, scan_max - scanned)
+        chunk = max(min(chunk, (most - spent) // walk.cost), 1)
         walked: Walked = yield msgspec.structs.replace(walk, range=wanted, chunk=chunk)
         positions += walked.positions
-        scanned += walked.count
+        spent += walked.count * walk.cost
         if len(positions) >= limit:
-            return Found(positions[:limit], positions[limit - 1])
+            return Found(positions[:limit], positions[limit - 1]), spent
         if walked.last is None:
             break
         wanted = wanted.beyond(walked.last)
-        if scan_max is not None and scanned >= scan_max and not wanted.is_empty:
-            return Found(positions, walked.last)
+        if spent + walk.cost > most and not wanted.is_empty:
+            if left is not None:
+                left.walk = msgspec.structs.replace(walk, range=wanted, chunk=4 * chunk)
+            return Found(positions, walked.last), spent
         chunk *= 4
-    return Found(positions, None)
+    return Found(positions, None), spent

@@ -1,6 +1,7 @@
 """The memory engine: the reference model. Plain lists and loops, so that it can be read as the definition of what every
 other engine does; also a fast store for tests. Nothing outlives the process."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -8,13 +9,14 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.conditions import AppendCondition, version_conflict
-from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.conditions import AppendCondition, condition_failed, version_conflict
+from indelible.engines.engine import AppendOutcome, Capabilities, ConditionBehind, Lines, LogHead
+from indelible.engines.feed_walk import Look, Range
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.memory_groups import MemoryGroups
 from indelible.engines.planner import StoredState, same_content
 from indelible.engines.recorded import plan_recorded
-from indelible.errors import ConditionFailed, EventIdConflict, IndelibleError, StorageFailure
+from indelible.errors import EventIdConflict, IndelibleError, StorageFailure
 from indelible.events import (
     HASH_BEFORE_FIRST,
     AggregateKey,
@@ -36,8 +38,8 @@ from indelible.eventstore import (
     AtomicAppendResult,
     EventTypeInfo,
 )
-from indelible.limits import PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
-from indelible.queries import Direction, EventQuery
+from indelible.limits import CONDITION_TAIL_EVENTS_MAX, PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
+from indelible.queries import Direction, EventQuery, QueryItem
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -63,6 +65,7 @@ class MemoryEngine(MemoryGroups):
         self._aggregates: dict[AggregateKey, list[_Stored]] = {}
         self._snapshots: dict[AggregateKey, dict[int, Snapshot]] = {}
         self._head = LogHead(0, 0, HASH_BEFORE_FIRST)
+        self._stored_before_batch = 0
         self._signal = HeadSignal()
 
     async def open(self) -> None:
@@ -75,12 +78,13 @@ class MemoryEngine(MemoryGroups):
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         now_us = max(self._clock_us(), self._head.timestamp_us)
+        self._stored_before_batch = self._head.position
         return [self._append_one(request, now_us) for request in batch]
 
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
         versions = {event.key: self._version(event.key) for event in events}
         known = {event.event_id: event for event in events if event.event_id in self._by_id}
-        for planned in plan_recorded(events, StoredState(self._head, versions, known, {})).events:
+        for planned in plan_recorded(events, StoredState(self._head, versions, known)).events:
             self._store(planned.key, planned.event, planned.timestamp_us)
 
     def _append_one(self, request: AppendRequest, now_us: int) -> AppendOutcome:
@@ -93,7 +97,7 @@ class MemoryEngine(MemoryGroups):
                 if conflict is not None:
                     return conflict
             if request.condition is not None:
-                self._check_condition(request.condition)
+                self._check_condition(request.condition, request)
         except IndelibleError as error:
             return error
         results = []
@@ -121,13 +125,19 @@ class MemoryEngine(MemoryGroups):
             raise _id_conflict(event.event_id)
         return stored
 
-    def _check_condition(self, condition: AppendCondition) -> None:
-        for stored in self._log[condition.after.position :]:
-            event = stored.event
-            if any(item.matches(event.event_type, event.aggregate_type, event.tags) for item in condition.fail_if):
-                raise ConditionFailed(
-                    f"the event at position {event.position} matches the append condition", position=event.position
-                )
+    def _check_condition(self, condition: AppendCondition, request: AppendRequest) -> None:
+        if request.looked.refusal is not None:
+            raise request.looked.refusal
+        after = request.condition_start
+        if self._stored_before_batch - after > CONDITION_TAIL_EVENTS_MAX:
+            raise ConditionBehind.at(after)
+        position = self._first_match(condition.fail_if, after, self._head.position)
+        if position is not None:
+            raise condition_failed(position)
+
+    def _first_match(self, items: Sequence[QueryItem], after: int, until: int) -> int | None:
+        query = EventQuery(tuple(items))
+        return next((one.event.position for one in self._log[after:until] if _matches(query, one.event)), None)
 
     def _store(self, key: AggregateKey, event: NewEvent, now_us: int) -> _Stored:
         position = self._head.position + 1
@@ -192,6 +202,15 @@ class MemoryEngine(MemoryGroups):
     async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
         events = self._aggregates.get(key, [])[: max(version, 0)]
         return (events[-1].event.version, events[-1].event.position) if events else None
+
+    async def look(self, look: Look, entries_max: int) -> Look:
+        count = max(entries_max // len(look.items), 1)
+        last = min(look.range.low + count - 1, look.range.high)
+        position = self._first_match(look.items, look.range.low - 1, last)
+        await asyncio.sleep(0)
+        entries = look.entries + (last - look.range.low + 1) * len(look.items)
+        left = Range(last + 1, look.range.high if position is None else last, "forward")
+        return Look(look.items, left, position, entries)
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         stored = self._by_id.get(event_id)

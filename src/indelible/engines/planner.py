@@ -10,9 +10,10 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.conditions import AppendCondition, version_conflict
-from indelible.engines.engine import AppendOutcome, LogHead
-from indelible.errors import ConditionFailed, EventIdConflict, StoreCorrupted
+from indelible.conditions import AppendCondition, Looked, condition_failed, version_conflict
+from indelible.engines.engine import AppendOutcome, ConditionBehind, LogHead
+from indelible.engines.recent_events import RecentEvents
+from indelible.errors import EventIdConflict, IndelibleError, StoreCorrupted
 from indelible.events import (
     AggregateKey,
     NewEvent,
@@ -44,6 +45,23 @@ class PlannedEvent(msgspec.Struct, frozen=True):
     hash: bytes
 
 
+class RecentEvent(msgspec.Struct, frozen=True, gc=False):
+    """What a condition may ask of an event."""
+
+    event_type: str
+    aggregate_type: str
+    tags: Sequence[str]
+
+
+def unseen_after(batch: Sequence[AppendRequest], head: int) -> int:
+    """The conditions of a batch have not been held against the events after this position; the head, if there are
+    none."""
+    starts = (
+        request.condition_start for request in batch if request.condition is not None and request.looked.refusal is None
+    )
+    return min(starts, default=head)
+
+
 class StoredState(msgspec.Struct, frozen=True):
     """What the store held, for what a batch touches, before the batch."""
 
@@ -52,8 +70,9 @@ class StoredState(msgspec.Struct, frozen=True):
     """Of every aggregate in the batch; 0 or absent when it does not exist."""
     events: Mapping[UUID, RecordedEvent]
     """The stored ones among the batch's event ids."""
-    condition_matches: Mapping[int, int]
-    """By index in the batch: position of the first stored event that matches the request's condition, if any."""
+    recent: Sequence[RecentEvent] = ()
+    """The last events before the batch, in position order up to the head: all that its conditions have not been held
+    against yet, or as many as ``CONDITION_TAIL_EVENTS_MAX`` and ``CONDITION_TAIL_SIZE_BYTES_MAX`` allow."""
     lost: Mapping[UUID, int] = {}
     """Positions of those among the batch's event ids that are stored, but whose events are not there to compare."""
 
@@ -118,15 +137,18 @@ class _Planner:
         self._planned_by_id: dict[bytes, PlannedEvent] = {}
         """Kept only where an id may be known. By an id's bytes, whose hash is not for whoever made the id to choose."""
         self._are_all_new = False
+        self._recent: RecentEvents | None = None
+        """Where the batch has conditions."""
 
     def plan(self, batch: Sequence[AppendRequest]) -> Plan:
+        self._recent = _recent_events(batch, self._state)
         # Almost always so. One look at all the ids together spares several at each.
         self._are_all_new = not self._state.events and not self._state.lost and not repeat_ids(batch)
-        outcomes = [self._decide(index, request) for index, request in enumerate(batch)]
+        outcomes = [self._decide(request) for request in batch]
         timestamp_us = self._timestamp_us if self._events else self._state.head.timestamp_us
         return Plan(outcomes, self._events, LogHead(self._position, timestamp_us, self._hash))
 
-    def _decide(self, index: int, request: AppendRequest) -> AppendOutcome:
+    def _decide(self, request: AppendRequest) -> AppendOutcome:
         # An id that is known settles the request, whatever version or condition it carries: that is what lets a client
         # repeat an append whose answer it never saw.
         if not self._are_all_new:
@@ -137,8 +159,8 @@ class _Planner:
             conflict = version_conflict(append.key, append.expected_version, self._versions.get(append.key, 0))
             if conflict is not None:
                 return conflict
-        failed = None if request.condition is None else self._condition_failed(index, request.condition)
-        return failed or self._store(request)
+        refused = None if request.condition is None else self._condition_failed(request.condition, request.looked)
+        return refused or self._store(request)
 
     def _lost(self, request: AppendRequest) -> StoreCorrupted | None:
         """Whether an id is that of an event of which nobody can say if it is the same: neither a replay nor new."""
@@ -193,22 +215,15 @@ class _Planner:
             return planned
         return _id_conflict(event, "is stored with other content")
 
-    def _condition_failed(self, index: int, condition: AppendCondition) -> ConditionFailed | None:
-        position = self._state.condition_matches.get(index)
-        if position is None:
-            position = self._first_planned_match(condition)
-        if position is None:
-            return None
-        return ConditionFailed(f"the event at position {position} matches the append condition", position=position)
-
-    def _first_planned_match(self, condition: AppendCondition) -> int | None:
-        for planned in self._events:
-            if planned.position > condition.after.position and any(
-                item.matches(planned.event.event_type, planned.key.aggregate_type, planned.event.tags)
-                for item in condition.fail_if
-            ):
-                return planned.position
-        return None
+    def _condition_failed(self, condition: AppendCondition, looked: Looked) -> IndelibleError | None:
+        if looked.refusal is not None:
+            return looked.refusal
+        assert self._recent is not None, "the batch has a condition"
+        after = max(condition.after.position, looked.up_to)
+        if after < self._state.head.position - len(self._state.recent):
+            return ConditionBehind.at(after)
+        position = self._recent.first_match(condition.fail_if, after)
+        return None if position is None else condition_failed(position)
 
     def _store(self, request: AppendRequest) -> AtomicAppendResult:
         results = [self._store_one(append) for append in request.appends]
@@ -226,9 +241,22 @@ class _Planner:
             appended.append(AppendedEvent(event.event_id, version, position))
         if not self._are_all_new:
             self._planned_by_id.update((one.event.event_id.bytes, one) for one in planned)
+        if self._recent is not None:
+            for event in append.events:
+                self._recent.add(event.event_type, key.aggregate_type, event.tags)
         self._events += planned
         self._versions[key], self._position, self._hash = version, position, digest
         return AppendResult(key.aggregate_type, key.aggregate_id, version, position, tuple(appended))
+
+
+def _recent_events(batch: Sequence[AppendRequest], state: StoredState) -> RecentEvents | None:
+    conditions = [request.condition for request in batch if request.condition is not None]
+    if not conditions:
+        return None
+    recent = RecentEvents(state.head.position - len(state.recent), conditions)
+    for event in state.recent:
+        recent.add(event.event_type, event.aggregate_type, event.tags)
+    return recent
 
 
 def _id_conflict(event: NewEvent, what: str) -> EventIdConflict:

@@ -22,6 +22,7 @@ class Statuses(NamedTuple):
 
 STATUSES: Final[dict[str, Statuses]] = {
     "invalid_request": Statuses(400, "INVALID_ARGUMENT"),
+    "condition_too_costly": Statuses(400, "INVALID_ARGUMENT"),
     "aggregate_not_found": Statuses(404, "NOT_FOUND"),
     "event_not_found": Statuses(404, "NOT_FOUND"),
     "snapshot_not_found": Statuses(404, "NOT_FOUND"),

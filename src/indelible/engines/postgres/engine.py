@@ -15,6 +15,7 @@ from uuid import UUID
 import psycopg
 
 from indelible.engines.engine import AppendOutcome, Capabilities, InitReport, Lines, LogHead
+from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
 from indelible.engines.planner import Plan
 from indelible.engines.postgres import roles, schema
@@ -310,6 +311,9 @@ class PostgresEngine:
 
     async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
         return await self._read(lambda reads: reads.locate_version(key, version))
+
+    async def look(self, look: Look, entries_max: int) -> Look:
+        return await self._read(lambda reads: reads.look(look, entries_max))
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(lambda reads: reads.event(event_id))

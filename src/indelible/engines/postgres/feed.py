@@ -1,46 +1,30 @@
 """Answers what :mod:`indelible.engines.feed_walk` asks, and finds a time window's positions."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Generator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, TypeVar
 
 import psycopg
 
-from indelible.engines.feed_walk import COUNT_MAX, Count, FindTypes, Found, Question, Search, Walk, Walked
+from indelible.engines.feed_walk import Count, FindTypes, Question, Walk, Walked
 from indelible.engines.postgres.connections import Connection, is_pooled
 from indelible.engines.postgres.statements import Statements
 from indelible.queries import Direction, EventQuery
 
+_T = TypeVar("_T")
 _Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
 
-async def answered_together(
-    connection: Connection,
-    statements: Statements,
-    searches: Sequence[Search],
-    together: Callable[[], AbstractAsyncContextManager[object]] | None = None,
-) -> list[Found]:
-    """Run searches side by side, each round of questions in one round trip: ``together``, or a pipeline of its own."""
-    found: list[Found] = [_NOTHING] * len(searches)
-    answers: dict[int, Any] = dict.fromkeys(range(len(searches)))
-    while True:
-        questions = {}
-        for index, answer in answers.items():
-            try:
-                questions[index] = searches[index].send(answer)
-            except StopIteration as end:
-                found[index] = end.value
-        if not questions:
-            return found
-        asked = {}
-        async with (together or connection.pipeline)():
-            for index, question in questions.items():
-                asked[index] = await _ask(connection, statements, question)
-        answers = {index: _answer(questions[index], await asked[index].fetchone()) for index in questions}
-
-
-_NOTHING: Final = Found([], None)
+async def answered_on(connection: Connection, statements: Statements, search: Generator[Question, Any, _T]) -> _T:
+    """Run a search to its end."""
+    try:
+        question = next(search)
+        while True:
+            cursor = await _ask(connection, statements, question)
+            question = search.send(_answer(question, await cursor.fetchone()))
+    except StopIteration as end:
+        found: _T = end.value
+        return found
 
 
 async def time_window(
@@ -77,8 +61,8 @@ def _statement_for(question: Question) -> tuple[str, dict[str, Any]]:
         case FindTypes(event_types, aggregate_types):
             values = {"event_types": event_types, "aggregate_types": aggregate_types}
             return "event_type_ids", {name: list(names) or None for name, names in values.items()}
-        case Count(range, tag, types):
-            bounds = {"low": range.low, "high": range.high, "most": COUNT_MAX}
+        case Count(range, most, tag, types):
+            bounds = {"low": range.low, "high": range.high, "most": most}
             if tag is None:
                 return "count_types_bounded", {**bounds, "event_types": types}
             return "count_tag_bounded", {**bounds, "tag": tag}

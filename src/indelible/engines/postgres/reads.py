@@ -6,14 +6,14 @@ from uuid import UUID
 import msgspec
 
 from indelible.engines.engine import Lines, LogHead
-from indelible.engines.feed_walk import Range, find_positions
+from indelible.engines.feed_walk import Look, Range, find_positions, look_on
 from indelible.engines.page_lines import check_lines
-from indelible.engines.postgres.feed import answered_together, time_window
+from indelible.engines.postgres.feed import answered_on, time_window
 from indelible.engines.postgres.lent import Lent
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
-from indelible.limits import PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX, VERSION_MAX
+from indelible.limits import PAGE_SIZE_BYTES_MAX, VERSION_MAX
 from indelible.queries import Direction, EventQuery
 
 
@@ -73,8 +73,7 @@ class Reads(Lent, frozen=True):
         return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
 
     async def _filtered_page(self, query: EventQuery, wanted: Range, until: int, limit: int) -> Lines:
-        search = find_positions(query.items, wanted, limit, PAGE_SCAN_EVENTS_MAX)
-        (found,) = await answered_together(self.connection, self.statement, [search])
+        found = await answered_on(self.connection, self.statement, find_positions(query.items, wanted, limit))
         reached, at_end = (
             (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
         )
@@ -92,6 +91,9 @@ class Reads(Lent, frozen=True):
         if count < len(found.positions):
             reached, at_end = found.positions[count - 1], False
         return Lines(lines, count, reached, at_end)
+
+    async def look(self, begun: Look, entries_max: int) -> Look:
+        return await answered_on(self.connection, self.statement, look_on(begun, entries_max))
 
     # --- Single things and catalogues --------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from typing import Final, LiteralString
 from indelible.queries import Direction
 
 _DIRECTIONS: Final[dict[Direction, dict[str, str]]] = {
-    "forward": {"order": "ASC", "last": "max", "from": ">="},
-    "backward": {"order": "DESC", "last": "min", "from": "<="},
+    "forward": {"order": "ASC", "first": "min", "last": "max", "from": ">=", "up_to": "<="},
+    "backward": {"order": "DESC", "first": "max", "last": "min", "from": "<=", "up_to": ">="},
 }
 
 

@@ -29,7 +29,7 @@ async def try_append(connection: Connection, statement: Statements, size_bytes: 
         await cursor.execute(statement("lock_head"))
         position, timestamp, hash_, *_ = await cursor.fetchone() or ()
         head = LogHead(position, timestamp_to_us(timestamp), hash_)
-        planned = plan(_batch(size_bytes), StoredState(head, {}, {}, {}), head.timestamp_us) if size_bytes else None
+        planned = plan(_batch(size_bytes), StoredState(head, {}, {}, ()), head.timestamp_us) if size_bytes else None
         values = batch_values(planned or Plan([], [], head), Numbers({}, {}, {}))
         await cursor.execute(statement("append_batch"), values)
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Final
 from uuid import UUID
 
-from indelible.conditions import AppendCondition
-from indelible.engines.planner import Plan, StoredState, plan
+from indelible.engines.planner import Plan, StoredState, plan, unseen_after
 from indelible.engines.postgres.writer import TypeNames
 from indelible.engines.recorded import plan_recorded
 from indelible.events import AggregateKey, RecordedEvent
 from indelible.eventstore import AppendRequest
-from indelible.limits import SMALL_APPEND_EVENTS_MAX, SMALL_APPEND_SIZE_BYTES_MAX
+from indelible.limits import SMALL_APPEND_EVENTS_MAX, SMALL_APPEND_SIZE_BYTES_MAX, VERSION_MAX
 
 
 class Batch:
@@ -24,9 +24,7 @@ class Batch:
         self.type_names = {
             (append.key.aggregate_type, event.event_type) for append in appends for event in append.events
         }
-        self.conditions = {
-            index: request.condition for index, request in enumerate(requests) if request.condition is not None
-        }
+        self.unseen_after = unseen_after(requests, VERSION_MAX)
 
     def decide(self, state: StoredState, now_us: int) -> Plan:
         return plan(self.requests, state, now_us)
@@ -42,8 +40,8 @@ class Batch:
 class Recorded:
     """Events that are stored as they are, or refused."""
 
-    conditions: dict[int, AppendCondition] = {}  # noqa: RUF012 - never any
     is_small = False
+    unseen_after: Final = VERSION_MAX
 
     def __init__(self, events: Sequence[RecordedEvent]) -> None:
         self._events = events

@@ -2,21 +2,17 @@
 
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
 import psycopg
 
-from indelible.conditions import AppendCondition
 from indelible.engines.engine import LogHead
-from indelible.engines.feed_walk import Range, find_positions
-from indelible.engines.planner import Plan, PlannedEvent, StoredState
+from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState
 from indelible.engines.postgres.connections import Connection, deadline, is_pooled
 from indelible.engines.postgres.failures import is_doubt
-from indelible.engines.postgres.feed import answered_together
 from indelible.engines.postgres.statements import Statements
 from indelible.errors import IndelibleError, Unavailable
 from indelible.events import (
@@ -28,10 +24,13 @@ from indelible.events import (
     timestamp_to_us,
 )
 from indelible.limits import (
+    CONDITION_TAIL_EVENTS_MAX,
+    CONDITION_TAIL_SIZE_BYTES_MAX,
     DATABASE_IDLE_TIMEOUT_S,
     DATABASE_LATE_TIMEOUT_S,
     DATABASE_LOCK_TIMEOUT_S,
     RETRY_AFTER_S,
+    VERSION_MAX,
 )
 
 EVENT_TYPES_CACHED_MAX: Final = 65_536
@@ -45,6 +44,8 @@ WOULD_LOSE_COMMITS: Final = (
     "the database's synchronous_commit is off, so it may lose what it has acknowledged. Turn it on, or ask for it by "
     "name: add synchronous_commit=off to the URL"
 )
+
+_decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 TypeNames = tuple[str, str]
 """Aggregate type and event type."""
@@ -87,8 +88,8 @@ class Wanted(Protocol):
     def event_ids(self) -> Sequence[UUID]: ...
 
     @property
-    def conditions(self) -> Mapping[int, AppendCondition]:
-        """By index in the batch."""
+    def unseen_after(self) -> int:
+        """Conditions have not been held against the events after this position; ``VERSION_MAX``: there are none."""
         ...
 
     @property
@@ -158,6 +159,7 @@ class Writer:
             aggregates = await self._execute(self._statement("find_aggregates"), _names_of(wanted.keys))
             events = await self._execute(self._statement("stored_events"), {"event_ids": wanted.event_ids})
             event_types = await self._find_event_types(wanted.type_names)
+            recent = await self._find_recent(wanted.unseen_after)
         position, timestamp, hash_, now, synchronous_commit = await _one(locked)
         if synchronous_commit == "off" and not self._may_lose_commits:
             raise _would_lose_commits()
@@ -168,7 +170,7 @@ class Writer:
             head,
             {key: version for key, (_, version) in found.items()},
             {event_id: decode_event(line) for event_id, _, line in stored if line is not None},
-            await self._condition_matches(wanted.conditions, position, pipeline),
+            [] if recent is None else _in_a_row(await recent.fetchall(), position),
             {event_id: position for event_id, position, line in stored if line is None},
         )
         types = [] if event_types is None else await event_types.fetchall()
@@ -186,18 +188,15 @@ class Writer:
         values = {"aggregate_types": [pair[0] for pair in unknown], "names": [pair[1] for pair in unknown]}
         return await self._execute(self._statement("find_event_types"), values)
 
-    async def _condition_matches(
-        self, conditions: Mapping[int, AppendCondition], head: int, pipeline: psycopg.AsyncPipeline
-    ) -> dict[int, int]:
-        searches = {
-            index: find_positions(one.fail_if, Range(one.after.position + 1, head, "forward"), 1, None)
-            for index, one in conditions.items()
+    async def _find_recent(self, after: int) -> "psycopg.AsyncCursor[Any] | None":
+        if after == VERSION_MAX:
+            return None
+        values = {
+            "after": after,
+            "events_max": CONDITION_TAIL_EVENTS_MAX,
+            "size_bytes_max": CONDITION_TAIL_SIZE_BYTES_MAX,
         }
-        if not searches:
-            return {}
-        together = partial(_round_trip, pipeline)
-        found = await answered_together(self.connection, self._statement, list(searches.values()), together)
-        return {index: one.positions[0] for index, one in zip(searches, found, strict=True) if one.positions}
+        return await self._execute(self._statement("recent_events"), values)
 
     # --- Second round trip -------------------------------------------------------------------------------------------
 
@@ -308,6 +307,16 @@ def _names_of(keys: Collection[AggregateKey]) -> dict[str, list[str]]:
         "aggregate_types": [key.aggregate_type for key in keys],
         "aggregate_ids": [key.aggregate_id for key in keys],
     }
+
+
+def _in_a_row(rows: Sequence[tuple[int, str, str, str | None]], head: int) -> list[RecentEvent]:
+    """Events that came newest first, back to the first gap: where a partition was taken off."""
+    events = []
+    for expected, (position, event_type, aggregate_type, tags) in zip(range(head, 0, -1), rows, strict=False):
+        if position != expected:
+            break
+        events.append(RecentEvent(event_type, aggregate_type, _decode_tags(tags) if tags else ()))
+    return events[::-1]
 
 
 async def _one(cursor: "psycopg.AsyncCursor[Any]") -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from uuid import UUID
 import apsw
 
 from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
@@ -405,6 +406,9 @@ class SqliteEngine:
 
     async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
         return await self._read(reads.locate_version, key, version)
+
+    async def look(self, look: Look, entries_max: int) -> Look:
+        return await self._read(reads.look, look, entries_max)
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(reads.read_event, event_id)

@@ -1,32 +1,22 @@
 """Answers what :mod:`indelible.engines.feed_walk` asks, and finds a time window's positions."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
 
-from indelible.engines.feed_walk import (
-    COUNT_MAX,
-    Count,
-    FindTypes,
-    Found,
-    Question,
-    Range,
-    Walk,
-    Walked,
-    answered,
-    find_positions,
-)
+from indelible.engines.feed_walk import Count, FindTypes, Question, Walk, Walked, answered
 from indelible.engines.sqlite.statements import directed, fetch, statement
 from indelible.events import timestamp_to_us
+from indelible.limits import TYPES_MERGED_MAX, TYPES_SEARCHED_MAX
 from indelible.queries import EventQuery, QueryItem
 
+_T = TypeVar("_T")
 
-def search(
-    connection: apsw.Connection, items: Sequence[QueryItem], wanted: Range, limit: int, scan_max: int | None
-) -> Found:
-    """The first ``limit`` positions that match any item, looking at no more than ``scan_max`` index entries an item."""
-    return answered(find_positions(items, wanted, limit, scan_max), lambda question: _answer(connection, question))
+
+def answered_on(connection: apsw.Connection, search: Generator[Question, Any, _T]) -> _T:
+    return answered(search, lambda question: _answer(connection, question))
 
 
 def time_window(connection: apsw.Connection, query: EventQuery, low: int, high: int) -> tuple[int, int]:
@@ -43,7 +33,7 @@ def _first_position_since(connection: apsw.Connection, low: int, high: int, time
     return int(fetch(connection, statement("first_position_since"), values)[0][0])
 
 
-def _answer(connection: apsw.Connection, question: Question) -> Sequence[int] | int | Walked:
+def _answer(connection: apsw.Connection, question: Question) -> Sequence[int] | int | Walked | None:
     match question:
         case FindTypes():
             return _find_types(connection, question)
@@ -53,19 +43,24 @@ def _answer(connection: apsw.Connection, question: Question) -> Sequence[int] | 
             return _walk(connection, question)
 
 
-def _find_types(connection: apsw.Connection, question: FindTypes) -> list[int]:
+def _find_types(connection: apsw.Connection, question: FindTypes) -> list[int] | None:
     values = {
-        "event_types": _json(question.event_types) if question.event_types else None,
-        "aggregate_types": _json(question.aggregate_types) if question.aggregate_types else None,
+        "event_types": _json_or_none(question.event_types),
+        "aggregate_types": _json_or_none(question.aggregate_types),
+        "found_max": TYPES_MERGED_MAX,
     }
-    return msgspec.json.decode(fetch(connection, statement("event_type_ids"), values)[0][0], type=list[int])
+    known = fetch(connection, "SELECT max(id) FROM event_types")[0][0]
+    if known is not None and known > TYPES_SEARCHED_MAX:
+        return None
+    ids = msgspec.json.decode(fetch(connection, statement("event_type_ids"), values)[0][0], type=list[int])
+    return ids if len(ids) <= TYPES_MERGED_MAX else None
 
 
 def _count(connection: apsw.Connection, question: Count) -> int:
     values: dict[str, int | str | None] = {
         "low": question.range.low,
         "high": question.range.high,
-        "most": COUNT_MAX,
+        "most": question.most,
     }
     if question.tag is not None:
         sql, values["tag"] = statement("count_tag_bounded"), question.tag
@@ -75,6 +70,8 @@ def _count(connection: apsw.Connection, question: Count) -> int:
 
 
 def _walk(connection: apsw.Connection, question: Walk) -> Walked:
+    if question.whole is not None:
+        return _walk_positions(connection, question, question.whole)
     others = question.other_tags
     # One other tag is the usual case, and cheaper to look up by itself than as a list.
     values: dict[str, int | str | None] = {
@@ -90,6 +87,24 @@ def _walk(connection: apsw.Connection, question: Walk) -> Walked:
         name, values["tag"] = "candidates_by_tag", question.tag
     text, count, last = fetch(connection, directed(name, question.range.direction), values)[0]
     return Walked(msgspec.json.decode(text), count, last)
+
+
+def _walk_positions(connection: apsw.Connection, question: Walk, item: QueryItem) -> Walked:
+    values: dict[str, int | str | None] = {
+        "low": question.range.low,
+        "high": question.range.high,
+        "chunk": question.chunk,
+        "event_types": _json_or_none(item.event_types),
+        "aggregate_types": _json_or_none(item.aggregate_types),
+        "tags": _json(item.tags),
+    }
+    sql = directed("candidates_by_position", question.range.direction)
+    text, count, last = fetch(connection, sql, values)[0]
+    return Walked(msgspec.json.decode(text), count, last)
+
+
+def _json_or_none(names: Sequence[str]) -> str | None:
+    return _json(names) if names else None
 
 
 def _json(names: Sequence[str] | Sequence[int] | None) -> str:

@@ -1,23 +1,32 @@
 """Reads, as plain functions over a connection: each takes a few statements that run without the interpreter's lock."""
 
 import contextlib
+from typing import Final
 from uuid import UUID
 
 import apsw
 import msgspec
 
 from indelible.engines.engine import Lines, LogHead
-from indelible.engines.feed_walk import Range
+from indelible.engines.feed_walk import Look, Range, find_positions, look_on
 from indelible.engines.page_lines import check_lines
-from indelible.engines.sqlite.feed import search, time_window
+from indelible.engines.planner import RecentEvent
+from indelible.engines.sqlite.feed import answered_on, time_window
 from indelible.engines.sqlite.statements import directed, fetch, statement
 from indelible.errors import StoreCorrupted
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
-from indelible.limits import PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX, VERSION_MAX
+from indelible.limits import (
+    CONDITION_TAIL_EVENTS_MAX,
+    CONDITION_TAIL_SIZE_BYTES_MAX,
+    PAGE_SIZE_BYTES_MAX,
+    VERSION_MAX,
+)
 from indelible.queries import Direction, EventQuery
 
 _NO_BOUND = 2**62
+
+_decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def read_head(connection: apsw.Connection) -> LogHead:
@@ -147,7 +156,7 @@ def _unfiltered_page(connection: apsw.Connection, wanted: Range, limit: int) -> 
 
 
 def _filtered_page(connection: apsw.Connection, query: EventQuery, wanted: Range, until: int, limit: int) -> Lines:
-    found = search(connection, query.items, wanted, limit, PAGE_SCAN_EVENTS_MAX)
+    found = answered_on(connection, find_positions(query.items, wanted, limit))
     reached, at_end = (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
     if not found.positions:
         return Lines(b"", 0, reached, at_end)
@@ -161,6 +170,27 @@ def _filtered_page(connection: apsw.Connection, query: EventQuery, wanted: Range
     if count < len(found.positions):
         reached, at_end = found.positions[count - 1], False
     return Lines(lines, count, reached, at_end)
+
+
+# --- Conditions ------------------------------------------------------------------------------------------------------
+
+
+def look(connection: apsw.Connection, begun: Look, entries_max: int) -> Look:
+    return answered_on(connection, look_on(begun, entries_max))
+
+
+def recent_events(connection: apsw.Connection, after: int, head: int) -> list[RecentEvent]:
+    """The events after ``after``, or as many of the last ones as the writer looks at."""
+    if after >= head:
+        return []
+    events, left_bytes = [], CONDITION_TAIL_SIZE_BYTES_MAX
+    values = {"after": after, "events_max": CONDITION_TAIL_EVENTS_MAX}
+    for event_type, aggregate_type, tags in connection.execute(statement("recent_events"), values):
+        left_bytes -= len(tags or "")
+        if left_bytes < 0:
+            break
+        events.append(RecentEvent(event_type, aggregate_type, _decode_tags(tags) if tags else ()))
+    return events[::-1]
 
 
 # --- Single things and catalogues ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ A batch is prepared (looked up, decided, inserted) and then committed; only the 
 import base64
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -14,12 +14,10 @@ import apsw
 import msgspec
 
 from indelible.engines.engine import LogHead
-from indelible.engines.feed_walk import Range
-from indelible.engines.planner import Plan, PlannedEvent, StoredState, plan
+from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, unseen_after
 from indelible.engines.recorded import plan_recorded
 from indelible.engines.sqlite import reads
 from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, migrate
-from indelible.engines.sqlite.feed import search
 from indelible.engines.sqlite.missing_end import find_missing_end
 from indelible.engines.sqlite.statements import fetch, statement
 from indelible.engines.sqlite.store_file import StoreFile
@@ -132,13 +130,14 @@ class Writer:
         appends = [append for request in batch for append in request.appends]
         ids = [event.event_id for append in appends for event in append.events]
         keys = [append.key for append in appends]
-        return plan(batch, self._stored_state(keys, ids, self._condition_matches(batch)), now_us)
+        recent = reads.recent_events(self._connection, unseen_after(batch, self.head.position), self.head.position)
+        return plan(batch, self._stored_state(keys, ids, recent), now_us)
 
     def begin_recorded(self, events: Sequence[RecordedEvent]) -> Plan:
         """The same for recorded events. Raises :class:`InvalidRequest` when they do not continue the log."""
         self._pending = _Pending()
         keys, ids = [event.key for event in events], [event.event_id for event in events]
-        return plan_recorded(events, self._stored_state(keys, ids, {}))
+        return plan_recorded(events, self._stored_state(keys, ids, ()))
 
     def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
@@ -232,7 +231,7 @@ class Writer:
     # --- Looking up --------------------------------------------------------------------------------------------------
 
     def _stored_state(
-        self, keys: Iterable[AggregateKey], ids: Sequence[UUID], condition_matches: Mapping[int, int]
+        self, keys: Iterable[AggregateKey], ids: Sequence[UUID], recent: Sequence[RecentEvent]
     ) -> StoredState:
         # Kept with the batch: the cache may let go of some before the batch is stored.
         aggregates = self._require_pending().aggregates
@@ -242,7 +241,7 @@ class Writer:
                 if known is not None:
                     aggregates[key] = known
         versions = {key: known.version for key, known in aggregates.items()}
-        return StoredState(self.head, versions, self._stored_events(ids), condition_matches)
+        return StoredState(self.head, versions, self._stored_events(ids), recent)
 
     def _look_up(self, key: AggregateKey) -> _Known | None:
         """An aggregate that is not in the cache."""
@@ -262,16 +261,6 @@ class Writer:
     def _stored_events(self, ids: Sequence[UUID]) -> dict[UUID, RecordedEvent]:
         lines = fetch(self._connection, statement("stored_events"), {"event_ids": _encode_ids(ids).decode()})
         return {event.event_id: event for (line,) in lines for event in (decode_event(line),)}
-
-    def _condition_matches(self, batch: Sequence[AppendRequest]) -> dict[int, int]:
-        matches = {}
-        for index, request in enumerate(batch):
-            if request.condition is not None:
-                wanted = Range(request.condition.after.position + 1, self.head.position, "forward")
-                found = search(self._connection, request.condition.fail_if, wanted, 1, None)
-                if found.positions:
-                    matches[index] = found.positions[0]
-        return matches
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
 

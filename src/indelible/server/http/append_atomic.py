@@ -17,13 +17,13 @@ APPEND_ATOMIC: Final = Operation(
     "Events get their positions in the order of the request. Each aggregate has its own `expected_version`; one that "
     "stands in the request again has none there. With a `condition` nothing is stored if an event after its cursor "
     "matches any of its queries: `condition_failed`. So a decision that rests on a query stays true until its events "
-    "are stored.",
+    "are stored. What it takes to look is bounded: `condition_too_costly`.",
     (
         Answer(201, "The events are on stable storage.", AtomicAppendResult),
         Answer(200, "They were stored before; this is the first result again.", AtomicAppendResult),
     ),
     body=AtomicAppendBody,
-    errors=(*APPEND_ERRORS, "condition_failed"),
+    errors=(*APPEND_ERRORS, "condition_failed", "condition_too_costly"),
 )
 
 

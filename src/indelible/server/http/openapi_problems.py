@@ -8,6 +8,7 @@ from typing import Final
 from indelible.errors import (
     AggregateNotFound,
     ConditionFailed,
+    ConditionTooCostly,
     EventIdConflict,
     EventNotFound,
     GroupExists,
@@ -32,7 +33,7 @@ from indelible.errors import (
     VersionConflict,
 )
 from indelible.events import JSON_CONTENT_TYPE
-from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.limits import CONDITION_ENTRIES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE
 from indelible.server.http.openapi_operation import Operation
 from indelible.server.http.openapi_types import Schema
@@ -61,6 +62,12 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
         InvalidRequest("must be an integer from 1 to 1000", pointer="/limit"),
         PayloadTooLarge(
             f"the body takes more than {REQUEST_SIZE_BYTES_MAX} bytes", size_bytes_max=REQUEST_SIZE_BYTES_MAX
+        ),
+        ConditionTooCostly(
+            f"after {CONDITION_ENTRIES_MAX} index entries it is not known whether an event matches; nothing was stored",
+            pointer="/condition",
+            entries_looked_at=CONDITION_ENTRIES_MAX,
+            entries_looked_at_max=CONDITION_ENTRIES_MAX,
         ),
         VersionConflict("order-o-1 is at version 3, expected 2", **_KEY, expected_version=2, actual_version=3),
         EventIdConflict(f"event id {_EVENT_ID} is stored already, with other content", event_id=_EVENT_ID),

@@ -146,6 +146,8 @@ ERROR_FIELDS: Final[dict[str, Schema]] = {
         "type": "number",
         "description": "How long the database lets a statement take; the append takes longer.",
     },
+    "entries_looked_at": {"type": "integer", "description": "Index entries, before it was given up."},
+    "entries_looked_at_max": {"type": "integer", "description": "How many are allowed."},
     "aggregate_type": {"type": "string", "description": "Of the aggregate that was asked for."},
     "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
     "event_id": {"type": "string", "format": "uuid", "description": "Which event."},

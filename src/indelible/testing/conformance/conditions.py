@@ -9,7 +9,7 @@ from indelible.conditions import AppendCondition
 from indelible.errors import ConditionFailed, EventNotFound, VersionConflict
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AtomicAppendResult, EventStore
-from indelible.limits import CONDITION_ITEMS_MAX
+from indelible.limits import CONDITION_ITEMS_MAX, CONDITION_SHORT_EVENTS
 from indelible.queries import START, Cursor, QueryItem
 from indelible.testing.conformance.helpers import append_noise, refused, unique
 
@@ -140,3 +140,42 @@ class ConditionConformance:
 
         claimed = await asyncio.gather(*(claim(name) for name in names * 4))
         assert [sum(claimed[n::5]) for n in range(5)] == [1] * 5
+
+    async def test_match_far_behind_the_head(self, store: EventStore) -> None:
+        """Too far for the writer to look: what was found before it counts, and so does that nothing was."""
+        tag, other, start = unique("tag"), unique("tag"), (await store.head()).cursor
+        behind = await store.append_atomic(_append(other))
+        first = await store.append_atomic(_append(tag))
+        await store.append_atomic(_append(tag))
+        await append_noise(store, 2 * CONDITION_SHORT_EVENTS)
+        condition = _fail_if(QueryItem(tags=(other, tag)), QueryItem(tags=(tag,)), after=start)
+        await refused(ConditionFailed, store.append_atomic(_append(), condition=condition), position=first.position)
+        condition = _fail_if(QueryItem(tags=(other,)), after=Cursor.at(behind.position))
+        assert not (await store.append_atomic(_append(), condition=condition)).replayed
+        done = await store.append_atomic(_append(other))
+        await refused(ConditionFailed, store.append_atomic(_append(), condition=condition), position=done.position)
+
+    async def test_repeat_of_a_stored_append_is_answered_whatever_its_condition(self, store: EventStore) -> None:
+        tag, start = unique("tag"), (await store.head()).cursor
+        condition = _fail_if(QueryItem(tags=(tag,)), after=start)
+        appends = _append(tag)
+        first = await store.append_atomic(appends, condition=condition)
+        for _ in range(2):
+            again = await store.append_atomic(appends, condition=condition)
+            assert again.replayed
+            assert [one.events for one in again.results] == [one.events for one in first.results]
+            await append_noise(store, 2 * CONDITION_SHORT_EVENTS)
+        await refused(ConditionFailed, store.append_atomic(_append(), condition=condition), position=first.position)
+
+    async def test_race_of_appends_whose_conditions_reach_far_back(self, store: EventStore) -> None:
+        """Each is looked at before the writer has it, with nothing to be seen; one of them is the first."""
+        start = (await store.head()).cursor
+        await append_noise(store, 2 * CONDITION_SHORT_EVENTS)
+        for _ in range(3):
+            tag = unique("seat")
+            condition = _fail_if(QueryItem(tags=(tag,)), after=start)
+            calls = [store.append_atomic(_append(tag), condition=condition) for _ in range(10)]
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            (won,) = (result for result in results if isinstance(result, AtomicAppendResult))
+            lost = [result for result in results if isinstance(result, ConditionFailed)]
+            assert [error.position for error in lost] == [won.position] * 9

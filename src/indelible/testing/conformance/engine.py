@@ -7,12 +7,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from indelible.conditions import AppendCondition
-from indelible.engines.engine import AppendOutcome, Engine, LogHead
+from indelible.conditions import AppendCondition, Looked
+from indelible.engines.engine import AppendOutcome, ConditionBehind, Engine, LogHead
+from indelible.engines.feed_walk import Look, Range
 from indelible.errors import ConditionFailed, EventIdConflict, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent, new_event_id, split_hashed_line, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
-from indelible.limits import VERSION_MAX
+from indelible.limits import PAGE_SCAN_EVENTS_MAX, VERSION_MAX
 from indelible.queries import EVERYTHING, Cursor, QueryItem
 from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.head import HeadConformance
@@ -49,6 +50,13 @@ async def _read_from(engine: Engine, after: int) -> list[bytes]:
     page = await engine.read_feed(EVERYTHING, after=after, until=head.position, direction="forward", limit=1_000)
     assert (page.reached, page.at_end) == (head.position, True)
     return page.lines.split(b"\n") if page.lines else []
+
+
+async def _look(engine: Engine, items: tuple[QueryItem, ...], after: int, until: int) -> Look:
+    look = Look(items, Range(after + 1, until, "forward"))
+    while not look.is_done:
+        look = await engine.look(look, PAGE_SCAN_EVENTS_MAX)
+    return look
 
 
 @pytest.mark.asyncio
@@ -130,6 +138,57 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         )
         assert isinstance(outcomes[1], ConditionFailed)
         assert outcomes[1].position == _stored(stored).position
+
+    async def test_look_and_append_see_every_event_between_them(self, engine: Engine) -> None:
+        """What is stored after the look is the writer's to see; what was stored before is not looked at again."""
+        tag, other, start = unique("tag"), unique("tag"), await engine.head()
+        items = (QueryItem(tags=(tag,)), QueryItem(tags=(other,)))
+        condition = AppendCondition(items, Cursor.at(start.position))
+        await engine.append([_request(_append(_key(), *some_events(3, tags=[unique()])))])
+        head = await engine.head()
+        seen = await _look(engine, items, start.position, head.position)
+        assert (seen.position, seen.entries > 0) == (None, True)
+        (between,) = await engine.append([_request(_append(_key(), NewEvent("A", tags=[other])))])
+        looked = msgspec.structs.replace(_request(_append(_key()), condition=condition), looked=Looked(head.position))
+        (outcome,) = await engine.append([looked])
+        assert isinstance(outcome, ConditionFailed)
+        assert outcome.position == _stored(between).position
+        assert (await _look(engine, items, start.position, head.position)).position is None
+        assert (await _look(engine, items, start.position, head.position + 1)).position == head.position + 1
+        (outcome,) = await engine.append([msgspec.structs.replace(looked, looked=Looked(head.position + 1))])
+        assert not _stored(outcome).replayed
+
+    async def test_look_is_short_page_after_short_page(self, engine: Engine) -> None:
+        one, other, start = unique("tag"), unique("tag"), (await engine.head()).position
+        count = PAGE_SCAN_EVENTS_MAX
+        events = [NewEvent("A", tags=[one if number % 2 else other]) for number in range(2 * count)]
+        await engine.append([_request(_append(_key(), *events))])
+        items = tuple(QueryItem(("A", f"B{number}"), tags=(one, other)) for number in range(4))
+        look = Look(items, Range(start + 1, start + 2 * count, "forward"))
+        pages = 0
+        while not look.is_done:
+            before = look.entries
+            look = await engine.look(look, PAGE_SCAN_EVENTS_MAX)
+            pages += 1
+            assert look.entries - before <= 2 * PAGE_SCAN_EVENTS_MAX
+        assert look.position is None
+        assert look.entries >= 4 * count
+        assert pages >= 4
+
+    async def test_condition_that_was_looked_at_too_long_ago_is_sent_back(self, engine: Engine) -> None:
+        """The writer is held for a bounded time, whatever a condition asks for and whoever looked at it when."""
+        start = (await engine.head()).position
+        condition = AppendCondition((QueryItem(tags=(unique(),)),))
+        request = _request(_append(_key()), condition=condition)
+        for _ in range(2):
+            await engine.append([_request(_append(_key(), *some_events(9_000)))])
+        behind = [msgspec.structs.replace(request, looked=Looked(start)), _request(_append(_key()))]
+        outcome, other = await engine.append(behind)
+        assert isinstance(outcome, ConditionBehind)
+        assert not _stored(other).replayed
+        head = (await engine.head()).position
+        (outcome,) = await engine.append([msgspec.structs.replace(request, looked=Looked(head - 100))])
+        assert not _stored(outcome).replayed
 
     async def test_repeats_within_a_batch_are_replayed(self, engine: Engine) -> None:
         key = _key()

@@ -2,13 +2,21 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from typing import get_args
 
 import pytest
 
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, EventStore
-from indelible.limits import PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
+from indelible.limits import (
+    PAGE_EVENTS_DEFAULT,
+    PAGE_EVENTS_MAX,
+    PAGE_SIZE_BYTES_MAX,
+    QUERY_NAMES_MAX,
+    TYPES_MERGED_MAX,
+)
 from indelible.queries import START, Cursor, Direction, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import append_noise, ids, read_feed_to_end, some_events, unique
 
@@ -206,6 +214,40 @@ class FeedConformance:
         await store.append_atomic([AggregateAppend.of(aggregate_type, unique(), [rare])])
         query = EventQuery.of(event_types=[event_type], tags=[tag])
         assert ids(await read_feed_to_end(store, query, after=start)) == [rare.event_id]
+
+    async def test_aggregate_type_with_very_many_event_types(self, store: EventStore) -> None:
+        aggregate_type, other, tag = unique("Order"), unique("Other"), unique("tag")
+        start, count = (await store.head()).cursor, TYPES_MERGED_MAX + 100
+        types = [f"{aggregate_type}_{number}" for number in range(count)]
+        events = [NewEvent(name, tags=[tag] if number % 50 == 7 else []) for number, name in enumerate(types * 2)]
+        await store.append(other, unique(), [NewEvent(types[7], tags=[tag]), *some_events(3)])
+        await store.append(aggregate_type, unique(), events)
+        await store.append(other, unique(), [NewEvent(types[0], tags=[tag])])
+        tagged = [event for event in events if event.tags]
+        few = types[:QUERY_NAMES_MAX]
+        of_few = [event for event in events if event.event_type in few]
+        for direction in _DIRECTIONS:
+            step = 1 if direction == "forward" else -1
+            before = start if direction == "forward" else None
+            whole = partial(read_feed_to_end, store, after=before, direction=direction, limit=1_000)
+            found = await whole(EventQuery.of(aggregate_types=[aggregate_type]))
+            assert ids(found) == ids(events[::step])
+            found = await whole(EventQuery.of(aggregate_types=[aggregate_type], tags=[tag]))
+            assert ids(found) == ids(tagged[::step])
+            found = await whole(EventQuery.of(aggregate_types=[aggregate_type], event_types=few))
+            assert ids(found) == ids(of_few[::step])
+
+    async def test_many_items_share_a_page(self, store: EventStore) -> None:
+        """However many there are, each gets its part of what a page looks at, and nothing is passed over."""
+        aggregate_type, start = unique("Order"), (await store.head()).cursor
+        tags = [unique("tag") for _ in range(16)]
+        both = [(tags[n % len(tags)], tags[(n + (1 if n % 3 else 5)) % len(tags)]) for n in range(2_000)]
+        events = [NewEvent("A", tags=pair) for pair in both]
+        await store.append(aggregate_type, unique(), events)
+        items = tuple(QueryItem(tags=(tag, other)) for tag, other in pairwise(tags))
+        wanted = [event for event in events if any(set(item.tags) <= set(event.tags) for item in items)]
+        assert 500 < len(wanted) < 2_000
+        assert ids(await read_feed_to_end(store, EventQuery(items), after=start)) == ids(wanted)
 
     async def test_window_of_time(self, store: EventStore) -> None:
         await append_noise(store)

@@ -1,4 +1,5 @@
--- The same for event types: a merge of the first entries of each.
+-- The same for event types: a merge of the first entries of each. Every type gives its share of a chunk, so that many
+-- types cost no more than few; the merge is whole up to where the first of those that have more ends.
 SELECT coalesce(array_agg(position ORDER BY position {order}) FILTER (WHERE matches), '{}'), count(*), {last}(position)
 FROM (
     SELECT position, NOT EXISTS (
@@ -9,15 +10,15 @@ FROM (
         )
     ) AS matches
     FROM (
-        SELECT k.position
-        FROM unnest(%(event_types)b::bigint[]) AS wanted (event_type)
+        SELECT k.position, {first}(k.position) FILTER (WHERE k.number = share.most) OVER () AS whole_up_to
+        FROM (SELECT %(chunk)s / cardinality(%(event_types)b::bigint[]) + 1 AS most) AS share
+        CROSS JOIN unnest(%(event_types)b::bigint[]) AS wanted (event_type)
         CROSS JOIN LATERAL (
-            SELECT position FROM {schema}.event_keys
+            SELECT position, row_number() OVER (ORDER BY position {order}) AS number FROM {schema}.event_keys
             WHERE event_type = wanted.event_type AND position BETWEEN %(low)s AND %(high)s
             ORDER BY position {order}
-            LIMIT %(chunk)s
+            LIMIT share.most
         ) AS k
-        ORDER BY k.position {order}
-        LIMIT %(chunk)s
     ) AS entry
+    WHERE whole_up_to IS NULL OR position {up_to} whole_up_to
 ) AS walked

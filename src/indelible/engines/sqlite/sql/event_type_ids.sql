@@ -1,6 +1,11 @@
--- The ids that stand for any of these event types in any of these aggregate types; NULL does not restrict.
-SELECT json_group_array(event_types.id)
-FROM event_types
-INNER JOIN aggregate_types ON aggregate_types.id = event_types.aggregate_type
-WHERE (:event_types IS NULL OR event_types.name IN (SELECT value FROM json_each(:event_types)))
-    AND (:aggregate_types IS NULL OR aggregate_types.name IN (SELECT value FROM json_each(:aggregate_types)))
+-- The ids that stand for any of these event types in any of these aggregate types; NULL does not restrict. One more than
+-- are wanted at the most.
+SELECT json_group_array(id)
+FROM (
+    SELECT event_types.id
+    FROM event_types
+    INNER JOIN aggregate_types ON aggregate_types.id = event_types.aggregate_type
+    WHERE (:event_types IS NULL OR event_types.name IN (SELECT value FROM json_each(:event_types)))
+        AND (:aggregate_types IS NULL OR aggregate_types.name IN (SELECT value FROM json_each(:aggregate_types)))
+    LIMIT :found_max + 1
+)
