@@ -20,6 +20,7 @@ from typing import Literal
 
 import msgspec
 
+import programs
 from faults.ledger import Ledger, attempt
 from faults.load import Load
 from faults.server_process import ServerProcess
@@ -194,6 +195,7 @@ def _database(store: str) -> Iterator[PostgresServer | None]:
 
 
 def main() -> None:
+    programs.take_charge()
     parser = argparse.ArgumentParser(description="Rounds of kill -9 under load, checked against a ledger.")
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--rounds", type=int, default=100)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import programs
 from rest.calls import connected, event, events, new_path
 
 # A server as compose.run makes it. The engine commits slowly, or fails, so that a test can be there when it does.
@@ -47,7 +48,7 @@ def slow_server(how: str = "working") -> Iterator[tuple[subprocess.Popen[str], s
     """The process, and its URL once it is ready."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={"HOW": how, "PATH": ""},
+        env={**programs.environment(), "HOW": how, "PATH": ""},
     )  # fmt: skip
     assert process.stdout is not None
     try:
