@@ -34,7 +34,7 @@ LOAD_MAX_S = 1.0
 KILLED_AT_START = 0.15
 """Share of the rounds that also kill a server while it starts after the last kill."""
 WRITERS_A_SERVER = 8
-SERVING_TIMEOUT_S = 30.0
+SERVING_TIMEOUT_S = 60.0
 
 Victim = Literal["server", "backend", "database"]
 
