@@ -112,9 +112,9 @@ def test_a_full_disk_under_stdout_is_reported(tmp_path: Path, command: tuple[str
 @pytest.mark.parametrize("command", [("feed",), ("feed", "--json"), ("export", "-"), ("aggregates",)])
 def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path, command: tuple[str, ...]) -> None:
     lines = [
-        {"event_id": f"00000000-0000-4000-8000-{n:012}", "event_type": "X", "event_data": "x" * 400}
+        {"event_id": f"00000000-0000-4000-8000-{n:012}", "event_type": "X", "event_data": "x" * 1_000}
         | {"aggregate_type": "a", "aggregate_id": f"{n:0200}"}
-        for n in range(2_000)
+        for n in range(600)
     ]
     source = "\n".join(map(json.dumps, lines)).encode()
     assert indelible("import", "-", "--store", "sqlite:x.db", stdin=source, cwd=tmp_path).code == 0
