@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tests import programs
+
 from benchmarks import appends, groups, grpc_load, postgres, reads, subscriptions
 from benchmarks.machine import describe
 from benchmarks.report import Figure, print_json, print_machine, print_note, print_table
@@ -53,6 +55,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parse_arguments(arguments)
+    programs.take_charge()
     if given.store is not None:
         given.store.mkdir(parents=True, exist_ok=True)
         return run(given, given.store)

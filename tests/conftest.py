@@ -1,4 +1,4 @@
-"""For every test: Hypothesis profiles, and a PostgreSQL server.
+"""For every test: Hypothesis profiles, a PostgreSQL server, and what programs that tests start are given.
 
 No deadlines on shared machines; the profile ``ci`` gives the same examples each time.
 """
@@ -10,9 +10,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import measured
+import programs
 from postgres.server import PostgresServer, postgres_server
 
-# Tests start programs. gRPC's own handlers for forks then run between fork and exec, and can spoil the program's start.
+programs.take_charge()
+# gRPC's own handlers for forks then run between fork and exec, and can spoil the program's start.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])

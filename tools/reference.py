@@ -96,7 +96,8 @@ def limits_page() -> str:
     text = [LIMITS_INTRODUCTION]
     source = inspect.getsource(limits)
     for heading, part in re.findall(r"^# --- (.*?) -+\n(.*?)(?=^# ---|\Z)", source, re.MULTILINE | re.DOTALL):
-        text += [f"## {heading}\n", "| limit | value | |", "|---|---:|---|", *_limit_rows(part), ""]
+        if rows := _limit_rows(part):
+            text += [f"## {heading}\n", "| limit | value | |", "|---|---:|---|", *rows, ""]
     return "\n".join(text)
 
 

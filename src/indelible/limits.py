@@ -462,6 +462,9 @@ CLIENT_RETRY_WAIT_MAX_S: Final = 5.0
 CLIENT_MESSAGE_SIZE_BYTES_MAX: Final = 2 * REQUEST_SIZE_BYTES_MAX
 """Of one answer over gRPC. The largest, a snapshot with a page of events, is shorter."""
 
+BENCH_SILENCE_MAX_S: Final = 10.0
+"""How long a measurement goes on while nothing succeeds. A server that is restarted is back by then."""
+
 # --- Together --------------------------------------------------------------------------------------------------------
 
 

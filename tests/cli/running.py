@@ -12,7 +12,7 @@ from typing import NamedTuple
 import measured
 
 COMMAND = Path(sys.executable).parent / "indelible"
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 class Ran(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from cli.running import COMMAND, Ran, environment, indelible
+from cli.running import COMMAND, TIMEOUT_S, Ran, environment, indelible, wait_until
 from indelible import errors
 from indelible.cli.exit_codes import exit_code_of
 from indelible.core.open import open_local_store
@@ -123,9 +123,9 @@ def test_a_full_disk_under_stdout_is_reported(tmp_path: Path, command: tuple[str
 @pytest.mark.parametrize("command", [("feed",), ("feed", "--json"), ("export", "-"), ("aggregates",)])
 def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path, command: tuple[str, ...]) -> None:
     lines = [
-        {"event_id": f"00000000-0000-4000-8000-{n:012}", "event_type": "X", "event_data": "x" * 400}
+        {"event_id": f"00000000-0000-4000-8000-{n:012}", "event_type": "X", "event_data": "x" * 1_000}
         | {"aggregate_type": "a", "aggregate_id": f"{n:0200}"}
-        for n in range(2_000)
+        for n in range(600)
     ]
     source = "\n".join(map(json.dumps, lines)).encode()
     assert indelible("import", "-", "--store", "sqlite:x.db", stdin=source, cwd=tmp_path).code == 0
@@ -144,13 +144,15 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path, comman
 
 def test_interrupted_while_it_waits(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [COMMAND, "bench", "--duration-s", "60", "--store", "memory:"],
+        [COMMAND, "bench", "--duration-s", "60", "--store", "sqlite:x.db"],
         cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=3)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    try:
+        wait_until(lambda: sum(file.stat().st_size for file in tmp_path.glob("x.db*")) > 2**20, "nothing is appended")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
     assert (process.returncode, out, err) == (130, "", "")
 
 

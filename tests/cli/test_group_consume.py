@@ -162,7 +162,7 @@ def test_a_signal_ends_it_while_it_waits(
         wait_until((tmp_path / "dealt-with").exists, "nothing is consumed")
         time.sleep(0.3)
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (code, "", "")
     appended(run, place, name, "2")
     (delivery,) = pulled(run, place, name)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from cli.running import COMMAND, environment, indelible, server
+from cli.running import COMMAND, TIMEOUT_S, environment, indelible, server
 
 
 def test_serve_prints_what_to_try_and_stops_at_sigterm(tmp_path: Path) -> None:
@@ -34,6 +34,21 @@ def test_serve_stops_at_ctrl_c(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
     assert (tmp_path / "server.err").read_text() == ""
+
+
+def test_serve_stops_at_sigint_though_it_was_ignored_when_it_began(tmp_path: Path) -> None:
+    """As it is in a service script's background, where SIGINT is sent on purpose or not at all."""
+    with subprocess.Popen(
+        ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", COMMAND, "serve", "--http", "127.0.0.1:0", "--store", "memory:"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("API")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=TIMEOUT_S) == 0
+        finally:
+            process.kill()
 
 
 def test_json_logs_are_all_that_is_printed(tmp_path: Path) -> None:
@@ -115,6 +130,11 @@ def test_bench_measures_a_temporary_store_and_leaves_nothing(run: Run, tmp_path:
     assert 99 < batch["events_per_s"] / batch["per_s"] < 101
     assert "fsync" in bench["durability"]
     assert bench["memory_mib"] > 10
+
+
+def test_bench_ends_when_there_is_no_server() -> None:
+    ran = indelible("bench", "--duration-s", "0.2", "--url", "http://127.0.0.1:9")
+    assert (ran.code, ran.out) == (75, "")
 
 
 def test_bench_measures_a_server(tmp_path: Path) -> None:

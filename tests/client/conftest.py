@@ -32,7 +32,7 @@ class Server:
     def start(self, *, wait: bool = True) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        give_up_at = time.monotonic() + 30
+        give_up_at = time.monotonic() + 60
         while wait and not self._answers():
             assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < give_up_at, self._log.read_text()
@@ -40,7 +40,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5):
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=30):
                 return True
         except OSError:
             return False
@@ -53,7 +53,7 @@ class Server:
 
     def requests(self, method: str, route: str) -> int:
         """How many requests to a route it has answered, whatever with."""
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:
             text = answer.read().decode()
         labels = f'{{method="{method}",route="{route}"'
         counts = re.findall(rf"^indelible_http_request_seconds_count{re.escape(labels)}.*}} (\S+)$", text, re.MULTILINE)

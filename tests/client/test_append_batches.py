@@ -158,7 +158,7 @@ async def test_a_bug_in_sending_or_a_wrong_count_hangs_nobody(batches: AppendBat
     tasks = start(batches, 2)
     await settle()
     wire.answer(0, outcome)
-    errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 1)
+    errors = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
     assert [type(error) for error in errors] == [InternalError] * 2
     (later,) = start(batches, 1)
     await settle()

@@ -153,12 +153,12 @@ async def test_whose_time_is_over_is_told(http_client: AsyncClient, group: Group
 
 
 async def test_those_that_wait_do_not_run_out_of_time(http_client: AsyncClient, group: Group):
-    await http_client.change_group(group.name, ack_timeout_s=2.4, max_attempts=1)
+    await http_client.change_group(group.name, ack_timeout_s=5, max_attempts=1)
     await group.append(5)
     async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name) as consumer:
         for _ in range(5):
             delivery = await anext(consumer)
-            await asyncio.sleep(0.8)
+            await asyncio.sleep(1.5)
             assert await consumer.ack(delivery)
     assert (await http_client.get_group(group.name)).parked == 0
 
@@ -227,7 +227,7 @@ async def test_leaving_while_it_waits(http_client: AsyncClient, group: Group):
         started = time.monotonic()
         await consumer.aclose()
         assert await asyncio.gather(*waiting) == [None] * 3
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
         # The pull that waited has ended at the server too.
         await asyncio.sleep(0.2)
         await group.append(1)
@@ -273,7 +273,7 @@ async def test_a_server_that_stays_away_is_told_and_may_come_back(durable_server
             stopped = time.monotonic()
             with pytest.raises(Unavailable):
                 await waiting
-            assert time.monotonic() - stopped < 10
+            assert time.monotonic() - stopped < 40
             await asyncio.to_thread(durable_server.start)
             await group.append(1)
             assert await consumer.ack(await anext(consumer))
@@ -360,7 +360,7 @@ def test_closing_the_client_ends_a_thread_that_waits(shared_server: Server):
     thread.start()
     time.sleep(0.3)
     client.close()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert [error.code for error in ended] == ["shutting_down"]
 

@@ -191,7 +191,7 @@ async def test_closing_does_not_wait_for_a_server_that_is_away():
         client = AsyncClient(url, timeout_s=0.3, retry_total_s=60)
         append = asyncio.create_task(client.append("Order", "1", [NewEvent("X")]))
         await asyncio.sleep(0.1)
-        await asyncio.wait_for(client.aclose(), 3)
+        await asyncio.wait_for(client.aclose(), 30)
         with pytest.raises((OutcomeUnknown, ShuttingDown)):
             await append
 
@@ -240,5 +240,5 @@ def test_threads_ride_over_a_restart_too(durable_server):
         time.sleep(0.2)
         durable_server.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(120)
         assert sorted(results) == sorted([*range(1, 51)] * 8)

@@ -217,6 +217,6 @@ def test_closing_the_client_ends_a_subscription_that_waits(shared_server: Server
     time.sleep(0.5)
     closing = Thread(target=client.close, daemon=True)
     closing.start()
-    assert issubclass(ended.result(20), ShuttingDown)
-    closing.join(20)
+    assert issubclass(ended.result(60), ShuttingDown)
+    closing.join(60)
     assert not closing.is_alive()

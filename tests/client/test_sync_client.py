@@ -180,7 +180,7 @@ def test_a_child_after_a_fork_is_told():
         process.start()
         assert receiving.poll(10)
         assert "fork" in receiving.recv()
-        process.join(10)
+        process.join(60)
         assert process.exitcode == 0
         assert client.head().position == 0
 

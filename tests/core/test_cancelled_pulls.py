@@ -10,7 +10,7 @@ from indelible.core.open import open_local_store
 
 @pytest.mark.parametrize("steps", range(40))
 async def test_a_pull_that_is_cancelled_holds_nothing(steps: int) -> None:
-    async with open_local_store("memory:") as store, asyncio.timeout(10):
+    async with open_local_store("memory:") as store, asyncio.timeout(60):
         await store.create_group("billing")
         waiting = asyncio.create_task(store.pull("billing", wait_s=20))
         await asyncio.sleep(0.01)

@@ -22,7 +22,7 @@ SHOWN_URL = "127.0.0.1:8080"
 SHOWN_DATABASE = "127.0.0.1:5432"
 SERVER = f"indelible serve --store sqlite:data/indelible.db --http {SHOWN_URL}"
 BIN = Path(sys.executable).parent
-BLOCK_TIMEOUT_S = 120
+BLOCK_TIMEOUT_S = 300
 RUN_PAGES = [page for page in pages() if any(block.is_run for block in blocks(page))]
 
 
@@ -47,7 +47,7 @@ def _server(command: str, address: str, directory: Path, environ: dict[str, str]
         yield
     finally:
         process.terminate()
-        assert process.wait(timeout=30) == 0, (directory / "server.log").read_text()
+        assert process.wait(timeout=60) == 0, (directory / "server.log").read_text()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str, directory: Path) -> None:

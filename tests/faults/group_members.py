@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+import programs
 from faults import group_member
 from faults.group_check import (
     Deliveries,
@@ -297,6 +298,7 @@ def _store(kind: str, folder: Path) -> Iterator[str]:
 
 
 def main() -> None:
+    programs.take_charge()
     parser = argparse.ArgumentParser(description="A consumer group whose members and servers are killed.")
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--aggregates", type=int, default=1_000)

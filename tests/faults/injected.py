@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ATTACH_TIMEOUT_S = 10.0
+ATTACH_TIMEOUT_S = 60.0
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 

@@ -20,6 +20,7 @@ from typing import Literal
 
 import msgspec
 
+import programs
 from faults.ledger import Ledger, attempt
 from faults.load import Load
 from faults.server_process import ServerProcess
@@ -33,7 +34,7 @@ LOAD_MAX_S = 1.0
 KILLED_AT_START = 0.15
 """Share of the rounds that also kill a server while it starts after the last kill."""
 WRITERS_A_SERVER = 8
-SERVING_TIMEOUT_S = 30.0
+SERVING_TIMEOUT_S = 60.0
 
 Victim = Literal["server", "backend", "database"]
 
@@ -194,6 +195,7 @@ def _database(store: str) -> Iterator[PostgresServer | None]:
 
 
 def main() -> None:
+    programs.take_charge()
     parser = argparse.ArgumentParser(description="Rounds of kill -9 under load, checked against a ledger.")
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--rounds", type=int, default=100)

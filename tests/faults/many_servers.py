@@ -20,6 +20,7 @@ from statistics import quantiles
 
 import msgspec
 
+import programs
 from faults.contention import Scene
 from faults.history.checker import check
 from faults.history.model import (
@@ -246,6 +247,7 @@ def _store(url: str | None, servers: int, folder: Path) -> Iterator[str]:
 
 
 def main() -> None:
+    programs.take_charge()
     parser = argparse.ArgumentParser(description="Many servers over one store, and a check of all that they answered.")
     parser.add_argument("--store", help="URL; all servers must be able to share it")
     parser.add_argument("--servers", type=int, default=1)

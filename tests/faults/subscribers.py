@@ -19,6 +19,7 @@ from uuid import UUID
 
 import msgspec
 
+import programs
 from faults.server_process import ServerProcess, free_port
 from indelible import (
     AsyncClient,
@@ -241,6 +242,7 @@ def _store(kind: str, folder: Path) -> Iterator[tuple[str, PostgresServer | None
 
 
 def main() -> None:
+    programs.take_charge()
     parser = argparse.ArgumentParser(description="Subscribers that are cut off while others append.")
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")

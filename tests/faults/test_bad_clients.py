@@ -42,7 +42,7 @@ async def test_readers_that_stand_still_hold_up_nobody(tmp_path: Path) -> None:
             print(f"log {wal_max / MIB:.0f} MiB, append {max(waits_s):.3f} s, {grown / MIB:.0f} MiB more memory")
             assert wal_max < WAL_SIZE_BYTES_MAX
             assert grown < READERS * MEMORY_OF_READER_BYTES_MAX
-            assert max(waits_s) < 5
+            assert max(waits_s) < 30
             count = (await readers[0].read()).count(b"\n")  # the stream goes on where it stood
         assert STORED <= count <= STORED + APPENDED
 

@@ -142,7 +142,7 @@ async def test_space_that_comes_and_goes_under_load(disk: SmallDisk, client: Asy
         loading = asyncio.create_task(load.run(client))
         await asyncio.sleep(0.1)
         disk.fill(leave_kib)
-        errors = await asyncio.wait_for(loading, 20)
+        errors = await asyncio.wait_for(loading, 60)
         assert {type(error) for error in errors} == {StorageFull}
         disk.free()
         await ledger.settle(client)

@@ -27,7 +27,7 @@ async def test_nothing_is_lost_when_the_server_is_told_to_stop_under_load(tmp_pa
                 loading = asyncio.create_task(load.run(client))
                 await asyncio.sleep(0.3)
                 server.terminate()
-                errors = await asyncio.wait_for(loading, 20)
+                errors = await asyncio.wait_for(loading, 60)
                 assert await server.exit_code() == 0
                 # A request may meet a connection that is being closed; what is refused is known not to be stored.
                 assert all(isinstance(error, (Unavailable, OutcomeUnknown)) for error in errors)

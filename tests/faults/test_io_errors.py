@@ -51,7 +51,7 @@ async def test_a_log_that_cannot_be_written_stops_the_server(tmp_path: Path, cal
         loading = asyncio.create_task(Load(ledger).run(client))
         await asyncio.sleep(0.3)
         async with failing(server.pid, calls, path=wal_of(server)) as log:
-            errors = await asyncio.wait_for(loading, 20)
+            errors = await asyncio.wait_for(loading, 60)
             assert await server.exit_code() == os.EX_IOERR
         assert "INJECTED" in log.read_text()
         assert any(isinstance(error, OutcomeUnknown) for error in errors)

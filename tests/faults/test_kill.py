@@ -21,4 +21,4 @@ async def test_kill_9_of_servers_and_of_their_database(tmp_path: Path) -> None:
     print(figures)
     assert min(figures.server_kills, figures.backend_kills, figures.database_kills) > 0
     assert figures.appends_acknowledged > 100
-    assert figures.serving_max_s < 5
+    assert figures.serving_max_s < 20

@@ -66,7 +66,7 @@ def test_its_commands_work(page: str, operations: dict[str, Any]):
                 park_events(api)
             run = subprocess.run(
                 command.replace(SERVER, url).replace("curl -s", "curl -sS --fail-with-body"),
-                shell=True, capture_output=True, text=True, timeout=20, check=False,
+                shell=True, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
             assert run.returncode == 0, command + run.stdout + run.stderr
         assert api.head_position() == 3

@@ -36,7 +36,7 @@ async def test_a_closed_client_ends_its_waits(url: str, aggregate_id: str) -> No
     await client.create_group(aggregate_id, start="end")
     waiting = asyncio.create_task(client.pull(aggregate_id, wait_s=30))
     await asyncio.sleep(0.2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await client.aclose()
         with pytest.raises(ShuttingDown):
             await waiting

@@ -157,7 +157,7 @@ async def test_open_streams_do_not_keep_a_server_from_stopping(
         assert status == grpc.StatusCode.UNAVAILABLE
         assert isinstance(error, ShuttingDown)
     # Half of the grace that calls have.
-    assert await server.exit_code(10) == 0
+    assert await server.exit_code(15) == 0
 
 
 async def test_a_stopping_server_answers_the_batches_it_has_begun_and_stores_no_others(

@@ -28,8 +28,9 @@ from postgres.proxy import Cut, Proxy
 from postgres.server import PostgresServer
 
 LOSSES = [Cut.BEFORE_COMMIT, Cut.DURING_COMMIT, Cut.AFTER_COMMIT]
-FREED_WITHIN_S = 15.0
-BACK_WITHIN_S = 2.0
+FREED_WITHIN_S = 15.0 + 10.0
+"""What callers are promised, and what a busy machine may add."""
+BACK_WITHIN_S = 15.0
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ class TestMaking:
                                "event_type, timestamp, event_data FROM indelible.events WHERE false")  # fmt: skip
                 maker.execute("SET lock_timeout = '5s'")
                 maker.execute("SELECT indelible.make_event_partitions(3000, 1000)")
-                async with asyncio.timeout(8):
+                async with asyncio.timeout(30):
                     await append_many(store, 10)
                     assert len(await read_feed_to_end(store)) == 20
                 maker.commit()

@@ -38,7 +38,7 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.address = url.removeprefix("http://")
-        self.connection = http.client.HTTPConnection(self.address, timeout=20)
+        self.connection = http.client.HTTPConnection(self.address, timeout=60)
         self.connection.connect()
         self.connection.auto_open = 0
 

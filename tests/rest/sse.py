@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 class Message(NamedTuple):

@@ -12,7 +12,8 @@ from indelible.server import uvicorn_server
 from rest.calls import connected, new_path
 from serving import serving_in_a_thread
 
-IDLE_S = 0.4
+IDLE_S = 1.5
+"""Long against what a busy machine lets a sender sleep too long."""
 
 
 @pytest.fixture
@@ -36,17 +37,17 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     ],
 )
 def test_the_rest_of_a_request_may_not_stay_away(address: tuple[str, int], part: bytes):
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         started = time.monotonic()
         connection.sendall(part)
         assert connection.recv(100) == b""
-        assert IDLE_S * 0.9 <= time.monotonic() - started < 5
+        assert IDLE_S * 0.9 <= time.monotonic() - started < 30
 
 
 def test_a_sender_that_is_slow_but_goes_on_is_served(address: tuple[str, int]):
     request = b"POST /v1/append HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
     step = len(request) // 4
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         for start in range(0, len(request), step):
             time.sleep(IDLE_S / 2)
             connection.sendall(request[start : start + step])
@@ -61,9 +62,13 @@ def test_one_connection_too_many_is_told_so(address: tuple[str, int]):
         answer = stack.enter_context(connected(url)).get("/livez")
         answer.problem(503, "overloaded")
         assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
-    time.sleep(0.1)
-    with connected(url) as api:
-        assert api.get("/livez").status == 200
+    give_up_at = time.monotonic() + 30
+    while True:  # until the server has seen that the others are gone
+        with connected(url) as api:
+            if api.get("/livez").status == 200:
+                break
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("offer", ["Upgrade: h2c", "upgrade: websocket", "Upgrade: TLS/1.0, h2c"])
@@ -73,7 +78,7 @@ def test_an_offer_of_another_protocol_is_passed_over(address: tuple[str, int], o
         f"POST {new_path()}/events HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n{offer}\r\n"
         f"HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode()
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         for parts in ([head + body], [head, body]):
             for part in parts:
                 connection.sendall(part)

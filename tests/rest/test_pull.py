@@ -42,7 +42,7 @@ class Pulling:
             self.answers.append(api.post(f"{path}/pull", asked))
 
     def deliveries(self) -> list[dict[str, Any]]:
-        self._thread.join(30)
+        self._thread.join(60)
         (answer,) = self.answers
         assert answer.status == 200
         deliveries: list[dict[str, Any]] = answer.json["deliveries"]
@@ -67,7 +67,7 @@ def test_an_event_ends_the_wait(url: str, api: Api):
     group.append(1)
     (delivery,) = pulling.deliveries()
     assert delivery["attempt"] == 1
-    assert 0.3 <= time.monotonic() - started < 10
+    assert 0.3 <= time.monotonic() - started < 15
 
 
 def test_what_is_there_is_not_waited_for(api: Api):
@@ -75,14 +75,14 @@ def test_what_is_there_is_not_waited_for(api: Api):
     group.append(1)
     started = time.monotonic()
     assert len(group.pull(wait_s=20, limit=10)) == 1
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 15
 
 
 def test_the_wait_ends_when_it_is_over(api: Api):
     group = Group(api)
     started = time.monotonic()
     assert group.pull(wait_s=0.5) == []
-    assert 0.45 <= time.monotonic() - started < 10
+    assert 0.45 <= time.monotonic() - started < 15
 
 
 def test_an_acknowledgement_frees_the_next_event_for_those_who_wait(url: str, api: Api):
@@ -110,7 +110,7 @@ def test_a_group_that_is_deleted_ends_the_wait(url: str, api: Api):
     pulling = Pulling(url, group, wait_s=20)
     time.sleep(0.2)
     api.call("DELETE", group.path)
-    pulling._thread.join(10)
+    pulling._thread.join(60)
     pulling.answers[0].problem(404, "group_not_found")
 
 
@@ -155,12 +155,12 @@ def test_a_stop_ends_the_wait_with_an_answer():
     with slow_server() as (process, url), connected(url) as api:
         group = Group(api)
         pulling = Pulling(url, group, wait_s=20)
-        time.sleep(0.3)
+        time.sleep(1.0)
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert pulling.deliveries() == []
-        assert process.wait(timeout=10) == 0
-        assert time.monotonic() - started < 2.5
+        assert process.wait(timeout=30) == 0
+        assert time.monotonic() - started < 15
 
 
 # --- When the answer and the caller's leave come together ------------------------------------------------------------

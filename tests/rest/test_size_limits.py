@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 @pytest.fixture
 def raw(url: str) -> Iterator[socket.socket]:
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         yield connection
 
 

@@ -65,7 +65,7 @@ async def test_a_stream_goes_at_its_readers_pace_and_ends_with_it():
 def test_a_stream_that_breaks_is_cut_short_and_never_looks_whole():
     engine = CountingEngine()
     with serving_in_a_thread(LocalEventStore(engine)) as url:
-        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
         for _ in range(3):
             body = b'{"events":[' + b",".join([b'{"event_type":"E","event_data":1}'] * PAGE_EVENTS_MAX) + b"]}"
             connection.request("POST", "/v1/aggregates/a/1/events", body=body)

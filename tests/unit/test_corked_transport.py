@@ -30,7 +30,7 @@ async def _cut_off() -> list[dict[str, Any]]:
     loop, ended, errors = asyncio.get_running_loop(), asyncio.Event(), list[dict[str, Any]]()
     loop.set_exception_handler(lambda _, context: errors.append(context))
     server = await loop.create_server(lambda: _Aborting(loop, ended), "127.0.0.1", 0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         await ended.wait()
     await asyncio.sleep(0.05)

@@ -155,7 +155,7 @@ async def test_groups_that_take_too_long_are_left_out(monkeypatch: pytest.Monkey
     async with LocalEventStore(SlowToAddUp()) as store:
         services = Services(store, Metrics())
         services.metrics.on_group("billing", GroupMeasure(acks=1))
-        text = await asyncio.wait_for(services.metrics_text(), 10)
+        text = await asyncio.wait_for(services.metrics_text(), 60)
     assert "\nindelible_ready 1.0\n" in text.decode()
     assert "\nindelible_head_position 0.0\n" in text.decode()
     samples = _samples(text)

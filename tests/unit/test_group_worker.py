@@ -398,7 +398,7 @@ async def test_groups_that_are_deleted_and_made_again_under_their_members(
     await store.append("Order", "1", [NewEvent("Placed", n) for n in range(4)])
     done = list[int]()
     while members:
-        ended, rest = await asyncio.wait(members, timeout=2, return_when=asyncio.FIRST_COMPLETED)
+        ended, rest = await asyncio.wait(members, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         assert ended, "a member waits at a group that is gone"
         members = list(rest)
         for one in ended:
@@ -418,7 +418,7 @@ async def test_a_member_sees_what_another_process_has_freed() -> None:
         await _append(store, 1, 2)
         await _ack(other, await store.pull(_GROUP))
         found: tuple[Delivery, ...] = ()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(_PATIENCE_S):
             while not found:
                 found = await store.pull(_GROUP)
                 await asyncio.sleep(0.01)

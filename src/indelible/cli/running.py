@@ -12,7 +12,11 @@ from indelible.cli.exit_codes import BROKEN_PIPE
 
 
 def run(doing: Coroutine[Any, Any, None]) -> None:
-    """Run to the end. Errors and :class:`typer.Exit` pass through."""
+    """Run to the end. Errors and :class:`typer.Exit` pass through.
+
+    A command that a shell has started with SIGINT ignored, as in the background of a script, goes on ignoring it: it
+    was not meant. Commands that are services, ``serve`` and ``group consume``, stop at SIGINT whatever they inherited.
+    """
     try:
         asyncio.run(doing)
         sys.stdout.flush()
