@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from indelible.core.open import open_local_store
-from indelible.server import uvicorn_server
+from indelible.server.http import connection
 from rest.calls import connected, new_path
 from serving import serving_in_a_thread
 
@@ -18,8 +18,8 @@ IDLE_S = 0.4
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """Of a server with bounds small enough to reach."""
-    monkeypatch.setattr(uvicorn_server, "KEEP_ALIVE_S", IDLE_S)
-    monkeypatch.setattr(uvicorn_server, "CONNECTIONS_MAX", 3)
+    monkeypatch.setattr(connection, "KEEP_ALIVE_S", IDLE_S)
+    monkeypatch.setattr(connection, "CONNECTIONS_MAX", 3)
     with serving_in_a_thread(open_local_store("memory:")) as url:
         host, port = url.removeprefix("http://").split(":")
         yield host, int(port)
