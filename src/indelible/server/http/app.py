@@ -16,6 +16,7 @@ from indelible.server.http.messages import (
     StreamedResponse,
     problem_response,
 )
+from indelible.server.http.preconditions import unless_caller_has_it
 from indelible.server.http.routing import Route, Router
 from indelible.server.services import Services
 
@@ -41,6 +42,8 @@ class HttpApp:
             route, request.parameters = self._router.match(request.method, request.raw_path)
             path = route.path
             response = await route.handler(self._services, request)
+            if route.method == "GET":
+                response = unless_caller_has_it(request.headers, response)
         except IndelibleError as error:
             response = problem_response(error)
         except BadFraming as refusal:

@@ -104,14 +104,15 @@ class Request:
         :meth:`json_body`."""
         content_type = self.headers.get(b"content-type")
         if content_type is None or content_type == b"application/json":
-            return supported[0], await self._whole_body()
-        return _check_content_type(content_type, supported), await self._whole_body()
+            return supported[0], await self.whole_body()
+        return _check_content_type(content_type, supported), await self.whole_body()
 
     async def until_disconnected(self) -> None:
         """Until the caller goes away, or says that it sends nothing any more: nobody can tell these apart."""
         await self._incoming.until_left()
 
-    async def _whole_body(self) -> bytes:
+    async def whole_body(self) -> bytes:
+        """Whatever its media type. Raises as :meth:`json_body`."""
         if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise UnsupportedMediaType("the body must not be compressed", supported=[JSON_CONTENT_TYPE])
         declared = self.headers.get(b"content-length")
