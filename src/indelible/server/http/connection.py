@@ -41,6 +41,8 @@ class Site:
     def __init__(self, app: Application) -> None:
         self.app: Final = app
         self.connections: Final[set[Connection]] = set()
+        self.orphans: Final[set[asyncio.Task[None]]] = set()
+        """What answers callers that are gone, and is not done yet."""
         self.is_stopping = False
 
 
@@ -124,6 +126,9 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if self._exchange is not None:
             self._exchange.leave()
+            if self._task is not None:
+                self._site.orphans.add(self._task)
+                self._task.add_done_callback(self._site.orphans.discard)
         self._wake_writer()
 
     def pause_writing(self) -> None:
@@ -142,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def _take(self) -> None:
         """Take as much as the answers that are due allow."""
-        if self._is_discarding or self._is_lost or self._is_taking_later:
+        if self._is_discarding or self._is_taking_later or self._transport.is_closing():
             return
         if self._framing is not None and self._unread:
             self._take_body()
@@ -152,7 +157,7 @@ class Connection(asyncio.Protocol):
 
     def _pace(self) -> None:
         """Read on while what has come can be taken, and wait for more where it is due."""
-        if self._is_lingering or self._is_lost:
+        if self._is_lingering or self._transport.is_closing():
             return
         exchange = self._exchange
         is_full = len(self._unread) > UNREAD_SIZE_BYTES_MAX or (exchange is not None and exchange.is_full)
@@ -203,7 +208,8 @@ class Connection(asyncio.Protocol):
         self._framing = head.framing
         if self._framing is not None and self._unread:
             self._take_body()
-        self._note_leaving(exchange)
+        if self._has_eof:
+            self._note_leaving(exchange)
         self._task = self._loop.create_task(self._run(exchange))
 
     async def _run(self, exchange: Exchange) -> None:
@@ -285,7 +291,10 @@ class Connection(asyncio.Protocol):
         if self._is_lost:
             return
         if not is_last and not self._site.is_stopping:
-            self._take()
+            if self._unread or self._has_eof or self._is_reading_paused:
+                self._take()
+            else:
+                self._await_more()
         elif self._framing is not None or self._unread or self._is_discarding:
             self._linger()
         else:
@@ -361,12 +370,10 @@ class Connection(asyncio.Protocol):
         if self._is_lingering or not self._takes_what_waits():
             self._transport.abort()
 
-    async def end(self) -> None:
-        """Now, whatever is under way."""
+    def abort(self) -> "asyncio.Task[None] | None":
+        """End now. What is under way is left to the caller."""
         self._transport.abort()
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        return self._task
 
 
 def _refusal_status(error: IndelibleError) -> int:

@@ -69,16 +69,18 @@ class HeadReader:
         if not found.is_whole:
             raise InvalidRequest("this is not HTTP/1.1: the head does not end with its empty line")
         version = self._parser.get_http_version()
-        if version not in ("1.1", "1.0"):
+        is_version_1_0 = version == "1.0"
+        if version != "1.1" and not is_version_1_0:
             raise InvalidRequest(f"the version must be HTTP/1.1 or HTTP/1.0, not {version}")
+        headers = found.headers
+        _check_host(headers.get(b"host"), found.hosts, is_version_1_0=is_version_1_0)
         head = Head()
         head.method = self._parser.get_method().decode("ascii")
         head.raw_path, head.query_string = _split_target(found.target)
-        head.headers = found.headers
-        head.is_version_1_0 = version == "1.0"
-        head.is_last = _is_last(found.headers.get(b"connection"), is_version_1_0=head.is_version_1_0)
-        _check_host(found, is_version_1_0=head.is_version_1_0)
-        head.framing = _framing(found.headers, self._size_bytes, is_version_1_0=head.is_version_1_0)
+        head.headers = headers
+        head.is_version_1_0 = is_version_1_0
+        head.is_last = _is_last(headers.get(b"connection"), is_version_1_0=is_version_1_0)
+        head.framing = _framing(headers, self._size_bytes, is_version_1_0=is_version_1_0)
         return head
 
 
@@ -130,11 +132,11 @@ def _is_last(connection: bytes | None, *, is_version_1_0: bool) -> bool:
     return b"close" in said or (is_version_1_0 and b"keep-alive" not in said)
 
 
-def _check_host(found: _Found, *, is_version_1_0: bool) -> None:
-    if found.hosts != 1 and not (is_version_1_0 and found.hosts == 0):
-        what = "must be there once" if found.hosts else "is missing"
+def _check_host(host: bytes | None, count: int, *, is_version_1_0: bool) -> None:
+    if count != 1 and not (is_version_1_0 and count == 0):
+        what = "must be there once" if count else "is missing"
         raise InvalidRequest(f"the header Host {what} (RFC 9112, section 3.2)", pointer="/Host")
-    if not _HOST.fullmatch(found.headers.get(b"host", b"")):
+    if host is not None and not _HOST.fullmatch(host):
         raise InvalidRequest("the header Host must be a host, and a port if need be", pointer="/Host")
 
 
@@ -145,5 +147,6 @@ def _framing(headers: dict[bytes, bytes], size_bytes: int, *, is_version_1_0: bo
             message = "the header Transfer-Encoding must be chunked, and nothing else, of a request in HTTP/1.1"
             raise InvalidRequest(message, pointer="/Transfer-Encoding")
         return ChunkedBody(HEADER_SIZE_BYTES_MAX - size_bytes)
-    length = int(headers.get(b"content-length", b"0"))
+    said = headers.get(b"content-length")
+    length = 0 if said is None else int(said)
     return SizedBody(length) if length else None

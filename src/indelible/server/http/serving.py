@@ -42,13 +42,17 @@ async def _stop(site: Site, grace_s: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(grace_s):
             await _until_ended(site)
-    await asyncio.gather(*(connection.end() for connection in tuple(site.connections)))
+    tasks = {connection.abort() for connection in site.connections} | site.orphans
+    under_way = [task for task in tasks if task is not None and not task.done()]
+    for task in under_way:
+        task.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def _until_ended(site: Site) -> None:
     loop = asyncio.get_running_loop()
     look_at = loop.time() + SHUTDOWN_STALLED_S
-    while site.connections:
+    while site.connections or site.orphans:
         if loop.time() >= look_at:
             look_at += SHUTDOWN_STALLED_S
             for connection in tuple(site.connections):
