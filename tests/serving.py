@@ -10,9 +10,9 @@ from indelible.core.store import LocalEventStore
 from indelible.server.compose import http_app
 from indelible.server.config import Address
 from indelible.server.grpc.server import serving_grpc
+from indelible.server.http.serving import serving
 from indelible.server.metrics import Metrics
 from indelible.server.services import Services
-from indelible.server.uvicorn_server import serving
 
 _ANY_PORT = Address("127.0.0.1", 0)
 

@@ -232,8 +232,8 @@ SHARED_PAGES_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """What these pages take together."""
 
 STREAM_CHUNK_SIZE_BYTES_MAX: Final = 64 * 1024
-"""What a subscription hands to its connection at once. A reader that takes nothing costs no more than twice this beside
-what the kernel holds."""
+"""What a subscription hands to its connection at once, which takes more only while less than this waits in it. A reader
+that takes nothing costs no more than twice this beside what the kernel holds."""
 
 HEARTBEAT_S: Final = 10.0
 """A subscription that has nothing to say says so this often; below the 60 s after which proxies close a silent
@@ -333,14 +333,21 @@ CONNECTIONS_WAITING_MAX: Final = 2_048
 """Connections that the kernel holds until the server accepts them; covers a burst while the event loop is busy."""
 
 HEADER_SIZE_BYTES_MAX: Final = 32 * 1024
-"""Request line and headers together."""
+"""Request line and headers together, and what goes with a chunked body beside it: extensions of chunks and trailers."""
+
+CHUNKS_AT_ONCE_MAX: Final = 4_096
+"""Chunks of one body that are taken in one turn of the event loop: some milliseconds, however small they are."""
+
+UNREAD_SIZE_BYTES_MAX: Final = 64 * 1024
+"""What has come on one connection and waits: of a body, for its handler; of further requests, for the answers before
+theirs. Beyond it the connection is not read, which is its backpressure."""
 
 KEEP_ALIVE_S: Final = 75
 """How long an idle connection stays open. Above the 60 s of common load balancers, so that they close first and never
 send a request into a connection that the server is closing."""
 
 DISCARDED_BODY_SIZE_BYTES_MAX: Final = 4 * REQUEST_SIZE_BYTES_MAX
-"""How much of a refused body is read and thrown away, so that its sender gets to read why it was refused."""
+"""How much of a refused request is read and thrown away, so that its sender gets to read why it was refused."""
 
 DISCARDED_BODY_TIMEOUT_S: Final = 10
 """How long that may take."""

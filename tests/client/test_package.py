@@ -48,7 +48,7 @@ except Unavailable:
     loaded = _loaded_by(program)
     server = {
         "starlette",
-        "uvicorn",
+        "httptools",
         "uvloop",
         "apsw",
         "psycopg",
@@ -64,4 +64,4 @@ except Unavailable:
 
 def test_a_client_in_memory_loads_no_http_and_no_database():
     loaded = _loaded_by("from indelible import Client\nwith Client('memory:') as client: client.head()")
-    assert loaded & {"aiohttp", "apsw", "psycopg", "starlette", "uvicorn"} == set()
+    assert loaded & {"aiohttp", "apsw", "psycopg", "starlette", "httptools"} == set()

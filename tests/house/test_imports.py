@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SERVER_ONLY = {"apsw", "prometheus_client", "uvicorn", "uvloop", "indelible.server", "indelible.engines"}
+SERVER_ONLY = {"apsw", "prometheus_client", "httptools", "uvloop", "indelible.server", "indelible.engines"}
 
 
 def _loaded_by(statement: str) -> set[str]:

@@ -95,7 +95,7 @@ def test_errors_stand_at_their_status(document: dict[str, Any], operations: dict
     schemas = document["components"]["schemas"]
     for name, operation in operations.items():
         for status, response in operation["responses"].items():
-            if status.startswith("2"):
+            if status < "400":
                 continue
             assert list(response["content"]) == [PROBLEM]
             schema = response["content"][PROBLEM]["schema"]

@@ -1,6 +1,8 @@
 """Connections that stall, and connections that are too many."""
 
+import contextlib
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,8 +10,9 @@ from contextlib import ExitStack
 import pytest
 
 from indelible.core.open import open_local_store
-from indelible.server import uvicorn_server
+from indelible.server.http import connection
 from rest.calls import connected, new_path
+from rest.raw import get, post
 from serving import serving_in_a_thread
 
 IDLE_S = 1.5
@@ -19,8 +22,8 @@ IDLE_S = 1.5
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """Of a server with bounds small enough to reach."""
-    monkeypatch.setattr(uvicorn_server, "KEEP_ALIVE_S", IDLE_S)
-    monkeypatch.setattr(uvicorn_server, "CONNECTIONS_MAX", 3)
+    monkeypatch.setattr(connection, "KEEP_ALIVE_S", IDLE_S)
+    monkeypatch.setattr(connection, "CONNECTIONS_MAX", 3)
     with serving_in_a_thread(open_local_store("memory:")) as url:
         host, port = url.removeprefix("http://").split(":")
         yield host, int(port)
@@ -84,3 +87,51 @@ def test_an_offer_of_another_protocol_is_passed_over(address: tuple[str, int], o
                 connection.sendall(part)
                 time.sleep(0.05)
             assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
+
+
+def test_connections_that_are_there_are_served_while_others_are_refused(address: tuple[str, int]):
+    url = f"http://{address[0]}:{address[1]}"
+    with ExitStack() as stack:
+        first = stack.enter_context(connected(url))
+        for _ in range(2):
+            stack.enter_context(connected(url)).get("/livez")
+        stack.enter_context(socket.create_connection(address, timeout=10))
+        assert first.get("/livez").status == 200
+
+
+def test_a_reader_that_never_takes_its_answer_is_dropped(address: tuple[str, int]):
+    """It asks, and the answer is more than its sockets hold; then nothing moves any more."""
+    path = new_path()
+    url = f"http://{address[0]}:{address[1]}"
+    with connected(url) as api:
+        big = {"events": [{"event_type": "E", "event_data": "x" * 900_000}] * 12}
+        assert api.post(f"{path}/events", big).status == 201
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        reader.connect(address)
+        reader.sendall(get(f"{path}/events") * 20)
+        time.sleep(IDLE_S * 8)
+        found = bytearray()
+        with contextlib.suppress(ConnectionResetError):
+            reader.settimeout(10)
+            while part := reader.recv(1 << 20):
+                found += part
+    assert found.count(b"HTTP/1.1 200 OK") < 20
+
+
+def test_a_caller_that_goes_while_it_is_answered_leaves_no_error_behind(
+    address: tuple[str, int], caplog: pytest.LogCaptureFixture
+):
+    path = new_path()
+    sent = post(f"{path}/events", b'{"events":[{"event_type":"E","event_data":1}]}')
+    for _ in range(20):
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(sent * 20)
+    give_up_at = time.monotonic() + 10
+    while True:
+        with connected(f"http://{address[0]}:{address[1]}") as api:
+            if api.get("/livez").status == 200:
+                break
+        assert time.monotonic() < give_up_at
+    assert caplog.records == []

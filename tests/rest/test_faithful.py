@@ -50,7 +50,7 @@ def test_a_snapshot_keeps_its_state_to_the_letter(api: Api):
     path = _append(api, b"1", b"{}")
     body = b'{"version":1,"state":%b,"metadata":{"n":1.0}}' % DATA
     put = api.call("PUT", f"{path}/snapshot", body)
-    assert (put.status, put.headers["etag"]) == (200, '"1"')
+    assert (put.status, put.headers["etag"][:3]) == (200, '"1-')
     assert b'"state":' + DATA + b"," in put.body
     assert api.get(f"{path}/snapshot").body == put.body
     assert b'"state":' + DATA + b"," in api.get(f"{path}/replay").body

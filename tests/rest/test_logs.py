@@ -32,7 +32,6 @@ def _write(log_format: LogFormat) -> None:
     log.debug("too quiet")
     log.info("serving", url="http://x")
     logging.getLogger("asyncio").warning("a library %s", "warns")
-    logging.getLogger("uvicorn.error").warning("a caller's mistake")
     log.error("request failed", exc_info=_failure())
 
 
@@ -67,7 +66,6 @@ def test_console_is_for_people(capfd: pytest.CaptureFixture[str]):
     assert "ZeroDivisionError: division by zero" in err
     assert "an event's content" not in err
     assert "too quiet" not in err
-    assert "a caller's mistake" not in err
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path):

@@ -20,6 +20,7 @@ from indelible.limits import CONNECTIONS_MAX
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
+from indelible.server.http.serving import serving
 from indelible.server.listening import hold_port, listen
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import Metrics
@@ -27,7 +28,6 @@ from indelible.server.served import Served
 from indelible.server.services import Services
 from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
 from indelible.server.supervisor import supervise
-from indelible.server.uvicorn_server import serving
 from indelible.server.worker import Worker
 
 _FILES_BESIDE_CONNECTIONS: Final = 256

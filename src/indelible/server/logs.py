@@ -40,8 +40,6 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel, *, worker: int | 
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
     )
     logging.basicConfig(handlers=[_IntoStructlog()], level=logging.WARNING, force=True)
-    # uvicorn's warnings are about single callers' mistakes, which their answers name already.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 def _add_worker(worker: int) -> structlog.typing.Processor:

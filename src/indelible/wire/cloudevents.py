@@ -94,7 +94,12 @@ _text: Final = msgspec.json.Decoder(str)
 
 
 def encode_cloud_event(event: RecordedEvent) -> bytes:
-    return msgspec.json.encode(_attributes(event))
+    attributes = context_of(event)
+    if event.event_data_base64 is msgspec.UNSET:
+        attributes["data"] = event.event_data_raw
+    else:
+        attributes["data_base64"] = event.event_data_base64
+    return msgspec.json.encode(attributes)
 
 
 def encode_cloud_events(lines: bytes) -> bytes:
@@ -102,9 +107,11 @@ def encode_cloud_events(lines: bytes) -> bytes:
     return b"[%b]" % b",".join(map(encode_cloud_event, decode_stored(decode_events, lines)))
 
 
-def _attributes(event: RecordedEvent) -> dict[str, Any]:
+def context_of(event: RecordedEvent, *, is_text_only: bool = False) -> dict[str, Any]:
+    """All attributes but the data. ``is_text_only``: all of them strings; members of metadata that are not are told in
+    the attribute ``metadata``, so that what they are is not lost."""
     timestamp = format_timestamp(timestamp_to_us(event.timestamp))
-    said, extensions, rest = _split_metadata(bytes(event.metadata_raw))
+    said, extensions, rest = _split_metadata(bytes(event.metadata_raw), is_text_only=is_text_only)
     attributes: dict[str, Any] = {
         "specversion": _SPEC_VERSION,
         "id": str(event.event_id),
@@ -121,10 +128,6 @@ def _attributes(event: RecordedEvent) -> dict[str, Any]:
         attributes["tags"] = msgspec.json.encode(event.tags).decode()
     if rest:
         attributes["metadata"] = rest.decode()
-    if event.event_data_base64 is msgspec.UNSET:
-        attributes["data"] = event.event_data_raw
-    else:
-        attributes["data_base64"] = event.event_data_base64
     return attributes
 
 
@@ -136,7 +139,7 @@ def _of_the_store(event: RecordedEvent, timestamp: str) -> dict[str, str]:
     return dict(zip(_OF_THE_STORE, values, strict=True))
 
 
-def _split_metadata(metadata: bytes) -> tuple[dict[str, Any], dict[str, msgspec.Raw], bytes]:
+def _split_metadata(metadata: bytes, *, is_text_only: bool) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     """What a producer said; the members that attributes can hold; JSON text of the others, if there are any."""
     if metadata == b"{}":
         return {}, {}, b""
@@ -144,7 +147,9 @@ def _split_metadata(metadata: bytes) -> tuple[dict[str, Any], dict[str, msgspec.
     if len(msgspec.json.encode(members)) != len(metadata):
         return {}, {}, metadata  # it repeats a name: then only its text is the same
     said = _said_in(members.get(CLOUD_EVENT))
-    extensions = {name: value for name, value in members.items() if _is_attribute(name, value)}
+    extensions: dict[str, Any] = {name: value for name, value in members.items() if _is_attribute(name, value)}
+    if is_text_only:
+        extensions = {name: _text.decode(value) for name, value in extensions.items() if bytes(value).startswith(b'"')}
     rest = {
         name: value for name, value in members.items() if name not in extensions and not (said and name == CLOUD_EVENT)
     }
@@ -183,7 +188,7 @@ def _is_int32(text: str) -> bool:
 
 def decode_cloud_event(body: bytes, key: AggregateKey) -> NewEvent:
     """The event of a body, for the aggregate that the path names. Pointers name the attribute."""
-    return _new_event(decode_body(_members, body), key)
+    return _structured_event(decode_body(_members, body), key)
 
 
 def decode_cloud_events(body: bytes, key: AggregateKey) -> tuple[NewEvent, ...]:
@@ -198,20 +203,24 @@ def decode_cloud_events(body: bytes, key: AggregateKey) -> tuple[NewEvent, ...]:
     events: list[NewEvent] = []
     try:
         for attributes in found:
-            events.append(_new_event(attributes, key))  # noqa: PERF401 - an error needs to know how far it came
+            events.append(_structured_event(attributes, key))  # noqa: PERF401 - an error needs to know how far it came
     except InvalidRequest as error:
         raise error.under(f"/{len(events)}") from None
     return tuple(events)
 
 
-def _new_event(given: Members, key: AggregateKey) -> NewEvent:
+def _structured_event(given: Members, key: AggregateKey) -> NewEvent:
     # A member that is null stands for an attribute that is not there. Of data it is a value.
     members = {name: value for name, value in given.items() if name == "data" or bytes(value) != b"null"}
+    return new_event(members, *_data(members), key)
+
+
+def new_event(members: Members, data: Any, content_type: str, key: AggregateKey) -> NewEvent:
+    """The event that these attributes and this data are, for this aggregate. Pointers name the attribute."""
     if _string(members, "specversion") != _SPEC_VERSION:
         raise InvalidRequest(f'must be "{_SPEC_VERSION}"', pointer="/specversion")
     event_id, said = _identity(members, key)
     metadata = _metadata(members, said)
-    data, content_type = _data(members)
     try:
         return NewEvent(
             _string(members, "type"),
@@ -302,7 +311,7 @@ def _data(members: Members) -> tuple[Any, str]:
     """event_data and content_type."""
     said = _string(members, "datacontenttype") if "datacontenttype" in members else None
     if said is not None:
-        _check_content_type(said)
+        check_data_content_type(said)
     if "data_base64" in members:
         if "data" in members:
             raise InvalidRequest("must not stand next to data", pointer="/data_base64")
@@ -316,7 +325,7 @@ def _data(members: Members) -> tuple[Any, str]:
     return _string(members, "data").encode(), content_type
 
 
-def _check_content_type(value: str) -> None:
+def check_data_content_type(value: str) -> None:
     try:
         check_content_type(value)
     except InvalidRequest as error:

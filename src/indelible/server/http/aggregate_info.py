@@ -4,7 +4,7 @@ from typing import Final
 
 from indelible.eventstore import AggregateInfo
 from indelible.server.http.messages import Request, Response, etag
-from indelible.server.http.openapi_operation import Answer, Operation
+from indelible.server.http.openapi_operation import NOT_MODIFIED, Answer, Operation
 from indelible.server.services import Services
 from indelible.wire.responses import encode_aggregate_info
 
@@ -13,7 +13,7 @@ GET_AGGREGATE: Final = Operation(
     "Read",
     "Get an aggregate's version",
     "The version, and when its first and last event were stored.",
-    (Answer(200, "How far the aggregate has come.", AggregateInfo, ("ETag",)),),
+    (Answer(200, "How far the aggregate has come.", AggregateInfo, ("ETag",)), NOT_MODIFIED),
     errors=("aggregate_not_found",),
 )
 

@@ -17,6 +17,7 @@ from indelible.wire.cloudevents import (
     decode_cloud_event,
     decode_cloud_events,
 )
+from indelible.wire.cloudevents_binary import decode_binary_cloud_event, is_binary_cloud_event
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED
 from indelible.wire.requests import AppendBody, decode_append
 from indelible.wire.responses import append_status, encode_append_result
@@ -30,7 +31,8 @@ APPEND: Final = Operation(
     "answer is `version_conflict`, with 409, or 412 when a header asked.\n\n"
     "Sending the same events with the same ids again stores nothing and gives the first result again, whatever the "
     "expected version.\n\n"
-    "The body may also be one CloudEvent, or a batch of them; then the headers alone say what version is expected.",
+    "The body may also be one CloudEvent, or a batch of them; or the data of one whose attributes are headers, such as "
+    "`ce-id` (CloudEvents' binary mode). Then the headers alone say what version is expected.",
     (
         Answer(201, "The events are on stable storage.", AppendResult, ("ETag",)),
         Answer(200, "They were stored before; this is the first result again.", AppendResult, ("ETag",)),
@@ -49,7 +51,11 @@ async def append(services: Services, request: Request) -> Response:
     expected_version = expected_version_of(request.headers)
     key = request.aggregate_key()
     request.query()
-    decoded = _decode(*await request.body(_TAKEN), key, expected_version)
+    if is_binary_cloud_event(request.headers):
+        event = decode_binary_cloud_event(request.headers, await request.whole_body(), key)
+        decoded = _append((event,), key, expected_version)
+    else:
+        decoded = _decode(*await request.body(_TAKEN), key, expected_version)
     try:
         result = await services.append(decoded)
     except VersionConflict as error:
@@ -68,4 +74,10 @@ def _decode(
         events: tuple[NewEvent, ...] = (decode_cloud_event(body, key),)
     else:
         events = decode_cloud_events(body, key)
+    return _append(events, key, expected_version)
+
+
+def _append(
+    events: tuple[NewEvent, ...], key: AggregateKey, expected_version: ExpectedVersion | None
+) -> AggregateAppend:
     return AggregateAppend(key, events, "any" if expected_version is None else expected_version)

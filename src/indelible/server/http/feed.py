@@ -82,7 +82,8 @@ async def _subscribe(services: Services, request: Request, query: QueryString) -
     last_id = request.headers.get(b"last-event-id", b"").decode("latin-1")
     text, pointer = (last_id, "/Last-Event-ID") if last_id else (query.text("after"), "/after")
     pages = services.store.follow(_event_query(query), after=None if text is None else Cursor.parse(text, pointer))
-    return StreamedResponse(stream_events(await anext(pages), pages, services.stopping), EVENT_STREAM_CONTENT_TYPE)
+    chunks = stream_events(await anext(pages), pages, services.stopping)
+    return StreamedResponse(chunks, EVENT_STREAM_CONTENT_TYPE, is_endless=True)
 
 
 class _FeedRead:

@@ -1,7 +1,7 @@
 """Requests as handlers see them, and what handlers answer."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import AsyncGenerator
+from typing import Final, Protocol
 
 import msgspec
 
@@ -9,13 +9,11 @@ from indelible.errors import IndelibleError, PayloadTooLarge, Unavailable, Unsup
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey
 from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.server.body_memory import BodyMemory
+from indelible.server.http.head import Head
 from indelible.server.http.percent import decode_percent
 from indelible.server.http.query_string import QueryString
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _JSON_ALONE: Final = (JSON_CONTENT_TYPE,)
@@ -24,6 +22,15 @@ NDJSON_CONTENT_TYPE: Final = "application/x-ndjson"
 
 class ClientDisconnected(Exception):
     """The caller went away before its request was whole. Nobody is left to answer."""
+
+
+class BadFraming(Exception):
+    """Where a request's body ends cannot be known. The answer says so with ``status``, and is the connection's last."""
+
+    def __init__(self, error: IndelibleError, status: int) -> None:
+        super().__init__(error.message)
+        self.error: Final = error
+        self.status: Final = status
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -38,29 +45,44 @@ class StreamedResponse(msgspec.Struct, frozen=True):
 
     chunks: AsyncGenerator[bytes]
     content_type: str
+    is_endless: bool = False
+    """Whether it goes on until the caller leaves."""
+
+
+class Incoming(Protocol):
+    """A request as it comes. See :class:`~indelible.server.http.exchange.Exchange`."""
+
+    @property
+    def head(self) -> Head: ...
+
+    @property
+    def is_body_read(self) -> bool: ...
+
+    async def read(self) -> bytes: ...
+
+    async def until_left(self) -> None: ...
 
 
 class Request:
     """One HTTP request."""
 
     __slots__ = (
-        "_bodies", "_query_string", "body_is_read", "body_size_bytes", "headers", "method", "parameters", "raw_path",
-        "receive",
+        "_bodies", "_incoming", "_query_string", "body_size_bytes", "headers", "method", "parameters", "raw_path",
     )  # fmt: skip
 
-    def __init__(self, scope: Scope, receive: Receive, bodies: BodyMemory) -> None:
-        self.method: Final[str] = scope["method"]
-        self.raw_path: Final[bytes] = scope["raw_path"]
-        self.headers: Final[dict[bytes, bytes]] = dict(scope["headers"])
+    def __init__(self, incoming: Incoming, bodies: BodyMemory) -> None:
+        head = incoming.head
+        self.method: Final = head.method
+        self.raw_path: Final = head.raw_path
+        self.headers: Final = head.headers
         """Names in lower case. Of a repeated header the last."""
-        self.receive: Final = receive
         self.parameters: dict[str, bytes] = {}
         """The path's variable segments, still percent-encoded."""
-        self.body_is_read = False
         self.body_size_bytes = 0
         """What is taken of the memory for bodies."""
+        self._incoming: Final = incoming
         self._bodies: Final = bodies
-        self._query_string: Final[bytes] = scope["query_string"]
+        self._query_string: Final = head.query_string
 
     def parameter(self, name: str) -> str:
         return decode_percent(self.parameters[name], f"/{name}")
@@ -82,44 +104,53 @@ class Request:
         :meth:`json_body`."""
         content_type = self.headers.get(b"content-type")
         if content_type is None or content_type == b"application/json":
-            return supported[0], await self._whole_body()
-        return _check_content_type(content_type, supported), await self._whole_body()
+            return supported[0], await self.whole_body()
+        return _check_content_type(content_type, supported), await self.whole_body()
 
     async def until_disconnected(self) -> None:
-        """Until the caller goes away. What is left of the body is thrown away."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+        """Until the caller goes away, or says that it sends nothing any more: nobody can tell these apart."""
+        await self._incoming.until_left()
 
-    async def _whole_body(self) -> bytes:
-        if self.headers.get(b"content-encoding", b"identity") != b"identity":
+    async def whole_body(self) -> bytes:
+        """Whatever its media type. Raises as :meth:`json_body`."""
+        if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise UnsupportedMediaType("the body must not be compressed", supported=[JSON_CONTENT_TYPE])
         declared = self.headers.get(b"content-length")
         if declared is not None and int(declared) > REQUEST_SIZE_BYTES_MAX:
             raise body_too_large()
-        parts: list[bytes] = []
-        while True:
-            message = await self.receive()
-            if message["type"] != "http.request":
-                raise ClientDisconnected
-            part = message["body"]
-            self._bodies.take(len(part))
-            self.body_size_bytes += len(part)
-            if self.body_size_bytes > REQUEST_SIZE_BYTES_MAX:
-                raise body_too_large()
-            parts.append(part)
-            if not message["more_body"]:
-                self.body_is_read = True
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+        part = await self._take_part()
+        if self._incoming.is_body_read:
+            return part
+        whole = bytearray(part)
+        while not self._incoming.is_body_read:
+            whole += await self._take_part()
+        return bytes(whole)
+
+    async def _take_part(self) -> bytes:
+        part = await self._incoming.read()
+        self._bodies.take(len(part))
+        self.body_size_bytes += len(part)
+        if self.body_size_bytes > REQUEST_SIZE_BYTES_MAX:
+            raise body_too_large()
+        return part
 
 
 def _check_content_type(content_type: bytes, supported: tuple[str, ...]) -> str:
-    given, _, parameters = content_type.decode("latin-1").lower().partition(";")
-    charset = parameters.strip().removeprefix("charset=").strip('"')
+    given, *parameters = content_type.decode("latin-1").lower().split(";")
     media_type = given.strip()
-    if media_type not in supported or charset not in ("", "utf-8"):
+    if media_type not in supported or _charset(parameters) != "utf-8":
         message = f"the body must be {' or '.join(supported)} in UTF-8"
         raise UnsupportedMediaType(message, supported=list(supported))
     return media_type
+
+
+def _charset(parameters: list[str]) -> str:
+    """Other parameters mean nothing here."""
+    for parameter in parameters:
+        name, _, value = parameter.strip().partition("=")
+        if name == "charset":
+            return value.strip('"')
+    return "utf-8"
 
 
 def body_too_large() -> PayloadTooLarge:

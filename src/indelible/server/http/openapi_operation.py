@@ -1,6 +1,6 @@
 """What a route says of itself for ``/openapi.json`` and ``/docs``. Every route has it; no request reads it."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,6 +19,9 @@ class Answer(msgspec.Struct, frozen=True):
     text: str | None = None
     cloudevents: str | None = None
     """Its media type where it is offered as CloudEvents too."""
+
+
+NOT_MODIFIED: Final = Answer(304, "As it was when the caller got the ETag that If-None-Match names.", None, ("ETag",))
 
 
 class Operation(msgspec.Struct, frozen=True):

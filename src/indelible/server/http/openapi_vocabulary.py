@@ -211,7 +211,11 @@ HEADER_PARAMETERS: Final[dict[str, Schema]] = {
 }
 
 RESPONSE_HEADERS: Final[dict[str, Schema]] = {
-    "ETag": {"type": "string", "pattern": '^"[0-9]+"$', "description": "The version, in quotes."},
+    "ETag": {
+        "type": "string",
+        "pattern": '^"[0-9]+(-[0-9]+)?"$',
+        "description": "The version, in quotes; of a snapshot, with the time at which it was saved.",
+    },
     "Link": {"type": "string", "description": 'Where the next page is, as <…>; rel="next"; while there is one.'},
     "Indelible-Cursor": {"type": "string", "description": "The page's cursor; CloudEvents have no other place for it."},
     "Retry-After": {"type": "integer", "minimum": 0, "description": "Seconds to wait before trying again."},

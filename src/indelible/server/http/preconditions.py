@@ -1,10 +1,12 @@
-"""If-Match and If-None-Match, as the version that the caller expects (RFC 9110, section 13.1)."""
+"""If-Match and If-None-Match: on an append the version that the caller expects, on a read what the caller has already
+(RFC 9110, section 13.1)."""
 
 import re
 from typing import Final
 
 from indelible.conditions import ExpectedVersion
 from indelible.errors import InvalidRequest
+from indelible.server.http.messages import Response, StreamedResponse
 
 _ENTITY_TAG: Final = re.compile(rb'"([0-9]{1,16})"')
 
@@ -27,3 +29,16 @@ def expected_version_of(headers: dict[bytes, bytes]) -> ExpectedVersion | None:
     if tag is None:
         raise InvalidRequest('must be one version in quotes, such as "3", or *', pointer="/If-Match")
     return int(tag[1])
+
+
+def unless_caller_has_it(
+    headers: dict[bytes, bytes], response: Response | StreamedResponse
+) -> Response | StreamedResponse:
+    """The answer to a GET; 304 in its place when the caller has it already."""
+    asked = headers.get(b"if-none-match")
+    if asked is None or not isinstance(response, Response) or response.status != 200:
+        return response
+    tag = dict(response.headers).get(b"etag")
+    if tag is None or (asked != b"*" and tag not in [one.strip().removeprefix(b"W/") for one in asked.split(b",")]):
+        return response
+    return Response(304, b"", headers=response.headers)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from indelible.server.giving_back import end_pull, give_back
-from indelible.server.http.messages import ClientDisconnected, Request, Response
+from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.openapi_problems import GROUP_ERRORS
 from indelible.server.services import Services
@@ -39,7 +39,7 @@ async def pull(services: Services, request: Request) -> Response:
         deliveries = await end_pull(pulling)
         if disconnected.done():
             await give_back(services.store, group, [one.delivery_id for one in deliveries], untried=True)
-            raise ClientDisconnected
+            deliveries = ()
     finally:
         for task in (pulling, disconnected, stopping):
             task.cancel()

@@ -1,0 +1,213 @@
+"""One request on a connection, and its answer."""
+
+import asyncio
+import contextlib
+from typing import Final, Protocol
+
+import structlog
+
+from indelible.limits import DISCARDED_BODY_SIZE_BYTES_MAX, UNREAD_SIZE_BYTES_MAX
+from indelible.server.http.answers import CONTINUE, LAST_CHUNK, chunk, render, render_stream_head
+from indelible.server.http.framing import Framing
+from indelible.server.http.head import Head
+from indelible.server.http.messages import ClientDisconnected, Response, StreamedResponse
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Channel(Protocol):
+    """What an exchange needs of its connection."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the connection takes no further request."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def write_parts(self, parts: tuple[bytes, ...]) -> None: ...
+
+    async def drain(self) -> None:
+        """Until the caller has taken most of what was written. Raises ``ClientDisconnected``."""
+        ...
+
+    def body_taken(self) -> None:
+        """More of the body may come."""
+        ...
+
+    def answered(self, *, is_last: bool) -> None:
+        """The exchange is over; the next one begins, or the connection ends."""
+        ...
+
+    def abandon(self, *, at_once: bool) -> None:
+        """End the connection, ``at_once`` without what is still to be sent: this exchange has no answer, or no end of
+        one."""
+        ...
+
+
+class Exchange:
+    """The connection puts in what comes of the body, and says when the caller has left; the application reads the one
+    and sends an answer."""
+
+    __slots__ = (
+        "_channel", "_failure", "_framing", "_has_body_begun", "_has_left", "_left", "_unread", "_waiter", "head",
+        "is_over",
+    )  # fmt: skip
+
+    def __init__(self, channel: Channel, head: Head) -> None:
+        self.head: Final = head
+        self.is_over = False
+        """Whether it is answered, or never will be."""
+        self._channel: Final = channel
+        self._framing: Final[Framing | None] = head.framing
+        self._has_body_begun = False
+        self._unread = b""
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._has_left = False
+        self._left: asyncio.Future[None] | None = None
+
+    # --- What the connection says ------------------------------------------------------------------------------------
+
+    def feed(self, part: bytes) -> None:
+        """More of the body, or its end."""
+        self._has_body_begun = True
+        self._unread = self._unread + part if self._unread else part
+        _wake(self._waiter)
+
+    def fail(self, failure: Exception) -> None:
+        """The rest of the body will not come."""
+        self._failure = failure
+        _wake(self._waiter)
+
+    def leave(self) -> None:
+        """The caller sends nothing any more."""
+        self._has_left = True
+        _wake(self._left)
+        if not self._is_body_whole:
+            self.fail(ClientDisconnected())
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._unread) > UNREAD_SIZE_BYTES_MAX
+
+    # --- What the application asks -----------------------------------------------------------------------------------
+
+    @property
+    def is_body_read(self) -> bool:
+        return not self._unread and self._is_body_whole
+
+    @property
+    def _is_body_whole(self) -> bool:
+        return self._framing is None or self._framing.is_whole
+
+    async def read(self) -> bytes:
+        """More of the body; nothing at its end. Raises ``ClientDisconnected`` when the caller goes before that, and
+        ``BadFraming`` when the end cannot be known."""
+        if not self._unread and not self._is_body_whole:
+            if self.head.expects_continue and not self._has_body_begun:
+                self._has_body_begun = True
+                self._channel.write(CONTINUE)
+            while not self._unread and not self._is_body_whole:
+                if self._failure is not None:
+                    raise self._failure
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+        part, self._unread = self._unread, b""
+        if not self._is_body_whole:
+            self._channel.body_taken()
+        return part
+
+    async def until_left(self) -> None:
+        """Until the caller goes away. One that has said all that it will ever say cannot be told from one that went."""
+        if not self._has_left:
+            self._left = asyncio.get_running_loop().create_future()
+            await self._left
+
+    async def send(self, response: Response | StreamedResponse) -> None:
+        """Answer."""
+        if isinstance(response, StreamedResponse):
+            await self._send_stream(response)
+            return
+        head = self.head
+        is_last = self._is_last
+        self._channel.write(
+            render(response, is_head=head.method == "HEAD", is_last=is_last, is_version_1_0=head.is_version_1_0)
+        )
+        self._end(is_last=is_last)
+
+    def abandon(self, *, at_once: bool = False) -> None:
+        """No answer, or no more of it: nobody is there to read it, or it cannot be made."""
+        self.is_over = True
+        self._channel.abandon(at_once=at_once)
+
+    # --- Streams -----------------------------------------------------------------------------------------------------
+
+    async def _send_stream(self, response: StreamedResponse) -> None:
+        # A body in HTTP/1.0 has no chunks: only the connection's end shows its own.
+        is_chunked = not self.head.is_version_1_0
+        is_last = self._is_last or not is_chunked
+        self._channel.write(render_stream_head(response, is_chunked=is_chunked, is_last=is_last))
+        if self.head.method == "HEAD":
+            await response.chunks.aclose()
+            self._end(is_last=is_last)
+            return
+        try:
+            if response.is_endless:
+                await self._send_until_left(response, is_chunked=is_chunked)
+            else:
+                await self._send_chunks(response, is_chunked=is_chunked)
+        except ClientDisconnected:
+            self.abandon()
+        except Exception as error:  # noqa: BLE001 - whatever broke, the caller must not take what came for all
+            # The status is sent; a body cut short is all that can still tell.
+            _log.error("stream failed", path=self.head.raw_path.decode("latin-1"), exc_info=error)
+            self.abandon(at_once=not is_chunked)
+        else:
+            if is_chunked:
+                self._channel.write(LAST_CHUNK)
+            self._end(is_last=is_last)
+
+    async def _send_until_left(self, response: StreamedResponse, *, is_chunked: bool) -> None:
+        """Such a stream may be silent for long, and should not have to speak to learn that nobody listens."""
+        sending = asyncio.create_task(self._send_chunks(response, is_chunked=is_chunked))
+        left = asyncio.create_task(self.until_left())
+        try:
+            await asyncio.wait((sending, left), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, left):
+                task.cancel()
+            (failure, _) = await asyncio.gather(sending, left, return_exceptions=True)
+        if isinstance(failure, Exception):
+            raise failure
+
+    async def _send_chunks(self, response: StreamedResponse, *, is_chunked: bool) -> None:
+        async with contextlib.aclosing(response.chunks) as chunks:
+            async for data in chunks:
+                self._channel.write_parts(chunk(data) if is_chunked else (data,))
+                await self._channel.drain()
+
+    # --- The end -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether the connection ends with the answer that is sent now: because somebody wants it to, or because what
+        is left of the body is too long, or may be, to read over it for the next request. So it may be when its sender
+        waits for "100 Continue": whether it still comes is the sender's choice."""
+        if self.head.is_last or self._channel.is_last:
+            return True
+        if self._is_body_whole:
+            return False
+        assert self._framing is not None
+        left = self._framing.size_left_bytes
+        return left is None or left > DISCARDED_BODY_SIZE_BYTES_MAX or self.head.expects_continue
+
+    def _end(self, *, is_last: bool) -> None:
+        self.is_over = True
+        self._unread = b""
+        self._channel.answered(is_last=is_last)
+
+
+def _wake(waiter: "asyncio.Future[None] | None") -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

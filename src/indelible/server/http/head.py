@@ -1,0 +1,152 @@
+"""The head of a request: request line and headers, read by llhttp, which takes nothing that is not strictly HTTP/1
+(no bare CR or LF, no space before a colon, no folded line, no two lengths), and held to what RFC 9110 and RFC 9112 ask
+of a server beyond that."""
+
+import re
+from typing import Final
+
+import httptools
+
+from indelible.errors import InvalidRequest, PayloadTooLarge
+from indelible.limits import HEADER_SIZE_BYTES_MAX
+from indelible.server.http.framing import ChunkedBody, Framing, SizedBody
+
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+_FROM_PATH: Final = re.compile(rb"[/?]")
+
+
+class Head:
+    """A head that is whole."""
+
+    __slots__ = ("framing", "headers", "is_last", "is_version_1_0", "method", "query_string", "raw_path")
+
+    method: str
+    raw_path: bytes
+    """Still percent-encoded."""
+    query_string: bytes
+    headers: dict[bytes, bytes]
+    """Names in lower case. Of a repeated header the last."""
+    framing: Framing | None
+    """Where the body ends; None without one."""
+    is_last: bool
+    """Whether the caller wants the connection to end after the answer."""
+    is_version_1_0: bool
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the caller waits for "100 Continue" before it sends the body."""
+        return not self.is_version_1_0 and self.headers.get(b"expect", b"").lower() == b"100-continue"
+
+
+class HeadReader:
+    """Reads one head, in as many pieces as it comes in. Give it no byte beyond."""
+
+    __slots__ = ("_found", "_parser", "_size_bytes")
+
+    def __init__(self) -> None:
+        self._found: Final = _Found()
+        self._parser: Final = httptools.HttpRequestParser(self._found)
+        self._size_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Raises ``InvalidRequest`` once it is clear that this is no head, ``PayloadTooLarge`` when it is too long."""
+        self._size_bytes += len(data)
+        if self._size_bytes > HEADER_SIZE_BYTES_MAX:
+            message = f"the request line and headers take more than {HEADER_SIZE_BYTES_MAX} bytes"
+            raise PayloadTooLarge(message, size_bytes_max=HEADER_SIZE_BYTES_MAX)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # An offer of another protocol, such as HTTP/2 by Java's own client: a server is free to pass over it
+            # (RFC 9110, section 7.8).
+            pass
+        except httptools.HttpParserError as error:
+            raise InvalidRequest(f"this is not HTTP/1.1: {error}") from None
+
+    def head(self) -> Head:
+        """Once all of it was fed. Raises ``InvalidRequest``."""
+        found = self._found
+        if not found.is_whole:
+            raise InvalidRequest("this is not HTTP/1.1: the head does not end with its empty line")
+        version = self._parser.get_http_version()
+        is_version_1_0 = version == "1.0"
+        if version != "1.1" and not is_version_1_0:
+            raise InvalidRequest(f"the version must be HTTP/1.1 or HTTP/1.0, not {version}")
+        headers = found.headers
+        _check_host(headers.get(b"host"), found.hosts, is_version_1_0=is_version_1_0)
+        head = Head()
+        head.method = self._parser.get_method().decode("ascii")
+        head.raw_path, head.query_string = _split_target(found.target)
+        head.headers = headers
+        head.is_version_1_0 = is_version_1_0
+        head.is_last = _is_last(headers.get(b"connection"), is_version_1_0=is_version_1_0)
+        head.framing = _framing(headers, self._size_bytes, is_version_1_0=is_version_1_0)
+        return head
+
+
+class _Found:
+    """What the parser has found. Apart from who feeds it, so that no request leaves a cycle of objects."""
+
+    __slots__ = ("headers", "hosts", "is_whole", "target")
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.hosts = 0
+        self.is_whole = False
+
+    def on_url(self, part: bytes) -> None:
+        self.target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"host":
+            self.hosts += 1
+        elif name == b"connection" and name in self.headers:
+            value = self.headers[name] + b"," + value
+        self.headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        self.is_whole = True
+
+
+def _split_target(target: bytes) -> tuple[bytes, bytes]:
+    """Path and query string. Of a target with scheme and host, as for proxies, what follows them."""
+    if b"#" in target:
+        raise InvalidRequest("the request's target must not hold a fragment (#); write # in a path as %23")
+    if not target.startswith(b"/"):
+        _, scheme_ends, rest = target.partition(b"://")
+        if scheme_ends:
+            start = _FROM_PATH.search(rest)
+            target = b"/" if start is None else rest[start.start() :]
+            if target.startswith(b"?"):
+                target = b"/" + target
+    path, _, query_string = target.partition(b"?")
+    return path, query_string
+
+
+def _is_last(connection: bytes | None, *, is_version_1_0: bool) -> bool:
+    if connection is None:
+        return is_version_1_0
+    said = {option.strip() for option in connection.lower().split(b",")}
+    return b"close" in said or (is_version_1_0 and b"keep-alive" not in said)
+
+
+def _check_host(host: bytes | None, count: int, *, is_version_1_0: bool) -> None:
+    if count != 1 and not (is_version_1_0 and count == 0):
+        what = "must be there once" if count else "is missing"
+        raise InvalidRequest(f"the header Host {what} (RFC 9112, section 3.2)", pointer="/Host")
+    if host is not None and not _HOST.fullmatch(host):
+        raise InvalidRequest("the header Host must be a host, and a port if need be", pointer="/Host")
+
+
+def _framing(headers: dict[bytes, bytes], size_bytes: int, *, is_version_1_0: bool) -> Framing | None:
+    coding = headers.get(b"transfer-encoding")
+    if coding is not None:
+        if coding.lower() != b"chunked" or is_version_1_0:
+            message = "the header Transfer-Encoding must be chunked, and nothing else, of a request in HTTP/1.1"
+            raise InvalidRequest(message, pointer="/Transfer-Encoding")
+        return ChunkedBody(HEADER_SIZE_BYTES_MAX - size_bytes)
+    said = headers.get(b"content-length")
+    length = 0 if said is None else int(said)
+    return SizedBody(length) if length else None
