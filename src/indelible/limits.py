@@ -137,18 +137,25 @@ READS_WAITING_MAX: Final = 1_024
 # --- Subscriptions ---------------------------------------------------------------------------------------------------
 
 SUBSCRIPTION_PAGE_EVENTS_MAX: Final = 128
-"""Events that a subscription reads at once. A subscriber that takes nothing holds one such page for as long as it is
-there, so pages are smaller than those that are asked for one by one."""
+"""Events that a subscription reads at once. Many subscriptions are in the middle of a page of their own at once, so pages
+are smaller than those that are asked for one by one."""
 
-SHARED_PAGES_MAX: Final = 32
-"""Pages that subscriptions at the same place share after they were read. Those who are late by more read themselves."""
+SUBSCRIPTION_READS_AT_ONCE_MAX: Final = 32
+"""Pages that subscriptions read at once; enough to keep all readers of a database busy. Those that are read are in
+memory before they are bounded, and other reads must not find the queue full of them."""
 
 SHARED_PAGES_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""What these pages take together."""
+"""Pages that subscriptions at the same place share after they were read. Those who are late by more read themselves."""
 
-STREAM_CHUNK_SIZE_BYTES_MAX: Final = 64 * 1024
-"""What a subscription hands to its connection at once. A reader that takes nothing costs no more than twice this beside
-what the kernel holds."""
+RENDERED_PAGES_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Pages as they go over the wire, of all subscribers of one server. Each subscriber takes its page from there piece by
+piece, and has it read again if it has gone by then: so one that takes nothing holds no page, and those that are slow
+and many read pages more than once."""
+
+STREAM_CHUNK_SIZE_BYTES_MAX: Final = 32 * 1024
+"""What a subscription hands to its connection at once; over gRPC at least one event. A reader that takes nothing costs
+no more than twice this, beside what its connection takes and what the kernel holds. Smaller would be dearer for those
+that do read: each piece is a step of the event loop."""
 
 HEARTBEAT_S: Final = 10.0
 """A subscription that has nothing to say says so this often; below the 60 s after which proxies close a silent

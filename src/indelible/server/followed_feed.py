@@ -1,0 +1,172 @@
+"""One subscriber's way along the log: page after page, each given out piece by piece, without holding it.
+
+A subscriber knows its place, and nothing else. What it is given comes from pages that all subscribers share and that are
+bounded in bytes together; what has gone from there by the time that its reader takes more is read again. So readers that
+take nothing cost no memory, however many they are, and however large their events.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from indelible.core.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
+from indelible.eventstore import EventStore, FeedPage
+from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
+from indelible.queries import START, Cursor, EventQuery
+
+RenderEvents = Callable[[Sequence[bytes]], bytes]
+"""The lines of some events as they go over the wire. Rendered apart and joined they must be the same."""
+
+
+class Piece(NamedTuple):
+    """Whole events: as many as a chunk holds, at least one."""
+
+    data: bytes
+    reached: Cursor
+    """Behind the last of them."""
+
+
+class RenderedPages:
+    """Pages as they go over the wire, of all subscribers. Events never change, so what lies between two cursors and
+    matches a query is the same for everybody."""
+
+    def __init__(self, size_bytes_max: int = RENDERED_PAGES_SIZE_BYTES_MAX) -> None:
+        self._pages: Final = SizeBounded[_Key, tuple[Piece, ...]](size_bytes_max, _size_bytes)
+
+    def get(self, key: "_Key") -> tuple[Piece, ...] | None:
+        return self._pages.get(key)
+
+    def render(self, key: "_Key", lines: bytes) -> tuple[Piece, ...]:
+        pieces = self._pages.get(key)
+        if pieces is None:
+            pieces = tuple(_render(lines, key.render))
+            self._pages.keep(key, pieces)
+        return pieces
+
+
+class _Key(NamedTuple):
+    render: RenderEvents
+    query: EventQuery
+    after: Cursor
+    reached: Cursor
+
+
+class FollowedFeed:
+    """What ``store.follow`` gives, from ``after`` on. Call :meth:`read`, then :meth:`take` while it ``has_more``, and
+    again. Leave it with :meth:`aclose`.
+
+    ``take_size_bytes_max`` bounds what is taken at once; None: whole pieces.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        query: EventQuery,
+        after: Cursor | None,
+        render: RenderEvents,
+        pages: RenderedPages,
+        take_size_bytes_max: int | None = None,
+    ) -> None:
+        self._store: Final = store
+        self._query: Final = query
+        self._render: Final = render
+        self._pages: Final = pages
+        self._take_size_bytes_max: Final = take_size_bytes_max
+        self._followed: AsyncGenerator[FeedPage] = store.follow(query, after=after)
+        self._key = _Key(render, query, START, START)
+        self._pieces_left = 0
+        self._piece = 0
+        """Of the page, counted from 0: which is taken next."""
+        self._taken_bytes = 0
+        """What is taken of that piece."""
+        self.cursor = START if after is None else after
+        """Behind the last event that was taken whole, or behind all that was looked at."""
+        self.at_end = False
+        """Whether the page reaches to the log's end."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is more to take of the page."""
+        return self._pieces_left > 0
+
+    async def read(self) -> None:
+        """Go on to the next page, once there is one. Raises what ``follow`` raises."""
+        self._begin(await anext(self._followed))
+
+    def _begin(self, page: FeedPage) -> tuple[Piece, ...]:
+        self._key = _Key(self._render, self._query, self.cursor, page.cursor)
+        self.at_end = page.at_end
+        pieces = self._pages.render(self._key, page.lines) if page.count else ()
+        self._piece, self._pieces_left, self._taken_bytes = 0, len(pieces), 0
+        if not pieces:
+            self.cursor = page.cursor
+        return pieces
+
+    async def take(self) -> bytes:
+        """What comes next of the page."""
+        pieces = self._pages.get(self._key) or await self._read_again()
+        data, reached = pieces[self._piece]
+        start = self._taken_bytes
+        end = len(data) if self._take_size_bytes_max is None else min(start + self._take_size_bytes_max, len(data))
+        self._taken_bytes = end
+        if end == len(data):
+            self._pass_over(reached)
+        return data[start:end]
+
+    def _pass_over(self, reached: Cursor) -> None:
+        self._piece, self._taken_bytes, self._pieces_left = self._piece + 1, 0, self._pieces_left - 1
+        self.cursor = reached if self._pieces_left else self._key.reached
+
+    async def _read_again(self) -> tuple[Piece, ...]:
+        """Find the place again. Pages may be cut otherwise by now; the bytes of their events are the same."""
+        left_bytes = self._taken_bytes
+        await self._followed.aclose()
+        self._followed = self._store.follow(self._query, after=self.cursor)
+        while True:
+            pieces = self._begin(await anext(self._followed))
+            for data, reached in pieces:
+                if left_bytes < len(data):
+                    self._taken_bytes = left_bytes
+                    return pieces
+                left_bytes -= len(data)
+                self._pass_over(reached)
+
+    async def aclose(self) -> None:
+        await self._followed.aclose()
+
+
+# --- Rendering -------------------------------------------------------------------------------------------------------
+
+
+class _Placed(msgspec.Struct):
+    position: int
+
+
+_decode: Final = msgspec.json.Decoder(_Placed).decode
+
+
+def line_cursor(line: bytes) -> Cursor:
+    """The cursor behind an event."""
+    return Cursor.at(_decode(line).position)
+
+
+def _render(lines: bytes, render: RenderEvents) -> Iterator[Piece]:
+    for some in _cut(lines.split(b"\n")):
+        yield Piece(render(some), line_cursor(some[-1]))
+
+
+def _cut(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    some: list[bytes] = []
+    size_bytes = 0
+    for line in lines:
+        size_bytes += len(line)
+        if some and size_bytes > STREAM_CHUNK_SIZE_BYTES_MAX:
+            yield some
+            some, size_bytes = [], len(line)
+        some.append(line)
+    yield some
+
+
+def _size_bytes(pieces: tuple[Piece, ...]) -> int:
+    return sum(len(piece.data) + ENTRY_SIZE_BYTES for piece in pieces)
