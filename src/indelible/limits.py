@@ -137,8 +137,11 @@ READS_WAITING_MAX: Final = 1_024
 # --- Subscriptions ---------------------------------------------------------------------------------------------------
 
 SUBSCRIPTION_PAGE_EVENTS_MAX: Final = 128
-"""Events that a subscription reads at once. Many subscriptions are in the middle of a page of their own at once, so pages
-are smaller than those that are asked for one by one."""
+"""Events that a subscription reads at once. Many subscriptions are in the middle of a page of their own at once, so
+pages are smaller than those that are asked for one by one."""
+
+SUBSCRIPTION_PAGE_SIZE_BYTES_MAX: Final = 128 * 1024
+"""Such a page ends early, with at least one event, once its payloads reach this."""
 
 SUBSCRIPTION_READS_AT_ONCE_MAX: Final = 32
 """Pages that subscriptions read at once; enough to keep all readers of a database busy. Those that are read are in

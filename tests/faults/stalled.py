@@ -48,7 +48,7 @@ class StalledStream:
             assert size, "the stream ended"
             text += file.read(size + 2)[:-2]
             *whole, rest = bytes(text).split(b"\n\n") if b"\n\n" in text else [bytes(text)]
-            positions += [int(one.split(b"\n")[0][4:]) for one in whole if b"\ndata: {\"event_id" in one]
+            positions += [int(one.split(b"\n")[0][4:]) for one in whole if b'\ndata: {"event_id' in one]
             text = bytearray(rest)
         return positions
 

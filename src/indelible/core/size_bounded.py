@@ -8,7 +8,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 ENTRY_SIZE_BYTES: Final = 1_024
-"""What an entry takes beside its bytes, at the most and by estimate. So that the number of small ones is bounded too."""
+"""What an entry takes beside its bytes, by a high estimate: the number of small ones is bounded too."""
 
 
 class SizeBounded(Generic[K, V]):

@@ -33,7 +33,7 @@ from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, 
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.groups import SkippedEvent
-from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
+from indelible.limits import HEAD_POLL_S, PAGE_SIZE_BYTES_MAX, PARTITION_POSITIONS
 from indelible.queries import Direction, EventQuery
 
 _T = TypeVar("_T")
@@ -253,9 +253,20 @@ class PostgresEngine:
             )
         )
 
-    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+    async def read_feed(
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
+    ) -> Lines:
         return await self._read(
-            lambda reads: reads.feed(query, after=after, until=until, direction=direction, limit=limit)
+            lambda reads: reads.feed(
+                query, after=after, until=until, direction=direction, limit=limit, size_bytes_max=size_bytes_max
+            )
         )
 
     async def read_event(self, event_id: UUID) -> bytes | None:

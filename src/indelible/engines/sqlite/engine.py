@@ -33,7 +33,7 @@ from indelible.errors import (
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.groups import SkippedEvent
-from indelible.limits import HEAD_POLL_S, RETRY_AFTER_S
+from indelible.limits import HEAD_POLL_S, PAGE_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
 _P = ParamSpec("_P")
@@ -313,8 +313,25 @@ class SqliteEngine:
             limit=limit,
         )
 
-    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
-        return await self._read(reads.read_feed, query, after=after, until=until, direction=direction, limit=limit)
+    async def read_feed(
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
+    ) -> Lines:
+        return await self._read(
+            reads.read_feed,
+            query,
+            after=after,
+            until=until,
+            direction=direction,
+            limit=limit,
+            size_bytes_max=size_bytes_max,
+        )
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         return await self._read(reads.read_event, event_id)

@@ -17,7 +17,7 @@ from indelible.wire.proto_responses import encode_lines, encode_told
 async def subscribe(services: Services, request: SubscribeRequest) -> AsyncGenerator[bytes]:
     after = Cursor.parse(request.after) if request.HasField("after") else None
     query = decode_query(request.query)
-    feed = FollowedFeed(services.store, query, after, encode_lines, services.rendered_pages)
+    feed = FollowedFeed(services.store, query, after, services.rendered_pages, render=encode_lines)
     await feed.read()
     cursor, at_end = feed.cursor, False
     async with aclosing(tell(feed, services.stopping)) as all_told:

@@ -42,8 +42,9 @@ async def subscribe(services: Services, query: EventQuery, after: Cursor | None)
     whose reader takes nothing lies there. Reads the first page now, so that what is wrong with the request is known
     before anything is sent."""
     feed = FollowedFeed(
-        services.store, query, after, encode_events, services.rendered_pages, STREAM_CHUNK_SIZE_BYTES_MAX
-    )
+        services.store, query, after, services.rendered_pages,
+        render=encode_events, take_size_bytes_max=STREAM_CHUNK_SIZE_BYTES_MAX,
+    )  # fmt: skip
     await feed.read()
     return _stream(feed, services.stopping)
 
