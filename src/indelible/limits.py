@@ -155,7 +155,7 @@ RENDERED_PAGES_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
 piece, and has it read again if it has gone by then: so one that takes nothing holds no page, and those that are slow
 and many read pages more than once."""
 
-STREAM_CHUNK_SIZE_BYTES_MAX: Final = 32 * 1024
+STREAM_CHUNK_SIZE_BYTES_MAX: Final = 16 * 1024
 """What a subscription hands to its connection at once; over gRPC at least one event. A reader that takes nothing costs
 no more than twice this, beside what its connection takes and what the kernel holds. Smaller would be dearer for those
 that do read: each piece is a step of the event loop."""

@@ -21,6 +21,7 @@ class CorkedTransport:
         self._loop: Final = loop
         self._parts: Final[list[bytes]] = []
         self._size_bytes = 0
+        transport.set_write_buffer_limits(high=STREAM_CHUNK_SIZE_BYTES_MAX)
 
     def write(self, data: bytes) -> None:
         if not self._parts:
