@@ -314,6 +314,14 @@ GRPC_UNANSWERED_IDS_MAX: Final = 1_000
 """Delivery ids that the member of one stream has settled without taking the answers. Beyond it the stream is not read,
 which is its backpressure."""
 
+GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX: Final = 48 * 1024 * 1024
+"""Messages of streams, above two pieces of a subscription each, that readers have yet to take; half of it for readers
+that have taken none so far. gRPC holds each twice."""
+
+GRPC_STALLED_S: Final = 10.0
+"""How long a reader may leave such a message lying while others wait for room; then its connection is closed. Time for
+the largest event over a link of 2 Mbit/s."""
+
 GRPC_PING_INTERVAL_MIN_S: Final = 5.0
 """How often a client may ping a connection, calls or not. Below the 10 s that gRPC allows clients at the least, because
 networks deliver pings late and early; a client that pings more often is cut off."""

@@ -7,7 +7,7 @@ that take nothing cost no memory, however many they are, and however large their
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from indelible.core.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
@@ -60,7 +60,8 @@ class FollowedFeed:
     """What ``store.follow`` gives, from ``after`` on. Call :meth:`read`, then :meth:`take` while it ``has_more``, and
     again. Leave it with :meth:`aclose`.
 
-    ``take_size_bytes_max`` bounds what is taken at once; None: whole pieces.
+    ``take_size_bytes_max`` bounds what is taken at once; None: whole pieces. ``make_room`` is awaited before one
+    is taken, with its bytes.
     """
 
     def __init__(
@@ -72,17 +73,20 @@ class FollowedFeed:
         *,
         render: RenderEvents,
         take_size_bytes_max: int | None = None,
+        make_room: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self._store: Final = store
         self._query: Final = query
         self._render: Final = render
         self._pages: Final = pages
         self._take_size_bytes_max: Final = take_size_bytes_max
+        self._make_room: Final = make_room
         self._followed: AsyncGenerator[FeedPage] = store.follow(query, after=after)
         self._key = _Key(render, query, START, START)
-        self._pieces_left = 0
+        self._sizes_bytes: tuple[int, ...] = ()
+        """Of the page's pieces."""
         self._piece = 0
-        """Of the page, counted from 0: which is taken next."""
+        """Which of them is taken next, counted from 0."""
         self._taken_bytes = 0
         """What is taken of that piece."""
         self.cursor = START if after is None else after
@@ -93,7 +97,7 @@ class FollowedFeed:
     @property
     def has_more(self) -> bool:
         """Whether there is more to take of the page."""
-        return self._pieces_left > 0
+        return self._piece < len(self._sizes_bytes)
 
     async def read(self) -> None:
         """Go on to the next page, once there is one. Raises what ``follow`` raises."""
@@ -103,13 +107,16 @@ class FollowedFeed:
         self._key = _Key(self._render, self._query, self.cursor, page.cursor)
         self.at_end = page.at_end
         pieces = self._pages.render(self._key, page.lines) if page.count else ()
-        self._piece, self._pieces_left, self._taken_bytes = 0, len(pieces), 0
+        self._sizes_bytes = tuple(len(piece.data) for piece in pieces)
+        self._piece, self._taken_bytes = 0, 0
         if not pieces:
             self.cursor = page.cursor
         return pieces
 
     async def take(self) -> bytes:
         """What comes next of the page."""
+        if self._make_room is not None:
+            await self._make_room(self._sizes_bytes[self._piece])
         pieces = self._pages.get(self._key) or await self._read_again()
         data, reached = pieces[self._piece]
         start = self._taken_bytes
@@ -120,8 +127,8 @@ class FollowedFeed:
         return data[start:end]
 
     def _pass_over(self, reached: Cursor) -> None:
-        self._piece, self._taken_bytes, self._pieces_left = self._piece + 1, 0, self._pieces_left - 1
-        self.cursor = reached if self._pieces_left else self._key.reached
+        self._piece, self._taken_bytes = self._piece + 1, 0
+        self.cursor = reached if self.has_more else self._key.reached
 
     async def _read_again(self) -> tuple[Piece, ...]:
         """Find the place again. Pages may be cut otherwise by now; the bytes of their events are the same."""

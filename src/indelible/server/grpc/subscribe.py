@@ -7,6 +7,7 @@ from indelible.errors import ShuttingDown
 from indelible.limits import RETRY_AFTER_S
 from indelible.queries import Cursor
 from indelible.server.followed_feed import FollowedFeed
+from indelible.server.grpc.methods import MakeRoom
 from indelible.server.narration import tell
 from indelible.server.services import Services
 from indelible.wire.pb.event_store_pb2 import SubscribeRequest
@@ -14,10 +15,10 @@ from indelible.wire.proto_requests import decode_query
 from indelible.wire.proto_responses import encode_lines, encode_told
 
 
-async def subscribe(services: Services, request: SubscribeRequest) -> AsyncGenerator[bytes]:
+async def subscribe(services: Services, request: SubscribeRequest, make_room: MakeRoom) -> AsyncGenerator[bytes]:
     after = Cursor.parse(request.after) if request.HasField("after") else None
     query = decode_query(request.query)
-    feed = FollowedFeed(services.store, query, after, services.rendered_pages, render=encode_lines)
+    feed = FollowedFeed(services.store, query, after, services.rendered_pages, render=encode_lines, make_room=make_room)
     await feed.read()
     cursor, at_end = feed.cursor, False
     async with aclosing(tell(feed, services.stopping)) as all_told:
