@@ -11,7 +11,6 @@ many, keep none of them waiting.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Self
@@ -33,7 +32,6 @@ CutConnections = Callable[[Collection[str]], None]
 
 class _Message(msgspec.Struct, eq=False):
     peer: str
-    size_bytes: int
     since: float
     is_given_up: bool = False
 
@@ -46,7 +44,8 @@ class _Room:
         self._stalled_s: Final = stalled_s
         self._cut: Final = cut
         self._free_bytes = size_bytes
-        self._waiting: Final[deque[asyncio.Future[None]]] = deque()
+        self._waiting: Final[dict[asyncio.Future[None], int]] = {}
+        """How much each wants, in order."""
         self._held: Final[dict[_Message, None]] = {}
         """The oldest first."""
         self._watch: asyncio.Task[None] | None = None
@@ -55,38 +54,40 @@ class _Room:
     async def holding(self, peer: str, size_bytes: int) -> AsyncIterator[None]:
         # One that is larger than all the room gets all of it.
         size_bytes = min(size_bytes, self._size_bytes)
-        await self._wait_for(size_bytes)
-        message = _Message(peer, size_bytes, time.monotonic())
+        await self._take(size_bytes)
+        message = _Message(peer, time.monotonic())
         self._held[message] = None
         try:
             yield
         finally:
             del self._held[message]
-            self._free_bytes += size_bytes
-            self._wake_first()
+            self._give_back(size_bytes)
 
-    async def _wait_for(self, size_bytes: int) -> None:
-        if self._waiting or size_bytes > self._free_bytes:
-            await self._stand_in_line(size_bytes)
-        self._free_bytes -= size_bytes
-
-    async def _stand_in_line(self, size_bytes: int) -> None:
+    async def _take(self, size_bytes: int) -> None:
+        if not self._waiting and size_bytes <= self._free_bytes:
+            self._free_bytes -= size_bytes
+            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting[turn] = size_bytes
         if self._watch is None:
             self._watch = asyncio.create_task(self._cut_stalled(), name="grpc-stalled")
         try:
-            while self._waiting[0] is not turn or size_bytes > self._free_bytes:
-                await turn
-                turn = self._waiting[self._waiting.index(turn)] = asyncio.get_running_loop().create_future()
-        finally:
-            self._waiting.remove(turn)
-            # Whoever is next may find enough room too; it looks once this one has taken its own.
-            asyncio.get_running_loop().call_soon(self._wake_first)
+            await turn
+        except asyncio.CancelledError:
+            self._waiting.pop(turn, None)
+            self._give_back(0 if turn.cancelled() else size_bytes)
+            raise
 
-    def _wake_first(self) -> None:
-        if self._waiting and not self._waiting[0].done():
-            self._waiting[0].set_result(None)
+    def _give_back(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
+        while self._waiting:
+            turn, wanted_bytes = next(iter(self._waiting.items()))
+            if wanted_bytes > self._free_bytes:
+                return
+            del self._waiting[turn]
+            if not turn.cancelled():
+                self._free_bytes -= wanted_bytes
+                turn.set_result(None)
 
     async def _cut_stalled(self) -> None:
         """As long as somebody waits."""
