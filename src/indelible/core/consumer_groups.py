@@ -86,7 +86,7 @@ class LocalConsumerGroups:
             worker = self._workers[group] = GroupWorker(
                 group, self._engine, self._events, self._on_measure, self._monotonic_us
             )
-            worker.on_idle = functools.partial(self._idle.add, group, worker)
+            worker.on_idle = self._idle.add
         self._idle.discard(group)
         return worker
 

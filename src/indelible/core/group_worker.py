@@ -108,8 +108,8 @@ class GroupWorker:
         """Those of them that the save under way deals with."""
         self._is_outdated = False
         self._is_closed = False
-        self.on_idle: Callable[[], None] = lambda: None
-        """Set by the worker's owner. Hears when there is nothing more to do."""
+        self.on_idle: Callable[[str, GroupWorker], None] | None = None
+        """Set by the worker's owner. Hears of which group, and whose, when there is nothing more to do."""
 
     # --- Asking ------------------------------------------------------------------------------------------------------
 
@@ -188,7 +188,8 @@ class GroupWorker:
             if self._head_moves is not None:
                 self._head_moves.cancel()
                 self._head_moves = None
-            self.on_idle()
+            if self.on_idle is not None:
+                self.on_idle(self._name, self)
 
     async def _let_others(self) -> None:
         """Give other servers a chance to save: they have to load first, which takes them as long as it takes here. What
