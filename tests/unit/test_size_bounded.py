@@ -1,3 +1,5 @@
+"""A cache that is bounded in bytes."""
+
 from indelible.core.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
 
 
