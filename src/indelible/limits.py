@@ -222,18 +222,28 @@ READS_WAITING_MAX: Final = 1_024
 # --- Subscriptions ---------------------------------------------------------------------------------------------------
 
 SUBSCRIPTION_PAGE_EVENTS_MAX: Final = 128
-"""Events that a subscription reads at once. A subscriber that takes nothing holds one such page for as long as it is
-there, so pages are smaller than those that are asked for one by one."""
+"""Events that a subscription reads at once. Many subscriptions are in the middle of a page of their own at once, so
+pages are smaller than those that are asked for one by one."""
 
-SHARED_PAGES_MAX: Final = 32
-"""Pages that subscriptions at the same place share after they were read. Those who are late by more read themselves."""
+SUBSCRIPTION_PAGE_SIZE_BYTES_MAX: Final = 128 * 1024
+"""Such a page ends early, with at least one event, once its payloads reach this."""
+
+SUBSCRIPTION_READS_AT_ONCE_MAX: Final = 32
+"""Pages that subscriptions read at once; enough to keep all readers of a database busy. Those that are read are in
+memory before they are bounded, and other reads must not find the queue full of them."""
 
 SHARED_PAGES_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""What these pages take together."""
+"""Pages that subscriptions at the same place share after they were read. Those who are late by more read themselves."""
 
-STREAM_CHUNK_SIZE_BYTES_MAX: Final = 64 * 1024
-"""What a subscription hands to its connection at once, which takes more only while less than this waits in it. A reader
-that takes nothing costs no more than twice this beside what the kernel holds."""
+RENDERED_PAGES_SIZE_BYTES_MAX: Final = 24 * 1024 * 1024
+"""Pages as they go over the wire, of all subscribers of one server. Each subscriber takes its page from there piece by
+piece, and has it read again if it has gone by then: so one that takes nothing holds no page, and those that are slow
+and many read pages more than once."""
+
+STREAM_CHUNK_SIZE_BYTES_MAX: Final = 16 * 1024
+"""What a subscription hands to its connection at once, which takes more only while less than this waits in it; over
+gRPC at least one event. A reader that takes nothing costs no more than twice this, beside what the kernel holds.
+Smaller would be dearer for those that do read: each piece is a step of the event loop."""
 
 HEARTBEAT_S: Final = 10.0
 """A subscription that has nothing to say says so this often; below the 60 s after which proxies close a silent
@@ -295,8 +305,16 @@ GROUP_CALLS_WAITING_MAX: Final = 1_024
 GROUP_PAGES_AT_ONCE_MAX: Final = 8
 """Pages of the log that are read between two saves of a group, so that acknowledgements need not wait for more."""
 
-GROUP_EVENTS_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Events that a group keeps in memory because they were read and not yet delivered, or may be delivered again."""
+GROUP_EVENTS_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Events that all groups of a server together keep in memory because they were read and not yet delivered, or may be
+delivered again. Others are read again."""
+
+GROUP_IDLE_S: Final = 10.0
+"""How long a server remembers a group that nobody asks anything of; then all it knows is what is stored."""
+
+GROUPS_IDLE_PLACES_MAX: Final = 20_000
+"""Events that such groups of one server know of together: some 16 MB. Beyond it those that were idle for the longest
+are forgotten at once."""
 
 GROUP_NEXT_EVENTS_MAX: Final = 64
 """Events of one aggregate, behind the one that is not done, whose places a group remembers; others are looked up."""
@@ -404,6 +422,14 @@ GRPC_BATCHES_UNDER_WAY_MAX: Final = 8
 GRPC_UNANSWERED_IDS_MAX: Final = 1_000
 """Delivery ids that the member of one stream has settled without taking the answers. Beyond it the stream is not read,
 which is its backpressure."""
+
+GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Messages of streams, above two pieces of a subscription each, that readers have yet to take; half of it for readers
+that have taken none so far. gRPC holds each twice."""
+
+GRPC_STALLED_S: Final = 5.0
+"""How long a reader may leave such a message lying while others wait for room; then its connection is closed. Time for
+the largest event over a link of 3 Mbit/s."""
 
 GRPC_PING_INTERVAL_MIN_S: Final = 5.0
 """How often a client may ping a connection, calls or not. Below the 10 s that gRPC allows clients at the least, because

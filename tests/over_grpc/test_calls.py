@@ -10,7 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from indelible.errors import Overloaded
 from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, GRPC_CALLS_MAX, GRPC_CALLS_PER_CONNECTION_MAX, PAGE_EVENTS_MAX
-from indelible.server.grpc.methods import Streams, ToStream, Unary
+from indelible.server.grpc.methods import Streams, ToPacedStream, ToStream, Unary
 from indelible.server.grpc.service import SERVICES
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2
@@ -20,10 +20,10 @@ from over_grpc.calls import Api, an_append, connected, new_event, refusal
 
 @pytest.mark.parametrize("service", DECLARED, ids=lambda service: service.name)
 def test_every_method_has_a_handler_of_its_kind(service: ServiceDescriptor):
-    kinds = {(False, False): Unary, (False, True): ToStream, (True, True): Streams}
-    declared = {method.name: kinds[method.client_streaming, method.server_streaming] for method in service.methods}
+    kinds = {Unary: (False, False), ToStream: (False, True), ToPacedStream: (False, True), Streams: (True, True)}
+    declared = {method.name: (method.client_streaming, method.server_streaming) for method in service.methods}
     methods = SERVICES[service.full_name]
-    assert {method.name: type(method) for method in methods} == declared
+    assert {method.name: kinds[type(method)] for method in methods} == declared
     for method in methods:
         if not isinstance(method, Streams):
             assert method.request.DESCRIPTOR is service.methods_by_name[method.name].input_type

@@ -13,6 +13,7 @@ import msgspec
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupMeasure, GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
+from indelible.core.idle_workers import IdleWorkers
 from indelible.core.outcomes import told_truly
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import GroupState, GroupSummary, StoredGroup, Unfinished
@@ -75,9 +76,11 @@ class LocalConsumerGroups:
         self._monotonic_us: Final = monotonic_us
         self._events: Final = GroupEvents(engine)
         self._workers: Final[dict[str, GroupWorker]] = {}
+        self._idle: Final = IdleWorkers(self._workers)
 
     async def close_groups(self) -> None:
         """Answer those who wait for events."""
+        self._idle.close()
         for worker in list(self._workers.values()):
             await worker.close()
 
@@ -87,6 +90,8 @@ class LocalConsumerGroups:
             worker = self._workers[group] = GroupWorker(
                 group, self._engine, self._events, self._on_measure, self._monotonic_us
             )
+            worker.on_idle = self._idle.add
+        self._idle.discard(group)
         return worker
 
     async def _call(self, group: str, decide: Decide[T]) -> T:

@@ -128,6 +128,11 @@ class GroupProgress:
         return len(self._unfinished) > self._counts["parked"]
 
     @property
+    def size(self) -> int:
+        """How many events it knows of."""
+        return len(self._unfinished) + self._places
+
+    @property
     def next_due_us(self) -> int | None:
         """When the first wait or deadline may end."""
         return self._due[0][0] if self._due else None

@@ -117,6 +117,8 @@ class GroupWorker:
         """Those of them that the save under way deals with."""
         self._is_outdated = False
         self._is_closed = False
+        self.on_idle: Callable[[str, GroupWorker], None] | None = None
+        """Set by the worker's owner. Hears of which group, and whose, when there is nothing more to do."""
 
     # --- Asking ------------------------------------------------------------------------------------------------------
 
@@ -172,6 +174,12 @@ class GroupWorker:
         if self._task is not None:
             await self._task
 
+    @property
+    def size(self) -> int:
+        """How many places in the log it keeps in memory. When it is idle, all that it knows is stored as well, but for
+        deliveries that nobody got: without the worker they come again when their time is over."""
+        return len(self._undelivered) + (0 if self._progress is None else self._progress.size)
+
     # --- The loop ----------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
@@ -189,6 +197,8 @@ class GroupWorker:
             if self._head_moves is not None:
                 self._head_moves.cancel()
                 self._head_moves = None
+            if self.on_idle is not None:
+                self.on_idle(self._name, self)
 
     async def _let_others(self) -> None:
         """Give other servers a chance to save: they have to load first, which takes them as long as it takes here. What

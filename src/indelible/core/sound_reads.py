@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from indelible.engines.engine import Lines, StorageEngine
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey
+from indelible.limits import PAGE_SIZE_BYTES_MAX
 from indelible.queries import Direction, EventQuery
 
 T = TypeVar("T")
@@ -37,11 +38,14 @@ class SoundReads:
         direction: Direction = "forward",
         limit: int,
         parse: Parse[T],
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
     ) -> T:
         """As :meth:`StorageEngine.read_feed`."""
 
         async def read(limit: int, start: int = after, end: int = until) -> T:
-            page = await self._engine.read_feed(query, after=start, until=end, direction=direction, limit=limit)
+            page = await self._engine.read_feed(
+                query, after=start, until=end, direction=direction, limit=limit, size_bytes_max=size_bytes_max
+            )
             return _parsed(page, parse)
 
         async def locate() -> int:

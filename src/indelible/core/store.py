@@ -65,6 +65,7 @@ from indelible.limits import (
     RECORDED_EVENTS_MAX,
     RECORDED_SIZE_BYTES_MAX,
     SUBSCRIPTION_PAGE_EVENTS_MAX,
+    SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
     VERSION_MAX,
 )
 from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_list_cursor, check_page
@@ -263,7 +264,12 @@ class LocalEventStore(LocalConsumerGroups):
 
     async def _read_forward(self, query: EventQuery, after: int, until: int) -> Lines:
         return await self._reads.feed(
-            query, after=after, until=until, limit=SUBSCRIPTION_PAGE_EVENTS_MAX, parse=as_it_is
+            query,
+            after=after,
+            until=until,
+            limit=SUBSCRIPTION_PAGE_EVENTS_MAX,
+            parse=as_it_is,
+            size_bytes_max=SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
         )
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:

@@ -5,13 +5,13 @@ pace. Readers at the same place ask for the same page at the same time, above al
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
+from indelible.core.size_bounded import SizeBounded
 from indelible.engines.engine import Lines
 from indelible.eventstore import FeedPage
-from indelible.limits import SHARED_PAGES_MAX, SHARED_PAGES_SIZE_BYTES_MAX
+from indelible.limits import SHARED_PAGES_SIZE_BYTES_MAX, SUBSCRIPTION_READS_AT_ONCE_MAX
 from indelible.queries import Cursor, EventQuery
 
 ReadPage = Callable[[EventQuery, int, int], Awaitable[Lines]]
@@ -63,8 +63,8 @@ class _SharedPages:
     def __init__(self, read_page: ReadPage) -> None:
         self._read_page: Final = read_page
         self._reading: Final[dict[_Key, asyncio.Task[Lines]]] = {}
-        self._read: Final[OrderedDict[_Key, Lines]] = OrderedDict()
-        self._size_bytes = 0
+        self._read: Final = SizeBounded[_Key, Lines](SHARED_PAGES_SIZE_BYTES_MAX, lambda page: len(page.lines))
+        self._room: Final = asyncio.Semaphore(SUBSCRIPTION_READS_AT_ONCE_MAX)
 
     async def read(self, query: EventQuery, after: int, head: int) -> Lines:
         if after >= head:
@@ -81,15 +81,9 @@ class _SharedPages:
 
     async def _read_new(self, key: _Key) -> Lines:
         try:
-            lines = await self._read_page(*key)
+            async with self._room:
+                lines = await self._read_page(*key)
         finally:
             del self._reading[key]
-        self._keep(key, lines)
+        self._read.keep(key, lines)
         return lines
-
-    def _keep(self, key: _Key, lines: Lines) -> None:
-        self._read[key] = lines
-        self._size_bytes += len(lines.lines)
-        while len(self._read) > SHARED_PAGES_MAX or self._size_bytes > SHARED_PAGES_SIZE_BYTES_MAX:
-            _, dropped = self._read.popitem(last=False)
-            self._size_bytes -= len(dropped.lines)

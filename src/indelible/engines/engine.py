@@ -41,7 +41,7 @@ from indelible.engines.group_storage import GroupStorage
 from indelible.errors import IndelibleError, Overloaded, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
-from indelible.limits import RETRY_AFTER_S
+from indelible.limits import PAGE_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
 
@@ -144,10 +144,19 @@ class StorageEngine(Protocol):
         """
         ...
 
-    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+    async def read_feed(
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
+    ) -> Lines:
         """A page of the log. Forward: positions from ``after`` + 1 to ``until``. Backward: from ``after`` - 1 down to
-        ``until``. The page ends as in :meth:`read_aggregate`, or when it has looked at ``PAGE_SCAN_EVENTS_MAX``
-        index entries. The query's time window is part of the query."""
+        ``until``. The page ends as in :meth:`read_aggregate`, but at ``size_bytes_max``, or when it has looked at
+        ``PAGE_SCAN_EVENTS_MAX`` index entries. The query's time window is part of the query."""
         ...
 
     async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:

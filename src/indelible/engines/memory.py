@@ -174,12 +174,21 @@ class MemoryEngine(MemoryGroups):
         reached = page[-1].event.version if page else (to_version if direction == "forward" else from_version)
         return version, _lines(page, reached, at_end=len(page) == len(wanted))
 
-    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+    async def read_feed(
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
+    ) -> Lines:
         positions = range(after + 1, until + 1) if direction == "forward" else range(after - 1, until - 1, -1)
         window = [position for position in positions if self._in_window(query, position)]
         looked_at = window if query.is_unrestricted else window[:PAGE_SCAN_EVENTS_MAX]
-        page = _fill((stored for stored in self._at(looked_at) if _matches(query, stored.event)), limit)
-        if page and (len(page) == limit or sum(one.size_bytes for one in page) >= PAGE_SIZE_BYTES_MAX):
+        page = _fill((stored for stored in self._at(looked_at) if _matches(query, stored.event)), limit, size_bytes_max)
+        if page and (len(page) == limit or sum(one.size_bytes for one in page) >= size_bytes_max):
             reached = page[-1].event.position
             return _lines(page, reached, at_end=not window or reached == window[-1])
         if len(looked_at) < len(window):
@@ -290,13 +299,13 @@ def _result(key: AggregateKey, stored: Sequence[_Stored], replayed: bool) -> App
     return AppendResult(key.aggregate_type, key.aggregate_id, events[-1].version, events[-1].position, events, replayed)
 
 
-def _fill(events: Iterator[_Stored], limit: int) -> list[_Stored]:
+def _fill(events: Iterator[_Stored], limit: int, size_bytes_max: int = PAGE_SIZE_BYTES_MAX) -> list[_Stored]:
     page: list[_Stored] = []
     size_bytes = 0
     for stored in events:
         page.append(stored)
         size_bytes += stored.size_bytes
-        if len(page) >= limit or size_bytes >= PAGE_SIZE_BYTES_MAX:
+        if len(page) >= limit or size_bytes >= size_bytes_max:
             break
     return page
 

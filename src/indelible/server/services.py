@@ -12,6 +12,7 @@ from indelible.errors import IndelibleError, ShuttingDown, Unavailable
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult, AtomicAppendResult
 from indelible.limits import APPENDS_AT_ONCE_MAX, BODIES_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.server.body_memory import BodyMemory
+from indelible.server.followed_feed import RenderedPages
 from indelible.server.metrics import Gauges, Metrics
 from indelible.server.store_question import StoreQuestion
 
@@ -30,6 +31,7 @@ class Services:
         "metrics",
         "metrics_text",
         "not_ready_because",
+        "rendered_pages",
         "stopping",
         "store",
     )
@@ -38,6 +40,7 @@ class Services:
         self.store: Final = store
         self.metrics: Final = metrics
         self.bodies: Final = BodyMemory(BODIES_SIZE_BYTES_MAX)
+        self.rendered_pages: Final = RenderedPages()
         self.metrics_text: Callable[[], Awaitable[bytes]] = self.own_metrics_text
         """Of the whole server, in Prometheus' text format; a server of several workers puts in that of all."""
         self.not_ready_because: str | None = None

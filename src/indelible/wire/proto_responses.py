@@ -5,9 +5,8 @@ encoded message may be put together from parts.
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -39,7 +38,6 @@ from indelible.eventstore import (
     Head,
     Replay,
 )
-from indelible.limits import SHARED_PAGES_MAX
 from indelible.queries import Cursor
 from indelible.wire.pb import errors_pb2 as errors_pb
 from indelible.wire.pb import event_store_pb2 as store_pb
@@ -83,8 +81,9 @@ def encode_events(lines: bytes) -> bytes:
     return page.SerializeToString()
 
 
-encode_shared_events: Final = lru_cache(maxsize=SHARED_PAGES_MAX)(encode_events)
-"""The same for subscriptions, many of which get the same page: it is made once."""
+def encode_lines(lines: Sequence[bytes]) -> bytes:
+    """The same, of some of a page's lines."""
+    return encode_events(b"\n".join(lines))
 
 
 def _fill_event(event: pb.Event, line: _Line) -> None:
@@ -134,14 +133,9 @@ def encode_feed_page(page: FeedPage) -> bytes:
     return encode_events(page.lines) + rest.SerializeToString()
 
 
-def encode_told_page(page: FeedPage) -> bytes:
-    """A page of a subscription."""
-    return encode_shared_events(page.lines) + encode_told_cursor(page)
-
-
-def encode_told_cursor(page: FeedPage) -> bytes:
-    """How far a subscription has come with a page, without the page's events."""
-    return store_pb.SubscribeResponse(cursor=page.cursor, caught_up=page.at_end).SerializeToString()
+def encode_told(events: bytes, cursor: Cursor, *, at_end: bool) -> bytes:
+    """Of a subscription: encoded events, or none, and how far it has come."""
+    return events + store_pb.SubscribeResponse(cursor=cursor, caught_up=at_end).SerializeToString()
 
 
 def encode_replay(replay: Replay) -> bytes:

@@ -46,7 +46,7 @@ from indelible.errors import (
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
 from indelible.groups import SkippedEvent
-from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS, RETRY_AFTER_S
+from indelible.limits import HEAD_POLL_S, PAGE_SIZE_BYTES_MAX, PARTITION_POSITIONS, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
 _T = TypeVar("_T")
@@ -301,9 +301,20 @@ class PostgresEngine:
             )
         )
 
-    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+    async def read_feed(
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
+    ) -> Lines:
         return await self._read(
-            lambda reads: reads.feed(query, after=after, until=until, direction=direction, limit=limit)
+            lambda reads: reads.feed(
+                query, after=after, until=until, direction=direction, limit=limit, size_bytes_max=size_bytes_max
+            )
         )
 
     async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:

@@ -47,7 +47,9 @@ class Reads(Lent, frozen=True):
         check_lines(lines, count)
         return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
 
-    async def feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+    async def feed(
+        self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int, size_bytes_max: int
+    ) -> Lines:
         low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
         if low <= high and (query.since is not None or query.until is not None):
             low, high = await time_window(self.connection, self.statement, query, low, high)
@@ -55,24 +57,26 @@ class Reads(Lent, frozen=True):
             return Lines(b"", 0, until, True)
         wanted = Range(low, high, direction)
         if query.is_unrestricted:
-            return await self._unfiltered_page(wanted, limit)
-        return await self._filtered_page(query, wanted, until, limit)
+            return await self._unfiltered_page(wanted, limit, size_bytes_max)
+        return await self._filtered_page(query, wanted, until, limit, size_bytes_max)
 
-    async def _unfiltered_page(self, wanted: Range, limit: int) -> Lines:
+    async def _unfiltered_page(self, wanted: Range, limit: int, size_bytes_max: int) -> Lines:
         low, high = wanted.low, wanted.high
         if wanted.direction == "forward":
             high = min(high, low + limit - 1)
         else:
             low = max(low, high - limit + 1)
         ((lines, count, reached),) = await self._fetch(
-            "read_range", wanted.direction, low=low, high=high, limit=limit, size_bytes_max=PAGE_SIZE_BYTES_MAX
+            "read_range", wanted.direction, low=low, high=high, limit=limit, size_bytes_max=size_bytes_max
         )
         if _has_gap(low, high, wanted.direction, count, reached):
             raise _missing(f"positions {low} to {high}")
         check_lines(lines, count)
         return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
 
-    async def _filtered_page(self, query: EventQuery, wanted: Range, until: int, limit: int) -> Lines:
+    async def _filtered_page(
+        self, query: EventQuery, wanted: Range, until: int, limit: int, size_bytes_max: int
+    ) -> Lines:
         found = await answered_on(self.connection, self.statement, find_positions(query.items, wanted, limit))
         reached, at_end = (
             (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
@@ -83,7 +87,7 @@ class Reads(Lent, frozen=True):
             "read_positions",
             wanted.direction,
             positions=list(found.positions),
-            size_bytes_max=PAGE_SIZE_BYTES_MAX,
+            size_bytes_max=size_bytes_max,
         )
         if count == 0 or last != found.positions[count - 1]:
             raise _missing(f"some of the positions {found.positions[0]} to {found.positions[-1]}")

@@ -41,6 +41,7 @@ from indelible.limits import (
     FILE_LOCK_WAIT_S,
     FILE_LOOK_INTERVAL_S,
     HEAD_POLL_S,
+    PAGE_SIZE_BYTES_MAX,
     READY_TRIAL_SIZE_BYTES,
     RETRY_AFTER_S,
 )
@@ -398,8 +399,25 @@ class SqliteEngine:
             limit=limit,
         )
 
-    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
-        return await self._read(reads.read_feed, query, after=after, until=until, direction=direction, limit=limit)
+    async def read_feed(
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
+    ) -> Lines:
+        return await self._read(
+            reads.read_feed,
+            query,
+            after=after,
+            until=until,
+            direction=direction,
+            limit=limit,
+            size_bytes_max=size_bytes_max,
+        )
 
     async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
         return await self._read(reads.locate_position, position)

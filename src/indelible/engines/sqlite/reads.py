@@ -71,18 +71,20 @@ class _Selection(msgspec.Struct, frozen=True):
     values: dict[str, int | str]
 
 
-def _render(connection: apsw.Connection, selection: _Selection, count: int) -> tuple[bytes, int]:
+def _render(
+    connection: apsw.Connection, selection: _Selection, count: int, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+) -> tuple[bytes, int]:
     """The first ``count`` events of a selection that holds as many, or fewer when they take more than a page may; and
     how many."""
     values = {**selection.values, "limit": count}
     page = directed("render_page", selection.direction, range=selection.range, key=selection.key)
-    lines = fetch(connection, page, {**values, "size_bytes_max": PAGE_SIZE_BYTES_MAX})[0][0]
+    lines = fetch(connection, page, {**values, "size_bytes_max": size_bytes_max})[0][0]
     if lines is None:
         sizes = directed("page_sizes", selection.direction, range=selection.range, key=selection.key)
         found = msgspec.json.decode(fetch(connection, sizes, values)[0][0], type=list[int])
         if not found:
             raise StoreCorrupted("no event stands where the log has some")
-        count = _fitting(found)
+        count = _fitting(found, size_bytes_max)
         values["limit"] = count
         # The bound is on the whole selection, of which only the first part is rendered now.
         lines = fetch(connection, page, {**values, "size_bytes_max": _NO_BOUND})[0][0]
@@ -90,12 +92,12 @@ def _render(connection: apsw.Connection, selection: _Selection, count: int) -> t
     return lines, count
 
 
-def _fitting(sizes_bytes: list[int]) -> int:
+def _fitting(sizes_bytes: list[int], size_bytes_max: int) -> int:
     """How many events a page takes: up to the one that brings it to its size."""
     total = 0
     for count, size_bytes in enumerate(sizes_bytes, 1):
         total += size_bytes
-        if total >= PAGE_SIZE_BYTES_MAX:
+        if total >= size_bytes_max:
             return count
     return len(sizes_bytes)
 
@@ -133,7 +135,14 @@ def read_aggregate(
 
 
 def read_feed(
-    connection: apsw.Connection, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int
+    connection: apsw.Connection,
+    query: EventQuery,
+    *,
+    after: int,
+    until: int,
+    direction: Direction,
+    limit: int,
+    size_bytes_max: int,
 ) -> Lines:
     low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
     low, high = time_window(connection, query, low, high)
@@ -141,21 +150,23 @@ def read_feed(
         return Lines(b"", 0, until, True)
     wanted = Range(low, high, direction)
     if query.is_unrestricted:
-        return _unfiltered_page(connection, wanted, limit)
-    return _filtered_page(connection, query, wanted, until, limit)
+        return _unfiltered_page(connection, wanted, limit, size_bytes_max)
+    return _filtered_page(connection, query, wanted, until, limit, size_bytes_max=size_bytes_max)
 
 
-def _unfiltered_page(connection: apsw.Connection, wanted: Range, limit: int) -> Lines:
+def _unfiltered_page(connection: apsw.Connection, wanted: Range, limit: int, size_bytes_max: int) -> Lines:
     first, last = _cut(wanted.low, wanted.high, wanted.direction, limit)
     selection = _Selection(
         "position BETWEEN :first AND :last", "position", wanted.direction, {"first": first, "last": last}
     )
-    lines, count = _render(connection, selection, last - first + 1)
+    lines, count = _render(connection, selection, last - first + 1, size_bytes_max)
     reached = first + count - 1 if wanted.direction == "forward" else last - count + 1
     return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
 
 
-def _filtered_page(connection: apsw.Connection, query: EventQuery, wanted: Range, until: int, limit: int) -> Lines:
+def _filtered_page(
+    connection: apsw.Connection, query: EventQuery, wanted: Range, until: int, limit: int, *, size_bytes_max: int
+) -> Lines:
     found = answered_on(connection, find_positions(query.items, wanted, limit))
     reached, at_end = (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
     if not found.positions:
@@ -166,7 +177,7 @@ def _filtered_page(connection: apsw.Connection, query: EventQuery, wanted: Range
         wanted.direction,
         {"positions": msgspec.json.encode(found.positions).decode()},
     )
-    lines, count = _render(connection, selection, len(found.positions))
+    lines, count = _render(connection, selection, len(found.positions), size_bytes_max)
     if count < len(found.positions):
         reached, at_end = found.positions[count - 1], False
     return Lines(lines, count, reached, at_end)

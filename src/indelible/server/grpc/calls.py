@@ -15,7 +15,8 @@ from google.rpc.status_pb2 import Status
 from indelible.errors import IndelibleError, InternalError, Overloaded
 from indelible.limits import ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX, GRPC_CALLS_MAX, RETRY_AFTER_S
 from indelible.server.grpc.decoding import decode_message
-from indelible.server.grpc.methods import Method, Streams, ToStream, Unary
+from indelible.server.grpc.methods import Method, Streams, ToPacedStream, ToStream, Unary
+from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 from indelible.server.services import Services
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
 from indelible.wire.proto_responses import error_message
@@ -32,8 +33,9 @@ _CANCELLED: Final = "CANCELLED"
 class Calls:
     """All calls of the API that are under way in this process."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, large: LargeMessages) -> None:
         self._services: Final = services
+        self._large: Final = large
         self._count = 0
         self._idle: Final = asyncio.Event()
         self._idle.set()
@@ -47,6 +49,8 @@ class Calls:
             return grpc.unary_unary_rpc_method_handler(self._unary(method))
         if isinstance(method, ToStream):
             return grpc.unary_stream_rpc_method_handler(self._to_stream(method))
+        if isinstance(method, ToPacedStream):
+            return grpc.unary_stream_rpc_method_handler(self._to_paced_stream(method))
         return grpc.stream_stream_rpc_method_handler(self._streams(method))
 
     def _unary(self, method: Unary) -> Any:
@@ -64,14 +68,23 @@ class Calls:
         async def call(encoded: bytes, context: _Context) -> None:
             async with self._under_way(method.name, context):
                 request = decode_message(method.request, encoded)
-                await _write(method.handle(self._services, request), context)
+                await _write(method.handle(self._services, request), Outgoing(self._large, context))
+
+        return call
+
+    def _to_paced_stream(self, method: ToPacedStream) -> Any:
+        async def call(encoded: bytes, context: _Context) -> None:
+            async with self._under_way(method.name, context):
+                request = decode_message(method.request, encoded)
+                outgoing = Outgoing(self._large, context)
+                await _write(method.handle(self._services, request, outgoing.make_room), outgoing)
 
         return call
 
     def _streams(self, method: Streams) -> Any:
         async def call(requests: AsyncIterator[bytes], context: _Context) -> None:
             async with self._under_way(method.name, context):
-                await _write(method.handle(self._services, requests), context)
+                await _write(method.handle(self._services, requests), Outgoing(self._large, context))
 
         return call
 
@@ -106,11 +119,12 @@ class Calls:
             self._services.metrics.on_grpc_call(name, status, time.perf_counter() - started)
 
 
-async def _write(messages: AsyncGenerator[bytes], context: _Context) -> None:
+async def _write(messages: AsyncGenerator[bytes], outgoing: Outgoing) -> None:
     """Each waits until the caller has taken most of what came before."""
-    async with aclosing(messages):
+    async with outgoing, aclosing(messages):
         async for message in messages:
-            await context.write(message)
+            await outgoing.write(message)
+            del message  # the next may be long in coming
 
 
 async def _abort(context: _Context, error: IndelibleError) -> NoReturn:

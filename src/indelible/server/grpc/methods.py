@@ -9,6 +9,9 @@ from indelible.server.services import Services
 
 Handle = Callable[[Services, Any], Awaitable[bytes]]
 HandleToStream = Callable[[Services, Any], AsyncGenerator[bytes]]
+MakeRoom = Callable[[int], Awaitable[None]]
+"""For a message of so many bytes."""
+HandleToPacedStream = Callable[[Services, Any, MakeRoom], AsyncGenerator[bytes]]
 HandleStreams = Callable[[Services, AsyncIterator[bytes]], AsyncGenerator[bytes]]
 
 
@@ -28,6 +31,14 @@ class ToStream(NamedTuple):
     handle: HandleToStream
 
 
+class ToPacedStream(NamedTuple):
+    """The same, of messages that are made once there is room for them: ``handle`` awaits it for each."""
+
+    name: str
+    request: type[Message]
+    handle: HandleToPacedStream
+
+
 class Streams(NamedTuple):
     """Encoded messages in and out."""
 
@@ -35,4 +46,4 @@ class Streams(NamedTuple):
     handle: HandleStreams
 
 
-Method = Unary | ToStream | Streams
+Method = Unary | ToStream | ToPacedStream | Streams

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -19,7 +20,9 @@ from indelible.limits import (
 )
 from indelible.server.config import Address
 from indelible.server.grpc.calls import Calls
+from indelible.server.grpc.connections import cut_connections
 from indelible.server.grpc.health import HEALTH_SERVICE, Health
+from indelible.server.grpc.outgoing import LargeMessages
 from indelible.server.grpc.reflection import Reflection
 from indelible.server.grpc.service import SERVICES
 from indelible.server.services import Services
@@ -52,13 +55,13 @@ async def serving_grpc(
     cannot be had.
     """
     server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(shared))))
-    calls = Calls(services)
+    port = _listen(server, at)
+    calls = Calls(services, LargeMessages(functools.partial(cut_connections, port)))
     for service, methods in SERVICES.items():
         handlers = {method.name: calls.handler(method) for method in methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     server.add_generic_rpc_handlers((Health(services, tuple(SERVICES)).handlers(),))
     server.add_generic_rpc_handlers(Reflection((*SERVICES, HEALTH_SERVICE)).handlers())
-    port = _listen(server, at)
     await server.start()
     try:
         yield str(at._replace(port=port))

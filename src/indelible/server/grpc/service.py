@@ -17,7 +17,7 @@ from indelible.server.grpc.groups import (
     list_groups,
     reset_group,
 )
-from indelible.server.grpc.methods import Method, Streams, ToStream, Unary
+from indelible.server.grpc.methods import Method, Streams, ToPacedStream, ToStream, Unary
 from indelible.server.grpc.pull import pull
 from indelible.server.grpc.read_aggregate import read_aggregate
 from indelible.server.grpc.read_feed import read_feed
@@ -45,7 +45,7 @@ SERVICES: Final[dict[str, tuple[Method, ...]]] = {
         Streams("AppendBatches", append_batches),
         ToStream("ReadAggregate", pb.ReadAggregateRequest, read_aggregate),
         ToStream("ReadFeed", pb.ReadFeedRequest, read_feed),
-        ToStream("Subscribe", pb.SubscribeRequest, subscribe),
+        ToPacedStream("Subscribe", pb.SubscribeRequest, subscribe),
         Unary("GetEvent", pb.GetEventRequest, get_event),
         Unary("GetAggregate", pb.GetAggregateRequest, get_aggregate),
         Unary("Replay", pb.ReplayRequest, replay),

@@ -6,63 +6,53 @@ messages without a name, each with the event's JSON as data; ``caught-up`` says 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from functools import lru_cache
 from typing import Final
 
-import msgspec
-
-from indelible.eventstore import FeedPage
-from indelible.limits import SHARED_PAGES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
-from indelible.queries import Cursor
+from indelible.limits import STREAM_CHUNK_SIZE_BYTES_MAX
+from indelible.queries import Cursor, EventQuery
+from indelible.server.followed_feed import FollowedFeed, line_cursor
 from indelible.server.narration import Told, tell
+from indelible.server.services import Services
 
 EVENT_STREAM_CONTENT_TYPE: Final = "text/event-stream"
 _HEARTBEAT: Final = b":\n\n"
 
 
-class _Placed(msgspec.Struct):
-    position: int
-
-
-_decode: Final = msgspec.json.Decoder(_Placed).decode
-
-
-@lru_cache(maxsize=SHARED_PAGES_MAX)
-def encode_events(lines: bytes) -> bytes:
-    """A page's events as messages. Many subscribers get the same page, so it is made once."""
-    return b"".join(
-        b"id: %b\ndata: %b\n\n" % (Cursor.at(_decode(line).position).encode(), line) for line in lines.split(b"\n")
-    )
+def encode_events(lines: Sequence[bytes]) -> bytes:
+    """Events as messages."""
+    return b"".join(b"id: %b\ndata: %b\n\n" % (line_cursor(line).encode(), line) for line in lines)
 
 
 def _message(name: str, cursor: Cursor) -> bytes:
     return f'id: {cursor}\nevent: {name}\ndata: {{"cursor":"{cursor}"}}\n\n'.encode()
 
 
-def _encode(told: Told) -> bytes:
-    page = told.page
-    said = encode_events(page.lines) if page.count else b""
+def _encode(told: Told | None) -> bytes:
+    if told is None:
+        return _HEARTBEAT
     if told.has_caught_up:
-        return said + _message("caught-up", page.cursor)
-    return said or _message("checkpoint", page.cursor)
+        return told.data + _message("caught-up", told.cursor)
+    return told.data or _message("checkpoint", told.cursor)
 
 
-async def stream_events(
-    first: FeedPage, pages: AsyncGenerator[FeedPage], stopping: asyncio.Event
-) -> AsyncGenerator[bytes]:
-    """What goes over the wire until the caller leaves or the server stops."""
-    async with aclosing(tell(first, pages, stopping)) as told_pages:
-        async for told in told_pages:
-            for chunk in _cut(_HEARTBEAT if told is None else _encode(told)):
-                yield chunk
+async def subscribe(services: Services, query: EventQuery, after: Cursor | None) -> AsyncGenerator[bytes]:
+    """What goes over the wire until the caller leaves or the server stops, in pieces: what is given to a connection
+    whose reader takes nothing lies there. Reads the first page now, so that what is wrong with the request is known
+    before anything is sent."""
+    feed = FollowedFeed(
+        services.store, query, after, services.rendered_pages,
+        render=encode_events, take_size_bytes_max=STREAM_CHUNK_SIZE_BYTES_MAX,
+    )  # fmt: skip
+    await feed.read()
+    return _stream(feed, services.stopping)
 
 
-def _cut(said: bytes) -> Iterator[bytes]:
-    """In pieces: what is given to a connection whose reader takes nothing lies there as a copy of its own."""
-    if len(said) <= STREAM_CHUNK_SIZE_BYTES_MAX:
-        yield said
-        return
-    for start in range(0, len(said), STREAM_CHUNK_SIZE_BYTES_MAX):
-        yield said[start : start + STREAM_CHUNK_SIZE_BYTES_MAX]
+async def _stream(feed: FollowedFeed, stopping: asyncio.Event) -> AsyncGenerator[bytes]:
+    async with aclosing(tell(feed, stopping)) as all_told:
+        async for told in all_told:
+            chunk = _encode(told)
+            del told  # kept here for as long as the caller takes, it would be held twice
+            yield chunk
+            del chunk

@@ -9,7 +9,7 @@ from indelible.eventstore import FeedPage
 from indelible.limits import PAGE_EVENTS_DEFAULT
 from indelible.queries import Cursor, EventQuery
 from indelible.server.budget import Budget
-from indelible.server.http.event_stream import EVENT_STREAM_CONTENT_TYPE, stream_events
+from indelible.server.http.event_stream import EVENT_STREAM_CONTENT_TYPE, subscribe
 from indelible.server.http.links import next_link, with_parameter
 from indelible.server.http.media_types import negotiate
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE, Headers, Request, Response, StreamedResponse
@@ -81,8 +81,8 @@ async def _subscribe(services: Services, request: Request, query: QueryString) -
     # A client that resumes says where it had come to, whatever its URL said at first.
     last_id = request.headers.get(b"last-event-id", b"").decode("latin-1")
     text, pointer = (last_id, "/Last-Event-ID") if last_id else (query.text("after"), "/after")
-    pages = services.store.follow(_event_query(query), after=None if text is None else Cursor.parse(text, pointer))
-    chunks = stream_events(await anext(pages), pages, services.stopping)
+    after = None if text is None else Cursor.parse(text, pointer)
+    chunks = await subscribe(services, _event_query(query), after)
     return StreamedResponse(chunks, EVENT_STREAM_CONTENT_TYPE, is_endless=True)
 
 

@@ -14,7 +14,7 @@ from indelible.errors import ConditionFailed, EventIdConflict, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent, new_event_id, split_hashed_line, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
 from indelible.limits import PAGE_SCAN_EVENTS_MAX, VERSION_MAX
-from indelible.queries import EVERYTHING, Cursor, QueryItem
+from indelible.queries import EVERYTHING, Cursor, EventQuery, QueryItem
 from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.head import HeadConformance
 from indelible.testing.conformance.helpers import some_events, unique
@@ -291,6 +291,17 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         assert (page.count, page.reached, page.at_end) == (5, head + 5, True)
         page = await engine.read_feed(EVERYTHING, after=head + 9, until=head + 4, direction="backward", limit=100)
         assert (page.count, page.reached, page.at_end) == (5, head + 4, True)
+
+    async def test_a_page_of_the_feed_ends_with_the_event_that_brings_it_to_its_size(self, engine: Engine) -> None:
+        head, tag = (await engine.head()).position, unique()
+        await engine.append([_request(_append(_key(), *(NewEvent("Filled", "x" * 98, tags=[tag]) for _ in range(9))))])
+        for query in (EVERYTHING, EventQuery.of(tags=[tag])):
+            # Payloads of 102 bytes: the data as JSON, and the metadata.
+            for size_bytes_max, count in ((1, 1), (102, 1), (103, 2), (408, 4), (2_000, 9)):
+                page = await engine.read_feed(
+                    query, after=head, until=head + 9, direction="forward", limit=100, size_bytes_max=size_bytes_max
+                )
+                assert (page.count, page.reached, page.at_end) == (count, head + count, count == 9)
 
     async def test_closing_twice_is_fine(self, engine: Engine) -> None:
         await engine.close()

@@ -1,0 +1,185 @@
+"""One subscriber's way along the log: page after page, each given out piece by piece, without holding it.
+
+A subscriber knows its place, and nothing else. What it is given comes from pages that all subscribers share and that
+are bounded in bytes together; what has gone from there by the time that its reader takes more is read again. So readers
+that take nothing cost no memory, however many they are, and however large their events.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from indelible.core.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
+from indelible.errors import StoreCorrupted
+from indelible.eventstore import EventStore, FeedPage
+from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
+from indelible.queries import START, Cursor, EventQuery
+
+RenderEvents = Callable[[Sequence[bytes]], bytes]
+"""The lines of some events as they go over the wire. Rendered apart and joined they must be the same."""
+
+
+class Piece(NamedTuple):
+    """Whole events: as many as a chunk holds, at least one."""
+
+    data: bytes
+    reached: Cursor
+    """Behind the last of them."""
+
+
+class RenderedPages:
+    """Pages as they go over the wire, of all subscribers. Events never change, so what lies between two cursors and
+    matches a query is the same for everybody."""
+
+    def __init__(self, size_bytes_max: int = RENDERED_PAGES_SIZE_BYTES_MAX) -> None:
+        self._pages: Final = SizeBounded[_Key, tuple[Piece, ...]](size_bytes_max, _size_bytes)
+        self.reading_again: Final = asyncio.Lock()
+        """Held by the one subscriber that has its page read again: many that are slow wait for one another, and hold up
+        nobody else."""
+
+    def get(self, key: "_Key") -> tuple[Piece, ...] | None:
+        return self._pages.get(key)
+
+    def render(self, key: "_Key", lines: bytes) -> tuple[Piece, ...]:
+        pieces = self._pages.get(key)
+        if pieces is None:
+            pieces = tuple(_render(lines, key.render))
+            self._pages.keep(key, pieces)
+        return pieces
+
+
+class _Key(NamedTuple):
+    render: RenderEvents
+    query: EventQuery
+    after: Cursor
+    reached: Cursor
+
+
+class FollowedFeed:
+    """What ``store.follow`` gives, from ``after`` on. Call :meth:`read`, then :meth:`take` while it ``has_more``, and
+    again. Leave it with :meth:`aclose`.
+
+    ``take_size_bytes_max`` bounds what is taken at once; None: whole pieces. ``make_room`` is awaited before one
+    is taken, with its bytes.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        query: EventQuery,
+        after: Cursor | None,
+        pages: RenderedPages,
+        *,
+        render: RenderEvents,
+        take_size_bytes_max: int | None = None,
+        make_room: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
+        self._store: Final = store
+        self._query: Final = query
+        self._render: Final = render
+        self._pages: Final = pages
+        self._take_size_bytes_max: Final = take_size_bytes_max
+        self._make_room: Final = make_room
+        self._followed: AsyncGenerator[FeedPage] = store.follow(query, after=after)
+        self._key = _Key(render, query, START, START)
+        self._sizes_bytes: tuple[int, ...] = ()
+        """Of the page's pieces."""
+        self._piece = 0
+        """Which of them is taken next, counted from 0."""
+        self._taken_bytes = 0
+        """What is taken of that piece."""
+        self.cursor = START if after is None else after
+        """Behind the last event that was taken whole, or behind all that was looked at."""
+        self.at_end = False
+        """Whether the page reaches to the log's end."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is more to take of the page."""
+        return self._piece < len(self._sizes_bytes)
+
+    async def read(self) -> None:
+        """Go on to the next page, once there is one. Raises what ``follow`` raises."""
+        self._begin(await anext(self._followed))
+
+    def _begin(self, page: FeedPage) -> tuple[Piece, ...]:
+        self._key = _Key(self._render, self._query, self.cursor, page.cursor)
+        self.at_end = page.at_end
+        pieces = self._pages.render(self._key, page.lines) if page.count else ()
+        self._sizes_bytes = tuple(len(piece.data) for piece in pieces)
+        self._piece, self._taken_bytes = 0, 0
+        if not pieces:
+            self.cursor = page.cursor
+        return pieces
+
+    async def take(self) -> bytes:
+        """What comes next of the page."""
+        if self._make_room is not None:
+            await self._make_room(self._sizes_bytes[self._piece])
+        pieces = self._pages.get(self._key) or await self._read_again()
+        data, reached = pieces[self._piece]
+        start = self._taken_bytes
+        end = len(data) if self._take_size_bytes_max is None else min(start + self._take_size_bytes_max, len(data))
+        self._taken_bytes = end
+        if end == len(data):
+            self._pass_over(reached)
+        return data[start:end]
+
+    def _pass_over(self, reached: Cursor) -> None:
+        self._piece, self._taken_bytes = self._piece + 1, 0
+        self.cursor = reached if self.has_more else self._key.reached
+
+    async def _read_again(self) -> tuple[Piece, ...]:
+        """Find the place again. Pages may be cut otherwise by now; the bytes of their events are the same."""
+        left_bytes = self._taken_bytes
+        async with self._pages.reading_again:
+            await self._followed.aclose()
+            self._followed = self._store.follow(self._query, after=self.cursor)
+            while True:
+                pieces = self._begin(await anext(self._followed))
+                for data, reached in pieces:
+                    if left_bytes < len(data):
+                        self._taken_bytes = left_bytes
+                        return pieces
+                    left_bytes -= len(data)
+                    self._pass_over(reached)
+
+    async def aclose(self) -> None:
+        await self._followed.aclose()
+
+
+# --- Rendering -------------------------------------------------------------------------------------------------------
+
+
+# A line's fields have one order, and inside of its texts no quotation mark stands by itself: the first is the event's.
+_find_position: Final = re.compile(rb',"position":(\d+),').search
+
+
+def line_cursor(line: bytes) -> Cursor:
+    """The cursor behind an event, without reading all of its line."""
+    found = _find_position(line)
+    if found is None:
+        raise StoreCorrupted("an event has no position")
+    return Cursor.at(int(found[1]))
+
+
+def _render(lines: bytes, render: RenderEvents) -> Iterator[Piece]:
+    for some in _cut(lines.split(b"\n")):
+        yield Piece(render(some), line_cursor(some[-1]))
+
+
+def _cut(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    some: list[bytes] = []
+    size_bytes = 0
+    for line in lines:
+        size_bytes += len(line)
+        if some and size_bytes > STREAM_CHUNK_SIZE_BYTES_MAX:
+            yield some
+            some, size_bytes = [], len(line)
+        some.append(line)
+    yield some
+
+
+def _size_bytes(pieces: tuple[Piece, ...]) -> int:
+    return sum(len(piece.data) + ENTRY_SIZE_BYTES for piece in pieces)

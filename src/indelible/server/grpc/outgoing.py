@@ -1,0 +1,149 @@
+"""Bounds what large messages of all streams take while their readers do not take them.
+
+gRPC holds a message whole until its reader has room for it, beside the one that it was given, and offers no way to give
+up on it: ending the call waits for the reader as well. So large messages wait for room before they are handed over, and
+when others wait, the connection of a reader that has had a message for too long without taking it is closed. Whoever
+reads again subscribes anew after its last cursor.
+
+Streams whose readers have taken a large message before have a room of their own: newcomers that take nothing, however
+many, keep none of them waiting.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final, Self
+
+import msgspec
+
+from indelible.limits import (
+    GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX,
+    GRPC_STALLED_S,
+    STREAM_CHUNK_SIZE_BYTES_MAX,
+)
+
+_LARGE_BYTES: Final = 2 * STREAM_CHUNK_SIZE_BYTES_MAX
+"""Messages that are not larger need no room: what a reader that takes nothing may cost anyway."""
+
+CutConnections = Callable[[Collection[str]], None]
+"""Closes the connections of these peers, as gRPC names them."""
+
+
+class _Message(msgspec.Struct, eq=False):
+    peer: str
+    since: float
+    is_given_up: bool = False
+
+
+class _Room:
+    """For messages that are with gRPC. Who waits for room is served in order."""
+
+    def __init__(self, size_bytes: int, stalled_s: float, cut: CutConnections) -> None:
+        self._size_bytes: Final = size_bytes
+        self._stalled_s: Final = stalled_s
+        self._cut: Final = cut
+        self._free_bytes = size_bytes
+        self._waiting: Final[dict[asyncio.Future[None], int]] = {}
+        """How much each wants, in order."""
+        self._held: Final[dict[_Message, None]] = {}
+        """The oldest first."""
+        self._watch: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def holding(self, peer: str, size_bytes: int) -> AsyncIterator[None]:
+        # One that is larger than all the room gets all of it.
+        size_bytes = min(size_bytes, self._size_bytes)
+        await self._take(size_bytes)
+        message = _Message(peer, time.monotonic())
+        self._held[message] = None
+        try:
+            yield
+        finally:
+            del self._held[message]
+            self._give_back(size_bytes)
+
+    async def _take(self, size_bytes: int) -> None:
+        if not self._waiting and size_bytes <= self._free_bytes:
+            self._free_bytes -= size_bytes
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[turn] = size_bytes
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._cut_stalled(), name="grpc-stalled")
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._waiting.pop(turn, None)
+            self._give_back(0 if turn.cancelled() else size_bytes)
+            raise
+
+    def _give_back(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
+        while self._waiting:
+            turn, wanted_bytes = next(iter(self._waiting.items()))
+            if wanted_bytes > self._free_bytes:
+                return
+            del self._waiting[turn]
+            if not turn.cancelled():
+                self._free_bytes -= wanted_bytes
+                turn.set_result(None)
+
+    async def _cut_stalled(self) -> None:
+        """As long as somebody waits."""
+        try:
+            while self._waiting:
+                now = time.monotonic()
+                stalled = [one for one in self._held if not one.is_given_up and now >= one.since + self._stalled_s]
+                if stalled:
+                    for one in stalled:
+                        one.is_given_up = True
+                    await asyncio.to_thread(self._cut, {one.peer for one in stalled})
+                await asyncio.sleep(self._stalled_s / 10)
+        finally:
+            self._watch = None
+
+
+class LargeMessages:
+    """Of all streams of one server."""
+
+    def __init__(
+        self,
+        cut: CutConnections,
+        size_bytes_max: int = GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX,
+        stalled_s: float = GRPC_STALLED_S,
+    ) -> None:
+        self.of_newcomers: Final = _Room(size_bytes_max // 2, stalled_s, cut)
+        self.of_others: Final = _Room(size_bytes_max // 2, stalled_s, cut)
+
+
+class Outgoing:
+    """The messages of one stream; ``context`` is gRPC's. Use as a context: what it holds is given back at the end."""
+
+    def __init__(self, large: LargeMessages, context: Any) -> None:
+        self._large: Final = large
+        self._context: Final = context
+        self._held: Final = AsyncExitStack()
+        self._has_room = False
+        self._is_newcomer = True
+
+    async def make_room(self, size_bytes: int) -> None:
+        """For the next message, which need not be there yet."""
+        if size_bytes > _LARGE_BYTES and not self._has_room:
+            room = self._large.of_newcomers if self._is_newcomer else self._large.of_others
+            await self._held.enter_async_context(room.holding(self._context.peer(), size_bytes))
+            self._has_room = True
+
+    async def write(self, message: bytes) -> None:
+        """Returns when the reader has taken most of it."""
+        await self.make_room(len(message))
+        await self._context.write(message)
+        if self._has_room:
+            await self._held.aclose()
+            self._has_room = self._is_newcomer = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._held.aclose()
