@@ -10,10 +10,11 @@ GRANT UPDATE (aggregates) ON {schema}.aggregate_types TO {role};
 GRANT UPDATE ("timestamp", state, metadata) ON {schema}.snapshots TO {role};
 GRANT INSERT, DELETE ON {schema}.consumer_groups, {schema}.group_unfinished, {schema}.group_skips TO {role};
 GRANT UPDATE (
-    ack_timeout_s, max_attempts, max_in_flight, revision, reached, last_delivery, reset_at
+    ack_timeout_s, max_attempts, max_in_flight, revision, reached, last_delivery, reset_at, save_id
 ) ON {schema}.consumer_groups TO {role};
 GRANT UPDATE (
-    aggregate_type, aggregate_id, version, following, state, due_us, attempts, delivery, member, reason
+    aggregate_type, aggregate_id, version, following, state, due_us, attempts, delivery, member, reason,
+    is_unreadable
 ) ON {schema}.group_unfinished TO {role};
 GRANT UPDATE (
     aggregate_type, aggregate_id, version, attempts, parked_reason, reason, skipped_at
