@@ -10,12 +10,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NoReturn, Protocol, TypeVar, cast, final
+from typing import Annotated, Any, Final, NoReturn, Protocol, TypeVar, cast, final
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 from uuid_utils.compat import uuid7
 
+from indelible import words
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.json_text import compact_strict_json, decode_json, encode_json
 from indelible.limits import (
@@ -516,13 +518,14 @@ def split_hashed_line(line: bytes) -> tuple[bytes, bytes]:
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A saved state of an aggregate at a version: an aid to replay, never the truth."""
 
-    aggregate_type: str
-    aggregate_id: str
-    version: int
-    timestamp: datetime
-    """When it was saved; UTC."""
-    state_raw: msgspec.Raw = msgspec.field(name="state")
-    metadata_raw: msgspec.Raw = msgspec.field(name="metadata", default_factory=lambda: msgspec.Raw(b"{}"))
+    aggregate_type: words.AggregateType
+    aggregate_id: words.AggregateId
+    version: words.Version
+    timestamp: Annotated[words.Time, Meta(description="When it was saved; UTC.")]
+    state_raw: Annotated[msgspec.Raw, words.STATE] = msgspec.field(name="state")
+    metadata_raw: Annotated[
+        msgspec.Raw, Meta(description="As it was saved.", extra_json_schema={"type": "object"}, examples=[{}])
+    ] = msgspec.field(name="metadata", default_factory=lambda: msgspec.Raw(b"{}"))
 
     @property
     def key(self) -> AggregateKey:

@@ -1,12 +1,13 @@
 """The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Annotated, Any, Protocol, Self
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
+from indelible import words
 from indelible.conditions import NOT_LOOKED, AppendCondition, ExpectedVersion, Looked, check_expected_version
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import (
@@ -230,40 +231,65 @@ class FeedPage(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The last committed position (0 in an empty store), and the cursor of a reader that has come there."""
+    """Where the log ends now."""
 
-    position: int
-    cursor: Cursor
+    position: Annotated[
+        int,
+        Meta(
+            description="The last committed position; 0 in an empty store.", extra_json_schema=words.COUNT, examples=[3]
+        ),
+    ]
+    cursor: Annotated[
+        Cursor,
+        Meta(
+            description="The cursor of a reader that has come there.",
+            extra_json_schema={"type": "string"},
+            examples=["3"],
+        ),
+    ]
 
 
 class AggregateInfo(msgspec.Struct, frozen=True):
-    aggregate_type: str
-    aggregate_id: str
-    version: int
-    first_timestamp: datetime
-    last_timestamp: datetime
+    """How far an aggregate has come."""
+
+    aggregate_type: words.AggregateType
+    aggregate_id: words.AggregateId
+    version: Annotated[
+        int,
+        Meta(
+            description="The aggregate's version: its number of events.", extra_json_schema=words.VERSION, examples=[2]
+        ),
+    ]
+    first_timestamp: Annotated[words.Time, Meta(description="Of its first event.")]
+    last_timestamp: Annotated[words.Time, Meta(description="Of its last event.")]
 
 
 class AggregateList(msgspec.Struct, frozen=True):
-    """A page of the catalogue, ordered by aggregate_type and aggregate_id (as UTF-8 bytes)."""
+    """A page of the aggregates."""
 
-    aggregates: tuple[AggregateInfo, ...]
-    cursor: str
-    at_end: bool
+    aggregates: Annotated[
+        tuple[AggregateInfo, ...], Meta(description="Ordered by aggregate_type and aggregate_id, as UTF-8 bytes.")
+    ]
+    cursor: words.PageCursor
+    at_end: words.AtEnd
 
 
 class EventTypeInfo(msgspec.Struct, frozen=True):
     """How many events of one type the aggregates of one type hold."""
 
-    event_type: str
-    aggregate_type: str
-    events: int
+    event_type: words.EventType
+    aggregate_type: words.AggregateType
+    events: Annotated[int, Meta(description="How many there are.", extra_json_schema=words.COUNT, examples=[1])]
 
 
 class AggregateTypeInfo(msgspec.Struct, frozen=True):
-    aggregate_type: str
-    aggregates: int
-    events: int
+    """How much there is of one aggregate type."""
+
+    aggregate_type: words.AggregateType
+    aggregates: Annotated[
+        int, Meta(description="How many aggregates there are.", extra_json_schema=words.COUNT, examples=[1])
+    ]
+    events: Annotated[int, Meta(description="How many events they hold.", extra_json_schema=words.COUNT, examples=[2])]
 
 
 class Replay(msgspec.Struct, frozen=True):

@@ -8,10 +8,12 @@ somebody replays or skips it. The other aggregates go on.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
+from msgspec import Meta
 
+from indelible import words
 from indelible.errors import InvalidRequest
 from indelible.events import RecordedEvent, check_name, check_version, decode_event
 from indelible.limits import (
@@ -76,114 +78,151 @@ class StartPoint(msgspec.Struct, frozen=True):
         return StartPoint(self.start, after, since)
 
 
-class GroupInfo(msgspec.Struct, frozen=True):
+class GroupInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """A group, and how far it has come."""
 
-    group: str
-    items: tuple[QueryItem, ...]
-    """Of its query."""
-    ack_timeout_s: float
-    max_attempts: int
-    max_in_flight: int
-    created: datetime
-    cursor: str
-    """The checkpoint: every matching event up to here is acknowledged, parked or skipped. It never runs ahead."""
-    position: int
-    """The checkpoint's position."""
-    lag: int
-    """Positions from the checkpoint to the head, whether their events match or not."""
-    in_flight: int
-    """Events that are with members."""
-    waiting: int
-    """Aggregates with an event that was read, or refused, and is to be delivered."""
-    parked: int
-    """Events that are parked, those that follow in their aggregates included."""
-    parked_aggregates: int
-    unreadable: int
-    """Of the parked aggregates, those whose event the store cannot read: its bytes are damaged, or gone."""
-    is_stalled: bool
-    """Whether so much is parked that nothing more is delivered until some of it is replayed or skipped; or an event is
-    parked that is so damaged that nobody can tell its aggregate, and nothing after it is delivered."""
+    group: words.Group
+    items: Annotated[tuple[QueryItem, ...], words.ITEMS]
+    ack_timeout_s: words.AckTimeout
+    max_attempts: words.MaxAttempts
+    max_in_flight: words.MaxInFlight
+    created: Annotated[words.Time, Meta(description="When the group was made.")]
+    cursor: Annotated[
+        str,
+        Meta(description="The checkpoint: every matching event up to here is acknowledged, parked or skipped. Opaque."),
+    ]
+    position: Annotated[
+        int,
+        Meta(description="The checkpoint's position; 0 before the first event.", extra_json_schema=words.COUNT),
+    ]
+    lag: Annotated[
+        int,
+        Meta(
+            description="Positions from the checkpoint to the head, whether their events match or not.",
+            extra_json_schema=words.COUNT,
+        ),
+    ]
+    in_flight: Annotated[int, Meta(description="Events that are with members.", extra_json_schema=words.COUNT)]
+    waiting: Annotated[
+        int,
+        Meta(
+            description="Aggregates with an event that was read, or refused, and is to be delivered.",
+            extra_json_schema=words.COUNT,
+        ),
+    ]
+    parked: Annotated[
+        int,
+        Meta(
+            description="Parked events, those that follow in their aggregates included.", extra_json_schema=words.COUNT
+        ),
+    ]
+    parked_aggregates: Annotated[
+        int, Meta(description="Aggregates that parked events hold up.", extra_json_schema=words.COUNT)
+    ]
+    unreadable: Annotated[
+        int,
+        Meta(
+            description="Of the parked aggregates, those whose event the store cannot read: it is damaged, or gone.",
+            extra_json_schema=words.COUNT,
+        ),
+    ]
+    is_stalled: Annotated[
+        bool,
+        Meta(
+            description="Whether so much is parked that nothing more is delivered until some is replayed or skipped; "
+            "or an event is parked that is so damaged that nobody can tell its aggregate, and nothing after it is "
+            "delivered."
+        ),
+    ]
+    is_new: Annotated[bool, Meta(description="Whether this call made the group; only in the answer to making one.")] = (
+        False
+    )
 
 
 class Delivery(msgspec.Struct, frozen=True):
     """An event that is with a member, to be acknowledged before the deadline."""
 
-    delivery_id: str
-    attempt: int
-    """1 at the first delivery of the event."""
-    deadline: datetime
-    line: bytes
+    delivery_id: words.DeliveryId
+    attempt: words.Attempt
+    deadline: words.Deadline
+    line: Annotated[msgspec.Raw, words.EVENT] = msgspec.field(name="event")
     """The event as a JSON line; ready to send on."""
 
     @property
     def event(self) -> RecordedEvent:
-        return decode_event(self.line)
+        return decode_event(bytes(self.line))
 
 
 class Settled(msgspec.Struct, frozen=True):
     """What became of delivery ids that a member acknowledged, refused or extended."""
 
-    settled: int
-    """How many took effect, or had done so before."""
-    lost: tuple[str, ...] = ()
-    """Those whose event is no longer with the caller: its time was over and it went to another member, or the group was
-    reset. Somebody else settles it."""
+    settled: Annotated[
+        int, Meta(description="How many took effect, or had done so before.", extra_json_schema=words.COUNT)
+    ]
+    lost: words.LostIds = ()
 
 
 class InFlight(msgspec.Struct, frozen=True):
     """An event that is with a member."""
 
-    position: int
-    aggregate_type: str
-    aggregate_id: str
-    version: int
-    attempt: int
-    member: str
-    deadline: datetime
+    position: words.Position
+    aggregate_type: words.AggregateType
+    aggregate_id: words.AggregateId
+    version: words.Version
+    attempt: words.Attempt
+    member: words.Member
+    deadline: words.Deadline
 
 
 class ParkedEvent(msgspec.Struct, frozen=True):
     """An event that was given up, and holds up those that follow in its aggregate."""
 
-    position: int
-    aggregate_type: str
-    aggregate_id: str
-    version: int
-    attempts: int
-    reason: str
-    parked_at: datetime
-    following: int
-    """Later events of the aggregate that wait behind it."""
+    position: words.Position
+    aggregate_type: words.AggregateTypeIfKnown
+    aggregate_id: words.AggregateIdIfKnown
+    version: words.VersionIfKnown
+    attempts: words.Attempts
+    reason: Annotated[
+        str,
+        Meta(
+            description="Why it was refused last, or that its time was over; it begins with `store_corrupted` where "
+            "the store cannot read the event."
+        ),
+    ]
+    parked_at: Annotated[words.Time, Meta(description="When it was parked.")]
+    following: Annotated[
+        int,
+        Meta(description="Later events of the aggregate that wait behind it.", extra_json_schema=words.COUNT),
+    ]
 
 
 class ParkedList(msgspec.Struct, frozen=True):
     """A page of what is parked, by position."""
 
-    parked: tuple[ParkedEvent, ...]
-    cursor: str
-    at_end: bool
+    parked: Annotated[tuple[ParkedEvent, ...], Meta(description="By position.")]
+    cursor: words.PageCursor
+    at_end: words.AtEnd
 
 
 class SkippedEvent(msgspec.Struct, frozen=True):
     """A parked event that somebody decided to pass over, and why."""
 
-    position: int
-    aggregate_type: str
-    aggregate_id: str
-    version: int
-    attempts: int
-    parked_reason: str
-    reason: str
-    skipped_at: datetime
+    position: words.Position
+    aggregate_type: words.AggregateTypeIfKnown
+    aggregate_id: words.AggregateIdIfKnown
+    version: words.VersionIfKnown
+    attempts: words.Attempts
+    parked_reason: Annotated[str, Meta(description="Why it was parked.")]
+    reason: Annotated[str, Meta(description="Why it was skipped.")]
+    skipped_at: Annotated[words.Time, Meta(description="When it was skipped.")]
 
 
 class SkippedList(msgspec.Struct, frozen=True):
     """A page of what was skipped, by position."""
 
-    skipped: tuple[SkippedEvent, ...]
-    cursor: str
-    at_end: bool
+    skipped: Annotated[tuple[SkippedEvent, ...], Meta(description="By position.")]
+    cursor: words.PageCursor
+    at_end: words.AtEnd
 
 
 class ConsumerGroups(Protocol):

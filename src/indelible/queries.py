@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from indelible import words
 from indelible.errors import InvalidRequest
 from indelible.events import check_name, plain
 from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX, VERSION_MAX
@@ -48,15 +49,15 @@ START: Final = Cursor.at(0)
 """The cursor before the first event."""
 
 
-class QueryItem(msgspec.Struct, frozen=True):
-    """One alternative of a query: any of the event types, any of the aggregate types, all of the tags.
+class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One alternative of a query: any of the event types, any of the aggregate types, and all of the tags.
 
     An empty part does not restrict.
     """
 
-    event_types: tuple[str, ...] = ()
-    aggregate_types: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    event_types: words.EventTypes = ()
+    aggregate_types: words.AggregateTypes = ()
+    tags: words.AllOfTags = ()
 
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:

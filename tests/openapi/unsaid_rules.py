@@ -30,6 +30,7 @@ BETWEEN_FIELDS = [
     (r"(/appends/\d+)?/expected_version", "must be an integer .*, not float"),  # JSON Schema takes 1.0 for an integer
     ("/version", "must be an integer, not float"),
     ("/start", "give one of start, after and since, not several"),
+    ("/untried", "an event that nobody has tried cannot be parked"),
     (r"/(limit|max_attempts|max_in_flight|positions/\d+)", "must be an integer, not float"),
 ]
 """The pointer and the words of each, as patterns."""

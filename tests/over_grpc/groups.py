@@ -42,7 +42,7 @@ class Group:
         return (await self.api.ListInFlight(pb.ListInFlightRequest(group=self.name))).in_flight
 
     async def info(self) -> pb.GroupInfo:
-        return (await self.api.GetGroup(pb.GetGroupRequest(group=self.name))).group
+        return await self.api.GetGroup(pb.GetGroupRequest(group=self.name))
 
     async def consume(self, **fields: Any) -> "Stream":
         """A stream that has said who it is."""

@@ -21,16 +21,16 @@ async def test_a_group_is_made_once(api: Api) -> None:
     items = [events_pb2.QueryItem(tags=[group.tag], event_types=["Happened"])]
     request = pb.CreateGroupRequest(group=group.name, items=items, ack_timeout_s=2.5, max_attempts=3)
     first = await api.CreateGroup(request)
-    assert (first.is_new, first.group.group, first.group.ack_timeout_s) == (True, group.name, 2.5)
-    assert (first.group.max_attempts, first.group.max_in_flight) == (3, 1_000)
-    assert list(first.group.items) == items
+    assert (first.is_new, first.group, first.ack_timeout_s) == (True, group.name, 2.5)
+    assert (first.max_attempts, first.max_in_flight) == (3, 1_000)
+    assert list(first.items) == items
     again = await api.CreateGroup(request)
     assert not again.is_new
-    assert again.group.created == first.group.created
+    assert again.created == first.created
     request.max_attempts = 4
     status, error = await refusal(api.CreateGroup(request))
     assert (status, type(error)) == (grpc.StatusCode.ALREADY_EXISTS, GroupExists)
-    assert first.group in (await api.ListGroups(pb.ListGroupsRequest())).groups
+    assert again in (await api.ListGroups(pb.ListGroupsRequest())).groups
 
 
 async def test_where_a_group_begins(api: Api) -> None:
@@ -111,7 +111,7 @@ async def test_changed_reset_and_deleted(api: Api) -> None:
     group = await Group.made(api)
     await group.append("a")
     changed = await api.ChangeGroup(pb.ChangeGroupRequest(group=group.name, max_attempts=9))
-    assert (changed.group.max_attempts, changed.group.max_in_flight) == (9, 1_000)
+    assert (changed.max_attempts, changed.max_in_flight) == (9, 1_000)
     old = await group.pull()
     await api.ResetGroup(pb.ResetGroupRequest(group=group.name, start="GROUP_START_BEGINNING"))
     assert await group.ack(old) == pb.Settled(lost=ids(old))

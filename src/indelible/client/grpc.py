@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -12,31 +12,23 @@ from google.protobuf.message import Message
 from indelible.client.append_batches import AppendBatches
 from indelible.client.calls import Calls
 from indelible.client.grpc_channel import Channel
-from indelible.client.grpc_groups import GrpcConsumerGroups
+from indelible.client.remote import P, R, RemoteStore
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import InternalError
 from indelible.events import (
     AggregateKey,
     NewEvent,
     RecordedEvent,
-    Snapshot,
-    check_aggregate_type,
     check_event_id,
     check_version,
-    encode_snapshot_state,
 )
 from indelible.eventstore import (
     AggregateAppend,
-    AggregateInfo,
-    AggregateList,
     AggregatePage,
-    AggregateTypeInfo,
     AppendRequest,
     AppendResult,
     AtomicAppendResult,
-    EventTypeInfo,
     FeedPage,
-    Head,
     Replay,
 )
 from indelible.limits import (
@@ -45,17 +37,18 @@ from indelible.limits import (
     CLIENT_TIMEOUT_S,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_list_cursor, check_page
+from indelible.operations import Operation
+from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_page
 from indelible.wire import proto_requests as requests
 from indelible.wire import proto_responses as responses
+from indelible.wire.operation_proto import answer_type, decode_answer, encode_parameters
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb.events_pb2 import EventQuery as EventQueryMessage
 
 M = TypeVar("M", bound=Message)
-R = TypeVar("R")
 
 
-class GrpcEventStore(GrpcConsumerGroups):
+class GrpcEventStore(RemoteStore):
     """Implements :class:`indelible.eventstore.EventStore`. Belongs to one event loop.
 
     Behaves as :class:`indelible.client.http.HttpEventStore` does. ``url`` is ``grpc://HOST:PORT``; ``headers`` are sent
@@ -88,6 +81,11 @@ class GrpcEventStore(GrpcConsumerGroups):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    async def _send(self, operation: Operation[P, R], parameters: P, *, wait_s: float = 0.0) -> R:
+        request, method = encode_parameters(operation, parameters), operation.grpc.partition(".")[2]
+        answer = await self._channel.call(method, request, answer_type(operation), wait_s=wait_s)
+        return decode_answer(operation, answer)
 
     async def _read(self, decode: Callable[[M], R], method: str, request: Message, answer: type[M]) -> R:
         return decode(await self._calls.read(partial(self._channel.call, method, request, answer)))
@@ -190,11 +188,6 @@ class GrpcEventStore(GrpcConsumerGroups):
         request = pb.GetEventRequest(event_id=str(check_event_id(event_id)))
         return await self._read(responses.decode_recorded_event, "GetEvent", request, pb.GetEventResponse)
 
-    async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
-        key = AggregateKey.checked(aggregate_type, aggregate_id)
-        request = pb.GetAggregateRequest(aggregate_type=key.aggregate_type, aggregate_id=key.aggregate_id)
-        return await self._read(responses.decode_aggregate_info, "GetAggregate", request, pb.GetAggregateResponse)
-
     async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
         request = pb.ReplayRequest(
@@ -203,61 +196,6 @@ class GrpcEventStore(GrpcConsumerGroups):
             at_version=_version("/at_version", at_version),
         )
         return await self._read(responses.decode_replay, "Replay", request, pb.ReplayResponse)
-
-    async def head(self) -> Head:
-        return await self._read(responses.decode_head, "GetHead", pb.GetHeadRequest(), pb.GetHeadResponse)
-
-    async def event_types(self) -> tuple[EventTypeInfo, ...]:
-        request = pb.ListEventTypesRequest()
-        return await self._read(responses.decode_event_types, "ListEventTypes", request, pb.ListEventTypesResponse)
-
-    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        request = pb.ListAggregateTypesRequest()
-        return await self._read(
-            responses.decode_aggregate_types, "ListAggregateTypes", request, pb.ListAggregateTypesResponse
-        )
-
-    async def list_aggregates(
-        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
-    ) -> AggregateList:
-        if aggregate_type is not None:
-            aggregate_type = check_aggregate_type(aggregate_type)
-        check_page(limit)
-        request = pb.ListAggregatesRequest(aggregate_type=aggregate_type, after=check_list_cursor(after), limit=limit)
-        return await self._read(responses.decode_aggregate_list, "ListAggregates", request, pb.ListAggregatesResponse)
-
-    # --- Snapshots ---------------------------------------------------------------------------------------------------
-
-    async def save_snapshot(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        *,
-        version: int,
-        state: Any,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Snapshot:
-        key = AggregateKey.checked(aggregate_type, aggregate_id)
-        check_version(version, "/version")
-        encoded, encoded_metadata = encode_snapshot_state(state, metadata)
-        request = pb.SaveSnapshotRequest(
-            aggregate_type=key.aggregate_type,
-            aggregate_id=key.aggregate_id,
-            version=version,
-            state=encoded.decode(),
-            metadata=encoded_metadata.decode(),
-        )
-        save = partial(self._channel.call, "SaveSnapshot", request, pb.SaveSnapshotResponse)
-        return responses.decode_snapshot(await self._calls.retried(save))
-
-    async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
-        key = AggregateKey.checked(aggregate_type, aggregate_id)
-        request = pb.GetSnapshotRequest(
-            aggregate_type=key.aggregate_type,
-            aggregate_id=key.aggregate_id,
-            at_version=_version("/at_version", at_version),
-        )
-        return await self._read(responses.decode_snapshot, "GetSnapshot", request, pb.GetSnapshotResponse)
 
 
 def _version(pointer: str, value: int | None) -> int | None:

@@ -3,37 +3,29 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self
 from uuid import UUID
 
 from indelible.client.append_batches import AppendBatches, AppendOutcome
 from indelible.client.calls import Calls
 from indelible.client.event_source import read_pages
-from indelible.client.http_groups import HttpConsumerGroups
+from indelible.client.remote import P, R, RemoteStore
 from indelible.client.transport import Parameters, Transport
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.events import (
     AggregateKey,
     NewEvent,
     RecordedEvent,
-    Snapshot,
-    check_aggregate_type,
     check_event_id,
     check_version,
-    encode_snapshot_state,
 )
 from indelible.eventstore import (
     AggregateAppend,
-    AggregateInfo,
-    AggregateList,
     AggregatePage,
-    AggregateTypeInfo,
     AppendRequest,
     AppendResult,
     AtomicAppendResult,
-    EventTypeInfo,
     FeedPage,
-    Head,
     Replay,
 )
 from indelible.limits import (
@@ -42,15 +34,15 @@ from indelible.limits import (
     CLIENT_TIMEOUT_S,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_list_cursor, check_page
+from indelible.operations import Operation
+from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_page
 from indelible.wire import requests, responses
 from indelible.wire.feed_query import query_parameters
+from indelible.wire.operation_json import decode_answer, encode_parameters
 from indelible.wire.paths import aggregate_path
 
-R = TypeVar("R")
 
-
-class HttpEventStore(HttpConsumerGroups):
+class HttpEventStore(RemoteStore):
     """Implements :class:`indelible.eventstore.EventStore`. Belongs to one event loop.
 
     Every call is repeated as :class:`Retry` says; that is safe for appends because events carry their ids. Appends of
@@ -66,7 +58,8 @@ class HttpEventStore(HttpConsumerGroups):
         retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(Transport(url, timeout_s=timeout_s, headers=headers or {}), Calls(retry_total_s))
+        self._transport: Final = Transport(url, timeout_s=timeout_s, headers=headers or {})
+        self._calls = Calls(retry_total_s)
         self._batches: Final = AppendBatches(self._send_batch)
 
     async def open(self) -> Self:
@@ -83,6 +76,10 @@ class HttpEventStore(HttpConsumerGroups):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    async def _send(self, operation: Operation[P, R], parameters: P, *, wait_s: float = 0.0) -> R:
+        path, query, body = encode_parameters(operation, parameters)
+        return decode_answer(operation, await self._transport.send(operation.method, path, query, body, wait_s=wait_s))
 
     async def _read(self, decode: Callable[[bytes], R], path: str, parameters: Parameters = ()) -> R:
         return decode(await self._calls.read(partial(self._transport.get, path, parameters)))
@@ -165,51 +162,9 @@ class HttpEventStore(HttpConsumerGroups):
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         return await self._read(responses.decode_recorded_event, f"/v1/events/{check_event_id(event_id)}")
 
-    async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
-        return await self._read(responses.decode_aggregate_info, _aggregate_path(aggregate_type, aggregate_id))
-
     async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
         path = _aggregate_path(aggregate_type, aggregate_id)
         return await self._read(responses.decode_replay, f"{path}/replay", [_version("at_version", at_version)])
-
-    async def head(self) -> Head:
-        return await self._read(responses.decode_head, "/v1/head")
-
-    async def event_types(self) -> tuple[EventTypeInfo, ...]:
-        return await self._read(responses.decode_event_types, "/v1/event-types")
-
-    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        return await self._read(responses.decode_aggregate_types, "/v1/aggregate-types")
-
-    async def list_aggregates(
-        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
-    ) -> AggregateList:
-        if aggregate_type is not None:
-            aggregate_type = check_aggregate_type(aggregate_type)
-        parameters = [("aggregate_type", aggregate_type), *_page(limit), ("after", check_list_cursor(after))]
-        return await self._read(responses.decode_aggregate_list, "/v1/aggregates", parameters)
-
-    # --- Snapshots ---------------------------------------------------------------------------------------------------
-
-    async def save_snapshot(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        *,
-        version: int,
-        state: Any,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Snapshot:
-        path = _aggregate_path(aggregate_type, aggregate_id)
-        check_version(version, "/version")
-        body = requests.encode_snapshot(version, *encode_snapshot_state(state, metadata))
-        return responses.decode_snapshot(
-            await self._calls.retried(lambda: self._transport.put(f"{path}/snapshot", body))
-        )
-
-    async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
-        path = _aggregate_path(aggregate_type, aggregate_id)
-        return await self._read(responses.decode_snapshot, f"{path}/snapshot", [_version("at_version", at_version)])
 
 
 # A query string knows only text, where 1, "1" and 1.0 look alike: what is wrong must be found before it becomes text.

@@ -55,8 +55,7 @@ class Transport:
 
     async def get(self, path: str, parameters: Parameters = ()) -> bytes:
         """``None`` parameters are left out."""
-        given = [(name, value) for name, value in parameters if value is not None]
-        return await self._send("GET", f"{path}?{urlencode(given)}" if given else path, None)
+        return await self.send("GET", path, parameters)
 
     async def stream(
         self, path: str, parameters: Parameters, *, headers: Mapping[str, str], silence_max_s: float
@@ -80,20 +79,17 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
 
-    async def post(self, path: str, body: bytes, *, wait_s: float = 0.0) -> bytes:
+    async def post(self, path: str, body: bytes) -> bytes:
+        return await self.send("POST", path, body=body)
+
+    async def send(
+        self, method: str, path: str, parameters: Parameters = (), body: bytes | None = None, *, wait_s: float = 0.0
+    ) -> bytes:
         """``wait_s``: how long the server may take for what it has to wait for, beside the time-out."""
-        return await self._send("POST", path, body, wait_s=wait_s)
+        given = [(name, value) for name, value in parameters if value is not None]
+        return await self._send(method, f"{path}?{urlencode(given)}" if given else path, body, wait_s=wait_s)
 
-    async def put(self, path: str, body: bytes) -> bytes:
-        return await self._send("PUT", path, body)
-
-    async def patch(self, path: str, body: bytes) -> bytes:
-        return await self._send("PATCH", path, body)
-
-    async def delete(self, path: str) -> bytes:
-        return await self._send("DELETE", path, None)
-
-    async def _send(self, method: str, target: str, body: bytes | None, *, wait_s: float = 0.0) -> bytes:
+    async def _send(self, method: str, target: str, body: bytes | None, *, wait_s: float) -> bytes:
         session = self._streams if wait_s else self._session
         assert session is not None, "open() comes first"
         headers = None if body is None else {"Content-Type": "application/json"}

@@ -124,15 +124,9 @@ class LocalConsumerGroups:
         max_attempts: int = GROUP_ATTEMPTS_DEFAULT,
         max_in_flight: int = GROUP_IN_FLIGHT_DEFAULT,
     ) -> GroupInfo:
-        settings = GroupSettings(check_group_query(query), ack_timeout_s, max_attempts, max_in_flight)
-        info, _ = await self.ensure_group(group, settings, StartPoint(start, after, since))
-        return info
-
-    async def ensure_group(self, group: str, settings: GroupSettings, start: StartPoint) -> tuple[GroupInfo, bool]:
-        """As :meth:`create_group`; also tells whether the group is new."""
         check_group(group)
-        settings = settings.checked()
-        position = await self._find_start(start.checked())
+        settings = GroupSettings(check_group_query(query), ack_timeout_s, max_attempts, max_in_flight).checked()
+        position = await self._find_start(StartPoint(start, after, since).checked())
         now_us = await self._engine.now_us()
         stored = StoredGroup(
             name=group, settings=settings, created_us=now_us, revision=now_us,
@@ -142,7 +136,7 @@ class LocalConsumerGroups:
         there = (await self._load(group)).group
         if there.settings != settings:
             raise GroupExists(f"there is a consumer group {group} with another query or other settings", group=group)
-        return await self.get_group(group), is_new
+        return msgspec.structs.replace(await self.get_group(group), is_new=is_new)
 
     async def list_groups(self) -> tuple[GroupInfo, ...]:
         head = (await self._engine.head()).position

@@ -430,7 +430,9 @@ def _settle(future: asyncio.Future[Any], answer: Any) -> None:
 
 
 def _delivery(one: Unfinished, line: bytes) -> Delivery:
-    return Delivery(delivery_id(one.position, one.delivery), one.attempts, timestamp_from_us(one.due_us), line)
+    return Delivery(
+        delivery_id(one.position, one.delivery), one.attempts, timestamp_from_us(one.due_us), msgspec.Raw(line)
+    )
 
 
 def _reason(error: StoreCorrupted) -> str:

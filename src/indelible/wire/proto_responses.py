@@ -26,16 +26,11 @@ from indelible.events import (
     unhashed_line,
 )
 from indelible.eventstore import (
-    AggregateInfo,
-    AggregateList,
     AggregatePage,
-    AggregateTypeInfo,
     AppendedEvent,
     AppendResult,
     AtomicAppendResult,
-    EventTypeInfo,
     FeedPage,
-    Head,
     Replay,
 )
 from indelible.queries import Cursor
@@ -152,43 +147,6 @@ def encode_event(event: RecordedEvent) -> bytes:
     return encode_events(recorded_line(event))
 
 
-def encode_aggregate_info(info: AggregateInfo) -> bytes:
-    return store_pb.GetAggregateResponse(aggregate=_info_message(info)).SerializeToString()
-
-
-def encode_aggregate_list(found: AggregateList) -> bytes:
-    aggregates = map(_info_message, found.aggregates)
-    message = store_pb.ListAggregatesResponse(aggregates=aggregates, cursor=found.cursor, at_end=found.at_end)
-    return message.SerializeToString()
-
-
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """As GetSnapshotResponse and SaveSnapshotResponse have it."""
-    message = store_pb.GetSnapshotResponse()
-    _fill_snapshot(message.snapshot, snapshot)
-    return message.SerializeToString()
-
-
-def encode_head(head: Head) -> bytes:
-    return store_pb.GetHeadResponse(position=head.position, cursor=head.cursor).SerializeToString()
-
-
-def encode_event_types(event_types: Iterable[EventTypeInfo]) -> bytes:
-    infos = [
-        store_pb.EventTypeInfo(event_type=info.event_type, aggregate_type=info.aggregate_type, events=info.events)
-        for info in event_types
-    ]
-    return store_pb.ListEventTypesResponse(event_types=infos).SerializeToString()
-
-
-def encode_aggregate_types(aggregate_types: Iterable[AggregateTypeInfo]) -> bytes:
-    infos = [
-        store_pb.AggregateTypeInfo(aggregate_type=info.aggregate_type, aggregates=info.aggregates, events=info.events)
-        for info in aggregate_types
-    ]
-    return store_pb.ListAggregateTypesResponse(aggregate_types=infos).SerializeToString()
-
-
 def error_message(error: IndelibleError) -> errors_pb.Error:
     return errors_pb.Error(**_error_values(error))
 
@@ -196,15 +154,6 @@ def error_message(error: IndelibleError) -> errors_pb.Error:
 def _error_values(error: IndelibleError) -> dict[str, str]:
     fields = msgspec.json.encode(error.fields, enc_hook=str).decode()
     return {"code": error.code, "message": error.message, "fields": fields}
-
-
-def _info_message(info: AggregateInfo) -> store_pb.AggregateInfo:
-    message = store_pb.AggregateInfo(
-        aggregate_type=info.aggregate_type, aggregate_id=info.aggregate_id, version=info.version
-    )
-    set_time(message.first_timestamp, info.first_timestamp)
-    set_time(message.last_timestamp, info.last_timestamp)
-    return message
 
 
 def _fill_snapshot(message: pb.Snapshot, snapshot: Snapshot) -> None:
@@ -303,40 +252,6 @@ def decode_replay(message: store_pb.ReplayResponse) -> Replay:
 
 def decode_recorded_event(message: store_pb.GetEventResponse) -> RecordedEvent:
     return decode_event(event_line(message.event))
-
-
-def decode_aggregate_info(message: store_pb.GetAggregateResponse) -> AggregateInfo:
-    return _info(message.aggregate)
-
-
-def decode_aggregate_list(message: store_pb.ListAggregatesResponse) -> AggregateList:
-    return AggregateList(tuple(map(_info, message.aggregates)), message.cursor, message.at_end)
-
-
-def decode_snapshot(message: store_pb.GetSnapshotResponse | store_pb.SaveSnapshotResponse) -> Snapshot:
-    return _snapshot(message.snapshot)
-
-
-def decode_head(message: store_pb.GetHeadResponse) -> Head:
-    return Head(message.position, Cursor(message.cursor))
-
-
-def decode_event_types(message: store_pb.ListEventTypesResponse) -> tuple[EventTypeInfo, ...]:
-    return tuple(EventTypeInfo(one.event_type, one.aggregate_type, one.events) for one in message.event_types)
-
-
-def decode_aggregate_types(message: store_pb.ListAggregateTypesResponse) -> tuple[AggregateTypeInfo, ...]:
-    return tuple(AggregateTypeInfo(one.aggregate_type, one.aggregates, one.events) for one in message.aggregate_types)
-
-
-def _info(message: store_pb.AggregateInfo) -> AggregateInfo:
-    return AggregateInfo(
-        message.aggregate_type,
-        message.aggregate_id,
-        message.version,
-        time_of(message.first_timestamp),
-        time_of(message.last_timestamp),
-    )
 
 
 def _snapshot(message: pb.Snapshot) -> Snapshot:

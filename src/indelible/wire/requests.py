@@ -57,16 +57,10 @@ class AggregateAppendBody(msgspec.Struct, forbid_unknown_fields=True, omit_defau
     expected_version: ExpectedVersionBody = "any"
 
 
-class QueryItemBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    event_types: list[str] = []
-    aggregate_types: list[str] = []
-    tags: list[str] = []
-
-
 class ConditionBody(msgspec.Struct, forbid_unknown_fields=True):
     """Fail if any event after the cursor matches any of the items."""
 
-    fail_if: list[QueryItemBody]
+    fail_if: tuple[QueryItem, ...]
     after: str = str(START)
 
 
@@ -95,14 +89,6 @@ class EventLineBody(EventBody, kw_only=True, forbid_unknown_fields=True):
     hash: msgspec.Raw | Optional = UNSET
 
 
-class SnapshotBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Body of ``PUT /v1/aggregates/{aggregate_type}/{aggregate_id}/snapshot``."""
-
-    version: int
-    state: msgspec.Raw
-    metadata: msgspec.Raw | Optional = UNSET
-
-
 # --- Decoding --------------------------------------------------------------------------------------------------------
 
 
@@ -124,11 +110,8 @@ def decode_atomic_append(body: bytes) -> AppendRequest:
     appends = tuple(_aggregate_append(item, f"/appends/{i}") for i, item in enumerate(decoded.appends))
     condition = None
     if decoded.condition is not UNSET:
-        items = tuple(
-            QueryItem(tuple(item.event_types), tuple(item.aggregate_types), tuple(item.tags))
-            for item in decoded.condition.fail_if
-        )
-        condition = AppendCondition(items, Cursor.parse(decoded.condition.after, "/condition/after"))
+        after = Cursor.parse(decoded.condition.after, "/condition/after")
+        condition = AppendCondition(decoded.condition.fail_if, after)
     return AppendRequest(appends, condition)
 
 
@@ -154,12 +137,6 @@ def _batch_item(item: AggregateAppendBody) -> AggregateAppend | IndelibleError:
         return _aggregate_append(item, "")
     except InvalidRequest as error:
         return error
-
-
-def decode_snapshot(body: bytes) -> tuple[int, msgspec.Raw, msgspec.Raw | None]:
-    """version, state and metadata."""
-    decoded = decode_body(_snapshot_decoder, body)
-    return decoded.version, decoded.state, None if decoded.metadata is UNSET else decoded.metadata
 
 
 def decode_event_line(line: bytes) -> tuple[AggregateKey, NewEvent]:
@@ -233,7 +210,6 @@ _append_decoder: Final = msgspec.json.Decoder(AppendBody)
 _atomic_append_decoder: Final = msgspec.json.Decoder(AtomicAppendBody)
 _batch_decoder: Final = msgspec.json.Decoder(BatchBody)
 _event_line_decoder: Final = msgspec.json.Decoder(EventLineBody)
-_snapshot_decoder: Final = msgspec.json.Decoder(SnapshotBody)
 _Body = TypeVar("_Body")
 
 
@@ -249,7 +225,7 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
     except RecursionError:
         raise too_deep() from None
     except msgspec.ValidationError as error:
-        raise _invalid_request(str(error)) from None
+        raise invalid_request(str(error)) from None
     except msgspec.DecodeError as error:
         raise malformed(error, body) if body else InvalidRequest("the body is empty; it must be JSON") from None
     refuse_repeated_keys(body, decoder.type)
@@ -270,7 +246,7 @@ _TYPES: Final = {
 }  # fmt: skip
 
 
-def _invalid_request(message: str) -> InvalidRequest:
+def invalid_request(message: str) -> InvalidRequest:
     """msgspec's message, such as "Expected `str`, got `int` - at `$.events[0].event_type`", as the caller's error."""
     at = _AT.fullmatch(message)
     text, path = (at[1], at[2] or "") if at else (message, "")
@@ -303,11 +279,7 @@ def encode_append(append: AggregateAppend) -> bytes:
 def encode_atomic_append(appends: Sequence[AggregateAppend], condition: AppendCondition | None = None) -> bytes:
     body = AtomicAppendBody([_aggregate_append_body(append) for append in appends])
     if condition is not None:
-        items = [
-            QueryItemBody(list(item.event_types), list(item.aggregate_types), list(item.tags))
-            for item in condition.fail_if
-        ]
-        body.condition = ConditionBody(items, str(condition.after))
+        body.condition = ConditionBody(condition.fail_if, str(condition.after))
     return msgspec.json.encode(body)
 
 
@@ -318,11 +290,6 @@ def encode_batch_append(append: AggregateAppend) -> bytes:
 
 def join_batch(appends: Sequence[bytes]) -> bytes:
     return b'{"appends":[%b]}' % b",".join(appends)
-
-
-def encode_snapshot(version: int, state: bytes, metadata: bytes) -> bytes:
-    """``state`` and ``metadata`` are JSON text, as :func:`indelible.events.encode_snapshot_state` gives them."""
-    return msgspec.json.encode(SnapshotBody(version, msgspec.Raw(state), msgspec.Raw(metadata)))
 
 
 def _aggregate_append_body(append: AggregateAppend) -> AggregateAppendBody:

@@ -11,15 +11,10 @@ import msgspec
 from indelible.errors import IndelibleError, InternalError
 from indelible.events import RecordedEvent, Snapshot, recorded_line
 from indelible.eventstore import (
-    AggregateInfo,
-    AggregateList,
     AggregatePage,
-    AggregateTypeInfo,
     AppendResult,
     AtomicAppendResult,
-    EventTypeInfo,
     FeedPage,
-    Head,
     Replay,
 )
 from indelible.queries import Cursor
@@ -45,19 +40,6 @@ class ReplayBody(msgspec.Struct):
     events: list[msgspec.Raw]
     version: int
     next_version: int | None
-
-
-class HeadBody(msgspec.Struct):
-    position: int
-    cursor: str
-
-
-class EventTypesBody(msgspec.Struct):
-    event_types: tuple[EventTypeInfo, ...]
-
-
-class AggregateTypesBody(msgspec.Struct):
-    aggregate_types: tuple[AggregateTypeInfo, ...]
 
 
 class BatchResultBody(msgspec.Struct):
@@ -127,30 +109,6 @@ def encode_event(event: RecordedEvent) -> bytes:
     return recorded_line(event)
 
 
-def encode_aggregate_info(info: AggregateInfo) -> bytes:
-    return _encoder.encode(info)
-
-
-def encode_aggregate_list(found: AggregateList) -> bytes:
-    return _encoder.encode(found)
-
-
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    return _encoder.encode(snapshot)
-
-
-def encode_head(head: Head) -> bytes:
-    return _encoder.encode(HeadBody(head.position, str(head.cursor)))
-
-
-def encode_event_types(event_types: tuple[EventTypeInfo, ...]) -> bytes:
-    return _encoder.encode(EventTypesBody(event_types))
-
-
-def encode_aggregate_types(aggregate_types: tuple[AggregateTypeInfo, ...]) -> bytes:
-    return _encoder.encode(AggregateTypesBody(aggregate_types))
-
-
 # --- Decoding --------------------------------------------------------------------------------------------------------
 
 _append_result: Final = msgspec.json.Decoder(AppendResult)
@@ -160,12 +118,6 @@ _aggregate_page: Final = msgspec.json.Decoder(AggregatePageBody)
 _feed_page: Final = msgspec.json.Decoder(FeedPageBody)
 _replay: Final = msgspec.json.Decoder(ReplayBody)
 _recorded_event: Final = msgspec.json.Decoder(RecordedEvent)
-_aggregate_info: Final = msgspec.json.Decoder(AggregateInfo)
-_aggregate_list: Final = msgspec.json.Decoder(AggregateList)
-_snapshot: Final = msgspec.json.Decoder(Snapshot)
-_head: Final = msgspec.json.Decoder(HeadBody)
-_event_types: Final = msgspec.json.Decoder(EventTypesBody)
-_aggregate_types: Final = msgspec.json.Decoder(AggregateTypesBody)
 _T = TypeVar("_T")
 
 
@@ -215,28 +167,3 @@ def _lines(events: Sequence[msgspec.Raw]) -> bytes:
 
 def decode_recorded_event(body: bytes) -> RecordedEvent:
     return decode_answer(_recorded_event, body)
-
-
-def decode_aggregate_info(body: bytes) -> AggregateInfo:
-    return decode_answer(_aggregate_info, body)
-
-
-def decode_aggregate_list(body: bytes) -> AggregateList:
-    return decode_answer(_aggregate_list, body)
-
-
-def decode_snapshot(body: bytes) -> Snapshot:
-    return decode_answer(_snapshot, body)
-
-
-def decode_head(body: bytes) -> Head:
-    head = decode_answer(_head, body)
-    return Head(head.position, Cursor(head.cursor))
-
-
-def decode_event_types(body: bytes) -> tuple[EventTypeInfo, ...]:
-    return decode_answer(_event_types, body).event_types
-
-
-def decode_aggregate_types(body: bytes) -> tuple[AggregateTypeInfo, ...]:
-    return decode_answer(_aggregate_types, body).aggregate_types

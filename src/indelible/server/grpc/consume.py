@@ -12,8 +12,7 @@ from indelible.server.grpc.decoding import decode_message
 from indelible.server.grpc.member import Member
 from indelible.server.services import Services
 from indelible.wire.pb.groups_pb2 import ConsumeRequest, ConsumeStart
-from indelible.wire.proto_group_requests import decode_settlement
-from indelible.wire.proto_group_responses import encode_consumed
+from indelible.wire.proto_consume import decode_settlement, encode_consumed
 
 
 async def consume(services: Services, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

@@ -8,7 +8,7 @@ from indelible.limits import GROUP_PULL_DEFAULT
 from indelible.server.giving_back import end_pull, give_back
 from indelible.server.services import Services
 from indelible.wire.pb.groups_pb2 import PullRequest
-from indelible.wire.proto_group_responses import encode_deliveries
+from indelible.wire.proto_consume import encode_deliveries
 
 
 async def pull(services: Services, request: PullRequest) -> bytes:

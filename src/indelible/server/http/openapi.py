@@ -11,8 +11,9 @@ from indelible.events import JSON_CONTENT_TYPE
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE
 from indelible.server.http.openapi_cloudevents import CLOUD_EVENT, cloud_events_content
 from indelible.server.http.openapi_examples import EXAMPLES, PARAMETER_EXAMPLES
-from indelible.server.http.openapi_operation import Answer, Operation
+from indelible.server.http.openapi_operation import Answer, Operation, Row
 from indelible.server.http.openapi_problems import error_responses, problem_schemas
+from indelible.server.http.openapi_rows import example_of, parameter_schemas
 from indelible.server.http.openapi_schemas import components, schema_of
 from indelible.server.http.openapi_types import Schema
 from indelible.server.http.openapi_vocabulary import (
@@ -69,13 +70,19 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {
-                **components(_types(route.operation for route in routes)),
+                **components(_types(route.operation for route in routes), _path_parameters(routes)),
                 **problem_schemas(),
                 "CloudEvent": CLOUD_EVENT,
             },
             "headers": {name: _response_header(name) for name in RESPONSE_HEADERS},
         },
     }
+
+
+def _path_parameters(routes: Iterable[Route]) -> dict[str, tuple[str, ...]]:
+    """By the name of the Struct that an operation of the table is asked with: what of it stands in the path."""
+    rows = [route.operation.row for route in routes if route.operation.row is not None]
+    return {row.parameters.__name__: row.path_parameters for row in rows}
 
 
 def _types(operations: Iterable[Operation]) -> Iterator[Any]:
@@ -87,8 +94,8 @@ def _types(operations: Iterable[Operation]) -> Iterator[Any]:
 
 def _operation(path: str, operation: Operation) -> Schema:
     parameters = [
-        *(_parameter("path", name, meaning_of_segment(name)) for name in re.findall(r"{(\w+)}", path)),
-        *(_parameter("query", name, meaning_of_query(operation.id, name)) for name in operation.query),
+        *(_parameter("path", name, _meaning(operation, name)) for name in re.findall(r"{(\w+)}", path)),
+        *(_parameter("query", name, _meaning(operation, name)) for name in operation.query),
         *(_parameter("header", name, HEADER_PARAMETERS[name]) for name in operation.headers),
     ]
     described: Schema = {
@@ -99,11 +106,17 @@ def _operation(path: str, operation: Operation) -> Schema:
         "parameters": parameters,
     }
     if operation.body is not None:
-        content = {JSON_CONTENT_TYPE: _content(operation.body)}
+        content = {JSON_CONTENT_TYPE: _content(operation.body, operation.row)}
         content |= {media_type: cloud_events_content(media_type) for media_type in operation.cloudevents}
         described["requestBody"] = {"required": True, "content": content}
     answers = {str(answer.status): _answer(answer) for answer in operation.answers}
     return described | {"responses": answers | error_responses(operation)}
+
+
+def _meaning(operation: Operation, name: str) -> Schema:
+    if operation.row is not None:
+        return parameter_schemas(operation.row)[name]
+    return meaning_of_query(operation.id, name) if name in operation.query else meaning_of_segment(name)
 
 
 def _parameter(place: str, name: str, meaning: Schema) -> Schema:
@@ -133,10 +146,12 @@ def _answer(answer: Answer) -> Schema:
     return {"description": answer.description, "headers": headers, "content": content}
 
 
-def _content(kind: Any) -> Schema:
+def _content(kind: Any, row: Row | None = None) -> Schema:
     content: Schema = {"schema": schema_of(kind)}
     if kind in EXAMPLES:
         content["example"] = EXAMPLES[kind]
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        content["example"] = example_of(kind, without=() if row is None else row.path_parameters)
     return content
 
 

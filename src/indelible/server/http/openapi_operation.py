@@ -4,6 +4,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from indelible.operations import Operation as TableRow
+
+Row = TableRow[Any, Any]
 Group = Literal["Append", "Read", "Snapshots", "Catalogue", "Consumer groups", "Operations"]
 
 
@@ -39,3 +42,5 @@ class Operation(msgspec.Struct, frozen=True):
     errors: tuple[str, ...] = ()
     cloudevents: tuple[str, ...] = ()
     """Media types of CloudEvents that stand for the body."""
+    row: Row | None = None
+    """In the table of operations, if it stands there: its Structs say what its parameters mean."""

@@ -1,25 +1,21 @@
 """Schemas of bodies and answers: the shape from the types that validate, the meaning from the vocabulary."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from indelible.events import RecordedEvent
 from indelible.groups import GroupInfo
-from indelible.queries import QueryItem
+from indelible.server.http.openapi_rows import not_null
 from indelible.server.http.openapi_types import Schema
 from indelible.server.http.openapi_vocabulary import JSON_MEDIA_TYPE, meaning_of_field
-from indelible.wire.group_requests import GroupBody
-from indelible.wire.requests import EventBody, SnapshotBody
+from indelible.wire.requests import EventBody
 
 _PREFIX: Final = "#/components/schemas/"
 _NAMES: Final = {
     EventBody.__name__: "NewEvent",
-    SnapshotBody.__name__: "NewSnapshot",
     RecordedEvent.__name__: "Event",
-    QueryItem.__name__: "GroupQueryItem",
-    GroupBody.__name__: "NewGroup",
     GroupInfo.__name__: "Group",
 }
 """Where a type's name, without the ending that says that only the wire has it, would not do."""
@@ -51,43 +47,25 @@ _MORE: Final[dict[str, Schema]] = {
     "Append": {"description": "Events for the aggregate that the path names."},
     "AtomicAppend": {"description": "Appends that are stored whole or not at all."},
     "Batch": {"description": "Independent appends, each with its own outcome."},
-    "Snapshot": {"description": "A saved state of an aggregate at a version: an aid to replay, never the truth."},
-    "NewSnapshot": {"description": "A state to save."},
-    "QueryItem": {"description": "Any of the event types, any of the aggregate types, and all of the tags."},
     "AggregatePage": {"description": "Some events of one aggregate."},
     "FeedPage": {"description": "Some events of the log."},
     "Replay": {"description": "What rebuilds an aggregate's state: the newest snapshot, and the events after it."},
-    "Head": {"description": "Where the log ends now."},
-    "EventTypes": {"description": "What happens in this store."},
-    "AggregateTypes": {"description": "What things happen to."},
-    "AggregateTypeInfo": {"description": "How much there is of one aggregate type."},
-    "AggregateInfo": {"description": "How far an aggregate has come."},
     "BatchResults": {"description": "What became of each append."},
     "BatchResult": {"description": "What became of one append."},
-    "GroupQueryItem": {"description": "Any of the event types, any of the aggregate types, and all of the tags."},
-    "NewGroup": {"description": "What a group reads, and how."},
-    "GroupChange": {"description": "Settings to change.", "minProperties": 1},
-    "Groups": {"description": "Every group."},
-    "Reset": {"description": "Where to read on: one of these.", "minProperties": 1, "maxProperties": 1},
-    "Pull": {"description": "Who wants events, how many, and for how long to wait."},
-    "Deliveries": {"description": "Events that are now with a member."},
-    "Ack": {"description": "Deliveries whose events are done."},
-    "Nack": {"description": "Deliveries to refuse."},
-    "Extend": {"description": "Deliveries that take longer."},
-    "InFlightList": {"description": "All events that are with members."},
-    "ReplayParked": {"description": "Which parked events to deliver again."} | _POSITIONS_OR_ALL,
-    "SkipParked": {"description": "Which parked events to pass over, and why."},
-    "Replayed": {"description": "What became of parked events."},
-    "Skipped": {"description": "What became of parked events."},
+    "ChangeGroup": {"minProperties": 1},
+    "ResetGroup": {"minProperties": 1, "maxProperties": 1},
+    "ReplayParked": _POSITIONS_OR_ALL,
     "Health": {"description": "All is well."},
 }
 """What the types of whole bodies do not say themselves."""
+
+_NOT_ALWAYS: Final = ("Group.is_new",)
+"""Fields that an answer may leave out."""
 
 _ITEMS: Final[dict[str, Schema]] = {
     "AggregatePage.events": {"items": {"$ref": f"{_PREFIX}Event"}},
     "FeedPage.events": {"items": {"$ref": f"{_PREFIX}Event"}},
     "Replay.events": {"items": {"$ref": f"{_PREFIX}Event"}},
-    "Delivery.event": {"$ref": f"{_PREFIX}Event"},
     "BatchResult.body": {"anyOf": [{"$ref": f"{_PREFIX}AppendResult"}, {"$ref": f"{_PREFIX}Problem"}]},
 }
 """What is inside JSON that is passed on as text."""
@@ -104,16 +82,25 @@ def schema_of(kind: Any) -> Schema:
     return msgspec.json.schema(kind)
 
 
-def components(kinds: Iterable[Any]) -> dict[str, Schema]:
-    """Every schema that these types need, by name."""
+def components(kinds: Iterable[Any], path_parameters: Mapping[str, Sequence[str]]) -> dict[str, Schema]:
+    """Every schema that these types need, by name. Of those that an operation is asked with, ``path_parameters`` are
+    not in the body."""
     _, by_type = msgspec.json.schema_components([*kinds, RecordedEvent], ref_template=f"{_PREFIX}{{name}}")
-    return {schema_name(type_name): _component(schema_name(type_name), schema) for type_name, schema in by_type.items()}
+    return {
+        schema_name(type_name): _component(schema_name(type_name), schema, path_parameters.get(type_name, ()))
+        for type_name, schema in by_type.items()
+    }
 
 
-def _component(name: str, schema: Schema) -> Schema:
+def _component(name: str, schema: Schema, without: Sequence[str]) -> Schema:
     is_answer = schema.get("additionalProperties") is not False
-    properties = {field: _field(name, field, inner, is_answer) for field, inner in schema["properties"].items()}
-    required = [*properties] if is_answer else schema["required"]
+    properties = {
+        field: _field(name, field, inner, is_answer)
+        for field, inner in schema["properties"].items()
+        if field not in without
+    }
+    required = [*properties] if is_answer else [field for field in schema["required"] if field not in without]
+    required = [field for field in required if f"{name}.{field}" not in _NOT_ALWAYS]
     if name == "Event":
         required = [field for field in required if not field.startswith("event_data")]
     described = {**schema, "title": name, "properties": properties, "required": required, **_MORE.get(name, {})}
@@ -122,7 +109,11 @@ def _component(name: str, schema: Schema) -> Schema:
 
 def _field(name: str, field: str, schema: Schema, is_answer: bool) -> Schema:
     """A field's schema. Answers name every field, and bound no list: what is stored counts, not today's limits."""
-    schema = _renamed({**schema, **meaning_of_field(name, field), **_ITEMS.get(f"{name}.{field}", {})})
+    if not is_answer:
+        schema = not_null(schema)
+    if "description" not in schema:
+        schema = {**schema, **meaning_of_field(name, field), **_ITEMS.get(f"{name}.{field}", {})}
+    schema = _renamed(schema)
     if is_answer:
         schema = {word: value for word, value in schema.items() if word not in ("default", "maxItems")}
     return schema

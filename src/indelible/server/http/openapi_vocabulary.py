@@ -20,7 +20,6 @@ from indelible.limits import (
     VERSION_MAX,
 )
 from indelible.queries import Direction
-from indelible.server.http.openapi_group_vocabulary import GROUP_FIELDS
 from indelible.server.http.openapi_types import AGGREGATE_TYPE, COUNT, NAME, TAG, VERSION, Schema, names
 from indelible.wire.requests import ExpectedVersionBody
 
@@ -107,7 +106,6 @@ _BODIES: Final[dict[str, Schema]] = {
     "results": {"description": "One element an append, in the order of the request."},
     "status": {"description": "The HTTP status that the append alone would have had."},
     "body": {"description": "What the append alone would have been answered: its result or a problem document."},
-    **GROUP_FIELDS,
     # Where a name means something else:
     "NewEvent.event_id": {
         "description": "Made by the server when missing. With it an append may be repeated, and nothing doubles."

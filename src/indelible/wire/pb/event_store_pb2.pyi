@@ -213,12 +213,6 @@ class AggregateInfo(_message.Message):
     last_timestamp: _timestamp_pb2.Timestamp
     def __init__(self, aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., first_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
-class GetAggregateResponse(_message.Message):
-    __slots__ = ("aggregate",)
-    AGGREGATE_FIELD_NUMBER: _ClassVar[int]
-    aggregate: AggregateInfo
-    def __init__(self, aggregate: _Optional[_Union[AggregateInfo, _Mapping]] = ...) -> None: ...
-
 class ReplayRequest(_message.Message):
     __slots__ = ("aggregate_type", "aggregate_id", "at_version")
     AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -255,12 +249,6 @@ class SaveSnapshotRequest(_message.Message):
     metadata: str
     def __init__(self, aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., metadata: _Optional[str] = ...) -> None: ...
 
-class SaveSnapshotResponse(_message.Message):
-    __slots__ = ("snapshot",)
-    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
-    snapshot: _events_pb2.Snapshot
-    def __init__(self, snapshot: _Optional[_Union[_events_pb2.Snapshot, _Mapping]] = ...) -> None: ...
-
 class GetSnapshotRequest(_message.Message):
     __slots__ = ("aggregate_type", "aggregate_id", "at_version")
     AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -270,12 +258,6 @@ class GetSnapshotRequest(_message.Message):
     aggregate_id: str
     at_version: int
     def __init__(self, aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., at_version: _Optional[int] = ...) -> None: ...
-
-class GetSnapshotResponse(_message.Message):
-    __slots__ = ("snapshot",)
-    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
-    snapshot: _events_pb2.Snapshot
-    def __init__(self, snapshot: _Optional[_Union[_events_pb2.Snapshot, _Mapping]] = ...) -> None: ...
 
 class GetHeadRequest(_message.Message):
     __slots__ = ()

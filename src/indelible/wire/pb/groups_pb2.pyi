@@ -21,7 +21,7 @@ GROUP_START_BEGINNING: GroupStart
 GROUP_START_END: GroupStart
 
 class GroupInfo(_message.Message):
-    __slots__ = ("group", "items", "ack_timeout_s", "max_attempts", "max_in_flight", "created", "cursor", "position", "lag", "in_flight", "waiting", "parked", "parked_aggregates", "is_stalled", "unreadable")
+    __slots__ = ("group", "items", "ack_timeout_s", "max_attempts", "max_in_flight", "created", "cursor", "position", "lag", "in_flight", "waiting", "parked", "parked_aggregates", "is_stalled", "unreadable", "is_new")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     ACK_TIMEOUT_S_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,7 @@ class GroupInfo(_message.Message):
     PARKED_AGGREGATES_FIELD_NUMBER: _ClassVar[int]
     IS_STALLED_FIELD_NUMBER: _ClassVar[int]
     UNREADABLE_FIELD_NUMBER: _ClassVar[int]
+    IS_NEW_FIELD_NUMBER: _ClassVar[int]
     group: str
     items: _containers.RepeatedCompositeFieldContainer[_events_pb2.QueryItem]
     ack_timeout_s: float
@@ -52,7 +53,8 @@ class GroupInfo(_message.Message):
     parked_aggregates: int
     is_stalled: bool
     unreadable: int
-    def __init__(self, group: _Optional[str] = ..., items: _Optional[_Iterable[_Union[_events_pb2.QueryItem, _Mapping]]] = ..., ack_timeout_s: _Optional[float] = ..., max_attempts: _Optional[int] = ..., max_in_flight: _Optional[int] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cursor: _Optional[str] = ..., position: _Optional[int] = ..., lag: _Optional[int] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., parked: _Optional[int] = ..., parked_aggregates: _Optional[int] = ..., is_stalled: _Optional[bool] = ..., unreadable: _Optional[int] = ...) -> None: ...
+    is_new: bool
+    def __init__(self, group: _Optional[str] = ..., items: _Optional[_Iterable[_Union[_events_pb2.QueryItem, _Mapping]]] = ..., ack_timeout_s: _Optional[float] = ..., max_attempts: _Optional[int] = ..., max_in_flight: _Optional[int] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cursor: _Optional[str] = ..., position: _Optional[int] = ..., lag: _Optional[int] = ..., in_flight: _Optional[int] = ..., waiting: _Optional[int] = ..., parked: _Optional[int] = ..., parked_aggregates: _Optional[int] = ..., is_stalled: _Optional[bool] = ..., unreadable: _Optional[int] = ..., is_new: _Optional[bool] = ...) -> None: ...
 
 class CreateGroupRequest(_message.Message):
     __slots__ = ("group", "items", "start", "after", "since", "ack_timeout_s", "max_attempts", "max_in_flight")
@@ -74,14 +76,6 @@ class CreateGroupRequest(_message.Message):
     max_in_flight: int
     def __init__(self, group: _Optional[str] = ..., items: _Optional[_Iterable[_Union[_events_pb2.QueryItem, _Mapping]]] = ..., start: _Optional[_Union[GroupStart, str]] = ..., after: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ack_timeout_s: _Optional[float] = ..., max_attempts: _Optional[int] = ..., max_in_flight: _Optional[int] = ...) -> None: ...
 
-class CreateGroupResponse(_message.Message):
-    __slots__ = ("group", "is_new")
-    GROUP_FIELD_NUMBER: _ClassVar[int]
-    IS_NEW_FIELD_NUMBER: _ClassVar[int]
-    group: GroupInfo
-    is_new: bool
-    def __init__(self, group: _Optional[_Union[GroupInfo, _Mapping]] = ..., is_new: _Optional[bool] = ...) -> None: ...
-
 class ListGroupsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -98,12 +92,6 @@ class GetGroupRequest(_message.Message):
     group: str
     def __init__(self, group: _Optional[str] = ...) -> None: ...
 
-class GetGroupResponse(_message.Message):
-    __slots__ = ("group",)
-    GROUP_FIELD_NUMBER: _ClassVar[int]
-    group: GroupInfo
-    def __init__(self, group: _Optional[_Union[GroupInfo, _Mapping]] = ...) -> None: ...
-
 class ChangeGroupRequest(_message.Message):
     __slots__ = ("group", "ack_timeout_s", "max_attempts", "max_in_flight")
     GROUP_FIELD_NUMBER: _ClassVar[int]
@@ -115,12 +103,6 @@ class ChangeGroupRequest(_message.Message):
     max_attempts: int
     max_in_flight: int
     def __init__(self, group: _Optional[str] = ..., ack_timeout_s: _Optional[float] = ..., max_attempts: _Optional[int] = ..., max_in_flight: _Optional[int] = ...) -> None: ...
-
-class ChangeGroupResponse(_message.Message):
-    __slots__ = ("group",)
-    GROUP_FIELD_NUMBER: _ClassVar[int]
-    group: GroupInfo
-    def __init__(self, group: _Optional[_Union[GroupInfo, _Mapping]] = ...) -> None: ...
 
 class DeleteGroupRequest(_message.Message):
     __slots__ = ("group",)
@@ -143,12 +125,6 @@ class ResetGroupRequest(_message.Message):
     after: str
     since: _timestamp_pb2.Timestamp
     def __init__(self, group: _Optional[str] = ..., start: _Optional[_Union[GroupStart, str]] = ..., after: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
-
-class ResetGroupResponse(_message.Message):
-    __slots__ = ("group",)
-    GROUP_FIELD_NUMBER: _ClassVar[int]
-    group: GroupInfo
-    def __init__(self, group: _Optional[_Union[GroupInfo, _Mapping]] = ...) -> None: ...
 
 class PullRequest(_message.Message):
     __slots__ = ("group", "member", "limit", "wait_s")

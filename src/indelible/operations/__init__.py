@@ -1,0 +1,15 @@
+"""The table of operations: one row for each thing that a caller can ask. Both servers, both clients, OpenAPI and the
+reference pages follow from it."""
+
+from typing import Any, Final
+
+from indelible.operations.deliveries import DELIVERY_OPERATIONS
+from indelible.operations.groups import GROUP_OPERATIONS
+from indelible.operations.operation import Operation, Parameters
+from indelible.operations.store import STORE_OPERATIONS
+
+OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
+    *STORE_OPERATIONS, *GROUP_OPERATIONS, *DELIVERY_OPERATIONS,
+)  # fmt: skip
+
+__all__ = ["OPERATIONS", "Operation", "Parameters"]

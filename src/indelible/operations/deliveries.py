@@ -1,0 +1,383 @@
+"""The operations on what a consumer group delivers: get events, settle them, and deal with those that were given up."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from indelible import words
+from indelible.errors import InvalidRequest
+from indelible.groups import (
+    Delivery,
+    InFlight,
+    ParkedList,
+    Settled,
+    SkippedList,
+    check_ack_timeout,
+    check_delivery_ids,
+    check_group,
+    check_nack,
+    check_positions,
+    check_pull,
+    check_reason,
+)
+from indelible.limits import (
+    GROUP_NACK_DELAY_MAX_S,
+    GROUP_PULL_DEFAULT,
+    GROUP_PULL_MAX,
+    GROUP_WAIT_MAX_S,
+    PAGE_EVENTS_DEFAULT,
+)
+from indelible.operations.groups import GROUP_CHANGE_ERRORS, GetGroup
+from indelible.operations.operation import Operation, Parameters
+from indelible.queries import check_list_cursor, check_page
+
+# --- What they are asked with ----------------------------------------------------------------------------------------
+
+
+class Pull(Parameters, frozen=True):
+    """Who wants events, how many, and for how long to wait."""
+
+    group: words.Group
+    member: words.Member = ""
+    limit: Annotated[
+        int,
+        Meta(
+            description="How many at most.", extra_json_schema={"minimum": 1, "maximum": GROUP_PULL_MAX}, examples=[100]
+        ),
+    ] = GROUP_PULL_DEFAULT
+    wait_s: Annotated[
+        float,
+        Meta(
+            description="How many seconds to wait for an event when there is none.",
+            extra_json_schema={"minimum": 0, "maximum": GROUP_WAIT_MAX_S},
+            examples=[20.0],
+        ),
+    ] = 0.0
+
+    def check(self) -> None:
+        check_group(self.group)
+        check_pull(self.member, self.limit, self.wait_s)
+
+
+class Ack(Parameters, frozen=True):
+    """Deliveries whose events are done."""
+
+    group: words.Group
+    delivery_ids: words.DeliveryIds
+
+    def check(self) -> None:
+        check_group(self.group)
+        check_delivery_ids(self.delivery_ids)
+
+
+class Nack(Parameters, frozen=True):
+    """Deliveries to refuse."""
+
+    group: words.Group
+    delivery_ids: words.DeliveryIds
+    delay_s: Annotated[
+        float,
+        Meta(
+            description="Seconds before the event is delivered again. Its aggregate waits as long.",
+            extra_json_schema={"minimum": 0, "maximum": GROUP_NACK_DELAY_MAX_S},
+            examples=[5.0],
+        ),
+    ] = 0.0
+    reason: Annotated[
+        str,
+        Meta(
+            description="Why, for people; kept with an event that is parked.",
+            extra_json_schema=words.REASON | {"minLength": 0},
+            examples=["the bank does not answer"],
+        ),
+    ] = ""
+    park: Annotated[bool, Meta(description="Do not deliver it again: park it.")] = False
+    untried: Annotated[
+        bool,
+        Meta(
+            description="Nobody has looked at the events: these deliveries do not count as attempts. Not with `park`."
+        ),
+    ] = False
+
+    def check(self) -> None:
+        check_group(self.group)
+        check_delivery_ids(self.delivery_ids)
+        check_nack(self.delay_s, self.reason, self.park, self.untried)
+
+
+class Extend(Parameters, frozen=True):
+    """Deliveries that take longer."""
+
+    group: words.Group
+    delivery_ids: words.DeliveryIds
+    ack_timeout_s: (
+        Annotated[
+            float,
+            Meta(
+                description="Seconds from now; the group's own when missing.",
+                extra_json_schema=words.ACK_TIMEOUT,
+                examples=[300.0],
+            ),
+        ]
+        | None
+    ) = None
+
+    def check(self) -> None:
+        check_group(self.group)
+        check_delivery_ids(self.delivery_ids)
+        check_ack_timeout(self.ack_timeout_s)
+
+
+class _GroupPage(Parameters, frozen=True):
+    group: words.Group
+    after: words.PageAfter | None = None
+    limit: words.PageLimit = PAGE_EVENTS_DEFAULT
+
+    def check(self) -> None:
+        check_group(self.group)
+        check_list_cursor(self.after)
+        check_page(self.limit)
+
+
+class ListParked(_GroupPage, frozen=True):
+    """A page of parked events."""
+
+
+class ListSkipped(_GroupPage, frozen=True):
+    """A page of skipped events."""
+
+
+class ListInFlight(GetGroup, frozen=True):
+    """Which group."""
+
+
+class ReplayParked(Parameters, frozen=True):
+    """Which parked events to deliver again."""
+
+    group: words.Group
+    positions: words.Positions | None = None
+    all: Annotated[bool, Meta(description="In place of positions: all that is parked.", examples=[True])] = False
+
+    def check(self) -> None:
+        check_group(self.group)
+        if self.all and self.positions is not None:
+            raise InvalidRequest("must not stand next to positions", pointer="/all")
+        if not self.all:
+            if self.positions is None:
+                raise InvalidRequest("is missing; all of true stands for all", pointer="/positions")
+            check_positions(self.positions)
+
+
+class SkipParked(Parameters, frozen=True):
+    """Which parked events to pass over, and why."""
+
+    group: words.Group
+    positions: Annotated[words.Positions, Meta(examples=[[1]])]
+    reason: Annotated[
+        str,
+        Meta(
+            description="Why, for people.", extra_json_schema=words.REASON, examples=["paid in cash, see ticket 4711"]
+        ),
+    ]
+
+    def check(self) -> None:
+        check_group(self.group)
+        check_positions(self.positions)
+        check_reason(self.reason)
+
+
+# --- What they answer, where the store gives what is inside ----------------------------------------------------------
+
+
+class Deliveries(msgspec.Struct, frozen=True):
+    """Events that are now with a member."""
+
+    deliveries: Annotated[
+        tuple[Delivery, ...],
+        Meta(description="In the order of their positions, as far as each is free to be delivered."),
+    ]
+
+
+class InFlightList(msgspec.Struct, frozen=True):
+    """All events that are with members."""
+
+    in_flight: Annotated[tuple[InFlight, ...], Meta(description="By position.")]
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What became of parked events."""
+
+    replayed: Annotated[
+        int, Meta(description="How many aggregates go on.", extra_json_schema=words.COUNT, examples=[1])
+    ]
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """What became of parked events."""
+
+    skipped: Annotated[int, Meta(description="How many were skipped.", extra_json_schema=words.COUNT, examples=[1])]
+
+
+# --- The rows --------------------------------------------------------------------------------------------------------
+
+
+async def _replay_parked(store: Any, asked: ReplayParked) -> int:
+    asked.check()
+    replayed: int = await store.replay_parked(asked.group, asked.positions)
+    return replayed
+
+
+PULL: Final = Operation[Pull, tuple[Delivery, ...]](
+    name="pull",
+    section="Consumer groups",
+    summary="Get events for a member",
+    description="Events of one aggregate come one at a time: the next one is delivered once this one is acknowledged. "
+    "When there is none to deliver, the answer waits for some, at most `wait_s` seconds, and is an empty list then.\n\n"
+    "Acknowledge each event before its `deadline`, or refuse it; else it is delivered again. When the caller goes away "
+    "before it is answered, its events are delivered to others.",
+    parameters=Pull,
+    answer=Deliveries,
+    answer_field="deliveries",
+    answers="Events that are now with the member; none when there is none.",
+    method="POST",
+    path="/v1/groups/{group}/pull",
+    grpc="ConsumerGroups.Pull",
+    retry="poll",
+    permission="consume",
+    errors=GROUP_CHANGE_ERRORS,
+)
+ACK: Final = Operation[Ack, Settled](
+    name="ack",
+    section="Consumer groups",
+    summary="Acknowledge deliveries",
+    description="Their events are done; the answer comes once that is on stable storage. May be repeated.",
+    parameters=Ack,
+    answer=Settled,
+    answers="How many took effect, and which did not.",
+    method="POST",
+    path="/v1/groups/{group}/ack",
+    grpc="ConsumerGroups.Ack",
+    retry="idempotent",
+    permission="consume",
+    errors=GROUP_CHANGE_ERRORS,
+)
+NACK: Final = Operation[Nack, Settled](
+    name="nack",
+    section="Consumer groups",
+    summary="Refuse deliveries",
+    description="Their events are delivered again after `delay_s`, or parked: after the last attempt, or at once with "
+    "`park`. May be repeated.",
+    parameters=Nack,
+    answer=Settled,
+    answers="How many took effect, and which did not.",
+    method="POST",
+    path="/v1/groups/{group}/nack",
+    grpc="ConsumerGroups.Nack",
+    retry="idempotent",
+    permission="consume",
+    errors=GROUP_CHANGE_ERRORS,
+)
+EXTEND: Final = Operation[Extend, Settled](
+    name="extend",
+    section="Consumer groups",
+    summary="Take more time",
+    description="Moves the deadlines of these deliveries to `ack_timeout_s` from now. May be repeated.",
+    parameters=Extend,
+    answer=Settled,
+    answers="How many took effect, and which did not.",
+    method="POST",
+    path="/v1/groups/{group}/extend",
+    grpc="ConsumerGroups.Extend",
+    retry="idempotent",
+    permission="consume",
+    errors=GROUP_CHANGE_ERRORS,
+)
+LIST_IN_FLIGHT: Final = Operation[ListInFlight, tuple[InFlight, ...]](
+    name="list_in_flight",
+    section="Consumer groups",
+    summary="List events in flight",
+    description="All events that are with members, by position.",
+    parameters=ListInFlight,
+    answer=InFlightList,
+    answer_field="in_flight",
+    answers="All of them.",
+    method="GET",
+    path="/v1/groups/{group}/in-flight",
+    grpc="ConsumerGroups.ListInFlight",
+    retry="read",
+    permission="read",
+    errors=("group_not_found",),
+)
+LIST_PARKED: Final = Operation[ListParked, ParkedList](
+    name="list_parked",
+    section="Consumer groups",
+    summary="List parked events",
+    description="A page of the events that were given up, by position. Each holds up those that follow in its "
+    "aggregate, until it is replayed or skipped. Give a page's `cursor` as `after` of the next one, or follow `Link`, "
+    "until `at_end`.",
+    parameters=ListParked,
+    answer=ParkedList,
+    answers="A page of parked events.",
+    method="GET",
+    path="/v1/groups/{group}/parked",
+    grpc="ConsumerGroups.ListParked",
+    retry="read",
+    permission="read",
+    errors=("group_not_found",),
+)
+SKIP_PARKED: Final = Operation[SkipParked, int](
+    name="skip_parked",
+    section="Consumer groups",
+    summary="Pass over parked events",
+    description="Those that follow them are delivered. The reason is recorded. When one of the positions is not that "
+    "of a parked event, nothing happens: `parked_event_not_found`.",
+    parameters=SkipParked,
+    answer=Skipped,
+    answer_field="skipped",
+    answers="How many were skipped.",
+    method="POST",
+    path="/v1/groups/{group}/parked/skip",
+    grpc="ConsumerGroups.SkipParked",
+    retry="once",
+    permission="manage",
+    errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"),
+)
+REPLAY_PARKED: Final = Operation(
+    name="replay_parked",
+    section="Consumer groups",
+    summary="Deliver parked events again",
+    description="Those at `positions`, or `all`, and then those that follow them. Their attempts count from zero. When "
+    "one of the positions is not that of a parked event, nothing happens: `parked_event_not_found`.",
+    parameters=ReplayParked,
+    answer=Replayed,
+    answer_field="replayed",
+    answers="How many go on.",
+    method="POST",
+    path="/v1/groups/{group}/parked/replay",
+    grpc="ConsumerGroups.ReplayParked",
+    retry="once",
+    permission="manage",
+    errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"),
+    call=_replay_parked,
+)
+LIST_SKIPPED: Final = Operation[ListSkipped, SkippedList](
+    name="list_skipped",
+    section="Consumer groups",
+    summary="List skipped events",
+    description="A page of the events that somebody decided to pass over, by position. Give a page's `cursor` as "
+    "`after` of the next one, or follow `Link`, until `at_end`.",
+    parameters=ListSkipped,
+    answer=SkippedList,
+    answers="A page of skipped events.",
+    method="GET",
+    path="/v1/groups/{group}/skipped",
+    grpc="ConsumerGroups.ListSkipped",
+    retry="read",
+    permission="read",
+    errors=("group_not_found",),
+)
+
+DELIVERY_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
+    PULL, ACK, NACK, EXTEND, LIST_IN_FLIGHT, LIST_PARKED, SKIP_PARKED, REPLAY_PARKED, LIST_SKIPPED,
+)  # fmt: skip

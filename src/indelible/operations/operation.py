@@ -1,0 +1,82 @@
+"""What a row of the table of operations says. Plain data: both servers, both clients, OpenAPI and the reference pages
+read it; nothing of HTTP's or gRPC's libraries is in it."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+P = TypeVar("P", bound="Parameters")
+R = TypeVar("R")
+
+Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
+Section = Literal["Append", "Read", "Snapshots", "Catalogue", "Consumer groups", "Operations"]
+Permission = Literal["append", "read", "snapshot", "consume", "manage"]
+"""What a principal must be granted: to append, to read events and catalogues, to save snapshots, to be a member of
+consumer groups, or to make, change and delete them."""
+
+Retry = Literal["read", "poll", "idempotent", "once"]
+"""How a client repeats a call whose answer is lost. "read": as often as it likes, and nothing is unknown afterwards but
+the answer. "poll": the same, of what the server may wait with, for ``wait_s`` seconds. "idempotent": as often as it
+likes, but a call that is given up may have taken effect. "once": only while it is certain that it had no effect."""
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one operation is asked with. A subclass's fields say what they mean, what is allowed and an example, for
+    people; :meth:`check` refuses what is not allowed, for programs."""
+
+    def check(self) -> None:
+        """Raises :class:`indelible.errors.InvalidRequest` naming the first bad field."""
+
+
+class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
+    """One thing that a caller can ask of a store, the same over every API."""
+
+    name: str
+    """The store's method that does it, and the operation's id."""
+    section: Section
+    summary: str
+    description: str
+    parameters: type[P]
+    answer: type[Any] | None
+    """The Struct that is answered, in JSON and, field by field, in the method's protobuf message; None: nothing is."""
+    answer_field: str | None = None
+    """The only field of ``answer``, where the store's method gives just what is in it."""
+    answers: str
+    """What the answer tells."""
+    method: Method
+    path: str
+    """Segments as ``{name}`` are parameters; the others are in the query string of GET and DELETE, else in the body."""
+    grpc: str
+    """SERVICE.METHOD in the package ``indelible.v1``."""
+    retry: Retry
+    permission: Permission
+    errors: tuple[str, ...] = ()
+    """Codes beyond those that every operation may end in."""
+    call: Callable[[Any, P], Awaitable[R]] | None = None
+    """How the store's method is called, where its arguments are not the parameters by name."""
+
+    @property
+    def path_parameters(self) -> tuple[str, ...]:
+        return tuple(re.findall(r"{(\w+)}", self.path))
+
+    @property
+    def has_body(self) -> bool:
+        return self.method not in ("GET", "DELETE")
+
+    async def ask(self, store: Any, parameters: P) -> R:
+        """Have the store do it."""
+        if self.call is not None:
+            return await self.call(store, parameters)
+        result: R = await getattr(store, self.name)(**msgspec.structs.asdict(parameters))
+        return result
+
+    def wrap(self, result: R) -> Any:
+        """The answer that a result is."""
+        assert self.answer is not None, "nothing is answered"
+        return result if self.answer_field is None else self.answer(**{self.answer_field: result})
+
+    def unwrap(self, answer: Any) -> R:
+        result: R = answer if self.answer_field is None else getattr(answer, self.answer_field)
+        return result

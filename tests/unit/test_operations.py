@@ -1,0 +1,216 @@
+"""The table of operations: every row is whole, and what it is asked with and answers comes over both APIs as it was."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indelible.client import AsyncClient
+from indelible.errors import InternalError, InvalidRequest
+from indelible.groups import Delivery
+from indelible.operations import OPERATIONS, Operation, Parameters
+from indelible.operations import deliveries as on_deliveries
+from indelible.operations import groups as on_groups
+from indelible.operations import store as on_store
+from indelible.queries import Cursor
+from indelible.wire import operation_json, operation_proto
+from indelible.wire.errors import STATUSES
+from indelible.wire.pb import groups_pb2 as pb
+
+ROWS = pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
+NOW = datetime.now(UTC)
+LINE = (
+    b'{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","event_type":"Any","aggregate_type":"a","aggregate_id":"1",'
+    b'"version":1,"position":7,"timestamp":"2026-01-31T12:00:00.000000Z","event_data":{"a":1.0},"metadata":{},"tags":[],'
+    b'"content_type":"application/json","hash":"' + b"0" * 64 + b'"}'
+)
+
+
+# --- Rows ------------------------------------------------------------------------------------------------------------
+
+
+@ROWS
+def test_a_row_is_whole(row: Operation[Any, Any]):
+    names = {one.name for one in msgspec.structs.fields(row.parameters)}
+    assert set(row.path_parameters) <= names
+    assert set(row.errors) <= set(STATUSES)
+    assert row.summary
+    assert row.description
+    assert row.parameters.__doc__
+    assert callable(getattr(AsyncClient, row.name))
+    if row.answer_field is not None:
+        assert [one.name for one in msgspec.structs.fields(row.answer)] == [row.answer_field]
+
+
+@ROWS
+def test_messages_have_the_fields_of_the_structs(row: Operation[Any, Any]):
+    def fields(kind: Any) -> set[str]:
+        return {one.encode_name for one in msgspec.structs.fields(kind)}
+
+    assert set(operation_proto.request_type(row).DESCRIPTOR.fields_by_name) == fields(row.parameters)
+    answer = operation_proto.answer_type(row).DESCRIPTOR.fields_by_name
+    assert set(answer) == (fields(row.answer) if row.answer else set())
+
+
+def test_no_two_rows_share_a_name_or_a_way():
+    for ways in ([row.name for row in OPERATIONS], [row.grpc for row in OPERATIONS]):
+        assert len(set(ways)) == len(ways)
+    assert len({(row.method, row.path) for row in OPERATIONS}) == len(OPERATIONS)
+
+
+@ROWS
+def test_every_field_says_what_it_means(row: Operation[Any, Any]):
+    _, schemas = msgspec.json.schema_components([row.parameters, *([row.answer] if row.answer else ())])
+    for name, schema in schemas.items():
+        for field, inner in schema["properties"].items():
+            said = [inner, *inner.get("anyOf", ())]
+            assert any("description" in one for one in said), f"{name}.{field}"
+
+
+# --- There and back --------------------------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
+PLAIN = {
+    str: TEXT,
+    int: st.integers(1, 2**31 - 1),
+    float: st.floats(0.5, 1_000),
+    bool: st.booleans(),
+    datetime: st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - UTC is added to it
+    Cursor: st.integers(0, 2**53 - 1).map(Cursor.at),
+    msgspec.Raw: st.sampled_from([b"{}", b'{"a":[1.0,2]}']).map(msgspec.Raw),
+}
+
+
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    if get_origin(kind) is Annotated:
+        return values_of(get_args(kind)[0])
+    if type(None) in get_args(kind):
+        return st.none() | values_of(next(one for one in get_args(kind) if one is not type(None)))
+    if get_origin(kind) is Literal:
+        return st.sampled_from(get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return structs_of(kind)
+    if get_args(kind):
+        return st.lists(values_of(get_args(kind)[0]), min_size=1, max_size=3).map(tuple)
+    return PLAIN[kind]
+
+
+def structs_of(kind: Any) -> st.SearchStrategy[Any]:
+    if kind is Delivery:
+        return st.builds(Delivery, TEXT, st.integers(1, 9), PLAIN[datetime], st.just(msgspec.Raw(LINE)))
+    return st.fixed_dictionaries({one.name: values_of(one.type) for one in msgspec.structs.fields(kind)}).map(
+        lambda given: kind(**given)
+    )
+
+
+def comparable(value: Any) -> Any:
+    """As JSON: two texts of it compare by identity."""
+    return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+
+
+def one_start(parameters: Parameters) -> Parameters:
+    """A oneof of protobuf holds one of its fields."""
+    if isinstance(parameters, (on_groups.CreateGroup, on_groups.ResetGroup)) and parameters.start is not None:
+        return msgspec.structs.replace(parameters, after=None, since=None)
+    if isinstance(parameters, (on_groups.CreateGroup, on_groups.ResetGroup)) and parameters.after is not None:
+        return msgspec.structs.replace(parameters, since=None)
+    return parameters
+
+
+@ROWS
+@given(data=st.data())
+def test_parameters_come_over(row: Operation[Any, Any], data: st.DataObject):
+    sent = one_start(data.draw(structs_of(row.parameters)))
+    path, pairs, body = operation_json.encode_parameters(row, sent)
+    assert path.startswith("/v1/")
+    texts = {name: getattr(sent, name) for name in row.path_parameters} | dict(pairs)
+    assert comparable(operation_json.decode_parameters(row, texts, body)) == comparable(sent)
+    message = operation_proto.encode_parameters(row, sent)
+    received = type(message).FromString(message.SerializeToString())
+    assert comparable(operation_proto.decode_parameters(row, received)) == comparable(sent)
+
+
+@ROWS
+@given(data=st.data())
+def test_answers_come_over(row: Operation[Any, Any], data: st.DataObject):
+    sent = None if row.answer is None else row.unwrap(data.draw(structs_of(row.answer)))
+    assert comparable(operation_json.decode_answer(row, operation_json.encode_answer(row, sent))) == comparable(sent)
+    message = operation_proto.answer_type(row).FromString(operation_proto.encode_answer(row, sent))
+    assert comparable(operation_proto.decode_answer(row, message)) == comparable(sent)
+
+
+def test_delivered_events_go_out_as_they_came():
+    body = operation_json.encode_answer(on_deliveries.PULL, (Delivery("1-2", 2, NOW, msgspec.Raw(LINE)),))
+    assert b'"event":' + LINE in body
+
+
+def test_an_answer_that_is_none():
+    with pytest.raises(InternalError):
+        operation_json.decode_answer(on_groups.GET_GROUP, b"<html>")
+
+
+# --- What is missing, and what is wrong ------------------------------------------------------------------------------
+
+
+def test_what_is_not_said_is_the_default():
+    asked = operation_json.decode_parameters(on_groups.CREATE_GROUP, {"group": "billing"}, b"{}")
+    assert asked == on_groups.CreateGroup("billing")
+    message = pb.CreateGroupRequest(group="billing")
+    assert operation_proto.decode_parameters(on_groups.CREATE_GROUP, message) == asked
+    change = operation_proto.decode_parameters(on_groups.CHANGE_GROUP, pb.ChangeGroupRequest(max_attempts=0))
+    assert change.changes == {"max_attempts": 0}
+
+
+@pytest.mark.parametrize(
+    ("row", "body", "pointer", "words"),
+    [
+        (on_groups.CREATE_GROUP, b"", "", "the body is empty"),
+        (on_groups.CREATE_GROUP, b"[]", "", "must be an object"),
+        (on_groups.CREATE_GROUP, b'{"name":"x"}', "/name", "is not a known field"),
+        (on_groups.CREATE_GROUP, b'{"group":"x"}', "/group", "is not a known field"),
+        (on_groups.CREATE_GROUP, b'{"items":{}}', "/items", "must be an array"),
+        (on_groups.CREATE_GROUP, b'{"items":[{"tags":[1]}]}', "/items/0/tags/0", "must be a string"),
+        (on_groups.CREATE_GROUP, b'{"items":[{"tag":[]}]}', "/items/0/tag", "is not a known field"),
+        (on_groups.CREATE_GROUP, b'{"start":null}', "/start", "must be a string"),
+        (on_groups.CREATE_GROUP, b'{"after":"x"}', "/after", "is not a cursor"),
+        (on_groups.CREATE_GROUP, b'{"since":5}', "/since", "must be a time"),
+        (on_groups.CREATE_GROUP, b'{"since":"yesterday"}', "/since", "must be a time as in RFC 3339, such as"),
+        (on_groups.CREATE_GROUP, b'{"ack_timeout_s":"5"}', "/ack_timeout_s", "must be a number"),
+        (on_groups.CREATE_GROUP, b'{"max_attempts":1.5}', "/max_attempts", "must be an integer"),
+        (on_groups.CHANGE_GROUP, b'{"items":[]}', "/items", "is not a known field"),
+        (on_groups.RESET_GROUP, b'{"at":"end"}', "/at", "is not a known field"),
+        (on_deliveries.PULL, b'{"wait_s":true}', "/wait_s", "must be a number, not bool"),
+        (on_deliveries.ACK, b"{}", "/delivery_ids", "is missing"),
+        (on_deliveries.ACK, b'{"delivery_ids":["1-1",2]}', "/delivery_ids/1", "must be a string"),
+        (on_deliveries.NACK, b'{"delivery_ids":[],"park":1}', "/park", "must be true or false"),
+        (on_deliveries.EXTEND, b'{"delivery_ids":[],"ack_timeout_s":null}', "/ack_timeout_s", "must be a number"),
+        (on_deliveries.SKIP_PARKED, b'{"positions":[1]}', "/reason", "is missing"),
+    ],
+)
+def test_what_is_wrong_is_named(row: Operation[Any, Any], body: bytes, pointer: str, words: str):
+    with pytest.raises(InvalidRequest, match=words) as caught:
+        operation_json.decode_parameters(row, {"group": "billing"}, body)
+    assert caught.value.pointer == pointer
+
+
+@pytest.mark.parametrize(
+    ("parameters", "pointer"),
+    [
+        (on_deliveries.ReplayParked("g"), "/positions"),
+        (on_deliveries.ReplayParked("g", (1,), all=True), "/all"),
+        (on_groups.ChangeGroup("g"), ""),
+        (on_groups.ResetGroup("g"), "/start"),
+        (on_groups.CreateGroup("g", start="middle"), "/start"),  # type: ignore[arg-type]  # that is the point
+        (on_groups.CreateGroup("g", start="end", after=Cursor.at(1)), "/start"),
+        (on_store.ListAggregates(limit=0), "/limit"),
+        (on_store.GetAggregate("a-b", "1"), "/aggregate_type"),
+        (on_store.GetSnapshot("a", "1", 0), "/at_version"),
+    ],
+)
+def test_what_is_not_allowed_is_refused(parameters: Parameters, pointer: str):
+    with pytest.raises(InvalidRequest) as caught:
+        parameters.check()
+    assert caught.value.pointer == pointer
