@@ -4,6 +4,7 @@ stops its own."""
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
@@ -15,7 +16,7 @@ from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.errors import StoreCorrupted
 from indelible.events import NewEvent
-from indelible.eventstore import EventStore
+from indelible.eventstore import AggregateAppend, AppendResult, EventStore
 from indelible.queries import EVERYTHING, Cursor, EventQuery
 from serving import serving_in_a_thread
 
@@ -29,7 +30,9 @@ async def fill(store: EventStore) -> None:
     for _ in range(EACH):
         for name in AGGREGATES:
             data = {"text": "zażółć " * 20, "numbers": [1, 2.5, None]}
-            await store.append("order", name, [NewEvent("Moved", data, tags=["eu"], metadata={"by": "ann"})])
+            position = (await store.head()).position + 1
+            event = NewEvent("Moved", data, event_id=UUID(int=position), tags=["eu"], metadata={"by": "ann"})
+            await store.append("order", name, [event])
 
 
 @pytest.fixture(params=[*(f"sqlite: {name}" for name in SQLITE), "postgres: no JSON", "postgres: row gone"])
@@ -72,6 +75,24 @@ async def consume(store: EventStore, group: str) -> list[str]:
 
 def in_order(done: list[str]) -> dict[str, list[int]]:
     return {name: [int(one[1:]) for one in done if one[0] == name] for name in AGGREGATES}
+
+
+# --- Appends ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_append_with_its_id_is_refused_alone(damaged_url: str) -> None:
+    """Nobody can tell whether it is the same event; the others of the batch, and of later ones, are stored."""
+    async with open_local_store(damaged_url) as store:
+        again = NewEvent("Moved", 1, event_id=UUID(int=DAMAGED))
+        appends = [AggregateAppend.of("order", name, [event]) for name, event in (
+            ("a", NewEvent("Moved", 2)), ("b", again), ("c", NewEvent("Moved", 3)),
+        )]  # fmt: skip
+        first, refused, last = await store.append_each(appends)
+        assert isinstance(refused, StoreCorrupted)
+        assert refused.fields["position"] == DAMAGED
+        assert isinstance(first, AppendResult)
+        assert isinstance(last, AppendResult)
+        assert (await store.append("order", "a", [NewEvent("Moved", 4)])).version == EACH + 2
 
 
 # --- Groups ----------------------------------------------------------------------------------------------------------

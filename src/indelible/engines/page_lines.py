@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from indelible.errors import StoreCorrupted
+from indelible.events import RecordedEvent, decode_event
 
 _decode_lines: Final = msgspec.json.Decoder(msgspec.Raw).decode_lines
 """Looks at the form alone, and makes no values."""
@@ -27,6 +28,15 @@ def check_lines(lines: bytes, count: int) -> None:
         raise StoreCorrupted(f"{count} events were stored, but {found} are found")
     if lines.count(b"\n") != count - 1:
         raise StoreCorrupted("a line end stands within a stored event")
+
+
+def readable_event(line: bytes | None) -> RecordedEvent | None:
+    """The event of a rendered line; None where it cannot be read."""
+    try:
+        check_lines(line or b"", 1)
+        return decode_event(line or b"")
+    except (StoreCorrupted, ValueError):
+        return None
 
 
 def _check_text(lines: bytes) -> None:

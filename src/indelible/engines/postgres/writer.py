@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 
 from indelible.engines.engine import LogHead
+from indelible.engines.page_lines import readable_event
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState
 from indelible.engines.postgres.connections import Connection, deadline, is_pooled
 from indelible.engines.postgres.failures import is_doubt
@@ -18,7 +19,6 @@ from indelible.errors import IndelibleError, Unavailable
 from indelible.events import (
     JSON_CONTENT_TYPE,
     AggregateKey,
-    decode_event,
     is_json,
     timestamp_from_us,
     timestamp_to_us,
@@ -165,13 +165,14 @@ class Writer:
             raise _would_lose_commits()
         found = {AggregateKey(row[0], row[1]): (row[2], row[3]) for row in await aggregates.fetchall()}
         stored = await events.fetchall()
+        readable = {event_id: readable_event(line) for event_id, _, line in stored}
         head = LogHead(position, timestamp_to_us(timestamp), hash_)
         state = StoredState(
             head,
             {key: version for key, (_, version) in found.items()},
-            {event_id: decode_event(line) for event_id, _, line in stored if line is not None},
+            {event_id: event for event_id, event in readable.items() if event is not None},
             [] if recent is None else _in_a_row(await recent.fetchall(), position),
-            {event_id: position for event_id, position, line in stored if line is None},
+            {event_id: position for event_id, position, _ in stored if readable[event_id] is None},
         )
         types = [] if event_types is None else await event_types.fetchall()
         numbers = Numbers(

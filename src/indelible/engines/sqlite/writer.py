@@ -14,6 +14,7 @@ import apsw
 import msgspec
 
 from indelible.engines.engine import LogHead
+from indelible.engines.page_lines import readable_event
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, unseen_after
 from indelible.engines.recorded import plan_recorded
 from indelible.engines.sqlite import reads
@@ -22,7 +23,7 @@ from indelible.engines.sqlite.missing_end import find_missing_end
 from indelible.engines.sqlite.statements import fetch, statement
 from indelible.engines.sqlite.store_file import StoreFile
 from indelible.errors import AggregateNotFound, StoreCorrupted
-from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent, Snapshot, decode_event, is_json
+from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent, Snapshot, is_json
 from indelible.eventstore import AppendRequest
 
 AGGREGATES_CACHED_MAX: Final = 65_536
@@ -241,7 +242,8 @@ class Writer:
                 if known is not None:
                     aggregates[key] = known
         versions = {key: known.version for key, known in aggregates.items()}
-        return StoredState(self.head, versions, self._stored_events(ids), recent)
+        events, lost = self._stored_events(ids)
+        return StoredState(self.head, versions, events, recent, lost)
 
     def _look_up(self, key: AggregateKey) -> _Known | None:
         """An aggregate that is not in the cache."""
@@ -258,9 +260,27 @@ class Writer:
         if len(self._aggregates) > AGGREGATES_CACHED_MAX:
             self._aggregates.popitem(last=False)
 
-    def _stored_events(self, ids: Sequence[UUID]) -> dict[UUID, RecordedEvent]:
-        lines = fetch(self._connection, statement("stored_events"), {"event_ids": _encode_ids(ids).decode()})
-        return {event.event_id: event for (line,) in lines for event in (decode_event(line),)}
+    def _stored_events(self, ids: Sequence[UUID]) -> tuple[dict[UUID, RecordedEvent], dict[UUID, int]]:
+        """The stored ones among some ids, and the positions of those that are stored and cannot be read."""
+        events: dict[UUID, RecordedEvent] = {}
+        lost: dict[UUID, int] = {}
+        encoded = _encode_ids(ids).decode()
+        for digits, position in fetch(self._connection, statement("stored_ids"), {"event_ids": encoded}):
+            event_id = UUID(digits)
+            # One by one: what is damaged must spoil the append that asks for it, and no other.
+            event = self._read_event(position)
+            if event is None:
+                lost[event_id] = position
+            else:
+                events[event_id] = event
+        return events, lost
+
+    def _read_event(self, position: int) -> RecordedEvent | None:
+        try:
+            rows = fetch(self._connection, statement("read_line"), {"position": position})
+        except apsw.CorruptError:
+            return None
+        return readable_event(rows[0][0] if rows else None)
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
 
