@@ -232,10 +232,10 @@ SUBSCRIPTION_READS_AT_ONCE_MAX: Final = 32
 """Pages that subscriptions read at once; enough to keep all readers of a database busy. Those that are read are in
 memory before they are bounded, and other reads must not find the queue full of them."""
 
-SHARED_PAGES_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+SHARED_PAGES_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Pages that subscriptions at the same place share after they were read. Those who are late by more read themselves."""
 
-RENDERED_PAGES_SIZE_BYTES_MAX: Final = 24 * 1024 * 1024
+RENDERED_PAGES_SIZE_BYTES_MAX: Final = 12 * 1024 * 1024
 """Pages as they go over the wire, of all subscribers of one server. Each subscriber takes its page from there piece by
 piece, and has it read again if it has gone by then: so one that takes nothing holds no page, and those that are slow
 and many read pages more than once."""
@@ -244,6 +244,10 @@ STREAM_CHUNK_SIZE_BYTES_MAX: Final = 16 * 1024
 """What a subscription hands to its connection at once, which takes more only while less than this waits in it; over
 gRPC at least one event. A reader that takes nothing costs no more than twice this, beside what the kernel holds.
 Smaller would be dearer for those that do read: each piece is a step of the event loop."""
+
+KERNEL_UNSENT_SIZE_BYTES_MAX: Final = 128 * 1024
+"""What the kernel takes of a connection's answers beyond what is on its way. It would take megabytes for a reader that
+takes nothing: a thousand of these would cost seconds of work, and gigabytes of the kernel's memory."""
 
 HEARTBEAT_S: Final = 10.0
 """A subscription that has nothing to say says so this often; below the 60 s after which proxies close a silent
@@ -305,7 +309,7 @@ GROUP_CALLS_WAITING_MAX: Final = 1_024
 GROUP_PAGES_AT_ONCE_MAX: Final = 8
 """Pages of the log that are read between two saves of a group, so that acknowledgements need not wait for more."""
 
-GROUP_EVENTS_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+GROUP_EVENTS_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Events that all groups of a server together keep in memory because they were read and not yet delivered, or may be
 delivered again. Others are read again."""
 
@@ -423,7 +427,7 @@ GRPC_UNANSWERED_IDS_MAX: Final = 1_000
 """Delivery ids that the member of one stream has settled without taking the answers. Beyond it the stream is not read,
 which is its backpressure."""
 
-GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
+GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Messages of streams, above two pieces of a subscription each, that readers have yet to take; half of it for readers
 that have taken none so far. gRPC holds each twice."""
 

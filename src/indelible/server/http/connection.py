@@ -5,6 +5,7 @@ and what a caller sends ahead waits, up to a bound, in its connection.
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
@@ -17,6 +18,7 @@ from indelible.limits import (
     DISCARDED_BODY_TIMEOUT_S,
     HEADER_SIZE_BYTES_MAX,
     KEEP_ALIVE_S,
+    KERNEL_UNSENT_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
     STREAM_CHUNK_SIZE_BYTES_MAX,
     UNREAD_SIZE_BYTES_MAX,
@@ -90,6 +92,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=STREAM_CHUNK_SIZE_BYTES_MAX)
+        _bound_unsent(transport.get_extra_info("socket"))
         self._site.connections.add(self)
         self._is_extra = len(self._site.connections) > CONNECTIONS_MAX
         self._await_more()
@@ -379,3 +382,8 @@ class Connection(asyncio.Protocol):
 def _refusal_status(error: IndelibleError) -> int:
     """Of an answer to bytes that are no request."""
     return _STATUS_HEAD_TOO_LARGE if isinstance(error, PayloadTooLarge) else status_of(error)
+
+
+def _bound_unsent(connected: socket.socket) -> None:
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT_SIZE_BYTES_MAX)
