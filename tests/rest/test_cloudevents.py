@@ -299,7 +299,9 @@ def recorded(sent: NewEvent) -> RecordedEvent:
 @given(
     data=_JSON,
     metadata=st.dictionaries(_NAMES, _JSON | _SAID, max_size=6),
-    tags=st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=5), max_size=8),
+    tags=st.lists(
+        st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=5), max_size=8
+    ),
 )
 def test_every_event_goes_there_and_back(data: Any, metadata: dict[str, Any], tags: list[str]):
     stored = recorded(NewEvent("Placed", data, metadata=metadata, tags=tags))
