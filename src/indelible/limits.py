@@ -364,6 +364,9 @@ UNREAD_SIZE_BYTES_MAX: Final = 64 * 1024
 """What has come on one connection and waits: of a body, for its handler; of further requests, for the answers before
 theirs. Beyond it the connection is not read, which is its backpressure."""
 
+LINK_SIZE_BYTES_MAX: Final = 4 * 1024
+"""The header with the address of the next page. Many clients take no line of a head above 8 KiB."""
+
 KEEP_ALIVE_S: Final = 75
 """How long an idle connection stays open. Above the 60 s of common load balancers, so that they close first and never
 send a request into a connection that the server is closing."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from indelible.engines.engine import Lines
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import Overloaded, StoreCorrupted
 from indelible.events import HASH_BEFORE_FIRST, NewEvent, event_hash, hashed_line, split_hashed_line
-from indelible.queries import Direction, EventQuery
+from indelible.queries import EventQuery
 
 EVENTS = 2_300  # three pages
 
@@ -28,9 +29,9 @@ class DamagedEngine(MemoryEngine):
     def copy_rows(self) -> None:
         self.rows = [stored.line for stored in self._log]
 
-    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
+    async def read_feed(self, query: EventQuery, *, after: int, until: int, limit: int, **more: Any) -> Lines:
         if not self.rows:
-            return await super().read_feed(query, after=after, until=until, direction=direction, limit=limit)
+            return await super().read_feed(query, after=after, until=until, limit=limit, **more)
         reached = min(after + limit, until)
         if self.unreadable is not None and after < self.unreadable <= reached:
             raise StoreCorrupted("the row cannot be decoded", position=self.unreadable)

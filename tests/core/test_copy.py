@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest, PayloadTooLarge, StorageFull, StoreCorrupted
 from indelible.events import HASH_BEFORE_FIRST, NewEvent, RecordedEvent, decode_events
 from indelible.limits import EVENT_SIZE_BYTES_MAX, RECORDED_EVENTS_MAX, RECORDED_SIZE_BYTES_MAX
-from indelible.queries import Direction, EventQuery
+from indelible.queries import EventQuery
 
 EVENTS = 10_500  # three lots, eleven pages
 
@@ -162,8 +163,8 @@ class Damaged(MemoryEngine):
         self._position = position
         self._change = change
 
-    async def read_feed(self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int) -> Lines:
-        page = await super().read_feed(query, after=after, until=until, direction=direction, limit=limit)
+    async def read_feed(self, query: EventQuery, *, after: int, **more: Any) -> Lines:
+        page = await super().read_feed(query, after=after, **more)
         found = page.lines.split(b"\n")
         if after < self._position <= after + len(found):
             found[self._position - after - 1] = self._change(found[self._position - after - 1])

@@ -168,7 +168,10 @@ def _atomic(**more: Any) -> dict[str, Any]:
         ({"appends": [{"aggregate_type": "a", **events(1)}]}, "/appends/0/aggregate_id"),
         ({"appends": [{"aggregate_type": 1, "aggregate_id": "1", **events(1)}]}, "/appends/0/aggregate_type"),
         ({"appends": [{"aggregate_type": "a", "aggregate_id": "1", "events": []}]}, "/appends/0/events"),
-        ({"appends": _atomic()["appends"] * 2}, "/appends/1/aggregate_id"),
+        (
+            {"appends": [*_atomic()["appends"], {**_atomic()["appends"][0], "expected_version": 1}]},
+            "/appends/1/expected_version",
+        ),
         (_atomic(condition={}), "/condition/fail_if"),
         (_atomic(condition=None), "/condition"),
         (_atomic(condition={"fail_if": []}), "/condition/fail_if"),

@@ -65,9 +65,10 @@ def test_a_full_disk_is_told_and_not_the_end(engine: BreakingEngine, api: Api):
     answer = api.post(f"{new_path()}/events", events(1))
     answer.problem(507, "storage_full")
     assert answer.headers["retry-after"] == "1"
-    assert api.get("/readyz").status == 200
+    assert api.get("/readyz").status == 503
     engine.append_error = None
     assert api.post(f"{new_path()}/events", events(1)).status == 201
+    assert api.get("/readyz").status == 200
 
 
 def test_overload_says_when_to_come_back(engine: BreakingEngine, api: Api):
