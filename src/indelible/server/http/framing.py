@@ -72,8 +72,16 @@ class ChunkedBody:
                 parts.append(part)
                 chunks += 1
             else:
+                if self._line_due == "trailer":
+                    self._refuse_endless(data, at)
                 at = self._take_line(data, at)
         return b"".join(parts), data[at:]
+
+    def _refuse_endless(self, data: bytes, at: int) -> None:
+        """Trailers without an end in sight, before each is looked at: that is what costs."""
+        end = at + self._beside_bytes_left + len(_CRLF)
+        if len(data) > end and not self._line and data[at : at + 2] != _CRLF and data.find(_CRLF * 2, at, end) < 0:
+            raise _too_much_beside()
 
     def _take_line(self, data: bytes, at: int) -> int:
         end = data.find(b"\n", at) + 1
