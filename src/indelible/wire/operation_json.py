@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, get_args
 import msgspec
 
 from indelible.errors import InvalidRequest
+from indelible.events import plain
 from indelible.operations.operation import Operation, Parameters
 from indelible.queries import Cursor
 from indelible.wire.paths import segment
@@ -64,10 +65,10 @@ def decode_parameters(operation: Operation[P, Any], texts: Mapping[str, str], bo
 def encode_parameters(operation: Operation[P, Any], parameters: P) -> tuple[str, Pairs, bytes | None]:
     """The path, the pairs of the query string, and the body. What is None is left out."""
     given = {name: value for name, value in msgspec.structs.asdict(parameters).items() if value is not None}
-    path = re.sub(r"{(\w+)}", lambda found: segment(str(given.pop(found[1]))), operation.path)
+    path = re.sub(r"{(\w+)}", lambda found: segment(str(plain(given.pop(found[1])))), operation.path)
     if operation.has_body:
         return path, [], _encoder.encode(given)
-    return path, [(name, str(value)) for name, value in given.items()], None
+    return path, [(name, str(plain(value))) for name, value in given.items()], None
 
 
 def _escaped(name: str) -> str:
