@@ -145,7 +145,7 @@ class CommandConsumer:
         """The exit code; negative: the number of the signal that ended the command."""
         # A file, as a pipe would have to be filled while the command runs, whether it reads or not.
         with tempfile.TemporaryFile() as event:
-            event.write(delivery.line + b"\n")
+            event.write(bytes(delivery.line) + b"\n")
             event.seek(0)
             try:
                 # A process group of its own: Ctrl-C is for the consumer alone.
