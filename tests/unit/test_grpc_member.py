@@ -9,7 +9,7 @@ from indelible import NewEvent
 from indelible.core.open import open_local_store
 from indelible.limits import GROUP_SETTLE_MAX, GRPC_UNANSWERED_IDS_MAX
 from indelible.server.grpc.member import Member
-from indelible.wire.proto_group_requests import Settlement
+from indelible.wire.proto_consume import Settlement
 
 ACK = Settlement("ack", {}, ("1-1",) * (GROUP_SETTLE_MAX // 10))
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest
@@ -46,8 +47,10 @@ class GroupConformance:
         assert (made.cursor, made.position, made.lag) == (head.cursor, head.position, 0)
         assert (made.in_flight, made.waiting, made.parked, made.parked_aggregates) == (0, 0, 0, 0)
         assert made.is_stalled is False
-        assert await store.get_group(group) == made
-        assert made in await store.list_groups()
+        assert made.is_new
+        described = await store.get_group(group)
+        assert described == msgspec.structs.replace(made, is_new=False)
+        assert described in await store.list_groups()
 
     async def test_settings_have_defaults(self, store: EventStore) -> None:
         made = await store.create_group(unique("group"))
