@@ -17,7 +17,6 @@ from indelible.engines.group_storage import GroupChange, Unfinished
 from indelible.engines.postgres import readers
 from indelible.errors import GroupNotFound, OutcomeUnknown
 from indelible.events import AggregateKey, NewEvent
-from indelible.groups import GroupSettings, StartPoint
 from postgres.lost_changes import new_group, saved_next
 from postgres.proxy import Cut, Proxy
 from postgres.server import PostgresServer
@@ -249,5 +248,4 @@ async def test_a_group_is_ensured_once(proxy: Proxy, url: str) -> None:
     async with open_local_store(proxy.url(url)) as store:
         assert isinstance(store, LocalEventStore)
         proxy.cuts.append(Cut.AFTER_COMMIT)
-        _, is_new = await store.ensure_group("billing", GroupSettings(), StartPoint())
-        assert is_new
+        assert (await store.create_group("billing")).is_new

@@ -1,7 +1,6 @@
 """What the client encodes the server decodes as the same, and the other way round."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,20 +12,15 @@ from hypothesis import strategies as st
 from indelible import errors
 from indelible.conditions import AppendCondition
 from indelible.errors import IndelibleError, InvalidRequest, OutcomeUnknown
-from indelible.events import AggregateKey, NewEvent, Snapshot
+from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import (
     AggregateAppend,
-    AggregateInfo,
-    AggregateList,
     AggregatePage,
-    AggregateTypeInfo,
     AppendedEvent,
     AppendRequest,
     AppendResult,
     AtomicAppendResult,
-    EventTypeInfo,
     FeedPage,
-    Head,
     Replay,
 )
 from indelible.queries import Cursor, QueryItem
@@ -68,9 +62,6 @@ def test_atomic_append_and_batch(appends: list[AggregateAppend], items: list[Que
 
 RESULT = AppendResult("a", "é", 2, 7, (AppendedEvent(uuid4(), 2, 7),), replayed=True)
 LINES = b'{"event_id":"x"}\n{"a":"\\n,"}'
-SNAPSHOT = Snapshot(aggregate_type="a", aggregate_id="1", version=3, timestamp=datetime.now(UTC),
-                    state_raw=msgspec.Raw(b'{"x":1.0}'), metadata_raw=msgspec.Raw(b"{}"))  # fmt: skip
-INFO = AggregateInfo("a", "1", 3, datetime.now(UTC), datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -82,22 +73,11 @@ INFO = AggregateInfo("a", "1", 3, datetime.now(UTC), datetime.now(UTC))
         ("aggregate_page", AggregatePage(b"", 0, 9, None)),
         ("feed_page", FeedPage(LINES, 2, Cursor.at(5), at_end=False)),
         ("replay", Replay(None, AggregatePage(LINES, 2, 9, None))),
-        ("aggregate_info", INFO),
-        ("aggregate_list", AggregateList((INFO,), "c", at_end=True)),
-        ("head", Head(5, Cursor.at(5))),
-        ("event_types", (EventTypeInfo("E", "a", 5),)),
-        ("aggregate_types", (AggregateTypeInfo("a", 1, 5),)),
     ],
 )
 def test_answers(name: str, value: Any):
     encode: Callable[[Any], bytes] = getattr(responses, f"encode_{name}")
     assert getattr(responses, f"decode_{name}")(encode(value)) == value
-
-
-def test_snapshots():
-    decoded = responses.decode_snapshot(responses.encode_snapshot(SNAPSHOT))
-    assert (decoded.key, decoded.version, decoded.timestamp) == (SNAPSHOT.key, 3, SNAPSHOT.timestamp)
-    assert bytes(decoded.state_raw) == b'{"x":1.0}'
 
 
 def test_batch_results():
@@ -127,6 +107,6 @@ def test_an_answer_that_is_none():
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: msgspec.json.encode(value, enc_hook=str)))
 def test_no_body_does_worse_than_be_refused(body: bytes):
-    for decode in (requests.decode_atomic_append, requests.decode_batch, requests.decode_snapshot):
+    for decode in (requests.decode_atomic_append, requests.decode_batch):
         with pytest.raises(InvalidRequest):
             decode(body)
