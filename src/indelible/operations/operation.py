@@ -3,7 +3,7 @@ read it; nothing of HTTP's or gRPC's libraries is in it."""
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -80,3 +80,11 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
     def unwrap(self, answer: Any) -> R:
         result: R = answer if self.answer_field is None else getattr(answer, self.answer_field)
         return result
+
+
+def plain_type(kind: Any) -> Any:
+    """A field's type without None, which says that it may be missing, and without what is said of it."""
+    if get_origin(kind) is Annotated:
+        return plain_type(get_args(kind)[0])
+    inner = [one for one in get_args(kind) if one is not type(None)]
+    return plain_type(inner[0]) if type(None) in get_args(kind) else kind

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_origin
 
 import msgspec
 
 from indelible.errors import InvalidRequest
 from indelible.events import plain
-from indelible.operations.operation import Operation, Parameters
+from indelible.operations.operation import Operation, Parameters, plain_type
 from indelible.queries import Cursor
 from indelible.wire.paths import segment
 from indelible.wire.requests import decode_body, invalid_request
@@ -83,18 +83,10 @@ _fields: Final[Callable[[Any], dict[str, _Field]]] = cache(_find_fields)
 
 
 def _field(field: msgspec.structs.FieldInfo) -> _Field:
-    kind = _plain_type(field.type)
+    kind = plain_type(field.type)
     return _Field(
         field.encode_name, field.required, _json_reader(field.encode_name, kind), _text_reader(field.encode_name, kind)
     )
-
-
-def _plain_type(kind: Any) -> Any:
-    """Without None, which says that a parameter is missing and is nothing to send, and without what is said of it."""
-    if get_origin(kind) is Annotated:
-        return _plain_type(get_args(kind)[0])
-    inner = [one for one in get_args(kind) if one is not type(None)]
-    return _plain_type(inner[0]) if type(None) in get_args(kind) else kind
 
 
 def _json_reader(name: str, kind: Any) -> Callable[[msgspec.Raw], Any]:

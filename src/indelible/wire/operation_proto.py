@@ -8,7 +8,7 @@ is for the store to say.
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_origin
+from typing import Any, Final, NamedTuple, TypeVar, get_args
 
 import msgspec
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from indelible.errors import InvalidRequest
-from indelible.operations.operation import Operation, Parameters
+from indelible.operations.operation import Operation, Parameters, plain_type
 from indelible.queries import Cursor
 from indelible.wire.pb import event_store_pb2, groups_pb2
 from indelible.wire.proto_requests import decode_time
@@ -112,9 +112,9 @@ _plan: Final[Callable[[Any, Any], tuple[_Field, ...]]] = cache(_make_plan)
 
 
 def _field(field: msgspec.structs.FieldInfo, descriptor: FieldDescriptor) -> _Field:
-    kind = _plain_type(field.type)
+    kind = plain_type(field.type)
     is_repeated = descriptor.is_repeated
-    to_message, from_message = _converters(_plain_type(get_args(kind)[0]) if is_repeated else kind, descriptor)
+    to_message, from_message = _converters(plain_type(get_args(kind)[0]) if is_repeated else kind, descriptor)
     if is_repeated:
         to_message, from_message = _each(list, to_message), _each(tuple, from_message)
     has_presence = descriptor.has_presence and not is_repeated
@@ -122,14 +122,6 @@ def _field(field: msgspec.structs.FieldInfo, descriptor: FieldDescriptor) -> _Fi
         # Such as the text of JSON: empty stands for none.
         from_message = _unless_empty(from_message)
     return _Field(field.name, descriptor.name, has_presence, is_repeated, field.required, to_message, from_message)
-
-
-def _plain_type(kind: Any) -> Any:
-    """Without None, and without what is said of it."""
-    if get_origin(kind) is Annotated:
-        return _plain_type(get_args(kind)[0])
-    inner = [one for one in get_args(kind) if one is not type(None)]
-    return _plain_type(inner[0]) if type(None) in get_args(kind) else kind
 
 
 def _converters(kind: Any, descriptor: FieldDescriptor) -> tuple[Convert, Convert]:

@@ -47,9 +47,6 @@ APPEND_ERRORS: Final = (
 )  # fmt: skip
 """Of every append, beside what every route may answer with."""
 
-GROUP_ERRORS: Final = ("group_not_found", "shutting_down", "outcome_unknown", "storage_full")
-"""Of every call that changes what a group knows."""
-
 _OF_EVERY_ROUTE: Final = ("invalid_request", "overloaded", "internal_error")
 _OF_THE_STORE: Final = ("unavailable", "storage_failure", "store_corrupted")
 _OF_BODIES: Final = ("payload_too_large", "unsupported_media_type")
