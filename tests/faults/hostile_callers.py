@@ -48,7 +48,7 @@ from indelible.eventstore import AggregateAppend
 from indelible.queries import EventQuery
 from postgres.server import postgres_server
 
-APPENDS_PER_S, POLLS_PER_S = 500, 50
+POLLS_PER_APPEND = 0.1
 FILL_EVENTS = 4_000
 """In one append."""
 WORK_AGGREGATES, WORK_EVENTS = 100, 3
@@ -72,6 +72,8 @@ class Settings(msgspec.Struct, frozen=True):
     """URL."""
     events: int = 1_000_000
     seconds: float = 60.0
+    appends_per_s: int = 500
+    """Of others."""
     subscribers: int = 300
     lock_after_s: float = 12.0
     lock_s: float = 6.0
@@ -131,12 +133,12 @@ async def hostile_callers(settings: Settings, folder: Path) -> Figures:
     damaged = await _damage(settings.store)
     async with server_process(settings.store, log=folder / "server.log") as server, AsyncClient(server.url) as client:
         await client.create_group(GROUP, query=EventQuery.of(aggregate_types=["work"]), start="beginning")
-        alone = await _measured(ALONE_S, server, client)
+        alone = await _measured(ALONE_S, settings.appends_per_s, server, client)
         alone_p50_s = Times.of(alone[0]).p50_ms / 1_000
         async with _hostile(settings, server) as (process, met):
             arrived_s = await _until_prompt(server, PROMPT_TIMES * alone_p50_s)
             _begin(process)
-            livez, appends = await _measured(settings.seconds, server, client)
+            livez, appends = await _measured(settings.seconds, settings.appends_per_s, server, client)
             assert process.returncode is None, "the hostile callers have ended"
         late = await _consume_rest(client) if server.is_running else 0
         stored, parked = await _left(client) if server.is_running else (0, [])
@@ -250,7 +252,9 @@ async def _hostile(
         await process.wait()
 
 
-async def _measured(seconds: float, server: ServerProcess, client: AsyncClient) -> tuple[list[Taken], list[Taken]]:
+async def _measured(
+    seconds: float, appends_per_s: int, server: ServerProcess, client: AsyncClient
+) -> tuple[list[Taken], list[Taken]]:
     """Polls of ``/livez``, and appends."""
 
     async def append(number: int) -> str:
@@ -271,12 +275,12 @@ async def _measured(seconds: float, server: ServerProcess, client: AsyncClient) 
     limits = aiohttp.ClientTimeout(END_TIMEOUT_S)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=limits) as session:
         return await asyncio.gather(
-            _at_even_times("livez", lambda _: poll(session), POLLS_PER_S, seconds),
-            _at_even_times("append", append, APPENDS_PER_S, seconds),
+            _at_even_times("livez", lambda _: poll(session), POLLS_PER_APPEND * appends_per_s, seconds),
+            _at_even_times("append", append, appends_per_s, seconds),
         )
 
 
-async def _at_even_times(what: str, call: Callable[[int], Awaitable[str]], per_s: int, seconds: float) -> list[Taken]:
+async def _at_even_times(what: str, call: Callable[[int], Awaitable[str]], per_s: float, seconds: float) -> list[Taken]:
     """Each counts from when it was to begin: this process, too, may be late."""
     taken: list[Taken] = []
 
