@@ -110,7 +110,6 @@ def test_a_restore_that_is_killed_is_repeated(run: Run, tmp_path: Path, backup: 
     assert (process.returncode, out, err) == (130 if sent == signal.SIGINT else -sent, b"", b"")
     report = json.loads(run("restore", "file", "--json", *TO).out)
     assert report["copied"] + report["already_there"] == report["head"] == EVENTS
-    assert report["copied"] > 0
     assert report["already_there"] > 0
     assert exported(run, *NEW) == backup.read_bytes()
 

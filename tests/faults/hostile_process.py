@@ -95,6 +95,9 @@ async def _condition(url: str, met: Counter[str]) -> None:
                     met[str(answer.status)] += 1
             except (aiohttp.ClientError, TimeoutError) as error:
                 met[type(error).__name__] += 1
+            except asyncio.CancelledError:
+                met["under way"] += 1
+                raise
             await asyncio.sleep(PAUSE_S)
 
 

@@ -86,12 +86,13 @@ def _positions(connection: socket.socket, last: int) -> list[int]:
 
 
 def _unchunked(answer: bytes) -> bytes:
-    body, parts = answer.partition(b"\r\n\r\n")[2], []
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        length = int(size, 16)
-        parts.append(rest[:length])
-        body = rest[length + 2 :]
+    at, parts = answer.index(b"\r\n\r\n") + 4, []
+    while at < len(answer):
+        size_end = answer.index(b"\r\n", at)
+        start = size_end + 2
+        at = start + int(answer[at:size_end], 16)
+        parts.append(answer[start:at])
+        at += 2
     return b"".join(parts)
 
 
