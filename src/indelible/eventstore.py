@@ -1,7 +1,7 @@
 """The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Annotated, Any, Protocol, Self
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from indelible import words
 from indelible.conditions import NOT_LOOKED, AppendCondition, ExpectedVersion, Looked, check_expected_version
-from indelible.errors import InvalidRequest, PayloadTooLarge
+from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import (
     AggregateKey,
     NewEvent,
@@ -182,6 +182,10 @@ class AppendResult(msgspec.Struct, frozen=True):
     """Whether the events were stored before this call."""
 
 
+AppendOutcome = AppendResult | IndelibleError
+"""Of one of several independent appends: what it did, or why it did nothing."""
+
+
 class AtomicAppendResult(msgspec.Struct, frozen=True):
     """What an atomic append did, one result an aggregate, in the order of the request."""
 
@@ -189,6 +193,33 @@ class AtomicAppendResult(msgspec.Struct, frozen=True):
     """Position of the append's last event."""
     results: tuple[AppendResult, ...]
     replayed: bool = False
+
+
+def as_requests(appends: Sequence[AggregateAppend]) -> list[AppendRequest | IndelibleError]:
+    """Independent appends, each as a request of its own, or what is wrong with it."""
+    requests: list[AppendRequest | IndelibleError] = []
+    for append in appends:
+        request = AppendRequest((append,))
+        try:
+            request.check(atomic=False)
+        except IndelibleError as error:
+            requests.append(error)
+        else:
+            requests.append(request)
+    return requests
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def each_outcome(
+    given: Sequence[T | IndelibleError], do: Callable[[list[T]], Awaitable[Sequence[R | IndelibleError]]]
+) -> list[R | IndelibleError]:
+    """Have done what is given, all at once: one outcome each, in their order. What is wrong with one already is its own
+    outcome; the others go on."""
+    outcomes = iter(await do([one for one in given if not isinstance(one, IndelibleError)]))
+    return [one if isinstance(one, IndelibleError) else next(outcomes) for one in given]
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------
@@ -321,6 +352,13 @@ class EventStore(ConsumerGroups, Protocol):
         """
         ...
 
+    async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendOutcome]:
+        """Independent appends in one call: each is stored or refused as if it had come by itself, one outcome an
+        append, in their order. They are stored in that order too, but others' may come between. An outcome is what
+        :meth:`append` gives, or the error that it raises.
+        """
+        ...
+
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
     ) -> AtomicAppendResult:
@@ -420,3 +458,16 @@ class EventStore(ConsumerGroups, Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *_: object) -> None: ...
+
+
+class RecordingStore(EventStore, Protocol):
+    """A store that also takes events as another store has recorded them: what a copy goes into."""
+
+    async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
+        """Store events of another store exactly as they are, all or none: they must continue this log, their hashes
+        included. For copies of whole logs; no server offers it.
+
+        Raises ``InvalidRequest`` when they do not, with the first such ``position``; also ``PayloadTooLarge``,
+        ``StorageFull`` and ``StorageFailure``.
+        """
+        ...

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from indelible.client.append_batches import AppendBatches
-from indelible.errors import InternalError, Overloaded, VersionConflict
+from indelible.client.append_batches import AppendBatches, cut_lots
+from indelible.client.calls import Calls
+from indelible.errors import InternalError, OutcomeUnknown, Overloaded, StorageFull, Unavailable, VersionConflict
 from indelible.eventstore import AppendResult
 from indelible.limits import (
     CLIENT_BATCH_APPENDS_MAX,
@@ -187,3 +188,72 @@ async def test_cancelling_one_that_has_left_does_not_touch_the_others(batches: A
     wire.answer(0)
     assert (await second).version == 1
     assert first.cancelled()
+
+
+# --- Independent appends of one call ---------------------------------------------------------------------------------
+
+
+class Server:
+    """Answers each batch as it is told to: an outcome for each body, or an error for the whole."""
+
+    def __init__(self, *answers) -> None:
+        self.batches: list[list[bytes]] = []
+        self.answers = list(answers)
+
+    async def send(self, appends):
+        self.batches.append(list(appends))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return [answer.get(body, _result(body)) for body in appends]
+
+
+async def append_each(server: Server, retry_total_s: float = 5.0):
+    return await Calls(retry_total_s).append_each([b"1", b"2", b"3"], server.send)
+
+
+async def test_what_may_succeed_later_is_sent_again_in_its_order():
+    server = Server({b"1": Overloaded("full"), b"2": VersionConflict("no"), b"3": OutcomeUnknown("?")}, {})
+    first, refused, last = await append_each(server)
+    assert server.batches == [[b"1", b"2", b"3"], [b"1", b"3"]]
+    assert (first, last) == (_result(b"1"), _result(b"3"))
+    assert isinstance(refused, VersionConflict)
+
+
+async def test_a_request_that_is_lost_is_sent_again_whole():
+    server = Server(OutcomeUnknown("lost"), {})
+    assert await append_each(server) == [_result(b"1"), _result(b"2"), _result(b"3")]
+    assert server.batches == [[b"1", b"2", b"3"]] * 2
+
+
+async def test_what_is_given_up_says_what_is_known_of_it():
+    first, second, third = await append_each(Server({b"1": StorageFull("full"), b"3": Overloaded("busy")}))
+    assert [type(one) for one in (first, second, third)] == [StorageFull, AppendResult, Overloaded]
+    server = Server(OutcomeUnknown("lost"), {b"1": VersionConflict("no"), b"2": StorageFull("full")})
+    outcomes = await append_each(server)
+    assert [type(one) for one in outcomes] == [VersionConflict, OutcomeUnknown, AppendResult]
+    outcomes = await append_each(Server(Unavailable("away")), retry_total_s=0)
+    assert [type(one) for one in outcomes] == [Unavailable] * 3
+    assert len(set(map(id, outcomes))) == 3
+
+
+async def test_an_answer_that_makes_no_sense_leaves_the_outcomes_unknown():
+    outcomes = await append_each(Server(InternalError("broken")))
+    assert [type(one) for one in outcomes] == [OutcomeUnknown] * 3
+    outcomes = await append_each(Server({b"2": InternalError("broken")}))
+    assert [type(one) for one in outcomes] == [AppendResult, OutcomeUnknown, AppendResult]
+
+    async def too_few(appends):
+        return [_result(appends[0])]
+
+    outcomes = await Calls(5.0).append_each([b"1", b"2"], too_few)
+    assert [type(one) for one in outcomes] == [OutcomeUnknown] * 2
+
+
+def test_lots_are_bounded():
+    small = [(b"x", 1)] * (CLIENT_BATCH_APPENDS_MAX + 1)
+    assert [len(lot) for lot in cut_lots(small)] == [CLIENT_BATCH_APPENDS_MAX, 1]
+    large = b"x" * (CLIENT_BATCH_SIZE_BYTES_MAX // 2)
+    assert [len(lot) for lot in cut_lots([(large, 1)] * 3 + [(large * 3, 1), (b"x", 1)])] == [2, 1, 1, 1]
+    assert [len(lot) for lot in cut_lots([(b"x", REQUEST_EVENTS_MAX // 2)] * 3)] == [2, 1]
+    assert list(cut_lots([])) == []

@@ -13,7 +13,7 @@ import pytest
 
 from indelible import AsyncClient
 from indelible.core.open import open_local_store
-from indelible.engines.engine import Capabilities
+from indelible.diagnostics import Capabilities
 from indelible.engines.memory import MemoryEngine
 from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.sqlite.engine import SqliteEngine

@@ -7,7 +7,7 @@ import pytest
 from conformance.storages import DURABLE, SHARED
 from indelible.core.open import make_engine
 from indelible.core.store import LocalEventStore
-from indelible.engines.engine import Capabilities
+from indelible.diagnostics import Capabilities
 from indelible.engines.memory import MemoryEngine
 from indelible.testing.conformance import EngineConformance, ReopenConformance, SharedConformance
 from indelible.testing.conformance.engine import EngineFactory

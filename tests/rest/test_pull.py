@@ -16,11 +16,11 @@ from indelible.engines.group_storage import GroupChange
 from indelible.engines.memory import MemoryEngine
 from indelible.events import NewEvent
 from indelible.groups import Delivery
+from indelible.server.compose import make_services
 from indelible.server.http.head import HeadReader
 from indelible.server.http.messages import Request
 from indelible.server.http.pull import pull
 from indelible.server.metrics import Metrics
-from indelible.server.services import Services
 from rest.calls import Api, connected
 from rest.group_calls import Group
 from rest.test_lifecycle import slow_server
@@ -204,7 +204,7 @@ async def test_events_that_can_not_be_sent_are_given_back():
     async with Leaving() as store:
         await store.create_group("g")
         await store.append("Order", "1", [NewEvent("Placed")])
-        services = Services(store, Metrics())
+        services = make_services(store, Metrics())
         request = Request(_LeavingCaller(store.has_left), services.bodies)
         request.parameters = {"group": b"g"}
         answer = await pull(services, request)

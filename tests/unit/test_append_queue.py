@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from indelible.core import append_queue
-from indelible.core.append_queue import AppendQueue, BatchMeasure
+from indelible.core.append_queue import AppendQueue
+from indelible.diagnostics import BatchMeasure
 from indelible.engines.engine import AppendOutcome
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import (

@@ -8,17 +8,17 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from indelible.core.group_progress import GroupMeasure
 from indelible.core.store import LocalEventStore
+from indelible.diagnostics import GroupMeasure
 from indelible.engines.group_storage import GroupSummary
 from indelible.engines.memory import MemoryEngine
 from indelible.events import NewEvent
 from indelible.groups import GroupInfo
 from indelible.limits import GROUPS_MAX
 from indelible.server import store_question
+from indelible.server.compose import make_services
 from indelible.server.group_metrics import GroupCounts
 from indelible.server.metrics import Gauges, Metrics
-from indelible.server.services import Services
 from indelible.server.shared_metrics import merged
 
 INFO = GroupInfo(
@@ -123,7 +123,7 @@ def test_groups_that_come_and_go_do_not_add_up() -> None:
 async def test_a_store_tells_what_its_groups_do() -> None:
     metrics = Metrics()
     async with LocalEventStore(MemoryEngine(), on_group=metrics.on_group) as store:
-        services = Services(store, metrics)
+        services = make_services(store, metrics)
         await store.append("order", "1", [NewEvent("Placed", n) for n in range(3)])
         await store.create_group("billing", max_attempts=1)
         (delivery,) = await store.pull("billing")
@@ -153,7 +153,7 @@ class SlowToAddUp(MemoryEngine):
 async def test_groups_that_take_too_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_question, "STORE_ANSWER_TIMEOUT_S", 0.05)
     async with LocalEventStore(SlowToAddUp()) as store:
-        services = Services(store, Metrics())
+        services = make_services(store, Metrics())
         services.metrics.on_group("billing", GroupMeasure(acks=1))
         text = await asyncio.wait_for(services.metrics_text(), 60)
     assert "\nindelible_ready 1.0\n" in text.decode()

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from indelible.core.group_progress import GroupMeasure
 from indelible.core.store import LocalEventStore
-from indelible.engines.engine import Capabilities, Lines, LogHead
+from indelible.diagnostics import Capabilities, GroupMeasure
+from indelible.engines.engine import Lines, LogHead
 from indelible.engines.group_storage import GroupChange, GroupState
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import GroupNotFound, OutcomeUnknown, Overloaded, ShuttingDown, StorageFailure, Unavailable

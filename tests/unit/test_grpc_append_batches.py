@@ -14,6 +14,7 @@ from indelible.engines.engine import AppendOutcome
 from indelible.engines.memory import MemoryEngine
 from indelible.eventstore import AppendRequest
 from indelible.limits import BODIES_SIZE_BYTES_MAX, GRPC_BATCHES_UNDER_WAY_MAX, QUEUE_TURN_EVENTS_MAX
+from indelible.server.compose import make_services
 from indelible.server.config import Address
 from indelible.server.grpc.append_batches import append_batches
 from indelible.server.grpc.server import serving_grpc
@@ -50,7 +51,7 @@ def engine() -> HeldEngine:
 @pytest.fixture
 async def services(engine: HeldEngine) -> AsyncIterator[Services]:
     async with LocalEventStore(engine) as store:
-        yield Services(store, Metrics())
+        yield make_services(store, Metrics())
 
 
 def a_batch(appends: int = APPENDS) -> pb.AppendBatchRequest:

@@ -7,7 +7,7 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from indelible.core.append_queue import BatchMeasure
+from indelible.diagnostics import BatchMeasure
 from indelible.server import shared_metrics
 from indelible.server.metrics import Gauges, Metrics
 from indelible.server.shared_metrics import SharedMetrics, merged

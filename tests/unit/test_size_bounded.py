@@ -1,6 +1,6 @@
 """A cache that is bounded in bytes."""
 
-from indelible.core.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
+from indelible.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
 
 
 def test_what_was_not_asked_for_the_longest_goes_first() -> None:

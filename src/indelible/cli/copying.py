@@ -16,9 +16,9 @@ from indelible.core.copy import CopyReport, copy_file, copy_log, verify_copy
 from indelible.core.line_file import LineFile
 from indelible.core.log_file import LogFile
 from indelible.core.open import is_store_url, open_local_store
-from indelible.core.store import LocalEventStore
+from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import InvalidRequest, StoreCorrupted
-from indelible.eventstore import EventStore
+from indelible.eventstore import EventStore, RecordingStore
 
 STDIN: Final = "-"
 
@@ -38,7 +38,7 @@ async def copy_between(source: str, destination: str, json: bool) -> None:
                 with progress("copying") as advance:
                     report = await copy_log(store, copy, on_progress=advance)
                 await _verify(copy, report)
-            missing = await store.find_missing_end() if isinstance(store, LocalEventStore) else None
+            missing = await store.find_missing_end() if isinstance(store, StoreDiagnostics) else None
     _print(report, json)
     if missing is not None:
         note(f"indelible: all that is there was copied, but the source is incomplete: {missing[1]}")
@@ -65,7 +65,7 @@ async def restore_from(file: str, destination: str, json: bool, *, pointer: str 
         note("the file holds no events")
 
 
-async def _verify(store: LocalEventStore, report: CopyReport) -> None:
+async def _verify(store: RecordingStore, report: CopyReport) -> None:
     with progress("verifying") as advance:
         await verify_copy(store, report, on_progress=advance)
 
@@ -101,7 +101,7 @@ def _source(url: str) -> EventStore:
         return AsyncClient(url, retry_total_s=10)
 
 
-def _destination(url: str) -> LocalEventStore:
+def _destination(url: str) -> RecordingStore:
     with _naming("/to"):
         if is_server_url(url):
             raise InvalidRequest(
@@ -111,7 +111,7 @@ def _destination(url: str) -> LocalEventStore:
         return _local_store(url, read_only=False)
 
 
-def _local_store(url: str, *, read_only: bool) -> LocalEventStore:
+def _local_store(url: str, *, read_only: bool) -> RecordingStore:
     if url == "memory:":
         raise InvalidRequest("memory: is empty when the command begins, and gone when it ends")
     return open_local_store(url, read_only=read_only)

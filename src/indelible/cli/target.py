@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from indelible.cli.output import note
+from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import InvalidRequest, StoreLocked
 from indelible.eventstore import EventStore
 from indelible.server.config import load_settings
@@ -52,6 +53,4 @@ async def open_store(target: Target, *, read_only: bool, retry_total_s: float = 
 
 def _warnings(store: EventStore) -> tuple[str, ...]:
     """Of a store on this machine; a server has told its own log."""
-    from indelible.core.store import LocalEventStore
-
-    return store.warnings if isinstance(store, LocalEventStore) else ()
+    return store.warnings if isinstance(store, StoreDiagnostics) else ()

@@ -7,12 +7,12 @@ meanwhile forms the next request. So batches grow with the load and an idle clie
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from indelible.errors import IndelibleError, InternalError
-from indelible.eventstore import AppendResult
+from indelible.eventstore import AppendOutcome, AppendResult
 from indelible.limits import (
     CLIENT_BATCH_APPENDS_MAX,
     CLIENT_BATCH_APPENDS_MIN,
@@ -21,7 +21,6 @@ from indelible.limits import (
     REQUEST_EVENTS_MAX,
 )
 
-AppendOutcome = AppendResult | IndelibleError
 SendBatch = Callable[[Sequence[bytes]], Awaitable[Sequence[AppendOutcome]]]
 """Sends appends, each as JSON text; one outcome each, in their order. Raises when there is no outcome for any."""
 
@@ -30,6 +29,21 @@ class _Waiting(msgspec.Struct, frozen=True, eq=False):
     body: bytes
     event_count: int
     outcome: asyncio.Future[AppendOutcome]
+
+
+def cut_lots(appends: Iterable[tuple[bytes, int]]) -> Iterator[list[bytes]]:
+    """Appends, each as it is sent and with its number of events, in the lots that one request holds."""
+    lot: list[bytes] = []
+    events = size_bytes = 0
+    for body, event_count in appends:
+        events, size_bytes = events + event_count, size_bytes + len(body)
+        is_over = events > REQUEST_EVENTS_MAX or size_bytes > CLIENT_BATCH_SIZE_BYTES_MAX
+        if lot and (is_over or len(lot) >= CLIENT_BATCH_APPENDS_MAX):
+            yield lot
+            lot, events, size_bytes = [], event_count, len(body)
+        lot.append(body)
+    if lot:
+        yield lot
 
 
 class AppendBatches:

@@ -98,6 +98,7 @@ class AsyncClient:
                 await store.aclose()
 
     append = _forwarded(EventStore.append)
+    append_each = _forwarded(EventStore.append_each)
     append_atomic = _forwarded(EventStore.append_atomic)
     read_aggregate = _forwarded(EventStore.read_aggregate)
     read_feed = _forwarded(EventStore.read_feed)

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
+from copy import copy
 from typing import Any, Final, TypeVar
 
 from indelible.client.retry import Retry
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, ShuttingDown, Unavailable
-from indelible.eventstore import FeedPage
+from indelible.eventstore import AppendOutcome, FeedPage
 from indelible.limits import CLIENT_APPENDS_WAITING_MAX
 from indelible.queries import Cursor
 
@@ -50,8 +51,35 @@ class Calls:
             try:
                 return await self.retried(attempt)
             except InternalError as error:
-                # Of the server, or an answer that cannot be read: either may have come after the commit.
-                raise OutcomeUnknown(error.message, **error.fields) from error
+                raise _unknown(error) from error
+
+    async def append_each(
+        self, bodies: Sequence[bytes], send: Callable[[Sequence[bytes]], Awaitable[Sequence[AppendOutcome]]]
+    ) -> list[AppendOutcome]:
+        """Independent appends in one request; those that may succeed later are sent again, together and in their order.
+        One outcome each: what :meth:`append` gives or raises."""
+        outcomes: dict[int, AppendOutcome] = {}
+        left = list(range(len(bodies)))
+
+        async def attempt() -> None:
+            nonlocal left
+            told = await send([bodies[number] for number in left])
+            if len(told) != len(left):
+                raise InternalError("the server answered for another number of appends")
+            outcomes.update(zip(left, told, strict=True))
+            left = [number for number in left if isinstance(outcomes[number], (Unavailable, OutcomeUnknown))]
+            failed = [outcome for number in left if isinstance(outcome := outcomes[number], IndelibleError)]
+            if failed:
+                raise next((error for error in failed if isinstance(error, OutcomeUnknown)), failed[0])
+
+        try:
+            await self.append(attempt)
+        except IndelibleError as error:
+            # What is unknown of one attempt stays so, whatever a later one was told. A copy each: for tracebacks.
+            is_unknown = isinstance(error, OutcomeUnknown)
+            outcomes.update((number, copy(error)) for number in left if is_unknown or number not in outcomes)
+        told = [outcomes[number] for number in range(len(bodies))]
+        return [_unknown(one) if isinstance(one, InternalError) else one for one in told]
 
     async def once(self, attempt: Callable[[], Awaitable[R]]) -> R:
         """Of what must not be done twice: repeated only while it is certain that it was not done."""
@@ -109,6 +137,11 @@ class Calls:
                 raise error
             await self._retry.wait_before_attempt(failures, error)
         raise _closed()
+
+
+def _unknown(error: InternalError) -> OutcomeUnknown:
+    """Of an append: the server's error, or an answer that cannot be read, may have come after the commit."""
+    return OutcomeUnknown(error.message, **error.fields)
 
 
 def _closed() -> ShuttingDown:

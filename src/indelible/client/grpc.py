@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -13,11 +13,10 @@ from indelible.client.append_batches import AppendBatches
 from indelible.client.calls import Calls
 from indelible.client.grpc_channel import Channel
 from indelible.client.remote import P, R, RemoteStore
-from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.conditions import AppendCondition
 from indelible.errors import InternalError
 from indelible.events import (
     AggregateKey,
-    NewEvent,
     RecordedEvent,
     check_event_id,
     check_version,
@@ -25,8 +24,8 @@ from indelible.events import (
 from indelible.eventstore import (
     AggregateAppend,
     AggregatePage,
+    AppendOutcome,
     AppendRequest,
-    AppendResult,
     AtomicAppendResult,
     FeedPage,
     Replay,
@@ -65,7 +64,7 @@ class GrpcEventStore(RemoteStore):
     ) -> None:
         self._channel = Channel(urlsplit(url).netloc, timeout_s=timeout_s, headers=headers or {})
         self._calls = Calls(retry_total_s)
-        self._batches: Final = AppendBatches(self._channel.append_batch)
+        self._batches = AppendBatches(self._send_batch)
 
     async def open(self) -> Self:
         self._channel.open()
@@ -101,18 +100,11 @@ class GrpcEventStore(RemoteStore):
 
     # --- Appending ---------------------------------------------------------------------------------------------------
 
-    async def append(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        events: Sequence[NewEvent],
-        *,
-        expected_version: ExpectedVersion = "any",
-    ) -> AppendResult:
-        append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        AppendRequest((append,)).check(atomic=False)
-        body = requests.encode_batch_append(append)
-        return await self._calls.append(lambda: self._batches.append(body, len(append.events)))
+    def _encode_append(self, append: AggregateAppend) -> bytes:
+        return requests.encode_batch_append(append)
+
+    async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
+        return await self._channel.append_batch(appends)
 
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None

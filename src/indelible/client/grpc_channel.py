@@ -11,8 +11,8 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
-from indelible.client.append_batches import AppendOutcome
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, PayloadTooLarge, Unavailable
+from indelible.eventstore import AppendOutcome
 from indelible.limits import (
     CLIENT_CONNECT_TIMEOUT_S,
     CLIENT_MESSAGE_SIZE_BYTES_MAX,

@@ -6,15 +6,14 @@ from functools import partial
 from typing import Final, Self
 from uuid import UUID
 
-from indelible.client.append_batches import AppendBatches, AppendOutcome
+from indelible.client.append_batches import AppendBatches
 from indelible.client.calls import Calls
 from indelible.client.event_source import read_pages
 from indelible.client.remote import P, R, RemoteStore
 from indelible.client.transport import Parameters, Transport
-from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.conditions import AppendCondition
 from indelible.events import (
     AggregateKey,
-    NewEvent,
     RecordedEvent,
     check_event_id,
     check_version,
@@ -22,8 +21,8 @@ from indelible.events import (
 from indelible.eventstore import (
     AggregateAppend,
     AggregatePage,
+    AppendOutcome,
     AppendRequest,
-    AppendResult,
     AtomicAppendResult,
     FeedPage,
     Replay,
@@ -60,7 +59,7 @@ class HttpEventStore(RemoteStore):
     ) -> None:
         self._transport: Final = Transport(url, timeout_s=timeout_s, headers=headers or {})
         self._calls = Calls(retry_total_s)
-        self._batches: Final = AppendBatches(self._send_batch)
+        self._batches = AppendBatches(self._send_batch)
 
     async def open(self) -> Self:
         self._transport.open()
@@ -86,18 +85,8 @@ class HttpEventStore(RemoteStore):
 
     # --- Appending ---------------------------------------------------------------------------------------------------
 
-    async def append(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        events: Sequence[NewEvent],
-        *,
-        expected_version: ExpectedVersion = "any",
-    ) -> AppendResult:
-        append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        AppendRequest((append,)).check(atomic=False)
-        body = requests.encode_batch_append(append)
-        return await self._calls.append(lambda: self._batches.append(body, len(append.events)))
+    def _encode_append(self, append: AggregateAppend) -> bytes:
+        return requests.encode_batch_append(append)
 
     async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
         return responses.decode_batch_results(await self._transport.post("/v1/batch", requests.join_batch(appends)))

@@ -7,9 +7,23 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from indelible.client.append_batches import AppendBatches, cut_lots
 from indelible.client.calls import Calls
-from indelible.events import Snapshot, encode_snapshot_state
-from indelible.eventstore import AggregateInfo, AggregateList, AggregateTypeInfo, EventTypeInfo, Head
+from indelible.conditions import ExpectedVersion
+from indelible.events import NewEvent, Snapshot, encode_snapshot_state
+from indelible.eventstore import (
+    AggregateAppend,
+    AggregateInfo,
+    AggregateList,
+    AggregateTypeInfo,
+    AppendOutcome,
+    AppendRequest,
+    AppendResult,
+    EventTypeInfo,
+    Head,
+    as_requests,
+    each_outcome,
+)
 from indelible.groups import (
     Delivery,
     GroupInfo,
@@ -46,6 +60,15 @@ class RemoteStore(ABC):
     """
 
     _calls: Calls
+    _batches: AppendBatches
+
+    @abstractmethod
+    def _encode_append(self, append: AggregateAppend) -> bytes:
+        """As it stands in a batch."""
+
+    @abstractmethod
+    async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
+        """One attempt to send encoded appends; one outcome each."""
 
     @abstractmethod
     async def _send(self, operation: Operation[P, R], parameters: P, *, wait_s: float = 0.0) -> R:
@@ -64,6 +87,32 @@ class RemoteStore(ABC):
             operation.retry
         ]
         return await repeat(lambda: self._send(operation, parameters))
+
+    # --- Independent appends -----------------------------------------------------------------------------------------
+
+    async def append(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: ExpectedVersion = "any",
+    ) -> AppendResult:
+        append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
+        AppendRequest((append,)).check(atomic=False)
+        body = self._encode_append(append)
+        return await self._calls.append(lambda: self._batches.append(body, len(append.events)))
+
+    async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendOutcome]:
+        return await each_outcome(as_requests(appends), self._append_lots)
+
+    async def _append_lots(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        """One after the other, so that all are stored in their order."""
+        encoded = ((self._encode_append(one.appends[0]), one.event_count) for one in requests)
+        outcomes: list[AppendOutcome] = []
+        for lot in cut_lots(encoded):
+            outcomes += await self._calls.append_each(lot, self._send_batch)
+        return outcomes
 
     # --- Aggregates, snapshots and catalogues ------------------------------------------------------------------------
 

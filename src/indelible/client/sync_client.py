@@ -119,6 +119,7 @@ class Client(Blocking[AsyncClient]):
         self.close()
 
     append = blocking(AsyncClient.append)
+    append_each = blocking(AsyncClient.append_each)
     append_atomic = blocking(AsyncClient.append_atomic)
     read_aggregate = blocking(AsyncClient.read_aggregate)
     read_feed = blocking(AsyncClient.read_feed)

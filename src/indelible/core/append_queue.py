@@ -16,6 +16,7 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
+from indelible.diagnostics import BatchMeasure
 from indelible.engines.engine import AppendOutcome, StorageEngine
 from indelible.errors import (
     IndelibleError,
@@ -36,14 +37,6 @@ from indelible.limits import (
     READY_PROOF_S,
     RETRY_AFTER_S,
 )
-
-
-class BatchMeasure(msgspec.Struct, frozen=True):
-    """What one commit was like, for metrics."""
-
-    requests: int
-    events: int
-    commit_s: float
 
 
 class _Turn(msgspec.Struct, frozen=True, eq=False):

@@ -11,10 +11,11 @@ from uuid import uuid4
 import msgspec
 
 from indelible.core.group_events import GroupEvents
-from indelible.core.group_progress import GroupMeasure, GroupProgress
+from indelible.core.group_progress import GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
 from indelible.core.idle_workers import IdleWorkers
 from indelible.core.outcomes import told_truly
+from indelible.diagnostics import GroupMeasure
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import GroupState, GroupSummary, StoredGroup, Unfinished
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest

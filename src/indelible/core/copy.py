@@ -15,11 +15,10 @@ import msgspec
 
 from indelible.core.checked_log import Chain, CheckedLog, Damage, RecordedEvents
 from indelible.core.log_file import LineDamage, LogFile
-from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, decode_events
-from indelible.eventstore import EventStore
+from indelible.eventstore import EventStore, RecordingStore
 from indelible.limits import PAGE_EVENTS_MAX, RECORDED_EVENTS_MAX, RECORDED_SIZE_BYTES_MAX
 from indelible.queries import Cursor
 
@@ -41,7 +40,7 @@ class CopyReport(msgspec.Struct, frozen=True):
 
 
 async def copy_log(
-    source: EventStore, destination: LocalEventStore, *, on_progress: OnProgress | None = None
+    source: EventStore, destination: RecordingStore, *, on_progress: OnProgress | None = None
 ) -> CopyReport:
     """Bring the destination up to the source's head of now. Nobody else may append to the destination meanwhile.
 
@@ -56,9 +55,7 @@ async def copy_log(
         return CopyReport(head - there, there, head, log.hash.hex(), (await source.head()).position - head)
 
 
-async def copy_file(
-    file: LogFile, destination: LocalEventStore, *, on_progress: OnProgress | None = None
-) -> CopyReport:
+async def copy_file(file: LogFile, destination: RecordingStore, *, on_progress: OnProgress | None = None) -> CopyReport:
     """The same from a file that has begun: bring the destination up to the file's last event.
 
     Raises what :func:`copy_log` raises; ``StoreCorrupted`` has the damaged ``line`` too, and what comes before it is
@@ -72,7 +69,7 @@ async def copy_file(
 
 
 async def verify_copy(
-    destination: LocalEventStore, report: CopyReport, *, on_progress: OnProgress | None = None
+    destination: RecordingStore, report: CopyReport, *, on_progress: OnProgress | None = None
 ) -> None:
     """Read the destination back from its storage. Raises :class:`StoreCorrupted` when it is not what was copied."""
     found = await verify(destination, on_progress=on_progress)
@@ -94,7 +91,7 @@ def _tell_nobody(_done: int, _total: int | None) -> None:
 class _Copying:
     """Gathers the next events while the destination commits those before them. Holds two lots in memory at the most."""
 
-    def __init__(self, log: RecordedEvents, destination: LocalEventStore, on_progress: OnProgress) -> None:
+    def __init__(self, log: RecordedEvents, destination: RecordingStore, on_progress: OnProgress) -> None:
         self._log = log
         self._destination = destination
         self._on_progress = on_progress
@@ -168,7 +165,7 @@ def _damaged(damage: Damage) -> StoreCorrupted:
 # --- What the destination holds already ------------------------------------------------------------------------------
 
 
-async def _common_chain(source: EventStore, head: int, destination: LocalEventStore, there: int) -> Chain:
+async def _common_chain(source: EventStore, head: int, destination: RecordingStore, there: int) -> Chain:
     """The chain of what both have. Each hash covers all before it, so the last event speaks for all of them."""
     if there > head:
         raise InvalidRequest(

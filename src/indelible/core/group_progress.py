@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 
+from indelible.diagnostics import DamagedEvent, GroupMeasure
 from indelible.engines.group_storage import LOST, GroupChange, GroupState, StoredGroup, Unfinished
 from indelible.errors import ParkedEventNotFound
 from indelible.events import AggregateKey, timestamp_from_us
@@ -32,28 +33,6 @@ NOT_IN_TIME: Final = "not acknowledged in time"
 _STALE_ENTRIES_MIN: Final = 1_000
 """Deadlines that never come, below which it is not worth clearing them away."""
 _replace: Final = msgspec.structs.replace
-
-
-class Damage(msgspec.Struct, frozen=True):
-    """An event that was parked because the store cannot read it."""
-
-    position: int
-    reason: str
-
-
-class GroupMeasure(msgspec.Struct):
-    """What happened to a group between two saves, for metrics and logs."""
-
-    deliveries: int = 0
-    redeliveries: int = 0
-    """Those of them that were not the first of their event."""
-    acks: int = 0
-    nacks: int = 0
-    timeouts: int = 0
-    parked: int = 0
-    """Events that were given up."""
-    damage: list[Damage] = msgspec.field(default_factory=list)
-    """Those of them that the store cannot read."""
 
 
 class Place(NamedTuple):
@@ -269,7 +248,7 @@ class GroupProgress:
     def _park_unreadable(self, one: Unfinished, reason: str) -> None:
         self._set(_replace(one, state="parked", due_us=self.now_us, reason=reason, is_unreadable=True))
         self.measure.parked += 1
-        self.measure.damage.append(Damage(one.position, reason))
+        self.measure.damage.append(DamagedEvent(one.position, reason))
 
     def _take(self, one: Unfinished, member: str) -> Unfinished:
         self.group = _replace(self.group, last_delivery=self.group.last_delivery + 1)

@@ -19,8 +19,9 @@ from uuid import uuid4
 import msgspec
 
 from indelible.core.group_events import GroupEvents
-from indelible.core.group_progress import GroupMeasure, GroupProgress, Place
+from indelible.core.group_progress import GroupProgress, Place
 from indelible.core.outcomes import told_truly
+from indelible.diagnostics import GroupMeasure
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import Unfinished
 from indelible.errors import (

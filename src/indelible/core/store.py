@@ -13,14 +13,14 @@ from uuid import UUID
 import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.core.append_queue import AppendQueue, BatchMeasure
+from indelible.core.append_queue import AppendQueue
 from indelible.core.condition_looks import ConditionLooks, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
-from indelible.core.group_progress import GroupMeasure
 from indelible.core.outcomes import told_truly
 from indelible.core.sound_reads import SoundReads, as_it_is
 from indelible.core.subscriptions import Subscriptions
-from indelible.engines.engine import Capabilities, ConditionBehind, Engine, Lines
+from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure
+from indelible.engines.engine import ConditionBehind, Engine, Lines
 from indelible.errors import (
     AggregateNotFound,
     EventNotFound,
@@ -49,6 +49,7 @@ from indelible.eventstore import (
     AggregateList,
     AggregatePage,
     AggregateTypeInfo,
+    AppendOutcome,
     AppendRequest,
     AppendResult,
     AtomicAppendResult,
@@ -56,6 +57,8 @@ from indelible.eventstore import (
     FeedPage,
     Head,
     Replay,
+    as_requests,
+    each_outcome,
 )
 from indelible.groups import StartPoint
 from indelible.limits import (
@@ -75,7 +78,8 @@ _LIST_START: Final = ""
 
 
 class LocalEventStore(LocalConsumerGroups):
-    """Implements :class:`indelible.eventstore.EventStore`. Use as ``async with LocalEventStore(engine) as store``.
+    """Implements :class:`indelible.eventstore.RecordingStore` and :class:`indelible.diagnostics.StoreDiagnostics`.
+    Use as ``async with LocalEventStore(engine) as store``.
 
     ``on_batch`` hears of every commit, and ``on_group`` of every save of a consumer group, for metrics. ``on_failure``
     hears once when the storage has failed for good. ``monotonic_us`` gives microseconds that never run back; consumer
@@ -103,12 +107,10 @@ class LocalEventStore(LocalConsumerGroups):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What whoever runs the store should know; a sentence each. Complete once the store is open."""
         return self._engine.warnings
 
     @property
     def queue_depth(self) -> int:
-        """Appends that wait for a commit to begin."""
         return self._queue.depth
 
     async def open(self) -> Self:
@@ -137,17 +139,12 @@ class LocalEventStore(LocalConsumerGroups):
         expected_version: ExpectedVersion = "any",
     ) -> AppendResult:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        (outcome,) = await self.append_each((append,))
-        if isinstance(outcome, IndelibleError):
-            raise outcome
-        return outcome
+        request = AppendRequest((append,))
+        request.check(atomic=False)
+        return (await self._queue.append(request)).results[0]
 
-    async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendResult | IndelibleError]:
-        """Independent appends, all at once, without a task for each: one outcome an append, in their order."""
-        checked = [_checked(append) for append in appends]
-        requests = [one for one in checked if isinstance(one, AppendRequest)]
-        stored = iter(await self._queue.append_each(requests))
-        outcomes = [next(stored) if isinstance(one, AppendRequest) else one for one in checked]
+    async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendOutcome]:
+        outcomes = await each_outcome(as_requests(appends), self._queue.append_each)
         return [one if isinstance(one, IndelibleError) else one.results[0] for one in outcomes]
 
     async def append_atomic(
@@ -164,12 +161,6 @@ class LocalEventStore(LocalConsumerGroups):
         raise error
 
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
-        """Store events of another store exactly as they are, all or none: they must continue this log, their hashes
-        included. For copies of whole logs; no server offers it.
-
-        Raises ``InvalidRequest`` when they do not, with the first such ``position``; also ``PayloadTooLarge``,
-        ``StorageFull`` and ``StorageFailure``.
-        """
         if len(events) > RECORDED_EVENTS_MAX:
             raise PayloadTooLarge(
                 f"{len(events)} events at once, more than {RECORDED_EVENTS_MAX}",
@@ -324,15 +315,12 @@ class LocalEventStore(LocalConsumerGroups):
         return AggregateList(page, cursor, at_end=len(found) <= limit)
 
     async def check_takes_appends(self) -> None:
-        """Raises why an append would not be stored now; stores nothing to find out."""
         await self._queue.check_takes_appends()
 
     async def find_missing_end(self) -> tuple[int, str] | None:
-        """The first position that the log is known to have had and is not there, and what was found."""
         return await self._engine.find_missing_end()
 
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
-        """The first event of these positions that an index of the engine does not lead to, and by which field."""
         return await self._engine.find_unindexed(first, last)
 
     async def storage_size_bytes(self) -> int:
@@ -380,16 +368,6 @@ class LocalEventStore(LocalConsumerGroups):
                 aggregate_id=key.aggregate_id,
             )
         return snapshot
-
-
-def _checked(append: AggregateAppend) -> AppendRequest | InvalidRequest:
-    """The request for one append alone, or what is wrong with it."""
-    request = AppendRequest((append,))
-    try:
-        request.check(atomic=False)
-    except InvalidRequest as error:
-        return error
-    return request
 
 
 def _aggregate_not_found(key: AggregateKey) -> AggregateNotFound:

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
-from indelible.core.size_bounded import SizeBounded
 from indelible.engines.engine import Lines
 from indelible.eventstore import FeedPage
 from indelible.limits import SHARED_PAGES_SIZE_BYTES_MAX, SUBSCRIPTION_READS_AT_ONCE_MAX
 from indelible.queries import Cursor, EventQuery
+from indelible.size_bounded import SizeBounded
 
 ReadPage = Callable[[EventQuery, int, int], Awaitable[Lines]]
 """Query, position after which to read, position up to which."""

@@ -15,7 +15,7 @@ from contextlib import aclosing
 import msgspec
 
 from indelible.core.checked_log import CheckedLog, Damage
-from indelible.core.store import LocalEventStore
+from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import StorageFailure
 from indelible.eventstore import EventStore
 
@@ -44,21 +44,21 @@ async def verify(store: EventStore, *, on_progress: Callable[[int, int], None] |
             page = await log.next_page()
             if isinstance(page, Damage):
                 damage = page
-            elif isinstance(store, LocalEventStore):
+            elif isinstance(store, StoreDiagnostics):
                 damage = await _check_indexes(store, first, log.position)
             if on_progress is not None:
                 on_progress(log.position, head)
-        if damage is None and isinstance(store, LocalEventStore):
+        if damage is None and isinstance(store, StoreDiagnostics):
             damage = await _check_end(store)
         return VerifyReport(head, log.position, log.hash.hex(), damage)
 
 
-async def _check_end(store: LocalEventStore) -> Damage | None:
+async def _check_end(store: StoreDiagnostics) -> Damage | None:
     missing = await store.find_missing_end()
     return None if missing is None else Damage(missing[0], f"is missing: {missing[1]}")
 
 
-async def _check_indexes(store: LocalEventStore, first: int, last: int) -> Damage | None:
+async def _check_indexes(store: StoreDiagnostics, first: int, last: int) -> Damage | None:
     try:
         found = await store.find_unindexed(first, last)
     except StorageFailure as error:

@@ -36,6 +36,7 @@ from uuid import UUID
 
 import msgspec
 
+from indelible.diagnostics import Capabilities
 from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupStorage
 from indelible.errors import IndelibleError, Overloaded, StorageFailure
@@ -58,17 +59,6 @@ class ConditionBehind(Overloaded):
 
 AppendOutcome = AtomicAppendResult | IndelibleError
 """Of one request: what was stored (or was stored before), or why nothing was."""
-
-
-class Capabilities(msgspec.Struct, frozen=True):
-    """In what engines may differ. Suites ask for these, never for an engine's name."""
-
-    durable: bool
-    """Whether events outlive the process."""
-    many_processes: bool = False
-    """Whether several processes may append to one store."""
-    read_only_beside_writer: bool = False
-    """Whether another process may read a store that a server has open."""
 
 
 class LogHead(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 
 from indelible.conditions import AppendCondition, condition_failed, version_conflict
-from indelible.engines.engine import AppendOutcome, Capabilities, ConditionBehind, Lines, LogHead
+from indelible.diagnostics import Capabilities
+from indelible.engines.engine import AppendOutcome, ConditionBehind, Lines, LogHead
 from indelible.engines.feed_walk import Look, Range
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.memory_groups import MemoryGroups

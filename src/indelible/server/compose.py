@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import structlog
 import uvloop
 
-from indelible.core.group_progress import GroupMeasure
 from indelible.core.open import make_engine, open_local_store
-from indelible.core.store import LocalEventStore
+from indelible.core.store_around import MeasuredStore
+from indelible.diagnostics import GroupMeasure
 from indelible.errors import InvalidRequest, StorageFailure
 from indelible.limits import CONNECTIONS_MAX
 from indelible.server.config import Address, Settings, shown_url
@@ -25,7 +25,7 @@ from indelible.server.listening import hold_port, listen
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import Metrics
 from indelible.server.served import Served
-from indelible.server.services import Services
+from indelible.server.services import ServedStore, Services
 from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
 from indelible.server.supervisor import supervise
 from indelible.server.worker import Worker
@@ -67,7 +67,7 @@ async def serve(
     on_failure = functools.partial(_stop_at_storage_failure, stop)
     on_group = functools.partial(_tell_of_group, metrics)
     store = open_local_store(settings.store, on_batch=metrics.on_batch, on_group=on_group, on_failure=on_failure)
-    services = Services(store, metrics)
+    services = make_services(store, metrics)
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         # Before anything is opened: a server that cannot listen leaves no new database behind.
         at = _take_addresses(settings, worker, sockets)
@@ -159,10 +159,15 @@ def _tell_of_group(metrics: Metrics, group: str, measure: GroupMeasure) -> None:
         _log.error("a consumer group parked a damaged event", group=group, position=one.position, reason=one.reason)
 
 
-def http_app(store: LocalEventStore) -> HttpApp:
+def make_services(store: ServedStore, metrics: Metrics) -> Services:
+    """What handlers work with: the store, with what stands around it."""
+    return Services(MeasuredStore(store, metrics.on_append), store, metrics)
+
+
+def http_app(store: ServedStore) -> HttpApp:
     """The REST API over a store that the caller opens and closes; for tests, and for a server inside another program.
     Its metrics know nothing of commits, unless the store was made with such hooks."""
-    return HttpApp(Services(store, Metrics()), ROUTES)
+    return HttpApp(make_services(store, Metrics()), ROUTES)
 
 
 def _spare_garbage_collector() -> None:

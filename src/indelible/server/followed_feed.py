@@ -10,11 +10,11 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from indelible.core.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
 from indelible.errors import StoreCorrupted
 from indelible.eventstore import EventStore, FeedPage
 from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
 from indelible.queries import START, Cursor, EventQuery
+from indelible.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
 
 RenderEvents = Callable[[Sequence[bytes]], bytes]
 """The lines of some events as they go over the wire. Rendered apart and joined they must be the same."""

@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from indelible.core.group_progress import GroupMeasure
+from indelible.diagnostics import GroupMeasure
 from indelible.groups import GroupInfo
 from indelible.limits import GROUPS_MAX
 

@@ -14,8 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from indelible.core.append_queue import BatchMeasure
-from indelible.core.group_progress import GroupMeasure
+from indelible.diagnostics import BatchMeasure, GroupMeasure
 from indelible.groups import GroupInfo
 from indelible.server.group_metrics import GroupCounts, group_gauges
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from indelible.core.store import LocalEventStore
+from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import IndelibleError, ShuttingDown, Unavailable
-from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult, AtomicAppendResult
+from indelible.eventstore import EventStore
 from indelible.limits import APPENDS_AT_ONCE_MAX, BODIES_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.server.body_memory import BodyMemory
 from indelible.server.followed_feed import RenderedPages
@@ -19,11 +18,16 @@ from indelible.server.store_question import StoreQuestion
 _T = TypeVar("_T")
 
 
+class ServedStore(EventStore, StoreDiagnostics, Protocol):
+    """What a server needs of the store that it serves."""
+
+
 class Services:
-    """One open store, its metrics, and whether it is fit for work. Appends go through here, to be measured."""
+    """One open store, what it says of itself, the server's metrics, and whether it is fit for work."""
 
     __slots__ = (
         "_appends",
+        "_diagnostics",
         "_groups",
         "_head",
         "_size",
@@ -36,7 +40,7 @@ class Services:
         "store",
     )
 
-    def __init__(self, store: LocalEventStore, metrics: Metrics) -> None:
+    def __init__(self, store: EventStore, diagnostics: StoreDiagnostics, metrics: Metrics) -> None:
         self.store: Final = store
         self.metrics: Final = metrics
         self.bodies: Final = BodyMemory(BODIES_SIZE_BYTES_MAX)
@@ -47,9 +51,10 @@ class Services:
         """None until the server stops."""
         self.stopping: Final = asyncio.Event()
         """Set when the server stops: what would go on for ever ends then."""
+        self._diagnostics: Final = diagnostics
         self._head: Final = StoreQuestion(store.head)
-        self._appends: Final = StoreQuestion(store.check_takes_appends)
-        self._size: Final = StoreQuestion(store.storage_size_bytes)
+        self._appends: Final = StoreQuestion(diagnostics.check_takes_appends)
+        self._size: Final = StoreQuestion(diagnostics.storage_size_bytes)
         self._groups: Final = StoreQuestion(store.list_groups)
 
     async def check_ready(self) -> None:
@@ -66,7 +71,7 @@ class Services:
 
     async def own_metrics_text(self) -> bytes:
         """Of this process."""
-        gauges = Gauges(ready=True, queue_depth=self.store.queue_depth)
+        gauges = Gauges(ready=True, queue_depth=self._diagnostics.queue_depth)
         try:
             await self.check_ready()
         except IndelibleError:
@@ -82,34 +87,6 @@ class Services:
             with contextlib.suppress(IndelibleError):
                 gauges.groups = await self._groups.ask()
         return self.metrics.render(gauges)
-
-    async def append(self, append: AggregateAppend) -> AppendResult:
-        (outcome,) = await self._append_each((append,))
-        if isinstance(outcome, IndelibleError):
-            raise outcome
-        return outcome
-
-    async def append_atomic(self, request: AppendRequest) -> AtomicAppendResult:
-        started = time.perf_counter()
-        try:
-            return await self.store.append_atomic(request.appends, condition=request.condition)
-        finally:
-            self.metrics.on_append(time.perf_counter() - started)
-
-    async def append_each(
-        self, decoded: Sequence[AggregateAppend | IndelibleError]
-    ) -> list[AppendResult | IndelibleError]:
-        """One outcome an append, in their order. What is wrong with one is its own outcome; the others go on."""
-        appends = [one for one in decoded if not isinstance(one, IndelibleError)]
-        outcomes = iter(await self._append_each(appends))
-        return [one if isinstance(one, IndelibleError) else next(outcomes) for one in decoded]
-
-    async def _append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendResult | IndelibleError]:
-        started = time.perf_counter()
-        try:
-            return await self.store.append_each(appends)
-        finally:
-            self.metrics.on_append(time.perf_counter() - started)
 
 
 async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:

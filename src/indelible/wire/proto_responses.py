@@ -28,6 +28,7 @@ from indelible.events import (
 from indelible.eventstore import (
     AggregatePage,
     AppendedEvent,
+    AppendOutcome,
     AppendResult,
     AtomicAppendResult,
     FeedPage,
@@ -39,8 +40,6 @@ from indelible.wire.pb import event_store_pb2 as store_pb
 from indelible.wire.pb import events_pb2 as pb
 from indelible.wire.proto_requests import set_time
 from indelible.wire.stored_lines import decode_stored
-
-AppendOutcome = AppendResult | IndelibleError
 
 # --- Encoding --------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from uuid import UUID
 
 import psycopg
 
-from indelible.engines.engine import AppendOutcome, Capabilities, InitReport, Lines, LogHead
+from indelible.diagnostics import Capabilities
+from indelible.engines.engine import AppendOutcome, InitReport, Lines, LogHead
 from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
 from indelible.engines.planner import Plan

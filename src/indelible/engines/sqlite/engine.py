@@ -20,7 +20,8 @@ from uuid import UUID
 
 import apsw
 
-from indelible.engines.engine import AppendOutcome, Capabilities, Lines, LogHead
+from indelible.diagnostics import Capabilities
+from indelible.engines.engine import AppendOutcome, Lines, LogHead
 from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
 from indelible.engines.head_signal import HeadSignal

@@ -7,4 +7,8 @@ from indelible.wire.proto_responses import encode_append_result
 
 
 async def append(services: Services, request: AggregateAppend) -> bytes:
-    return encode_append_result(await services.append(decode_append(request)))
+    append = decode_append(request)
+    result = await services.store.append(
+        append.key.aggregate_type, append.key.aggregate_id, append.events, expected_version=append.expected_version
+    )
+    return encode_append_result(result)

@@ -7,4 +7,5 @@ from indelible.wire.proto_responses import encode_atomic_append_result
 
 
 async def append_atomic(services: Services, request: AppendAtomicRequest) -> bytes:
-    return encode_atomic_append_result(await services.append_atomic(decode_atomic_append(request)))
+    asked = decode_atomic_append(request)
+    return encode_atomic_append_result(await services.store.append_atomic(asked.appends, condition=asked.condition))

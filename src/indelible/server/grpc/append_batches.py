@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 from indelible.errors import IndelibleError, ShuttingDown
-from indelible.eventstore import AggregateAppend
+from indelible.eventstore import AggregateAppend, AppendOutcome, each_outcome
 from indelible.limits import (
     GRPC_BATCHES_UNDER_WAY_MAX,
     QUEUE_TURN_EVENTS_MAX,
@@ -20,7 +20,7 @@ from indelible.server.grpc.decoding import decode_message
 from indelible.server.services import Services, decoded_by_turns
 from indelible.wire.pb.event_store_pb2 import AppendBatchRequest
 from indelible.wire.proto_requests import decode_batch
-from indelible.wire.proto_responses import AppendOutcome, encode_batch_outcomes
+from indelible.wire.proto_responses import encode_batch_outcomes
 
 _Decoded = Sequence[AggregateAppend | IndelibleError]
 
@@ -92,7 +92,7 @@ def _takes_turns(decoded: _Decoded, size_bytes: int) -> bool:
 
 def _begin(services: Services, decoded: _Decoded, size_bytes: int) -> "asyncio.Task[list[AppendOutcome]]":
     services.bodies.take(size_bytes)
-    batch = asyncio.create_task(services.append_each(decoded), name="grpc-append-batch")
+    batch = asyncio.create_task(each_outcome(decoded, services.store.append_each), name="grpc-append-batch")
     # Also if it is cancelled before it has begun.
     batch.add_done_callback(lambda _: services.bodies.give_back(size_bytes))
     return batch

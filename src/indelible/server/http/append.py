@@ -57,7 +57,9 @@ async def append(services: Services, request: Request) -> Response:
     else:
         decoded = _decode(*await request.body(_TAKEN), key, expected_version)
     try:
-        result = await services.append(decoded)
+        result = await services.store.append(
+            key.aggregate_type, key.aggregate_id, decoded.events, expected_version=decoded.expected_version
+        )
     except VersionConflict as error:
         if expected_version is None:
             raise

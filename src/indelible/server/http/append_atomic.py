@@ -29,5 +29,6 @@ APPEND_ATOMIC: Final = Operation(
 
 async def append_atomic(services: Services, request: Request) -> Response:
     request.query()
-    result = await services.append_atomic(decode_atomic_append(await request.json_body()))
+    asked = decode_atomic_append(await request.json_body())
+    result = await services.store.append_atomic(asked.appends, condition=asked.condition)
     return Response(append_status(result), encode_atomic_append_result(result))

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from indelible.eventstore import each_outcome
 from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.services import Services, decoded_by_turns
@@ -22,4 +23,4 @@ APPEND_BATCH: Final = Operation(
 async def batch(services: Services, request: Request) -> Response:
     request.query()
     decoded = await decoded_by_turns(decode_batch(await request.json_body()))
-    return Response(200, encode_batch_results(await services.append_each(decoded)))
+    return Response(200, encode_batch_results(await each_outcome(decoded, services.store.append_each)))

@@ -7,10 +7,23 @@ from uuid import UUID
 import pytest
 
 from indelible.conditions import AppendCondition
-from indelible.errors import AggregateNotFound, ConditionFailed, EventIdConflict, EventNotFound, VersionConflict
+from indelible.errors import (
+    AggregateNotFound,
+    ConditionFailed,
+    EventIdConflict,
+    EventNotFound,
+    InvalidRequest,
+    VersionConflict,
+)
 from indelible.events import NewEvent
-from indelible.eventstore import AggregateAppend, EventStore
-from indelible.limits import NAME_LENGTH_MAX, REQUEST_EVENTS_MAX, TAG_LENGTH_MAX, TAGS_PER_EVENT_MAX
+from indelible.eventstore import AggregateAppend, AppendResult, EventStore
+from indelible.limits import (
+    CLIENT_BATCH_APPENDS_MAX,
+    NAME_LENGTH_MAX,
+    REQUEST_EVENTS_MAX,
+    TAG_LENGTH_MAX,
+    TAGS_PER_EVENT_MAX,
+)
 from indelible.queries import Cursor, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import (
     ODD_NAMES,
@@ -183,6 +196,52 @@ class AppendConformance:
         result = await store.append(aggregate_type, aggregate_id, events)
         assert result.version == 5
         assert ids(await read_aggregate_to_end(store, aggregate_type, aggregate_id)) == ids(events)
+
+    # --- Independent appends -----------------------------------------------------------------------------------------
+
+    async def test_each_append_has_its_own_outcome(self, store: EventStore) -> None:
+        """Those of one aggregate follow one another in their order; what is wrong with one does not touch others."""
+        aggregate_type, name, before = unique("Account"), unique(), some_events(1)
+        stored = await store.append(aggregate_type, unique(), before)
+        outcomes = await store.append_each(
+            [
+                AggregateAppend.of(aggregate_type, name, some_events(2), expected_version="none"),
+                AggregateAppend.of(aggregate_type, name, some_events(1), expected_version=7),
+                AggregateAppend.of("a-b", name, some_events(1)),
+                AggregateAppend.of(aggregate_type, stored.aggregate_id, before),
+                AggregateAppend.of(aggregate_type, name, ()),
+                AggregateAppend.of(aggregate_type, name, some_events(1), expected_version=2),
+            ]
+        )
+        first, conflict, misnamed, repeated, empty, last = outcomes
+        assert isinstance(first, AppendResult)
+        assert isinstance(last, AppendResult)
+        assert (first.version, last.version) == (2, 3)
+        assert first.position < last.position
+        assert isinstance(conflict, VersionConflict)
+        assert (conflict.fields["expected_version"], conflict.actual_version) == (7, 2)
+        for refused_one, pointer in ((misnamed, "/aggregate_type"), (empty, "/events")):
+            assert isinstance(refused_one, InvalidRequest)
+            assert refused_one.fields["pointer"] == pointer
+        assert isinstance(repeated, AppendResult)
+        assert (repeated.replayed, repeated.events) == (True, stored.events)
+        assert ids(await read_aggregate_to_end(store, aggregate_type, name)) == ids([*first.events, *last.events])
+
+    async def test_many_independent_appends_are_stored_in_their_order(self, store: EventStore) -> None:
+        aggregate_type, names, start = unique("Account"), [unique() for _ in range(3)], (await store.head()).cursor
+        appends = [
+            AggregateAppend.of(aggregate_type, names[n % 3], some_events(1), expected_version=n // 3)
+            for n in range(2 * CLIENT_BATCH_APPENDS_MAX + 3)
+        ]
+        outcomes = await store.append_each(appends)
+        results = [one for one in outcomes if isinstance(one, AppendResult)]
+        assert len(results) == len(outcomes) == len(appends)
+        assert [result.version for result in results] == [n // 3 + 1 for n in range(len(appends))]
+        found = await read_feed_to_end(store, EventQuery.of(aggregate_types=[aggregate_type]), after=start)
+        assert ids(found) == [append.events[0].event_id for append in appends]
+
+    async def test_no_independent_appends_have_no_outcomes(self, store: EventStore) -> None:
+        assert await store.append_each([]) == []
 
     # --- Many aggregates at once -------------------------------------------------------------------------------------
 

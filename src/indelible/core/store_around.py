@@ -1,0 +1,104 @@
+"""Stores around another store: each is a store itself, so they stand around one another in any order."""
+
+import time
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
+
+from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.events import NewEvent
+from indelible.eventstore import AggregateAppend, AppendOutcome, AppendResult, AtomicAppendResult, EventStore
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _inner(method: Callable[Concatenate[EventStore, P], R]) -> Callable[Concatenate["StoreAround", P], R]:
+    """A method that is the inner store's own: whoever calls it calls that."""
+    own: Any = property(attrgetter(f"inner.{method.__name__}"))
+    return cast("Callable[Concatenate[StoreAround, P], R]", own)
+
+
+class StoreAround:
+    """Implements :class:`indelible.eventstore.EventStore` by another one. A subclass has methods of its own for what it
+    does otherwise. Who opened the inner store closes it, or leaves that to this one."""
+
+    def __init__(self, inner: EventStore) -> None:
+        self.inner: Final = inner
+
+    append = _inner(EventStore.append)
+    append_each = _inner(EventStore.append_each)
+    append_atomic = _inner(EventStore.append_atomic)
+    read_aggregate = _inner(EventStore.read_aggregate)
+    read_feed = _inner(EventStore.read_feed)
+    follow = _inner(EventStore.follow)
+    get_event = _inner(EventStore.get_event)
+    get_aggregate = _inner(EventStore.get_aggregate)
+    replay = _inner(EventStore.replay)
+    save_snapshot = _inner(EventStore.save_snapshot)
+    get_snapshot = _inner(EventStore.get_snapshot)
+    head = _inner(EventStore.head)
+    event_types = _inner(EventStore.event_types)
+    aggregate_types = _inner(EventStore.aggregate_types)
+    list_aggregates = _inner(EventStore.list_aggregates)
+    create_group = _inner(EventStore.create_group)
+    list_groups = _inner(EventStore.list_groups)
+    get_group = _inner(EventStore.get_group)
+    change_group = _inner(EventStore.change_group)
+    delete_group = _inner(EventStore.delete_group)
+    reset_group = _inner(EventStore.reset_group)
+    pull = _inner(EventStore.pull)
+    ack = _inner(EventStore.ack)
+    nack = _inner(EventStore.nack)
+    extend = _inner(EventStore.extend)
+    list_in_flight = _inner(EventStore.list_in_flight)
+    list_parked = _inner(EventStore.list_parked)
+    replay_parked = _inner(EventStore.replay_parked)
+    skip_parked = _inner(EventStore.skip_parked)
+    list_skipped = _inner(EventStore.list_skipped)
+    aclose = _inner(EventStore.aclose)
+
+    async def __aenter__(self) -> Self:
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class MeasuredStore(StoreAround):
+    """Tells how long each append takes, whatever becomes of it, in seconds."""
+
+    def __init__(self, inner: EventStore, on_append: Callable[[float], None]) -> None:
+        super().__init__(inner)
+        self._on_append: Final = on_append
+
+    async def append(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: ExpectedVersion = "any",
+    ) -> AppendResult:
+        started = time.perf_counter()
+        try:
+            return await self.inner.append(aggregate_type, aggregate_id, events, expected_version=expected_version)
+        finally:
+            self._on_append(time.perf_counter() - started)
+
+    async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendOutcome]:
+        started = time.perf_counter()
+        try:
+            return await self.inner.append_each(appends)
+        finally:
+            self._on_append(time.perf_counter() - started)
+
+    async def append_atomic(
+        self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
+    ) -> AtomicAppendResult:
+        started = time.perf_counter()
+        try:
+            return await self.inner.append_atomic(appends, condition=condition)
+        finally:
+            self._on_append(time.perf_counter() - started)

@@ -1,0 +1,81 @@
+"""What a store says to whoever runs it: what it is fit for, what it takes, and measures of its work."""
+
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """In what storages may differ. Suites ask for these, never for an engine's name."""
+
+    durable: bool
+    """Whether events outlive the process."""
+    many_processes: bool = False
+    """Whether several processes may append to one store."""
+    read_only_beside_writer: bool = False
+    """Whether another process may read a store that a server has open."""
+
+
+class BatchMeasure(msgspec.Struct, frozen=True):
+    """What one commit was like, for metrics."""
+
+    requests: int
+    events: int
+    commit_s: float
+
+
+class DamagedEvent(msgspec.Struct, frozen=True):
+    """An event that a consumer group parked because the store cannot read it."""
+
+    position: int
+    reason: str
+
+
+class GroupMeasure(msgspec.Struct):
+    """What happened to a consumer group between two saves, for metrics and logs."""
+
+    deliveries: int = 0
+    redeliveries: int = 0
+    """Those of them that were not the first of their event."""
+    acks: int = 0
+    nacks: int = 0
+    timeouts: int = 0
+    parked: int = 0
+    """Events that were given up."""
+    damage: list[DamagedEvent] = msgspec.field(default_factory=list)
+    """Those of them that the store cannot read."""
+
+
+@runtime_checkable
+class StoreDiagnostics(Protocol):
+    """What a store of this process offers beside :class:`indelible.eventstore.EventStore` to whoever runs or checks it;
+    a remote store offers none of it. Methods raise what the storage raises."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever runs the store should know; a sentence each. Complete once the store is open."""
+        ...
+
+    @property
+    def queue_depth(self) -> int:
+        """Appends that wait for a commit to begin."""
+        ...
+
+    async def check_takes_appends(self) -> None:
+        """Raises why an append would not be stored now; stores nothing to find out."""
+        ...
+
+    async def storage_size_bytes(self) -> int:
+        """What the store takes where it lives; 0 when that has no meaning."""
+        ...
+
+    async def find_missing_end(self) -> tuple[int, str] | None:
+        """The first position that the log is known to have had and is not there, and what was found."""
+        ...
+
+    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
+        """The first event of these positions that an index does not lead to, and by which field."""
+        ...
