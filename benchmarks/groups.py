@@ -65,9 +65,9 @@ def _measure(server: Server, options: Options, how: str, events_an_ack: int) -> 
 async def _begin(server: Server) -> None:
     """A new group from the beginning, also where the store has been kept."""
     async with AsyncClient(server.grpc_url) as client:
-        if GROUP in {group.group for group in await client.list_groups()}:
-            await client.delete_group(GROUP)
-        await client.create_group(GROUP)
+        if GROUP in {group.group for group in await client.groups.list()}:
+            await client.groups.delete(GROUP)
+        await client.groups.create(GROUP)
 
 
 def _consume(server: Server, duration_s: float, events_an_ack: int) -> Consumed:

@@ -31,7 +31,7 @@ from indelible.errors import (
 )
 from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResult, EventStore, Head
-from indelible.groups import Delivery, GroupInfo, InFlight, ParkedEvent, Settled, SkippedEvent
+from indelible.groups import ConsumerGroups, Delivery, GroupInfo, InFlight, ParkedEvent, Settled, SkippedEvent
 from indelible.queries import EVERYTHING, START, Cursor, EventQuery, QueryItem
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "EVERYTHING", "START", "AggregateAppend", "AggregateKey", "AggregateNotFound", "AppendCondition", "AppendResult",
-    "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "ConditionTooCostly", "Conflict", "Consumer",
-    "Cursor", "Delivery", "EventIdConflict", "EventNotFound", "EventQuery", "EventStore", "ExpectedVersion",
-    "GroupExists", "GroupInfo", "GroupNotFound", "Head", "InFlight", "IndelibleError", "InvalidRequest", "NewEvent",
-    "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem",
-    "Rebuilt", "RecordedEvent", "Repository", "Settled", "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound",
-    "StorageFull", "SyncConsumer", "SyncRepository", "Unavailable", "VersionConflict", "__version__",
+    "EVERYTHING", "START", "AggregateAppend", "AggregateKey", "AggregateNotFound", "AppendCondition",
+    "AppendResult", "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "ConditionTooCostly",
+    "Conflict", "Consumer", "ConsumerGroups", "Cursor", "Delivery", "EventIdConflict", "EventNotFound",
+    "EventQuery", "EventStore", "ExpectedVersion", "GroupExists", "GroupInfo", "GroupNotFound", "Head", "InFlight",
+    "IndelibleError", "InvalidRequest", "NewEvent", "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEvent",
+    "ParkedEventNotFound", "PayloadTooLarge", "QueryItem", "Rebuilt", "RecordedEvent", "Repository", "Settled",
+    "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "SyncConsumer", "SyncRepository",
+    "Unavailable", "VersionConflict", "__version__",
 ]  # fmt: skip
 
 _CLIENTS: Final = {"AsyncClient", "Client", "Consumer", "Rebuilt", "Repository", "SyncConsumer", "SyncRepository"}

@@ -330,12 +330,17 @@ class Replay(msgspec.Struct, frozen=True):
     page: AggregatePage
 
 
-class EventStore(ConsumerGroups, Protocol):
+class EventStore(Protocol):
     """The one door to a store. Methods raise :class:`indelible.errors.IndelibleError` and nothing else on purpose.
 
     All methods may be called concurrently. An append that is cancelled, or that raises ``OutcomeUnknown``, may still be
     stored; appending the same :class:`NewEvent` objects again is always safe and tells.
     """
+
+    @property
+    def groups(self) -> ConsumerGroups:
+        """The store's consumer groups."""
+        ...
 
     async def append(
         self,

@@ -228,7 +228,7 @@ class SkippedList(msgspec.Struct, frozen=True):
 class ConsumerGroups(Protocol):
     """The groups of a store. Methods that name a group raise ``GroupNotFound`` when it does not exist."""
 
-    async def create_group(
+    async def create(
         self,
         group: str,
         query: EventQuery = EVERYTHING,
@@ -248,13 +248,13 @@ class ConsumerGroups(Protocol):
         """
         ...
 
-    async def list_groups(self) -> tuple[GroupInfo, ...]:
+    async def list(self) -> tuple[GroupInfo, ...]:
         """Every group, by name."""
         ...
 
-    async def get_group(self, group: str) -> GroupInfo: ...
+    async def get(self, group: str) -> GroupInfo: ...
 
-    async def change_group(
+    async def change(
         self,
         group: str,
         *,
@@ -266,11 +266,11 @@ class ConsumerGroups(Protocol):
         make another group, after this one's cursor."""
         ...
 
-    async def delete_group(self, group: str) -> None:
+    async def delete(self, group: str) -> None:
         """Delete a group, and what it knows of parked and skipped events. No event is deleted."""
         ...
 
-    async def reset_group(
+    async def reset(
         self,
         group: str,
         *,

@@ -41,13 +41,13 @@ class Group:
         )
 
     async def in_flight(self) -> int:
-        return (await self.client.get_group(self.name)).in_flight
+        return (await self.client.groups.get(self.name)).in_flight
 
 
 @pytest.fixture
 async def group(http_client: AsyncClient) -> Group:
     group = Group(http_client)
-    await http_client.create_group(group.name, EventQuery.of(tags=[group.tag]), start="end")
+    await http_client.groups.create(group.name, EventQuery.of(tags=[group.tag]), start="end")
     return group
 
 
@@ -67,7 +67,7 @@ async def test_every_event_comes_each_aggregates_in_order(http_client: AsyncClie
     async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name, member="me") as consumer:
         await asyncio.gather(*(work() for _ in range(tasks)))
     assert list(seen.values()) == [[0, 1, 2, 3, 4]] * 30
-    info = await http_client.get_group(group.name)
+    info = await http_client.groups.get(group.name)
     assert (info.in_flight, info.waiting, info.parked) == (0, 0, 0)
 
 
@@ -137,13 +137,13 @@ async def test_acknowledgements_travel_together(http_client: AsyncClient, group:
 
 
 async def test_whose_time_is_over_is_told(http_client: AsyncClient, group: Group):
-    await http_client.change_group(group.name, ack_timeout_s=0.2)
+    await http_client.groups.change(group.name, ack_timeout_s=0.2)
     await group.append(1)
     async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name, max_in_flight=1) as consumer:
         first = await anext(consumer)
-        (again,) = await http_client.pull(group.name, wait_s=20)
+        (again,) = await http_client.groups.pull(group.name, wait_s=20)
         assert again.event == first.event
-        await http_client.extend(group.name, [again.delivery_id], ack_timeout_s=60)
+        await http_client.groups.extend(group.name, [again.delivery_id], ack_timeout_s=60)
         assert not await consumer.extend(first)
         assert not await consumer.ack(first)
         assert not await consumer.nack(first)
@@ -153,34 +153,34 @@ async def test_whose_time_is_over_is_told(http_client: AsyncClient, group: Group
 
 
 async def test_those_that_wait_do_not_run_out_of_time(http_client: AsyncClient, group: Group):
-    await http_client.change_group(group.name, ack_timeout_s=5, max_attempts=1)
+    await http_client.groups.change(group.name, ack_timeout_s=5, max_attempts=1)
     await group.append(5)
     async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name) as consumer:
         for _ in range(5):
             delivery = await anext(consumer)
             await asyncio.sleep(1.5)
             assert await consumer.ack(delivery)
-    assert (await http_client.get_group(group.name)).parked == 0
+    assert (await http_client.groups.get(group.name)).parked == 0
 
 
 async def test_a_caller_who_takes_no_more_does_not_keep_events_from_others(http_client: AsyncClient, group: Group):
-    await http_client.change_group(group.name, ack_timeout_s=0.5)
+    await http_client.groups.change(group.name, ack_timeout_s=0.5)
     await group.append(8)
     async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name, max_in_flight=8) as consumer:
         await anext(consumer)
         others = set()
         while len(others) < 8:
-            found = await http_client.pull(group.name, wait_s=20)
-            await http_client.ack(group.name, [one.delivery_id for one in found])
+            found = await http_client.groups.pull(group.name, wait_s=20)
+            await http_client.groups.ack(group.name, [one.delivery_id for one in found])
             others |= {one.event.event_id for one in found}
 
 
 async def test_those_that_wait_and_are_lost_are_not_given_out(http_client: AsyncClient, group: Group):
-    await http_client.change_group(group.name, ack_timeout_s=3)
+    await http_client.groups.change(group.name, ack_timeout_s=3)
     await group.append(2)
     async with asyncio.timeout(PATIENCE_S), http_client.consume(group.name, max_in_flight=2) as consumer:
         first = await anext(consumer)
-        await http_client.reset_group(group.name, start="beginning")
+        await http_client.groups.reset(group.name, start="beginning")
         # There is room for another once it is known that the second is lost.
         for _ in range(200):
             if await group.in_flight():
@@ -198,7 +198,7 @@ async def test_leaving_gives_back_what_was_not_taken(http_client: AsyncClient, g
             assert await group.in_flight() == 10
         assert await group.in_flight() == 2
         assert await consumer.ack(taken[0])
-        others = await http_client.pull(group.name, wait_s=20)
+        others = await http_client.groups.pull(group.name, wait_s=20)
         assert {one.event.event_id for one in others}.isdisjoint(one.event.event_id for one in taken)
         assert len(others) == 8
         assert await consumer.next_delivery() is None
@@ -231,14 +231,14 @@ async def test_leaving_while_it_waits(http_client: AsyncClient, group: Group):
         # The pull that waited has ended at the server too.
         await asyncio.sleep(0.2)
         await group.append(1)
-        assert len(await http_client.pull(group.name, wait_s=20)) == 1
+        assert len(await http_client.groups.pull(group.name, wait_s=20)) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_restart_is_ridden_over(durable_server: Server, number: int):
     async with asyncio.timeout(PATIENCE_S), AsyncClient(durable_server.url) as client:
         group = Group(client)
-        await client.create_group(group.name, EventQuery.of(tags=[group.tag]), ack_timeout_s=2)
+        await client.groups.create(group.name, EventQuery.of(tags=[group.tag]), ack_timeout_s=2)
         await group.append(5, 4)
         seen = defaultdict(set)
 
@@ -259,13 +259,13 @@ async def test_a_restart_is_ridden_over(durable_server: Server, number: int):
         await group.append(5, 4)
         await consuming
         assert all(numbers == {0, 1, 2, 3} for numbers in seen.values())
-        assert (await client.get_group(group.name)).waiting == 0
+        assert (await client.groups.get(group.name)).waiting == 0
 
 
 async def test_a_server_that_stays_away_is_told_and_may_come_back(durable_server: Server):
     async with asyncio.timeout(PATIENCE_S), AsyncClient(durable_server.url, retry_total_s=0.5) as client:
         group = Group(client)
-        await client.create_group(group.name)
+        await client.groups.create(group.name)
         async with client.consume(group.name) as consumer:
             waiting = asyncio.create_task(consumer.next_delivery())
             await asyncio.sleep(1)
@@ -305,7 +305,7 @@ async def test_bad_arguments(http_client: AsyncClient, arguments: dict[str, obje
 async def test_a_store_in_this_process(url: str, tmp_path: object):
     async with asyncio.timeout(PATIENCE_S), AsyncClient(url.format(tmp=tmp_path)) as client:
         group = Group(client)
-        await client.create_group(group.name)
+        await client.groups.create(group.name)
         await group.append(3, 2)
         async with client.consume(group.name) as consumer:
             for _ in range(6):
@@ -318,7 +318,7 @@ async def test_a_store_in_this_process(url: str, tmp_path: object):
 def test_threads_consume(shared_server: Server):
     with Client(shared_server.url) as client:
         group, tag = uuid4().hex, uuid4().hex
-        client.create_group(group, EventQuery.of(tags=[tag]))
+        client.groups.create(group, EventQuery.of(tags=[tag]))
         for n in range(10):
             client.append("Order", f"{tag}{n}", [NewEvent("Counted", m, tags=[tag]) for m in range(3)])
         seen = defaultdict(list)
@@ -341,12 +341,12 @@ def test_threads_consume(shared_server: Server):
         with client.consume(group) as consumer:
             delivery = next(consumer)
             assert consumer.nack(delivery, park=True, reason="bad")
-        assert client.list_parked(group).parked[0].reason == "bad"
+        assert client.groups.list_parked(group).parked[0].reason == "bad"
 
 
 def test_closing_the_client_ends_a_thread_that_waits(shared_server: Server):
     client = Client(shared_server.url)
-    group = client.create_group(uuid4().hex, EventQuery.of(tags=[uuid4().hex])).group
+    group = client.groups.create(uuid4().hex, EventQuery.of(tags=[uuid4().hex])).group
     ended: list[IndelibleError] = []
 
     def wait() -> None:

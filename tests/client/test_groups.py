@@ -36,50 +36,50 @@ async def test_the_life_of_a_group(http_client: AsyncClient):
     group, tag = f"a/é {unique()}", unique()
     query = EventQuery((QueryItem(tags=(tag,)), QueryItem(event_types=(unique(),))))
     head = (await http_client.head()).cursor
-    made = await http_client.create_group(group, query, after=head, max_attempts=1)
+    made = await http_client.groups.create(group, query, after=head, max_attempts=1)
     assert (made.group, made.items, made.cursor, made.max_attempts) == (group, query.items, head, 1)
-    assert (await http_client.create_group(group, query, max_attempts=1)).created == made.created
+    assert (await http_client.groups.create(group, query, max_attempts=1)).created == made.created
     with pytest.raises(GroupExists):
-        await http_client.create_group(group, query)
+        await http_client.groups.create(group, query)
     await http_client.append("Order", unique(), [NewEvent("X", n, tags=[tag]) for n in range(3)])
-    (first,) = await http_client.pull(group, member="me")
+    (first,) = await http_client.groups.pull(group, member="me")
     assert (first.attempt, first.event.event_data) == (1, 0)
-    (in_flight,) = await http_client.list_in_flight(group)
+    (in_flight,) = await http_client.groups.list_in_flight(group)
     assert (in_flight.member, in_flight.deadline) == ("me", first.deadline)
-    assert (await http_client.extend(group, [first.delivery_id], ack_timeout_s=600)).settled == 1
-    assert (await http_client.ack(group, [first.delivery_id])).settled == 1
-    (second,) = await http_client.pull(group)
-    assert (await http_client.nack(group, [second.delivery_id], reason="bad")).lost == ()
-    (parked,) = (await http_client.list_parked(group)).parked
+    assert (await http_client.groups.extend(group, [first.delivery_id], ack_timeout_s=600)).settled == 1
+    assert (await http_client.groups.ack(group, [first.delivery_id])).settled == 1
+    (second,) = await http_client.groups.pull(group)
+    assert (await http_client.groups.nack(group, [second.delivery_id], reason="bad")).lost == ()
+    (parked,) = (await http_client.groups.list_parked(group)).parked
     assert (parked.reason, parked.following) == ("bad", 1)
-    assert await http_client.replay_parked(group) == 1
-    (again,) = await http_client.pull(group)
-    await http_client.nack(group, [again.delivery_id], park=True)
+    assert await http_client.groups.replay_parked(group) == 1
+    (again,) = await http_client.groups.pull(group)
+    await http_client.groups.nack(group, [again.delivery_id], park=True)
     with pytest.raises(ParkedEventNotFound):
-        await http_client.skip_parked(group, [1], reason="void")
-    assert await http_client.skip_parked(group, [parked.position], reason="void") == 1
-    (skipped,) = (await http_client.list_skipped(group)).skipped
+        await http_client.groups.skip_parked(group, [1], reason="void")
+    assert await http_client.groups.skip_parked(group, [parked.position], reason="void") == 1
+    (skipped,) = (await http_client.groups.list_skipped(group)).skipped
     assert skipped.reason == "void"
-    changed = await http_client.change_group(group, max_in_flight=7)
+    changed = await http_client.groups.change(group, max_in_flight=7)
     assert (changed.max_in_flight, changed.max_attempts) == (7, 1)
-    assert (await http_client.reset_group(group, start="end")).lag == 0
-    assert group in [one.group for one in await http_client.list_groups()]
-    await http_client.delete_group(group)
+    assert (await http_client.groups.reset(group, start="end")).lag == 0
+    assert group in [one.group for one in await http_client.groups.list()]
+    await http_client.groups.delete(group)
     with pytest.raises(GroupNotFound):
-        await http_client.get_group(group)
+        await http_client.groups.get(group)
 
 
 CALLS: list[tuple[str, dict[str, Any], str]] = [
-    ("create_group", {"start": "middle"}, "/start"),
-    ("create_group", {"start": "end", "after": "0"}, "/start"),
-    ("create_group", {"since": "2026-01-31T12:00:00Z"}, "/since"),
-    ("create_group", {"since": datetime(2026, 1, 31)}, "/since"),  # noqa: DTZ001 - that is what is wrong
-    ("create_group", {"query": EventQuery(since=datetime.now().astimezone())}, "/since"),
-    ("create_group", {"ack_timeout_s": float("nan")}, "/ack_timeout_s"),
-    ("change_group", {}, ""),
-    ("change_group", {"max_attempts": "3"}, "/max_attempts"),
-    ("reset_group", {}, "/start"),
-    ("reset_group", {"after": 7}, "/after"),
+    ("create", {"start": "middle"}, "/start"),
+    ("create", {"start": "end", "after": "0"}, "/start"),
+    ("create", {"since": "2026-01-31T12:00:00Z"}, "/since"),
+    ("create", {"since": datetime(2026, 1, 31)}, "/since"),  # noqa: DTZ001 - that is what is wrong
+    ("create", {"query": EventQuery(since=datetime.now().astimezone())}, "/since"),
+    ("create", {"ack_timeout_s": float("nan")}, "/ack_timeout_s"),
+    ("change", {}, ""),
+    ("change", {"max_attempts": "3"}, "/max_attempts"),
+    ("reset", {}, "/start"),
+    ("reset", {"after": 7}, "/after"),
     ("pull", {"limit": 0}, "/limit"),
     ("pull", {"wait_s": 31}, "/wait_s"),
     ("ack", {"delivery_ids": "1-1"}, "/delivery_ids"),
@@ -101,10 +101,10 @@ async def test_what_is_wrong_is_named_wherever_the_store_is(
 ):
     async with AsyncClient(shared_server.url if kind == "http" else "memory:") as client:
         group = unique()
-        if name != "create_group":
-            await client.create_group(group)
+        if name != "create":
+            await client.groups.create(group)
         with pytest.raises(InvalidRequest) as caught:
-            await getattr(client, name)(group, **arguments)
+            await getattr(client.groups, name)(group, **arguments)
         assert caught.value.pointer == pointer
 
 
@@ -113,9 +113,9 @@ async def test_what_is_wrong_is_named_wherever_the_store_is(
 
 async def test_a_wait_is_not_a_time_out(shared_server: Server):
     async with AsyncClient(shared_server.url, timeout_s=0.4, retry_total_s=0) as client:
-        group = (await client.create_group(unique(), EventQuery.of(tags=[unique()]))).group
+        group = (await client.groups.create(unique(), EventQuery.of(tags=[unique()]))).group
         started = time.monotonic()
-        assert await client.pull(group, wait_s=1.5) == ()
+        assert await client.groups.pull(group, wait_s=1.5) == ()
         assert 1.4 <= time.monotonic() - started < 15
 
 
@@ -133,7 +133,7 @@ async def test_a_wait_that_breaks_off_is_not_counted_against_the_retries():
         writer.close()
 
     async with odd_server(answer) as url, AsyncClient(url, retry_total_s=0.3) as client:
-        assert await client.pull("g", wait_s=5) == ()
+        assert await client.groups.pull("g", wait_s=5) == ()
     waits = [float(body.rpartition(b":")[2].rstrip(b"}")) for body in asked]
     assert 4 < waits[0] <= 5
     assert 1 < waits[1] < waits[0] - 0.7
@@ -143,15 +143,15 @@ async def test_a_server_that_is_away_is_not_waited_for_longer_than_was_asked():
     async with AsyncClient("http://127.0.0.1:1", retry_total_s=0.2) as client:
         started = time.monotonic()
         with pytest.raises(Unavailable):
-            await client.pull("g", wait_s=0.5)
+            await client.groups.pull("g", wait_s=0.5)
         assert time.monotonic() - started < 20
 
 
 async def test_many_pulls_that_wait_leave_room_for_calls(http_client: AsyncClient):
     """More than an HTTP client opens connections by itself."""
     tag = unique()
-    group = (await http_client.create_group(unique(), EventQuery.of(tags=[tag]), start="end")).group
-    pulls = [asyncio.create_task(http_client.pull(group, limit=1, wait_s=30)) for _ in range(200)]
+    group = (await http_client.groups.create(unique(), EventQuery.of(tags=[tag]), start="end")).group
+    pulls = [asyncio.create_task(http_client.groups.pull(group, limit=1, wait_s=30)) for _ in range(200)]
     await asyncio.sleep(0.5)
     async with asyncio.timeout(60):
         for n in range(200):
@@ -164,8 +164,8 @@ async def test_many_pulls_that_wait_leave_room_for_calls(http_client: AsyncClien
 @pytest.mark.parametrize("url", ["http", "memory:"])
 async def test_closing_does_not_wait_for_pulls(shared_server: Server, url: str):
     client = AsyncClient(shared_server.url if url == "http" else url)
-    group = (await client.create_group(unique(), EventQuery.of(tags=[unique()]))).group
-    pulling = asyncio.create_task(client.pull(group, wait_s=30))
+    group = (await client.groups.create(unique(), EventQuery.of(tags=[unique()]))).group
+    pulling = asyncio.create_task(client.groups.pull(group, wait_s=30))
     await asyncio.sleep(0.2)
     started = time.monotonic()
     await client.aclose()
@@ -178,14 +178,14 @@ async def test_closing_does_not_wait_for_pulls(shared_server: Server, url: str):
 
 async def test_who_is_cancelled_while_waiting_gets_nothing(http_client: AsyncClient):
     tag = unique()
-    group = (await http_client.create_group(unique(), EventQuery.of(tags=[tag]))).group
-    pulling = asyncio.create_task(http_client.pull(group, wait_s=30))
+    group = (await http_client.groups.create(unique(), EventQuery.of(tags=[tag]))).group
+    pulling = asyncio.create_task(http_client.groups.pull(group, wait_s=30))
     await asyncio.sleep(0.2)
     pulling.cancel()
     await asyncio.gather(pulling, return_exceptions=True)
     await asyncio.sleep(0.2)
     await http_client.append("Order", tag, [NewEvent("X", tags=[tag])])
-    (delivery,) = await http_client.pull(group, wait_s=10)
+    (delivery,) = await http_client.groups.pull(group, wait_s=10)
     assert delivery.attempt == 1
 
 
@@ -194,7 +194,7 @@ async def test_who_is_cancelled_while_waiting_gets_nothing(http_client: AsyncCli
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("delete_group", ()), ("replay_parked", ([1],)), ("replay_parked", ()), ("skip_parked", ([1],))],
+    [("delete", ()), ("replay_parked", ([1],)), ("replay_parked", ()), ("skip_parked", ([1],))],
 )
 async def test_what_must_not_be_done_twice_is_sent_once(name: str, arguments: tuple[Any, ...]):
     requests = 0
@@ -207,7 +207,7 @@ async def test_what_must_not_be_done_twice_is_sent_once(name: str, arguments: tu
     more = {"reason": "void"} if name == "skip_parked" else {}
     async with odd_server(answer) as url, AsyncClient(url, retry_total_s=5) as client:
         with pytest.raises(OutcomeUnknown):
-            await getattr(client, name)("g", *arguments, **more)
+            await getattr(client.groups, name)("g", *arguments, **more)
     assert requests == 1
 
 
@@ -221,7 +221,7 @@ async def test_what_was_surely_not_done_is_repeated():
         await answers.pop(0)(reader, writer)
 
     async with odd_server(answer) as url, AsyncClient(url) as client:
-        assert await client.replay_parked("g") == 3
+        assert await client.groups.replay_parked("g") == 3
 
 
 @pytest.mark.parametrize("name", ["ack", "nack", "extend"])
@@ -232,21 +232,21 @@ async def test_settling_is_repeated(name: str):
         await answers.pop(0)(reader, writer)
 
     async with odd_server(answer) as url, AsyncClient(url) as client:
-        assert (await getattr(client, name)("g", ["1-1"])).settled == 1
+        assert (await getattr(client.groups, name)("g", ["1-1"])).settled == 1
 
 
 @pytest.mark.parametrize("answer", [b"", b"{}", b'{"deliveries": [{}]}'])
 async def test_an_answer_that_makes_no_sense(answer: bytes):
     async with odd_server(answering(200, answer)) as url, AsyncClient(url) as client:
         with pytest.raises(Exception, match="not what was asked for"):
-            await client.pull("g")
+            await client.groups.pull("g")
 
 
 def test_threads_use_groups_too(shared_server: Server):
     with Client(shared_server.url) as client:
         tag = unique()
-        group = client.create_group(unique(), EventQuery.of(tags=[tag])).group
+        group = client.groups.create(unique(), EventQuery.of(tags=[tag])).group
         client.append("Order", tag, [NewEvent("X", tags=[tag])])
-        (delivery,) = client.pull(group, wait_s=10)
-        assert client.ack(group, [delivery.delivery_id]).settled == 1
-        assert client.get_group(group).in_flight == 0
+        (delivery,) = client.groups.pull(group, wait_s=10)
+        assert client.groups.ack(group, [delivery.delivery_id]).settled == 1
+        assert client.groups.get(group).in_flight == 0

@@ -26,8 +26,11 @@ from indelible import (
     SyncRepository,
     VersionConflict,
 )
+from indelible.client.async_client import AsyncGroups
+from indelible.client.sync_client import SyncGroups
 from indelible.errors import StoreLocked
 from indelible.eventstore import EventStore
+from indelible.groups import ConsumerGroups
 
 NOT_SHARED = {"aclose", "follow", "open", "url"}
 
@@ -43,15 +46,25 @@ def _public(kind: type) -> set[str]:
 def test_it_has_every_method_of_the_asynchronous_one():
     assert _public(AsyncClient) - NOT_SHARED == _public(Client) - {"close", "url"}
     assert _public(EventStore) <= _public(AsyncClient)
+    assert _public(ConsumerGroups) == _public(AsyncGroups) == _public(SyncGroups)
     assert _public(Repository) == _public(SyncRepository)
     assert _public(Consumer) - NOT_SHARED == _public(SyncConsumer) - {"close"}
 
 
-@pytest.mark.parametrize("name", sorted(_public(AsyncClient) & _public(Client) - {"url", "repository", "consume"}))
+@pytest.mark.parametrize(
+    "name", sorted(_public(AsyncClient) & _public(Client) - {"groups", "url", "repository", "consume"})
+)
 def test_methods_have_the_same_signature_and_documentation(name: str):
     asynchronous, blocking = getattr(AsyncClient, name), getattr(Client, name)
     assert inspect.signature(asynchronous) == inspect.signature(blocking)
     assert asynchronous.__doc__ == blocking.__doc__
+
+
+@pytest.mark.parametrize("name", sorted(_public(ConsumerGroups)))
+def test_methods_of_groups_have_the_same_signature_and_documentation(name: str):
+    methods = [getattr(kind, name) for kind in (ConsumerGroups, AsyncGroups, SyncGroups)]
+    assert len({str(inspect.signature(method)) for method in methods}) == 1
+    assert len({method.__doc__ for method in methods}) == 1
 
 
 def test_the_calls_of_a_day(event_store_client: Client):

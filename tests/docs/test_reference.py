@@ -56,3 +56,5 @@ def test_every_method_of_the_clients_stands_in_the_client_reference(kind: type):
     page = (reference.DIRECTORY / "python-client.md").read_text("utf-8")
     methods = [name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))]
     assert [name for name in methods if f"`{name}(" not in page and f" {name}(" not in page] == []
+    of_groups = [name for name in dir(indelible.ConsumerGroups) if not name.startswith("_")]
+    assert [name for name in of_groups if f"`groups.{name}(" not in page] == []

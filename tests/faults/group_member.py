@@ -19,6 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from indelible.client import AsyncClient
+from indelible.client.async_client import AsyncGroups
 from indelible.errors import OutcomeUnknown, Unavailable
 from indelible.groups import Delivery, Settled
 
@@ -86,12 +87,12 @@ class Member:
     async def run(self) -> None:
         while True:
             found = await self._ask(
-                lambda store: store.pull(self._job.group, member=self._job.name, limit=PULL_LIMIT, wait_s=PULL_WAIT_S)
+                lambda groups: groups.pull(self._job.group, member=self._job.name, limit=PULL_LIMIT, wait_s=PULL_WAIT_S)
             )
             self._write([_got(one) for one in found])
             refused = [one.delivery_id for one in found if await self._fails(one)]
-            nack = partial(AsyncClient.nack, delay_s=self._chance.choice((0.0, 0.1)), reason="it failed")
-            await self._say([one.delivery_id for one in found if one.delivery_id not in refused], True, AsyncClient.ack)
+            nack = partial(AsyncGroups.nack, delay_s=self._chance.choice((0.0, 0.1)), reason="it failed")
+            await self._say([one.delivery_id for one in found if one.delivery_id not in refused], True, AsyncGroups.ack)
             await self._say(refused, False, nack)
 
     async def _fails(self, delivery: Delivery) -> bool:
@@ -104,21 +105,21 @@ class Member:
         self,
         delivery_ids: Sequence[str],
         is_ack: bool,
-        call: Callable[[AsyncClient, str, Sequence[str]], Awaitable[Settled]],
+        call: Callable[[AsyncGroups, str, Sequence[str]], Awaitable[Settled]],
     ) -> None:
         if not delivery_ids:
             return
         now = time.time()
         self._write([Said(now, one, is_ack) for one in delivery_ids])
-        settled = await self._ask(lambda store: call(store, self._job.group, delivery_ids))
+        settled = await self._ask(lambda groups: call(groups, self._job.group, delivery_ids))
         now, lost = time.time(), set(settled.lost)
         self._write([Heard(now, one, is_ack, one in lost) for one in delivery_ids])
 
-    async def _ask(self, call: Callable[[AsyncClient], Awaitable[T]]) -> T:
+    async def _ask(self, call: Callable[[AsyncGroups], Awaitable[T]]) -> T:
         """Ask one server after another, until one answers."""
         while True:
             try:
-                return await call(self._stores[self._at])
+                return await call(self._stores[self._at].groups)
             except (Unavailable, OutcomeUnknown):
                 self._at = (self._at + 1) % len(self._stores)
                 await asyncio.sleep(PAUSE_S)

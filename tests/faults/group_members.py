@@ -108,7 +108,7 @@ class Run:
             await self._start(stack)
             # The last server is not the one that is killed, unless there is no other.
             self._client = await stack.enter_async_context(AsyncClient(self._urls[-1], retry_total_s=RETRY_TOTAL_S))
-            await self._client.create_group(
+            await self._client.groups.create(
                 GROUP, ack_timeout_s=self._settings.ack_timeout_s, max_attempts=MAX_ATTEMPTS
             )
             for number in range(4):
@@ -198,7 +198,7 @@ class Run:
         await self._until_share(0.3)
         await self._hang(self._members["member-1"], "member-1")
         await self._until_share(0.6)
-        self.figures.server_kill_at_position = (await self._client.get_group(GROUP)).position
+        self.figures.server_kill_at_position = (await self._client.groups.get(GROUP)).position
         killed_at = time.time()
         await self.servers[0].kill()
         self._broken.set()
@@ -222,7 +222,7 @@ class Run:
         member.send_signal(signal.SIGCONT)
 
     async def _holds(self, member: str) -> bool:
-        return any(one.member == member for one in await self._client.list_in_flight(GROUP))
+        return any(one.member == member for one in await self._client.groups.list_in_flight(GROUP))
 
     async def _until_it_holds(self, member: str) -> None:
         async with asyncio.timeout(DONE_TIMEOUT_S):
@@ -231,7 +231,7 @@ class Run:
 
     async def _until(self, is_so: Callable[[GroupInfo], bool]) -> None:
         async with asyncio.timeout(DONE_TIMEOUT_S):
-            while not is_so(await self._client.get_group(GROUP)):
+            while not is_so(await self._client.groups.get(GROUP)):
                 assert all(one.returncode is None for one in self._members.values()), "a member has stopped by itself"
                 await asyncio.sleep(POLL_S)
 
@@ -241,16 +241,16 @@ class Run:
         """What is parked are the poisoned events, and nothing behind them has come; then all of it comes."""
         log = [event async for event in self._client.iter_feed()]
         poisoned = [event for event in log if event.event_data["is_poisoned"]]
-        parked = (await self._client.list_parked(GROUP)).parked
+        parked = (await self._client.groups.list_parked(GROUP)).parked
         assert [one.position for one in parked] == [event.position for event in poisoned]
         assert {one.attempts for one in parked} == {MAX_ATTEMPTS}
         check_held_up(self._deliveries(), poisoned, log)
-        self.figures.parked = (await self._client.get_group(GROUP)).parked
+        self.figures.parked = (await self._client.groups.get(GROUP)).parked
         self._cured.touch()
-        self.figures.replayed = await self._client.replay_parked(GROUP)
+        self.figures.replayed = await self._client.groups.replay_parked(GROUP)
         assert self.figures.replayed == len(poisoned)
         await self._until(lambda info: not (info.parked or info.lag or info.in_flight or info.waiting))
-        assert await self._client.list_in_flight(GROUP) == ()
+        assert await self._client.groups.list_in_flight(GROUP) == ()
 
     def _deliveries(self) -> Deliveries:
         return Deliveries(record for path in self._folder.glob("*.history") for record in read_records(path))

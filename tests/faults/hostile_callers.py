@@ -132,7 +132,7 @@ async def hostile_callers(settings: Settings, folder: Path) -> Figures:
     await _fill(settings)
     damaged = await _damage(settings.store)
     async with server_process(settings.store, log=folder / "server.log") as server, AsyncClient(server.url) as client:
-        await client.create_group(GROUP, query=EventQuery.of(aggregate_types=["work"]), start="beginning")
+        await client.groups.create(GROUP, query=EventQuery.of(aggregate_types=["work"]), start="beginning")
         alone = await _measured(ALONE_S, settings.appends_per_s, server, client)
         alone_p50_s = Times.of(alone[0]).p50_ms / 1_000
         async with _hostile(settings, server) as (process, met):
@@ -167,7 +167,7 @@ async def _consume_rest(client: AsyncClient) -> int:
 async def _left(client: AsyncClient) -> tuple[int, list[int]]:
     """How many events of the others are stored, and the positions of the group's parked events."""
     stored = sum(one.events for one in await client.event_types() if one.event_type == "Measured")
-    return stored, [one.position for one in (await client.list_parked(GROUP)).parked]
+    return stored, [one.position for one in (await client.groups.list_parked(GROUP)).parked]
 
 
 def _is_at_a_lock(one: Taken, locks: Sequence[tuple[float, float]]) -> bool:

@@ -177,8 +177,8 @@ async def _pull(url: str, met: Counter[str], acknowledged: Counter[str]) -> None
     async with AsyncClient(url, retry_total_s=0) as client:
         while True:
             try:
-                found = await client.pull(GROUP, limit=PULL_LIMIT)
-                settled = await client.ack(GROUP, [one.delivery_id for one in found]) if found else None
+                found = await client.groups.pull(GROUP, limit=PULL_LIMIT)
+                settled = await client.groups.ack(GROUP, [one.delivery_id for one in found]) if found else None
             except IndelibleError as error:
                 met[error.code] += 1
             else:

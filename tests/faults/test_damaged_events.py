@@ -66,8 +66,8 @@ async def consume(store: EventStore, group: str) -> list[str]:
     """Pull and acknowledge until nothing comes; what came, as "b2" for the second of b."""
     done: list[str] = []
     async with asyncio.timeout(PATIENCE_S):
-        while found := await store.pull(group, limit=2):
-            settled = await store.ack(group, [one.delivery_id for one in found])
+        while found := await store.groups.pull(group, limit=2):
+            settled = await store.groups.ack(group, [one.delivery_id for one in found])
             assert settled.settled == len(found)
             done += [f"{one.event.aggregate_id}{one.event.version}" for one in found]
     return done
@@ -101,22 +101,22 @@ async def test_an_append_with_its_id_is_refused_alone(damaged_url: str) -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_a_group_parks_the_aggregate_and_goes_on(damaged_url: str, transport: str) -> None:
     async with TRANSPORTS[transport](damaged_url) as store:
-        await store.create_group("billing")
+        await store.groups.create("billing")
         assert in_order(await consume(store, "billing")) == {"a": [1, 2, 3], "b": [1], "c": [1, 2, 3]}
-        (parked,) = (await store.list_parked("billing")).parked
+        (parked,) = (await store.groups.list_parked("billing")).parked
         assert (parked.position, parked.aggregate_type, parked.aggregate_id) == (DAMAGED, "order", "b")
         assert parked.reason.startswith("store_corrupted: ")
         assert (parked.version, parked.attempts, parked.following) == (2, 0, 1)
-        info = await store.get_group("billing")
+        info = await store.groups.get("billing")
         assert (info.lag, info.unreadable, info.parked, info.parked_aggregates, info.is_stalled) == (0, 1, 2, 1, False)
 
         # As it is no better, it is parked again; and when it is passed over, the aggregate goes on.
-        assert await store.replay_parked("billing") == 1
-        assert await store.pull("billing") == ()
-        assert (await store.get_group("billing")).unreadable == 1
-        assert await store.skip_parked("billing", [DAMAGED], reason="told by the backup") == 1
+        assert await store.groups.replay_parked("billing") == 1
+        assert await store.groups.pull("billing") == ()
+        assert (await store.groups.get("billing")).unreadable == 1
+        assert await store.groups.skip_parked("billing", [DAMAGED], reason="told by the backup") == 1
         assert await consume(store, "billing") == ["b3"]
-        assert (await store.get_group("billing")).unreadable == 0
+        assert (await store.groups.get("billing")).unreadable == 0
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ async def test_a_group_parks_the_aggregate_and_goes_on(damaged_url: str, transpo
 )
 async def test_a_group_with_a_filter(damaged_url: str, query: EventQuery) -> None:
     async with open_local_store(damaged_url) as store:
-        await store.create_group("billing", query)
-        await store.create_group("others", EventQuery.of(tags=["us"]))
+        await store.groups.create("billing", query)
+        await store.groups.create("others", EventQuery.of(tags=["us"]))
         assert in_order(await consume(store, "billing")) == {"a": [1, 2, 3], "b": [1], "c": [1, 2, 3]}
-        assert [one.position for one in (await store.list_parked("billing")).parked] == [DAMAGED]
+        assert [one.position for one in (await store.groups.list_parked("billing")).parked] == [DAMAGED]
         assert await consume(store, "others") == []
-        assert (await store.get_group("others")).parked == 0
+        assert (await store.groups.get("others")).parked == 0
 
 
 async def test_damage_that_comes_once_the_event_was_read(tmp_path: Any) -> None:
@@ -137,42 +137,42 @@ async def test_damage_that_comes_once_the_event_was_read(tmp_path: Any) -> None:
     url = f"sqlite:{tmp_path}/store.db"
     async with open_local_store(url) as store:
         await fill(store)
-        await store.create_group("billing")
-        assert len(await store.pull("billing")) == len(AGGREGATES)
+        await store.groups.create("billing")
+        assert len(await store.groups.pull("billing")) == len(AGGREGATES)
     for position in (2, DAMAGED):
         SQLITE["no record"](url, position)
     async with open_local_store(url) as store:
-        await store.reset_group("billing", after=Cursor.at(6))
+        await store.groups.reset("billing", after=Cursor.at(6))
         assert await consume(store, "billing") == ["a3", "b3", "c3"]
-        await store.reset_group("billing", start="beginning")
+        await store.groups.reset("billing", start="beginning")
         assert in_order(await consume(store, "billing")) == {"a": [1, 2, 3], "b": [], "c": [1, 2, 3]}
-        assert await store.skip_parked("billing", [2], reason="gone") == 1
+        assert await store.groups.skip_parked("billing", [2], reason="gone") == 1
         assert await consume(store, "billing") == []
-        (parked,) = (await store.list_parked("billing")).parked
+        (parked,) = (await store.groups.list_parked("billing")).parked
         assert (parked.position, parked.version, parked.following) == (DAMAGED, 2, 1)
-        await store.reset_group("billing", after=Cursor.at(7))
-        assert (await store.get_group("billing")).parked == 1
+        await store.groups.reset("billing", after=Cursor.at(7))
+        assert (await store.groups.get("billing")).parked == 1
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_an_event_of_nobody_knows_whom_holds_up_what_comes_after_it(lost_url: str, transport: str) -> None:
     async with TRANSPORTS[transport](lost_url) as store:
-        await store.create_group("billing")
+        await store.groups.create("billing")
         assert await consume(store, "billing") == ["a1", "b1", "c1", "a2"]
-        info = await store.get_group("billing")
+        info = await store.groups.get("billing")
         assert (info.position, info.unreadable, info.is_stalled) == (DAMAGED, 1, True)
-        (parked,) = (await store.list_parked("billing")).parked
+        (parked,) = (await store.groups.list_parked("billing")).parked
         assert (parked.position, parked.aggregate_type, parked.aggregate_id, parked.version) == (DAMAGED, "", "", 0)
         assert parked.reason.startswith("store_corrupted: ")
         # It is looked at again where somebody asks for it, and stays what it is.
-        assert await store.replay_parked("billing", [DAMAGED]) == 1
+        assert await store.groups.replay_parked("billing", [DAMAGED]) == 1
         assert await consume(store, "billing") == []
-        assert (await store.get_group("billing")).is_stalled
-        assert await store.skip_parked("billing", [DAMAGED], reason="told by the backup") == 1
+        assert (await store.groups.get("billing")).is_stalled
+        assert await store.groups.skip_parked("billing", [DAMAGED], reason="told by the backup") == 1
         assert await consume(store, "billing") == ["c2", "a3", "b3", "c3"]
-        (skipped,) = (await store.list_skipped("billing")).skipped
+        (skipped,) = (await store.groups.list_skipped("billing")).skipped
         assert (skipped.position, skipped.aggregate_id) == (DAMAGED, "")
-        assert not (await store.get_group("billing")).is_stalled
+        assert not (await store.groups.get("billing")).is_stalled
 
 
 async def test_the_server_says_so_in_its_log_and_metrics(damaged_url: str, tmp_path: Any) -> None:

@@ -91,7 +91,7 @@ async def test_whoever_waits_too_long_is_told_that_nothing_was_stored(tmp_path: 
             for write in (
                 store.append("order", "1", events),
                 store.save_snapshot("order", "1", version=1, state={}),
-                store.create_group("billing"),
+                store.groups.create("billing"),
                 store.append_recorded(recorded),
             ):
                 with pytest.raises(Unavailable, match=LOCKED) as refused:

@@ -128,17 +128,17 @@ async def test_256_groups_whose_members_left_cost_little(served: Served) -> None
         await asyncio.gather(
             *(served.client.append("order", f"{start + n}", [NewEvent("Filled", "x" * 1_000)]) for n in range(100))
         )
-    await served.client.create_group("first", start="beginning")
-    await served.client.pull("first", limit=600)
+    await served.client.groups.create("first", start="beginning")
+    await served.client.groups.pull("first", limit=600)
     before = _resident_bytes(served.pid)
     for number in range(groups - 1):
-        await served.client.create_group(f"group-{number}", start="beginning")
-        pulled = await served.client.pull(f"group-{number}", limit=600)
+        await served.client.groups.create(f"group-{number}", start="beginning")
+        pulled = await served.client.groups.pull(f"group-{number}", limit=600)
         assert len(pulled) == 600
     growth = await served.growth_bytes(before)
     print(f"memory of {groups} groups: {growth / 1e6:.0f} MB")
     assert growth < 60e6
     # They are there as before.
-    assert (await served.client.get_group("group-0")).in_flight == 600
-    settled = await served.client.ack("group-254", [one.delivery_id for one in pulled])
+    assert (await served.client.groups.get("group-0")).in_flight == 600
+    settled = await served.client.groups.ack("group-254", [one.delivery_id for one in pulled])
     assert settled.lost == ()

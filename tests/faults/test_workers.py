@@ -124,12 +124,12 @@ async def test_workers_add_up_what_a_group_does_and_agree_on_how_far_it_is(serve
     async with AsyncClient(server.url) as client:
         for number in range(20):
             await client.append("order", str(number), [NewEvent("Counted", number)])
-        await client.create_group("billing")
+        await client.groups.create("billing")
     for _ in range(19):
         # On a connection of its own, hence at any of the workers.
         async with AsyncClient(server.url) as client:
-            (delivery,) = await client.pull("billing", limit=1)
-            assert await client.ack("billing", [delivery.delivery_id]) == Settled(1)
+            (delivery,) = await client.groups.pull("billing", limit=1)
+            assert await client.groups.ack("billing", [delivery.delivery_id]) == Settled(1)
     async with one_connection_a_request() as session:
         metrics = await metrics_of(server, session)
     acks = {one.labels["worker"]: one.value for one in metrics["indelible_group_acks"]}

@@ -103,28 +103,28 @@ class TestRepeated:
         """Done once, and told as done, though each may be done but once."""
         async with open_local_store(proxy.url(url)) as store:
             await store.append("order", "1", [NewEvent("Opened"), NewEvent("Moved")])
-            await store.create_group("billing")
+            await store.groups.create("billing")
             proxy.alone = SAVE
 
             async def park() -> None:
-                (one,) = await store.pull("billing")
-                await store.nack("billing", [one.delivery_id], reason="no", park=True)
+                (one,) = await store.groups.pull("billing")
+                await store.groups.nack("billing", [one.delivery_id], reason="no", park=True)
 
             await park()
             proxy.cuts.extend(cuts)
-            assert await store.replay_parked("billing", [1]) == 1
+            assert await store.groups.replay_parked("billing", [1]) == 1
             assert proxy.cuts == deque()
             await park()
             proxy.cuts.extend(cuts)
-            assert await store.skip_parked("billing", [1], reason="a duplicate") == 1
+            assert await store.groups.skip_parked("billing", [1], reason="a duplicate") == 1
             assert proxy.cuts == deque()
             proxy.cuts.extend(cuts)
-            await store.reset_group("billing", start="end")
-            assert [one.position for one in (await store.list_skipped("billing")).skipped] == [1]
+            await store.groups.reset("billing", start="end")
+            assert [one.position for one in (await store.groups.list_skipped("billing")).skipped] == [1]
             proxy.cuts.extend(cuts)
-            await store.delete_group("billing")
+            await store.groups.delete("billing")
             with pytest.raises(GroupNotFound):
-                await store.get_group("billing")
+                await store.groups.get("billing")
 
 
 class TestOthersInBetween:
@@ -237,10 +237,10 @@ class TestGivenUp:
     @pytest.mark.parametrize("transport", ["http", "grpc"])
     async def test_a_client_hears_that_nobody_can_tell(self, proxy: Proxy, url: str, transport: str) -> None:
         async with served(proxy.url(url), transport) as store:
-            await store.create_group("billing")
+            await store.groups.create("billing")
             proxy.cuts.extend([Cut.AFTER_COMMIT, *repeat(Cut.BEFORE_COMMIT, 100)])
             with pytest.raises(OutcomeUnknown):
-                await store.delete_group("billing")
+                await store.groups.delete("billing")
             proxy.cuts.clear()
 
 

@@ -303,22 +303,22 @@ class TestDetached:
     async def test_a_group_parks_what_is_gone_and_goes_on(self, url: str, events: list[RecordedEvent]) -> None:
         gone = {(event.aggregate_type, event.aggregate_id) for event in events[1_000:2_000]}
         async with open_local_store(url) as store:
-            await store.create_group("readers", after=Cursor.at(995))
+            await store.groups.create("readers", after=Cursor.at(995))
             delivered: list[RecordedEvent] = []
             async with asyncio.timeout(120):
                 while not delivered or delivered[-1].position <= 2_002:
-                    found = await store.pull("readers", wait_s=1)
+                    found = await store.groups.pull("readers", wait_s=1)
                     if found:
-                        await store.ack("readers", [one.delivery_id for one in found])
+                        await store.groups.ack("readers", [one.delivery_id for one in found])
                     delivered += [one.event for one in found]
             assert sorted(event.position for event in delivered)[:5] == [996, 997, 998, 999, 1_000]
             assert delivered == [events[event.position - 1] for event in delivered]
-            parked = (await store.list_parked("readers")).parked
+            parked = (await store.groups.list_parked("readers")).parked
             assert {(one.aggregate_type, one.aggregate_id) for one in parked} == gone
             assert all("was a partition taken off" in one.reason for one in parked)
             assert sum(1 + one.following for one in parked) >= 1_000
-            assert (await store.get_group("readers")).unreadable == len(gone)
-            await store.delete_group("readers")
+            assert (await store.groups.get("readers")).unreadable == len(gone)
+            await store.groups.delete("readers")
 
     async def test_verify_names_the_first_that_is_gone(self, url: str) -> None:
         async with open_local_store(url) as store:

@@ -15,7 +15,7 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.group_storage import GroupChange
 from indelible.engines.memory import MemoryEngine
 from indelible.events import NewEvent
-from indelible.groups import Delivery
+from indelible.groups import ConsumerGroups, Delivery
 from indelible.server.compose import make_services
 from indelible.server.http.head import HeadReader
 from indelible.server.http.messages import Request
@@ -167,18 +167,19 @@ def test_a_stop_ends_the_wait_with_an_answer():
 # --- When the answer and the caller's leave come together ------------------------------------------------------------
 
 
-class Leaving(LocalEventStore):
-    """Its callers go away in the very moment in which they are delivered something."""
+def _leaving(groups: ConsumerGroups) -> asyncio.Event:
+    """Is set when the member "leaving" is delivered something: its caller goes away in that very moment."""
+    has_left = asyncio.Event()
+    pull = groups.pull
 
-    def __init__(self) -> None:
-        super().__init__(MemoryEngine())
-        self.has_left = asyncio.Event()
-
-    async def pull(self, group: str, **asked: Any) -> tuple[Delivery, ...]:
-        deliveries = await super().pull(group, **asked)
+    async def pull_and_leave(group: str, **asked: Any) -> tuple[Delivery, ...]:
+        deliveries = await pull(group, **asked)
         if asked["member"] == "leaving":
-            self.has_left.set()
+            has_left.set()
         return deliveries
+
+    groups.pull = pull_and_leave
+    return has_left
 
 
 class _LeavingCaller:
@@ -201,13 +202,13 @@ class _LeavingCaller:
 
 
 async def test_events_that_can_not_be_sent_are_given_back():
-    async with Leaving() as store:
-        await store.create_group("g")
+    async with LocalEventStore(MemoryEngine()) as store:
+        await store.groups.create("g")
         await store.append("Order", "1", [NewEvent("Placed")])
         services = make_services(store, Metrics())
-        request = Request(_LeavingCaller(store.has_left), services.bodies)
+        request = Request(_LeavingCaller(_leaving(store.groups)), services.bodies)
         request.parameters = {"group": b"g"}
         answer = await pull(services, request)
         assert (answer.status, answer.body) == (200, b'{"deliveries":[]}')
-        assert await store.list_in_flight("g") == ()
-        assert len(await store.pull("g", member="staying")) == 1
+        assert await store.groups.list_in_flight("g") == ()
+        assert len(await store.groups.pull("g", member="staying")) == 1

@@ -125,11 +125,11 @@ async def test_a_store_tells_what_its_groups_do() -> None:
     async with LocalEventStore(MemoryEngine(), on_group=metrics.on_group) as store:
         services = make_services(store, metrics)
         await store.append("order", "1", [NewEvent("Placed", n) for n in range(3)])
-        await store.create_group("billing", max_attempts=1)
-        (delivery,) = await store.pull("billing")
-        await store.ack("billing", [delivery.delivery_id])
-        (delivery,) = await store.pull("billing")
-        await store.nack("billing", [delivery.delivery_id])
+        await store.groups.create("billing", max_attempts=1)
+        (delivery,) = await store.groups.pull("billing")
+        await store.groups.ack("billing", [delivery.delivery_id])
+        (delivery,) = await store.groups.pull("billing")
+        await store.groups.nack("billing", [delivery.delivery_id])
         samples = _samples(await services.metrics_text())
     assert {name for name, value in samples.items() if value == 0} == {
         ("deliveries_total", "again", "billing"), ("timeouts_total", "billing"), ("in_flight", "billing"),

@@ -92,7 +92,7 @@ def engine() -> FaultyEngine:
 @pytest.fixture
 async def store(engine: FaultyEngine) -> AsyncIterator[LocalEventStore]:
     async with LocalEventStore(engine) as store:
-        await store.create_group(_GROUP)
+        await store.groups.create(_GROUP)
         yield store
 
 
@@ -115,7 +115,7 @@ async def _append(store: LocalEventStore, aggregates: int, each: int = 1) -> Non
 
 
 async def _ack(store: LocalEventStore, deliveries: tuple[Delivery, ...]) -> None:
-    settled = await store.ack(_GROUP, [one.delivery_id for one in deliveries])
+    settled = await store.groups.ack(_GROUP, [one.delivery_id for one in deliveries])
     assert settled == Settled(len(deliveries))
 
 
@@ -135,11 +135,11 @@ async def _soon(call: Awaitable[Any]) -> Any:
 async def test_a_pull_survives_a_save_that_goes_wrong(store: LocalEventStore, engine: FaultyEngine, fault: str) -> None:
     await _append(store, 3)
     engine.on_save = [getattr(engine, fault)] * 2
-    found = await store.pull(_GROUP)
+    found = await store.groups.pull(_GROUP)
     assert _places(found) == [("0", 1, 1), ("1", 1, 1), ("2", 1, 1)]
-    assert await store.pull(_GROUP) == ()
+    assert await store.groups.pull(_GROUP) == ()
     await _ack(store, found)
-    assert (await store.get_group(_GROUP)).lag == 0
+    assert (await store.groups.get(_GROUP)).lag == 0
 
 
 @pytest.mark.parametrize("fault", ["break_after", "break_before"])
@@ -149,8 +149,8 @@ async def test_a_pull_that_failed_is_made_again_at_once(
     await _append(store, 3)
     engine.on_save = [getattr(engine, fault)]
     with pytest.raises(Unavailable):
-        await store.pull(_GROUP)
-    found = await store.pull(_GROUP)
+        await store.groups.pull(_GROUP)
+    found = await store.groups.pull(_GROUP)
     assert _places(found) == [("0", 1, 1), ("1", 1, 1), ("2", 1, 1)]
     await _ack(store, found)
 
@@ -162,22 +162,22 @@ async def test_what_nobody_got_comes_again_though_another_saved_since(
         await _append(store, 3)
         engine.on_save = [engine.break_after]
         with pytest.raises(Unavailable):
-            await store.pull(_GROUP, limit=2)
-        elsewhere = await other.pull(_GROUP)
+            await store.groups.pull(_GROUP, limit=2)
+        elsewhere = await other.groups.pull(_GROUP)
         assert _places(elsewhere) == [("2", 1, 1)]
-        found = await store.pull(_GROUP)
+        found = await store.groups.pull(_GROUP)
         assert _places(found) == [("0", 1, 1), ("1", 1, 1)]
         await _ack(store, found + elsewhere)
 
 
 async def test_what_a_member_holds_is_not_given_to_another(store: LocalEventStore, engine: FaultyEngine) -> None:
     await _append(store, 1, 2)
-    found = await store.pull(_GROUP)
+    found = await store.groups.pull(_GROUP)
     engine.on_read = [Unavailable("the connection broke", retry_after_s=0.0)]
     await _append(store, 1)
     with pytest.raises(Unavailable):
-        await store.pull(_GROUP)
-    assert await store.pull(_GROUP) == ()
+        await store.groups.pull(_GROUP)
+    assert await store.groups.pull(_GROUP) == ()
     await _ack(store, found)
 
 
@@ -186,7 +186,7 @@ async def test_whatever_goes_wrong_a_call_may_be_repeated(
     store: LocalEventStore, engine: FaultyEngine, fault: str
 ) -> None:
     await _append(store, 2, 2)
-    found = await store.pull(_GROUP)
+    found = await store.groups.pull(_GROUP)
     ids = [one.delivery_id for one in found]
 
     async def again(call: Callable[[], Awaitable[Settled]]) -> Settled:
@@ -196,27 +196,29 @@ async def test_whatever_goes_wrong_a_call_may_be_repeated(
         except (Unavailable, OutcomeUnknown):
             return await call()
 
-    assert await again(lambda: store.extend(_GROUP, ids, ack_timeout_s=60)) == Settled(2)
-    assert await again(lambda: store.nack(_GROUP, ids[:1], reason="not now")) == Settled(1)
-    assert await again(lambda: store.ack(_GROUP, ids[1:])) == Settled(1)
-    assert _places(await store.pull(_GROUP)) == [("0", 1, 2), ("1", 2, 1)]
+    assert await again(lambda: store.groups.extend(_GROUP, ids, ack_timeout_s=60)) == Settled(2)
+    assert await again(lambda: store.groups.nack(_GROUP, ids[:1], reason="not now")) == Settled(1)
+    assert await again(lambda: store.groups.ack(_GROUP, ids[1:])) == Settled(1)
+    assert _places(await store.groups.pull(_GROUP)) == [("0", 1, 2), ("1", 2, 1)]
 
 
 async def test_a_decision_whose_save_is_in_doubt_is_said_to_be(store: LocalEventStore, engine: FaultyEngine) -> None:
     """To whoever decided; a pull that waited with it delivered nothing, and is just made again."""
     await _append(store, 2, 2)
-    found = await store.pull(_GROUP, limit=1)
-    await store.nack(_GROUP, [one.delivery_id for one in found], park=True)
+    found = await store.groups.pull(_GROUP, limit=1)
+    await store.groups.nack(_GROUP, [one.delivery_id for one in found], park=True)
     positions = [one.event.position for one in found]
     engine.on_save = [engine.break_after]
     skip, pull = await asyncio.gather(
-        store.skip_parked(_GROUP, positions, reason="a duplicate"), store.pull(_GROUP), return_exceptions=True
+        store.groups.skip_parked(_GROUP, positions, reason="a duplicate"),
+        store.groups.pull(_GROUP),
+        return_exceptions=True,
     )
     assert isinstance(skip, OutcomeUnknown)
     assert isinstance(pull, Unavailable)
     assert "nothing was delivered" in pull.message
-    assert [one.position for one in (await store.list_skipped(_GROUP)).skipped] == positions
-    assert _places(await store.pull(_GROUP)) == [("0", 2, 1), ("1", 1, 1)]
+    assert [one.position for one in (await store.groups.list_skipped(_GROUP)).skipped] == positions
+    assert _places(await store.groups.pull(_GROUP)) == [("0", 2, 1), ("1", 1, 1)]
 
 
 async def test_a_storage_that_failed_says_what_is_in_doubt(store: LocalEventStore, engine: FaultyEngine) -> None:
@@ -226,23 +228,23 @@ async def test_a_storage_that_failed_says_what_is_in_doubt(store: LocalEventStor
     failures: list[str] = []
     engine.on_save = [fail, fail]
     with pytest.raises(OutcomeUnknown, match="the commit failed \\(no sync\\); ask"):
-        await store.change_group(_GROUP, max_attempts=3)
+        await store.groups.change(_GROUP, max_attempts=3)
     failures.append("stopped")
     with pytest.raises(ShuttingDown, match="nothing was stored"):
-        await store.change_group(_GROUP, max_attempts=3)
+        await store.groups.change(_GROUP, max_attempts=3)
 
 
 async def test_a_skip_is_recorded_though_a_reset_comes_with_it(store: LocalEventStore, engine: FaultyEngine) -> None:
     await _append(store, 1, 2)
-    (found,) = await store.pull(_GROUP)
-    await store.nack(_GROUP, [found.delivery_id], park=True)
+    (found,) = await store.groups.pull(_GROUP)
+    await store.groups.nack(_GROUP, [found.delivery_id], park=True)
     engine.on_save = [engine.be_slow]
     await asyncio.gather(
-        store.change_group(_GROUP, max_attempts=3),
-        store.skip_parked(_GROUP, [found.event.position], reason="a duplicate"),
-        store.reset_group(_GROUP, start="end"),
+        store.groups.change(_GROUP, max_attempts=3),
+        store.groups.skip_parked(_GROUP, [found.event.position], reason="a duplicate"),
+        store.groups.reset(_GROUP, start="end"),
     )
-    assert [one.reason for one in (await store.list_skipped(_GROUP)).skipped] == ["a duplicate"]
+    assert [one.reason for one in (await store.groups.list_skipped(_GROUP)).skipped] == ["a duplicate"]
 
 
 # --- Reads -----------------------------------------------------------------------------------------------------------
@@ -257,7 +259,7 @@ async def test_failing_reads_are_told_and_lose_nothing(store: LocalEventStore, e
             engine.on_load = [Unavailable("no load", retry_after_s=0.0)] if n % 4 == 1 else []
             engine.on_read = [Unavailable("no read", retry_after_s=0.0)]
         try:
-            held = held or await store.pull(_GROUP)
+            held = held or await store.groups.pull(_GROUP)
             if held:
                 await _ack(store, held)
                 done += _places(held)
@@ -283,12 +285,12 @@ async def test_many_aggregates_that_all_need_a_look_at_what_follows(engine: Faul
 
     engine = Counting()
     async with LocalEventStore(engine) as store:
-        await store.create_group(_GROUP, max_in_flight=5_000)
+        await store.groups.create(_GROUP, max_in_flight=5_000)
         await _append(store, GROUP_PULL_MAX + 1, 2)
-        found = await store.pull(_GROUP, limit=GROUP_PULL_MAX), await store.pull(_GROUP)
+        found = await store.groups.pull(_GROUP, limit=GROUP_PULL_MAX), await store.groups.pull(_GROUP)
     async with LocalEventStore(engine) as store:
         await asyncio.gather(*(_ack(store, some) for some in found))
-        assert len(await store.pull(_GROUP, limit=GROUP_PULL_MAX)) == GROUP_PULL_MAX
+        assert len(await store.groups.pull(_GROUP, limit=GROUP_PULL_MAX)) == GROUP_PULL_MAX
     assert most < READS_WAITING_MAX / 4
 
 
@@ -302,7 +304,7 @@ async def test_pulls_that_come_during_a_round_get_what_there_is(store: LocalEven
     async def member(delay_ticks: int) -> None:
         for _ in range(delay_ticks):
             await asyncio.sleep(0)
-        found.extend(await store.pull(_GROUP, limit=1))
+        found.extend(await store.groups.pull(_GROUP, limit=1))
 
     await asyncio.gather(*(member(ticks) for ticks in range(20)))
     assert len({one.delivery_id for one in found}) == 20
@@ -313,15 +315,15 @@ async def test_members_that_give_up_cost_no_attempt(store: LocalEventStore, engi
     await _append(store, 3)
     for ticks in range(25):
         engine.on_save = [engine.be_slow] if ticks % 5 == 0 else []
-        pulling = asyncio.create_task(store.pull(_GROUP))
+        pulling = asyncio.create_task(store.groups.pull(_GROUP))
         for _ in range(ticks):
             await asyncio.sleep(0)
         pulling.cancel()
         (outcome,) = await asyncio.gather(pulling, return_exceptions=True)
         if isinstance(outcome, tuple) and outcome:
-            await store.nack(_GROUP, [one.delivery_id for one in outcome])
-            await store.reset_group(_GROUP, start="beginning")
-    found = await _soon(store.pull(_GROUP, wait_s=10))
+            await store.groups.nack(_GROUP, [one.delivery_id for one in outcome])
+            await store.groups.reset(_GROUP, start="beginning")
+    found = await _soon(store.groups.pull(_GROUP, wait_s=10))
     assert _places(found) == [("0", 1, 1), ("1", 1, 1), ("2", 1, 1)]
 
 
@@ -330,10 +332,10 @@ async def test_who_leaves_while_the_next_save_is_under_way_holds_nothing(
 ) -> None:
     await _append(store, 1)
     engine.on_save = [engine.be_slow, engine.be_slow]
-    first = asyncio.create_task(store.pull(_GROUP))
+    first = asyncio.create_task(store.groups.pull(_GROUP))
     await asyncio.sleep(0.01)
-    changing = asyncio.create_task(store.change_group(_GROUP, max_attempts=3))
-    second = asyncio.create_task(store.pull(_GROUP, wait_s=10))
+    changing = asyncio.create_task(store.groups.change(_GROUP, max_attempts=3))
+    second = asyncio.create_task(store.groups.pull(_GROUP, wait_s=10))
     head = engine.head
 
     async def leave() -> LogHead:
@@ -349,34 +351,34 @@ async def test_who_leaves_while_the_next_save_is_under_way_holds_nothing(
 
 
 async def test_members_that_left_take_no_place(store: LocalEventStore) -> None:
-    waiting = [asyncio.create_task(store.pull(_GROUP, wait_s=30)) for _ in range(GROUP_CALLS_WAITING_MAX)]
+    waiting = [asyncio.create_task(store.groups.pull(_GROUP, wait_s=30)) for _ in range(GROUP_CALLS_WAITING_MAX)]
     await asyncio.sleep(0.01)
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert await store.pull(_GROUP) == ()
+    assert await store.groups.pull(_GROUP) == ()
 
 
 async def test_members_that_wait_keep_nobody_from_acknowledging(store: LocalEventStore) -> None:
     await _append(store, 1)
-    (first,) = await store.pull(_GROUP)
-    waiting = [asyncio.create_task(store.pull(_GROUP, wait_s=30)) for _ in range(GROUP_CALLS_WAITING_MAX)]
+    (first,) = await store.groups.pull(_GROUP)
+    waiting = [asyncio.create_task(store.groups.pull(_GROUP, wait_s=30)) for _ in range(GROUP_CALLS_WAITING_MAX)]
     await asyncio.sleep(0.01)
     with pytest.raises(Overloaded):
-        await store.pull(_GROUP)
-    assert await store.ack(_GROUP, [first.delivery_id]) == Settled(1)
+        await store.groups.pull(_GROUP)
+    assert await store.groups.ack(_GROUP, [first.delivery_id]) == Settled(1)
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_closing_answers_who_waits(store: LocalEventStore) -> None:
-    waiting = [asyncio.create_task(store.pull(_GROUP, wait_s=30)) for _ in range(3)]
+    waiting = [asyncio.create_task(store.groups.pull(_GROUP, wait_s=30)) for _ in range(3)]
     await asyncio.sleep(0.01)
     await _soon(store.aclose())
     assert await asyncio.gather(*waiting) == [()] * 3
     with pytest.raises(ShuttingDown):
-        await store.pull(_GROUP)
+        await store.groups.pull(_GROUP)
 
 
 async def test_groups_that_are_deleted_and_made_again_under_their_members(
@@ -387,13 +389,13 @@ async def test_groups_that_are_deleted_and_made_again_under_their_members(
     async def member() -> tuple[Delivery, ...]:
         while True:
             try:
-                return await store.pull(_GROUP, wait_s=30)
+                return await store.groups.pull(_GROUP, wait_s=30)
             except GroupNotFound:
-                await store.create_group(_GROUP)
+                await store.groups.create(_GROUP)
 
     members = [asyncio.create_task(member()) for _ in range(4)]
     await asyncio.sleep(0.01)
-    await store.delete_group(_GROUP)
+    await store.groups.delete(_GROUP)
     await asyncio.sleep(0.05)
     await store.append("Order", "1", [NewEvent("Placed", n) for n in range(4)])
     done = list[int]()
@@ -414,13 +416,13 @@ async def test_a_member_sees_what_another_process_has_freed() -> None:
     """Even one that asks time and again instead of waiting."""
     engine = FaultyEngine(many_processes=True)
     async with LocalEventStore(engine) as store, LocalEventStore(engine) as other:
-        await store.create_group(_GROUP)
+        await store.groups.create(_GROUP)
         await _append(store, 1, 2)
-        await _ack(other, await store.pull(_GROUP))
+        await _ack(other, await store.groups.pull(_GROUP))
         found: tuple[Delivery, ...] = ()
         async with asyncio.timeout(_PATIENCE_S):
             while not found:
-                found = await store.pull(_GROUP)
+                found = await store.groups.pull(_GROUP)
                 await asyncio.sleep(0.01)
         assert _places(found) == [("0", 2, 1)]
 
@@ -428,10 +430,10 @@ async def test_a_member_sees_what_another_process_has_freed() -> None:
 async def test_what_is_with_a_member_stays_there_while_others_look(engine: FaultyEngine) -> None:
     engine = FaultyEngine(many_processes=True)
     async with LocalEventStore(engine) as store:
-        await store.create_group(_GROUP)
+        await store.groups.create(_GROUP)
         await _append(store, 1)
-        found = await store.pull(_GROUP)
-        assert await store.pull(_GROUP, wait_s=0.6) == ()
+        found = await store.groups.pull(_GROUP)
+        assert await store.groups.pull(_GROUP, wait_s=0.6) == ()
         await _ack(store, found)
 
 
@@ -443,7 +445,7 @@ async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:
     done = defaultdict[str, list[int]](list)
     with_members = Counter[str]()
     async with LocalEventStore(engine) as store, LocalEventStore(engine) as other:
-        await store.create_group(_GROUP, ack_timeout_s=30)
+        await store.groups.create(_GROUP, ack_timeout_s=30)
         await _append(store, aggregates, each)
 
         async def handle(door: LocalEventStore, one: Delivery) -> None:
@@ -457,7 +459,7 @@ async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:
             with_members[event.aggregate_id] -= 1
             while True:
                 try:
-                    assert (await door.ack(_GROUP, [one.delivery_id])).settled == 1
+                    assert (await door.groups.ack(_GROUP, [one.delivery_id])).settled == 1
                 except (Unavailable, OutcomeUnknown):
                     continue
                 return
@@ -466,7 +468,7 @@ async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:
             while sum(map(len, done.values())) < aggregates * each:
                 engine.on_save.append(next(faults))
                 try:
-                    found = await door.pull(_GROUP, limit=2, wait_s=0.1)
+                    found = await door.groups.pull(_GROUP, limit=2, wait_s=0.1)
                 except Unavailable:
                     continue
                 for one in found:
@@ -474,7 +476,7 @@ async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:
 
         async with asyncio.timeout(_PATIENCE_S):
             await asyncio.gather(*(member(door) for door in (store, other) * 3))
-        assert (await store.get_group(_GROUP)).lag == 0
+        assert (await store.groups.get(_GROUP)).lag == 0
     assert len({change.group.revision for change in engine.changes}) == len(engine.changes)
     assert done == {str(n): list(range(1, each + 1)) for n in range(aggregates)}
 
@@ -485,17 +487,17 @@ async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:
 async def test_measures_never_run_backwards() -> None:
     engine, heard = FaultyEngine(), list[GroupMeasure]()
     async with LocalEventStore(engine, on_group=lambda _, measure: heard.append(measure)) as store:
-        await store.create_group(_GROUP)
+        await store.groups.create(_GROUP)
         await _append(store, 3)
         engine.on_save = [engine.break_after]
         with pytest.raises(Unavailable):
-            await store.pull(_GROUP)
-        pulling = asyncio.create_task(store.pull(_GROUP))
+            await store.groups.pull(_GROUP)
+        pulling = asyncio.create_task(store.groups.pull(_GROUP))
         engine.on_save = [engine.be_slow]
         await asyncio.sleep(0.01)
         pulling.cancel()
         await asyncio.sleep(0.1)
-        await _ack(store, await _soon(store.pull(_GROUP)))
+        await _ack(store, await _soon(store.groups.pull(_GROUP)))
     assert all(value == [] or value >= 0 for measure in heard for value in msgspec.structs.astuple(measure))
     assert sum(measure.acks for measure in heard) == 3
     assert sum(measure.redeliveries for measure in heard) == 0

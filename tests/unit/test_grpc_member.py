@@ -16,7 +16,7 @@ ACK = Settlement("ack", {}, ("1-1",) * (GROUP_SETTLE_MAX // 10))
 
 async def test_a_member_that_takes_no_answers_must_wait() -> None:
     async with open_local_store("memory:") as store:
-        member = Member(store, await store.create_group("billing"), "me", 10)
+        member = Member(store.groups, await store.groups.create("billing"), "me", 10)
         stop = asyncio.Event()
         serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
         for _ in range(GRPC_UNANSWERED_IDS_MAX // len(ACK.delivery_ids) - 1):
@@ -37,29 +37,29 @@ async def test_a_member_that_takes_no_answers_must_wait() -> None:
 
 async def test_nothing_more_is_pulled_until_the_last_was_taken() -> None:
     async with open_local_store("memory:") as store:
-        group = await store.create_group("billing")
-        member = Member(store, group, "me", 10)
+        group = await store.groups.create("billing")
+        member = Member(store.groups, group, "me", 10)
         stop = asyncio.Event()
         serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
         for name in ("a", "b"):
             await store.append("order", name, [NewEvent("OrderPlaced")])
             await asyncio.sleep(0.1)
-        assert len(await store.list_in_flight("billing")) == 1
+        assert len(await store.groups.list_in_flight("billing")) == 1
         async with aclosing(member.outgoing()) as outgoing:
             first, _ = await anext(outgoing)
             await asyncio.sleep(0.1)
-            assert len(await store.list_in_flight("billing")) == 1
+            assert len(await store.groups.list_in_flight("billing")) == 1
             second, _ = await anext(outgoing)
         assert [one.event.aggregate_id for one in (*first, *second)] == ["a", "b"]
         stop.set()
         await serving
-        assert await store.list_in_flight("billing") == ()
+        assert await store.groups.list_in_flight("billing") == ()
 
 
 async def test_a_stream_with_nothing_to_say_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("indelible.server.grpc.member.HEARTBEAT_S", 0.05)
     async with open_local_store("memory:") as store:
-        member = Member(store, await store.create_group("billing"), "me", 10)
+        member = Member(store.groups, await store.groups.create("billing"), "me", 10)
         stop = asyncio.Event()
         serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
         async with aclosing(member.outgoing()) as outgoing:
@@ -72,7 +72,7 @@ async def test_a_stream_with_nothing_to_say_says_so(monkeypatch: pytest.MonkeyPa
 
 async def test_what_fails_ends_the_member() -> None:
     async with open_local_store("memory:") as store:
-        member = Member(store, await store.create_group("billing"), "me", 10)
+        member = Member(store.groups, await store.groups.create("billing"), "me", 10)
         wrong = asyncio.create_task(_fail())
         with pytest.raises(ZeroDivisionError):
             await member.serve(until=(wrong,))

@@ -12,8 +12,7 @@ from typing import Final
 from indelible.cli.exit_codes import FAILED, INTERRUPTED, OK
 from indelible.cli.output import describe, note
 from indelible.errors import IndelibleError
-from indelible.eventstore import EventStore
-from indelible.groups import Delivery, Settled
+from indelible.groups import ConsumerGroups, Delivery, Settled
 from indelible.limits import GROUP_REASON_LENGTH_MAX, GROUP_WAIT_MAX_S
 
 _EXTENSIONS_PER_TIMEOUT: Final = 3
@@ -45,12 +44,12 @@ class CommandConsumer:
         self._running: Final[set[int]] = set()
         """Process groups."""
 
-    async def consume(self, store: EventStore, jobs: int) -> int:
+    async def consume(self, groups: ConsumerGroups, jobs: int) -> int:
         """Until it is told to stop, or has had enough; returns the exit code. Raises what the store raises."""
-        ack_timeout_s = (await store.get_group(self._group)).ack_timeout_s
+        ack_timeout_s = (await groups.get(self._group)).ack_timeout_s
         with self._on_signals():
             ends = await asyncio.gather(
-                *(self._work(store, ack_timeout_s) for _ in range(jobs)), return_exceptions=True
+                *(self._work(groups, ack_timeout_s) for _ in range(jobs)), return_exceptions=True
             )
         for error in filter(None, ends):
             raise error
@@ -82,35 +81,35 @@ class CommandConsumer:
 
     # --- One job -----------------------------------------------------------------------------------------------------
 
-    async def _work(self, store: EventStore, ack_timeout_s: float) -> None:
+    async def _work(self, groups: ConsumerGroups, ack_timeout_s: float) -> None:
         try:
             while self._left != 0 and not self._stopping.is_set():
                 self._left = None if self._left is None else self._left - 1
-                delivery = await self._next(store)
+                delivery = await self._next(groups)
                 if delivery is None:
                     self._left = None if self._left is None else self._left + 1
                     return
-                async with self._extending(store, delivery, ack_timeout_s):
-                    outcome = await self._run(store, delivery)
-                await self._settle(store, delivery, outcome)
+                async with self._extending(groups, delivery, ack_timeout_s):
+                    outcome = await self._run(groups, delivery)
+                await self._settle(groups, delivery, outcome)
         except BaseException:
             self._stopping.set()
             raise
 
-    async def _next(self, store: EventStore) -> Delivery | None:
+    async def _next(self, groups: ConsumerGroups) -> Delivery | None:
         """None: nothing came for so long, or it is time to stop."""
         until = float("inf") if self._wait_s is None else time.monotonic() + self._wait_s
         while not self._stopping.is_set():
             wait_s = min(max(until - time.monotonic(), 0.0), GROUP_WAIT_MAX_S)
-            found = await self._pull(store, wait_s)
+            found = await self._pull(groups, wait_s)
             if found:
                 return found[0]
             if time.monotonic() >= until:
                 return None
         return None
 
-    async def _pull(self, store: EventStore, wait_s: float) -> tuple[Delivery, ...]:
-        pulling = asyncio.create_task(store.pull(self._group, member=self._member, limit=1, wait_s=wait_s))
+    async def _pull(self, groups: ConsumerGroups, wait_s: float) -> tuple[Delivery, ...]:
+        pulling = asyncio.create_task(groups.pull(self._group, member=self._member, limit=1, wait_s=wait_s))
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({pulling, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -122,9 +121,9 @@ class CommandConsumer:
         return ()
 
     @contextlib.asynccontextmanager
-    async def _extending(self, store: EventStore, delivery: Delivery, ack_timeout_s: float) -> AsyncIterator[None]:
+    async def _extending(self, groups: ConsumerGroups, delivery: Delivery, ack_timeout_s: float) -> AsyncIterator[None]:
         """Keeps the event for as long as its command runs."""
-        extending = asyncio.create_task(self._extend(store, delivery, ack_timeout_s))
+        extending = asyncio.create_task(self._extend(groups, delivery, ack_timeout_s))
         try:
             yield
         finally:
@@ -132,16 +131,16 @@ class CommandConsumer:
             with contextlib.suppress(asyncio.CancelledError):
                 await extending
 
-    async def _extend(self, store: EventStore, delivery: Delivery, ack_timeout_s: float) -> None:
+    async def _extend(self, groups: ConsumerGroups, delivery: Delivery, ack_timeout_s: float) -> None:
         settled = Settled(1)
         while not settled.lost:
             await asyncio.sleep(ack_timeout_s / _EXTENSIONS_PER_TIMEOUT)
             try:
-                settled = await store.extend(self._group, [delivery.delivery_id], ack_timeout_s=ack_timeout_s)
+                settled = await groups.extend(self._group, [delivery.delivery_id], ack_timeout_s=ack_timeout_s)
             except IndelibleError as error:
                 _say(delivery, f"cannot get more time: {describe(error)}")
 
-    async def _run(self, store: EventStore, delivery: Delivery) -> int:
+    async def _run(self, groups: ConsumerGroups, delivery: Delivery) -> int:
         """The exit code; negative: the number of the signal that ended the command."""
         # A file, as a pipe would have to be filled while the command runs, whether it reads or not.
         with tempfile.TemporaryFile() as event:
@@ -151,7 +150,7 @@ class CommandConsumer:
                 # A process group of its own: Ctrl-C is for the consumer alone.
                 process = await asyncio.create_subprocess_exec(*self._command, stdin=event, process_group=0)
             except OSError as error:
-                await store.nack(self._group, [delivery.delivery_id], reason=f"{self._command[0]}: {error.strerror}")
+                await groups.nack(self._group, [delivery.delivery_id], reason=f"{self._command[0]}: {error.strerror}")
                 raise
         self._running.add(process.pid)
         try:
@@ -159,15 +158,15 @@ class CommandConsumer:
         finally:
             self._running.discard(process.pid)
 
-    async def _settle(self, store: EventStore, delivery: Delivery, code: int) -> None:
+    async def _settle(self, groups: ConsumerGroups, delivery: Delivery, code: int) -> None:
         if code == 0:
-            settled = await store.ack(self._group, [delivery.delivery_id])
+            settled = await groups.ack(self._group, [delivery.delivery_id])
         else:
             self._exit_code = self._exit_code or FAILED
             how = f"exited with code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
             reason = f"{self._command[0]} {how}"[-GROUP_REASON_LENGTH_MAX:]
             _say(delivery, reason)
-            settled = await store.nack(self._group, [delivery.delivery_id], delay_s=self._delay_s, reason=reason)
+            settled = await groups.nack(self._group, [delivery.delivery_id], delay_s=self._delay_s, reason=reason)
         if settled.lost:
             _say(delivery, "is lost: it was delivered to somebody else meanwhile, or the group was reset")
 

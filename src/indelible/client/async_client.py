@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from functools import partial, update_wrapper
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar
 
 from indelible.client.consumer import Consumer
 from indelible.client.event_iterator import EventIterator, iterate_aggregate, iterate_feed
@@ -14,29 +14,63 @@ from indelible.client.stores import OpenableStore, check_url, make_store
 from indelible.client.subscription import Subscription
 from indelible.errors import ShuttingDown
 from indelible.eventstore import AggregatePage, EventStore, FeedPage
+from indelible.groups import ConsumerGroups
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT, PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
 
+D = TypeVar("D")
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class _Opening(Generic[D]):
+    """What calls something that has to be opened first."""
+
+    async def _inner(self) -> D:
+        raise NotImplementedError
+
+
 def _forwarded(
-    method: Callable[Concatenate[EventStore, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, R]]:
-    """A method of AsyncClient that is the store's own, with the same signature and documentation."""
+    method: Callable[Concatenate[D, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[_Opening[D], P], Coroutine[Any, Any, R]]:
+    """A method that is the inner one's own, with the same signature and documentation."""
     name = method.__name__
 
-    async def call(self: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> R:
-        store = self._opened or await self._open_once()
-        result: R = await getattr(store, name)(*args, **kwargs)
+    async def call(self: _Opening[D], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        result: R = await getattr(await self._inner(), name)(*args, **kwargs)
         return result
 
     update_wrapper(call, method)
     return call
 
 
-class AsyncClient:
+class AsyncGroups(_Opening[ConsumerGroups]):
+    """The consumer groups of an :class:`AsyncClient`'s store: its ``groups``."""
+
+    def __init__(self, open_store: Callable[[], Coroutine[Any, Any, EventStore]]) -> None:
+        self._open_store: Final = open_store
+
+    async def _inner(self) -> ConsumerGroups:
+        return (await self._open_store()).groups
+
+    create = _forwarded(ConsumerGroups.create)
+    list = _forwarded(ConsumerGroups.list)
+    get = _forwarded(ConsumerGroups.get)
+    change = _forwarded(ConsumerGroups.change)
+    delete = _forwarded(ConsumerGroups.delete)
+    reset = _forwarded(ConsumerGroups.reset)
+    pull = _forwarded(ConsumerGroups.pull)
+    ack = _forwarded(ConsumerGroups.ack)
+    nack = _forwarded(ConsumerGroups.nack)
+    extend = _forwarded(ConsumerGroups.extend)
+    list_in_flight = _forwarded(ConsumerGroups.list_in_flight)
+    list_parked = _forwarded(ConsumerGroups.list_parked)
+    replay_parked = _forwarded(ConsumerGroups.replay_parked)
+    skip_parked = _forwarded(ConsumerGroups.skip_parked)
+    list_skipped = _forwarded(ConsumerGroups.list_skipped)
+
+
+class AsyncClient(_Opening[EventStore]):
     """A client of one store; implements :class:`indelible.eventstore.EventStore`.
 
     ``url`` is ``http://HOST:PORT``, ``https://…`` or ``grpc://HOST:PORT`` of a server, ``memory:`` for an empty store
@@ -67,9 +101,18 @@ class AsyncClient:
         self._opening = asyncio.Lock()
         self._opened: OpenableStore | None = None
         self._closed = False
+        self._groups: Final = AsyncGroups(self._inner)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
+
+    @property
+    def groups(self) -> AsyncGroups:
+        """The store's consumer groups."""
+        return self._groups
+
+    async def _inner(self) -> EventStore:
+        return self._opened or await self._open_once()
 
     async def _open_once(self) -> OpenableStore:
         async with self._opening:
@@ -111,21 +154,6 @@ class AsyncClient:
     event_types = _forwarded(EventStore.event_types)
     aggregate_types = _forwarded(EventStore.aggregate_types)
     list_aggregates = _forwarded(EventStore.list_aggregates)
-    create_group = _forwarded(EventStore.create_group)
-    list_groups = _forwarded(EventStore.list_groups)
-    get_group = _forwarded(EventStore.get_group)
-    change_group = _forwarded(EventStore.change_group)
-    delete_group = _forwarded(EventStore.delete_group)
-    reset_group = _forwarded(EventStore.reset_group)
-    pull = _forwarded(EventStore.pull)
-    ack = _forwarded(EventStore.ack)
-    nack = _forwarded(EventStore.nack)
-    extend = _forwarded(EventStore.extend)
-    list_in_flight = _forwarded(EventStore.list_in_flight)
-    list_parked = _forwarded(EventStore.list_parked)
-    replay_parked = _forwarded(EventStore.replay_parked)
-    skip_parked = _forwarded(EventStore.skip_parked)
-    list_skipped = _forwarded(EventStore.list_skipped)
 
     def iter_aggregate(
         self,
@@ -171,7 +199,7 @@ class AsyncClient:
 
     async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
         """The pages of :meth:`subscribe`."""
-        store = self._opened or await self._open_once()
+        store = await self._inner()
         async with aclosing(store.follow(query, after=after)) as pages:
             async for page in pages:
                 yield page
@@ -181,7 +209,7 @@ class AsyncClient:
 
         ``member`` is for people to read. At most ``max_in_flight`` events are with this consumer at once.
         """
-        return Consumer(self, group, member=member, max_in_flight=max_in_flight)
+        return Consumer(self.groups, group, member=member, max_in_flight=max_in_flight)
 
     async def rebuild(
         self,

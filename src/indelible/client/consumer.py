@@ -146,7 +146,7 @@ class Consumer:
         """Deliveries that wait must not run out of time because those before them take theirs. But a caller who takes
         no more does not keep them from others."""
         while True:
-            ack_timeout_s = (await self._groups.get_group(self.group)).ack_timeout_s
+            ack_timeout_s = (await self._groups.get(self.group)).ack_timeout_s
             await asyncio.sleep(ack_timeout_s / _EXTENSIONS_IN_TIME)
             if self._taken_at + ack_timeout_s > asyncio.get_running_loop().time():
                 for some in _in_calls(self._waiting_ids()):

@@ -9,8 +9,6 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from indelible.client.append_batches import AppendBatches
-from indelible.client.calls import Calls
 from indelible.client.grpc_channel import Channel
 from indelible.client.remote import P, R, RemoteStore
 from indelible.conditions import AppendCondition
@@ -62,9 +60,8 @@ class GrpcEventStore(RemoteStore):
         retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__(retry_total_s)
         self._channel = Channel(urlsplit(url).netloc, timeout_s=timeout_s, headers=headers or {})
-        self._calls = Calls(retry_total_s)
-        self._batches = AppendBatches(self._send_batch)
 
     async def open(self) -> Self:
         self._channel.open()

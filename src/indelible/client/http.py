@@ -6,8 +6,6 @@ from functools import partial
 from typing import Final, Self
 from uuid import UUID
 
-from indelible.client.append_batches import AppendBatches
-from indelible.client.calls import Calls
 from indelible.client.event_source import read_pages
 from indelible.client.remote import P, R, RemoteStore
 from indelible.client.transport import Parameters, Transport
@@ -57,9 +55,8 @@ class HttpEventStore(RemoteStore):
         retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__(retry_total_s)
         self._transport: Final = Transport(url, timeout_s=timeout_s, headers=headers or {})
-        self._calls = Calls(retry_total_s)
-        self._batches = AppendBatches(self._send_batch)
 
     async def open(self) -> Self:
         self._transport.open()

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -52,15 +52,16 @@ R = TypeVar("R")
 
 
 class RemoteStore(ABC):
-    """Implements :class:`indelible.groups.ConsumerGroups`, and those parts of
-    :class:`indelible.eventstore.EventStore`; its subclasses know how to ask a server.
+    """Implements those parts of :class:`indelible.eventstore.EventStore`; its subclasses know how to ask a server.
 
     What may be done twice is repeated as :class:`indelible.client.retry.Retry` says. Deleting a group, and replaying or
     skipping parked events, may not: they raise ``OutcomeUnknown`` when their answer is lost.
     """
 
-    _calls: Calls
-    _batches: AppendBatches
+    def __init__(self, retry_total_s: float) -> None:
+        self._calls: Final = Calls(retry_total_s)
+        self._batches: Final = AppendBatches(self._send_batch)
+        self.groups: Final = RemoteGroups(self._ask)
 
     @abstractmethod
     def _encode_append(self, append: AggregateAppend) -> bytes:
@@ -151,9 +152,18 @@ class RemoteStore(ABC):
     ) -> AggregateList:
         return await self._ask(on_store.LIST_AGGREGATES, on_store.ListAggregates(aggregate_type, after, limit))
 
-    # --- Consumer groups ---------------------------------------------------------------------------------------------
 
-    async def create_group(
+class _Ask(Protocol):
+    async def __call__(self, operation: Operation[P, R], parameters: P) -> R: ...
+
+
+class RemoteGroups:
+    """Implements :class:`indelible.groups.ConsumerGroups`."""
+
+    def __init__(self, ask: _Ask) -> None:
+        self._ask: Final = ask
+
+    async def create(
         self,
         group: str,
         query: EventQuery = EVERYTHING,
@@ -170,13 +180,13 @@ class RemoteStore(ABC):
         )
         return await self._ask(on_groups.CREATE_GROUP, asked)
 
-    async def list_groups(self) -> tuple[GroupInfo, ...]:
+    async def list(self) -> tuple[GroupInfo, ...]:
         return await self._ask(on_groups.LIST_GROUPS, on_groups.ListGroups())
 
-    async def get_group(self, group: str) -> GroupInfo:
+    async def get(self, group: str) -> GroupInfo:
         return await self._ask(on_groups.GET_GROUP, on_groups.GetGroup(group))
 
-    async def change_group(
+    async def change(
         self,
         group: str,
         *,
@@ -187,10 +197,10 @@ class RemoteStore(ABC):
         asked = on_groups.ChangeGroup(group, ack_timeout_s, max_attempts, max_in_flight)
         return await self._ask(on_groups.CHANGE_GROUP, asked)
 
-    async def delete_group(self, group: str) -> None:
+    async def delete(self, group: str) -> None:
         await self._ask(on_groups.DELETE_GROUP, on_groups.DeleteGroup(group))
 
-    async def reset_group(
+    async def reset(
         self,
         group: str,
         *,

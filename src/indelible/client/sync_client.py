@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
-from indelible.client.async_client import AsyncClient
+from indelible.client.async_client import AsyncClient, AsyncGroups
 from indelible.client.consumer import Consumer
 from indelible.client.loop_thread import LoopThread
 from indelible.client.rebuild import Apply, T, as_it_is
@@ -78,6 +78,30 @@ def blocking_iterator(
     return call
 
 
+class SyncGroups(Blocking[AsyncGroups]):
+    """The consumer groups of a :class:`Client`'s store: its ``groups``."""
+
+    def __init__(self, groups: AsyncGroups, thread: LoopThread) -> None:
+        self._target = groups
+        self._thread = thread
+
+    create = blocking(AsyncGroups.create)
+    list = blocking(AsyncGroups.list)
+    get = blocking(AsyncGroups.get)
+    change = blocking(AsyncGroups.change)
+    delete = blocking(AsyncGroups.delete)
+    reset = blocking(AsyncGroups.reset)
+    pull = blocking(AsyncGroups.pull)
+    ack = blocking(AsyncGroups.ack)
+    nack = blocking(AsyncGroups.nack)
+    extend = blocking(AsyncGroups.extend)
+    list_in_flight = blocking(AsyncGroups.list_in_flight)
+    list_parked = blocking(AsyncGroups.list_parked)
+    replay_parked = blocking(AsyncGroups.replay_parked)
+    skip_parked = blocking(AsyncGroups.skip_parked)
+    list_skipped = blocking(AsyncGroups.list_skipped)
+
+
 class Client(Blocking[AsyncClient]):
     """A client of one store, for threads. Use as ``with Client(url) as client``, or call :meth:`close` at the end.
 
@@ -97,11 +121,17 @@ class Client(Blocking[AsyncClient]):
         self._target = AsyncClient(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
         self._thread = LoopThread(name="indelible-client")
         self.url: Final = url
+        self._groups: Final = SyncGroups(self._target.groups, self._thread)
         # Also runs when the client is forgotten, and at the end of the program.
         self._finalizer = weakref.finalize(self, _close, self._target, self._thread)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
+
+    @property
+    def groups(self) -> SyncGroups:
+        """The store's consumer groups."""
+        return self._groups
 
     def close(self) -> None:
         """Finish what is in flight and let go of everything. May be called twice."""
@@ -132,21 +162,6 @@ class Client(Blocking[AsyncClient]):
     event_types = blocking(AsyncClient.event_types)
     aggregate_types = blocking(AsyncClient.aggregate_types)
     list_aggregates = blocking(AsyncClient.list_aggregates)
-    create_group = blocking(AsyncClient.create_group)
-    list_groups = blocking(AsyncClient.list_groups)
-    get_group = blocking(AsyncClient.get_group)
-    change_group = blocking(AsyncClient.change_group)
-    delete_group = blocking(AsyncClient.delete_group)
-    reset_group = blocking(AsyncClient.reset_group)
-    pull = blocking(AsyncClient.pull)
-    ack = blocking(AsyncClient.ack)
-    nack = blocking(AsyncClient.nack)
-    extend = blocking(AsyncClient.extend)
-    list_in_flight = blocking(AsyncClient.list_in_flight)
-    list_parked = blocking(AsyncClient.list_parked)
-    replay_parked = blocking(AsyncClient.replay_parked)
-    skip_parked = blocking(AsyncClient.skip_parked)
-    list_skipped = blocking(AsyncClient.list_skipped)
     rebuild = blocking(AsyncClient.rebuild)
     iter_aggregate = blocking_iterator(AsyncClient.iter_aggregate)
     iter_feed = blocking_iterator(AsyncClient.iter_feed)

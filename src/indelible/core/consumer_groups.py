@@ -79,10 +79,10 @@ class LocalConsumerGroups:
         self._workers: Final[dict[str, GroupWorker]] = {}
         self._idle: Final = IdleWorkers(self._workers)
 
-    async def close_groups(self) -> None:
+    async def close(self) -> None:
         """Answer those who wait for events."""
         self._idle.close()
-        for worker in list(self._workers.values()):
+        for worker in tuple(self._workers.values()):
             await worker.close()
 
     def _worker(self, group: str) -> GroupWorker:
@@ -113,7 +113,7 @@ class LocalConsumerGroups:
 
     # --- Groups ------------------------------------------------------------------------------------------------------
 
-    async def create_group(
+    async def create(
         self,
         group: str,
         query: EventQuery = EVERYTHING,
@@ -137,20 +137,20 @@ class LocalConsumerGroups:
         there = (await self._load(group)).group
         if there.settings != settings:
             raise GroupExists(f"there is a consumer group {group} with another query or other settings", group=group)
-        return msgspec.structs.replace(await self.get_group(group), is_new=is_new)
+        return msgspec.structs.replace(await self.get(group), is_new=is_new)
 
-    async def list_groups(self) -> tuple[GroupInfo, ...]:
+    async def list(self) -> tuple[GroupInfo, ...]:
         head = (await self._engine.head()).position
         return tuple(_info(summary, head) for summary in await self._engine.list_groups())
 
-    async def get_group(self, group: str) -> GroupInfo:
+    async def get(self, group: str) -> GroupInfo:
         check_group(group)
-        for info in await self.list_groups():
+        for info in await self.list():
             if info.group == group:
                 return info
         raise group_not_found(group)
 
-    async def change_group(
+    async def change(
         self,
         group: str,
         *,
@@ -168,9 +168,9 @@ class LocalConsumerGroups:
             progress.change_settings(msgspec.structs.replace(progress.settings, **changes).checked())
 
         await self._call(group, decide)
-        return await self.get_group(group)
+        return await self.get(group)
 
-    async def delete_group(self, group: str) -> None:
+    async def delete(self, group: str) -> None:
         check_group(group)
         if not await told_truly(self._engine.delete_group(group), _AGAIN):
             raise group_not_found(group)
@@ -178,7 +178,7 @@ class LocalConsumerGroups:
         if worker is not None:
             worker.look_again()
 
-    async def reset_group(
+    async def reset(
         self,
         group: str,
         *,
@@ -200,7 +200,7 @@ class LocalConsumerGroups:
             progress.reset(position, counts)
 
         await self._call(group, decide)
-        return await self.get_group(group)
+        return await self.get(group)
 
     # --- Consuming ---------------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ _LIST_START: Final = ""
 """The cursor of a list that holds nothing yet."""
 
 
-class LocalEventStore(LocalConsumerGroups):
+class LocalEventStore:
     """Implements :class:`indelible.eventstore.RecordingStore` and :class:`indelible.diagnostics.StoreDiagnostics`.
     Use as ``async with LocalEventStore(engine) as store``.
 
@@ -95,7 +95,8 @@ class LocalEventStore(LocalConsumerGroups):
         on_group: Callable[[str, GroupMeasure], None] | None = None,
         monotonic_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
-        super().__init__(engine, self._position_before_start, on_group, monotonic_us)
+        self._engine: Final = engine
+        self.groups: Final = LocalConsumerGroups(engine, self._position_before_start, on_group, monotonic_us)
         self._reads: Final = SoundReads(engine)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
         self._looks = ConditionLooks(engine)
@@ -118,7 +119,7 @@ class LocalEventStore(LocalConsumerGroups):
         return self
 
     async def aclose(self) -> None:
-        await self.close_groups()
+        await self.groups.close()
         await self._queue.close()
         await self._engine.close()
 

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendOutcome, AppendResult, AtomicAppendResult, EventStore
+from indelible.groups import ConsumerGroups
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +27,10 @@ class StoreAround:
     def __init__(self, inner: EventStore) -> None:
         self.inner: Final = inner
 
+    @property
+    def groups(self) -> ConsumerGroups:
+        return self.inner.groups
+
     append = _inner(EventStore.append)
     append_each = _inner(EventStore.append_each)
     append_atomic = _inner(EventStore.append_atomic)
@@ -41,21 +46,6 @@ class StoreAround:
     event_types = _inner(EventStore.event_types)
     aggregate_types = _inner(EventStore.aggregate_types)
     list_aggregates = _inner(EventStore.list_aggregates)
-    create_group = _inner(EventStore.create_group)
-    list_groups = _inner(EventStore.list_groups)
-    get_group = _inner(EventStore.get_group)
-    change_group = _inner(EventStore.change_group)
-    delete_group = _inner(EventStore.delete_group)
-    reset_group = _inner(EventStore.reset_group)
-    pull = _inner(EventStore.pull)
-    ack = _inner(EventStore.ack)
-    nack = _inner(EventStore.nack)
-    extend = _inner(EventStore.extend)
-    list_in_flight = _inner(EventStore.list_in_flight)
-    list_parked = _inner(EventStore.list_parked)
-    replay_parked = _inner(EventStore.replay_parked)
-    skip_parked = _inner(EventStore.skip_parked)
-    list_skipped = _inner(EventStore.list_skipped)
     aclose = _inner(EventStore.aclose)
 
     async def __aenter__(self) -> Self:

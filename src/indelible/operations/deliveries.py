@@ -224,12 +224,13 @@ class Skipped(msgspec.Struct, frozen=True):
 
 async def _replay_parked(store: Any, asked: ReplayParked) -> int:
     asked.check()
-    replayed: int = await store.replay_parked(asked.group, asked.positions)
+    replayed: int = await store.groups.replay_parked(asked.group, asked.positions)
     return replayed
 
 
 PULL: Final = Operation[Pull, tuple[Delivery, ...]](
     name="pull",
+    store_method="groups.pull",
     section="Consumer groups",
     summary="Get events for a member",
     description="Events of one aggregate come one at a time: the next one is delivered once this one is acknowledged. "
@@ -249,6 +250,7 @@ PULL: Final = Operation[Pull, tuple[Delivery, ...]](
 )
 ACK: Final = Operation[Ack, Settled](
     name="ack",
+    store_method="groups.ack",
     section="Consumer groups",
     summary="Acknowledge deliveries",
     description="Their events are done; the answer comes once that is on stable storage. May be repeated.",
@@ -264,6 +266,7 @@ ACK: Final = Operation[Ack, Settled](
 )
 NACK: Final = Operation[Nack, Settled](
     name="nack",
+    store_method="groups.nack",
     section="Consumer groups",
     summary="Refuse deliveries",
     description="Their events are delivered again after `delay_s`, or parked: after the last attempt, or at once with "
@@ -280,6 +283,7 @@ NACK: Final = Operation[Nack, Settled](
 )
 EXTEND: Final = Operation[Extend, Settled](
     name="extend",
+    store_method="groups.extend",
     section="Consumer groups",
     summary="Take more time",
     description="Moves the deadlines of these deliveries to `ack_timeout_s` from now. May be repeated.",
@@ -295,6 +299,7 @@ EXTEND: Final = Operation[Extend, Settled](
 )
 LIST_IN_FLIGHT: Final = Operation[ListInFlight, tuple[InFlight, ...]](
     name="list_in_flight",
+    store_method="groups.list_in_flight",
     section="Consumer groups",
     summary="List events in flight",
     description="All events that are with members, by position.",
@@ -311,6 +316,7 @@ LIST_IN_FLIGHT: Final = Operation[ListInFlight, tuple[InFlight, ...]](
 )
 LIST_PARKED: Final = Operation[ListParked, ParkedList](
     name="list_parked",
+    store_method="groups.list_parked",
     section="Consumer groups",
     summary="List parked events",
     description="A page of the events that were given up, by position. Each holds up those that follow in its "
@@ -328,6 +334,7 @@ LIST_PARKED: Final = Operation[ListParked, ParkedList](
 )
 SKIP_PARKED: Final = Operation[SkipParked, int](
     name="skip_parked",
+    store_method="groups.skip_parked",
     section="Consumer groups",
     summary="Pass over parked events",
     description="Those that follow them are delivered. The reason is recorded. When one of the positions is not that "
@@ -345,6 +352,7 @@ SKIP_PARKED: Final = Operation[SkipParked, int](
 )
 REPLAY_PARKED: Final = Operation(
     name="replay_parked",
+    store_method="groups.replay_parked",
     section="Consumer groups",
     summary="Deliver parked events again",
     description="Those at `positions`, or `all`, and then those that follow them. Their attempts count from zero. When "
@@ -363,6 +371,7 @@ REPLAY_PARKED: Final = Operation(
 )
 LIST_SKIPPED: Final = Operation[ListSkipped, SkippedList](
     name="list_skipped",
+    store_method="groups.list_skipped",
     section="Consumer groups",
     summary="List skipped events",
     description="A page of the events that somebody decided to pass over, by position. Give a page's `cursor` as "

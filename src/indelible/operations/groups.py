@@ -140,7 +140,7 @@ class GroupList(msgspec.Struct, frozen=True):
 
 
 async def _create(store: Any, asked: CreateGroup) -> GroupInfo:
-    created: GroupInfo = await store.create_group(
+    created: GroupInfo = await store.groups.create(
         asked.group, EventQuery(asked.items), start=asked.start, after=asked.after, since=asked.since,
         ack_timeout_s=asked.ack_timeout_s, max_attempts=asked.max_attempts, max_in_flight=asked.max_in_flight,
     )  # fmt: skip
@@ -149,6 +149,7 @@ async def _create(store: Any, asked: CreateGroup) -> GroupInfo:
 
 CREATE_GROUP: Final = Operation(
     name="create_group",
+    store_method="groups.create",
     section="Consumer groups",
     summary="Make a group",
     description="A group reads the log from `start` (the beginning, unless it is said), `after` a cursor, or `since` a "
@@ -167,6 +168,7 @@ CREATE_GROUP: Final = Operation(
 )
 LIST_GROUPS: Final = Operation[ListGroups, tuple[GroupInfo, ...]](
     name="list_groups",
+    store_method="groups.list",
     section="Consumer groups",
     summary="List groups",
     description="Every group, by name, and how far it has come.",
@@ -182,6 +184,7 @@ LIST_GROUPS: Final = Operation[ListGroups, tuple[GroupInfo, ...]](
 )
 GET_GROUP: Final = Operation[GetGroup, GroupInfo](
     name="get_group",
+    store_method="groups.get",
     section="Consumer groups",
     summary="Get a group",
     description="Its settings, and how far it has come.",
@@ -197,6 +200,7 @@ GET_GROUP: Final = Operation[GetGroup, GroupInfo](
 )
 CHANGE_GROUP: Final = Operation[ChangeGroup, GroupInfo](
     name="change_group",
+    store_method="groups.change",
     section="Consumer groups",
     summary="Change a group's settings",
     description="Those that are given count for deliveries from now on. A query cannot be changed: make another group, "
@@ -213,6 +217,7 @@ CHANGE_GROUP: Final = Operation[ChangeGroup, GroupInfo](
 )
 DELETE_GROUP: Final = Operation[DeleteGroup, None](
     name="delete_group",
+    store_method="groups.delete",
     section="Consumer groups",
     summary="Delete a group",
     description="With what it knows of parked and skipped events. No event is deleted.",
@@ -228,6 +233,7 @@ DELETE_GROUP: Final = Operation[DeleteGroup, None](
 )
 RESET_GROUP: Final = Operation[ResetGroup, GroupInfo](
     name="reset_group",
+    store_method="groups.reset",
     section="Consumer groups",
     summary="Read from another place on",
     description="From `start`, `after` a cursor, or `since` a time; backward, that is a replay. Deliveries under way "

@@ -3,6 +3,7 @@ read it; nothing of HTTP's or gRPC's libraries is in it."""
 
 import re
 from collections.abc import Awaitable, Callable
+from operator import attrgetter
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -34,7 +35,9 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
     """One thing that a caller can ask of a store, the same over every API."""
 
     name: str
-    """The store's method that does it, and the operation's id."""
+    """The operation's id, and the store's method that does it unless ``store_method`` names another."""
+    store_method: str = ""
+    """Of a part of the store, such as "groups.pull"."""
     section: Section
     summary: str
     description: str
@@ -69,7 +72,7 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
         """Have the store do it."""
         if self.call is not None:
             return await self.call(store, parameters)
-        result: R = await getattr(store, self.name)(**msgspec.structs.asdict(parameters))
+        result: R = await attrgetter(self.store_method or self.name)(store)(**msgspec.structs.asdict(parameters))
         return result
 
     def wrap(self, result: R) -> Any:

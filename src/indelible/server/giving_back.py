@@ -22,12 +22,12 @@ async def end_pull(pulling: "asyncio.Task[tuple[Delivery, ...]]") -> tuple[Deliv
     return () if pulling.cancelled() else pulling.result()
 
 
-async def give_back(store: ConsumerGroups, group: str, delivery_ids: Collection[str], *, untried: bool) -> None:
+async def give_back(groups: ConsumerGroups, group: str, delivery_ids: Collection[str], *, untried: bool) -> None:
     """``untried``: they have not left this server. What cannot be given back now, because the group or the store is
     gone, is delivered again after its deadline."""
     rest = iter(delivery_ids)
     try:
         while some := list(islice(rest, GROUP_SETTLE_MAX)):
-            await store.nack(group, some, reason=_WENT_AWAY, untried=untried)
+            await groups.nack(group, some, reason=_WENT_AWAY, untried=untried)
     except IndelibleError as error:
         _log.info("deliveries of a member that went away wait for their deadline", group=group, error=error.message)

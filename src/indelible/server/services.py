@@ -55,7 +55,7 @@ class Services:
         self._head: Final = StoreQuestion(store.head)
         self._appends: Final = StoreQuestion(diagnostics.check_takes_appends)
         self._size: Final = StoreQuestion(diagnostics.storage_size_bytes)
-        self._groups: Final = StoreQuestion(store.list_groups)
+        self._groups: Final = StoreQuestion(store.groups.list)
 
     async def check_ready(self) -> None:
         """Raises ``Unavailable``, or its kind ``ShuttingDown``, while the store takes no appends."""

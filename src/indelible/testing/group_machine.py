@@ -249,7 +249,7 @@ class _GroupMachine(Machine):
 
     def _create(self, settings: GroupSettings) -> None:
         fields = {name: getattr(settings, name) for name in ("ack_timeout_s", "max_attempts", "max_in_flight")}
-        self._run(self._store.create_group(_GROUP, _QUERY, **fields))
+        self._run(self._store.groups.create(_GROUP, _QUERY, **fields))
         self._model.create(settings)
         self._is_all_read = False
 
@@ -293,7 +293,7 @@ class _GroupMachine(Machine):
         self._pull(100, "all")
 
     def _pull(self, limit: int, member: str) -> None:
-        found = self._ask(self._store.pull(_GROUP, limit=limit, member=member))
+        found = self._ask(self._store.groups.pull(_GROUP, limit=limit, member=member))
         is_more_wanted = len(found) < min(limit, self._model.capacity)
         assert list(map(_seen, found)) == list(map(_expected, self._model.pull(limit, member)))
         self._ids += [one.delivery_id for one in found]
@@ -315,18 +315,18 @@ class _GroupMachine(Machine):
 
     @rule(some=_some)
     def ack(self, some: Sequence[int]) -> None:
-        self._settle(some, lambda ids: self._store.ack(_GROUP, ids))(self._model.ack)
+        self._settle(some, lambda ids: self._store.groups.ack(_GROUP, ids))(self._model.ack)
 
     @rule(some=_some, delay_s=st.sampled_from((0.0, 2.0)), reason=st.sampled_from(("", "é")), park=_seldom)
     def nack(self, some: Sequence[int], delay_s: float, reason: str, park: bool) -> None:
         compare = self._settle(
-            some, lambda ids: self._store.nack(_GROUP, ids, delay_s=delay_s, reason=reason, park=park)
+            some, lambda ids: self._store.groups.nack(_GROUP, ids, delay_s=delay_s, reason=reason, park=park)
         )
         compare(lambda number: self._model.nack(number, delay_s, reason, park))
 
     @rule(some=_some, timeout_s=st.sampled_from((None, 1.0, 8.0)))
     def extend(self, some: Sequence[int], timeout_s: float | None) -> None:
-        compare = self._settle(some, lambda ids: self._store.extend(_GROUP, ids, ack_timeout_s=timeout_s))
+        compare = self._settle(some, lambda ids: self._store.groups.extend(_GROUP, ids, ack_timeout_s=timeout_s))
         compare(lambda number: self._model.extend(number, timeout_s))
 
     # --- People ------------------------------------------------------------------------------------------------------
@@ -361,11 +361,11 @@ class _GroupMachine(Machine):
         if what == "replay":
             self._replay(positions)
         else:
-            call = self._store.skip_parked(_GROUP, positions, reason="why not")
+            call = self._store.groups.skip_parked(_GROUP, positions, reason="why not")
             self._decide(call, lambda: self._model.skip(positions, "why not"))
 
     def _replay(self, positions: Sequence[int] | None) -> None:
-        self._decide(self._store.replay_parked(_GROUP, positions), lambda: self._model.replay(positions))
+        self._decide(self._store.groups.replay_parked(_GROUP, positions), lambda: self._model.replay(positions))
 
     @rule(data=st.data(), settings=_settings, what=st.sampled_from(("reset", "reset", "change", "make again")))
     def administer(self, data: st.DataObject, settings: GroupSettings, what: str) -> None:
@@ -379,13 +379,13 @@ class _GroupMachine(Machine):
             self._make_again(settings)
 
     def _reset(self, position: int) -> None:
-        info = self._ask(self._store.reset_group(_GROUP, after=Cursor.at(position)))
+        info = self._ask(self._store.groups.reset(_GROUP, after=Cursor.at(position)))
         self._model.reset(position)
         assert (info.position, info.in_flight, info.waiting) == (position, 0, 0)
         self._is_all_read = False
 
     def _change(self, settings: GroupSettings) -> None:
-        call = self._store.change_group(
+        call = self._store.groups.change(
             _GROUP,
             ack_timeout_s=settings.ack_timeout_s,
             max_attempts=settings.max_attempts,
@@ -395,7 +395,7 @@ class _GroupMachine(Machine):
         self._model.settings = settings
 
     def _make_again(self, settings: GroupSettings) -> None:
-        self._run(self._store.delete_group(_GROUP))
+        self._run(self._store.groups.delete(_GROUP))
         # Groups of one name are told apart by when they were made.
         self._clock.now_us += 100
         self._create(settings)
@@ -404,22 +404,22 @@ class _GroupMachine(Machine):
 
     @rule()
     def look(self) -> None:
-        in_flight = self._run(self._store.list_in_flight(_GROUP))
+        in_flight = self._run(self._store.groups.list_in_flight(_GROUP))
         assert [(one.position, one.attempt, one.member, one.deadline) for one in in_flight] == [
             (fact.position, first.attempts, first.member, timestamp_from_us(first.due_us))
             for fact, first in self._model.at("in_flight")
         ]
-        parked = self._run(self._store.list_parked(_GROUP)).parked
+        parked = self._run(self._store.groups.list_parked(_GROUP)).parked
         assert [(one.position, one.attempts, one.reason, one.parked_at) for one in parked] == [
             (fact.position, first.attempts, first.reason, timestamp_from_us(first.due_us))
             for fact, first in self._model.at("parked")
         ]
-        skipped = self._run(self._store.list_skipped(_GROUP)).skipped
+        skipped = self._run(self._store.groups.list_skipped(_GROUP)).skipped
         assert {one.position: (one.parked_reason, one.reason) for one in skipped} == self._model.skipped
         self._compare_info()
 
     def _compare_info(self) -> None:
-        info = self._run(self._store.get_group(_GROUP))
+        info = self._run(self._store.groups.get(_GROUP))
         parked = self._model.at("parked")
         assert info.in_flight == len(self._model.at("in_flight"))
         assert info.parked_aggregates == len(parked)
@@ -447,12 +447,12 @@ class _GroupMachine(Machine):
             held = [first.delivery for _, first in self._model.at("in_flight")]
             if not held:
                 break
-            self._settle([len(self._ids) - 1 - n for n in held], lambda ids: self._store.ack(_GROUP, ids))(
+            self._settle([len(self._ids) - 1 - n for n in held], lambda ids: self._store.groups.ack(_GROUP, ids))(
                 self._model.ack
             )
             self._replay(None)
         self.look()
-        info = self._run(self._store.get_group(_GROUP))
+        info = self._run(self._store.groups.get(_GROUP))
         assert (info.lag, info.in_flight, info.waiting, info.parked) == (0, 0, 0, 0)
 
 

@@ -20,7 +20,7 @@ class Settlement(NamedTuple):
     """What a member says on its stream of some deliveries."""
 
     method: str
-    """Of the store: "ack", "nack" or "extend"."""
+    """Of the store's groups: "ack", "nack" or "extend"."""
     options: dict[str, Any]
     """Its keyword arguments."""
     delivery_ids: tuple[str, ...]

@@ -72,7 +72,7 @@ def _start_point(start: Start | None, after: str | None, since: str | None) -> S
 
 async def _create(target: Target, group: str, settings: GroupSettings, start: StartPoint, *, json: bool) -> None:
     async with open_groups(target, read_only=False) as store:
-        info = await store.create_group(
+        info = await store.groups.create(
             group, EventQuery(settings.items), start=start.start, after=start.after, since=start.since,
             ack_timeout_s=settings.ack_timeout_s, max_attempts=settings.max_attempts,
             max_in_flight=settings.max_in_flight,
@@ -99,7 +99,7 @@ def list_(*, url: Url = None, store: Store = None, config: ConfigFile = None, js
 
 async def _list(target: Target, json: bool) -> None:
     async with open_groups(target, read_only=True) as store:
-        found = await store.list_groups()
+        found = await store.groups.list()
     if json:
         for info in found:
             print_json(info)
@@ -122,7 +122,7 @@ def show(group: Group, *, url: Url = None, store: Store = None, config: ConfigFi
 
 async def _show(target: Target, group: str, json: bool) -> None:
     async with open_groups(target, read_only=True) as store:
-        print_group(await store.get_group(group), json=json)
+        print_group(await store.groups.get(group), json=json)
 
 
 @app.command()
@@ -160,7 +160,7 @@ async def _change(
     json: bool,
 ) -> None:
     async with open_groups(target, read_only=False) as store:
-        info = await store.change_group(
+        info = await store.groups.change(
             group, ack_timeout_s=ack_timeout, max_attempts=max_attempts, max_in_flight=max_in_flight
         )
     print_group(info, json=json)
@@ -202,7 +202,7 @@ def _ask(group: str) -> None:
 
 async def _delete(target: Target, group: str, json: bool) -> None:
     async with open_groups(target, read_only=False) as store:
-        await store.delete_group(group)
+        await store.groups.delete(group)
     if json:
         print_json({"group": group, "deleted": True})
     else:
@@ -237,7 +237,7 @@ def reset(
 
 async def _reset(target: Target, group: str, start: StartPoint, *, json: bool) -> None:
     async with open_groups(target, read_only=False) as store:
-        info = await store.reset_group(group, start=start.start, after=start.after, since=start.since)
+        info = await store.groups.reset(group, start=start.start, after=start.after, since=start.since)
     _print_place(info, json=json)
 
 

@@ -62,5 +62,5 @@ def consume(
 
 async def _consume(target: Target, consumer: CommandConsumer, jobs: int) -> None:
     async with open_groups(target, read_only=False, retry_total_s=CLIENT_RETRY_TOTAL_MAX_S) as store:
-        code = await consumer.consume(store, jobs)
+        code = await consumer.consume(store.groups, jobs)
     raise typer.Exit(code)

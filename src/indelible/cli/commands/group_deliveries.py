@@ -44,7 +44,7 @@ def pull(
 
 async def _pull(target: Target, group: str, limit: int, wait: float, member: str, *, json: bool) -> None:
     async with open_groups(target, read_only=False) as store:
-        for delivery in await store.pull(group, member=member, limit=limit, wait_s=wait):
+        for delivery in await store.groups.pull(group, member=member, limit=limit, wait_s=wait):
             if json:
                 print_json(_as_json(delivery))
             else:
@@ -79,7 +79,7 @@ def ack(
     """
 
     async def settle(store: EventStore) -> Settled:
-        return await store.ack(group, delivery_ids)
+        return await store.groups.ack(group, delivery_ids)
 
     run(_settle(Target.chosen(url, store, config), settle, "acknowledged", json=json))
 
@@ -105,7 +105,7 @@ def nack(
     """
 
     async def settle(store: EventStore) -> Settled:
-        return await store.nack(group, delivery_ids, delay_s=delay, reason=reason, park=park)
+        return await store.groups.nack(group, delivery_ids, delay_s=delay, reason=reason, park=park)
 
     run(_settle(Target.chosen(url, store, config), settle, "refused", json=json))
 
@@ -131,7 +131,7 @@ def extend(
     """
 
     async def settle(store: EventStore) -> Settled:
-        return await store.extend(group, delivery_ids, ack_timeout_s=ack_timeout)
+        return await store.groups.extend(group, delivery_ids, ack_timeout_s=ack_timeout)
 
     run(_settle(Target.chosen(url, store, config), settle, "extended", json=json))
 

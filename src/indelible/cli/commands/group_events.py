@@ -40,7 +40,7 @@ def in_flight(
 
 async def _in_flight(target: Target, group: str, json: bool) -> None:
     async with open_groups(target, read_only=True) as store:
-        _print(_IN_FLIGHT, await store.list_in_flight(group), json=json, with_heading=True)
+        _print(_IN_FLIGHT, await store.groups.list_in_flight(group), json=json, with_heading=True)
 
 
 def parked(
@@ -63,7 +63,7 @@ def parked(
     """
 
     async def next_page(store: EventStore, after: str | None, limit: int) -> tuple[Sequence[ParkedEvent], str, bool]:
-        page = await store.list_parked(group, after=after, limit=limit)
+        page = await store.groups.list_parked(group, after=after, limit=limit)
         return page.parked, page.cursor, page.at_end
 
     run(_pages(Target.chosen(url, store, config), _PARKED, next_page, after, limit, json=json))
@@ -86,7 +86,7 @@ def skipped(
     """
 
     async def next_page(store: EventStore, after: str | None, limit: int) -> tuple[Sequence[SkippedEvent], str, bool]:
-        page = await store.list_skipped(group, after=after, limit=limit)
+        page = await store.groups.list_skipped(group, after=after, limit=limit)
         return page.skipped, page.cursor, page.at_end
 
     run(_pages(Target.chosen(url, store, config), _SKIPPED, next_page, after, limit, json=json))
@@ -149,7 +149,7 @@ def replay(
 
 async def _replay(target: Target, group: str, positions: list[int] | None, json: bool) -> None:
     async with open_groups(target, read_only=False) as store:
-        count = await store.replay_parked(group, positions)
+        count = await store.groups.replay_parked(group, positions)
     if json:
         print_json({"replayed": count})
     else:
@@ -176,7 +176,7 @@ def skip(
 
 async def _skip(target: Target, group: str, positions: list[int], reason: str, json: bool) -> None:
     async with open_groups(target, read_only=False) as store:
-        count = await store.skip_parked(group, positions, reason=reason)
+        count = await store.groups.skip_parked(group, positions, reason=reason)
     if json:
         print_json({"skipped": count})
     else:

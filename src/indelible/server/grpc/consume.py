@@ -61,10 +61,10 @@ async def _begin(services: Services, start: ConsumeStart) -> Member:
     try:
         check_member(start.member)
         check_count(max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
-        group = await services.store.get_group(start.group)
+        group = await services.store.groups.get(start.group)
     except InvalidRequest as error:
         raise error.under("/start") from None
-    return Member(services.store, group, start.member, max_in_flight)
+    return Member(services.store.groups, group, start.member, max_in_flight)
 
 
 async def _read(requests: AsyncIterator[bytes], member: Member) -> None:

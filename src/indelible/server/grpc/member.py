@@ -25,8 +25,8 @@ Outgoing = tuple[Sequence[Delivery], Sequence[Settled]]
 class Member:
     """Of one stream; ``max_in_flight`` is the stream's own."""
 
-    def __init__(self, store: ConsumerGroups, group: GroupInfo, name: str, max_in_flight: int) -> None:
-        self._store: Final = store
+    def __init__(self, groups: ConsumerGroups, group: GroupInfo, name: str, max_in_flight: int) -> None:
+        self._groups: Final = groups
         self._group: Final = group.group
         self._ack_timeout_s: Final = group.ack_timeout_s
         self._name: Final = name
@@ -60,7 +60,7 @@ class Member:
             self._is_ending = True
             self._must_settle.set()
             await asyncio.wait((settling,))
-            await give_back(self._store, self._group, self._in_flight, untried=False)
+            await give_back(self._groups, self._group, self._in_flight, untried=False)
             self._has_ended = True
             self._must_send.set()
             failures = [task.exception() for task in (settling, *others) if not task.cancelled()]
@@ -87,7 +87,7 @@ class Member:
     async def _pull_all(self) -> None:
         while True:
             limit = await self._room()
-            deliveries = await self._store.pull(self._group, member=self._name, limit=limit, wait_s=GROUP_WAIT_MAX_S)
+            deliveries = await self._groups.pull(self._group, member=self._name, limit=limit, wait_s=GROUP_WAIT_MAX_S)
             if deliveries:
                 self._in_flight.update((one.delivery_id, one.deadline.timestamp()) for one in deliveries)
                 self._deliveries = deliveries
@@ -146,7 +146,7 @@ class Member:
     async def _settle(self, alike: Sequence[Settlement]) -> None:
         first = alike[0]
         ids = [delivery_id for one in alike for delivery_id in one.delivery_ids]
-        call = getattr(self._store, first.method)
+        call = getattr(self._groups, first.method)
         settled: Settled = await call(self._group, ids, **first.options)
         lost = frozenset(settled.lost)
         self._settled += [one.answer(lost) for one in alike]

@@ -19,7 +19,7 @@ async def pull(services: Services, request: Request) -> Response:
         await asyncio.wait((pulling, disconnected, stopping), return_when=asyncio.FIRST_COMPLETED)
         deliveries = await end_pull(pulling)
         if disconnected.done():
-            await give_back(services.store, asked.group, [one.delivery_id for one in deliveries], untried=True)
+            await give_back(services.store.groups, asked.group, [one.delivery_id for one in deliveries], untried=True)
             deliveries = ()
     finally:
         for task in (pulling, disconnected, stopping):

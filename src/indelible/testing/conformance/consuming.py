@@ -29,7 +29,7 @@ class Consumer:
         """A group that starts mid-log."""
         await append_noise(store)
         consumer = cls(store, unique("group"), unique("tag"))
-        await store.create_group(
+        await store.groups.create(
             consumer.group, EventQuery.of(tags=[consumer.tag]), start="end", ack_timeout_s=ack_timeout_s, **settings
         )
         return consumer
@@ -41,7 +41,7 @@ class Consumer:
 
     async def pull(self, count: int, **options: Any) -> list[Delivery]:
         """Exactly as many deliveries, which are there now."""
-        found = await self.store.pull(self.group, **{"limit": 100, **options})
+        found = await self.store.groups.pull(self.group, **{"limit": 100, **options})
         assert len(found) == count, [one.event for one in found]
         return list(found)
 
@@ -50,15 +50,15 @@ class Consumer:
         found: list[Delivery] = []
         async with asyncio.timeout(PATIENCE_S):
             while len(found) < count:
-                found += await self.store.pull(self.group, limit=count - len(found), wait_s=5)
+                found += await self.store.groups.pull(self.group, limit=count - len(found), wait_s=5)
         return found
 
     async def ack(self, deliveries: Sequence[Delivery], *, lost: int = 0) -> None:
-        settled = await self.store.ack(self.group, [one.delivery_id for one in deliveries])
+        settled = await self.store.groups.ack(self.group, [one.delivery_id for one in deliveries])
         assert (settled.settled, len(settled.lost)) == (len(deliveries) - lost, lost)
 
     async def nack(self, deliveries: Sequence[Delivery], **options: Any) -> Settled:
-        return await self.store.nack(self.group, [one.delivery_id for one in deliveries], **options)
+        return await self.store.groups.nack(self.group, [one.delivery_id for one in deliveries], **options)
 
     async def park(self, count: int = 1) -> list[Delivery]:
         """Park the next deliveries."""
@@ -67,7 +67,7 @@ class Consumer:
         return parked
 
     async def info(self) -> GroupInfo:
-        return await self.store.get_group(self.group)
+        return await self.store.groups.get(self.group)
 
 
 def events_of(deliveries: Sequence[Delivery]) -> list[UUID]:

@@ -87,9 +87,9 @@ class FollowConformance:
             await store.append_atomic([append], condition=AppendCondition((QueryItem(tags=(tag,)),), empty))
         group = unique("group")
         try:
-            assert (await store.create_group(group, after=empty)).position == 0
+            assert (await store.groups.create(group, after=empty)).position == 0
         finally:
-            await store.delete_group(group)
+            await store.groups.delete(group)
 
     async def test_goes_on_after_the_cursor_of_any_page(self, store: EventStore) -> None:
         start = (await store.head()).cursor

@@ -40,7 +40,9 @@ class GroupConformance:
     async def test_a_new_group_is_described(self, store: EventStore) -> None:
         group = unique("group")
         query = EventQuery.of(event_types=["A", "B"], aggregate_types=["Order"], tags=["x"])
-        made = await store.create_group(group, query, start="end", ack_timeout_s=12.5, max_attempts=3, max_in_flight=40)
+        made = await store.groups.create(
+            group, query, start="end", ack_timeout_s=12.5, max_attempts=3, max_in_flight=40
+        )
         head = await store.head()
         assert (made.group, made.items) == (group, query.items)
         assert (made.ack_timeout_s, made.max_attempts, made.max_in_flight) == (12.5, 3, 40)
@@ -48,12 +50,12 @@ class GroupConformance:
         assert (made.in_flight, made.waiting, made.parked, made.parked_aggregates) == (0, 0, 0, 0)
         assert made.is_stalled is False
         assert made.is_new
-        described = await store.get_group(group)
+        described = await store.groups.get(group)
         assert described == msgspec.structs.replace(made, is_new=False)
-        assert described in await store.list_groups()
+        assert described in await store.groups.list()
 
     async def test_settings_have_defaults(self, store: EventStore) -> None:
-        made = await store.create_group(unique("group"))
+        made = await store.groups.create(unique("group"))
         assert made.items == ()
         assert made.ack_timeout_s == GROUP_ACK_TIMEOUT_DEFAULT_S
         assert (made.max_attempts, made.max_in_flight) == (GROUP_ATTEMPTS_DEFAULT, GROUP_IN_FLIGHT_DEFAULT)
@@ -61,8 +63,8 @@ class GroupConformance:
 
     async def test_groups_are_listed_by_name(self, store: EventStore) -> None:
         for _ in range(3):
-            await store.create_group(unique("group"))
-        names = [info.group for info in await store.list_groups()]
+            await store.groups.create(unique("group"))
+        names = [info.group for info in await store.groups.list()]
         assert names == sorted(names, key=str.encode)
 
     async def test_creating_again_changes_nothing(self, store: EventStore) -> None:
@@ -70,47 +72,47 @@ class GroupConformance:
         await consumer.append("1")
         await consumer.ack(await consumer.pull(1))
         query = EventQuery.of(tags=[consumer.tag])
-        again = await store.create_group(consumer.group, query, start="beginning", ack_timeout_s=30)
+        again = await store.groups.create(consumer.group, query, start="beginning", ack_timeout_s=30)
         assert again == await consumer.info()
         others: tuple[dict[str, Any], ...] = ({"max_attempts": 2}, {"ack_timeout_s": 31.0}, {"max_in_flight": 2})
         for other in others:
-            call = store.create_group(consumer.group, query, **other)
+            call = store.groups.create(consumer.group, query, **other)
             await refused(GroupExists, call, group=consumer.group)
-        await refused(GroupExists, store.create_group(consumer.group), group=consumer.group)
+        await refused(GroupExists, store.groups.create(consumer.group), group=consumer.group)
         assert again == await consumer.info()
 
     async def test_names_come_back_as_they_were(self, store: EventStore) -> None:
         for name in ODD_NAMES:
             group = name + unique()
-            assert (await store.create_group(group, start="end")).group == group
-            assert (await store.get_group(group)).group == group
-            assert await store.pull(group, member=name) == ()
-            await store.delete_group(group)
+            assert (await store.groups.create(group, start="end")).group == group
+            assert (await store.groups.get(group)).group == group
+            assert await store.groups.pull(group, member=name) == ()
+            await store.groups.delete(group)
 
     async def test_where_a_group_starts(self, store: EventStore) -> None:
         tag, group = unique("tag"), unique("group")
         result = await store.append("Order", unique(), some_events(4, tags=[tag]))
         first = result.position - 3
-        made = await store.create_group(group, EventQuery.of(tags=[tag]), after=Cursor.at(first))
+        made = await store.groups.create(group, EventQuery.of(tags=[tag]), after=Cursor.at(first))
         assert made.position == first
-        assert positions_of(await store.pull(group, limit=1)) == [first + 1]
+        assert positions_of(await store.groups.pull(group, limit=1)) == [first + 1]
         await append_noise(store, 1)
         await asyncio.sleep(0.002)
         last = (await append_noise(store, 1)).position
         (event,) = (await store.read_feed(after=Cursor.at(last - 1), limit=1)).events
-        made = await store.create_group(unique("group"), since=event.timestamp)
+        made = await store.groups.create(unique("group"), since=event.timestamp)
         assert made.position == last - 1
-        made = await store.create_group(unique("group"), since=event.timestamp + timedelta(days=1))
+        made = await store.groups.create(unique("group"), since=event.timestamp + timedelta(days=1))
         assert made.position == last
 
     async def test_settings_change(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
         for n in range(3):
             await consumer.append(str(n))
-        changed = await store.change_group(consumer.group, max_in_flight=2)
+        changed = await store.groups.change(consumer.group, max_in_flight=2)
         assert (changed.max_in_flight, changed.max_attempts) == (2, GROUP_ATTEMPTS_DEFAULT)
         await consumer.pull(2)
-        changed = await store.change_group(consumer.group, ack_timeout_s=7, max_attempts=9)
+        changed = await store.groups.change(consumer.group, ack_timeout_s=7, max_attempts=9)
         assert (changed.ack_timeout_s, changed.max_attempts, changed.max_in_flight) == (7.0, 9, 2)
         assert changed == await consumer.info()
 
@@ -119,40 +121,40 @@ class GroupConformance:
         await consumer.append("1", 3)
         before = await consumer.pull(1)
         head = await store.head()
-        await store.delete_group(consumer.group)
+        await store.groups.delete(consumer.group)
         assert await store.head() == head
-        assert consumer.group not in [info.group for info in await store.list_groups()]
+        assert consumer.group not in [info.group for info in await store.groups.list()]
         query = EventQuery.of(tags=[consumer.tag])
         await refused(GroupNotFound, consumer.info(), group=consumer.group)
-        await store.create_group(consumer.group, query, after=Cursor.at(before[0].event.position - 1))
+        await store.groups.create(consumer.group, query, after=Cursor.at(before[0].event.position - 1))
         await consumer.ack(before, lost=1)
         assert events_of(await consumer.pull(1)) == events_of(before)
 
     async def test_a_group_that_does_not_exist(self, store: EventStore) -> None:
         group = unique("group")
         calls: list[Callable[[], Awaitable[object]]] = [
-            lambda: store.get_group(group),
-            lambda: store.change_group(group, max_attempts=2),
-            lambda: store.delete_group(group),
-            lambda: store.reset_group(group, start="end"),
-            lambda: store.pull(group),
-            lambda: store.ack(group, ["1-1"]),
-            lambda: store.nack(group, ["1-1"]),
-            lambda: store.extend(group, ["1-1"]),
-            lambda: store.list_in_flight(group),
-            lambda: store.list_parked(group),
-            lambda: store.replay_parked(group),
-            lambda: store.skip_parked(group, [1], reason="x"),
-            lambda: store.list_skipped(group),
+            lambda: store.groups.get(group),
+            lambda: store.groups.change(group, max_attempts=2),
+            lambda: store.groups.delete(group),
+            lambda: store.groups.reset(group, start="end"),
+            lambda: store.groups.pull(group),
+            lambda: store.groups.ack(group, ["1-1"]),
+            lambda: store.groups.nack(group, ["1-1"]),
+            lambda: store.groups.extend(group, ["1-1"]),
+            lambda: store.groups.list_in_flight(group),
+            lambda: store.groups.list_parked(group),
+            lambda: store.groups.replay_parked(group),
+            lambda: store.groups.skip_parked(group, [1], reason="x"),
+            lambda: store.groups.list_skipped(group),
         ]
         for call in calls:
             await refused(GroupNotFound, call(), group=group)
 
     async def test_deleting_ends_a_wait(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
-        waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
+        waiting = asyncio.create_task(store.groups.pull(consumer.group, wait_s=20))
         await asyncio.sleep(0.1)
-        await store.delete_group(consumer.group)
+        await store.groups.delete(consumer.group)
         await refused(GroupNotFound, waiting, group=consumer.group)
 
     # --- Delivering --------------------------------------------------------------------------------------------------
@@ -175,10 +177,10 @@ class GroupConformance:
         start, tags = (await store.head()).cursor, (unique("tag"), unique("tag"))
         query = EventQuery(tuple(QueryItem(tags=(tag,)) for tag in tags))
         group = unique("group")
-        await store.create_group(group, query, after=start)
+        await store.groups.create(group, query, after=start)
         for n, tag in enumerate((*tags, unique())):
             await store.append("Order", unique(), [NewEvent("E", n, tags=[tag])])
-        assert [one.event.event_data for one in await store.pull(group)] == [0, 1]
+        assert [one.event.event_data for one in await store.groups.pull(group)] == [0, 1]
 
     async def test_an_aggregates_events_come_one_at_a_time(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
@@ -196,7 +198,7 @@ class GroupConformance:
         first = await consumer.pull(4, member="first", limit=4)
         second = await consumer.pull(2, member="second", limit=4)
         assert events_of(first + second) == ids(wanted)
-        in_flight = await store.list_in_flight(consumer.group)
+        in_flight = await store.groups.list_in_flight(consumer.group)
         assert [one.member for one in in_flight] == ["first"] * 4 + ["second"] * 2
         assert [one.position for one in in_flight] == positions_of(first + second)
         assert [(one.aggregate_type, one.aggregate_id) for one in in_flight] == [
@@ -219,7 +221,7 @@ class GroupConformance:
 
     async def test_a_pull_waits_for_an_event(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
-        waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
+        waiting = asyncio.create_task(store.groups.pull(consumer.group, wait_s=20))
         await asyncio.sleep(0.1)
         await append_noise(store)
         events = await consumer.append("1")
@@ -230,7 +232,7 @@ class GroupConformance:
         consumer = await Consumer.begin(store)
         events = await consumer.append("1", 2)
         first = await consumer.pull(1)
-        waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
+        waiting = asyncio.create_task(store.groups.pull(consumer.group, wait_s=20))
         await asyncio.sleep(0.1)
         await consumer.ack(first)
         async with asyncio.timeout(PATIENCE_S):
@@ -239,12 +241,12 @@ class GroupConformance:
     async def test_a_wait_ends(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
         started = time.monotonic()
-        assert await store.pull(consumer.group, wait_s=SHORT_S) == ()
+        assert await store.groups.pull(consumer.group, wait_s=SHORT_S) == ()
         assert time.monotonic() - started >= SHORT_S * 0.9
 
     async def test_who_gives_up_waiting_gets_nothing(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
-        waiting = asyncio.create_task(store.pull(consumer.group, wait_s=20))
+        waiting = asyncio.create_task(store.groups.pull(consumer.group, wait_s=20))
         await asyncio.sleep(0.1)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -277,7 +279,7 @@ class GroupConformance:
 
         async def consume() -> None:
             while sum(map(len, done.values())) < total:
-                found = await store.pull(consumer.group, limit=5, wait_s=0.5)
+                found = await store.groups.pull(consumer.group, limit=5, wait_s=0.5)
                 for one in found:
                     done[one.event.aggregate_id].append(one.event.version)
                 if found:
@@ -369,7 +371,7 @@ class GroupConformance:
         assert (events_of(second), second[0].attempt) == (events_of(first), 2)
         await consumer.ack(first, lost=1)
         assert (await consumer.nack(first)).lost == (first[0].delivery_id,)
-        assert (await store.extend(consumer.group, [first[0].delivery_id])).lost == (first[0].delivery_id,)
+        assert (await store.groups.extend(consumer.group, [first[0].delivery_id])).lost == (first[0].delivery_id,)
         await consumer.ack(second)
         assert (await consumer.pull(1))[0].event.version == 2
 
@@ -385,11 +387,11 @@ class GroupConformance:
         consumer = await Consumer.begin(store, ack_timeout_s=SHORT_S)
         await consumer.append("1")
         found = await consumer.pull(1)
-        settled = await store.extend(consumer.group, [found[0].delivery_id], ack_timeout_s=20)
+        settled = await store.groups.extend(consumer.group, [found[0].delivery_id], ack_timeout_s=20)
         assert settled == Settled(1)
         await asyncio.sleep(2 * SHORT_S)
         await consumer.pull(0)
-        (in_flight,) = await store.list_in_flight(consumer.group)
+        (in_flight,) = await store.groups.list_in_flight(consumer.group)
         assert in_flight.deadline - found[0].deadline > timedelta(seconds=15)
         await consumer.ack(found)
 
@@ -397,7 +399,7 @@ class GroupConformance:
         consumer = await Consumer.begin(store)
         await consumer.append("1")
         found = await consumer.pull(1)
-        settled = await store.ack(consumer.group, [found[0].delivery_id, "1-1", "999999999-5"])
+        settled = await store.groups.ack(consumer.group, [found[0].delivery_id, "1-1", "999999999-5"])
         assert settled == Settled(1, ("1-1", "999999999-5"))
 
     # --- Bad input ---------------------------------------------------------------------------------------------------
@@ -416,39 +418,39 @@ class GroupConformance:
         )
         for settings, pointer in bad:
             with pytest.raises(InvalidRequest) as caught:
-                await store.create_group(group, **settings)
+                await store.groups.create(group, **settings)
             assert caught.value.pointer == pointer
-        await refused(GroupNotFound, store.get_group(group), group=group)
+        await refused(GroupNotFound, store.groups.get(group), group=group)
 
     async def test_a_groups_query_has_no_time_window(self, store: EventStore) -> None:
         now = datetime.now(UTC)
         for query, pointer in ((EventQuery(since=now), "/since"), (EventQuery(until=now), "/until")):
             with pytest.raises(InvalidRequest) as caught:
-                await store.create_group(unique("group"), query)
+                await store.groups.create(unique("group"), query)
             assert caught.value.pointer == pointer
 
     async def test_bad_calls_are_named(self, store: EventStore) -> None:
         group = (await Consumer.begin(store)).group
         calls: list[tuple[Awaitable[object], str]] = [
-            (store.pull(group, limit=0), "/limit"),
-            (store.pull(group, limit=1_001), "/limit"),
-            (store.pull(group, wait_s=-1), "/wait_s"),
-            (store.pull(group, wait_s=31), "/wait_s"),
-            (store.pull(group, member="\n"), "/member"),
-            (store.ack(group, []), "/delivery_ids"),
-            (store.ack(group, ["1-1"] * 1_001), "/delivery_ids"),
-            (store.ack(group, ["1-1", "nonsense"]), "/delivery_ids/1"),
-            (store.nack(group, ["1-1"], delay_s=-1), "/delay_s"),
-            (store.nack(group, ["1-1"], reason="x" * 1_001), "/reason"),
-            (store.extend(group, ["1-1"], ack_timeout_s=0), "/ack_timeout_s"),
-            (store.skip_parked(group, [1], reason=""), "/reason"),
-            (store.skip_parked(group, [0], reason="x"), "/positions/0"),
-            (store.replay_parked(group, []), "/positions"),
-            (store.list_parked(group, limit=0), "/limit"),
-            (store.list_skipped(group, after="x"), "/after"),
-            (store.reset_group(group), "/start"),
-            (store.change_group(group, max_attempts=0), "/max_attempts"),
-            (store.get_group(""), "/group"),
+            (store.groups.pull(group, limit=0), "/limit"),
+            (store.groups.pull(group, limit=1_001), "/limit"),
+            (store.groups.pull(group, wait_s=-1), "/wait_s"),
+            (store.groups.pull(group, wait_s=31), "/wait_s"),
+            (store.groups.pull(group, member="\n"), "/member"),
+            (store.groups.ack(group, []), "/delivery_ids"),
+            (store.groups.ack(group, ["1-1"] * 1_001), "/delivery_ids"),
+            (store.groups.ack(group, ["1-1", "nonsense"]), "/delivery_ids/1"),
+            (store.groups.nack(group, ["1-1"], delay_s=-1), "/delay_s"),
+            (store.groups.nack(group, ["1-1"], reason="x" * 1_001), "/reason"),
+            (store.groups.extend(group, ["1-1"], ack_timeout_s=0), "/ack_timeout_s"),
+            (store.groups.skip_parked(group, [1], reason=""), "/reason"),
+            (store.groups.skip_parked(group, [0], reason="x"), "/positions/0"),
+            (store.groups.replay_parked(group, []), "/positions"),
+            (store.groups.list_parked(group, limit=0), "/limit"),
+            (store.groups.list_skipped(group, after="x"), "/after"),
+            (store.groups.reset(group), "/start"),
+            (store.groups.change(group, max_attempts=0), "/max_attempts"),
+            (store.groups.get(""), "/group"),
         ]
         for call, pointer in calls:
             with pytest.raises(InvalidRequest) as caught:

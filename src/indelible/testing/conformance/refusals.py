@@ -29,7 +29,7 @@ async def _writes(store: LocalEventStore, aggregate_id: str) -> AsyncIterator[Ca
     yield lambda: store.append("order", aggregate_id, some_events(1))
     yield lambda: store.append_recorded(recorded)
     yield lambda: store.save_snapshot("order", aggregate_id, version=1, state={})
-    yield lambda: store.create_group(unique("group"))
+    yield lambda: store.groups.create(unique("group"))
 
 
 class RefusalConformance:

@@ -23,8 +23,8 @@ from indelible.testing.conformance.helpers import (
 async def _lists(
     store: EventStore, group: str
 ) -> tuple[tuple[InFlight, ...], tuple[ParkedEvent, ...], tuple[SkippedEvent, ...]]:
-    parked, skipped = await store.list_parked(group), await store.list_skipped(group)
-    return await store.list_in_flight(group), parked.parked, skipped.skipped
+    parked, skipped = await store.groups.list_parked(group), await store.groups.list_skipped(group)
+    return await store.groups.list_in_flight(group), parked.parked, skipped.skipped
 
 
 @pytest.mark.asyncio
@@ -72,39 +72,39 @@ class ReopenConformance:
         group, tag = unique("group"), unique("tag")
         async with open_store() as store:
             await append_noise(store)
-            await store.create_group(group, EventQuery.of(tags=[tag]), start="end", ack_timeout_s=60)
+            await store.groups.create(group, EventQuery.of(tags=[tag]), start="end", ack_timeout_s=60)
             for n in range(4):
                 await store.append("Order", f"{tag} {n}", some_events(2, tags=[tag]))
-            done, held, parked, skipped = await store.pull(group, member="first")
-            await store.ack(group, [done.delivery_id])
-            await store.nack(group, [parked.delivery_id, skipped.delivery_id], park=True, reason="no good")
-            await store.skip_parked(group, [skipped.event.position], reason="a duplicate")
-            info = await store.get_group(group)
+            done, held, parked, skipped = await store.groups.pull(group, member="first")
+            await store.groups.ack(group, [done.delivery_id])
+            await store.groups.nack(group, [parked.delivery_id, skipped.delivery_id], park=True, reason="no good")
+            await store.groups.skip_parked(group, [skipped.event.position], reason="a duplicate")
+            info = await store.groups.get(group)
             lists = await _lists(store, group)
         async with open_store() as store:
-            assert await store.get_group(group) == info
+            assert await store.groups.get(group) == info
             assert await _lists(store, group) == lists
             ((in_flight,), (left,), (passed,)) = lists
             assert (in_flight.position, in_flight.member) == (held.event.position, "first")
             assert in_flight.deadline == held.deadline
             assert (left.position, left.reason, left.following) == (parked.event.position, "no good", 1)
             assert (passed.position, passed.reason) == (skipped.event.position, "a duplicate")
-            following = await store.pull(group)
+            following = await store.groups.pull(group)
             assert [one.event.aggregate_id for one in following] == [f"{tag} 0", f"{tag} 3"]
             assert not {one.delivery_id for one in following} & {held.delivery_id, done.delivery_id}
-            assert await store.ack(group, [done.delivery_id, held.delivery_id]) == Settled(2)
-            assert await store.replay_parked(group) == 1
-            assert {one.event.aggregate_id for one in await store.pull(group)} == {f"{tag} 1", f"{tag} 2"}
+            assert await store.groups.ack(group, [done.delivery_id, held.delivery_id]) == Settled(2)
+            assert await store.groups.replay_parked(group) == 1
+            assert {one.event.aggregate_id for one in await store.groups.pull(group)} == {f"{tag} 1", f"{tag} 2"}
 
     async def test_a_deadline_passes_while_the_store_is_closed(self, open_store: OpenStore) -> None:
         group, tag = unique("group"), unique("tag")
         async with open_store() as store:
-            await store.create_group(group, EventQuery.of(tags=[tag]), start="end", ack_timeout_s=0.3)
+            await store.groups.create(group, EventQuery.of(tags=[tag]), start="end", ack_timeout_s=0.3)
             await store.append("Order", tag, some_events(2, tags=[tag]))
-            (held,) = await store.pull(group)
+            (held,) = await store.groups.pull(group)
         async with open_store() as store:
             async with asyncio.timeout(20):
-                (again,) = await store.pull(group, wait_s=10)
+                (again,) = await store.groups.pull(group, wait_s=10)
             assert (again.event, again.attempt) == (held.event, 2)
             assert again.deadline - held.deadline >= timedelta(seconds=0.3)
-            assert (await store.ack(group, [held.delivery_id])).lost == (held.delivery_id,)
+            assert (await store.groups.ack(group, [held.delivery_id])).lost == (held.delivery_id,)

@@ -64,7 +64,7 @@ async def _group(open_store: OpenStore) -> AsyncIterator[tuple[tuple[EventStore,
     """Two stores, and a new group's name and the tag of its events."""
     async with _two(open_store) as stores:
         group, tag = unique("group"), unique("tag")
-        await stores[0].create_group(group, EventQuery.of(tags=[tag]), start="end")
+        await stores[0].groups.create(group, EventQuery.of(tags=[tag]), start="end")
         yield stores, group, tag
 
 
@@ -356,7 +356,7 @@ class SharedConformance:
 
             async def consume(store: EventStore, number: int) -> None:
                 while sum(map(len, done.values())) < total:
-                    found = await store.pull(group, limit=1 + number, wait_s=0.5)
+                    found = await store.groups.pull(group, limit=1 + number, wait_s=0.5)
                     for one in found:
                         aggregate_id = one.event.aggregate_id
                         assert aggregate_id not in held
@@ -364,7 +364,7 @@ class SharedConformance:
                         done[aggregate_id].append(one.event.version)
                     held.difference_update(one.event.aggregate_id for one in found)
                     if found:
-                        assert (await store.ack(group, [one.delivery_id for one in found])).lost == ()
+                        assert (await store.groups.ack(group, [one.delivery_id for one in found])).lost == ()
 
             async with asyncio.timeout(_PATIENCE_S), asyncio.TaskGroup() as tasks:
                 for n in range(6):
@@ -373,19 +373,19 @@ class SharedConformance:
                     tasks.create_task(consume(stores[n % 2], n))
             assert all(versions == list(range(1, _ROUNDS + 1)) for versions in done.values())
             for store in stores:
-                info = await store.get_group(group)
+                info = await store.groups.get(group)
                 assert (info.in_flight, info.waiting, info.parked) == (0, 0, 0)
 
     async def test_what_one_store_frees_the_other_delivers(self, open_store: OpenStore) -> None:
         """Within a second, to a pull that waits."""
         async with _group(open_store) as (stores, group, tag):
             await stores[0].append("Order", tag, some_events(5, tags=[tag]))
-            (held,) = await stores[0].pull(group)
+            (held,) = await stores[0].groups.pull(group)
             for giver, taker in (stores, stores[::-1]) * 2:
-                waiting = asyncio.create_task(taker.pull(group, wait_s=20))
+                waiting = asyncio.create_task(taker.groups.pull(group, wait_s=20))
                 await asyncio.sleep(0.3)
                 assert not waiting.done()
-                assert await giver.ack(group, [held.delivery_id]) == Settled(1)
+                assert await giver.groups.ack(group, [held.delivery_id]) == Settled(1)
                 async with asyncio.timeout(1):
                     (following,) = await waiting
                 assert following.event.version == held.event.version + 1
@@ -395,28 +395,28 @@ class SharedConformance:
         async with _group(open_store) as (stores, group, tag):
             for n in range(4):
                 await stores[0].append("Order", f"{tag} {n}", some_events(2, tags=[tag]))
-            found = await stores[0].pull(group, member="one")
+            found = await stores[0].groups.pull(group, member="one")
             ids = [one.delivery_id for one in found]
-            assert [one.member for one in await stores[1].list_in_flight(group)] == ["one"] * 4
-            assert await stores[1].pull(group) == ()
-            assert await stores[1].extend(group, ids[:1], ack_timeout_s=60) == Settled(1)
-            assert await stores[1].nack(group, ids[:2], park=True, reason="no good") == Settled(2)
-            assert await stores[1].ack(group, ids[2:]) == Settled(2)
-            assert await stores[0].ack(group, ids[2:]) == Settled(2)
+            assert [one.member for one in await stores[1].groups.list_in_flight(group)] == ["one"] * 4
+            assert await stores[1].groups.pull(group) == ()
+            assert await stores[1].groups.extend(group, ids[:1], ack_timeout_s=60) == Settled(1)
+            assert await stores[1].groups.nack(group, ids[:2], park=True, reason="no good") == Settled(2)
+            assert await stores[1].groups.ack(group, ids[2:]) == Settled(2)
+            assert await stores[0].groups.ack(group, ids[2:]) == Settled(2)
             positions = [one.event.position for one in found[:2]]
-            assert await stores[0].skip_parked(group, positions[:1], reason="a duplicate") == 1
-            assert await stores[1].replay_parked(group) == 1
-            assert [one.position for one in (await stores[1].list_skipped(group)).skipped] == positions[:1]
-            rest = await stores[0].pull(group)
+            assert await stores[0].groups.skip_parked(group, positions[:1], reason="a duplicate") == 1
+            assert await stores[1].groups.replay_parked(group) == 1
+            assert [one.position for one in (await stores[1].groups.list_skipped(group)).skipped] == positions[:1]
+            rest = await stores[0].groups.pull(group)
             assert [one.event.version for one in rest] == [2, 1, 2, 2]
 
     async def test_a_reset_through_one_store_counts_for_the_other(self, open_store: OpenStore) -> None:
         async with _group(open_store) as (stores, group, tag):
             await stores[0].append("Order", tag, some_events(2, tags=[tag]))
-            (held,) = await stores[0].pull(group)
-            await stores[1].reset_group(group, after=Cursor.at(held.event.position - 1))
-            assert (await stores[0].ack(group, [held.delivery_id])).lost == (held.delivery_id,)
-            (again,) = await stores[0].pull(group)
+            (held,) = await stores[0].groups.pull(group)
+            await stores[1].groups.reset(group, after=Cursor.at(held.event.position - 1))
+            assert (await stores[0].groups.ack(group, [held.delivery_id])).lost == (held.delivery_id,)
+            (again,) = await stores[0].groups.pull(group)
             assert (again.event, again.attempt) == (held.event, 1)
-            await stores[1].delete_group(group)
-            await refused(GroupNotFound, stores[0].ack(group, [again.delivery_id]), group=group)
+            await stores[1].groups.delete(group)
+            await refused(GroupNotFound, stores[0].groups.ack(group, [again.delivery_id]), group=group)
