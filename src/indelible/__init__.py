@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.cursors import START, Cursor
 from indelible.errors import (
     AggregateNotFound,
     ConditionFailed,
@@ -32,7 +33,7 @@ from indelible.errors import (
 from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResult, EventStore, Head
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo, InFlight, ParkedEvent, Settled, SkippedEvent
-from indelible.queries import EVERYTHING, START, Cursor, EventQuery, QueryItem
+from indelible.queries import EVERYTHING, EventQuery, QueryItem
 
 if TYPE_CHECKING:
     from indelible.client import AsyncClient, Client, Consumer, Rebuilt, Repository, SyncConsumer, SyncRepository

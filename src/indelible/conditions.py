@@ -5,9 +5,10 @@ from typing import Final, Literal, cast
 
 import msgspec
 
+from indelible.cursors import START, Cursor
 from indelible.errors import ConditionFailed, Conflict, InvalidRequest, VersionConflict
 from indelible.events import AggregateKey, check_version
-from indelible.queries import START, Cursor, QueryItem, check_items
+from indelible.queries import QueryItem, check_items
 
 ExpectedVersion = int | Literal["any", "exists", "none"]
 """An integer: exactly this version. "any": whatever it is. "exists": at least one event. "none": none, same as 0."""

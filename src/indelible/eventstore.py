@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from indelible import words
 from indelible.conditions import NOT_LOOKED, AppendCondition, ExpectedVersion, Looked, check_expected_version
+from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import (
     AggregateKey,
@@ -26,7 +27,7 @@ from indelible.limits import (
     REQUEST_EVENTS_MAX,
     REQUEST_SIZE_BYTES_MAX,
 )
-from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
+from indelible.queries import EVERYTHING, Direction, EventQuery
 
 # --- Appending -------------------------------------------------------------------------------------------------------
 
@@ -73,7 +74,9 @@ class AppendRequest(msgspec.Struct, frozen=True):
     @property
     def condition_start(self) -> int:
         """The condition asks for events after this position that nobody has looked at yet."""
-        return 0 if self.condition is None else max(self.condition.after.position, self.looked.up_to)
+        if self.condition is None:
+            return 0
+        return max(position_of(self.condition.after, "/condition/after"), self.looked.up_to)
 
     @property
     def weight(self) -> int:
@@ -259,6 +262,10 @@ class FeedPage(msgspec.Struct, frozen=True):
     @property
     def events(self) -> tuple[RecordedEvent, ...]:
         return decode_events(self.lines)
+
+    def cursor_behind(self, event: RecordedEvent) -> Cursor:
+        """How far a reader has come who has passed this event of the page, and those before it."""
+        return cursor_at(event.position)
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from indelible import words
+from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.events import RecordedEvent, check_name, check_version, decode_event
 from indelible.limits import (
@@ -32,7 +33,7 @@ from indelible.limits import (
     GROUP_WAIT_MAX_S,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.queries import EVERYTHING, Cursor, EventQuery, QueryItem, check_items, check_time
+from indelible.queries import EVERYTHING, EventQuery, QueryItem, check_items, check_time
 
 Start = Literal["beginning", "end"]
 

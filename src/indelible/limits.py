@@ -26,6 +26,9 @@ JSON_NUMBER_DIGITS_MAX: Final = 4_300
 """Digits in a row in one number. Python and others refuse to read longer integers, because the time that it takes grows
 with the square of the length: such an event could be stored, but not consumed."""
 
+CURSOR_LENGTH_MAX: Final = 1_024
+"""Characters in a cursor; room for a position in each of many partitions."""
+
 NAME_LENGTH_MAX: Final = 255
 """Characters in aggregate_type, aggregate_id and event_type. Index keys stay short enough to keep index pages full."""
 

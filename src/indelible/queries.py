@@ -1,4 +1,4 @@
-"""What a reader asks for: which events, and from where."""
+"""What a reader asks for: which events, and how many at once."""
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
@@ -9,44 +9,9 @@ import msgspec
 from indelible import words
 from indelible.errors import InvalidRequest
 from indelible.events import check_name, plain
-from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX, VERSION_MAX
+from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX
 
 Direction = Literal["forward", "backward"]
-
-
-class Cursor(str):
-    """How far a reader has come in the log. Opaque: only this class knows what is inside.
-
-    A cursor with one partition is the decimal position of the last event that the reader has passed. The empty cursor
-    is that of a reader who has not begun: the start of the log, wherever a cursor is taken.
-    """
-
-    __slots__ = ()
-
-    @classmethod
-    def at(cls, position: int) -> "Cursor":
-        """The cursor of a reader that has just passed the event at ``position``."""
-        return cls(position)
-
-    @classmethod
-    def parse(cls, text: str, pointer: str = "/after") -> "Cursor":
-        """Refuse text that no store has given out as a cursor."""
-        if not isinstance(text, str):
-            raise InvalidRequest("must be a cursor: a string that an earlier answer gave", pointer=pointer)
-        if not text:
-            return START
-        if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= VERSION_MAX):
-            raise InvalidRequest("is not a cursor of this store", pointer=pointer)
-        return cls(int(text))
-
-    @property
-    def position(self) -> int:
-        """Position of the last event passed; 0 before the first."""
-        return int(self or 0)
-
-
-START: Final = Cursor.at(0)
-"""The cursor before the first event."""
 
 
 class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

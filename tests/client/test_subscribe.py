@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 
 from client.conftest import Server
-from indelible import AsyncClient, Client, Cursor, EventQuery, InvalidRequest, NewEvent, ShuttingDown, Unavailable
+from indelible import AsyncClient, Client, EventQuery, InvalidRequest, NewEvent, ShuttingDown, Unavailable
+from indelible.cursors import cursor_at
 
 PATIENCE_S = 60.0
 
@@ -94,7 +95,7 @@ async def test_it_gives_up_after_retry_total_s(durable_server: Server):
             with pytest.raises(Unavailable):
                 await anext(subscription)
             assert 0.4 < time.monotonic() - started < 20
-            assert subscription.cursor == Cursor.at(1)
+            assert subscription.cursor == cursor_at(1)
 
 
 async def test_it_never_tries_again_with_retry_total_s_0(durable_server: Server):
@@ -109,7 +110,7 @@ async def test_it_never_tries_again_with_retry_total_s_0(durable_server: Server)
 
 async def test_what_is_wrong_comes_out_at_once(http_client: AsyncClient):
     with pytest.raises(InvalidRequest) as caught:
-        await anext(http_client.subscribe(after=Cursor.at(10**12)))
+        await anext(http_client.subscribe(after=cursor_at(10**12)))
     assert caught.value.pointer == "/after"
     with pytest.raises(InvalidRequest):
         await anext(http_client.subscribe(EventQuery.of(tags=[""])))
@@ -123,7 +124,7 @@ async def test_the_cursor_is_behind_what_was_given_out(http_client: AsyncClient)
         assert subscription.cursor == start
         for _ in range(2):
             event = await anext(subscription)
-            assert subscription.cursor == Cursor.at(event.position)
+            assert subscription.cursor == cursor_at(event.position)
         # Whoever asks for more says that he is done with these; then the page's end counts.
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):

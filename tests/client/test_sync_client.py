@@ -17,6 +17,7 @@ from indelible import (
     AsyncClient,
     Client,
     Consumer,
+    Cursor,
     EventQuery,
     InvalidRequest,
     NewEvent,
@@ -81,6 +82,18 @@ def test_the_calls_of_a_day(event_store_client: Client):
     assert [event.event_id for event in client.iter_feed(query)] == [placed.event_id]
     client.save_snapshot("Order", "42", version=1, state={"total": 990})
     assert client.get_snapshot("Order", "42").state == {"total": 990}
+
+
+def test_a_subscription_says_how_far_it_has_come(event_store_client: Client):
+    client = event_store_client
+    client.append("Order", "42", [NewEvent("OrderPlaced", n) for n in range(5)])
+    subscription = client.subscribe()
+    assert [next(subscription).event_data for _ in range(2)] == [0, 1]
+    kept = Cursor.parse(str(subscription.cursor))
+    subscription.close()
+    again = client.subscribe(after=kept)
+    assert again.cursor == kept
+    assert [next(again).event_data for _ in range(3)] == [2, 3, 4]
 
 
 def test_errors_are_the_same(event_store_client: Client):

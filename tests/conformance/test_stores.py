@@ -4,11 +4,12 @@ import pytest
 
 from indelible.conditions import AppendCondition
 from indelible.core import condition_looks
+from indelible.cursors import cursor_at
 from indelible.errors import ConditionTooCostly
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
 from indelible.limits import PAGE_SCAN_EVENTS_MAX
-from indelible.queries import Cursor, QueryItem
+from indelible.queries import QueryItem
 from indelible.testing.conformance import EventStoreConformance
 from indelible.testing.conformance.helpers import unique
 
@@ -30,6 +31,6 @@ async def test_condition_that_costs_too_much_to_look_at(store: EventStore, monke
     fields = caught.value.fields
     assert (fields["pointer"], fields["entries_looked_at_max"]) == ("/condition", 100)
     assert fields["entries_looked_at"] >= 100
-    later = AppendCondition(condition.fail_if, Cursor.at(stored.position))
+    later = AppendCondition(condition.fail_if, cursor_at(stored.position))
     assert not (await store.append_atomic(appends, condition=later)).replayed
     assert (await store.append_atomic(appends, condition=condition)).replayed

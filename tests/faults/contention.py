@@ -15,10 +15,11 @@ import msgspec
 from faults.history.model import Acknowledged
 from faults.history.recording import Recorder
 from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.cursors import START, Cursor, cursor_at
 from indelible.errors import AggregateNotFound, IndelibleError, OutcomeUnknown, Unavailable, VersionConflict
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest
-from indelible.queries import START, Cursor, QueryItem
+from indelible.queries import QueryItem
 
 SETTLE_ATTEMPTS_MAX = 100
 """After so many unknown outcomes of one append it is left unknown."""
@@ -265,7 +266,7 @@ class Reader(_Client):
                 head = await door.head()
                 back = self._chance.randrange(30)
                 if back < 20:
-                    await self._other_door(door).read_feed(Cursor.at(max(head.position - back, 0)), limit=20)
+                    await self._other_door(door).read_feed(cursor_at(max(head.position - back, 0)), limit=20)
             case 2 | 3:
                 await self._look(door, self._scene.hot_key(self._chance.randrange(self._scene.hot)))
             case 4 if self._board.acknowledged:

@@ -21,7 +21,7 @@ from faults.contention import Board, Reader, Scene, Writer, follow
 from faults.history.model import Operation
 from faults.history.recording import HistoryFile, Recorder
 from indelible.client import AsyncClient
-from indelible.queries import Cursor
+from indelible.cursors import cursor_at
 
 WRITERS_A_CLIENT = 8
 """Appends of one AsyncClient travel together, in few requests at a time; so a server gets several clients."""
@@ -89,7 +89,7 @@ async def _follow(job: FollowJob, write: Callable[[Operation], None]) -> None:
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_client(url)) for url in job.urls]
         doors = [Recorder(client, job.name, write) for client in clients]
-        await follow(doors, Cursor.at(job.start), FOLLOWER_POLL_S, over.is_set)
+        await follow(doors, cursor_at(job.start), FOLLOWER_POLL_S, over.is_set)
 
 
 def _client(url: str) -> AsyncClient:

@@ -31,7 +31,8 @@ from indelible import (
     RecordedEvent,
     Unavailable,
 )
-from indelible.queries import EVERYTHING, START
+from indelible.cursors import START, cursor_at
+from indelible.queries import EVERYTHING
 from postgres.server import PostgresServer, postgres_server
 
 WRITERS = 10
@@ -132,7 +133,7 @@ class Subscriber:
     async def _take(self, subscription: AsyncIterator[RecordedEvent]) -> None:
         async for event in subscription:
             self.received.append((event.position, event.event_id))
-            self.cursor = Cursor.at(event.position)
+            self.cursor = cursor_at(event.position)
 
 
 class Run:

@@ -14,10 +14,11 @@ from faults.damaged import SQLITE, SQLITE_LOST, Damage, postgres_damages
 from faults.server_process import server_process
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
+from indelible.cursors import cursor_at
 from indelible.errors import StoreCorrupted
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendResult, EventStore
-from indelible.queries import EVERYTHING, Cursor, EventQuery
+from indelible.queries import EVERYTHING, EventQuery
 from serving import serving_in_a_thread
 
 AGGREGATES, EACH = "abc", 3
@@ -142,7 +143,7 @@ async def test_damage_that_comes_once_the_event_was_read(tmp_path: Any) -> None:
     for position in (2, DAMAGED):
         SQLITE["no record"](url, position)
     async with open_local_store(url) as store:
-        await store.groups.reset("billing", after=Cursor.at(6))
+        await store.groups.reset("billing", after=cursor_at(6))
         assert await consume(store, "billing") == ["a3", "b3", "c3"]
         await store.groups.reset("billing", start="beginning")
         assert in_order(await consume(store, "billing")) == {"a": [1, 2, 3], "b": [], "c": [1, 2, 3]}
@@ -150,7 +151,7 @@ async def test_damage_that_comes_once_the_event_was_read(tmp_path: Any) -> None:
         assert await consume(store, "billing") == []
         (parked,) = (await store.groups.list_parked("billing")).parked
         assert (parked.position, parked.version, parked.following) == (DAMAGED, 2, 1)
-        await store.groups.reset("billing", after=Cursor.at(7))
+        await store.groups.reset("billing", after=cursor_at(7))
         assert (await store.groups.get("billing")).parked == 1
 
 
@@ -206,17 +207,17 @@ async def test_readers_get_what_is_before_and_then_its_position(damaged_url: str
             page = await store.read_feed(query, limit=100)
             # The page ends where half of what was asked for is too much, or right before it.
             assert 1 <= page.events[-1].position < DAMAGED
-            await _corrupted(store.read_feed(query, after=Cursor.at(DAMAGED - 1)))
-            backward = await store.read_feed(query, after=Cursor.at(7), direction="backward", limit=100)
+            await _corrupted(store.read_feed(query, after=cursor_at(DAMAGED - 1)))
+            backward = await store.read_feed(query, after=cursor_at(7), direction="backward", limit=100)
             assert [event.position for event in backward.events] == [6]
-            await _corrupted(store.read_feed(query, after=Cursor.at(6), direction="backward"))
+            await _corrupted(store.read_feed(query, after=cursor_at(6), direction="backward"))
             seen: list[int] = []
             await _corrupted(_follow(store, query, seen))
             assert seen == [1, 2, 3, 4]
         assert [event.version for event in (await store.read_aggregate("order", "b", limit=10)).events] == [1]
         await _corrupted(store.read_aggregate("order", "b", from_version=2))
         assert (await store.replay("order", "b")).page.next_version == 2
-        after = await store.read_feed(after=Cursor.at(DAMAGED))
+        after = await store.read_feed(after=cursor_at(DAMAGED))
         assert [event.position for event in after.events] == [6, 7, 8, 9]
 
 

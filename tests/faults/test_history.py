@@ -27,10 +27,10 @@ from faults.history.recording import HistoryFile, Recorder, read_log, read_opera
 from faults.history.report import shown
 from faults.seeded_faults import FAULTS, Seed
 from indelible.core.open import open_local_store
+from indelible.cursors import START
 from indelible.errors import Conflict, InvalidRequest, NotFound
 from indelible.events import AggregateKey
 from indelible.eventstore import AppendRequest, EventStore
-from indelible.queries import START
 from indelible.testing.scripts import KEYS, Script
 
 OPERATIONS_LEAST = 2_000

@@ -3,6 +3,7 @@
 import ast
 
 from house.source import (
+    PACKAGE,
     ROOT,
     committed_files,
     functions,
@@ -52,6 +53,14 @@ def test_every_suppression_has_its_code_and_reason():
     assert matching_lines(BLANKET_IGNORE, python_files()) == []
     assert matching_lines(BLANKET_NOQA, package_files()) == []
     assert matching_lines(UNEXPLAINED_SKIP, python_files()) == []
+
+
+def test_cursors_are_opaque():
+    """What is in one is for its own module to know; the stores of this process ask that."""
+    may_ask = ("cursors.py", "eventstore.py", "core", "engines", "testing")
+    others = [path for path in package_files() if path.relative_to(PACKAGE).parts[0] not in may_ask]
+    assert len(others) > 100
+    assert matching_lines(r"\b(cursor_at|position_of)\b|cursor\.position|Cursor\(\w+\.position", tuple(others)) == []
 
 
 def test_modules_say_what_they_are_for():

@@ -17,9 +17,9 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, Serv
 from faults.server_process import ServerProcess, free_port, server_process
 from indelible import AsyncClient, NewEvent
 from indelible.core.open import open_local_store
+from indelible.cursors import cursor_at
 from indelible.errors import ShuttingDown
 from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX
-from indelible.queries import Cursor
 from indelible.wire.pb import event_store_pb2 as pb
 from over_grpc.calls import METHODS, Api, an_append, connected, refusal
 from postgres.server import PostgresServer
@@ -231,7 +231,7 @@ async def test_a_client_rides_over_a_server_that_is_killed(server: ServerProcess
         await server.start()
         assert (await appending).version == 2
         assert (await anext(subscription)).event_data == 2
-        assert subscription.cursor == Cursor.at(2)
+        assert subscription.cursor == cursor_at(2)
         await subscription.aclose()
 
 

@@ -15,13 +15,14 @@ from faults.load import Load
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
+from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, Engine
 from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
 from indelible.engines.postgres import connections
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult
-from indelible.queries import Cursor, QueryItem
+from indelible.queries import QueryItem
 from indelible.testing.conformance.helpers import read_feed_to_end, some_events
 from postgres.lost_changes import new_group, saved_next
 from postgres.proxy import Cut, Proxy
@@ -187,7 +188,7 @@ def mixed_batch() -> tuple[AppendRequest, list[AppendRequest]]:
         return AggregateAppend.of("order", str(number), events, expected_version=expected)
 
     def after(position: int) -> AppendCondition:
-        return AppendCondition((QueryItem(("Noticed",)),), Cursor.at(position))
+        return AppendCondition((QueryItem(("Noticed",)),), cursor_at(position))
 
     batch = [
         AppendRequest((to(1, some_events(2), 2),)),

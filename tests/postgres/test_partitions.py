@@ -11,11 +11,12 @@ from indelible.conditions import AppendCondition
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
+from indelible.cursors import cursor_at
 from indelible.engines.postgres.engine import PostgresEngine
 from indelible.errors import ConditionFailed, IndelibleError, StorageFailure, StoreCorrupted, Unavailable
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend
-from indelible.queries import Cursor, EventQuery, QueryItem
+from indelible.queries import EventQuery, QueryItem
 from indelible.testing.conformance.helpers import ids, read_aggregate_to_end, read_feed_to_end
 from postgres.server import PostgresServer
 from postgres.stores import SMALL, append_many, database_of, role_of, runtime_url, small_store, tables
@@ -178,7 +179,7 @@ class TestManyPartitions:
 
     async def test_condition_sees_old_partitions(self, store: LocalEventStore) -> None:
         append = AggregateAppend.of("other", "o", [NewEvent("Other")])
-        condition = AppendCondition((QueryItem(tags=("part:0",)),), Cursor.at(0))
+        condition = AppendCondition((QueryItem(tags=("part:0",)),), cursor_at(0))
         with pytest.raises(ConditionFailed) as caught:
             await store.append_atomic([append], condition=condition)
         assert caught.value.position == 1
@@ -257,8 +258,8 @@ class TestDetached:
             gone = events[1_200]
             for read in (
                 store.read_feed(after=whole_page.cursor),
-                store.read_feed(after=Cursor.at(2_001), direction="backward"),
-                store.read_feed(EventQuery.of(tags=["begun"]), after=Cursor.at(1)),
+                store.read_feed(after=cursor_at(2_001), direction="backward"),
+                store.read_feed(EventQuery.of(tags=["begun"]), after=cursor_at(1)),
                 store.read_aggregate("long", "l", from_version=2),
                 store.read_aggregate("filler1", "f"),
                 store.get_event(gone.event_id),
@@ -290,20 +291,20 @@ class TestDetached:
 
     async def test_the_rest_is_read_and_written(self, url: str, events: list[RecordedEvent]) -> None:
         async with open_local_store(url) as store:
-            assert await read_feed_to_end(store, after=Cursor.at(2_000), limit=1_000) == events[2_000:]
+            assert await read_feed_to_end(store, after=cursor_at(2_000), limit=1_000) == events[2_000:]
             assert (await store.get_event(events[5].event_id)) == events[5]
             page = await store.read_aggregate("long", "l", from_version=3)
             assert [event.version for event in page.events] == [3, 4]
             with pytest.raises(ConditionFailed):
                 await store.append_atomic(
                     [AggregateAppend.of("other", "o", [NewEvent("Other")])],
-                    condition=AppendCondition((QueryItem(tags=("part:1",)),), Cursor.at(0)),
+                    condition=AppendCondition((QueryItem(tags=("part:1",)),), cursor_at(0)),
                 )
 
     async def test_a_group_parks_what_is_gone_and_goes_on(self, url: str, events: list[RecordedEvent]) -> None:
         gone = {(event.aggregate_type, event.aggregate_id) for event in events[1_000:2_000]}
         async with open_local_store(url) as store:
-            await store.groups.create("readers", after=Cursor.at(995))
+            await store.groups.create("readers", after=cursor_at(995))
             delivered: list[RecordedEvent] = []
             async with asyncio.timeout(120):
                 while not delivered or delivered[-1].position <= 2_002:

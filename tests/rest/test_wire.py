@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from indelible import errors
 from indelible.conditions import AppendCondition
+from indelible.cursors import cursor_at
 from indelible.errors import IndelibleError, InvalidRequest, OutcomeUnknown
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import (
@@ -23,7 +24,7 @@ from indelible.eventstore import (
     FeedPage,
     Replay,
 )
-from indelible.queries import Cursor, QueryItem
+from indelible.queries import QueryItem
 from indelible.wire import errors as wire_errors
 from indelible.wire import requests, responses
 
@@ -53,7 +54,7 @@ def test_append(append: AggregateAppend):
 
 @given(st.lists(APPENDS, min_size=1, max_size=3), st.lists(ITEMS, min_size=1, max_size=2), st.integers(0, 2**53 - 1))
 def test_atomic_append_and_batch(appends: list[AggregateAppend], items: list[QueryItem], after: int):
-    condition = AppendCondition(tuple(items), Cursor.at(after))
+    condition = AppendCondition(tuple(items), cursor_at(after))
     decoded = requests.decode_atomic_append(requests.encode_atomic_append(appends, condition))
     assert decoded == AppendRequest(tuple(appends), condition)
     bodies = [requests.encode_batch_append(append) for append in appends]
@@ -71,7 +72,7 @@ LINES = b'{"event_id":"x"}\n{"a":"\\n,"}'
         ("atomic_append_result", AtomicAppendResult(7, (RESULT, RESULT))),
         ("aggregate_page", AggregatePage(LINES, 2, 9, 4)),
         ("aggregate_page", AggregatePage(b"", 0, 9, None)),
-        ("feed_page", FeedPage(LINES, 2, Cursor.at(5), at_end=False)),
+        ("feed_page", FeedPage(LINES, 2, cursor_at(5), at_end=False)),
         ("replay", Replay(None, AggregatePage(LINES, 2, 9, None))),
     ],
 )

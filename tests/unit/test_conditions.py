@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from indelible.conditions import AppendCondition, check_expected_version, version_conflict
+from indelible.cursors import Cursor, cursor_at
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.limits import CONDITION_ITEMS_MAX, REQUEST_EVENTS_MAX, VERSION_MAX
-from indelible.queries import Cursor, QueryItem
+from indelible.queries import QueryItem
 
 KEY = AggregateKey("Order", "1")
 ITEM = QueryItem(tags=("x",))
@@ -58,7 +59,7 @@ class TestCondition:
 
     def test_good(self) -> None:
         AppendCondition((ITEM,)).check()
-        AppendCondition((ITEM,) * CONDITION_ITEMS_MAX, Cursor.at(VERSION_MAX)).check()
+        AppendCondition((ITEM,) * CONDITION_ITEMS_MAX, cursor_at(VERSION_MAX)).check()
 
     @pytest.mark.parametrize(
         ("condition", "pointer"),
@@ -69,7 +70,7 @@ class TestCondition:
             (AppendCondition(ITEM), "/condition/fail_if"),  # type: ignore[arg-type]  # the bad case
             (AppendCondition(("Paid",)), "/condition/fail_if/0"),  # type: ignore[arg-type]  # the bad case
             (AppendCondition("Paid"), "/condition/fail_if/0"),  # type: ignore[arg-type]  # the bad case
-            (AppendCondition((ITEM,), Cursor("nonsense")), "/condition/after"),
+            (AppendCondition((ITEM,), Cursor("non sense")), "/condition/after"),
         ],
     )
     def test_bad(self, condition: AppendCondition, pointer: str) -> None:

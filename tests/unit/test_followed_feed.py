@@ -8,8 +8,9 @@ import pytest
 from indelible import EventQuery, NewEvent
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
+from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
-from indelible.queries import EVERYTHING, Cursor
+from indelible.queries import EVERYTHING
 from indelible.server.followed_feed import FollowedFeed, RenderedPages, RenderEvents
 from indelible.server.http.event_stream import encode_events
 from indelible.wire.pb.event_store_pb2 import SubscribeResponse
@@ -59,7 +60,7 @@ async def test_pages_that_go_change_nothing_of_what_is_sent(query: EventQuery) -
     kept = await _taken(query, _lines, RENDERED_PAGES_SIZE_BYTES_MAX, chunk)
     gone = await _taken(query, _lines, NOTHING_STAYS, chunk)
     assert b"".join(data for data, _ in gone) == b"".join(data for data, _ in kept)
-    assert gone[-1][1] == kept[-1][1] == Cursor.at(len(SIZES_BYTES))
+    assert gone[-1][1] == kept[-1][1] == cursor_at(len(SIZES_BYTES))
     assert all(0 < len(data) <= chunk for data, _ in gone)
 
 
@@ -68,7 +69,7 @@ async def test_cursors_never_run_ahead_of_what_was_taken_whole() -> None:
         said = b""
         for data, cursor in await _taken(EVERYTHING, encode_events, size_bytes_max, 1_000):
             said += data
-            assert said.count(b"\n\n") >= cursor.position
+            assert said.count(b"\n\n") >= position_of(cursor)
         ids = [int(one.split(b"\n")[0][4:]) for one in said.split(b"\n\n")[:-1]]
         assert ids == [*range(1, len(SIZES_BYTES) + 1)]
 
@@ -77,7 +78,7 @@ async def test_messages_hold_whole_events_whatever_goes() -> None:
     positions = []
     for data, cursor in await _taken(EVERYTHING, encode_lines, NOTHING_STAYS, None):
         found = [event.position for event in SubscribeResponse.FromString(data).events]
-        assert found[-1] == cursor.position
+        assert found[-1] == position_of(cursor)
         positions += found
         assert len(found) == 1 or len(data) <= 2 * STREAM_CHUNK_SIZE_BYTES_MAX
     assert positions == [*range(1, len(SIZES_BYTES) + 1)]

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from indelible.core.store import LocalEventStore
+from indelible.cursors import START
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import ShuttingDown
 from indelible.events import NewEvent
 from indelible.eventstore import Head
-from indelible.queries import START, Direction
+from indelible.queries import Direction
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])

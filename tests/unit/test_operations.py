@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indelible.client import AsyncClient
+from indelible.cursors import Cursor, cursor_at
 from indelible.errors import InternalError, InvalidRequest
 from indelible.groups import Delivery
 from indelible.operations import OPERATIONS, Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
 from indelible.operations import groups as on_groups
 from indelible.operations import store as on_store
-from indelible.queries import Cursor
 from indelible.wire import operation_json, operation_proto
 from indelible.wire.errors import STATUSES
 from indelible.wire.pb import groups_pb2 as pb
@@ -80,7 +80,7 @@ PLAIN = {
     float: st.floats(0.5, 1_000),
     bool: st.booleans(),
     datetime: st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - UTC is added to it
-    Cursor: st.integers(0, 2**53 - 1).map(Cursor.at),
+    Cursor: st.integers(0, 2**53 - 1).map(cursor_at),
     msgspec.Raw: st.sampled_from([b"{}", b'{"a":[1.0,2]}']).map(msgspec.Raw),
 }
 
@@ -176,7 +176,7 @@ def test_what_is_not_said_is_the_default():
         (on_groups.CREATE_GROUP, b'{"items":[{"tags":[1]}]}', "/items/0/tags/0", "must be a string"),
         (on_groups.CREATE_GROUP, b'{"items":[{"tag":[]}]}', "/items/0/tag", "is not a known field"),
         (on_groups.CREATE_GROUP, b'{"start":null}', "/start", "must be a string"),
-        (on_groups.CREATE_GROUP, b'{"after":"x"}', "/after", "is not a cursor"),
+        (on_groups.CREATE_GROUP, b'{"after":"x y"}', "/after", "is not a cursor"),
         (on_groups.CREATE_GROUP, b'{"since":5}', "/since", "must be a time"),
         (on_groups.CREATE_GROUP, b'{"since":"yesterday"}', "/since", "must be a time as in RFC 3339, such as"),
         (on_groups.CREATE_GROUP, b'{"ack_timeout_s":"5"}', "/ack_timeout_s", "must be a number"),
@@ -205,7 +205,7 @@ def test_what_is_wrong_is_named(row: Operation[Any, Any], body: bytes, pointer: 
         (on_groups.ChangeGroup("g"), ""),
         (on_groups.ResetGroup("g"), "/start"),
         (on_groups.CreateGroup("g", start="middle"), "/start"),  # type: ignore[arg-type]  # that is the point
-        (on_groups.CreateGroup("g", start="end", after=Cursor.at(1)), "/start"),
+        (on_groups.CreateGroup("g", start="end", after=cursor_at(1)), "/start"),
         (on_store.ListAggregates(limit=0), "/limit"),
         (on_store.GetAggregate("a-b", "1"), "/aggregate_type"),
         (on_store.GetSnapshot("a", "1", 0), "/at_version"),

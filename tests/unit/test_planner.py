@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from indelible.conditions import AppendCondition, Looked, condition_failed
+from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, ConditionBehind, LogHead
 from indelible.engines.memory import MemoryEngine
 from indelible.engines.planner import Plan, RecentEvent, StoredState, plan, unseen_after
@@ -18,7 +19,7 @@ from indelible.engines.recent_events import RecentEvents
 from indelible.errors import ConditionFailed, StoreCorrupted, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
-from indelible.queries import EVERYTHING, Cursor, QueryItem
+from indelible.queries import EVERYTHING, QueryItem
 from indelible.testing.state_machine import engine_machine
 
 EMPTY = StoredState(LogHead(0, 0, HASH_BEFORE_FIRST), {}, {})
@@ -130,7 +131,7 @@ def test_what_a_look_has_told_counts_after_ids_and_versions() -> None:
 @pytest.mark.parametrize(("looked_up_to", "cursor"), [(4, 0), (5, 0), (0, 4), (0, 5), (2, 5), (5, 2)])
 def test_condition_is_held_against_every_event_or_none(looked_up_to: int, cursor: int) -> None:
     """Events 6 and 7 are before the writer; a condition that was looked at up to 4 must be looked at again."""
-    condition = AppendCondition((QueryItem(tags=("no",)),), Cursor.at(cursor))
+    condition = AppendCondition((QueryItem(tags=("no",)),), cursor_at(cursor))
     one = msgspec.structs.replace(request(condition=condition), looked=Looked(looked_up_to))
     recent = [RecentEvent("A", "Order", ())] * 2
     (outcome,) = plan([one], StoredState(LogHead(7, 100, bytes(32)), {}, {}, recent), 150).outcomes
@@ -167,7 +168,7 @@ def test_recent_events_are_found_as_by_looking_at_each(
 
 
 def test_planned_events_count_after_the_cursor_only() -> None:
-    condition = AppendCondition((QueryItem(tags=("x",)),), Cursor.at(2))
+    condition = AppendCondition((QueryItem(tags=("x",)),), cursor_at(2))
     decided = plan([request(2), request(expected=2, condition=condition)], EMPTY, 1)
     assert all(isinstance(outcome, AtomicAppendResult) for outcome in decided.outcomes)
     assert [event.position for event in decided.events] == [1, 2, 3]

@@ -8,19 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.errors import InvalidRequest
-from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX, VERSION_MAX
-from indelible.queries import (
-    EVERYTHING,
-    START,
-    Cursor,
-    EventQuery,
-    QueryItem,
-    check_items,
-    check_list_cursor,
-    check_page,
-    check_time,
+from indelible.limits import (
+    CONDITION_ITEMS_MAX,
+    CURSOR_LENGTH_MAX,
+    PAGE_EVENTS_MAX,
+    QUERY_NAMES_MAX,
+    TAG_LENGTH_MAX,
+    VERSION_MAX,
 )
+from indelible.queries import EVERYTHING, EventQuery, QueryItem, check_items, check_list_cursor, check_page, check_time
 
 names = st.sampled_from("abc")
 some_names = st.lists(names, max_size=2).map(tuple)
@@ -35,18 +33,18 @@ def pointer_of(call: Any, *args: Any, **fields: Any) -> str:
 class TestCursor:
     @given(st.integers(0, VERSION_MAX))
     def test_there_and_back(self, position: int) -> None:
-        cursor = Cursor.at(position)
-        assert cursor.position == position
+        cursor = cursor_at(position)
+        assert position_of(cursor) == position
         assert Cursor.parse(str(cursor)) == cursor
         assert isinstance(Cursor.parse(str(cursor)), Cursor)
         assert pickle.loads(pickle.dumps(cursor)) == cursor
 
     def test_start(self) -> None:
-        assert (START, START.position) == ("0", 0)
+        assert (START, position_of(START)) == ("0", 0)
 
     def test_the_empty_one_is_the_start(self) -> None:
         assert Cursor.parse("") == START
-        assert Cursor("").position == 0
+        assert position_of("") == 0
 
     @pytest.mark.parametrize(
         "text",
@@ -54,6 +52,18 @@ class TestCursor:
          "1" * 17, "9" * 10_000, "\ud800", None, 1, 1.5, b"1", True],
     )  # fmt: skip
     def test_what_no_store_has_given(self, text: Any) -> None:
+        assert pointer_of(position_of, text) == "/after"
+        assert pointer_of(position_of, text, "/condition/after") == "/condition/after"
+
+    @pytest.mark.parametrize("text", ["x", "p0:7,p1:12", "a" * CURSOR_LENGTH_MAX])
+    def test_what_is_in_one_is_the_stores_to_say(self, text: str) -> None:
+        assert Cursor.parse(text) == text
+
+    @pytest.mark.parametrize(
+        "text",
+        [" ", "1\n", "x y", '"', "\\", "\x00", "é", "\ud800", "a" * (CURSOR_LENGTH_MAX + 1), None, 1, 1.5, b"1", True],
+    )
+    def test_what_none_has_given(self, text: Any) -> None:
         assert pointer_of(Cursor.parse, text) == "/after"
         assert pointer_of(Cursor.parse, text, "/condition/after") == "/condition/after"
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from indelible.core.store import LocalEventStore
+from indelible.cursors import cursor_at
 from indelible.engines.sqlite import writer
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.errors import InternalError, StorageFailure
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend
-from indelible.queries import Cursor
 
 CACHED = 3
 
@@ -68,7 +68,7 @@ async def test_a_cancelled_copy_leaves_no_open_transaction(tmp_path: Path) -> No
         recorded = [
             event
             for page in (1, 2, 3)
-            for event in (await source.read_feed(after=Cursor.at((page - 1) * 1_000), limit=1_000)).events
+            for event in (await source.read_feed(after=cursor_at((page - 1) * 1_000), limit=1_000)).events
         ]
     async with LocalEventStore(SqliteEngine(tmp_path / "copy.db")) as store:
         copying = asyncio.create_task(store.append_recorded(recorded))

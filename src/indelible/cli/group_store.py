@@ -10,11 +10,12 @@ import typer
 
 from indelible.cli.output import print_fields, print_json
 from indelible.cli.target import Target, open_store
+from indelible.cursors import Cursor
 from indelible.errors import GroupExists, GroupNotFound, ParkedEventNotFound
 from indelible.events import format_timestamp, timestamp_to_us
 from indelible.eventstore import EventStore
 from indelible.groups import GroupInfo
-from indelible.queries import Cursor, QueryItem
+from indelible.queries import QueryItem
 
 Group = Annotated[str, typer.Argument(help="The group's name.")]
 

@@ -12,11 +12,12 @@ from indelible.client.rebuild import Apply, Rebuilt, T, as_it_is, rebuild
 from indelible.client.repository import Repository
 from indelible.client.stores import OpenableStore, check_url, make_store
 from indelible.client.subscription import Subscription
+from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
 from indelible.eventstore import AggregatePage, EventStore, FeedPage
 from indelible.groups import ConsumerGroups
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT, PAGE_EVENTS_MAX
-from indelible.queries import EVERYTHING, Cursor, Direction, EventQuery
+from indelible.queries import EVERYTHING, Direction, EventQuery
 
 D = TypeVar("D")
 P = ParamSpec("P")
@@ -193,7 +194,7 @@ class AsyncClient(_Opening[EventStore]):
 
         ``after`` is where an earlier subscription had come to; None starts at the first event. A broken connection is
         made anew, and nothing is missed or given out twice; a server that is out of reach for ``retry_total_s`` seconds
-        raises ``Unavailable``. Keep ``Subscription.cursor``, or ``Cursor.at(event.position)``, to go on later.
+        raises ``Unavailable``. Keep ``Subscription.cursor`` to go on later.
         """
         return Subscription(self.follow(query, after=after), after)
 

@@ -8,10 +8,10 @@ from copy import copy
 from typing import Any, Final, TypeVar
 
 from indelible.client.retry import Retry
+from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, ShuttingDown, Unavailable
 from indelible.eventstore import AppendOutcome, FeedPage
 from indelible.limits import CLIENT_APPENDS_WAITING_MAX
-from indelible.queries import Cursor
 
 R = TypeVar("R")
 

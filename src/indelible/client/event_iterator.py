@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
+from indelible.cursors import Cursor
 from indelible.events import RecordedEvent
 from indelible.eventstore import AggregatePage, EventStore, FeedPage
-from indelible.queries import Cursor, Direction, EventQuery
+from indelible.queries import Direction, EventQuery
 
 
 class _Page(Protocol):

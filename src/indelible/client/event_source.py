@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
+from indelible.cursors import Cursor
 from indelible.errors import InternalError
 from indelible.eventstore import FeedPage
 from indelible.limits import REQUEST_SIZE_BYTES_MAX
-from indelible.queries import Cursor
 
 MESSAGE_SIZE_BYTES_MAX: Final = 2 * REQUEST_SIZE_BYTES_MAX
 """Of one message. The largest event, its names and base64 included, is shorter."""

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from indelible.client.grpc_channel import Channel
 from indelible.client.remote import P, R, RemoteStore
 from indelible.conditions import AppendCondition
+from indelible.cursors import START, Cursor
 from indelible.errors import InternalError
 from indelible.events import (
     AggregateKey,
@@ -35,7 +36,7 @@ from indelible.limits import (
     PAGE_EVENTS_DEFAULT,
 )
 from indelible.operations import Operation
-from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_page
+from indelible.queries import EVERYTHING, Direction, EventQuery, check_page
 from indelible.wire import proto_requests as requests
 from indelible.wire import proto_responses as responses
 from indelible.wire.operation_proto import answer_type, decode_answer, encode_parameters

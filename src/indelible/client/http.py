@@ -10,6 +10,7 @@ from indelible.client.event_source import read_pages
 from indelible.client.remote import P, R, RemoteStore
 from indelible.client.transport import Parameters, Transport
 from indelible.conditions import AppendCondition
+from indelible.cursors import START, Cursor
 from indelible.events import (
     AggregateKey,
     RecordedEvent,
@@ -32,7 +33,7 @@ from indelible.limits import (
     PAGE_EVENTS_DEFAULT,
 )
 from indelible.operations import Operation
-from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_page
+from indelible.queries import EVERYTHING, Direction, EventQuery, check_page
 from indelible.wire import requests, responses
 from indelible.wire.feed_query import query_parameters
 from indelible.wire.operation_json import decode_answer, encode_parameters

@@ -10,6 +10,7 @@ import msgspec
 from indelible.client.append_batches import AppendBatches, cut_lots
 from indelible.client.calls import Calls
 from indelible.conditions import ExpectedVersion
+from indelible.cursors import Cursor
 from indelible.events import NewEvent, Snapshot, encode_snapshot_state
 from indelible.eventstore import (
     AggregateAppend,
@@ -45,7 +46,7 @@ from indelible.operations import Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
 from indelible.operations import groups as on_groups
 from indelible.operations import store as on_store
-from indelible.queries import EVERYTHING, Cursor, EventQuery
+from indelible.queries import EVERYTHING, EventQuery
 
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")

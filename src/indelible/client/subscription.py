@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator, Iterator
 from typing import Final, Self
 
+from indelible.cursors import START, Cursor
 from indelible.events import RecordedEvent
 from indelible.eventstore import FeedPage
-from indelible.queries import START, Cursor
 
 
 class Subscription:
@@ -18,19 +18,19 @@ class Subscription:
     def __init__(self, pages: AsyncGenerator[FeedPage], after: Cursor | None) -> None:
         self._pages: Final = pages
         self._page_cursor = self.cursor = START if after is None else after
-        self._events: Iterator[RecordedEvent] = iter(())
+        self._events: Iterator[tuple[RecordedEvent, Cursor]] = iter(())
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> RecordedEvent:
         while True:
-            for event in self._events:
-                self.cursor = Cursor.at(event.position)
+            for event, cursor in self._events:
+                self.cursor = cursor
                 return event
             self.cursor = self._page_cursor
             page = await anext(self._pages)
-            self._events, self._page_cursor = iter(page.events), page.cursor
+            self._events, self._page_cursor = cursors_in(page), page.cursor
 
     async def next_page(self) -> FeedPage:
         """The next page, perhaps an empty one, which tells how far reading has come. ``at_end`` says that all that was
@@ -47,3 +47,8 @@ class Subscription:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def cursors_in(page: FeedPage) -> Iterator[tuple[RecordedEvent, Cursor]]:
+    """Each event of a page, with the cursor behind it."""
+    return ((event, page.cursor_behind(event)) for event in page.events)

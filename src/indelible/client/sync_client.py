@@ -10,7 +10,7 @@ on one background thread. So threads that share a Client share its connections, 
 """
 
 import weakref
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import suppress
 from functools import update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
@@ -20,6 +20,8 @@ from indelible.client.consumer import Consumer
 from indelible.client.loop_thread import LoopThread
 from indelible.client.rebuild import Apply, T, as_it_is
 from indelible.client.repository import Repository
+from indelible.client.subscription import Subscription, cursors_in
+from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
 from indelible.events import RecordedEvent
 from indelible.groups import Delivery
@@ -76,6 +78,47 @@ def blocking_iterator(
 
     update_wrapper(call, method)
     return call
+
+
+def blocking_subscription(
+    method: Callable[Concatenate[A, P], Subscription],
+) -> Callable[Concatenate[Blocking[A], P], "SyncSubscription"]:
+    """The method, with a subscription for threads as its result."""
+
+    def call(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> SyncSubscription:
+        return SyncSubscription(method(self._target, *args, **kwargs), self._thread)
+
+    update_wrapper(call, method)
+    return call
+
+
+class SyncSubscription:
+    """A :class:`Subscription` for threads; made by :meth:`Client.subscribe`. Iterate with ``for``; :attr:`cursor` says
+    how far that has come. Leave by :meth:`close`, or just forget it."""
+
+    def __init__(self, subscription: Subscription, thread: LoopThread) -> None:
+        self.cursor = subscription.cursor
+        self._events = _each_event(subscription, thread)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> RecordedEvent:
+        event, self.cursor = next(self._events)
+        return event
+
+    def close(self) -> None:
+        self._events.close()
+
+
+def _each_event(subscription: Subscription, thread: LoopThread) -> Generator[tuple[RecordedEvent, Cursor], None, None]:
+    """With the cursor behind it. Goes to the thread once a page, and ends when it is forgotten."""
+    try:
+        while True:
+            yield from cursors_in(thread.run(subscription.next_page()))
+    finally:
+        with suppress(ShuttingDown):
+            thread.run(subscription.aclose())
 
 
 class SyncGroups(Blocking[AsyncGroups]):
@@ -165,7 +208,7 @@ class Client(Blocking[AsyncClient]):
     rebuild = blocking(AsyncClient.rebuild)
     iter_aggregate = blocking_iterator(AsyncClient.iter_aggregate)
     iter_feed = blocking_iterator(AsyncClient.iter_feed)
-    subscribe = blocking_iterator(AsyncClient.subscribe)
+    subscribe = blocking_subscription(AsyncClient.subscribe)
 
     def consume(self, group: str, *, member: str = "", max_in_flight: int = GROUP_PULL_DEFAULT) -> "SyncConsumer":
         """Be a member of a consumer group: events as they come, each to be acknowledged; see :class:`Consumer`.

@@ -5,11 +5,11 @@ from typing import Protocol, Self
 
 import msgspec
 
+from indelible.cursors import cursor_at, position_of
 from indelible.errors import InternalError, StorageFailure
 from indelible.events import HASH_BEFORE_FIRST, event_hash, split_hashed_line
 from indelible.eventstore import EventStore, FeedPage
 from indelible.limits import PAGE_EVENTS_MAX
-from indelible.queries import Cursor
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -96,7 +96,7 @@ class CheckedLog:
             return f"cannot be read: {error}"
         finally:
             self._ahead = None
-        reached = page.cursor.position
+        reached = position_of(page.cursor)
         if before < reached < self._until:
             self._ahead = asyncio.create_task(self._read(reached), name="read-ahead")
         # In a thread, because the event loop has to see the next page's read through its steps meanwhile.
@@ -107,7 +107,7 @@ class CheckedLog:
 
     async def _read(self, position: int) -> FeedPage:
         limit = min(PAGE_EVENTS_MAX, self._until - position)
-        return await self._store.read_feed(after=Cursor.at(position), limit=limit)
+        return await self._store.read_feed(after=cursor_at(position), limit=limit)
 
     async def _narrow_down(self, first: int, problem: str) -> Damage:
         """Name the position that spoils a page: a damaged byte may break a line in two, or swallow others."""
@@ -121,7 +121,7 @@ class CheckedLog:
 
     async def _check_alone(self, position: int) -> str | None:
         try:
-            page = await self._store.read_feed(after=Cursor.at(position - 1), limit=1)
+            page = await self._store.read_feed(after=cursor_at(position - 1), limit=1)
         except _UNREADABLE as error:
             return f"cannot be read: {error}"
         if b"\n" in page.lines:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from indelible.conditions import Looked, condition_failed
+from indelible.cursors import position_of
 from indelible.engines.engine import StorageEngine
 from indelible.engines.feed_walk import Look, Range
 from indelible.errors import ConditionTooCostly, InvalidRequest, Overloaded
@@ -46,7 +47,7 @@ class ConditionLooks:
         if condition is None or request.looked.refusal is not None:
             return request
         head = (await self._engine.head()).position
-        check_not_past(condition.after.position, head, "/condition/after")
+        check_not_past(position_of(condition.after, "/condition/after"), head, "/condition/after")
         start = request.condition_start
         if head - start <= CONDITION_SHORT_EVENTS:
             return request

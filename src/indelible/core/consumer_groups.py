@@ -15,6 +15,7 @@ from indelible.core.group_progress import GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
 from indelible.core.idle_workers import IdleWorkers
 from indelible.core.outcomes import told_truly
+from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.diagnostics import GroupMeasure
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import GroupState, GroupSummary, StoredGroup, Unfinished
@@ -49,7 +50,7 @@ from indelible.limits import (
     GROUPS_MAX,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.queries import EVERYTHING, Cursor, EventQuery, check_page
+from indelible.queries import EVERYTHING, EventQuery, check_page
 
 _AGAIN: Final = "ask again to learn the outcome"
 
@@ -255,11 +256,11 @@ class LocalConsumerGroups:
         self, group: str, *, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
     ) -> ParkedList:
         check_page(limit)
-        start = 0 if after is None else Cursor.parse(after).position
+        start = 0 if after is None else position_of(after)
         unfinished = (await self._load(group)).unfinished
         found = [one for one in unfinished if one.state == "parked" and one.position > start]
         page = found[:limit]
-        cursor = Cursor.at(page[-1].position if page else start)
+        cursor = cursor_at(page[-1].position if page else start)
         return ParkedList(tuple(map(_parked, page)), cursor, at_end=len(found) <= limit)
 
     async def replay_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
@@ -283,11 +284,11 @@ class LocalConsumerGroups:
         self, group: str, *, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
     ) -> SkippedList:
         check_page(limit)
-        start = 0 if after is None else Cursor.parse(after).position
+        start = 0 if after is None else position_of(after)
         await self._load(group)
         found = await self._engine.list_skipped(group, after=start, limit=limit + 1)
         page = found[:limit]
-        return SkippedList(page, Cursor.at(page[-1].position if page else start), at_end=len(found) <= limit)
+        return SkippedList(page, cursor_at(page[-1].position if page else start), at_end=len(found) <= limit)
 
     async def _load(self, group: str) -> GroupState:
         state = await self._engine.load_group(check_group(group))
@@ -305,7 +306,7 @@ def _info(summary: GroupSummary, head: int) -> GroupInfo:
         max_attempts=group.settings.max_attempts,
         max_in_flight=group.settings.max_in_flight,
         created=timestamp_from_us(group.created_us),
-        cursor=Cursor.at(summary.checkpoint),
+        cursor=cursor_at(summary.checkpoint),
         position=summary.checkpoint,
         lag=max(head - summary.checkpoint, 0),
         in_flight=summary.in_flight,

@@ -16,11 +16,11 @@ import msgspec
 from indelible.core.checked_log import Chain, CheckedLog, Damage, RecordedEvents
 from indelible.core.log_file import LineDamage, LogFile
 from indelible.core.verify import verify
+from indelible.cursors import cursor_at
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, decode_events
 from indelible.eventstore import EventStore, RecordingStore
 from indelible.limits import PAGE_EVENTS_MAX, RECORDED_EVENTS_MAX, RECORDED_SIZE_BYTES_MAX
-from indelible.queries import Cursor
 
 OnProgress = Callable[[int, int | None], None]
 """Hears how far it is and how far it goes after every step: as positions, or as bytes of a file (None: a pipe)."""
@@ -231,7 +231,7 @@ async def _first_difference(differs: Callable[[int], Awaitable[bool]], first: in
 
 
 async def _line_at(store: EventStore, position: int) -> bytes:
-    return (await store.read_feed(after=Cursor.at(position - 1), limit=1)).lines
+    return (await store.read_feed(after=cursor_at(position - 1), limit=1)).lines
 
 
 def _described(line: bytes) -> str:

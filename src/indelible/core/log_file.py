@@ -5,11 +5,11 @@ from typing import Final
 
 from indelible.core.checked_log import Chain, Damage
 from indelible.core.line_file import LineFile, UnreadableLine
+from indelible.cursors import cursor_at
 from indelible.errors import InvalidRequest
 from indelible.events import decode_event, split_hashed_line
 from indelible.eventstore import FeedPage
 from indelible.limits import PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
-from indelible.queries import Cursor
 
 _SQLITE: Final = b"SQLite format 3\0"
 
@@ -80,7 +80,7 @@ class LogFile:
                     return damage
                 break
             taken.append(event)
-        return FeedPage(b"\n".join(taken), len(taken), Cursor.at(self.position), self.at_end)
+        return FeedPage(b"\n".join(taken), len(taken), cursor_at(self.position), self.at_end)
 
     def _damaged(self, reason: str) -> LineDamage:
         # Every line before it was the event of its number.

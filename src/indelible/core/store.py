@@ -19,6 +19,7 @@ from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.outcomes import told_truly
 from indelible.core.sound_reads import SoundReads, as_it_is
 from indelible.core.subscriptions import Subscriptions
+from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure
 from indelible.engines.engine import ConditionBehind, Engine, Lines
 from indelible.errors import (
@@ -71,7 +72,7 @@ from indelible.limits import (
     SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
     VERSION_MAX,
 )
-from indelible.queries import EVERYTHING, START, Cursor, Direction, EventQuery, check_list_cursor, check_page
+from indelible.queries import EVERYTHING, Direction, EventQuery, check_list_cursor, check_page
 
 _LIST_START: Final = ""
 """The cursor of a list that holds nothing yet."""
@@ -210,23 +211,21 @@ class LocalEventStore:
         query = query.checked()
         check_page(limit, direction)
         head = (await self._engine.head()).position
+        forward = direction == "forward"
+        start, until = (0, head) if forward else (head + 1, 1)
         if after is not None:
-            after = Cursor.parse(after)
-            check_not_past(after.position, head, "/after")
-        if direction == "forward":
-            start, until = (0 if after is None else after.position), head
-        else:
-            start, until = (head + 1 if after is None else after.position), 1
+            start = position_of(after)
+            check_not_past(start, head, "/after")
         lines = await self._reads.feed(
             query, after=start, until=until, direction=direction, limit=limit, parse=as_it_is
         )
         # At the end backward, ``reached`` is 1; the cursor of an empty store, or of its beginning, is below that.
-        reached = lines.reached if direction == "forward" else min(lines.reached, start, head)
-        return FeedPage(lines.lines, lines.count, Cursor.at(reached), lines.at_end)
+        reached = lines.reached if forward else min(lines.reached, start, head)
+        return FeedPage(lines.lines, lines.count, cursor_at(reached), lines.at_end)
 
     async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
         query = query.checked()
-        start = 0 if after is None else Cursor.parse(after).position
+        start = 0 if after is None else position_of(after)
         head = (await self._engine.head()).position
         check_not_past(start, head, "/after")
         pages = self._subscriptions.follow(query, start, head)
@@ -241,8 +240,9 @@ class LocalEventStore:
             return await self._position_before(start.since)
         if start.after is None:
             return (await self._engine.head()).position if start.start == "end" else 0
-        check_not_past(start.after.position, (await self._engine.head()).position, "/after")
-        return start.after.position
+        position = position_of(start.after)
+        check_not_past(position, (await self._engine.head()).position, "/after")
+        return position
 
     async def _position_before(self, since: datetime) -> int:
         cursor = START
@@ -251,7 +251,7 @@ class LocalEventStore:
             for event in page.events:
                 return event.position - 1
             if page.at_end:
-                return page.cursor.position
+                return position_of(page.cursor)
             cursor = page.cursor
 
     async def _read_forward(self, query: EventQuery, after: int, until: int) -> Lines:
@@ -294,7 +294,7 @@ class LocalEventStore:
 
     async def head(self) -> Head:
         position = (await self._engine.head()).position
-        return Head(position, Cursor.at(position))
+        return Head(position, cursor_at(position))
 
     async def event_types(self) -> tuple[EventTypeInfo, ...]:
         return await self._engine.list_event_types()

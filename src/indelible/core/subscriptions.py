@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
+from indelible.cursors import cursor_at
 from indelible.engines.engine import Lines
 from indelible.eventstore import FeedPage
 from indelible.limits import SHARED_PAGES_SIZE_BYTES_MAX, SUBSCRIPTION_READS_AT_ONCE_MAX
-from indelible.queries import Cursor, EventQuery
+from indelible.queries import EventQuery
 from indelible.size_bounded import SizeBounded
 
 ReadPage = Callable[[EventQuery, int, int], Awaitable[Lines]]
@@ -51,7 +52,7 @@ class _Reader:
         self._after = lines.reached
         if lines.at_end:
             self._head = None
-        return FeedPage(lines.lines, lines.count, Cursor.at(lines.reached), lines.at_end)
+        return FeedPage(lines.lines, lines.count, cursor_at(lines.reached), lines.at_end)
 
 
 _Key = tuple[EventQuery, int, int]

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.conditions import AppendCondition, Looked, condition_failed, version_conflict
+from indelible.cursors import position_of
 from indelible.engines.engine import AppendOutcome, ConditionBehind, LogHead
 from indelible.engines.recent_events import RecentEvents
 from indelible.errors import EventIdConflict, IndelibleError, StoreCorrupted
@@ -219,7 +220,7 @@ class _Planner:
         if looked.refusal is not None:
             return looked.refusal
         assert self._recent is not None, "the batch has a condition"
-        after = max(condition.after.position, looked.up_to)
+        after = max(position_of(condition.after), looked.up_to)
         if after < self._state.head.position - len(self._state.recent):
             return ConditionBehind.at(after)
         position = self._recent.first_match(condition.fail_if, after)

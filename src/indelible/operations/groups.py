@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from indelible import words
+from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.groups import (
     GroupInfo,
@@ -20,7 +21,7 @@ from indelible.limits import (
     GROUP_IN_FLIGHT_DEFAULT,
 )
 from indelible.operations.operation import Operation, Parameters
-from indelible.queries import Cursor, EventQuery, QueryItem
+from indelible.queries import EventQuery, QueryItem
 
 GROUP_CHANGE_ERRORS: Final = ("group_not_found", "shutting_down", "outcome_unknown", "storage_full")
 """Errors of whatever changes what a group knows."""

@@ -6,14 +6,13 @@ that take nothing cost no memory, however many they are, and however large their
 """
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from indelible.errors import StoreCorrupted
+from indelible.cursors import START, Cursor, cursor_behind
 from indelible.eventstore import EventStore, FeedPage
 from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
-from indelible.queries import START, Cursor, EventQuery
+from indelible.queries import EventQuery
 from indelible.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
 
 RenderEvents = Callable[[Sequence[bytes]], bytes]
@@ -152,21 +151,9 @@ class FollowedFeed:
 # --- Rendering -------------------------------------------------------------------------------------------------------
 
 
-# A line's fields have one order, and inside of its texts no quotation mark stands by itself: the first is the event's.
-_find_position: Final = re.compile(rb',"position":(\d+),').search
-
-
-def line_cursor(line: bytes) -> Cursor:
-    """The cursor behind an event, without reading all of its line."""
-    found = _find_position(line)
-    if found is None:
-        raise StoreCorrupted("an event has no position")
-    return Cursor.at(int(found[1]))
-
-
 def _render(lines: bytes, render: RenderEvents) -> Iterator[Piece]:
     for some in _cut(lines.split(b"\n")):
-        yield Piece(render(some), line_cursor(some[-1]))
+        yield Piece(render(some), cursor_behind(some[-1]))
 
 
 def _cut(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
+from indelible.cursors import Cursor
 from indelible.limits import CHECKPOINT_INTERVAL_S, HEARTBEAT_S
-from indelible.queries import Cursor
 from indelible.server.followed_feed import FollowedFeed
 
 

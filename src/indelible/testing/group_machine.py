@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from indelible.core.group_progress import NOT_IN_TIME
+from indelible.cursors import cursor_at
 from indelible.errors import ParkedEventNotFound
 from indelible.events import AggregateKey, NewEvent, timestamp_from_us
 from indelible.groups import Delivery, GroupSettings, Settled
-from indelible.queries import Cursor, EventQuery
+from indelible.queries import EventQuery
 from indelible.testing.state_machine import Machine, OpenStore, R
 
 ClockUs = Callable[[], int]
@@ -379,7 +380,7 @@ class _GroupMachine(Machine):
             self._make_again(settings)
 
     def _reset(self, position: int) -> None:
-        info = self._ask(self._store.groups.reset(_GROUP, after=Cursor.at(position)))
+        info = self._ask(self._store.groups.reset(_GROUP, after=cursor_at(position)))
         self._model.reset(position)
         assert (info.position, info.in_flight, info.waiting) == (position, 0, 0)
         self._is_all_read = False

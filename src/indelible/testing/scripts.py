@@ -8,9 +8,10 @@ import msgspec
 from hypothesis import strategies as st
 
 from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.cursors import cursor_at
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest
-from indelible.queries import Cursor, Direction, EventQuery, QueryItem
+from indelible.queries import Direction, EventQuery, QueryItem
 
 KEYS: Final = (("Order", "1"), ("Order", "a/b é"), ("Order", "1-1"), ("Konto", "1"))
 _EVENT_TYPES: Final = ("Placed", "Paid", "Päid")
@@ -99,7 +100,7 @@ class Script:
         items = tuple(data.draw(st.lists(_items, max_size=2)))
         if not items:
             return AppendRequest(appends)
-        return AppendRequest(appends, AppendCondition(items, Cursor.at(data.draw(_afters(after_max)))))
+        return AppendRequest(appends, AppendCondition(items, cursor_at(data.draw(_afters(after_max)))))
 
     def _new_events(self, data: st.DataObject) -> tuple[NewEvent, ...]:
         return tuple(self._new_event(data) for _ in range(data.draw(st.integers(1, 3))))

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from indelible.core.store import LocalEventStore
+from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, Engine
 from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
 from indelible.engines.memory import MemoryEngine
@@ -40,7 +41,7 @@ from indelible.eventstore import (
 )
 from indelible.groups import GroupSettings, SkippedEvent
 from indelible.limits import PAGE_EVENTS_MAX
-from indelible.queries import EVERYTHING, Cursor, EventQuery, QueryItem
+from indelible.queries import EVERYTHING, EventQuery, QueryItem
 from indelible.testing.recording import continuation
 from indelible.testing.scripts import KEYS, Script, directions, limits, queries, snapshot_states, versions
 
@@ -179,7 +180,7 @@ class _StoreMachine(Machine):
 
     @rule(query=queries, data=st.data(), direction=directions, limit=limits)
     def read_feed(self, query: EventQuery, data: st.DataObject, direction: Any, limit: int) -> None:
-        after = data.draw(st.none() | st.integers(0, self._head() + 1).map(Cursor.at))
+        after = data.draw(st.none() | st.integers(0, self._head() + 1).map(cursor_at))
         self._same(lambda store: store.read_feed(query, after=after, direction=direction, limit=limit))
 
     @precondition(lambda self: self._head() > 0)
@@ -288,7 +289,7 @@ class _EngineMachine(Machine):
         head = (await engine.head()).position
         page = await engine.read_feed(EVERYTHING, after=0, until=head, direction="forward", limit=PAGE_EVENTS_MAX)
         _check_chain(page.lines)
-        return [_normal(FeedPage(page.lines, page.count, Cursor.at(page.reached), page.at_end))]
+        return [_normal(FeedPage(page.lines, page.count, cursor_at(page.reached), page.at_end))]
 
 
 _GROUP_NAMES: Final = ("billing", "search", "Ü '\"")

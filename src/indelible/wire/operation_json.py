@@ -11,10 +11,10 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, get_origin
 
 import msgspec
 
+from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.events import plain
 from indelible.operations.operation import Operation, Parameters, plain_type
-from indelible.queries import Cursor
 from indelible.wire.paths import segment
 from indelible.wire.requests import decode_body, invalid_request
 from indelible.wire.responses import decode_answer as _decode

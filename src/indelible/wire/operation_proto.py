@@ -15,9 +15,9 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.operations.operation import Operation, Parameters, plain_type
-from indelible.queries import Cursor
 from indelible.wire.pb import event_store_pb2, groups_pb2
 from indelible.wire.proto_requests import decode_time
 from indelible.wire.proto_responses import encode_events, event_line

@@ -12,6 +12,7 @@ import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import (
     JSON_CONTENT_TYPE,
@@ -24,7 +25,7 @@ from indelible.events import (
 )
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.limits import REQUEST_EVENTS_MAX
-from indelible.queries import Cursor, Direction, EventQuery, QueryItem
+from indelible.queries import Direction, EventQuery, QueryItem
 from indelible.wire.pb import event_store_pb2 as store_pb
 from indelible.wire.pb import events_pb2 as pb
 

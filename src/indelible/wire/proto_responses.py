@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InternalError, error_from_code
 from indelible.events import (
     AggregateKey,
@@ -34,7 +35,6 @@ from indelible.eventstore import (
     FeedPage,
     Replay,
 )
-from indelible.queries import Cursor
 from indelible.wire.pb import errors_pb2 as errors_pb
 from indelible.wire.pb import event_store_pb2 as store_pb
 from indelible.wire.pb import events_pb2 as pb

@@ -14,12 +14,13 @@ from uuid import UUID
 import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.cursors import START, Cursor
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, AggregateKey, NewEvent, check_content_type, is_json
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.json_text import malformed, too_deep
 from indelible.limits import REQUEST_EVENTS_MAX
-from indelible.queries import START, Cursor, QueryItem
+from indelible.queries import QueryItem
 from indelible.wire.repeated_keys import refuse_repeated_keys
 
 UNSET: Final = msgspec.UNSET

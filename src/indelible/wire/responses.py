@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InternalError
 from indelible.events import RecordedEvent, Snapshot, recorded_line
 from indelible.eventstore import (
@@ -17,7 +18,6 @@ from indelible.eventstore import (
     FeedPage,
     Replay,
 )
-from indelible.queries import Cursor
 from indelible.wire.errors import decode_problem, problem, status_of
 
 # --- Forms that only the wire has ------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ from faults.history.model import (
     sent_event,
 )
 from indelible import errors
+from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.events import AggregateKey, RecordedEvent, decode_events
 from indelible.eventstore import (
     AggregatePage,
@@ -52,7 +53,6 @@ from indelible.eventstore import (
     Head,
 )
 from indelible.limits import PAGE_EVENTS_MAX
-from indelible.queries import Cursor
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ class Recorder:
 
     async def read_feed(self, after: Cursor, limit: int = 100) -> FeedPage:
         reading = self._store.read_feed(after=after, limit=limit)
-        return await self._recorded(ReadFeed(after.position), reading, _feed_seen)
+        return await self._recorded(ReadFeed(position_of(after)), reading, _feed_seen)
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         reading = self._store.get_event(event_id)
@@ -127,7 +127,7 @@ def _append(request: AppendRequest) -> Append:
     )
     if request.condition is None:
         return Append(parts)
-    return Append(parts, Condition(request.condition.fail_if, request.condition.after.position))
+    return Append(parts, Condition(request.condition.fail_if, position_of(request.condition.after)))
 
 
 def _part_stored(result: AppendResult) -> PartStored:
@@ -177,13 +177,13 @@ def _aggregate_seen(page: AggregatePage) -> AggregateSeen:
 
 
 def _feed_seen(page: FeedPage) -> FeedSeen:
-    return FeedSeen(_lines(page.lines), page.cursor.position, page.at_end)
+    return FeedSeen(_lines(page.lines), position_of(page.cursor), page.at_end)
 
 
 async def read_log(store: EventStore, start: int = 0) -> list[LoggedEvent]:
     """All events after ``start``, as the store has them now."""
     log: list[LoggedEvent] = []
-    after, at_end = Cursor.at(start), False
+    after, at_end = cursor_at(start), False
     while not at_end:
         page = await store.read_feed(after=after, limit=PAGE_EVENTS_MAX)
         log += map(logged_event, decode_events(page.lines))

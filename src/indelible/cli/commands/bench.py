@@ -17,10 +17,10 @@ from indelible.cli.options import ConfigFile, Json, Store, Url
 from indelible.cli.output import note, print_fields, print_json, print_line, print_table
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
+from indelible.cursors import Cursor
 from indelible.events import NewEvent, new_event_id
 from indelible.eventstore import EventStore
 from indelible.limits import PAGE_EVENTS_MAX, REQUEST_EVENTS_MAX
-from indelible.queries import Cursor
 from indelible.server.config import shown_url
 
 AGGREGATE_TYPE: Final = "bench"

@@ -1,11 +1,12 @@
 """indelible export"""
 
+import contextlib
 import fcntl
 import mmap
 import os
 import sys
 from pathlib import Path
-from typing import IO, Annotated, Final
+from typing import IO, Annotated, Final, NamedTuple
 
 import msgspec
 import typer
@@ -16,11 +17,12 @@ from indelible.cli.progress import Advance, progress
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
 from indelible.client.event_iterator import iterate_feed
-from indelible.errors import InvalidRequest
-from indelible.events import decode_event
+from indelible.cursors import START, Cursor, cursor_behind
+from indelible.errors import AggregateNotFound, InvalidRequest
+from indelible.events import RecordedEvent, decode_event
 from indelible.eventstore import EventStore
 from indelible.limits import PAGE_EVENTS_MAX
-from indelible.queries import EVERYTHING, START, Cursor
+from indelible.queries import EVERYTHING
 
 PACKED_SUFFIXES: Final = (".gz", ".zst")
 LINE_START: Final = b'{"event_id":'
@@ -34,6 +36,17 @@ class Exported(msgspec.Struct):
     """Written now."""
     position: int
     """Of the file's last event; 0 when it has none."""
+
+
+class _Reached(NamedTuple):
+    """How far a file has come."""
+
+    cursor: Cursor
+    position: int
+    """Of its last event."""
+
+
+_NOTHING: Final = _Reached(START, 0)
 
 
 def export_events(
@@ -78,7 +91,7 @@ def export_events(
 async def _export_to(target: Target, output: IO[bytes]) -> None:
     with progress("exporting") as advance:
         async with open_store(target, read_only=True, retry_total_s=10) as store:
-            await _write(store, START, output, advance)
+            await _write(store, _NOTHING, output, advance)
 
 
 async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: bool) -> None:
@@ -103,30 +116,32 @@ async def _export_packed(target: Target, file: Path, json: bool) -> None:
         with progress("exporting") as advance:
             async with open_store(target, read_only=True, retry_total_s=10) as store:
                 with packed(output, file.suffix) as lines:
-                    events, reached = await _write(store, START, lines, advance)
+                    events, reached = await _write(store, _NOTHING, lines, advance)
         output.flush()
         os.fsync(output.fileno())
         part.replace(file)
     _say(file, events, reached, "", json)
 
 
-def _say(file: Path, events: int, reached: Cursor, more: str, json: bool) -> None:
+def _say(file: Path, events: int, reached: _Reached, more: str, json: bool) -> None:
     if json:
         print_json(Exported(str(file), events, reached.position))
     else:
         note(f"{events} events exported to {file}{more}")
 
 
-async def _write(store: EventStore, start: Cursor, output: IO[bytes], advance: Advance) -> tuple[int, Cursor]:
+async def _write(store: EventStore, start: _Reached, output: IO[bytes], advance: Advance) -> tuple[int, _Reached]:
     """Everything after ``start``, up to the head; how many events that were, and how far they reach."""
     head = (await store.head()).position
-    pages = iterate_feed(store, EVERYTHING, after=start, direction="forward", page_size=PAGE_EVENTS_MAX)
+    pages = iterate_feed(store, EVERYTHING, after=start.cursor, direction="forward", page_size=PAGE_EVENTS_MAX)
     events, reached = 0, start
     while (page := await pages.next_page()) is not None:
         if page.lines:
             output.write(page.lines)
             output.write(b"\n")
-        events, reached = events + page.count, page.cursor
+            last = decode_event(page.lines[page.lines.rfind(b"\n") + 1 :])
+            reached = _Reached(page.cursor, last.position)
+        events += page.count
         advance(reached.position, max(head, reached.position))
     return events, reached
 
@@ -141,30 +156,34 @@ def _lock(output: IO[bytes], file: Path) -> None:
         raise InvalidRequest(f"another export is writing to {file}", pointer="/file") from None
 
 
-async def _resume(store: EventStore, output: IO[bytes], file: Path) -> Cursor:
-    """Cut off what follows the file's last complete line, and go to its end. The cursor is that of the line."""
+async def _resume(store: EventStore, output: IO[bytes], file: Path) -> _Reached:
+    """Cut off what follows the file's last complete line, and go to its end."""
     line, end = _last_complete_line(output)
-    position = 0
+    reached = _NOTHING
     if line:
         try:
-            position = decode_event(line).position
+            last = decode_event(line)
         except ValueError:
             raise InvalidRequest(f"{file} is not an export: its last line is not an event", pointer="/file") from None
-        await _check_is_of_this_store(store, line, position, file)
+        await _check_is_of_this_store(store, line, last, file)
+        reached = _Reached(cursor_behind(line), last.position)
     elif not LINE_START.startswith(start := os.pread(output.fileno(), len(LINE_START), 0)):
         raise InvalidRequest(f"{file} is not an export: it starts with {start!r}", pointer="/file")
     output.truncate(end)
     output.seek(end)
-    return Cursor.at(position)
+    return reached
 
 
-async def _check_is_of_this_store(store: EventStore, line: bytes, position: int, file: Path) -> None:
-    if position <= (await store.head()).position:
-        page = await store.read_feed(after=Cursor.at(position - 1), limit=1)
+async def _check_is_of_this_store(store: EventStore, line: bytes, event: RecordedEvent, file: Path) -> None:
+    version = event.version
+    with contextlib.suppress(AggregateNotFound):
+        page = await store.read_aggregate(
+            event.aggregate_type, event.aggregate_id, from_version=version, to_version=version, limit=1
+        )
         if page.lines == line:
             return
     raise InvalidRequest(
-        f"{file} is an export of another store: this one has another event at position {position}, or none",
+        f"{file} is an export of another store: this one has another event at position {event.position}, or none",
         pointer="/file",
     )
 

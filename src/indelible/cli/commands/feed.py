@@ -11,9 +11,10 @@ from indelible.cli.options import Backward, ConfigFile, Json, Limit, Store, Url
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
 from indelible.client.event_iterator import iterate_feed
+from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.limits import PAGE_EVENTS_MAX
-from indelible.queries import Cursor, Direction, EventQuery
+from indelible.queries import Direction, EventQuery
 
 Names = list[str] | None
 

@@ -12,10 +12,11 @@ from indelible.cli.exit_codes import INTERRUPTED
 from indelible.cli.options import ConfigFile, Json, Limit, Store, Url
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
+from indelible.cursors import START, Cursor
 from indelible.errors import InvalidRequest
 from indelible.eventstore import FeedPage
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S
-from indelible.queries import START, Cursor, EventQuery
+from indelible.queries import EventQuery
 
 
 def tail(

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from indelible.queries import Cursor
+from indelible.cursors import Cursor
 from indelible.server.grpc.pages import PageBudget
 from indelible.server.services import Services
 from indelible.wire.pb.event_store_pb2 import ReadFeedRequest

@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
 from indelible.limits import RETRY_AFTER_S
-from indelible.queries import Cursor
 from indelible.server.followed_feed import FollowedFeed
 from indelible.server.grpc.methods import MakeRoom
 from indelible.server.narration import tell

@@ -10,9 +10,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
+from indelible.cursors import Cursor, cursor_behind
 from indelible.limits import STREAM_CHUNK_SIZE_BYTES_MAX
-from indelible.queries import Cursor, EventQuery
-from indelible.server.followed_feed import FollowedFeed, line_cursor
+from indelible.queries import EventQuery
+from indelible.server.followed_feed import FollowedFeed
 from indelible.server.narration import Told, tell
 from indelible.server.services import Services
 
@@ -22,7 +23,7 @@ _HEARTBEAT: Final = b":\n\n"
 
 def encode_events(lines: Sequence[bytes]) -> bytes:
     """Events as messages."""
-    return b"".join(b"id: %b\ndata: %b\n\n" % (line_cursor(line).encode(), line) for line in lines)
+    return b"".join(b"id: %b\ndata: %b\n\n" % (cursor_behind(line).encode(), line) for line in lines)
 
 
 def _message(name: str, cursor: Cursor) -> bytes:

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
+from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.events import JSON_CONTENT_TYPE, RecordedEvent
 from indelible.eventstore import FeedPage
 from indelible.limits import PAGE_EVENTS_DEFAULT
-from indelible.queries import Cursor, EventQuery
+from indelible.queries import EventQuery
 from indelible.server.budget import Budget
 from indelible.server.http.event_stream import EVENT_STREAM_CONTENT_TYPE, subscribe
 from indelible.server.http.links import next_link, with_parameter
@@ -80,9 +81,14 @@ async def _subscribe(services: Services, request: Request, query: QueryString) -
             raise InvalidRequest("is not for subscriptions, which go forward without an end", pointer=f"/{name}")
     # A client that resumes says where it had come to, whatever its URL said at first.
     last_id = request.headers.get(b"last-event-id", b"").decode("latin-1")
-    text, pointer = (last_id, "/Last-Event-ID") if last_id else (query.text("after"), "/after")
-    after = None if text is None else Cursor.parse(text, pointer)
-    chunks = await subscribe(services, _event_query(query), after)
+    text = last_id or query.text("after")
+    try:
+        after = None if text is None else Cursor.parse(text)
+        chunks = await subscribe(services, _event_query(query), after)
+    except InvalidRequest as error:
+        if last_id and error.pointer == "/after":
+            raise InvalidRequest(error.message, pointer="/Last-Event-ID") from None
+        raise
     return StreamedResponse(chunks, EVENT_STREAM_CONTENT_TYPE, is_endless=True)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from indelible.conditions import AppendCondition
+from indelible.cursors import cursor_at
 from indelible.errors import (
     AggregateNotFound,
     ConditionFailed,
@@ -24,7 +25,7 @@ from indelible.limits import (
     TAG_LENGTH_MAX,
     TAGS_PER_EVENT_MAX,
 )
-from indelible.queries import Cursor, EventQuery, QueryItem
+from indelible.queries import EventQuery, QueryItem
 from indelible.testing.conformance.helpers import (
     ODD_NAMES,
     append_noise,
@@ -275,7 +276,7 @@ class AppendConformance:
             (names[0], 1), (names[1], 4), (names[0], 3), (names[1], 5)
         ]  # fmt: skip
         events = [event for append in appends for event in append.events]
-        assert ids(await read_feed_to_end(store, after=Cursor.at(head))) == ids(events)
+        assert ids(await read_feed_to_end(store, after=cursor_at(head))) == ids(events)
         for name in names:
             own = await read_aggregate_to_end(store, aggregate_type, name)
             assert [event.version for event in own] == list(range(1, len(own) + 1))

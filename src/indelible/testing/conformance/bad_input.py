@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from indelible.conditions import AppendCondition
+from indelible.cursors import Cursor, cursor_at
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
@@ -21,7 +22,7 @@ from indelible.limits import (
     TAG_LENGTH_MAX,
     VERSION_MAX,
 )
-from indelible.queries import Cursor, EventQuery, QueryItem
+from indelible.queries import EventQuery, QueryItem
 from indelible.testing.conformance.helpers import append_noise, refused, some_events, unique
 
 BAD_NAMES: tuple[Any, ...] = ("", "x" * (NAME_LENGTH_MAX + 1), "a\nb", "\x00", "\x7f", "\x85", "\ud800", 7, None)
@@ -132,7 +133,7 @@ class BadInputConformance:
 
     async def test_bad_condition(self, unchanged: EventStore) -> None:
         appends = [AggregateAppend.of("Order", "1", some_events(1))]
-        past = Cursor.at((await unchanged.head()).position + 1)
+        past = cursor_at((await unchanged.head()).position + 1)
         items = (QueryItem(tags=("x",)),)
         cases: list[tuple[AppendCondition, str]] = [
             (AppendCondition(()), "/condition/fail_if"),
@@ -174,7 +175,7 @@ class BadInputConformance:
         await refused(InvalidRequest, unchanged.read_feed(after=cursor, direction="backward"), pointer="/after")
 
     async def test_cursor_past_the_head(self, unchanged: EventStore) -> None:
-        past = Cursor.at((await unchanged.head()).position + 1)
+        past = cursor_at((await unchanged.head()).position + 1)
         await refused(InvalidRequest, unchanged.read_feed(after=past), pointer="/after")
         await refused(InvalidRequest, unchanged.read_feed(after=past, direction="backward"), pointer="/after")
 

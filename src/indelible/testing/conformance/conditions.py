@@ -6,11 +6,12 @@ from itertools import pairwise
 import pytest
 
 from indelible.conditions import AppendCondition
+from indelible.cursors import START, Cursor, cursor_at
 from indelible.errors import ConditionFailed, EventNotFound, VersionConflict
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AtomicAppendResult, EventStore
 from indelible.limits import CONDITION_ITEMS_MAX, CONDITION_SHORT_EVENTS
-from indelible.queries import START, Cursor, QueryItem
+from indelible.queries import QueryItem
 from indelible.testing.conformance.helpers import append_noise, refused, unique
 
 
@@ -48,11 +49,11 @@ class ConditionConformance:
         item = QueryItem(tags=(tag,))
         results = [await store.append_atomic(_append(tag)) for _ in range(3)]
         for before, result in pairwise(results):
-            condition = _fail_if(item, after=Cursor.at(before.position))
+            condition = _fail_if(item, after=cursor_at(before.position))
             await refused(
                 ConditionFailed, store.append_atomic(_append(), condition=condition), position=result.position
             )
-        condition = _fail_if(item, after=Cursor.at(results[-1].position))
+        condition = _fail_if(item, after=cursor_at(results[-1].position))
         assert not (await store.append_atomic(_append(), condition=condition)).replayed
 
     async def test_types_or_tags_and_items_or(self, store: EventStore) -> None:
@@ -150,7 +151,7 @@ class ConditionConformance:
         await append_noise(store, 2 * CONDITION_SHORT_EVENTS)
         condition = _fail_if(QueryItem(tags=(other, tag)), QueryItem(tags=(tag,)), after=start)
         await refused(ConditionFailed, store.append_atomic(_append(), condition=condition), position=first.position)
-        condition = _fail_if(QueryItem(tags=(other,)), after=Cursor.at(behind.position))
+        condition = _fail_if(QueryItem(tags=(other,)), after=cursor_at(behind.position))
         assert not (await store.append_atomic(_append(), condition=condition)).replayed
         done = await store.append_atomic(_append(other))
         await refused(ConditionFailed, store.append_atomic(_append(), condition=condition), position=done.position)

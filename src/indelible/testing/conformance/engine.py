@@ -8,13 +8,14 @@ import msgspec
 import pytest
 
 from indelible.conditions import AppendCondition, Looked
+from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, ConditionBehind, Engine, LogHead
 from indelible.engines.feed_walk import Look, Range
 from indelible.errors import ConditionFailed, EventIdConflict, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent, new_event_id, split_hashed_line, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
 from indelible.limits import PAGE_SCAN_EVENTS_MAX, VERSION_MAX
-from indelible.queries import EVERYTHING, Cursor, EventQuery, QueryItem
+from indelible.queries import EVERYTHING, EventQuery, QueryItem
 from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.head import HeadConformance
 from indelible.testing.conformance.helpers import some_events, unique
@@ -107,7 +108,7 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
 
     async def test_conditions_see_the_batch(self, engine: Engine) -> None:
         tag, head = unique("tag"), await engine.head()
-        condition = AppendCondition((QueryItem(("Booked",), (), (tag,)),), Cursor.at(head.position))
+        condition = AppendCondition((QueryItem(("Booked",), (), (tag,)),), cursor_at(head.position))
         booked = [NewEvent("Booked", tags=[tag]) for _ in range(2)]
         outcomes = await engine.append(
             [
@@ -143,7 +144,7 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         """What is stored after the look is the writer's to see; what was stored before is not looked at again."""
         tag, other, start = unique("tag"), unique("tag"), await engine.head()
         items = (QueryItem(tags=(tag,)), QueryItem(tags=(other,)))
-        condition = AppendCondition(items, Cursor.at(start.position))
+        condition = AppendCondition(items, cursor_at(start.position))
         await engine.append([_request(_append(_key(), *some_events(3, tags=[unique()])))])
         head = await engine.head()
         seen = await _look(engine, items, start.position, head.position)

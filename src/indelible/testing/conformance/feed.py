@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, EventStore
 from indelible.limits import (
@@ -17,7 +18,7 @@ from indelible.limits import (
     QUERY_NAMES_MAX,
     TYPES_MERGED_MAX,
 )
-from indelible.queries import START, Cursor, Direction, EventQuery, QueryItem
+from indelible.queries import Direction, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import append_noise, ids, read_feed_to_end, some_events, unique
 
 _DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
@@ -108,29 +109,29 @@ class FeedConformance:
             while True:
                 page = await store.read_feed(query, after=after, direction="backward", limit=limit)
                 found += page.events
-                if page.at_end or page.cursor.position <= log.start.position:
+                if page.at_end or position_of(page.cursor) <= position_of(log.start):
                     break
                 after = page.cursor
-            in_stretch = [event for event in found if event.position > log.start.position]
+            in_stretch = [event for event in found if event.position > position_of(log.start)]
             assert in_stretch == log.expected(query)[::-1], query
 
     async def test_start_mid_log(self, store: EventStore) -> None:
         log = await _Log().fill(store)
         for index in (0, 7, len(log.events) - 2):
-            after = Cursor.at(log.events[index].position)
+            after = cursor_at(log.events[index].position)
             page = await store.read_feed(after=after, limit=1)
             assert ids(page.events) == ids(log.events[index + 1 : index + 2])
-            page = await store.read_feed(after=Cursor.at(log.events[index + 1].position), direction="backward", limit=1)
+            page = await store.read_feed(after=cursor_at(log.events[index + 1].position), direction="backward", limit=1)
             assert ids(page.events) == ids(log.events[index : index + 1])
 
     async def test_full_page_comes_as_far_as_its_last_event(self, store: EventStore) -> None:
         log = await _Log().fill(store)
         for query in (EventQuery(), EventQuery.of(tags=log.tags[:1])):
             page = await store.read_feed(query, after=log.start, limit=2)
-            assert page.cursor.position == page.events[-1].position
+            assert position_of(page.cursor) == page.events[-1].position
             assert not page.at_end
             page = await store.read_feed(query, direction="backward", limit=2)
-            assert page.cursor.position == page.events[-1].position
+            assert position_of(page.cursor) == page.events[-1].position
 
     async def test_page_at_the_end_comes_to_the_head(self, store: EventStore) -> None:
         log = await _Log().fill(store)
@@ -166,9 +167,9 @@ class FeedConformance:
         page = await store.read_feed(limit=2)
         assert [event.position for event in page.events] == [1, 2]
         assert (await store.read_feed(after=START, limit=2)).events == page.events
-        last = await store.read_feed(after=Cursor.at(2), direction="backward", limit=2)
+        last = await store.read_feed(after=cursor_at(2), direction="backward", limit=2)
         assert ([event.position for event in last.events], last.at_end) == ([1], True)
-        none = await store.read_feed(after=Cursor.at(1), direction="backward")
+        none = await store.read_feed(after=cursor_at(1), direction="backward")
         assert (none.count, none.at_end) == (0, True)
         assert (await store.read_feed(after=START, direction="backward")).count == 0
 

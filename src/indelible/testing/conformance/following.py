@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 
 from indelible.conditions import AppendCondition
+from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.errors import ConditionFailed, InvalidRequest
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, EventStore, FeedPage
-from indelible.queries import Cursor, EventQuery, QueryItem
+from indelible.queries import EventQuery, QueryItem
 from indelible.testing.conformance.helpers import append_noise, ids, read_feed_to_end, some_events, unique
 
 _PATIENCE_S = 30.0
@@ -25,8 +26,8 @@ async def _take(pages: AsyncGenerator[FeedPage], count: int) -> list[RecordedEve
     async with asyncio.timeout(_PATIENCE_S):
         while len(found) < count:
             page = await anext(pages)
-            assert last is None or page.cursor.position >= last.position
-            assert all(event.position <= page.cursor.position for event in page.events)
+            assert last is None or position_of(page.cursor) >= position_of(last)
+            assert all(event.position <= position_of(page.cursor) for event in page.events)
             found += page.events
             last = page.cursor
     assert len(found) == count
@@ -127,7 +128,7 @@ class FollowConformance:
                 assert page.count == 0
                 if page.at_end:
                     break
-            assert page.cursor.position == head
+            assert position_of(page.cursor) == head
 
     async def test_misses_nothing_while_others_write(self, store: EventStore) -> None:
         start, appends = (await store.head()).cursor, 25
@@ -171,7 +172,7 @@ class FollowConformance:
 
     async def test_a_cursor_past_the_head_is_refused(self, store: EventStore) -> None:
         head = (await store.head()).position
-        error = await refused_by(store.follow(after=Cursor.at(head + 1_000_000)))
+        error = await refused_by(store.follow(after=cursor_at(head + 1_000_000)))
         assert error.pointer == "/after"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from indelible.cursors import cursor_at
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest
 from indelible.events import NewEvent
 from indelible.eventstore import EventStore
@@ -20,7 +21,7 @@ from indelible.limits import (
     GROUP_IN_FLIGHT_DEFAULT,
     GROUP_NEXT_EVENTS_MAX,
 )
-from indelible.queries import Cursor, EventQuery, QueryItem
+from indelible.queries import EventQuery, QueryItem
 from indelible.testing.conformance.consuming import PATIENCE_S, SHORT_S, Consumer, events_of, positions_of
 from indelible.testing.conformance.helpers import (
     ODD_NAMES,
@@ -93,13 +94,13 @@ class GroupConformance:
         tag, group = unique("tag"), unique("group")
         result = await store.append("Order", unique(), some_events(4, tags=[tag]))
         first = result.position - 3
-        made = await store.groups.create(group, EventQuery.of(tags=[tag]), after=Cursor.at(first))
+        made = await store.groups.create(group, EventQuery.of(tags=[tag]), after=cursor_at(first))
         assert made.position == first
         assert positions_of(await store.groups.pull(group, limit=1)) == [first + 1]
         await append_noise(store, 1)
         await asyncio.sleep(0.002)
         last = (await append_noise(store, 1)).position
-        (event,) = (await store.read_feed(after=Cursor.at(last - 1), limit=1)).events
+        (event,) = (await store.read_feed(after=cursor_at(last - 1), limit=1)).events
         made = await store.groups.create(unique("group"), since=event.timestamp)
         assert made.position == last - 1
         made = await store.groups.create(unique("group"), since=event.timestamp + timedelta(days=1))
@@ -126,7 +127,7 @@ class GroupConformance:
         assert consumer.group not in [info.group for info in await store.groups.list()]
         query = EventQuery.of(tags=[consumer.tag])
         await refused(GroupNotFound, consumer.info(), group=consumer.group)
-        await store.groups.create(consumer.group, query, after=Cursor.at(before[0].event.position - 1))
+        await store.groups.create(consumer.group, query, after=cursor_at(before[0].event.position - 1))
         await consumer.ack(before, lost=1)
         assert events_of(await consumer.pull(1)) == events_of(before)
 
@@ -312,7 +313,7 @@ class GroupConformance:
         await consumer.ack(found[3:])
         await consumer.pull(0)
         info = await consumer.info()
-        assert (info.position, info.cursor, info.lag, info.in_flight) == (head, Cursor.at(head), 0, 0)
+        assert (info.position, info.cursor, info.lag, info.in_flight) == (head, cursor_at(head), 0, 0)
 
     async def test_acknowledging_again_is_safe(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
@@ -413,8 +414,8 @@ class GroupConformance:
             ({"max_attempts": 1_001}, "/max_attempts"),
             ({"max_in_flight": 0}, "/max_in_flight"),
             ({"max_in_flight": 10_001}, "/max_in_flight"),
-            ({"after": Cursor.at(10**12)}, "/after"),
-            ({"start": "end", "after": Cursor.at(0)}, "/start"),
+            ({"after": cursor_at(10**12)}, "/after"),
+            ({"start": "end", "after": cursor_at(0)}, "/start"),
         )
         for settings, pointer in bad:
             with pytest.raises(InvalidRequest) as caught:

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from indelible.cursors import Cursor, cursor_at
 from indelible.events import HASH_BEFORE_FIRST, NewEvent, decode_event, event_hash, split_hashed_line
 from indelible.eventstore import EventStore
-from indelible.queries import Cursor
 from indelible.testing.conformance.helpers import ODD_NAMES, append_noise, unique
 
 _MEMBERS = [
@@ -36,7 +36,7 @@ class HashChainConformance:
             event = NewEvent(name, {name: [1.0, 2**70, "\n"]}, metadata={"a": name}, tags=[name, "x"])
             await store.append(unique(name.replace("-", "")), name, [event, NewEvent(name, name.encode())])
         await asyncio.gather(*(append_noise(store) for _ in range(10)))
-        lines = await _lines_after(store, Cursor.at(before.position))
+        lines = await _lines_after(store, cursor_at(before.position))
         assert len(lines) == 2 * len(ODD_NAMES) + 30
         for line in lines:
             unhashed, digest = split_hashed_line(line)
@@ -55,7 +55,7 @@ class HashChainConformance:
         event = NewEvent("Touched", {"b": 1, "a": "é\u2028\x7f"}, metadata={"z": "\t"}, tags=['"', "\\", "é"])
         result = await store.append(aggregate_type, aggregate_id, [event])
         by_aggregate = await store.read_aggregate(aggregate_type, aggregate_id)
-        by_feed = await store.read_feed(after=Cursor.at(result.position - 1))
+        by_feed = await store.read_feed(after=cursor_at(result.position - 1))
         assert by_aggregate.lines == by_feed.lines
         assert (await store.replay(aggregate_type, aggregate_id)).page.lines == by_feed.lines
         assert decode_event(by_feed.lines) == await store.get_event(event.event_id)

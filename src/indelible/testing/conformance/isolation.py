@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from indelible.cursors import Cursor, position_of
 from indelible.eventstore import AggregateAppend, EventStore
-from indelible.queries import Cursor, EventQuery
+from indelible.queries import EventQuery
 from indelible.testing.conformance.helpers import ids, read_feed_to_end, some_events, unique
 
 _APPENDS = 30
@@ -51,13 +52,13 @@ class IsolationConformance:
         while not writers.done():
             head = (await store.head()).position
             found = await _read_up_to(store, start, head)
-            assert len(found) == head - start.position
+            assert len(found) == head - position_of(start)
             seen.append((head, found))
             await _let_others_run()
         await writers
         complete = await _read_up_to(store, start, (await store.head()).position)
         for head, found in seen[:: max(len(seen) // 20, 1)]:
-            assert complete[: head - start.position] == found
+            assert complete[: head - position_of(start)] == found
 
     async def test_reader_that_follows_misses_nothing(self, store: EventStore) -> None:
         """Page by page behind the head, while others write: every event once, in order."""

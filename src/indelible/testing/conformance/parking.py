@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from indelible.cursors import Cursor
 from indelible.errors import ParkedEventNotFound
 from indelible.eventstore import EventStore
-from indelible.queries import Cursor
 from indelible.testing.conformance.consuming import SHORT_S, Consumer, events_of, positions_of
 from indelible.testing.conformance.helpers import ids, refused
 

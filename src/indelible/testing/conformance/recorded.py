@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from indelible.conditions import AppendCondition
+from indelible.cursors import cursor_at
 from indelible.engines.engine import Engine
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import ConditionFailed, InvalidRequest
@@ -23,7 +24,7 @@ from indelible.events import (
     unhashed_line,
 )
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
-from indelible.queries import Cursor, QueryItem
+from indelible.queries import QueryItem
 from indelible.testing.conformance.helpers import some_events, unique
 from indelible.testing.recording import continuation, read_log
 
@@ -110,7 +111,7 @@ class RecordedConformance:
                 AppendRequest((AggregateAppend(key, events),)),
                 AppendRequest(
                     (AggregateAppend(_key(), (NewEvent("X"),)),),
-                    AppendCondition((QueryItem(tags=(tag,)),), Cursor.at(recorded[0].position)),
+                    AppendCondition((QueryItem(tags=(tag,)),), cursor_at(recorded[0].position)),
                 ),
                 AppendRequest((AggregateAppend(key, (NewEvent("X"),), 3),)),
             ]

@@ -1,0 +1,71 @@
+"""Cursors: the only code that knows what is in one.
+
+Everybody else keeps what a page, a subscription or a group gave, and passes it on. The stores of this process, whose
+log has one partition, ask here for the cursor behind a position, and for the position in a cursor.
+"""
+
+import re
+from typing import Final
+
+from indelible.errors import InvalidRequest, StoreCorrupted
+from indelible.limits import CURSOR_LENGTH_MAX, VERSION_MAX
+
+
+class Cursor(str):
+    """How far a reader has come in the log. Opaque: keep it as text, and give it back to the store that gave it.
+
+    With one partition it reads as the decimal position of the last event that the reader has passed, which a person may
+    type. The empty cursor is that of a reader who has not begun: the start of the log, wherever a cursor is taken.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str, pointer: str = "/after") -> "Cursor":
+        """The cursor that was kept as this text. Refuses what no store gives out; the rest only the store can tell."""
+        if not isinstance(text, str):
+            raise InvalidRequest("must be a cursor: a string that an earlier answer gave", pointer=pointer)
+        if not text:
+            return START
+        if len(text) > CURSOR_LENGTH_MAX or not _may_be_one(text):
+            raise _not_of_this_store(pointer)
+        return cls(text)
+
+
+_may_be_one: Final = re.compile(r"[0-9A-Za-z._~:,;=+/|-]+").fullmatch
+"""Characters that stand for themselves in JSON and in headers."""
+
+START: Final = Cursor("0")
+"""The cursor before the first event; every store takes it."""
+
+
+def cursor_at(position: int) -> Cursor:
+    """The cursor of a reader that has just passed the event at ``position``."""
+    return Cursor(position)
+
+
+def position_of(cursor: str, pointer: str = "/after") -> int:
+    """Position of the last event passed; 0 before the first. Raises ``InvalidRequest`` for what is no cursor of a log
+    with one partition."""
+    text = Cursor.parse(cursor, pointer)
+    if not (text.isdigit() and len(text) <= _DIGITS_MAX and int(text) <= VERSION_MAX):
+        raise _not_of_this_store(pointer)
+    return int(text)
+
+
+_DIGITS_MAX: Final = len(str(VERSION_MAX))
+
+# A line's fields have one order, and inside of its texts no quotation mark stands by itself: the first is the event's.
+_find_position: Final = re.compile(rb',"position":(\d+),').search
+
+
+def cursor_behind(line: bytes) -> Cursor:
+    """The cursor behind an event, without reading all of its line."""
+    found = _find_position(line)
+    if found is None:
+        raise StoreCorrupted("an event has no position")
+    return cursor_at(int(found[1]))
+
+
+def _not_of_this_store(pointer: str) -> InvalidRequest:
+    return InvalidRequest("is not a cursor of this store", pointer=pointer)
