@@ -1,6 +1,6 @@
 """The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
@@ -258,14 +258,18 @@ class FeedPage(msgspec.Struct, frozen=True):
     """How far the page has come: ``after`` of the next page."""
     at_end: bool
     """Whether the page reached the head (backward: position 1), or the end of the query's time window."""
+    cursors: tuple[Cursor, ...] | None = None
+    """Behind each of its events, in their order; None where they read as the events' positions. Pages of
+    :meth:`EventStore.follow` have them."""
 
     @property
     def events(self) -> tuple[RecordedEvent, ...]:
         return decode_events(self.lines)
 
-    def cursor_behind(self, event: RecordedEvent) -> Cursor:
-        """How far a reader has come who has passed this event of the page, and those before it."""
-        return cursor_at(event.position)
+    def events_with_cursors(self) -> Iterator[tuple[RecordedEvent, Cursor]]:
+        """Each event, and how far a reader of :meth:`EventStore.follow` has come who has passed it."""
+        events = self.events
+        return zip(events, self.cursors or [cursor_at(event.position) for event in events], strict=True)
 
 
 class Head(msgspec.Struct, frozen=True):

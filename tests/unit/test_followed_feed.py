@@ -49,7 +49,7 @@ async def _taken(
         return await _take_all(feed)
 
 
-def _lines(lines: Sequence[bytes]) -> bytes:
+def _lines(lines: Sequence[bytes], cursors: Sequence[Cursor] | None) -> bytes:
     """As long as the lines, without what differs from store to store: ids and hashes."""
     return b"".join(b"%d;" % len(line) + b"x" * len(line) for line in lines)
 
@@ -102,7 +102,7 @@ async def test_room_is_made_before_a_piece_is_there() -> None:
 async def test_subscribers_at_the_same_place_share_what_was_made() -> None:
     made = 0
 
-    def render(lines: Sequence[bytes]) -> bytes:
+    def render(lines: Sequence[bytes], cursors: Sequence[Cursor] | None) -> bytes:
         nonlocal made
         made += len(lines)
         return b"".join(lines)

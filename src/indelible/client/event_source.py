@@ -55,6 +55,8 @@ def _parse(block: bytes) -> _Message:
 def _page_of(messages: list[_Message]) -> FeedPage | None:
     if not messages:
         return None
-    lines = [message.data for message in messages if not message.event]
+    events = [message for message in messages if not message.event]
+    lines = b"\n".join([event.data for event in events])
+    cursors = tuple([Cursor(event.id) for event in events])
     at_end = messages[-1].event == "caught-up"
-    return FeedPage(b"\n".join(lines), len(lines), Cursor.parse(messages[-1].id), at_end)
+    return FeedPage(lines, len(events), Cursor.parse(messages[-1].id), at_end, cursors)

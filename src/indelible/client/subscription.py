@@ -30,7 +30,7 @@ class Subscription:
                 return event
             self.cursor = self._page_cursor
             page = await anext(self._pages)
-            self._events, self._page_cursor = cursors_in(page), page.cursor
+            self._events, self._page_cursor = page.events_with_cursors(), page.cursor
 
     async def next_page(self) -> FeedPage:
         """The next page, perhaps an empty one, which tells how far reading has come. ``at_end`` says that all that was
@@ -47,8 +47,3 @@ class Subscription:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-
-def cursors_in(page: FeedPage) -> Iterator[tuple[RecordedEvent, Cursor]]:
-    """Each event of a page, with the cursor behind it."""
-    return ((event, page.cursor_behind(event)) for event in page.events)

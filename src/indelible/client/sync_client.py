@@ -20,7 +20,7 @@ from indelible.client.consumer import Consumer
 from indelible.client.loop_thread import LoopThread
 from indelible.client.rebuild import Apply, T, as_it_is
 from indelible.client.repository import Repository
-from indelible.client.subscription import Subscription, cursors_in
+from indelible.client.subscription import Subscription
 from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
 from indelible.events import RecordedEvent
@@ -115,7 +115,7 @@ def _each_event(subscription: Subscription, thread: LoopThread) -> Generator[tup
     """With the cursor behind it. Goes to the thread once a page, and ends when it is forgotten."""
     try:
         while True:
-            yield from cursors_in(thread.run(subscription.next_page()))
+            yield from thread.run(subscription.next_page()).events_with_cursors()
     finally:
         with suppress(ShuttingDown):
             thread.run(subscription.aclose())

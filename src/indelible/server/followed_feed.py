@@ -15,8 +15,9 @@ from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BY
 from indelible.queries import EventQuery
 from indelible.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
 
-RenderEvents = Callable[[Sequence[bytes]], bytes]
-"""The lines of some events as they go over the wire. Rendered apart and joined they must be the same."""
+RenderEvents = Callable[[Sequence[bytes], Sequence[Cursor] | None], bytes]
+"""The lines of some events as they go over the wire, with the cursors behind them as a page has them. Rendered apart
+and joined they must be the same."""
 
 
 class Piece(NamedTuple):
@@ -40,10 +41,10 @@ class RenderedPages:
     def get(self, key: "_Key") -> tuple[Piece, ...] | None:
         return self._pages.get(key)
 
-    def render(self, key: "_Key", lines: bytes) -> tuple[Piece, ...]:
+    def render(self, key: "_Key", page: FeedPage) -> tuple[Piece, ...]:
         pieces = self._pages.get(key)
         if pieces is None:
-            pieces = tuple(_render(lines, key.render))
+            pieces = tuple(_render(page, key.render))
             self._pages.keep(key, pieces)
         return pieces
 
@@ -105,7 +106,7 @@ class FollowedFeed:
     def _begin(self, page: FeedPage) -> tuple[Piece, ...]:
         self._key = _Key(self._render, self._query, self.cursor, page.cursor)
         self.at_end = page.at_end
-        pieces = self._pages.render(self._key, page.lines) if page.count else ()
+        pieces = self._pages.render(self._key, page) if page.count else ()
         self._sizes_bytes = tuple(len(piece.data) for piece in pieces)
         self._piece, self._taken_bytes = 0, 0
         if not pieces:
@@ -151,9 +152,12 @@ class FollowedFeed:
 # --- Rendering -------------------------------------------------------------------------------------------------------
 
 
-def _render(lines: bytes, render: RenderEvents) -> Iterator[Piece]:
-    for some in _cut(lines.split(b"\n")):
-        yield Piece(render(some), cursor_behind(some[-1]))
+def _render(page: FeedPage, render: RenderEvents) -> Iterator[Piece]:
+    end = 0
+    for some in _cut(page.lines.split(b"\n")):
+        first, end = end, end + len(some)
+        cursors = None if page.cursors is None else page.cursors[first:end]
+        yield Piece(render(some, cursors), cursors[-1] if cursors else cursor_behind(some[-1]))
 
 
 def _cut(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -75,9 +75,10 @@ def encode_events(lines: bytes) -> bytes:
     return page.SerializeToString()
 
 
-def encode_lines(lines: Sequence[bytes]) -> bytes:
-    """The same, of some of a page's lines."""
-    return encode_events(b"\n".join(lines))
+def encode_lines(lines: Sequence[bytes], cursors: Sequence[Cursor] | None) -> bytes:
+    """The same, of some of a subscription's lines, with the cursors behind them where there are some."""
+    rest = b"" if cursors is None else store_pb.SubscribeResponse(cursors=cursors).SerializeToString()
+    return encode_events(b"\n".join(lines)) + rest
 
 
 def _fill_event(event: pb.Event, line: _Line) -> None:
@@ -240,7 +241,8 @@ def decode_feed_page(message: store_pb.ReadFeedResponse) -> FeedPage:
 
 
 def decode_told_page(message: store_pb.SubscribeResponse) -> FeedPage:
-    return FeedPage(_lines(message.events), len(message.events), Cursor(message.cursor), message.caught_up)
+    cursors = tuple(map(Cursor, message.cursors)) or None
+    return FeedPage(_lines(message.events), len(message.events), Cursor(message.cursor), message.caught_up, cursors)
 
 
 def decode_replay(message: store_pb.ReplayResponse) -> Replay:

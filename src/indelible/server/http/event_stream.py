@@ -21,9 +21,12 @@ EVENT_STREAM_CONTENT_TYPE: Final = "text/event-stream"
 _HEARTBEAT: Final = b":\n\n"
 
 
-def encode_events(lines: Sequence[bytes]) -> bytes:
+def encode_events(lines: Sequence[bytes], cursors: Sequence[Cursor] | None) -> bytes:
     """Events as messages."""
-    return b"".join(b"id: %b\ndata: %b\n\n" % (cursor_behind(line).encode(), line) for line in lines)
+    behind = cursors or map(cursor_behind, lines)
+    return b"".join(
+        b"id: %b\ndata: %b\n\n" % (cursor.encode(), line) for line, cursor in zip(lines, behind, strict=True)
+    )
 
 
 def _message(name: str, cursor: Cursor) -> bytes:

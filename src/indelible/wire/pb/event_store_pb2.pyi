@@ -170,14 +170,16 @@ class SubscribeRequest(_message.Message):
     def __init__(self, query: _Optional[_Union[_events_pb2.EventQuery, _Mapping]] = ..., after: _Optional[str] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
-    __slots__ = ("events", "cursor", "caught_up")
+    __slots__ = ("events", "cursor", "caught_up", "cursors")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
+    CURSORS_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_events_pb2.Event]
     cursor: str
     caught_up: bool
-    def __init__(self, events: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ..., cursor: _Optional[str] = ..., caught_up: _Optional[bool] = ...) -> None: ...
+    cursors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, events: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ..., cursor: _Optional[str] = ..., caught_up: _Optional[bool] = ..., cursors: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetEventRequest(_message.Message):
     __slots__ = ("event_id",)
