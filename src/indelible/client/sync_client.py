@@ -35,8 +35,9 @@ R = TypeVar("R")
 class Blocking(Generic[A]):
     """Something asynchronous, and the thread that its methods run on."""
 
-    _target: A
-    _thread: LoopThread
+    def __init__(self, target: A, thread: LoopThread) -> None:
+        self._target: Final = target
+        self._thread: Final = thread
 
 
 def blocking(
@@ -124,10 +125,6 @@ def _each_event(subscription: Subscription, thread: LoopThread) -> Generator[tup
 class SyncGroups(Blocking[AsyncGroups]):
     """The consumer groups of a :class:`Client`'s store: its ``groups``."""
 
-    def __init__(self, groups: AsyncGroups, thread: LoopThread) -> None:
-        self._target = groups
-        self._thread = thread
-
     create = blocking(AsyncGroups.create)
     list = blocking(AsyncGroups.list)
     get = blocking(AsyncGroups.get)
@@ -161,8 +158,8 @@ class Client(Blocking[AsyncClient]):
         retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._target = AsyncClient(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
-        self._thread = LoopThread(name="indelible-client")
+        client = AsyncClient(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
+        super().__init__(client, LoopThread(name="indelible-client"))
         self.url: Final = url
         self._groups: Final = SyncGroups(self._target.groups, self._thread)
         # Also runs when the client is forgotten, and at the end of the program.
@@ -237,10 +234,6 @@ class Client(Blocking[AsyncClient]):
 class SyncRepository(Blocking[Repository[T]], Generic[T]):
     """A :class:`Repository` for threads; made by :meth:`Client.repository`."""
 
-    def __init__(self, repository: Repository[T], thread: LoopThread) -> None:
-        self._target = repository
-        self._thread = thread
-
     load = blocking(Repository[T].load)
     save = blocking(Repository[T].save)
     update = blocking(Repository[T].update)
@@ -249,10 +242,6 @@ class SyncRepository(Blocking[Repository[T]], Generic[T]):
 class SyncConsumer(Blocking[Consumer]):
     """A :class:`Consumer` for threads; made by :meth:`Client.consume`. Iterate with ``for``, in as many threads as you
     like. Use as ``with``, or leave by :meth:`close`."""
-
-    def __init__(self, consumer: Consumer, thread: LoopThread) -> None:
-        self._target = consumer
-        self._thread = thread
 
     next_delivery = blocking(Consumer.next_delivery)
     ack = blocking(Consumer.ack)
