@@ -96,9 +96,9 @@ def test_a_bad_file_is_refused(run: Run, tmp_path: Path, toml: str, pointer: str
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("store", "data.db"), ("store", "sqlite:"), ("store", ":x"), ("store", "1:x"),
+        ("store", "data.db"), ("store", "unheard-of:x"), ("store", ":x"), ("store", "http://x"),
         ("url", "127.0.0.1:8080"), ("url", "ftp://x"), ("url", "http://"), ("url", "http://x:99999"),
-        ("url", "http://x?q=1"), ("url", "http://[::1"), ("url", 5),
+        ("url", "http://x?q=1"), ("url", "http://[::1"), ("url", "grpc://x"), ("url", "grpc://x:1/y"), ("url", 5),
         ("http", "8080"), ("http", ":8080"), ("http", "x:65536"), ("http", "x:-1"), ("http", "::1:80"), ("http", 80),
         ("http", "[x]:80"), ("http", "x:²"),
         ("workers", "0"), ("workers", 65), ("workers", "two"), ("workers", True), ("workers", 1.0), ("workers", "²"),

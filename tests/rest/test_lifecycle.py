@@ -38,7 +38,7 @@ class Slow(MemoryEngine):
         print("committed", len(batch), flush=True)
         return outcomes
 
-opening._ENGINES["slow"] = lambda rest, read_only: Slow()
+opening.load_engine_maker = lambda url: lambda url, read_only: Slow()
 settings = Settings(store="slow:", http=Address("127.0.0.1", 0), log_format="json", shutdown_grace_s=60)
 sys.exit(run(settings, on_ready=lambda served: print(served.url, flush=True)))
 """

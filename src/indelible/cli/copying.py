@@ -11,14 +11,14 @@ import typer
 from indelible.cli.exit_codes import DAMAGED
 from indelible.cli.output import note, print_error, print_fields, print_json
 from indelible.cli.progress import progress
-from indelible.client.stores import is_server_url
 from indelible.core.copy import CopyReport, copy_file, copy_log, verify_copy
 from indelible.core.line_file import LineFile
 from indelible.core.log_file import LogFile
-from indelible.core.open import is_store_url, open_local_store
 from indelible.diagnostics import StoreDiagnostics
+from indelible.core.open import open_local_store
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.eventstore import EventStore, RecordingStore
+from indelible.store_urls import is_engine_url, is_server_url
 
 STDIN: Final = "-"
 
@@ -75,7 +75,7 @@ async def _verify(store: RecordingStore, report: CopyReport) -> None:
 
 def _is_file(source: str) -> bool:
     """Anything that is no URL."""
-    return source == STDIN or not (is_server_url(source) or is_store_url(source))
+    return source == STDIN or not (is_server_url(source) or is_engine_url(source))
 
 
 @contextmanager

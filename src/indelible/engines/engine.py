@@ -237,3 +237,12 @@ class ManagedStorage(Protocol):
 
 class Engine(StorageEngine, SnapshotStorage, GroupStorage, Protocol):
     """All that a store needs of an engine."""
+
+
+class EngineMaker(Protocol):
+    """What an entry point of the group ``indelible.engines`` names; the entry point's own name is the URL's scheme."""
+
+    def __call__(self, url: str, *, read_only: bool) -> Engine:
+        """The engine for a URL of this scheme, not opened yet. Raises ``InvalidRequest`` with the pointer ``/store``
+        for a URL that names nothing, and where a package is missing: then with what to install."""
+        ...

@@ -3,19 +3,18 @@
 Imports nothing heavy: every command loads this.
 """
 
-import contextlib
 import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
 from indelible.errors import InvalidRequest
 from indelible.limits import SHUTDOWN_GRACE_S, WORKERS_MAX
+from indelible.store_urls import check_server_url, engine_schemes, is_engine_url
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -173,22 +172,20 @@ def _checked(name: str, given: _Given) -> Any:
 
 
 def _store(value: object) -> str:
-    if isinstance(value, str):
-        scheme, colon, rest = value.partition(":")
-        if colon and scheme.isalpha() and (rest or scheme == "memory"):
-            return value
-    raise ValueError("a store URL such as sqlite:data/indelible.db or memory:")
+    if isinstance(value, str) and is_engine_url(value):
+        return value
+    known = ", ".join(f"{scheme}:" for scheme in engine_schemes())
+    raise ValueError(f"a store URL such as sqlite:data/indelible.db, which starts with one of {known}")
 
 
 def _url(value: object) -> str:
-    if isinstance(value, str):
-        # urlsplit and .port raise ValueErrors of their own.
-        with contextlib.suppress(ValueError):
-            parts = urlsplit(value)
-            reachable = parts.scheme in ("http", "https", "grpc") and parts.hostname and parts.port != 0
-            if reachable and not (parts.query or parts.fragment):
-                return value.rstrip("/")
-    raise ValueError("the URL of a server such as http://127.0.0.1:8080")
+    problem = ValueError("the URL of a server such as http://127.0.0.1:8080 or grpc://127.0.0.1:9090")
+    if not isinstance(value, str):
+        raise problem
+    try:
+        return check_server_url(value)
+    except InvalidRequest:
+        raise problem from None
 
 
 def _address(value: object) -> Address:

@@ -22,8 +22,17 @@ from indelible.events import NewEvent, new_event_id
 from indelible.eventstore import EventStore
 from indelible.limits import PAGE_EVENTS_MAX, REQUEST_EVENTS_MAX
 from indelible.server.config import shown_url
+from indelible.store_urls import scheme_of
 
 AGGREGATE_TYPE: Final = "bench"
+
+_DATABASE: Final = "the database's, with synchronous_commit on unless the URL says otherwise"
+_DURABILITY: Final = {
+    "memory": "none: nothing outlives the process",
+    "sqlite": "fsync before every acknowledgement (synchronous=FULL)",
+    "postgres": _DATABASE,
+    "postgresql": _DATABASE,
+}
 
 
 class Workload(msgspec.Struct, frozen=True):
@@ -132,11 +141,9 @@ async def _measure_all(store: EventStore, workload: Workload) -> AsyncIterator[M
 
 
 def _durability(target: Target) -> str:
-    if target.url == "memory:":
-        return "none: nothing outlives the process"
-    if target.url.startswith("postgres"):
-        return "the database's, with synchronous_commit on unless the URL says otherwise"
-    return "the server's" if target.is_server else "fsync before every acknowledgement (synchronous=FULL)"
+    if target.is_server:
+        return "the server's"
+    return _DURABILITY.get(scheme_of(target.url), "the engine's")
 
 
 def _memory_bytes(target: Target) -> float | None:

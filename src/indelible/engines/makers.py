@@ -1,0 +1,46 @@
+"""The engines of this package by their URLs: what its entry points of the group ``indelible.engines`` name.
+
+Each loads its engine only when it is called: nobody waits for, or needs the packages of, an engine that is not used.
+"""
+
+from pathlib import Path
+
+from indelible.engines.engine import Engine
+from indelible.errors import InvalidRequest
+
+
+def make_memory(url: str, *, read_only: bool) -> Engine:
+    """``memory:`` is a new, empty store."""
+    from indelible.engines.memory import MemoryEngine  # noqa: PLC0415 - see above
+
+    if url != "memory:" or read_only:
+        raise InvalidRequest('is just "memory:", and never read-only: it belongs to its process', pointer="/store")
+    return MemoryEngine()
+
+
+def make_sqlite(url: str, *, read_only: bool) -> Engine:
+    """``sqlite:PATH`` is the database file PATH; it is created when it does not exist, unless ``read_only``."""
+    from indelible.engines.sqlite.engine import SqliteEngine  # noqa: PLC0415 - see above
+
+    rest = url.partition(":")[2]
+    if not rest:
+        raise InvalidRequest('needs a file, such as "sqlite:data/indelible.db"', pointer="/store")
+    path = Path(rest)
+    if path.is_dir():
+        within = path / "indelible.db"
+        raise InvalidRequest(f"{path} is a directory; name a file in it: sqlite:{within}", pointer="/store")
+    if read_only and not path.exists():
+        raise InvalidRequest(f"there is no store at {path}", pointer="/store")
+    return SqliteEngine(path, read_only=read_only)
+
+
+def make_postgres(url: str, *, read_only: bool) -> Engine:
+    """``postgresql://…`` is a schema of a database, see ``parse_address`` in
+    :mod:`indelible.engines.postgres.address`."""
+    try:
+        from indelible.engines.postgres.engine import PostgresEngine  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest(
+            f'needs more packages: pip install "indelible[postgres]" ({error})', pointer="/store"
+        ) from None
+    return PostgresEngine(url, read_only=read_only)

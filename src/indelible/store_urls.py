@@ -1,0 +1,81 @@
+"""What a store's URL names: a server, or an engine in this process. Everybody who is given a URL asks here.
+
+``http:``, ``https:`` and ``grpc:`` name a server. Every other scheme is an entry point of the group
+``indelible.engines``, of this package or of any other that is installed: a function as
+:class:`indelible.engines.engine.EngineMaker` says. An engine of another package so works wherever one of ours does.
+"""
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from indelible.errors import InvalidRequest
+
+ENGINES: Final = "indelible.engines"
+"""The group of entry points. One that begins like a server's URL is never asked."""
+SERVER_SCHEMES: Final = ("http", "https", "grpc")
+
+
+def scheme_of(url: str) -> str:
+    """In lower case, as it means the same in capitals; empty when there is none."""
+    scheme, colon, _ = url.partition(":")
+    return scheme.lower() if colon else ""
+
+
+def is_server_url(url: str) -> bool:
+    """Whether it names a server; nothing is said about the rest of it."""
+    return scheme_of(url) in SERVER_SCHEMES
+
+
+def is_engine_url(url: str) -> bool:
+    """Whether it names an engine that is installed; nothing is said about the rest of it."""
+    return not is_server_url(url) and scheme_of(url) in engine_schemes()
+
+
+def engine_schemes() -> list[str]:
+    """Of the engines that are installed, sorted."""
+    return sorted(entry_points(group=ENGINES).names)
+
+
+def check_server_url(url: str) -> str:
+    """The URL of a server, without a slash at its end. Raises ``InvalidRequest``, also for a URL of something else."""
+    try:
+        parts = urlsplit(url)
+        # gRPC has no paths of the caller's choice.
+        is_good = parts.scheme != "grpc" or (parts.port is not None and parts.path in ("", "/"))
+        is_good = is_good and bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError as error:
+        raise InvalidRequest(f"{url!r} is not a URL: {error}", pointer="/url") from None
+    if parts.scheme not in SERVER_SCHEMES:
+        raise InvalidRequest(f"{url!r} is not the URL of a server such as http://127.0.0.1:8080", pointer="/url")
+    if not is_good:
+        raise InvalidRequest(f"{url!r} must be like {parts.scheme}://HOST:PORT", pointer="/url")
+    return parts.geturl().rstrip("/")
+
+
+def load_engine_maker(url: str) -> Any:
+    """The :class:`EngineMaker` that is installed for the URL. Raises ``InvalidRequest``."""
+    entry_point = _entry_point(url)
+    try:
+        return entry_point.load()
+    except (ImportError, AttributeError) as error:
+        raise InvalidRequest(
+            f"the engine for {entry_point.name}: cannot be loaded; install what {_package_of(entry_point)} needs "
+            f"({error})",
+            pointer="/store",
+        ) from error
+
+
+def _entry_point(url: str) -> EntryPoint:
+    found = () if is_server_url(url) else tuple(entry_points(group=ENGINES, name=scheme_of(url)))
+    if not found:
+        known = ", ".join(f"{scheme}:" for scheme in engine_schemes())
+        raise InvalidRequest(f"must start with one of {known}, not {url!r}", pointer="/store")
+    if len(found) > 1:
+        packages = " and ".join(sorted(map(_package_of, found)))
+        raise InvalidRequest(f"{packages} each bring an engine for {found[0].name}: - keep one", pointer="/store")
+    return found[0]
+
+
+def _package_of(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist is not None else entry_point.module
