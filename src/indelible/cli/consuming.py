@@ -14,6 +14,7 @@ from indelible.cli.output import describe, note
 from indelible.errors import IndelibleError
 from indelible.groups import ConsumerGroups, Delivery, Settled
 from indelible.limits import GROUP_REASON_LENGTH_MAX, GROUP_WAIT_MAX_S
+from indelible.tasks import first_of
 
 _EXTENSIONS_PER_TIMEOUT: Final = 3
 """Of the time to acknowledge an event, so that one that comes late does no harm."""
@@ -110,15 +111,8 @@ class CommandConsumer:
 
     async def _pull(self, groups: ConsumerGroups, wait_s: float) -> tuple[Delivery, ...]:
         pulling = asyncio.create_task(groups.pull(self._group, member=self._member, limit=1, wait_s=wait_s))
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({pulling, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if pulling.done():
-            return pulling.result()
-        pulling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            return await pulling
-        return ()
+        await first_of(pulling, self._stopping.wait())
+        return () if pulling.cancelled() else pulling.result()
 
     @contextlib.asynccontextmanager
     async def _extending(self, groups: ConsumerGroups, delivery: Delivery, ack_timeout_s: float) -> AsyncIterator[None]:

@@ -14,8 +14,8 @@ from indelible.cli.progress import progress
 from indelible.core.copy import CopyReport, copy_file, copy_log, verify_copy
 from indelible.core.line_file import LineFile
 from indelible.core.log_file import LogFile
-from indelible.diagnostics import StoreDiagnostics
 from indelible.core.open import open_local_store
+from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.eventstore import EventStore, RecordingStore
 from indelible.store_urls import is_engine_url, is_server_url

@@ -5,13 +5,14 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from copy import copy
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from indelible.client.retry import Retry
 from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, ShuttingDown, Unavailable
 from indelible.eventstore import AppendOutcome, FeedPage
 from indelible.limits import CLIENT_APPENDS_WAITING_MAX
+from indelible.tasks import first_of
 
 R = TypeVar("R")
 
@@ -100,21 +101,13 @@ class Calls:
 
         async def attempt_now() -> R:
             left_s = max(until - clock(), 0.0)
-            return await (self._unless_stopped(attempt(left_s)) if left_s else attempt(left_s))
+            return await (first_of(attempt(left_s), self._until_stopped()) if left_s else attempt(left_s))
 
         return await self.read(attempt_now, wait_s=wait_s)
 
-    async def _unless_stopped(self, waiting: Coroutine[Any, Any, R]) -> R:
-        answer = asyncio.create_task(waiting)
-        stopped = asyncio.create_task(self._retry.until_stopped())
-        try:
-            await asyncio.wait((answer, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if answer.done():
-                return answer.result()
-            raise _closed()
-        finally:
-            answer.cancel()
-            stopped.cancel()
+    async def _until_stopped(self) -> NoReturn:
+        await self._retry.until_stopped()
+        raise _closed()
 
     async def follow(
         self, connect: Callable[[Cursor], AsyncGenerator[FeedPage]], cursor: Cursor

@@ -18,6 +18,7 @@ from indelible.limits import (
     GROUP_SETTLE_MAX,
     GROUP_WAIT_MAX_S,
 )
+from indelible.tasks import first_of
 
 _EXTENSIONS_IN_TIME: Final = 3
 """How often deliveries that wait are extended within the group's time."""
@@ -122,15 +123,9 @@ class Consumer:
 
     async def _work(self) -> None:
         """Keep deliveries at hand, until it fails."""
-        tasks = [asyncio.create_task(work) for work in (self._pull_on(), self._extend_waiting())]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for failed in done:
-                failed.result()
+            await first_of(self._pull_on(), self._extend_waiting())
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self._tell()
 
     async def _pull_on(self) -> NoReturn:

@@ -1,24 +1,33 @@
 """What becomes of pulls that end early, and of deliveries whose member went away: others get them at once."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection, Coroutine
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from indelible.errors import IndelibleError
 from indelible.groups import ConsumerGroups, Delivery
 from indelible.limits import GROUP_SETTLE_MAX
+from indelible.tasks import first_of
 
 _WENT_AWAY: Final = "its member went away"
 _log: Final = structlog.get_logger(__name__)
 
 
-async def end_pull(pulling: "asyncio.Task[tuple[Delivery, ...]]") -> tuple[Delivery, ...]:
-    """What it has got by now. The store sees to it that a pull that is cancelled while it waits holds nothing."""
-    pulling.cancel()
-    await asyncio.wait((pulling,))
+async def pull_until(
+    store: ConsumerGroups, group: str, pull: Coroutine[Any, Any, tuple[Delivery, ...]], *ends: Awaitable[object]
+) -> tuple[Delivery, ...]:
+    """What the pull has got when one of the ``ends`` comes, if not before; given back when this is cancelled. The store
+    sees to it that a pull that is cancelled while it waits holds nothing."""
+    pulling = asyncio.create_task(pull)
+    try:
+        await first_of(pulling, *ends)
+    except asyncio.CancelledError:
+        if pulling.done() and not pulling.cancelled() and pulling.exception() is None:
+            await give_back(store, group, [one.delivery_id for one in pulling.result()], untried=True)
+        raise
     return () if pulling.cancelled() else pulling.result()
 
 

@@ -6,7 +6,7 @@ When a server stops, it first answers what it has begun. When the client leaves,
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from typing import NoReturn
 
 from indelible.errors import IndelibleError, ShuttingDown
 from indelible.eventstore import AggregateAppend, AppendOutcome, each_outcome
@@ -18,6 +18,7 @@ from indelible.limits import (
 )
 from indelible.server.grpc.decoding import decode_message
 from indelible.server.services import Services, decoded_by_turns
+from indelible.tasks import first_of
 from indelible.wire.pb.event_store_pb2 import AppendBatchRequest
 from indelible.wire.proto_requests import decode_batch
 from indelible.wire.proto_responses import encode_batch_outcomes
@@ -27,7 +28,8 @@ _Decoded = Sequence[AggregateAppend | IndelibleError]
 
 async def append_batches(services: Services, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     under_way = _UnderWay()
-    reading = asyncio.create_task(_begin_batches(services, requests, under_way), name="grpc-append-batches")
+    begun = first_of(_begin_batches(services, requests, under_way), _until_stopping(services.stopping))
+    reading = asyncio.create_task(begun, name="grpc-append-batches")
     # Whatever ends it; and without a wait, because nobody may be there any more who takes anything.
     reading.add_done_callback(lambda _: under_way.end())
     try:
@@ -74,14 +76,13 @@ class _UnderWay:
 
 
 async def _begin_batches(services: Services, requests: AsyncIterator[bytes], under_way: _UnderWay) -> None:
-    async with aclosing(_until_stopping(requests, services.stopping)) as encoded_batches:
-        async for encoded in encoded_batches:
-            await under_way.wait_for_room()
-            decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
-            under_way.add(batch := _begin(services, decoded, len(encoded)))
-            if _takes_turns(decoded, len(encoded)):
-                # Between its turns the queue would store what comes next.
-                await asyncio.wait((batch,))
+    async for encoded in requests:
+        await under_way.wait_for_room()
+        decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
+        under_way.add(batch := _begin(services, decoded, len(encoded)))
+        if _takes_turns(decoded, len(encoded)):
+            # Between its turns the queue would store what comes next.
+            await asyncio.wait((batch,))
 
 
 def _takes_turns(decoded: _Decoded, size_bytes: int) -> bool:
@@ -98,25 +99,6 @@ def _begin(services: Services, decoded: _Decoded, size_bytes: int) -> "asyncio.T
     return batch
 
 
-async def _until_stopping(requests: AsyncIterator[bytes], stopping: asyncio.Event) -> AsyncGenerator[bytes]:
-    """Raises ``ShuttingDown`` once the server stops."""
-    stop = asyncio.create_task(stopping.wait())
-    following: asyncio.Task[bytes | None] | None = None
-    try:
-        while True:
-            following = asyncio.create_task(_next(requests))
-            await asyncio.wait((following, stop), return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                raise ShuttingDown("the server stops; nothing of this batch was stored", retry_after_s=RETRY_AFTER_S)
-            request = following.result()
-            if request is None:
-                return
-            yield request
-    finally:
-        stop.cancel()
-        if following is not None:
-            following.cancel()
-
-
-async def _next(requests: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(requests, None)
+async def _until_stopping(stopping: asyncio.Event) -> NoReturn:
+    await stopping.wait()
+    raise ShuttingDown("the server stops; nothing of this batch was stored", retry_after_s=RETRY_AFTER_S)

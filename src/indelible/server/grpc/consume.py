@@ -11,27 +11,26 @@ from indelible.limits import GROUP_IN_FLIGHT_MAX, GROUP_PULL_DEFAULT, RETRY_AFTE
 from indelible.server.grpc.decoding import decode_message
 from indelible.server.grpc.member import Member
 from indelible.server.services import Services
+from indelible.tasks import first_of
 from indelible.wire.pb.groups_pb2 import ConsumeRequest, ConsumeStart
 from indelible.wire.proto_consume import decode_settlement, encode_consumed
 
 
 async def consume(services: Services, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    member = await _begin(services, await _start(requests, services.stopping))
+    reading = asyncio.create_task(_read(requests, member), name="grpc-member-says")
     stop = asyncio.create_task(_until_stopping(services.stopping))
+    serving = asyncio.create_task(member.serve(until=(reading, stop)), name="grpc-member")
     try:
-        member = await _begin(services, await _start(requests, stop))
-        reading = asyncio.create_task(_read(requests, member), name="grpc-member-says")
-        serving = asyncio.create_task(member.serve(until=(reading, stop)), name="grpc-member")
-        try:
-            async with aclosing(member.outgoing()) as outgoing:
-                async for deliveries, settled in outgoing:
-                    yield encode_consumed(deliveries, settled)
-            await serving
-        finally:
-            # Also when this call is cancelled again: it goes on by itself until everything is given back.
-            serving.cancel()
-            await asyncio.wait((serving,))
+        async with aclosing(member.outgoing()) as outgoing:
+            async for deliveries, settled in outgoing:
+                yield encode_consumed(deliveries, settled)
+        await serving
     finally:
-        stop.cancel()
+        # Also when this call is cancelled again: it goes on by itself until everything is given back.
+        for task in (serving, reading, stop):
+            task.cancel()
+        await asyncio.wait((serving,))
 
 
 async def _until_stopping(stopping: asyncio.Event) -> NoReturn:
@@ -39,21 +38,12 @@ async def _until_stopping(stopping: asyncio.Event) -> NoReturn:
     raise ShuttingDown("the server stops; what was not acknowledged comes again elsewhere", retry_after_s=RETRY_AFTER_S)
 
 
-async def _start(requests: AsyncIterator[bytes], stop: "asyncio.Task[NoReturn]") -> ConsumeStart:
-    first = asyncio.create_task(_next(requests))
-    try:
-        await asyncio.wait((first, stop), return_when=asyncio.FIRST_COMPLETED)
-        encoded = first.result() if first.done() else await stop
-    finally:
-        first.cancel()
+async def _start(requests: AsyncIterator[bytes], stopping: asyncio.Event) -> ConsumeStart:
+    encoded = await first_of(anext(requests, b""), _until_stopping(stopping))
     message = decode_message(ConsumeRequest, encoded)
     if not message.HasField("start"):
         raise InvalidRequest("must be in the first message", pointer="/start")
     return message.start
-
-
-async def _next(requests: AsyncIterator[bytes]) -> bytes:
-    return await anext(requests, b"")
 
 
 async def _begin(services: Services, start: ConsumeStart) -> Member:

@@ -11,6 +11,7 @@ from indelible.server.http.answers import CONTINUE, LAST_CHUNK, chunk, render, r
 from indelible.server.http.framing import Framing
 from indelible.server.http.head import Head
 from indelible.server.http.messages import ClientDisconnected, Response, StreamedResponse
+from indelible.tasks import first_of
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -171,15 +172,9 @@ class Exchange:
     async def _send_until_left(self, response: StreamedResponse, *, is_chunked: bool) -> None:
         """Such a stream may be silent for long, and should not have to speak to learn that nobody listens."""
         sending = asyncio.create_task(self._send_chunks(response, is_chunked=is_chunked))
-        left = asyncio.create_task(self.until_left())
-        try:
-            await asyncio.wait((sending, left), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, left):
-                task.cancel()
-            (failure, _) = await asyncio.gather(sending, left, return_exceptions=True)
-        if isinstance(failure, Exception):
-            raise failure
+        await first_of(sending, self.until_left())
+        if not sending.cancelled():
+            sending.result()
 
     async def _send_chunks(self, response: StreamedResponse, *, is_chunked: bool) -> None:
         async with contextlib.aclosing(response.chunks) as chunks:

@@ -3,7 +3,7 @@
 import asyncio
 
 from indelible.operations.deliveries import PULL
-from indelible.server.giving_back import end_pull, give_back
+from indelible.server.giving_back import give_back, pull_until
 from indelible.server.http.ask import asked_with
 from indelible.server.http.messages import Request, Response
 from indelible.server.services import Services
@@ -12,16 +12,10 @@ from indelible.wire.operation_json import encode_answer
 
 async def pull(services: Services, request: Request) -> Response:
     asked = await asked_with(PULL, request)
-    pulling = asyncio.create_task(PULL.ask(services.store, asked))
-    disconnected = asyncio.create_task(request.until_disconnected())
-    stopping = asyncio.create_task(services.stopping.wait())
-    try:
-        await asyncio.wait((pulling, disconnected, stopping), return_when=asyncio.FIRST_COMPLETED)
-        deliveries = await end_pull(pulling)
-        if disconnected.done():
-            await give_back(services.store.groups, asked.group, [one.delivery_id for one in deliveries], untried=True)
-            deliveries = ()
-    finally:
-        for task in (pulling, disconnected, stopping):
-            task.cancel()
+    leaving = asyncio.create_task(request.until_disconnected())
+    pulled = PULL.ask(services.store, asked)
+    deliveries = await pull_until(services.store.groups, asked.group, pulled, leaving, services.stopping.wait())
+    if not leaving.cancelled():
+        await give_back(services.store.groups, asked.group, [one.delivery_id for one in deliveries], untried=True)
+        deliveries = ()
     return Response(200, encode_answer(PULL, deliveries))

@@ -1,0 +1,29 @@
+"""Waiting for several things at once."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def first_of(*awaitables: Awaitable[T]) -> T:
+    """What the first of them to end returns or raises; of several that have ended by then, the first in their order.
+
+    Nothing goes on behind the caller's back: the others are cancelled and waited for, also when the caller is
+    cancelled. What they return or raise after that does not count. A caller who wants to know gives a task of its own
+    and looks at it: it is done, unless the caller was cancelled once more while it waited.
+    """
+    tasks = [asyncio.ensure_future(one) for one in awaitables]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        first = next(task for task in tasks if task.done())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            # asyncio would complain of a failure that nobody has looked at.
+            if not task.cancelled():
+                task.exception()
+    return first.result()

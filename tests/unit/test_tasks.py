@@ -1,0 +1,118 @@
+"""first_of: the first to end counts, and nothing goes on after it."""
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from indelible.tasks import first_of
+
+
+class Log(list[str]):
+    """What coroutines have come to."""
+
+    async def endless(self, name: str, *, farewell: Exception | None = None, answer: str | None = None) -> Any:
+        """Takes its time to end when it is cancelled; then raises or returns what is given, if anything."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            self.append(f"{name} has ended")
+            if farewell is not None:
+                raise farewell from None
+            if answer is None:
+                raise
+            return answer
+
+
+async def now(value: Any) -> Any:
+    return value
+
+
+async def failing(error: Exception) -> Any:
+    await asyncio.sleep(0)
+    raise error
+
+
+async def test_the_others_have_ended_when_it_returns():
+    log = Log()
+    assert await first_of(log.endless("a"), now(1), log.endless("b")) == 1
+    assert sorted(log) == ["a has ended", "b has ended"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_and_when_it_raises():
+    log = Log()
+    with pytest.raises(ValueError, match="broken"):
+        await first_of(log.endless("a"), failing(ValueError("broken")))
+    assert log == ["a has ended"]
+
+
+async def test_of_two_that_end_together_the_first_given_counts():
+    assert await first_of(now(1), now(2)) == 1
+    assert await first_of(now(1), failing(ValueError())) == 1
+    with pytest.raises(ValueError, match="one"):
+        await first_of(failing(ValueError("one")), failing(ValueError("two")))
+
+
+async def test_what_the_others_come_to_does_not_count_and_is_in_their_tasks():
+    log = Log()
+    failed = asyncio.create_task(log.endless("a", farewell=OSError("late")))
+    answered = asyncio.create_task(log.endless("b", answer="late"))
+    await asyncio.sleep(0)  # what has not begun ends without a word
+    assert await first_of(failed, asyncio.sleep(0, 1), answered) == 1
+    assert isinstance(failed.exception(), OSError)
+    assert answered.result() == "late"
+
+
+async def test_a_cancelled_caller_leaves_nothing_behind():
+    log = Log()
+    mine = asyncio.create_task(log.endless("a", answer="last words"))
+    waiting = asyncio.create_task(first_of(mine, log.endless("b"), log.endless("c", farewell=OSError())))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert sorted(log) == ["a has ended", "b has ended", "c has ended"]
+    assert mine.result() == "last words"
+
+
+async def test_a_caller_that_is_cancelled_before_any_has_begun():
+    log = Log()
+    waiting = asyncio.create_task(first_of(log.endless("a"), now(1)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_the_cancellation_of_one_that_somebody_else_cancels_is_its_end():
+    log = Log()
+    mine = asyncio.create_task(log.endless("a"))
+    asyncio.get_running_loop().call_later(0.01, mine.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await first_of(mine, log.endless("b"))
+    assert log == ["a has ended", "b has ended"]
+
+
+async def test_a_timeout_around_it():
+    log = Log()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await first_of(log.endless("a"), log.endless("b"))
+    assert sorted(log) == ["a has ended", "b has ended"]
+
+
+async def test_asyncio_complains_of_nothing():
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    log = Log()
+    await first_of(now(1), failing(OSError()), log.endless("a", farewell=OSError()))
+    waiting = asyncio.create_task(first_of(log.endless("a", farewell=OSError())))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    gc.collect()
+    assert complaints == []
