@@ -18,7 +18,7 @@ from indelible.engines.memory import MemoryEngine
 from indelible.errors import GroupNotFound, OutcomeUnknown, Overloaded, ShuttingDown, StorageFailure, Unavailable
 from indelible.events import NewEvent
 from indelible.groups import Delivery, Settled
-from indelible.limits import GROUP_CALLS_WAITING_MAX, GROUP_PULL_MAX, READS_WAITING_MAX
+from indelible.limits import GROUP_CALLS_WAITING_MAX, GROUP_POLL_S, GROUP_PULL_MAX, READS_WAITING_MAX
 from indelible.queries import EventQuery
 
 _GROUP = "billing"
@@ -33,6 +33,7 @@ class FaultyEngine(MemoryEngine):
         self.capabilities = Capabilities(durable=False, many_processes=many_processes)
         self.on_save: list[Callable[[GroupChange], Awaitable[bool]]] = []
         self.on_load: list[Exception] = []
+        self.loads = 0
         self.on_read: list[Exception] = []
         self.changes: list[GroupChange] = []
         """What was saved."""
@@ -69,6 +70,7 @@ class FaultyEngine(MemoryEngine):
     async def load_group(self, name: str) -> GroupState | None:
         if self.on_load:
             raise self.on_load.pop(0)
+        self.loads += 1
         return await super().load_group(name)
 
     async def read_feed(self, query: EventQuery, **options: Any) -> Lines:
@@ -435,6 +437,20 @@ async def test_what_is_with_a_member_stays_there_while_others_look(engine: Fault
         found = await store.groups.pull(_GROUP)
         assert await store.groups.pull(_GROUP, wait_s=0.6) == ()
         await _ack(store, found)
+
+
+async def test_what_nobody_else_has_saved_is_not_loaded_again() -> None:
+    engine = FaultyEngine(many_processes=True)
+    async with LocalEventStore(engine) as store, LocalEventStore(engine) as other:
+        await store.create_group(_GROUP)
+        await _append(store, 1, 2)
+        found = await store.pull(_GROUP)
+        loads = engine.loads
+        # It looks every GROUP_POLL_S what others did.
+        assert await store.pull(_GROUP, wait_s=4 * GROUP_POLL_S) == ()
+        assert engine.loads == loads
+        await _ack(other, found)
+        assert _places(await store.pull(_GROUP, wait_s=_PATIENCE_S)) == [("0", 2, 1)]
 
 
 async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:

@@ -146,9 +146,9 @@ class LocalConsumerGroups:
 
     async def get(self, group: str) -> GroupInfo:
         check_group(group)
-        for info in await self.list():
-            if info.group == group:
-                return info
+        head = (await self._engine.head()).position
+        for summary in await self._engine.list_groups(group):
+            return _info(summary, head)
         raise group_not_found(group)
 
     async def change(

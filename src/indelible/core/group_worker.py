@@ -23,7 +23,7 @@ from indelible.core.group_progress import GroupProgress, Place
 from indelible.core.outcomes import told_truly
 from indelible.diagnostics import GroupMeasure
 from indelible.engines.engine import Engine
-from indelible.engines.group_storage import Unfinished
+from indelible.engines.group_storage import GroupState, GroupUnmoved, Unfinished
 from indelible.errors import (
     GroupNotFound,
     IndelibleError,
@@ -259,16 +259,26 @@ class GroupWorker:
             await asyncio.sleep(random.uniform(0, _RETRY_WAIT_MAX_S / tries))  # noqa: S311 - no secret
 
     async def _load(self) -> GroupProgress:
-        if self._progress is None or self._is_outdated or self._look_again_s(self._progress) <= 0:
+        progress = self._progress
+        if progress is None or self._is_outdated or self._look_again_s(progress) <= 0:
             self._is_outdated = False
             self._seen_at = time.monotonic()
-            state = await self._engine.load_group(self._name)
-            if state is None:
+            found = await self._load_unless_known(progress)
+            if found is None:
                 raise group_not_found(self._name)
-            self._clock_offset_us = state.now_us - self._monotonic_us()
-            self._progress = GroupProgress(state)
-            self._load_s = time.monotonic() - self._seen_at
-        return self._progress
+            self._clock_offset_us = found.now_us - self._monotonic_us()
+            if isinstance(found, GroupState):
+                progress = GroupProgress(found)
+                self._load_s = time.monotonic() - self._seen_at
+            self._progress = progress
+        assert progress is not None
+        return progress
+
+    async def _load_unless_known(self, progress: GroupProgress | None) -> GroupState | GroupUnmoved | None:
+        """All of a group may be much; that nobody else has saved it is told quickly."""
+        if progress is None:
+            return await self._engine.load_group(self._name)
+        return await self._engine.reload_group(self._name, progress.group.revision)
 
     def _look_again_s(self, progress: GroupProgress) -> float:
         """How long what is known may be taken for what is stored. What was read on and is not saved would have to be

@@ -71,6 +71,13 @@ class GroupState(msgspec.Struct, frozen=True):
     """The storage's clock. All who serve the group reckon by it."""
 
 
+class GroupUnmoved(msgspec.Struct, frozen=True):
+    """Nobody has saved the group since."""
+
+    now_us: int
+    """The storage's clock."""
+
+
 class GroupSummary(msgspec.Struct, frozen=True):
     """A group, and what its unfinished aggregates add up to."""
 
@@ -116,12 +123,16 @@ class GroupStorage(Protocol):
         are ``groups_max`` already."""
         ...
 
-    async def list_groups(self) -> tuple[GroupSummary, ...]:
-        """Every group, by name as UTF-8 bytes, as of one moment."""
+    async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
+        """Every group, by name as UTF-8 bytes, as of one moment; with a ``name`` just that one, if there is one."""
         ...
 
     async def load_group(self, name: str) -> GroupState | None:
         """A group as of one moment, unfinished aggregates by position; None when there is none of this name."""
+        ...
+
+    async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:
+        """As :meth:`load_group` when the group has another revision; else what it holds is not read."""
         ...
 
     async def save_group(self, change: GroupChange) -> bool:
@@ -140,6 +151,12 @@ class GroupStorage(Protocol):
     async def now_us(self) -> int:
         """The storage's clock, microseconds since 1970."""
         ...
+
+
+def loaded(found: GroupState | GroupUnmoved | None) -> GroupState | None:
+    """Of a load that knew of no revision before."""
+    assert not isinstance(found, GroupUnmoved)
+    return found
 
 
 def too_many_groups(groups_max: int) -> InvalidRequest:

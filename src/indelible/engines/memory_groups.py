@@ -11,6 +11,7 @@ from indelible.engines.group_storage import (
     GroupChange,
     GroupState,
     GroupSummary,
+    GroupUnmoved,
     StoredGroup,
     Unfinished,
     too_many_groups,
@@ -43,12 +44,18 @@ class MemoryGroups:
         self._groups[group.name] = _Kept(group)
         return True
 
-    async def list_groups(self) -> tuple[GroupSummary, ...]:
-        return tuple(_summary(self._groups[name]) for name in sorted(self._groups, key=str.encode))
+    async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
+        names = self._groups if name is None else self._groups.keys() & {name}
+        return tuple(_summary(self._groups[name]) for name in sorted(names, key=str.encode))
 
     async def load_group(self, name: str) -> GroupState | None:
         kept = self._groups.get(name)
         return None if kept is None else GroupState(kept.group, kept.in_order(), self._clock_us())
+
+    async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:
+        kept = self._groups.get(name)
+        is_known = kept is not None and kept.group.revision == revision
+        return GroupUnmoved(self._clock_us()) if is_known else await self.load_group(name)
 
     async def save_group(self, change: GroupChange) -> bool:
         kept = self._groups.get(change.group.name)

@@ -17,7 +17,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 async def pull_until(
-    store: ConsumerGroups, group: str, pull: Coroutine[Any, Any, tuple[Delivery, ...]], *ends: Awaitable[object]
+    groups: ConsumerGroups, group: str, pull: Coroutine[Any, Any, tuple[Delivery, ...]], *ends: Awaitable[object]
 ) -> tuple[Delivery, ...]:
     """What the pull has got when one of the ``ends`` comes, if not before; given back when this is cancelled. The store
     sees to it that a pull that is cancelled while it waits holds nothing."""
@@ -26,7 +26,7 @@ async def pull_until(
         await first_of(pulling, *ends)
     except asyncio.CancelledError:
         if pulling.done() and not pulling.cancelled() and pulling.exception() is None:
-            await give_back(store, group, [one.delivery_id for one in pulling.result()], untried=True)
+            await give_back(groups, group, [one.delivery_id for one in pulling.result()], untried=True)
         raise
     return () if pulling.cancelled() else pulling.result()
 

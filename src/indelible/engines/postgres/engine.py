@@ -17,7 +17,7 @@ import psycopg
 from indelible.diagnostics import Capabilities
 from indelible.engines.engine import AppendOutcome, InitReport, Lines, LogHead
 from indelible.engines.feed_walk import Look
-from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
+from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.planner import Plan
 from indelible.engines.postgres import roles, schema
 from indelible.engines.postgres.address import Address, parse_address
@@ -347,11 +347,14 @@ class PostgresEngine:
     async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         return await self._read(lambda reads: reads.snapshot(key, at_version))
 
-    async def list_groups(self) -> tuple[GroupSummary, ...]:
-        return await self._with_groups(Groups.list_all)
+    async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
+        return await self._with_groups(lambda groups: groups.summaries(name))
 
     async def load_group(self, name: str) -> GroupState | None:
-        return await self._with_groups(lambda groups: groups.load(name))
+        return loaded(await self._with_groups(lambda groups: groups.load(name)))
+
+    async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:
+        return await self._with_groups(lambda groups: groups.load(name, revision))
 
     async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
         return await self._with_groups(lambda groups: groups.skipped(name, after, limit))

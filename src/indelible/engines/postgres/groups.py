@@ -15,7 +15,14 @@ from indelible.engines.group_rows import (
     summary_of_row,
     unfinished_of,
 )
-from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup, too_many_groups
+from indelible.engines.group_storage import (
+    GroupChange,
+    GroupState,
+    GroupSummary,
+    GroupUnmoved,
+    StoredGroup,
+    too_many_groups,
+)
 from indelible.engines.postgres.lent import Lent
 from indelible.engines.postgres.writer import TIMEOUT_VALUES
 from indelible.errors import OutcomeUnknown
@@ -36,14 +43,16 @@ class Groups(Lent, frozen=True):
             raise too_many_groups(groups_max)
         return bool(is_made) or (may_be_done and await self._is_ours(group))
 
-    async def list_all(self) -> tuple[GroupSummary, ...]:
-        return tuple(summary_of_row(row) for row in await self._fetch("list_groups"))
+    async def summaries(self, name: str | None) -> tuple[GroupSummary, ...]:
+        return tuple(summary_of_row(row) for row in await self._fetch("list_groups", name=name))
 
-    async def load(self, name: str) -> GroupState | None:
-        rows = await self._fetch("load_group", name=name)
+    async def load(self, name: str, known_revision: int | None = None) -> GroupState | GroupUnmoved | None:
+        rows = await self._fetch("load_group", name=name, known_revision=known_revision)
         if not rows:
             return None
         now_us, unfinished = rows[0][COLUMNS:]
+        if unfinished is None:
+            return GroupUnmoved(now_us)
         return GroupState(group_of_row(rows[0][:COLUMNS]), unfinished_of(unfinished), now_us)
 
     async def save(self, change: GroupChange, may_be_done: bool) -> bool:

@@ -23,7 +23,7 @@ import apsw
 from indelible.diagnostics import Capabilities
 from indelible.engines.engine import AppendOutcome, Lines, LogHead
 from indelible.engines.feed_walk import Look
-from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, StoredGroup
+from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
 from indelible.engines.sqlite import groups, reads
@@ -449,11 +449,14 @@ class SqliteEngine:
     async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         return await self._read(reads.load_snapshot, key, at_version)
 
-    async def list_groups(self) -> tuple[GroupSummary, ...]:
-        return await self._read(groups.list_all)
+    async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
+        return await self._read(groups.summaries, name)
 
     async def load_group(self, name: str) -> GroupState | None:
-        return await self._read(groups.load, name, self._clock_us())
+        return loaded(await self._read(groups.load, name, self._clock_us()))
+
+    async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:
+        return await self._read(groups.load, name, self._clock_us(), revision)
 
     async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
         return await self._read(groups.list_skipped, name, after, limit)

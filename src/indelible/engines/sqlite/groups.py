@@ -17,6 +17,7 @@ from indelible.engines.group_storage import (
     GroupChange,
     GroupState,
     GroupSummary,
+    GroupUnmoved,
     StoredGroup,
     Unfinished,
     too_many_groups,
@@ -102,15 +103,19 @@ def _skip_row(group: int, one: SkippedEvent) -> tuple[object, ...]:
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
-def list_all(connection: apsw.Connection) -> tuple[GroupSummary, ...]:
-    return tuple(summary_of_row(row) for row in fetch(connection, statement("list_groups")))
+def summaries(connection: apsw.Connection, name: str | None) -> tuple[GroupSummary, ...]:
+    return tuple(summary_of_row(row) for row in fetch(connection, statement("list_groups"), {"name": name}))
 
 
-def load(connection: apsw.Connection, name: str, now_us: int) -> GroupState | None:
-    rows = fetch(connection, statement("load_group"), {"name": name})
+def load(
+    connection: apsw.Connection, name: str, now_us: int, known_revision: int | None = None
+) -> GroupState | GroupUnmoved | None:
+    rows = fetch(connection, statement("load_group"), {"name": name, "known_revision": known_revision})
     if not rows:
         return None
     *group, unfinished = rows[0]
+    if unfinished is None:
+        return GroupUnmoved(now_us)
     return GroupState(group_of_row(group), unfinished_of(unfinished), now_us)
 
 

@@ -15,6 +15,7 @@ from indelible.engines.group_storage import (
     GroupChange,
     GroupState,
     GroupSummary,
+    GroupUnmoved,
     StoredGroup,
     Unfinished,
     UnfinishedState,
@@ -88,7 +89,7 @@ async def _load(engine: Engine, name: str) -> GroupState:
 
 
 async def _summary(engine: Engine, name: str) -> GroupSummary:
-    (summary,) = [one for one in await engine.list_groups() if one.group.name == name]
+    (summary,) = await engine.list_groups(name)
     return summary
 
 
@@ -123,6 +124,7 @@ class GroupStorageConformance:
         state = await _load(engine, group.name)
         assert (state.group, state.unfinished) == (group, ())
         assert await _summary(engine, group.name) == GroupSummary(group, VERSION_MAX - 1, 0, 0, 0, 0)
+        assert await _summary(engine, group.name) in await engine.list_groups()
 
     async def test_taken_name(self, engine: Engine) -> None:
         group = await _save(engine, await _create(engine), put=[_unfinished(4)])
@@ -154,6 +156,8 @@ class GroupStorageConformance:
     async def test_unknown_group(self, engine: Engine) -> None:
         name = unique("group")
         assert await engine.load_group(name) is None
+        assert await engine.reload_group(name, _BEGIN_US) is None
+        assert await engine.list_groups(name) == ()
         assert await engine.list_skipped(name, after=0, limit=10) == ()
         assert not await engine.delete_group(name)
         assert not await engine.save_group(_change(_new(name), put=[_unfinished(1)]))
@@ -167,6 +171,8 @@ class GroupStorageConformance:
             await _create(engine, _new(name))
         listed = [one.group.name for one in await engine.list_groups() if one.group.name.startswith(prefix)]
         assert listed == sorted((*names, longest), key=str.encode)
+        for name in (*names, longest):
+            assert [one.group.name for one in await engine.list_groups(name)] == [name]
         for number, name in enumerate(names):
             await _save(engine, _new(name), put=[_unfinished(number + 1)])
         for number, name in enumerate(names):
@@ -366,6 +372,27 @@ class GroupStorageConformance:
             assert summary.group.reached in (summary.waiting, 10)
             await asyncio.sleep(0)
         await saving
+
+    async def test_reload_tells_whether_anybody_has_saved(self, engine: Engine) -> None:
+        one, other = await _create(engine), await _save(engine, await _create(engine), put=[_unfinished(7)])
+        for known, put in ((one, [_unfinished(3)]), (other, [_unfinished(4), _unfinished(5, "parked")])):
+            before = await engine.now_us()
+            unmoved = await engine.reload_group(known.name, known.revision)
+            assert isinstance(unmoved, GroupUnmoved)
+            assert before <= unmoved.now_us <= await engine.now_us()
+            saved = await _save(engine, known, put=put, drop_all=True)
+            state = await engine.reload_group(known.name, known.revision)
+            assert isinstance(state, GroupState)
+            assert (state.group, state.unfinished) == (saved, tuple(put))
+            assert isinstance(await engine.reload_group(known.name, saved.revision), GroupUnmoved)
+
+    async def test_reload_of_a_group_that_was_made_again(self, engine: Engine) -> None:
+        group = await _create(engine)
+        assert await engine.delete_group(group.name)
+        again = await _create(engine, _new(group.name, created_us=_BEGIN_US + 5))
+        state = await engine.reload_group(group.name, group.revision)
+        assert isinstance(state, GroupState)
+        assert (state.group, state.unfinished) == (again, ())
 
     async def test_clock(self, engine: Engine) -> None:
         group = await _create(engine)

@@ -15,4 +15,5 @@ CROSS JOIN LATERAL (
     FROM {schema}.group_unfinished
     WHERE consumer_group = g.id
 ) AS u
+WHERE %(name)s::text IS NULL OR g.name = %(name)s
 ORDER BY g.name

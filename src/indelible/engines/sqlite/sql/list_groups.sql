@@ -10,5 +10,6 @@ SELECT
     count(*) FILTER (WHERE u.aggregate_type = '')
 FROM consumer_groups AS g
 LEFT JOIN group_unfinished AS u ON u.consumer_group = g.id
+WHERE :name IS NULL OR g.name = :name
 GROUP BY g.id
 ORDER BY g.name
