@@ -13,7 +13,7 @@ import pytest
 
 from client.conftest import Server
 from indelible import AsyncClient, Client, EventQuery, GroupNotFound, InvalidRequest, NewEvent, Settled
-from indelible.client.acks import Acks
+from indelible.consumer import Acks
 from indelible.errors import IndelibleError, InternalError, Unavailable
 from indelible.limits import GROUP_SETTLE_MAX
 

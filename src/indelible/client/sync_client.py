@@ -16,11 +16,11 @@ from functools import update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from indelible.client.async_client import AsyncClient, AsyncGroups
-from indelible.client.consumer import Consumer
 from indelible.client.loop_thread import LoopThread
 from indelible.client.rebuild import Apply, T, as_it_is
 from indelible.client.repository import Repository
 from indelible.client.subscription import Subscription
+from indelible.consumer import Consumer
 from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
 from indelible.events import RecordedEvent
