@@ -116,3 +116,13 @@ async def test_asyncio_complains_of_nothing():
     await asyncio.wait([waiting])
     gc.collect()
     assert complaints == []
+
+
+async def test_what_is_shielded_goes_on():
+    log = Log()
+    mine = asyncio.create_task(log.endless("a"))
+    assert await first_of(asyncio.shield(mine), asyncio.sleep(0, 1)) == 1
+    assert not mine.done()
+    mine.cancel()
+    await asyncio.wait([mine])
+    assert log == ["a has ended"]

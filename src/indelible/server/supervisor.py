@@ -24,6 +24,7 @@ from indelible.server.listening import hold_port, listen_together
 from indelible.server.served import Served
 from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
 from indelible.server.worker import WorkerOrder, WorkerReport
+from indelible.tasks import first_of
 
 # -P: a worker must not import what happens to lie in the working directory.
 _PROGRAM: Final = (sys.executable, "-P", "-m", "indelible.server.worker_process")
@@ -104,15 +105,10 @@ class _Supervisor:
 
     async def keep_serving(self, stop: Stop) -> None:
         """Until the server is to stop."""
-        stopping = asyncio.create_task(stop.wait())
         self._keepers.extend(asyncio.create_task(self._keep(number)) for number in range(1, len(self._http) + 1))
-        try:
-            done, _ = await asyncio.wait((stopping, *self._keepers), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-        for keeper in done - {stopping}:
-            keeper.result()
-        _log.info("stopping", reason=stopping.result())
+        # They are stopped only when nobody can connect any more.
+        reason = await first_of(*map(asyncio.shield, self._keepers), stop.wait())
+        _log.info("stopping", reason=reason)
 
     async def stop_workers(self) -> None:
         for keeper in self._keepers:

@@ -26,6 +26,7 @@ from indelible.server.grpc.outgoing import LargeMessages
 from indelible.server.grpc.reflection import Reflection
 from indelible.server.grpc.service import SERVICES
 from indelible.server.services import Services
+from indelible.tasks import first_of
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", REQUEST_SIZE_BYTES_MAX),
@@ -79,8 +80,6 @@ def _listen(server: grpc.aio.Server, at: Address) -> int:
 async def _stop(server: grpc.aio.Server, calls: Calls, grace_s: float) -> None:
     """The store's own calls get all the grace there is; others, which clients may hold open for ever, hardly any."""
     stopping = asyncio.create_task(server.stop(grace_s))
-    idle = asyncio.create_task(calls.wait_until_idle())
-    await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
-    idle.cancel()
+    await first_of(asyncio.shield(stopping), calls.wait_until_idle())
     await server.stop(GRPC_STOP_S)
     await stopping
