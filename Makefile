@@ -1,9 +1,10 @@
 # make run    install what is needed and start a server on an embedded store in ./data
 # make test   install what is needed and pass every check and test
-# Others: lint, types, format, bench, reference, proto, lock, clean. PYTHON=python3.13 chooses the interpreter.
+# Others: lint, types, format, bench, reference, proto, lock, docs-viewer, clean. PYTHON=python3.13 chooses the interpreter.
 
 PYTHON ?= $(shell tools/find_python.sh)
 VENV := .venv
+VIEWER := src/indelible/server/http/swagger_ui
 BIN := $(VENV)/bin
 UV ?= uv
 
@@ -11,7 +12,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: run test lint types format bench reference proto lock clean
+.PHONY: run test lint types format bench reference proto lock docs-viewer clean
 
 run: $(VENV)/.runtime-installed
 	@exec $(BIN)/indelible serve $(ARGS)
@@ -19,7 +20,7 @@ run: $(VENV)/.runtime-installed
 # Bytecode is kept, whatever the environment says: else each worker compiles all tests anew. A worker that has nothing
 # left takes over half of what another still has.
 test: lint types
-	@tools/install_system_packages.sh curl nodejs npm pgbouncer strace wrk
+	@tools/install_system_packages.sh chromium curl nodejs npm pgbouncer strace wrk
 	$(BIN)/coverage erase
 	PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run -m pytest -n 4 --dist worksteal $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -54,6 +55,12 @@ lock:
 	$(COMPILE) $(UPGRADE) --group build -o requirements/build.txt
 	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+# The viewer of /docs, in the version that tools/docs_viewer/package-lock.json pins, with its licences.
+docs-viewer:
+	@tools/install_system_packages.sh nodejs npm
+	cd tools/docs_viewer && npm ci --no-audit --no-fund
+	cp $(addprefix tools/docs_viewer/node_modules/swagger-ui-dist/,$(notdir $(wildcard $(VIEWER)/*))) $(VIEWER)
 
 clean:
 	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist

@@ -1,0 +1,42 @@
+// Reads, searches and tries the page as a person would: node visit.mjs URL PICTURE. Prints what it saw, as JSON.
+import { chromium } from "playwright-core";
+
+const [url, picture] = process.argv.slice(2);
+const QUIET = ["--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const WAIT_MS = 60_000;
+
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", ...QUIET] });
+try {
+  const page = await browser.newPage({ viewport: { width: 1400, height: 1600 } });
+  page.setDefaultTimeout(WAIT_MS);
+  const seen = { requests: [], complaints: [] };
+  page.on("request", (request) => seen.requests.push(`${request.method()} ${request.url()}`));
+  page.on("pageerror", (error) => seen.complaints.push(String(error)));
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && seen.complaints.push(message.text()));
+
+  const operations = () => page.locator(".opblock .opblock-summary-path").evaluateAll((found) => found.map((one) => one.dataset.path));
+  await page.goto(`${url}/docs`);
+  await page.locator(".opblock").first().waitFor();
+  seen.operations = await operations();
+
+  // A word that stands in a description alone, and one that stands in a summary.
+  await page.locator(".operation-filter-input").fill("poisoned parked");
+  await page.locator(".opblock").first().waitFor({ state: "detached" });
+  await page.locator(".operation-filter-input").fill("stable STORAGE acknowledge");
+  await page.locator(".opblock").first().waitFor();
+  seen.found = await operations();
+
+  await page.locator(".operation-filter-input").fill("append_batch");
+  await page.locator("#operations-Append-append_batch").waitFor();
+  await page.locator("#operations-Append-append_batch .opblock-summary-control").click();
+  await page.getByRole("button", { name: "Try it out" }).click();
+  await page.getByRole("button", { name: "Execute" }).click();
+  const answer = page.locator(".live-responses-table .response");
+  await answer.waitFor();
+  seen.status = (await answer.locator(".response-col_status").innerText()).trim();
+  seen.answer = await answer.locator(".microlight, code").first().innerText();
+  await page.screenshot({ path: picture });
+  console.log(JSON.stringify(seen));
+} finally {
+  await browser.close();
+}
