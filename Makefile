@@ -53,6 +53,7 @@ proto: $(VENV)/.dev-installed
 # Needs uv. Without --upgrade in UPGRADE it keeps the versions that are locked now.
 lock:
 	$(COMPILE) $(UPGRADE) --group build -o requirements/build.txt
+	$(COMPILE) $(UPGRADE) --group generators -o requirements/generators.txt
 	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -c requirements/runtime.txt -o requirements/dev.txt
 

@@ -24,7 +24,7 @@ def _locked(name: str) -> dict[str, str]:
     return {canonicalize_name(package): version for package, version in pinned}
 
 
-@pytest.mark.parametrize("text", [*DEPENDENCIES, *EXTRAS, *GROUPS["dev"], *GROUPS["build"]])
+@pytest.mark.parametrize("text", [*DEPENDENCIES, *EXTRAS, *GROUPS["dev"], *GROUPS["build"], *GROUPS["generators"]])
 def test_every_dependency_has_a_lower_bound(text: str):
     operators = {specifier.operator for specifier in Requirement(text).specifier}
     assert operators & {">=", "==", "~="}, text
@@ -36,6 +36,7 @@ def test_every_dependency_has_a_lower_bound(text: str):
         ("runtime.txt", DEPENDENCIES),
         ("dev.txt", [*DEPENDENCIES, *EXTRAS, *GROUPS["dev"]]),
         ("build.txt", GROUPS["build"]),
+        ("generators.txt", GROUPS["generators"]),
     ],
 )
 def test_the_lock_files_fit_the_project(lock: str, wanted: list[str]):

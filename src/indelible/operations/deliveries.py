@@ -190,7 +190,7 @@ class SkipParked(Parameters, frozen=True):
 # --- What they answer, where the store gives what is inside ----------------------------------------------------------
 
 
-class Deliveries(msgspec.Struct, frozen=True):
+class DeliveryList(msgspec.Struct, frozen=True):
     """Events that are now with a member."""
 
     deliveries: Annotated[
@@ -238,7 +238,7 @@ PULL: Final = Operation[Pull, tuple[Delivery, ...]](
     "Acknowledge each event before its `deadline`, or refuse it; else it is delivered again. When the caller goes away "
     "before it is answered, its events are delivered to others.",
     parameters=Pull,
-    answer=Deliveries,
+    answer=DeliveryList,
     answer_field="deliveries",
     answers="Events that are now with the member; none when there is none.",
     method="POST",

@@ -31,20 +31,20 @@ APPEND: Final = Operation(
     "answer is `version_conflict`, with 409, or 412 when a header asked.\n\n"
     "Sending the same events with the same ids again stores nothing and gives the first result again, whatever the "
     "expected version.\n\n"
-    "The body may also be one CloudEvent, or a batch of them; or the data of one whose attributes are headers, such as "
-    "`ce-id` (CloudEvents' binary mode). Then the headers alone say what version is expected.",
+    "The body may also be one CloudEvent (`application/cloudevents+json`), or a batch of them "
+    "(`application/cloudevents-batch+json`); or the data of one whose attributes are headers, such as `ce-id` "
+    "(CloudEvents' binary mode). Then the headers alone say what version is expected.",
     (
         Answer(201, "The events are on stable storage.", AppendResult, ("ETag",)),
         Answer(200, "They were stored before; this is the first result again.", AppendResult, ("ETag",)),
     ),
     headers=("If-Match", "If-None-Match"),
     body=AppendBody,
-    cloudevents=(CLOUDEVENT_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE),
     errors=APPEND_ERRORS,
 )
 
 
-_TAKEN: Final = (JSON_CONTENT_TYPE, *APPEND.cloudevents)
+_TAKEN: Final = (JSON_CONTENT_TYPE, CLOUDEVENT_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE)
 
 
 async def append(services: Services, request: Request) -> Response:

@@ -20,8 +20,8 @@ GET_EVENT: Final = Operation(
     "By its id, wherever it stands.\n\n"
     "With `Accept: application/cloudevents+json` it is a CloudEvent. With `Accept: application/cloudevents` it is one "
     "in binary mode: its data is the body, with its own content type, and its attributes are headers, such as `ce-id`.",
-    (Answer(200, "The event.", RecordedEvent, cloudevents=CLOUDEVENT_CONTENT_TYPE),),
-    errors=("event_not_found",),
+    (Answer(200, "The event.", RecordedEvent),),
+    errors=("event_not_found", "not_acceptable"),
 )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
-from indelible.events import JSON_CONTENT_TYPE, RecordedEvent
+from indelible.events import JSON_CONTENT_TYPE
 from indelible.eventstore import FeedPage
 from indelible.limits import PAGE_EVENTS_DEFAULT
 from indelible.queries import EventQuery
@@ -38,17 +38,9 @@ READ_FEED: Final = Operation(
     "With `Accept: text/event-stream` it is a subscription that never ends: each event is a message whose `id` is the "
     "cursor behind it, `caught-up` says that the log's end is reached, `checkpoint` how far reading has come, and a "
     "comment keeps a silent connection open. `Last-Event-ID` resumes. `direction` and `limit` are not for it.",
-    (
-        Answer(
-            200,
-            "A page of events.",
-            FeedPageBody,
-            ("Link", "Indelible-Cursor"),
-            RecordedEvent,
-            cloudevents=CLOUDEVENTS_BATCH_CONTENT_TYPE,
-        ),
-    ),
+    (Answer(200, "A page of events.", FeedPageBody, ("Link", "Indelible-Cursor")),),
     query=("after", "direction", "limit", "event_type", "aggregate_type", "tag", "since", "until", "items"),
+    errors=("not_acceptable",),
 )
 
 

@@ -8,8 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from indelible.events import JSON_CONTENT_TYPE
-from indelible.server.http.messages import NDJSON_CONTENT_TYPE
-from indelible.server.http.openapi_cloudevents import CLOUD_EVENT, cloud_events_content
 from indelible.server.http.openapi_examples import EXAMPLES, PARAMETER_EXAMPLES
 from indelible.server.http.openapi_operation import Answer, Operation, Row
 from indelible.server.http.openapi_problems import error_responses, problem_schemas
@@ -31,6 +29,9 @@ An event store: services append events to aggregates, read them back, query them
 Bodies are JSON in UTF-8, and strict: an unknown field or parameter, a wrong type or NaN is an error that names the \
 field by its JSON pointer. In paths, percent-encode what is not a letter, digit, `-`, `.`, `_` or `~`: `/` in an \
 aggregate id is `%2F`.
+
+This document describes JSON alone. What else an operation offers or takes (streams of lines, server-sent events, \
+CloudEvents) stands in its description.
 
 Errors are problem documents (RFC 9457) with a stable `code`. Beside those that each operation lists, a path that does \
 not exist is `not_found` (404), and a method that a path does not have is `method_not_allowed` (405) with `Allow`. \
@@ -66,13 +67,13 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "This server."}],
+        "security": [],
         "tags": [{"name": name, "description": text} for name, text in _GROUPS.items()],
         "paths": paths,
         "components": {
             "schemas": {
                 **components(_types(route.operation for route in routes), _path_parameters(routes)),
                 **problem_schemas(),
-                "CloudEvent": CLOUD_EVENT,
             },
             "headers": {name: _response_header(name) for name in RESPONSE_HEADERS},
         },
@@ -106,9 +107,10 @@ def _operation(path: str, operation: Operation) -> Schema:
         "parameters": parameters,
     }
     if operation.body is not None:
-        content = {JSON_CONTENT_TYPE: _content(operation.body, operation.row)}
-        content |= {media_type: cloud_events_content(media_type) for media_type in operation.cloudevents}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {
+            "required": True,
+            "content": {JSON_CONTENT_TYPE: _content(operation.body, operation.row)},
+        }
     answers = {str(answer.status): _answer(answer) for answer in operation.answers}
     return described | {"responses": answers | error_responses(operation)}
 
@@ -133,13 +135,6 @@ def _answer(answer: Answer) -> Schema:
     content: Schema = {}
     if answer.body is not None:
         content[JSON_CONTENT_TYPE] = _content(answer.body)
-    if answer.lines is not None:
-        content[NDJSON_CONTENT_TYPE] = {
-            "schema": {"type": "string", "description": "One JSON document a line."},
-            "example": f"{msgspec.json.encode(EXAMPLES[answer.lines]).decode()}\n",
-        }
-    if answer.cloudevents is not None:
-        content[answer.cloudevents] = cloud_events_content(answer.cloudevents)
     if answer.text is not None:
         content[answer.text] = {"schema": {"type": "string"}}
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in answer.headers}

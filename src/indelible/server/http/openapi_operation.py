@@ -11,17 +11,15 @@ Group = Literal["Append", "Read", "Snapshots", "Catalogue", "Consumer groups", "
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer without an error. ``body`` is the type of its JSON, ``lines`` that of each line where NDJSON is
-    offered too, ``text`` the media type of an answer that is not JSON."""
+    """An answer without an error. ``body`` is the type of its JSON, ``text`` the media type of an answer that is not
+    JSON. One that is offered in other media types too has ``not_acceptable`` among the operation's errors, and is
+    described in its prose: generators of clients make nothing useful of one answer in several."""
 
     status: int
     description: str
     body: Any = None
     headers: tuple[str, ...] = ()
-    lines: Any = None
     text: str | None = None
-    cloudevents: str | None = None
-    """Its media type where it is offered as CloudEvents too."""
 
 
 NOT_MODIFIED: Final = Answer(304, "As it was when the caller got the ETag that If-None-Match names.", None, ("ETag",))
@@ -40,7 +38,5 @@ class Operation(msgspec.Struct, frozen=True):
     headers: tuple[str, ...] = ()
     body: Any = None
     errors: tuple[str, ...] = ()
-    cloudevents: tuple[str, ...] = ()
-    """Media types of CloudEvents that stand for the body."""
     row: Row | None = None
     """In the table of operations, if it stands there: its Structs say what its parameters mean."""

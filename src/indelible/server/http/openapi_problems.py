@@ -100,6 +100,9 @@ _NOT_ALWAYS: Final = {
 }
 """Fields that an error may have or not."""
 
+_OF_NO_OPERATION: Final = (RouteNotFound.code, MethodNotAllowed.code)
+"""What is asked for is none; the description of the whole names these."""
+
 _TITLES: Final = {
     400: "The request is not allowed as it is.",
     404: "It does not exist.",
@@ -115,25 +118,30 @@ _TITLES: Final = {
 }
 
 
+_BASE: Final[dict[str, Schema]] = {
+    "type": {"type": "string", "format": "uri", "description": "The code as a URN."},
+    "title": {"type": "string", "description": "The code in words."},
+    "status": {"type": "integer", "description": "The HTTP status."},
+    "detail": {"type": "string", "description": "What is wrong and what to do, for people."},
+    "code": {"type": "string", "enum": [*EXAMPLES], "description": "What is wrong, for programs. Stable."},
+}
+
+
 def problem_schemas() -> dict[str, Schema]:
-    """A component for all problem documents, and one for each code."""
+    """A component for all problem documents, and one for each code that an operation may answer with."""
     base: Schema = {
         "title": "Problem",
         "description": "An error, as RFC 9457 has it. Programs look at code; its other fields depend on that.",
         "type": "object",
-        "properties": {
-            "type": {"type": "string", "format": "uri", "description": "The code as a URN."},
-            "title": {"type": "string", "description": "The code in words."},
-            "status": {"type": "integer", "description": "The HTTP status."},
-            "detail": {"type": "string", "description": "What is wrong and what to do, for people."},
-            "code": {"type": "string", "enum": [*EXAMPLES], "description": "What is wrong, for programs. Stable."},
-        },
-        "required": ["type", "title", "status", "detail", "code"],
+        "properties": _BASE,
+        "required": [*_BASE],
     }
-    return {"Problem": base, **{type(error).__name__: _problem_schema(error) for error in EXAMPLES.values()}}
+    errors = [error for error in EXAMPLES.values() if error.code not in _OF_NO_OPERATION]
+    return {"Problem": base, **{type(error).__name__: _problem_schema(error) for error in errors}}
 
 
 def _problem_schema(error: IndelibleError) -> Schema:
+    """All its fields. Not as an addition to Problem (allOf): of that, some generators of clients lose the fields."""
     optional = _NOT_ALWAYS.get(error.code, ())
     always = [name for name in error.fields if name not in optional]
     fields = {name: ERROR_FIELDS[name] for name in (*always, *optional)}
@@ -141,9 +149,8 @@ def _problem_schema(error: IndelibleError) -> Schema:
         "title": type(error).__name__,
         "description": _meaning(error),
         "type": "object",
-        "allOf": [{"$ref": "#/components/schemas/Problem"}],
-        "properties": {"code": {"const": error.code, "description": "Says which error this is."}, **fields},
-        "required": ["code", *always],
+        "properties": _BASE | {"code": {"const": error.code, "description": "Says which error this is."}} | fields,
+        "required": [*_BASE, *always],
         "examples": [problem(error)],
     }
 
@@ -174,8 +181,6 @@ def _codes(operation: Operation) -> Iterable[str]:
         yield from _OF_THE_STORE
     if operation.body is not None:
         yield from _OF_BODIES
-    if any(answer.lines is not None or answer.cloudevents is not None for answer in operation.answers):
-        yield NotAcceptable.code
 
 
 def _error_response(status: int, codes: list[str], *headers: str) -> Schema:

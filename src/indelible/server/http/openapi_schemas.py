@@ -1,6 +1,7 @@
 """Schemas of bodies and answers: the shape from the types that validate, the meaning from the vocabulary."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
@@ -79,7 +80,8 @@ def schema_of(kind: Any) -> Schema:
     """The schema of a type, where one is used: a reference to a component, or short enough to stand there."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return {"$ref": _PREFIX + schema_name(kind.__name__)}
-    return msgspec.json.schema(kind)
+    schema: Schema = _finished(msgspec.json.schema(kind))
+    return schema
 
 
 def components(kinds: Iterable[Any], path_parameters: Mapping[str, Sequence[str]]) -> dict[str, Schema]:
@@ -104,7 +106,7 @@ def _component(name: str, schema: Schema, without: Sequence[str]) -> Schema:
     if name == "Event":
         required = [field for field in required if not field.startswith("event_data")]
     described = {**schema, "title": name, "properties": properties, "required": required, **_MORE.get(name, {})}
-    return described | {"description": described["description"].replace("``", "`")}
+    return described | {"description": cleandoc(described["description"]).replace("``", "`")}
 
 
 def _field(name: str, field: str, schema: Schema, is_answer: bool) -> Schema:
@@ -113,20 +115,28 @@ def _field(name: str, field: str, schema: Schema, is_answer: bool) -> Schema:
         schema = not_null(schema)
     if "description" not in schema:
         schema = {**schema, **meaning_of_field(name, field), **_ITEMS.get(f"{name}.{field}", {})}
-    schema = _renamed(schema)
-    if is_answer:
-        schema = {word: value for word, value in schema.items() if word not in ("default", "maxItems")}
-    return schema
+    schema = _in_words(_finished(schema)) if not is_answer else _finished(schema)
+    return {
+        word: value for word, value in schema.items() if word != "default" and not (is_answer and word == "maxItems")
+    }
 
 
-def _renamed(schema: Any) -> Any:
-    """The same schema, with references by the names that are shown."""
+def _in_words(schema: Schema) -> Schema:
+    """With its default in the description. Where it is a word of its own, generators of clients take the field for one
+    that is always there, and ask callers to give it."""
+    default = schema.get("default")
+    return schema | {"description": f"{schema['description']} `{default}` when missing."} if default else schema
+
+
+def _finished(schema: Any) -> Any:
+    """The same schema, with references by the names that are shown. An object of which no member is said may have any,
+    and says so: else generators of clients make one of it that has none."""
     if isinstance(schema, list):
-        return [_renamed(inner) for inner in schema]
+        return [_finished(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
-    renamed = {word: _renamed(inner) for word, inner in schema.items()}
-    reference = renamed.get("$ref")
+    finished = {word: _finished(inner) for word, inner in schema.items()}
+    reference = finished.get("$ref")
     if isinstance(reference, str):
-        renamed["$ref"] = _PREFIX + schema_name(reference.removeprefix(_PREFIX))
-    return renamed
+        finished["$ref"] = _PREFIX + schema_name(reference.removeprefix(_PREFIX))
+    return {"additionalProperties": True} | finished if finished.get("type") == "object" else finished

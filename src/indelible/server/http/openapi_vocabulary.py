@@ -156,7 +156,6 @@ ERROR_FIELDS: Final[dict[str, Schema]] = {
     "retry_after_s": {"type": "number", "minimum": 0, "description": "Seconds to wait before trying again."},
     "offered": {"type": "array", "items": {"type": "string"}, "description": "Media types that are offered."},
     "supported": {"type": "array", "items": {"type": "string"}, "description": "Media types that are taken."},
-    "allowed": {"type": "array", "items": {"type": "string"}, "description": "Methods that are possible."},
 }
 """The fields that errors carry beyond those of every problem document."""
 
@@ -217,9 +216,8 @@ RESPONSE_HEADERS: Final[dict[str, Schema]] = {
     "Link": {"type": "string", "description": 'Where the next page is, as <…>; rel="next"; while there is one.'},
     "Indelible-Cursor": {"type": "string", "description": "The page's cursor; CloudEvents have no other place for it."},
     "Retry-After": {"type": "integer", "minimum": 0, "description": "Seconds to wait before trying again."},
-    "Allow": {"type": "string", "description": "Methods that are possible here."},
 }
-ALWAYS_THERE: Final = ("ETag", "Retry-After", "Allow")
+ALWAYS_THERE: Final = ("ETag", "Retry-After")
 """Response headers that are there whenever they are named."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent
+from indelible.events import JSON_CONTENT_TYPE, AggregateKey
 from indelible.eventstore import AggregatePage
 from indelible.limits import PAGE_EVENTS_DEFAULT
 from indelible.server.budget import Budget
@@ -26,18 +26,9 @@ READ_AGGREGATE: Final = Operation(
     "follow `Link`.\n\n"
     "With `Accept: application/x-ndjson` everything asked for comes in one stream, one event a line, without a page "
     "limit. With `Accept: application/cloudevents-batch+json` a page is a batch of CloudEvents.",
-    (
-        Answer(
-            200,
-            "A page of events.",
-            AggregatePageBody,
-            ("Link",),
-            RecordedEvent,
-            cloudevents=CLOUDEVENTS_BATCH_CONTENT_TYPE,
-        ),
-    ),
+    (Answer(200, "A page of events.", AggregatePageBody, ("Link",)),),
     query=("from_version", "to_version", "direction", "limit"),
-    errors=("aggregate_not_found",),
+    errors=("aggregate_not_found", "not_acceptable"),
 )
 
 
