@@ -1,7 +1,7 @@
 """What each public name means and what is allowed for it, as JSON Schema.
 
 A name means the same wherever it stands, in a body, an answer or a path, so it is described once. Where it does not,
-the schema's name goes before it ("Head.position"). Types come from the Structs; this adds what they leave out.
+the schema's name goes before it ("Replay.version"). Types come from the Structs; this adds what they leave out.
 """
 
 from typing import Final, get_args
@@ -15,7 +15,6 @@ from indelible.limits import (
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
     REQUEST_EVENTS_MAX,
-    SNAPSHOT_SIZE_BYTES_MAX,
     TAGS_PER_EVENT_MAX,
     VERSION_MAX,
 )
@@ -83,9 +82,6 @@ _BODIES: Final[dict[str, Schema]] = {
         "At another version nothing is stored."
     },
     "replayed": {"description": "Whether the events were stored before this call."},
-    "state": {
-        "description": f"Any JSON value; up to {SNAPSHOT_SIZE_BYTES_MAX // _MIB} MiB with metadata.",
-    },
     "appends": {"minItems": 1, "maxItems": REQUEST_EVENTS_MAX, "description": "One element an aggregate."},
     "condition": {"description": "What must not have happened; else nothing is stored."},
     "fail_if": {
@@ -93,16 +89,11 @@ _BODIES: Final[dict[str, Schema]] = {
         "maxItems": CONDITION_ITEMS_MAX,
         "description": "Queries; the append fails if an event matches any of them.",
     },
-    "event_types": names(NAME) | {"description": "Any of these; none restricts nothing."},
-    "aggregate_types": names(NAME) | {"description": "Any of these; none restricts nothing."},
     "cursor": {"description": "How far this page has come: after of the next one. Opaque."},
     "after": {"description": "A cursor that an earlier answer gave, or empty. Events up to there do not count."},
     "at_end": {"description": "Whether the page has come to the end. A page may be short without being the last."},
     "next_version": {"description": "Where the next page starts; null at the end."},
     "snapshot": {"description": "The newest snapshot, not above at_version; null when there is none."},
-    "aggregates": {"description": "Ordered by aggregate_type and aggregate_id."},
-    "first_timestamp": {"description": "Of its first event."},
-    "last_timestamp": {"description": "Of its last event."},
     "results": {"description": "One element an append, in the order of the request."},
     "status": {"description": "The HTTP status that the append alone would have had."},
     "body": {"description": "What the append alone would have been answered: its result or a problem document."},
@@ -110,10 +101,6 @@ _BODIES: Final[dict[str, Schema]] = {
     "NewEvent.event_id": {
         "description": "Made by the server when missing. With it an append may be repeated, and nothing doubles."
     },
-    "NewSnapshot.version": VERSION | {"description": "The version whose state this is; not above the aggregate's."},
-    "Snapshot.timestamp": {"description": "When it was saved."},
-    "Snapshot.metadata": {"type": "object", "description": "As it was saved."},
-    "NewSnapshot.metadata": {"type": "object", "description": "A JSON object about the snapshot."},
     "AppendResult.version": VERSION | {"description": "The aggregate's version right after the append."},
     "AppendResult.position": VERSION | {"description": "Position of the append's last event in this aggregate."},
     "AppendResult.events": {"minItems": 1, "description": "Where each event stands."},
@@ -123,15 +110,6 @@ _BODIES: Final[dict[str, Schema]] = {
     "FeedPage.events": {"description": "In the order asked for."},
     "Replay.version": VERSION | {"description": "The aggregate's version when it was read."},
     "Replay.events": {"description": "The events after the snapshot; all from the first, when there is none."},
-    "AggregateInfo.version": VERSION | {"description": "The aggregate's version: its number of events."},
-    "QueryItem.tags": names(TAG) | {"description": "All of these; none restricts nothing."},
-    "Head.position": COUNT | {"description": "The last committed position; 0 in an empty store."},
-    "Head.cursor": {"description": "The cursor of a reader that has come there."},
-    "EventTypes.event_types": {"description": "Every pair of event type and aggregate type, ordered by both."},
-    "EventTypeInfo.events": COUNT | {"description": "How many there are."},
-    "AggregateTypes.aggregate_types": {"description": "Ordered by name."},
-    "AggregateTypeInfo.aggregates": COUNT | {"description": "How many aggregates there are."},
-    "AggregateTypeInfo.events": COUNT | {"description": "How many events they hold."},
     "Health.status": {"description": "Anything else is an error."},
 }
 
@@ -159,10 +137,6 @@ ERROR_FIELDS: Final[dict[str, Schema]] = {
 }
 """The fields that errors carry beyond those of every problem document."""
 
-_LIMIT: Final[Schema] = {
-    "type": "integer", "minimum": 1, "maximum": PAGE_EVENTS_MAX, "default": PAGE_EVENTS_DEFAULT,
-    "description": "How many at most.",
-}  # fmt: skip
 _AT_VERSION: Final = VERSION | {"description": "As the aggregate was at this version; the newest when missing."}
 
 QUERY_PARAMETERS: Final[dict[str, Schema]] = {
@@ -170,7 +144,6 @@ QUERY_PARAMETERS: Final[dict[str, Schema]] = {
     "to_version": VERSION | {"description": "The highest version wanted. Reading backward starts here."},
     "at_version": _AT_VERSION,
     "direction": {"type": "string", "enum": list(get_args(Direction)), "default": "forward", "description": "Order."},
-    "limit": _LIMIT,
     "after": {"type": "string", "description": "The cursor of an earlier page. Opaque: take it as it is."},
     "event_type": names(NAME) | {"description": "Only events of any of these types. May be given many times."},
     "tag": names(TAG) | {"description": "Only events with all of these tags. May be given many times."},
