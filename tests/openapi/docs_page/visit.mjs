@@ -2,7 +2,7 @@
 import { chromium } from "playwright-core";
 
 const [url, picture] = process.argv.slice(2);
-const QUIET = ["--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const QUIET = ["--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const WAIT_MS = 60_000;
 
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", ...QUIET] });
