@@ -159,8 +159,8 @@ async def _consume_rest(client: AsyncClient) -> int:
     """What a slow machine left of the group's work. How many events."""
     count = 0
     async with asyncio.timeout(END_TIMEOUT_S):
-        while found := await client.pull(GROUP, wait_s=1.0):
-            count += (await client.ack(GROUP, [one.delivery_id for one in found])).settled
+        while found := await client.groups.pull(GROUP, wait_s=1.0):
+            count += (await client.groups.ack(GROUP, [one.delivery_id for one in found])).settled
     return count
 
 

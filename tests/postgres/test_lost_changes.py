@@ -248,4 +248,4 @@ async def test_a_group_is_ensured_once(proxy: Proxy, url: str) -> None:
     async with open_local_store(proxy.url(url)) as store:
         assert isinstance(store, LocalEventStore)
         proxy.cuts.append(Cut.AFTER_COMMIT)
-        assert (await store.create_group("billing")).is_new
+        assert (await store.groups.create("billing")).is_new

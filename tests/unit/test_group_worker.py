@@ -442,15 +442,15 @@ async def test_what_is_with_a_member_stays_there_while_others_look(engine: Fault
 async def test_what_nobody_else_has_saved_is_not_loaded_again() -> None:
     engine = FaultyEngine(many_processes=True)
     async with LocalEventStore(engine) as store, LocalEventStore(engine) as other:
-        await store.create_group(_GROUP)
+        await store.groups.create(_GROUP)
         await _append(store, 1, 2)
-        found = await store.pull(_GROUP)
+        found = await store.groups.pull(_GROUP)
         loads = engine.loads
         # It looks every GROUP_POLL_S what others did.
-        assert await store.pull(_GROUP, wait_s=4 * GROUP_POLL_S) == ()
+        assert await store.groups.pull(_GROUP, wait_s=4 * GROUP_POLL_S) == ()
         assert engine.loads == loads
         await _ack(other, found)
-        assert _places(await store.pull(_GROUP, wait_s=_PATIENCE_S)) == [("0", 2, 1)]
+        assert _places(await store.groups.pull(_GROUP, wait_s=_PATIENCE_S)) == [("0", 2, 1)]
 
 
 async def test_nothing_is_lost_or_out_of_order_whatever_saves_do() -> None:
