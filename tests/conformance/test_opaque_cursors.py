@@ -18,7 +18,7 @@ from indelible.errors import InvalidRequest
 from indelible.events import NewEvent
 from indelible.eventstore import EventStore, FeedPage
 from indelible.queries import EVERYTHING, EventQuery
-from indelible.testing.conformance import EventStoreConformance
+from indelible.testing.conformance import BadInputConformance, EventStoreConformance
 from indelible.testing.conformance.helpers import unique
 from serving import serving_in_a_thread
 
@@ -125,7 +125,7 @@ def _cursors_of_this_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_cursors_of_this_store")
-class TestVeiledStore(EventStoreConformance):
+class TestVeiledStore(EventStoreConformance, BadInputConformance):
     pass
 
 

@@ -11,8 +11,10 @@ For a store (anything that has the :class:`indelible.eventstore.EventStore` prot
             async with MyStore(...) as store:
                 yield store
 
-For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it, :class:`ReopenConformance`;
-for a store of which several may be open on one storage, :class:`SharedConformance`. Each says which fixtures it needs.
+What a store refuses before an engine is asked is in :class:`BadInputConformance`: once for each way to a store is
+enough. For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it,
+:class:`ReopenConformance`; for a store of which several may be open on one storage, :class:`SharedConformance`. Each
+says which fixtures it needs.
 Needs pytest and pytest-asyncio.
 
 The store may hold any events before: the tests use names that are new each time and start mid-log. Nobody else may
@@ -42,7 +44,13 @@ from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
 from indelible.testing.conformance.shared import SharedConformance  # noqa: E402
 from indelible.testing.conformance.snapshots import SnapshotConformance  # noqa: E402
 
-__all__ = ["EngineConformance", "EventStoreConformance", "ReopenConformance", "SharedConformance"]
+__all__ = [
+    "BadInputConformance",
+    "EngineConformance",
+    "EventStoreConformance",
+    "ReopenConformance",
+    "SharedConformance",
+]
 
 
 class EventStoreConformance(
@@ -60,6 +68,5 @@ class EventStoreConformance(
     SnapshotConformance,
     GroupConformance,
     ParkingConformance,
-    BadInputConformance,
 ):
-    """All promises of the protocol. Fixture: ``store``, an open event store."""
+    """All promises of the protocol to those who ask what may be asked. Fixture: ``store``, an open event store."""
