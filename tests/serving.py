@@ -10,7 +10,7 @@ from indelible.core.store import LocalEventStore
 from indelible.server.compose import http_app, make_services
 from indelible.server.config import Address
 from indelible.server.grpc.server import serving_grpc
-from indelible.server.http.serving import serving
+from indelible.server.http.connection import serving
 from indelible.server.metrics import Metrics
 
 _ANY_PORT = Address("127.0.0.1", 0)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from indelible import AggregateNotFound, AsyncClient, EventQuery, InvalidRequest, NewEvent
-from indelible.client.event_iterator import iterate_feed
+from indelible.client.iterators import iterate_feed
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.queries import EVERYTHING

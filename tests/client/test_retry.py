@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from indelible.client import retry as module
-from indelible.client.retry import Retry
+from indelible.client import calls as module
+from indelible.client.calls import Retry
 from indelible.errors import (
     IndelibleError,
     OutcomeUnknown,

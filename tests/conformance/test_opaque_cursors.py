@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from indelible import AsyncClient
-from indelible.client.subscription import Subscription
+from indelible.client.iterators import Subscription
 from indelible.conditions import AppendCondition
 from indelible.core.store import LocalEventStore
 from indelible.core.store_around import StoreAround

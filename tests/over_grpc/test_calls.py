@@ -10,7 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from indelible.errors import Overloaded
 from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, GRPC_CALLS_MAX, GRPC_CALLS_PER_CONNECTION_MAX, PAGE_EVENTS_MAX
-from indelible.server.grpc.methods import Streams, ToPacedStream, ToStream, Unary
+from indelible.server.grpc.calls import Streams, ToPacedStream, ToStream, Unary
 from indelible.server.grpc.service import SERVICES
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2

@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from indelible.client.grpc_channel import error_of
+from indelible.client.grpc import error_of
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, PayloadTooLarge, Unavailable
 
 

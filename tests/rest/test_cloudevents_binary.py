@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from indelible import AggregateKey, NewEvent
 from indelible.events import decode_event, event_hash, hashed_line, unhashed_line
 from indelible.json_text import json_equal
-from indelible.wire.cloudevents_binary import decode_binary_cloud_event, encode_binary_cloud_event
+from indelible.wire.cloudevents import decode_binary_cloud_event, encode_binary_cloud_event
 from rest.calls import Answer, Api, event, new_path
 
 ATTRIBUTES = {"ce-specversion": "1.0", "ce-id": "reading-17", "ce-source": "/sensors/1", "ce-type": "Measured"}

@@ -17,7 +17,7 @@ from indelible.engines.memory import MemoryEngine
 from indelible.events import NewEvent
 from indelible.groups import ConsumerGroups, Delivery
 from indelible.server.compose import make_services
-from indelible.server.http.head import HeadReader
+from indelible.server.http.message_syntax import HeadReader
 from indelible.server.http.messages import Request
 from indelible.server.http.pull import pull
 from indelible.server.metrics import Metrics

@@ -15,7 +15,7 @@ from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.server.compose import http_app
 from indelible.server.config import Address
-from indelible.server.http.serving import serving
+from indelible.server.http.connection import serving
 from postgres.server import PostgresServer
 
 SSE = {"accept": "text/event-stream"}

@@ -15,7 +15,7 @@ from indelible.events import NewEvent
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.server.compose import http_app
 from indelible.server.config import Address
-from indelible.server.http.serving import serving
+from indelible.server.http.connection import serving
 from serving import serving_in_a_thread
 
 NDJSON = {"accept": "application/x-ndjson"}

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from indelible.errors import IndelibleError, PayloadTooLarge
 from indelible.limits import CHUNKS_AT_ONCE_MAX, HEADER_SIZE_BYTES_MAX
-from indelible.server.http.framing import ChunkedBody, Framing, SizedBody
-from indelible.server.http.head import HeadReader
+from indelible.server.http.message_syntax import ChunkedBody, Framing, HeadReader, SizedBody
 
 CUTS = st.lists(st.integers(0, 400), max_size=12)
 HEAD = (

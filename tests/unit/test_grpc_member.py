@@ -8,7 +8,7 @@ import pytest
 from indelible import NewEvent
 from indelible.core.open import open_local_store
 from indelible.limits import GROUP_SETTLE_MAX, GRPC_UNANSWERED_IDS_MAX
-from indelible.server.grpc.member import Member
+from indelible.server.grpc.consume import Member
 from indelible.wire.proto_consume import Settlement
 
 ACK = Settlement("ack", {}, ("1-1",) * (GROUP_SETTLE_MAX // 10))
@@ -57,7 +57,7 @@ async def test_nothing_more_is_pulled_until_the_last_was_taken() -> None:
 
 
 async def test_a_stream_with_nothing_to_say_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indelible.server.grpc.member.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("indelible.server.grpc.consume.HEARTBEAT_S", 0.05)
     async with open_local_store("memory:") as store:
         member = Member(store.groups, await store.groups.create("billing"), "me", 10)
         stop = asyncio.Event()

@@ -6,11 +6,9 @@ from contextlib import aclosing
 from functools import partial, update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar
 
-from indelible.client.event_iterator import EventIterator, iterate_aggregate, iterate_feed
-from indelible.client.rebuild import Apply, Rebuilt, T, as_it_is, rebuild
-from indelible.client.repository import Repository
+from indelible.client.iterators import EventIterator, Subscription, iterate_aggregate, iterate_feed
+from indelible.client.repository import Apply, Rebuilt, Repository, T, as_it_is, rebuild
 from indelible.client.stores import OpenableStore, check_url, make_store
-from indelible.client.subscription import Subscription
 from indelible.consumer import Consumer
 from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown

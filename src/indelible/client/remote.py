@@ -55,7 +55,7 @@ R = TypeVar("R")
 class RemoteStore(ABC):
     """Implements those parts of :class:`indelible.eventstore.EventStore`; its subclasses know how to ask a server.
 
-    What may be done twice is repeated as :class:`indelible.client.retry.Retry` says. Deleting a group, and replaying or
+    What may be done twice is repeated as :class:`indelible.client.calls.Retry` says. Deleting a group, and replaying or
     skipping parked events, may not: they raise ``OutcomeUnknown`` when their answer is lost.
     """
 

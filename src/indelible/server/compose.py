@@ -19,8 +19,8 @@ from indelible.errors import InvalidRequest, StorageFailure
 from indelible.limits import CONNECTIONS_MAX
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
+from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
-from indelible.server.http.serving import serving
 from indelible.server.listening import hold_port, listen
 from indelible.server.logs import configure_logs
 from indelible.server.metrics import Metrics

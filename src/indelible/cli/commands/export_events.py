@@ -16,7 +16,7 @@ from indelible.cli.output import note, print_json
 from indelible.cli.progress import Advance, progress
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
-from indelible.client.event_iterator import iterate_feed
+from indelible.client.iterators import iterate_feed
 from indelible.cursors import START, Cursor, cursor_behind
 from indelible.errors import AggregateNotFound, InvalidRequest
 from indelible.events import RecordedEvent, decode_event

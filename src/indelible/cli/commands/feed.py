@@ -10,7 +10,7 @@ from indelible.cli.events_output import print_events
 from indelible.cli.options import Backward, ConfigFile, Json, Limit, Store, Url
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
-from indelible.client.event_iterator import iterate_feed
+from indelible.client.iterators import iterate_feed
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.limits import PAGE_EVENTS_MAX

@@ -8,7 +8,7 @@ from indelible.cli.events_output import print_events
 from indelible.cli.options import AggregateId, AggregateType, Backward, ConfigFile, Json, Limit, Store, Url
 from indelible.cli.running import run
 from indelible.cli.target import Target, open_store
-from indelible.client.event_iterator import iterate_aggregate
+from indelible.client.iterators import iterate_aggregate
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import Direction
 

@@ -16,7 +16,7 @@ from indelible.limits import (
     QUEUE_TURN_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
 )
-from indelible.server.grpc.decoding import decode_message
+from indelible.server.grpc.calls import decode_message
 from indelible.server.services import Services, decoded_by_turns
 from indelible.tasks import first_of
 from indelible.wire.pb.event_store_pb2 import AppendBatchRequest

@@ -2,24 +2,75 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 from urllib.parse import quote
 
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
-from indelible.errors import IndelibleError, InternalError, Overloaded
+from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded
 from indelible.limits import ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX, GRPC_CALLS_MAX, RETRY_AFTER_S
-from indelible.server.grpc.decoding import decode_message
-from indelible.server.grpc.methods import Method, Streams, ToPacedStream, ToStream, Unary
 from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 from indelible.server.services import Services
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
 from indelible.wire.proto_responses import error_message
+
+Handle = Callable[[Services, Any], Awaitable[bytes]]
+HandleToStream = Callable[[Services, Any], AsyncGenerator[bytes]]
+MakeRoom = Callable[[int], Awaitable[None]]
+"""For a message of so many bytes."""
+HandleToPacedStream = Callable[[Services, Any, MakeRoom], AsyncGenerator[bytes]]
+HandleStreams = Callable[[Services, AsyncIterator[bytes]], AsyncGenerator[bytes]]
+
+
+class Unary(NamedTuple):
+    """One message in, one encoded message out. ``handle`` gets a ``request``."""
+
+    name: str
+    request: type[Message]
+    handle: Handle
+
+
+class ToStream(NamedTuple):
+    """One message in, encoded messages out."""
+
+    name: str
+    request: type[Message]
+    handle: HandleToStream
+
+
+class ToPacedStream(NamedTuple):
+    """The same, of messages that are made once there is room for them: ``handle`` awaits it for each."""
+
+    name: str
+    request: type[Message]
+    handle: HandleToPacedStream
+
+
+class Streams(NamedTuple):
+    """Encoded messages in and out."""
+
+    name: str
+    handle: HandleStreams
+
+
+Method = Unary | ToStream | ToPacedStream | Streams
+
+
+M = TypeVar("M", bound=Message)
+
+
+def decode_message(kind: type[M], encoded: bytes) -> M:
+    try:
+        return kind.FromString(encoded)
+    except DecodeError as error:
+        raise InvalidRequest(f"not an encoded {kind.DESCRIPTOR.name}: {error}") from None
+
 
 _log: Final = structlog.get_logger(__name__)
 _Context = Any

@@ -8,9 +8,9 @@ from indelible.operations.deliveries import PULL
 from indelible.server.grpc.append import append
 from indelible.server.grpc.append_atomic import append_atomic
 from indelible.server.grpc.append_batches import append_batches
+from indelible.server.grpc.calls import Method, Streams, ToPacedStream, ToStream, Unary
 from indelible.server.grpc.consume import consume
 from indelible.server.grpc.get_event import get_event
-from indelible.server.grpc.methods import Method, Streams, ToPacedStream, ToStream, Unary
 from indelible.server.grpc.pull import pull
 from indelible.server.grpc.read_aggregate import read_aggregate
 from indelible.server.grpc.read_feed import read_feed

@@ -7,7 +7,7 @@ from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
 from indelible.limits import RETRY_AFTER_S
 from indelible.server.followed_feed import FollowedFeed
-from indelible.server.grpc.methods import MakeRoom
+from indelible.server.grpc.calls import MakeRoom
 from indelible.server.narration import tell
 from indelible.server.services import Services
 from indelible.wire.pb.event_store_pb2 import SubscribeRequest

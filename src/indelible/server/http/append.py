@@ -14,10 +14,11 @@ from indelible.server.services import Services
 from indelible.wire.cloudevents import (
     CLOUDEVENT_CONTENT_TYPE,
     CLOUDEVENTS_BATCH_CONTENT_TYPE,
+    decode_binary_cloud_event,
     decode_cloud_event,
     decode_cloud_events,
+    is_binary_cloud_event,
 )
-from indelible.wire.cloudevents_binary import decode_binary_cloud_event, is_binary_cloud_event
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED
 from indelible.wire.requests import AppendBody, decode_append
 from indelible.wire.responses import append_status, encode_append_result

@@ -5,8 +5,9 @@ and what a caller sends ahead waits, up to a bound, in its connection.
 """
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, cast
 
 import structlog
@@ -14,20 +15,22 @@ import structlog
 from indelible.errors import IndelibleError, Overloaded, PayloadTooLarge
 from indelible.limits import (
     CONNECTIONS_MAX,
+    CONNECTIONS_WAITING_MAX,
     DISCARDED_BODY_SIZE_BYTES_MAX,
     DISCARDED_BODY_TIMEOUT_S,
     HEADER_SIZE_BYTES_MAX,
     KEEP_ALIVE_S,
     KERNEL_UNSENT_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
+    SHUTDOWN_STALLED_S,
     STREAM_CHUNK_SIZE_BYTES_MAX,
     UNREAD_SIZE_BYTES_MAX,
 )
-from indelible.server.http.answers import render
-from indelible.server.http.exchange import Exchange
-from indelible.server.http.framing import Framing
-from indelible.server.http.head import Head, HeadReader
+from indelible.server.config import Address
+from indelible.server.http.exchange import Exchange, render
+from indelible.server.http.message_syntax import Framing, Head, HeadReader
 from indelible.server.http.messages import BadFraming, ClientDisconnected, problem_response
+from indelible.server.listening import listen
 from indelible.wire.errors import status_of
 
 _log: Final = structlog.get_logger(__name__)
@@ -387,3 +390,52 @@ def _refusal_status(error: IndelibleError) -> int:
 def _bound_unsent(connected: socket.socket) -> None:
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT_SIZE_BYTES_MAX)
+
+
+_POLL_S: Final = 0.05
+"""How often a server that stops looks whether its connections have ended."""
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Application, at: Address | socket.socket, *, shutdown_grace_s: float) -> AsyncIterator[str]:
+    """Serve an application while the context is open; gives the URL. A socket that listens is closed at the end.
+
+    Leaving stops graciously: nothing new is accepted, what is in flight is answered, within ``shutdown_grace_s``
+    seconds. Raises ``InvalidRequest`` when the address cannot be had.
+    """
+    with listen(at) if isinstance(at, Address) else at as listener:
+        host, port = listener.getsockname()[:2]
+        site = Site(app)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(site), sock=listener, backlog=CONNECTIONS_WAITING_MAX
+        )
+        try:
+            yield f"http://{Address(host, port)}"
+        finally:
+            server.close()
+            await _stop(site, shutdown_grace_s)
+
+
+async def _stop(site: Site, grace_s: float) -> None:
+    site.is_stopping = True
+    for connection in tuple(site.connections):
+        connection.stop()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(grace_s):
+            await _until_ended(site)
+    tasks = {connection.abort() for connection in site.connections} | site.orphans
+    under_way = [task for task in tasks if task is not None and not task.done()]
+    for task in under_way:
+        task.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def _until_ended(site: Site) -> None:
+    loop = asyncio.get_running_loop()
+    look_at = loop.time() + SHUTDOWN_STALLED_S
+    while site.connections or site.orphans:
+        if loop.time() >= look_at:
+            look_at += SHUTDOWN_STALLED_S
+            for connection in tuple(site.connections):
+                connection.end_if_stalled()
+        await asyncio.sleep(_POLL_S)

@@ -9,8 +9,7 @@ from indelible.server.http.media_types import negotiate
 from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.services import Services
-from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, encode_cloud_event
-from indelible.wire.cloudevents_binary import encode_binary_cloud_event
+from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, encode_binary_cloud_event, encode_cloud_event
 from indelible.wire.responses import encode_event
 
 GET_EVENT: Final = Operation(

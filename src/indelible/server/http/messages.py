@@ -1,18 +1,110 @@
-"""Requests as handlers see them, and what handlers answer."""
+"""Requests as handlers see them, and what handlers answer. Paths and query strings are read strictly: nothing unknown,
+nothing said twice, nothing guessed."""
 
+import re
 from collections.abc import AsyncGenerator
-from typing import Final, Protocol
+from datetime import datetime
+from typing import Final, Protocol, cast
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from indelible.errors import IndelibleError, PayloadTooLarge, Unavailable, UnsupportedMediaType
+from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey
 from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.queries import Direction
 from indelible.server.body_memory import BodyMemory
-from indelible.server.http.head import Head
-from indelible.server.http.percent import decode_percent
-from indelible.server.http.query_string import QueryString
+from indelible.server.http.message_syntax import Head
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
+
+_BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def decode_percent(text: bytes, pointer: str) -> str:
+    try:
+        if b"%" not in text:
+            return text.decode("utf-8")
+        if _BROKEN.search(text):
+            raise InvalidRequest('holds a "%" that is not followed by two hexadecimal digits', pointer=pointer)
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidRequest("is not UTF-8", pointer=pointer) from None
+
+
+_INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
+
+
+class QueryString:
+    """The parameters of one request. Errors point at "/" + the parameter's name."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, list[str]]) -> None:
+        self._values: Final = values
+
+    @classmethod
+    def parse(cls, text: bytes, single: tuple[str, ...], repeatable: tuple[str, ...]) -> "QueryString":
+        values: dict[str, list[str]] = {}
+        for pair in text.split(b"&") if text else ():
+            raw_name, equals, raw_value = pair.partition(b"=")
+            name = _decode(raw_name, "")
+            pointer = f"/{name}"
+            if name not in single and name not in repeatable:
+                raise InvalidRequest(
+                    f"is not a known parameter; allowed are {_listed(single + repeatable)}", pointer=pointer
+                )
+            if not equals:
+                raise InvalidRequest("needs a value", pointer=pointer)
+            if name in values and name in single:
+                raise InvalidRequest("must stand only once", pointer=pointer)
+            values.setdefault(name, []).append(_decode(raw_value, pointer))
+        return cls(values)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def text(self, name: str) -> str | None:
+        values = self._values.get(name)
+        return values[0] if values else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return tuple(self._values.get(name, ()))
+
+    def direction(self) -> Direction:
+        """Forward, unless it is said. The store refuses what is no direction."""
+        return cast("Direction", self._values.get("direction", ["forward"])[0])
+
+    def integer(self, name: str) -> int | None:
+        """Its range is for the store to check."""
+        text = self.text(name)
+        if text is None:
+            return None
+        if not _INTEGER.fullmatch(text):
+            raise InvalidRequest("must be an integer", pointer=f"/{name}")
+        return int(text)
+
+    def time(self, name: str) -> datetime | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            return msgspec.convert(text, datetime)
+        except msgspec.ValidationError:
+            message = 'must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z; "+" is written %2B here'
+            raise InvalidRequest(message, pointer=f"/{name}") from None
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every parameter, for links to the next page."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
+
+def _decode(text: bytes, pointer: str) -> str:
+    return decode_percent(text.replace(b"+", b" "), pointer)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
