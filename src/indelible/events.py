@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final, NoReturn, Protocol, TypeVar, cast, fin
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
 from uuid_utils.compat import uuid7
 
 from indelible import words
@@ -521,11 +520,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     aggregate_type: words.AggregateType
     aggregate_id: words.AggregateId
     version: words.Version
-    timestamp: Annotated[words.Time, Meta(description="When it was saved; UTC.")]
+    timestamp: Annotated[words.Time, words.meta("When it was saved; UTC.")]
     state_raw: Annotated[msgspec.Raw, words.STATE] = msgspec.field(name="state")
-    metadata_raw: Annotated[
-        msgspec.Raw, Meta(description="As it was saved.", extra_json_schema={"type": "object"}, examples=[{}])
-    ] = msgspec.field(name="metadata", default_factory=lambda: msgspec.Raw(b"{}"))
+    metadata_raw: Annotated[msgspec.Raw, words.meta("As it was saved.", {"type": "object"}, example={})] = (
+        msgspec.field(name="metadata", default_factory=lambda: msgspec.Raw(b"{}"))
+    )
 
     @property
     def key(self) -> AggregateKey:

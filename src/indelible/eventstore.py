@@ -5,7 +5,6 @@ from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
 
 from indelible import words
 from indelible.conditions import NOT_LOOKED, AppendCondition, ExpectedVersion, Looked, check_expected_version
@@ -275,19 +274,9 @@ class FeedPage(msgspec.Struct, frozen=True):
 class Head(msgspec.Struct, frozen=True):
     """Where the log ends now."""
 
-    position: Annotated[
-        int,
-        Meta(
-            description="The last committed position; 0 in an empty store.", extra_json_schema=words.COUNT, examples=[3]
-        ),
-    ]
+    position: Annotated[int, words.meta("The last committed position; 0 in an empty store.", words.COUNT, example=3)]
     cursor: Annotated[
-        Cursor,
-        Meta(
-            description="The cursor of a reader that has come there.",
-            extra_json_schema={"type": "string"},
-            examples=["3"],
-        ),
+        Cursor, words.meta("The cursor of a reader that has come there.", {"type": "string"}, example="3")
     ]
 
 
@@ -296,21 +285,16 @@ class AggregateInfo(msgspec.Struct, frozen=True):
 
     aggregate_type: words.AggregateType
     aggregate_id: words.AggregateId
-    version: Annotated[
-        int,
-        Meta(
-            description="The aggregate's version: its number of events.", extra_json_schema=words.VERSION, examples=[2]
-        ),
-    ]
-    first_timestamp: Annotated[words.Time, Meta(description="Of its first event.")]
-    last_timestamp: Annotated[words.Time, Meta(description="Of its last event.")]
+    version: Annotated[int, words.meta("The aggregate's version: its number of events.", words.VERSION, example=2)]
+    first_timestamp: Annotated[words.Time, words.meta("Of its first event.")]
+    last_timestamp: Annotated[words.Time, words.meta("Of its last event.")]
 
 
 class AggregateList(msgspec.Struct, frozen=True):
     """A page of the aggregates."""
 
     aggregates: Annotated[
-        tuple[AggregateInfo, ...], Meta(description="Ordered by aggregate_type and aggregate_id, as UTF-8 bytes.")
+        tuple[AggregateInfo, ...], words.meta("Ordered by aggregate_type and aggregate_id, as UTF-8 bytes.")
     ]
     cursor: words.PageCursor
     at_end: words.AtEnd
@@ -321,17 +305,15 @@ class EventTypeInfo(msgspec.Struct, frozen=True):
 
     event_type: words.EventType
     aggregate_type: words.AggregateType
-    events: Annotated[int, Meta(description="How many there are.", extra_json_schema=words.COUNT, examples=[1])]
+    events: Annotated[int, words.meta("How many there are.", words.COUNT, example=1)]
 
 
 class AggregateTypeInfo(msgspec.Struct, frozen=True):
     """How much there is of one aggregate type."""
 
     aggregate_type: words.AggregateType
-    aggregates: Annotated[
-        int, Meta(description="How many aggregates there are.", extra_json_schema=words.COUNT, examples=[1])
-    ]
-    events: Annotated[int, Meta(description="How many events they hold.", extra_json_schema=words.COUNT, examples=[2])]
+    aggregates: Annotated[int, words.meta("How many aggregates there are.", words.COUNT, example=1)]
+    events: Annotated[int, words.meta("How many events they hold.", words.COUNT, example=2)]
 
 
 class Replay(msgspec.Struct, frozen=True):

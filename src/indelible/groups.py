@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
-from msgspec import Meta
 
 from indelible import words
 from indelible.cursors import Cursor
@@ -87,57 +86,35 @@ class GroupInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     ack_timeout_s: words.AckTimeout
     max_attempts: words.MaxAttempts
     max_in_flight: words.MaxInFlight
-    created: Annotated[words.Time, Meta(description="When the group was made.")]
+    created: Annotated[words.Time, words.meta("When the group was made.")]
     cursor: Annotated[
-        str,
-        Meta(description="The checkpoint: every matching event up to here is acknowledged, parked or skipped. Opaque."),
+        str, words.meta("The checkpoint: every matching event up to here is acknowledged, parked or skipped. Opaque.")
     ]
-    position: Annotated[
-        int,
-        Meta(description="The checkpoint's position; 0 before the first event.", extra_json_schema=words.COUNT),
-    ]
+    position: Annotated[int, words.meta("The checkpoint's position; 0 before the first event.", words.COUNT)]
     lag: Annotated[
-        int,
-        Meta(
-            description="Positions from the checkpoint to the head, whether their events match or not.",
-            extra_json_schema=words.COUNT,
-        ),
+        int, words.meta("Positions from the checkpoint to the head, whether their events match or not.", words.COUNT)
     ]
-    in_flight: Annotated[int, Meta(description="Events that are with members.", extra_json_schema=words.COUNT)]
+    in_flight: Annotated[int, words.meta("Events that are with members.", words.COUNT)]
     waiting: Annotated[
-        int,
-        Meta(
-            description="Aggregates with an event that was read, or refused, and is to be delivered.",
-            extra_json_schema=words.COUNT,
-        ),
+        int, words.meta("Aggregates with an event that was read, or refused, and is to be delivered.", words.COUNT)
     ]
-    parked: Annotated[
-        int,
-        Meta(
-            description="Parked events, those that follow in their aggregates included.", extra_json_schema=words.COUNT
-        ),
-    ]
-    parked_aggregates: Annotated[
-        int, Meta(description="Aggregates that parked events hold up.", extra_json_schema=words.COUNT)
-    ]
+    parked: Annotated[int, words.meta("Parked events, those that follow in their aggregates included.", words.COUNT)]
+    parked_aggregates: Annotated[int, words.meta("Aggregates that parked events hold up.", words.COUNT)]
     unreadable: Annotated[
         int,
-        Meta(
-            description="Of the parked aggregates, those whose event the store cannot read: it is damaged, or gone.",
-            extra_json_schema=words.COUNT,
+        words.meta(
+            "Of the parked aggregates, those whose event the store cannot read: it is damaged, or gone.", words.COUNT
         ),
     ]
     is_stalled: Annotated[
         bool,
-        Meta(
-            description="Whether so much is parked that nothing more is delivered until some is replayed or skipped; "
+        words.meta(
+            "Whether so much is parked that nothing more is delivered until some is replayed or skipped; "
             "or an event is parked that is so damaged that nobody can tell its aggregate, and nothing after it is "
             "delivered."
         ),
     ]
-    is_new: Annotated[bool, Meta(description="Whether this call made the group; only in the answer to making one.")] = (
-        False
-    )
+    is_new: Annotated[bool, words.meta("Whether this call made the group; only in the answer to making one.")] = False
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -157,9 +134,7 @@ class Delivery(msgspec.Struct, frozen=True):
 class Settled(msgspec.Struct, frozen=True):
     """What became of delivery ids that a member acknowledged, refused or extended."""
 
-    settled: Annotated[
-        int, Meta(description="How many took effect, or had done so before.", extra_json_schema=words.COUNT)
-    ]
+    settled: Annotated[int, words.meta("How many took effect, or had done so before.", words.COUNT)]
     lost: words.LostIds = ()
 
 
@@ -185,22 +160,19 @@ class ParkedEvent(msgspec.Struct, frozen=True):
     attempts: words.Attempts
     reason: Annotated[
         str,
-        Meta(
-            description="Why it was refused last, or that its time was over; it begins with `store_corrupted` where "
+        words.meta(
+            "Why it was refused last, or that its time was over; it begins with `store_corrupted` where "
             "the store cannot read the event."
         ),
     ]
-    parked_at: Annotated[words.Time, Meta(description="When it was parked.")]
-    following: Annotated[
-        int,
-        Meta(description="Later events of the aggregate that wait behind it.", extra_json_schema=words.COUNT),
-    ]
+    parked_at: Annotated[words.Time, words.meta("When it was parked.")]
+    following: Annotated[int, words.meta("Later events of the aggregate that wait behind it.", words.COUNT)]
 
 
 class ParkedList(msgspec.Struct, frozen=True):
     """A page of what is parked, by position."""
 
-    parked: Annotated[tuple[ParkedEvent, ...], Meta(description="By position.")]
+    parked: Annotated[tuple[ParkedEvent, ...], words.meta("By position.")]
     cursor: words.PageCursor
     at_end: words.AtEnd
 
@@ -213,15 +185,15 @@ class SkippedEvent(msgspec.Struct, frozen=True):
     aggregate_id: words.AggregateIdIfKnown
     version: words.VersionIfKnown
     attempts: words.Attempts
-    parked_reason: Annotated[str, Meta(description="Why it was parked.")]
-    reason: Annotated[str, Meta(description="Why it was skipped.")]
-    skipped_at: Annotated[words.Time, Meta(description="When it was skipped.")]
+    parked_reason: Annotated[str, words.meta("Why it was parked.")]
+    reason: Annotated[str, words.meta("Why it was skipped.")]
+    skipped_at: Annotated[words.Time, words.meta("When it was skipped.")]
 
 
 class SkippedList(msgspec.Struct, frozen=True):
     """A page of what was skipped, by position."""
 
-    skipped: Annotated[tuple[SkippedEvent, ...], Meta(description="By position.")]
+    skipped: Annotated[tuple[SkippedEvent, ...], words.meta("By position.")]
     cursor: words.PageCursor
     at_end: words.AtEnd
 

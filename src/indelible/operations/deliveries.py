@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from indelible import words
 from indelible.errors import InvalidRequest
@@ -40,18 +39,15 @@ class Pull(Parameters, frozen=True):
 
     group: words.Group
     member: words.Member = ""
-    limit: Annotated[
-        int,
-        Meta(
-            description="How many at most.", extra_json_schema={"minimum": 1, "maximum": GROUP_PULL_MAX}, examples=[100]
-        ),
-    ] = GROUP_PULL_DEFAULT
+    limit: Annotated[int, words.meta("How many at most.", {"minimum": 1, "maximum": GROUP_PULL_MAX}, example=100)] = (
+        GROUP_PULL_DEFAULT
+    )
     wait_s: Annotated[
         float,
-        Meta(
-            description="How many seconds to wait for an event when there is none.",
-            extra_json_schema={"minimum": 0, "maximum": GROUP_WAIT_MAX_S},
-            examples=[20.0],
+        words.meta(
+            "How many seconds to wait for an event when there is none.",
+            {"minimum": 0, "maximum": GROUP_WAIT_MAX_S},
+            example=20.0,
         ),
     ] = 0.0
 
@@ -78,26 +74,23 @@ class Nack(Parameters, frozen=True):
     delivery_ids: words.DeliveryIds
     delay_s: Annotated[
         float,
-        Meta(
-            description="Seconds before the event is delivered again. Its aggregate waits as long.",
-            extra_json_schema={"minimum": 0, "maximum": GROUP_NACK_DELAY_MAX_S},
-            examples=[5.0],
+        words.meta(
+            "Seconds before the event is delivered again. Its aggregate waits as long.",
+            {"minimum": 0, "maximum": GROUP_NACK_DELAY_MAX_S},
+            example=5.0,
         ),
     ] = 0.0
     reason: Annotated[
         str,
-        Meta(
-            description="Why, for people; kept with an event that is parked.",
-            extra_json_schema=words.REASON | {"minLength": 0},
-            examples=["the bank does not answer"],
+        words.meta(
+            "Why, for people; kept with an event that is parked.",
+            words.REASON | {"minLength": 0},
+            example="the bank does not answer",
         ),
     ] = ""
-    park: Annotated[bool, Meta(description="Do not deliver it again: park it.")] = False
+    park: Annotated[bool, words.meta("Do not deliver it again: park it.")] = False
     untried: Annotated[
-        bool,
-        Meta(
-            description="Nobody has looked at the events: these deliveries do not count as attempts. Not with `park`."
-        ),
+        bool, words.meta("Nobody has looked at the events: these deliveries do not count as attempts. Not with `park`.")
     ] = False
 
     def check(self) -> None:
@@ -113,12 +106,7 @@ class Extend(Parameters, frozen=True):
     delivery_ids: words.DeliveryIds
     ack_timeout_s: (
         Annotated[
-            float,
-            Meta(
-                description="Seconds from now; the group's own when missing.",
-                extra_json_schema=words.ACK_TIMEOUT,
-                examples=[300.0],
-            ),
+            float, words.meta("Seconds from now; the group's own when missing.", words.ACK_TIMEOUT, example=300.0)
         ]
         | None
     ) = None
@@ -157,7 +145,7 @@ class ReplayParked(Parameters, frozen=True):
 
     group: words.Group
     positions: words.Positions | None = None
-    all: Annotated[bool, Meta(description="In place of positions: all that is parked.", examples=[True])] = False
+    all: Annotated[bool, words.meta("In place of positions: all that is parked.", example=True)] = False
 
     def check(self) -> None:
         check_group(self.group)
@@ -173,13 +161,8 @@ class SkipParked(Parameters, frozen=True):
     """Which parked events to pass over, and why."""
 
     group: words.Group
-    positions: Annotated[words.Positions, Meta(examples=[[1]])]
-    reason: Annotated[
-        str,
-        Meta(
-            description="Why, for people.", extra_json_schema=words.REASON, examples=["paid in cash, see ticket 4711"]
-        ),
-    ]
+    positions: Annotated[words.Positions, words.meta(example=[1])]
+    reason: Annotated[str, words.meta("Why, for people.", words.REASON, example="paid in cash, see ticket 4711")]
 
     def check(self) -> None:
         check_group(self.group)
@@ -194,29 +177,26 @@ class DeliveryList(msgspec.Struct, frozen=True):
     """Events that are now with a member."""
 
     deliveries: Annotated[
-        tuple[Delivery, ...],
-        Meta(description="In the order of their positions, as far as each is free to be delivered."),
+        tuple[Delivery, ...], words.meta("In the order of their positions, as far as each is free to be delivered.")
     ]
 
 
 class InFlightList(msgspec.Struct, frozen=True):
     """All events that are with members."""
 
-    in_flight: Annotated[tuple[InFlight, ...], Meta(description="By position.")]
+    in_flight: Annotated[tuple[InFlight, ...], words.meta("By position.")]
 
 
 class Replayed(msgspec.Struct, frozen=True):
     """What became of parked events."""
 
-    replayed: Annotated[
-        int, Meta(description="How many aggregates go on.", extra_json_schema=words.COUNT, examples=[1])
-    ]
+    replayed: Annotated[int, words.meta("How many aggregates go on.", words.COUNT, example=1)]
 
 
 class Skipped(msgspec.Struct, frozen=True):
     """What became of parked events."""
 
-    skipped: Annotated[int, Meta(description="How many were skipped.", extra_json_schema=words.COUNT, examples=[1])]
+    skipped: Annotated[int, words.meta("How many were skipped.", words.COUNT, example=1)]
 
 
 # --- The rows --------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from indelible import words
 from indelible.cursors import Cursor
@@ -26,18 +25,12 @@ from indelible.queries import EventQuery, QueryItem
 GROUP_CHANGE_ERRORS: Final = ("group_not_found", "shutting_down", "outcome_unknown", "storage_full")
 """Errors of whatever changes what a group knows."""
 
-_StartOrNone = Annotated[
-    Start, Meta(description="Which end of the log. Not with after or since.", examples=["beginning"])
-]
+_StartOrNone = Annotated[Start, words.meta("Which end of the log. Not with after or since.", example="beginning")]
 _After = Annotated[
-    Cursor,
-    Meta(
-        description="A cursor: from the first event after it on. Not with start or since.",
-        extra_json_schema={"type": "string"},
-    ),
+    Cursor, words.meta("A cursor: from the first event after it on. Not with start or since.", {"type": "string"})
 ]
 _Since = Annotated[
-    words.Time, Meta(description="From the first event of this time, or a later one, on. Not with start or after.")
+    words.Time, words.meta("From the first event of this time, or a later one, on. Not with start or after.")
 ]
 
 # --- What they are asked with ----------------------------------------------------------------------------------------
@@ -134,7 +127,7 @@ class DeleteGroup(GetGroup, frozen=True):
 class GroupList(msgspec.Struct, frozen=True):
     """Every group."""
 
-    groups: Annotated[tuple[GroupInfo, ...], Meta(description="Ordered by name.")]
+    groups: Annotated[tuple[GroupInfo, ...], words.meta("Ordered by name.")]
 
 
 # --- The rows --------------------------------------------------------------------------------------------------------

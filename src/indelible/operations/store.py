@@ -4,7 +4,6 @@ pages of events and streams have handlers of their own."""
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from indelible import words
 from indelible.events import AggregateKey, Snapshot, check_aggregate_type, check_version
@@ -41,21 +40,10 @@ class SaveSnapshot(GetAggregate, frozen=True, kw_only=True):
     """A state to save."""
 
     version: Annotated[
-        int,
-        Meta(
-            description="The version whose state this is; not above the aggregate's.",
-            extra_json_schema=words.VERSION,
-            examples=[1],
-        ),
+        int, words.meta("The version whose state this is; not above the aggregate's.", words.VERSION, example=1)
     ]
     state: Annotated[msgspec.Raw, words.STATE]
-    metadata: (
-        Annotated[
-            msgspec.Raw,
-            Meta(description="A JSON object about the snapshot.", extra_json_schema={"type": "object"}),
-        ]
-        | None
-    ) = None
+    metadata: Annotated[msgspec.Raw, words.meta("A JSON object about the snapshot.", {"type": "object"})] | None = None
 
     def check(self) -> None:
         super().check()
@@ -70,13 +58,7 @@ class ListAggregates(Parameters, frozen=True):
     """Which aggregates."""
 
     aggregate_type: (
-        Annotated[
-            str,
-            Meta(
-                description="Only aggregates of this type.", extra_json_schema=words.AGGREGATE_TYPE, examples=["order"]
-            ),
-        ]
-        | None
+        Annotated[str, words.meta("Only aggregates of this type.", words.AGGREGATE_TYPE, example="order")] | None
     ) = None
     after: words.PageAfter | None = None
     limit: words.PageLimit = PAGE_EVENTS_DEFAULT
@@ -95,15 +77,14 @@ class EventTypeList(msgspec.Struct, frozen=True):
     """What happens in this store."""
 
     event_types: Annotated[
-        tuple[EventTypeInfo, ...],
-        Meta(description="Every pair of event type and aggregate type, ordered by both."),
+        tuple[EventTypeInfo, ...], words.meta("Every pair of event type and aggregate type, ordered by both.")
     ]
 
 
 class AggregateTypeList(msgspec.Struct, frozen=True):
     """What things happen to."""
 
-    aggregate_types: Annotated[tuple[AggregateTypeInfo, ...], Meta(description="Ordered by name.")]
+    aggregate_types: Annotated[tuple[AggregateTypeInfo, ...], words.meta("Ordered by name.")]
 
 
 # --- The rows --------------------------------------------------------------------------------------------------------
