@@ -37,8 +37,7 @@ HASH_BEFORE_FIRST: Final = bytes(32)
 
 # Control characters (Cc), and surrogates, which are not characters and have no UTF-8.
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-CONTENT_TYPE: Final = re.compile(r'[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:; ?[A-Za-z0-9=_.+"-]+)*')
-"""All of a content type that is allowed, its length aside."""
+_CONTENT_TYPE: Final = re.compile(words.CONTENT_TYPE)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PREVIEW_BYTES_MAX: Final = 200
@@ -310,7 +309,7 @@ def check_content_type(value: str) -> str:
     if value == JSON_CONTENT_TYPE:
         return value
     value = check_name(value, "/content_type", CONTENT_TYPE_LENGTH_MAX)
-    if not CONTENT_TYPE.fullmatch(value):
+    if not _CONTENT_TYPE.fullmatch(value):
         raise InvalidRequest('must be a media type such as "application/json"', pointer="/content_type")
     return value
 
@@ -358,24 +357,34 @@ def _check_metadata(encoded: bytes) -> bytes:
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the log, as JSON has it on the wire: one struct decodes and encodes both."""
+    """An event of the log. Immutable."""
 
-    event_id: UUID
-    event_type: str
-    aggregate_type: str
-    aggregate_id: str
-    version: int
-    position: int
-    timestamp: datetime
-    """UTC, microseconds."""
-    event_data_raw: msgspec.Raw = msgspec.field(name="event_data", default_factory=lambda: msgspec.Raw(b""))
+    event_id: words.EventId
+    event_type: words.EventType
+    aggregate_type: words.AggregateType
+    aggregate_id: words.AggregateId
+    version: words.Version
+    position: words.Position
+    timestamp: Annotated[
+        datetime, words.meta("When the store committed it: UTC, microseconds.", example="2026-01-31T12:00:00.000000Z")
+    ]
+    event_data_raw: Annotated[msgspec.Raw, words.EVENT_DATA] = msgspec.field(
+        name="event_data", default_factory=lambda: msgspec.Raw(b"")
+    )
     """JSON text; empty where content_type is not JSON."""
-    event_data_base64: str | msgspec.UnsetType = msgspec.UNSET
-    metadata_raw: msgspec.Raw = msgspec.field(name="metadata")
-    tags: tuple[str, ...]
-    content_type: str
-    hash: str
-    """SHA-256, 64 hexadecimal digits. See :func:`event_hash`."""
+    event_data_base64: words.EventDataBase64 | msgspec.UnsetType = msgspec.UNSET
+    metadata_raw: Annotated[msgspec.Raw, words.METADATA, words.meta(example={})] = msgspec.field(name="metadata")
+    tags: words.Tags
+    content_type: Annotated[words.ContentType, words.meta(example=JSON_CONTENT_TYPE)]
+    hash: Annotated[
+        str,
+        words.meta(
+            "SHA-256 of the previous event's hash and this event's line without hash.",
+            {"pattern": "^[0-9a-f]{64}$"},
+            example="5f0c1b0f7d2f2d4b0e5c9b6a1e8d3c7f4a2b9e6d1c8f5a3b0e7d4c1f8a5b2e9d",
+        ),
+    ]
+    """See :func:`event_hash`."""
 
     @property
     def key(self) -> AggregateKey:

@@ -165,23 +165,22 @@ def repeat_ids(requests: Sequence[AppendRequest]) -> bool:
 class AppendedEvent(msgspec.Struct, frozen=True):
     """Where one appended event stands."""
 
-    event_id: UUID
-    version: int
-    position: int
+    event_id: words.EventId
+    version: words.Version
+    position: words.Position
 
 
 class AppendResult(msgspec.Struct, frozen=True):
     """What an append to one aggregate did: the same when it is sent again, but for ``replayed``."""
 
-    aggregate_type: str
-    aggregate_id: str
-    version: int
-    """The aggregate's version right after the append."""
-    position: int
-    """Position of the append's last event in this aggregate."""
-    events: tuple[AppendedEvent, ...]
-    replayed: bool = False
-    """Whether the events were stored before this call."""
+    aggregate_type: words.AggregateType
+    aggregate_id: words.AggregateId
+    version: Annotated[int, words.meta("The aggregate's version right after the append.", words.VERSION, example=1)]
+    position: Annotated[
+        int, words.meta("Position of the append's last event in this aggregate.", words.VERSION, example=1)
+    ]
+    events: Annotated[tuple[AppendedEvent, ...], words.meta("Where each event stands.", {"minItems": 1})]
+    replayed: words.Replayed = False
 
 
 AppendOutcome = AppendResult | IndelibleError
@@ -191,10 +190,9 @@ AppendOutcome = AppendResult | IndelibleError
 class AtomicAppendResult(msgspec.Struct, frozen=True):
     """What an atomic append did, one result an aggregate, in the order of the request."""
 
-    position: int
-    """Position of the append's last event."""
-    results: tuple[AppendResult, ...]
-    replayed: bool = False
+    position: Annotated[int, words.meta("Position of the append's last event.", words.VERSION, example=3)]
+    results: Annotated[tuple[AppendResult, ...], words.meta("One element an append, in the order of the request.")]
+    replayed: words.Replayed = False
 
 
 def as_requests(appends: Sequence[AggregateAppend]) -> list[AppendRequest | IndelibleError]:

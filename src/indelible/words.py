@@ -6,23 +6,29 @@ refuses alike, with the same words.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 from indelible.limits import (
     CONDITION_ITEMS_MAX,
+    CONTENT_TYPE_LENGTH_MAX,
+    EVENT_SIZE_BYTES_MAX,
     GROUP_ACK_TIMEOUT_MAX_S,
     GROUP_ACK_TIMEOUT_MIN_S,
     GROUP_ATTEMPTS_MAX,
     GROUP_IN_FLIGHT_MAX,
     GROUP_REASON_LENGTH_MAX,
     GROUP_SETTLE_MAX,
+    METADATA_SIZE_BYTES_MAX,
     NAME_LENGTH_MAX,
     PAGE_EVENTS_MAX,
     QUERY_NAMES_MAX,
+    REQUEST_EVENTS_MAX,
     SNAPSHOT_SIZE_BYTES_MAX,
     TAG_LENGTH_MAX,
+    TAGS_PER_EVENT_MAX,
     VERSION_MAX,
 )
 
@@ -76,7 +82,53 @@ AggregateIdIfKnown = Annotated[str, meta(_IF_KNOWN, example="o-1")]
 VersionIfKnown = Annotated[int, meta("Place in the aggregate; 0 where that is not known.", COUNT, example=1)]
 AtVersion = Annotated[int, meta("As the aggregate was at this version; the newest when missing.", VERSION, example=2)]
 
-EVENT: Final = meta("What happened.", {"$ref": "#/components/schemas/Event"})
+_EVENT: Final[Schema] = {"$ref": "#/components/schemas/Event"}
+EVENT: Final = meta("What happened.", _EVENT)
+EventLine = Annotated[Raw, meta(schema=_EVENT)]
+"""An event's JSON, which is passed on as text."""
+EventId = Annotated[UUID, meta("The event's id.", example="01890a5d-ac96-774b-bcce-b302099a8057")]
+EVENT_DATA: Final = meta(
+    f"Any JSON value, kept to the letter; up to {EVENT_SIZE_BYTES_MAX // 2**20} MiB with metadata.",
+    example={"total": 42.5},
+)
+EventDataBase64 = Annotated[
+    str,
+    meta(
+        "In place of event_data: bytes, with a content_type that is not JSON.",
+        {
+            "contentEncoding": "base64",
+            "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        },
+    ),
+]
+METADATA: Final = meta(
+    f"A JSON object about the event: who, why; up to {METADATA_SIZE_BYTES_MAX // 2**10} KiB.", {"type": "object"}
+)
+Tags = Annotated[
+    tuple[Annotated[str, meta(schema=TAG)], ...],
+    meta(
+        "A set of strings that queries and conditions can ask for; sorted, without repeats.",
+        {"maxItems": TAGS_PER_EVENT_MAX},
+        example=["customer:ada"],
+    ),
+]
+CONTENT_TYPE: Final = r'[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:; ?[A-Za-z0-9=_.+"-]+)*'
+"""All of a content type that is allowed, its length aside."""
+ContentType = Annotated[
+    str,
+    meta(
+        "Media type of event_data: application/json when missing, application/octet-stream for bytes.",
+        {"maxLength": CONTENT_TYPE_LENGTH_MAX, "pattern": f"^{CONTENT_TYPE}$"},
+    ),
+]
+STRING: Final = meta(schema={"type": "string"})
+"""Of words that are enumerated."""
+ExpectedVersion = (
+    Annotated[int, meta(schema={"minimum": 0, "maximum": VERSION_MAX})]
+    | Annotated[Literal["any", "exists", "none"], STRING]
+)
+EVENTS_PER_REQUEST: Final[Schema] = {"minItems": 1, "maxItems": REQUEST_EVENTS_MAX}
+Replayed = Annotated[bool, meta("Whether the events were stored before this call.")]
 
 STATE: Final = meta(
     f"Any JSON value; up to {SNAPSHOT_SIZE_BYTES_MAX // 2**20} MiB with metadata.", example={"status": "placed"}

@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from indelible.queries import EventQuery
 from indelible.wire.pb.event_store_pb2 import SubscribeRequest, SubscribeResponse
-from indelible.wire.proto_requests import query_message
+from indelible.wire.proto_events import query_message
 
 _RECEIVE_BUFFER_BYTES = 4_096
 """Small, so that the kernel's share is soon used up."""

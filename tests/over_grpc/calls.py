@@ -14,7 +14,7 @@ from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2
 from indelible.wire.pb import groups_pb2 as groups_pb
 from indelible.wire.pb.errors_pb2 import Error
-from indelible.wire.proto_responses import decode_error
+from indelible.wire.proto_events import decode_error
 
 SERVICES = (
     pb.DESCRIPTOR.services_by_name["EventStore"],

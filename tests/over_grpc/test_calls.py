@@ -10,8 +10,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from indelible.errors import Overloaded
 from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, GRPC_CALLS_MAX, GRPC_CALLS_PER_CONNECTION_MAX, PAGE_EVENTS_MAX
-from indelible.server.grpc.calls import Streams, ToPacedStream, ToStream, Unary
-from indelible.server.grpc.service import SERVICES
+from indelible.server.grpc.calls import Streams, ToStream, Unary
+from indelible.server.grpc.handlers import SERVICES
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2
 from over_grpc.calls import SERVICES as DECLARED
@@ -20,7 +20,7 @@ from over_grpc.calls import Api, an_append, connected, new_event, refusal
 
 @pytest.mark.parametrize("service", DECLARED, ids=lambda service: service.name)
 def test_every_method_has_a_handler_of_its_kind(service: ServiceDescriptor):
-    kinds = {Unary: (False, False), ToStream: (False, True), ToPacedStream: (False, True), Streams: (True, True)}
+    kinds = {Unary: (False, False), ToStream: (False, True), Streams: (True, True)}
     declared = {method.name: (method.client_streaming, method.server_streaming) for method in service.methods}
     methods = SERVICES[service.full_name]
     assert {method.name: kinds[type(method)] for method in methods} == declared

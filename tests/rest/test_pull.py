@@ -16,10 +16,11 @@ from indelible.engines.group_storage import GroupChange
 from indelible.engines.memory import MemoryEngine
 from indelible.events import NewEvent
 from indelible.groups import ConsumerGroups, Delivery
+from indelible.server.call import Call
 from indelible.server.compose import make_services
 from indelible.server.http.message_syntax import HeadReader
 from indelible.server.http.messages import Request
-from indelible.server.http.pull import pull
+from indelible.server.http.routes import pull
 from indelible.server.metrics import Metrics
 from rest.calls import Api, connected
 from rest.group_calls import Group
@@ -208,7 +209,7 @@ async def test_events_that_can_not_be_sent_are_given_back():
         services = make_services(store, Metrics())
         request = Request(_LeavingCaller(_leaving(store.groups)), services.bodies)
         request.parameters = {"group": b"g"}
-        answer = await pull(services, request)
+        answer = await pull(Call(services), request)
         assert (answer.status, answer.body) == (200, b'{"deliveries":[]}')
         assert await store.groups.list_in_flight("g") == ()
         assert len(await store.groups.pull("g", member="staying")) == 1

@@ -1,6 +1,5 @@
 """What the client encodes the server decodes as the same, and the other way round."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -24,9 +23,11 @@ from indelible.eventstore import (
     FeedPage,
     Replay,
 )
+from indelible.operations import Operation
+from indelible.operations import events as on_events
 from indelible.queries import QueryItem
 from indelible.wire import errors as wire_errors
-from indelible.wire import requests, responses
+from indelible.wire import json_events, operation_json
 
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
 JSON = st.recursive(
@@ -49,16 +50,22 @@ ITEMS = st.builds(QueryItem, *[st.lists(NAMES, max_size=2).map(tuple)] * 3)
 
 @given(APPENDS)
 def test_append(append: AggregateAppend):
-    assert requests.decode_append(requests.encode_append(append), append.key) == append
+    """Of what the general codec sends."""
+    asked = on_events.Append(**msgspec.structs.asdict(json_events.append_body(append)))
+    _, _, body = operation_json.encode_parameters(on_events.APPEND, asked)
+    assert body is not None
+    assert json_events.decode_append(body, append.key) == append
 
 
 @given(st.lists(APPENDS, min_size=1, max_size=3), st.lists(ITEMS, min_size=1, max_size=2), st.integers(0, 2**53 - 1))
 def test_atomic_append_and_batch(appends: list[AggregateAppend], items: list[QueryItem], after: int):
     condition = AppendCondition(tuple(items), cursor_at(after))
-    decoded = requests.decode_atomic_append(requests.encode_atomic_append(appends, condition))
+    decoded = json_events.decode_atomic_append(
+        json_events.encode_atomic_append(AppendRequest(tuple(appends), condition))
+    )
     assert decoded == AppendRequest(tuple(appends), condition)
-    bodies = [requests.encode_batch_append(append) for append in appends]
-    assert list(requests.decode_batch(requests.join_batch(bodies))) == appends
+    bodies = [json_events.encode_batch_append(append) for append in appends]
+    assert list(json_events.decode_batch(json_events.join_batch(bodies))) == appends
 
 
 RESULT = AppendResult("a", "é", 2, 7, (AppendedEvent(uuid4(), 2, 7),), replayed=True)
@@ -66,24 +73,25 @@ LINES = b'{"event_id":"x"}\n{"a":"\\n,"}'
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("operation", "value"),
     [
-        ("append_result", RESULT),
-        ("atomic_append_result", AtomicAppendResult(7, (RESULT, RESULT))),
-        ("aggregate_page", AggregatePage(LINES, 2, 9, 4)),
-        ("aggregate_page", AggregatePage(b"", 0, 9, None)),
-        ("feed_page", FeedPage(LINES, 2, cursor_at(5), at_end=False)),
-        ("replay", Replay(None, AggregatePage(LINES, 2, 9, None))),
+        (on_events.APPEND, RESULT),
+        (on_events.APPEND_ATOMIC, AtomicAppendResult(7, (RESULT, RESULT))),
+        (on_events.READ_AGGREGATE, AggregatePage(LINES, 2, 9, 4)),
+        (on_events.READ_AGGREGATE, AggregatePage(b"", 0, 9, None)),
+        (on_events.READ_FEED, FeedPage(LINES, 2, cursor_at(5), at_end=False)),
+        (on_events.REPLAY, Replay(None, AggregatePage(LINES, 2, 9, None))),
     ],
 )
-def test_answers(name: str, value: Any):
-    encode: Callable[[Any], bytes] = getattr(responses, f"encode_{name}")
-    assert getattr(responses, f"decode_{name}")(encode(value)) == value
+def test_answers(operation: Operation[Any, Any], value: Any):
+    encoded = operation_json.encode_answer(operation, value)
+    assert operation_json.decode_answer(operation, encoded) == value
+    assert operation_json.encode_any_answer(operation, value) == encoded, "the fast way says what the general one says"
 
 
 def test_batch_results():
     error = errors.VersionConflict("no", aggregate_type="a", aggregate_id="1", expected_version=1, actual_version=2)
-    one, other = responses.decode_batch_results(responses.encode_batch_results([RESULT, error]))
+    one, other = json_events.decode_batch_results(json_events.encode_batch_results([RESULT, error]))
     assert one == RESULT
     assert isinstance(other, errors.VersionConflict)
     assert (other.message, other.fields) == (error.message, error.fields)
@@ -103,11 +111,11 @@ def test_a_proxys_answer(body: bytes):
 
 def test_an_answer_that_is_none():
     with pytest.raises(errors.InternalError):
-        responses.decode_append_result(b"<html>")
+        operation_json.decode_answer(on_events.APPEND, b"<html>")
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: msgspec.json.encode(value, enc_hook=str)))
 def test_no_body_does_worse_than_be_refused(body: bytes):
-    for decode in (requests.decode_atomic_append, requests.decode_batch):
+    for decode in (json_events.decode_atomic_append, json_events.decode_batch):
         with pytest.raises(InvalidRequest):
             decode(body)

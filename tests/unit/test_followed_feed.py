@@ -12,9 +12,9 @@ from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
 from indelible.queries import EVERYTHING
 from indelible.server.followed_feed import FollowedFeed, RenderedPages, RenderEvents
-from indelible.server.http.event_stream import encode_events
+from indelible.server.http.events import render_messages
 from indelible.wire.pb.event_store_pb2 import SubscribeResponse
-from indelible.wire.proto_responses import encode_lines
+from indelible.wire.proto_events import encode_lines
 
 SIZES_BYTES = (10, 10, 3 * STREAM_CHUNK_SIZE_BYTES_MAX, 10, STREAM_CHUNK_SIZE_BYTES_MAX, *(200 for _ in range(300)))
 NOTHING_STAYS = 0
@@ -67,7 +67,7 @@ async def test_pages_that_go_change_nothing_of_what_is_sent(query: EventQuery) -
 async def test_cursors_never_run_ahead_of_what_was_taken_whole() -> None:
     for size_bytes_max in (RENDERED_PAGES_SIZE_BYTES_MAX, NOTHING_STAYS):
         said = b""
-        for data, cursor in await _taken(EVERYTHING, encode_events, size_bytes_max, 1_000):
+        for data, cursor in await _taken(EVERYTHING, render_messages, size_bytes_max, 1_000):
             said += data
             assert said.count(b"\n\n") >= position_of(cursor)
         ids = [int(one.split(b"\n")[0][4:]) for one in said.split(b"\n\n")[:-1]]

@@ -8,15 +8,15 @@ import pytest
 from indelible import NewEvent
 from indelible.core.open import open_local_store
 from indelible.limits import GROUP_SETTLE_MAX, GRPC_UNANSWERED_IDS_MAX
+from indelible.operations.deliveries import Ack
 from indelible.server.grpc.consume import Member
-from indelible.wire.proto_consume import Settlement
 
-ACK = Settlement("ack", {}, ("1-1",) * (GROUP_SETTLE_MAX // 10))
+ACK = Ack("billing", ("1-1",) * (GROUP_SETTLE_MAX // 10))
 
 
 async def test_a_member_that_takes_no_answers_must_wait() -> None:
     async with open_local_store("memory:") as store:
-        member = Member(store.groups, await store.groups.create("billing"), "me", 10)
+        member = Member(store, await store.groups.create("billing"), "me", 10)
         stop = asyncio.Event()
         serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
         for _ in range(GRPC_UNANSWERED_IDS_MAX // len(ACK.delivery_ids) - 1):
@@ -38,7 +38,7 @@ async def test_a_member_that_takes_no_answers_must_wait() -> None:
 async def test_nothing_more_is_pulled_until_the_last_was_taken() -> None:
     async with open_local_store("memory:") as store:
         group = await store.groups.create("billing")
-        member = Member(store.groups, group, "me", 10)
+        member = Member(store, group, "me", 10)
         stop = asyncio.Event()
         serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
         for name in ("a", "b"):
@@ -59,7 +59,7 @@ async def test_nothing_more_is_pulled_until_the_last_was_taken() -> None:
 async def test_a_stream_with_nothing_to_say_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("indelible.server.grpc.consume.HEARTBEAT_S", 0.05)
     async with open_local_store("memory:") as store:
-        member = Member(store.groups, await store.groups.create("billing"), "me", 10)
+        member = Member(store, await store.groups.create("billing"), "me", 10)
         stop = asyncio.Event()
         serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
         async with aclosing(member.outgoing()) as outgoing:
@@ -72,7 +72,7 @@ async def test_a_stream_with_nothing_to_say_says_so(monkeypatch: pytest.MonkeyPa
 
 async def test_what_fails_ends_the_member() -> None:
     async with open_local_store("memory:") as store:
-        member = Member(store.groups, await store.groups.create("billing"), "me", 10)
+        member = Member(store, await store.groups.create("billing"), "me", 10)
         wrong = asyncio.create_task(_fail())
         with pytest.raises(ZeroDivisionError):
             await member.serve(until=(wrong,))

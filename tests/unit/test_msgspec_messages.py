@@ -1,5 +1,5 @@
 """Every form of msgspec's messages that ours are made of. When a new version words one otherwise, these fail, and
-``wire.requests.invalid_request`` and ``json_text.malformed`` have to learn it."""
+``wire.strict_json.invalid_request`` and ``json_text.malformed`` have to learn it."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -9,12 +9,19 @@ import msgspec
 import pytest
 
 from indelible.json_text import malformed
+from indelible.operations.events import AtomicAppend, NewEventBody
 from indelible.queries import QueryItem
-from indelible.wire.requests import AppendBody, AtomicAppendBody, invalid_request
+from indelible.wire.strict_json import invalid_request
 
 A_VERSION = 'must be an integer from 0, "any", "exists" or "none"'
 A_TIME = "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z"
 A_UUID = 'must be a UUID such as "01890a5d-ac96-774b-bcce-b302099a8057"'
+
+
+class AppendBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An object with others in it."""
+
+    events: list[NewEventBody]
 
 
 def said_by_msgspec(kind: Any, text: bytes) -> msgspec.DecodeError:
@@ -75,7 +82,7 @@ def test_types(kind: Any, text: bytes, theirs: str, ours: str) -> None:
          "Expected `str`, got `int` - at `$.events[0].tags[1]`", "/events/0/tags/1", "must be a string, not int"),
         (tuple[QueryItem, ...], b'[{"tags":[]},1]', "Expected `object`, got `int` - at `$[1]`", "/1",
          "must be an object, not int"),
-        (AtomicAppendBody, b'{"condition":{"fail_if":[{"tags":1}]},"appends":[]}',
+        (AtomicAppend, b'{"condition":{"fail_if":[{"tags":1}]},"appends":[]}',
          "Expected `array`, got `int` - at `$.condition.fail_if[0].tags`", "/condition/fail_if/0/tags",
          "must be an array, not int"),
     ],

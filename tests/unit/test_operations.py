@@ -9,19 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indelible import words
 from indelible.client import AsyncClient
 from indelible.cursors import Cursor, cursor_at
 from indelible.errors import InternalError, InvalidRequest
 from indelible.groups import Delivery
 from indelible.operations import OPERATIONS, Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
+from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
 from indelible.operations import store as on_store
+from indelible.operations.operation import Permission, Retry
 from indelible.wire import operation_json, operation_proto
 from indelible.wire.errors import STATUSES
 from indelible.wire.pb import groups_pb2 as pb
 
 ROWS = pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
+OWN_FORM = {"append", "append_atomic", "append_batch", "get_event", "subscribe", "consume"}
+"""Operations whose messages over gRPC have another form than JSON has."""
+GENERAL = pytest.mark.parametrize(
+    "row", [one for one in OPERATIONS if one.name not in OWN_FORM], ids=lambda row: row.name
+)
+ONLY_IN_MESSAGES = {"query", "pages_max"}
+QUERY = {"event_type", "aggregate_type", "tag", "since", "until", "items"}
+"""What is a query of its own in messages."""
 NOW = datetime.now(UTC)
 LINE = (
     b'{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","event_type":"Any","aggregate_type":"a","aggregate_id":"1",'
@@ -42,24 +53,28 @@ def test_a_row_is_whole(row: Operation[Any, Any]):
     assert row.description
     assert row.parameters.__doc__
     assert callable(attrgetter(row.store_method or row.name)(AsyncClient("memory:")))
+    assert row.permission in get_args(Permission)
+    assert row.retry in get_args(Retry)
     if row.answer_field is not None:
         assert [one.name for one in msgspec.structs.fields(row.answer)] == [row.answer_field]
 
 
-@ROWS
+@GENERAL
 def test_messages_have_the_fields_of_the_structs(row: Operation[Any, Any]):
     def fields(kind: Any) -> set[str]:
         return {one.encode_name for one in msgspec.structs.fields(kind)}
 
-    assert set(operation_proto.request_type(row).DESCRIPTOR.fields_by_name) == fields(row.parameters)
-    answer = operation_proto.answer_type(row).DESCRIPTOR.fields_by_name
-    assert set(answer) == (fields(row.answer) if row.answer else set())
+    request = set(operation_proto.request_type(row).DESCRIPTOR.fields_by_name) - ONLY_IN_MESSAGES
+    assert request == fields(row.parameters) - (QUERY if issubclass(row.parameters, on_events.Subscribe) else set())
+    answer = set(operation_proto.answer_type(row).DESCRIPTOR.fields_by_name) - ONLY_IN_MESSAGES
+    assert answer == (fields(row.answer) if row.answer else set())
 
 
 def test_no_two_rows_share_a_name_or_a_way():
     for ways in ([row.name for row in OPERATIONS], [row.grpc for row in OPERATIONS]):
         assert len(set(ways)) == len(ways)
-    assert len({(row.method, row.path) for row in OPERATIONS}) == len(OPERATIONS)
+    over_http = [(row.method, row.path, row.media_type) for row in OPERATIONS if row.path]
+    assert len(set(over_http)) == len(over_http)
 
 
 @ROWS
@@ -87,7 +102,7 @@ PLAIN = {
 
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
     if get_origin(kind) is Annotated:
-        return values_of(get_args(kind)[0])
+        return st.just(msgspec.Raw(LINE)) if kind == words.EventLine else values_of(get_args(kind)[0])
     if type(None) in get_args(kind):
         return st.none() | values_of(next(one for one in get_args(kind) if one is not type(None)))
     if get_origin(kind) is Literal:
@@ -102,18 +117,26 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 def structs_of(kind: Any) -> st.SearchStrategy[Any]:
     if kind is Delivery:
         return st.builds(Delivery, TEXT, st.integers(1, 9), PLAIN[datetime], st.just(msgspec.Raw(LINE)))
+    if kind is on_events.FeedPageBody:
+        lines = st.lists(st.just(msgspec.Raw(LINE)), max_size=3).map(tuple)
+        return st.builds(kind, lines, PLAIN[Cursor].map(str), st.booleans())
     return st.fixed_dictionaries({one.name: values_of(one.type) for one in msgspec.structs.fields(kind)}).map(
         lambda given: kind(**given)
     )
 
 
 def comparable(value: Any) -> Any:
-    """As JSON: two texts of it compare by identity."""
+    """As JSON: two texts of it compare by identity. Of a query what it asks for, which can be said in several ways."""
+    if isinstance(value, on_events.Subscribe):
+        rest = {name: getattr(value, name) for name in value.__struct_fields__ if name not in QUERY}
+        return comparable({"query": value.query, **rest})
     return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
 
 
-def one_start(parameters: Parameters) -> Parameters:
-    """A oneof of protobuf holds one of its fields."""
+def said_once(parameters: Parameters) -> Parameters:
+    """A oneof of protobuf holds one of its fields, and a query is said in one way."""
+    if isinstance(parameters, on_events.Subscribe) and parameters.items is not None:
+        return msgspec.structs.replace(parameters, event_type=(), aggregate_type=(), tag=())
     if isinstance(parameters, (on_groups.CreateGroup, on_groups.ResetGroup)) and parameters.start is not None:
         return msgspec.structs.replace(parameters, after=None, since=None)
     if isinstance(parameters, (on_groups.CreateGroup, on_groups.ResetGroup)) and parameters.after is not None:
@@ -121,20 +144,22 @@ def one_start(parameters: Parameters) -> Parameters:
     return parameters
 
 
-@ROWS
+@GENERAL
 @given(data=st.data())
 def test_parameters_come_over(row: Operation[Any, Any], data: st.DataObject):
-    sent = one_start(data.draw(structs_of(row.parameters)))
+    sent = said_once(data.draw(structs_of(row.parameters)))
     path, pairs, body = operation_json.encode_parameters(row, sent)
     assert path.startswith("/v1/")
-    texts = {name: getattr(sent, name) for name in row.path_parameters} | dict(pairs)
+    texts: dict[str, list[str]] = {name: [str(getattr(sent, name))] for name in row.path_parameters}
+    for name, text in pairs:
+        texts.setdefault(name, []).append(text)
     assert comparable(operation_json.decode_parameters(row, texts, body)) == comparable(sent)
     message = operation_proto.encode_parameters(row, sent)
     received = type(message).FromString(message.SerializeToString())
     assert comparable(operation_proto.decode_parameters(row, received)) == comparable(sent)
 
 
-@ROWS
+@GENERAL
 @given(data=st.data())
 def test_answers_come_over(row: Operation[Any, Any], data: st.DataObject):
     sent = None if row.answer is None else row.unwrap(data.draw(structs_of(row.answer)))
@@ -157,7 +182,7 @@ def test_an_answer_that_is_none():
 
 
 def test_what_is_not_said_is_the_default():
-    asked = operation_json.decode_parameters(on_groups.CREATE_GROUP, {"group": "billing"}, b"{}")
+    asked = operation_json.decode_parameters(on_groups.CREATE_GROUP, {"group": ["billing"]}, b"{}")
     assert asked == on_groups.CreateGroup("billing")
     message = pb.CreateGroupRequest(group="billing")
     assert operation_proto.decode_parameters(on_groups.CREATE_GROUP, message) == asked
@@ -193,7 +218,7 @@ def test_what_is_not_said_is_the_default():
 )
 def test_what_is_wrong_is_named(row: Operation[Any, Any], body: bytes, pointer: str, words: str):
     with pytest.raises(InvalidRequest, match=words) as caught:
-        operation_json.decode_parameters(row, {"group": "billing"}, body)
+        operation_json.decode_parameters(row, {"group": ["billing"]}, body)
     assert caught.value.pointer == pointer
 
 

@@ -11,10 +11,11 @@ from indelible.core.open import open_local_store
 from indelible.errors import InvalidRequest
 from indelible.groups import Delivery, Settled
 from indelible.limits import GROUP_SETTLE_MAX
-from indelible.operations.deliveries import PULL
-from indelible.wire.operation_proto import decode_answer, encode_answer
+from indelible.operations.deliveries import PULL, Nack
+from indelible.server.grpc.consume import are_alike, decode_settlement
+from indelible.wire.operation_proto import decode_answer, encode_any_answer
 from indelible.wire.pb import groups_pb2 as pb
-from indelible.wire.proto_consume import decode_settlement, encode_consumed, encode_deliveries
+from indelible.wire.proto_events import encode_consumed, encode_deliveries
 
 THEN = datetime(2026, 11, 26, 7, 8, 9, 123456, tzinfo=UTC)
 LOST = Settled(2, ("5-7", "6-8"))
@@ -51,7 +52,7 @@ def test_deliveries_come_back_byte_for_byte():
 
 def test_the_fast_way_to_encode_deliveries_says_what_the_general_one_says():
     sent = some_deliveries()
-    general, fast = encode_answer(PULL, sent), encode_deliveries(sent)
+    general, fast = encode_any_answer(PULL, sent), encode_deliveries(sent)
     assert pb.PullResponse.FromString(general) == pb.PullResponse.FromString(fast)
 
 
@@ -71,16 +72,16 @@ WRONG: list[tuple[pb.ConsumeRequest, str]] = [
 @pytest.mark.parametrize(("message", "pointer"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
 def test_a_settlement_that_is_wrong(message: pb.ConsumeRequest, pointer: str):
     with pytest.raises(InvalidRequest) as caught:
-        decode_settlement(message)
+        decode_settlement("g", message)
     assert caught.value.fields["pointer"] == pointer
 
 
 def test_settlements_that_one_call_can_do():
-    ack = decode_settlement(pb.ConsumeRequest(ack=pb.ConsumeAck(delivery_ids=["1-1"])))
-    again = decode_settlement(pb.ConsumeRequest(ack=pb.ConsumeAck(delivery_ids=["2-1", "3-1"])))
-    nack = decode_settlement(pb.ConsumeRequest(nack=pb.ConsumeNack(delivery_ids=["1-1"])))
-    park = decode_settlement(pb.ConsumeRequest(nack=pb.ConsumeNack(delivery_ids=["1-1"], park=True)))
-    assert ack.is_like(again)
-    assert not ack.is_like(nack)
-    assert not nack.is_like(park)
-    assert park == ("nack", {"delay_s": 0.0, "reason": "", "park": True, "untried": False}, ("1-1",))
+    ack = decode_settlement("g", pb.ConsumeRequest(ack=pb.ConsumeAck(delivery_ids=["1-1"])))
+    again = decode_settlement("g", pb.ConsumeRequest(ack=pb.ConsumeAck(delivery_ids=["2-1", "3-1"])))
+    nack = decode_settlement("g", pb.ConsumeRequest(nack=pb.ConsumeNack(delivery_ids=["1-1"])))
+    park = decode_settlement("g", pb.ConsumeRequest(nack=pb.ConsumeNack(delivery_ids=["1-1"], park=True)))
+    assert are_alike(ack, again)
+    assert not are_alike(ack, nack)
+    assert not are_alike(nack, park)
+    assert park == Nack("g", ("1-1",), park=True)

@@ -6,7 +6,7 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import StoreCorrupted
 from indelible.events import NewEvent
-from indelible.wire.proto_responses import encode_events
+from indelible.wire.proto_events import encode_events
 
 
 async def test_a_line_that_is_no_event_is_named_by_its_position() -> None:

@@ -17,7 +17,7 @@ from indelible.errors import Conflict, IndelibleError, InvalidRequest
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
 from indelible.limits import LINE_SIZE_BYTES_MAX
-from indelible.wire.requests import decode_event_line
+from indelible.wire.json_events import decode_event_line
 
 EVENTS_WAITING_MAX: Final = 4_096
 """Lines that are read but not stored yet; bounds memory."""

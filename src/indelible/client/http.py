@@ -1,53 +1,33 @@
 """HttpEventStore: the EventStore of a server, over its REST API."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
 from importlib.metadata import version
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urlencode
-from uuid import UUID
 
 import aiohttp
 import msgspec
 from yarl import URL
 
 from indelible.client.remote import P, R, RemoteStore
-from indelible.conditions import AppendCondition
-from indelible.cursors import START, Cursor
+from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, Unavailable
-from indelible.events import (
-    AggregateKey,
-    RecordedEvent,
-    check_event_id,
-    check_version,
-)
-from indelible.eventstore import (
-    AggregateAppend,
-    AggregatePage,
-    AppendOutcome,
-    AppendRequest,
-    AtomicAppendResult,
-    FeedPage,
-    Replay,
-)
+from indelible.eventstore import AggregateAppend, AppendOutcome, AppendRequest, AtomicAppendResult, FeedPage
 from indelible.limits import (
     CLIENT_CONNECT_TIMEOUT_S,
     CLIENT_RETRY_TOTAL_MAX_S,
     CLIENT_SILENCE_MAX_S,
     CLIENT_TIMEOUT_S,
-    PAGE_EVENTS_DEFAULT,
     REQUEST_SIZE_BYTES_MAX,
 )
 from indelible.operations import Operation
-from indelible.queries import EVERYTHING, Direction, EventQuery, check_page
-from indelible.wire import requests, responses
+from indelible.operations.events import APPEND_ATOMIC, APPEND_BATCH, SUBSCRIBE, Subscribe
 from indelible.wire.errors import decode_problem
-from indelible.wire.feed_query import query_parameters
+from indelible.wire.json_events import decode_batch_results, encode_atomic_append, encode_batch_append, join_batch
 from indelible.wire.operation_json import decode_answer, encode_parameters
-from indelible.wire.paths import aggregate_path
 
-Parameters = Sequence[tuple[str, object]]
+Pairs = Sequence[tuple[str, str]]
 
 
 class Transport:
@@ -88,21 +68,17 @@ class Transport:
             if session is not None:
                 await session.close()
 
-    async def get(self, path: str, parameters: Parameters = ()) -> bytes:
-        """``None`` parameters are left out."""
-        return await self.send("GET", path, parameters)
-
     async def stream(
-        self, path: str, parameters: Parameters, *, headers: Mapping[str, str], silence_max_s: float
+        self, path: str, query: Pairs, *, headers: Mapping[str, str], silence_max_s: float
     ) -> AsyncGenerator[bytes]:
         """The chunks of an answer that may never end. Raises ``Unavailable`` when it breaks off, or says nothing for
         ``silence_max_s`` seconds."""
         assert self._streams is not None, "open() comes first"
-        given = [(name, value) for name, value in parameters if value is not None]
-        url = URL(f"{self._url}{path}?{urlencode(given)}" if given else self._url + path, encoded=True)
         timeout = aiohttp.ClientTimeout(sock_connect=CLIENT_CONNECT_TIMEOUT_S, sock_read=silence_max_s)
         try:
-            async with self._streams.get(url, headers=headers, timeout=timeout, allow_redirects=False) as response:
+            async with self._streams.get(
+                self._target(path, query), headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
                 if response.status >= 300:
                     raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
                 self._reading.add(response.content)
@@ -114,25 +90,25 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
 
-    async def post(self, path: str, body: bytes) -> bytes:
-        return await self.send("POST", path, body=body)
+    def _target(self, path: str, query: Pairs) -> URL:
+        # Encoded already: an id may hold any character, and must come out of the path as it went in.
+        return URL(f"{self._url}{path}?{urlencode(query)}" if query else self._url + path, encoded=True)
 
     async def send(
-        self, method: str, path: str, parameters: Parameters = (), body: bytes | None = None, *, wait_s: float = 0.0
+        self, method: str, path: str, query: Pairs = (), body: bytes | None = None, *, wait_s: float = 0.0
     ) -> bytes:
         """``wait_s``: how long the server may take for what it has to wait for, beside the time-out."""
-        given = [(name, value) for name, value in parameters if value is not None]
-        return await self._send(method, f"{path}?{urlencode(given)}" if given else path, body, wait_s=wait_s)
-
-    async def _send(self, method: str, target: str, body: bytes | None, *, wait_s: float) -> bytes:
         session = self._streams if wait_s else self._session
         assert session is not None, "open() comes first"
         headers = None if body is None else {"Content-Type": "application/json"}
-        # Encoded already: an id may hold any character, and must come out of the path as it went in.
-        url = URL(self._url + target, encoded=True)
         try:
             async with session.request(
-                method, url, data=body, headers=headers, timeout=self._timeout(wait_s), allow_redirects=False
+                method,
+                self._target(path, query),
+                data=body,
+                headers=headers,
+                timeout=self._timeout(wait_s),
+                allow_redirects=False,
             ) as response:
                 answer = await response.read()
                 if response.status < 300:
@@ -205,12 +181,7 @@ def _page_of(messages: list[_Message]) -> FeedPage | None:
 
 
 class HttpEventStore(RemoteStore):
-    """Implements :class:`indelible.eventstore.EventStore`. Belongs to one event loop.
-
-    Every call is repeated as :class:`Retry` says; that is safe for appends because events carry their ids. Appends of
-    concurrent tasks travel together, see :class:`AppendBatches`; above ``CLIENT_APPENDS_WAITING_MAX`` of them further
-    callers wait. An append may come back ``replayed`` because an earlier attempt, whose answer was lost, stored it.
-    """
+    """A server's store over its REST API. ``headers`` go with every request."""
 
     def __init__(
         self,
@@ -227,108 +198,26 @@ class HttpEventStore(RemoteStore):
         self._transport.open()
         return self
 
-    async def aclose(self) -> None:
-        """Finish what is in flight, but retry no more."""
-        await self._calls.stop()
+    async def _close(self) -> None:
         await self._transport.close()
-
-    async def __aenter__(self) -> Self:
-        return await self.open()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
     async def _send(self, operation: Operation[P, R], parameters: P, *, wait_s: float = 0.0) -> R:
         path, query, body = encode_parameters(operation, parameters)
         return decode_answer(operation, await self._transport.send(operation.method, path, query, body, wait_s=wait_s))
 
-    async def _read(self, decode: Callable[[bytes], R], path: str, parameters: Parameters = ()) -> R:
-        return decode(await self._calls.read(partial(self._transport.get, path, parameters)))
-
-    # --- Appending ---------------------------------------------------------------------------------------------------
-
     def _encode_append(self, append: AggregateAppend) -> bytes:
-        return requests.encode_batch_append(append)
+        return encode_batch_append(append)
 
     async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
-        return responses.decode_batch_results(await self._transport.post("/v1/batch", requests.join_batch(appends)))
+        return decode_batch_results(await self._post(APPEND_BATCH, join_batch(appends)))
 
-    async def append_atomic(
-        self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
-    ) -> AtomicAppendResult:
-        request = AppendRequest(tuple(appends), condition)
-        request.check(atomic=True)
-        body = requests.encode_atomic_append(request.appends, request.condition)
-        return await self._calls.append(lambda: self._send_atomic(body))
+    async def _send_atomic(self, request: AppendRequest) -> AtomicAppendResult:
+        return decode_answer(APPEND_ATOMIC, await self._post(APPEND_ATOMIC, encode_atomic_append(request)))
 
-    async def _send_atomic(self, body: bytes) -> AtomicAppendResult:
-        return responses.decode_atomic_append_result(await self._transport.post("/v1/append", body))
+    async def _post(self, operation: Operation[Any, Any], body: bytes) -> bytes:
+        return await self._transport.send(operation.method, operation.path, body=body)
 
-    # --- Reading -----------------------------------------------------------------------------------------------------
-
-    async def read_aggregate(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        *,
-        from_version: int | None = None,
-        to_version: int | None = None,
-        direction: Direction = "forward",
-        limit: int = PAGE_EVENTS_DEFAULT,
-    ) -> AggregatePage:
-        path = _aggregate_path(aggregate_type, aggregate_id)
-        versions = [_version("from_version", from_version), _version("to_version", to_version)]
-        parameters = [*versions, *_page(limit, direction)]
-        return await self._read(responses.decode_aggregate_page, f"{path}/events", parameters)
-
-    async def read_feed(
-        self,
-        query: EventQuery = EVERYTHING,
-        *,
-        after: Cursor | None = None,
-        direction: Direction = "forward",
-        limit: int = PAGE_EVENTS_DEFAULT,
-    ) -> FeedPage:
-        parameters = [*query_parameters(query.checked()), *_page(limit, direction)]
-        cursor = None if after is None else Cursor.parse(after)
-        return await self._read(responses.decode_feed_page, "/v1/events", [*parameters, ("after", cursor)])
-
-    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
-        """Connects anew by itself, see :meth:`Calls.follow`."""
-        parameters = query_parameters(query.checked())
-        cursor = START if after is None else Cursor.parse(after)
-        async with aclosing(self._calls.follow(partial(self._connect_feed, parameters), cursor)) as pages:
-            async for page in pages:
-                yield page
-
-    def _connect_feed(self, parameters: list[tuple[str, str]], after: Cursor) -> AsyncGenerator[FeedPage]:
-        chunks = self._transport.stream(
-            "/v1/events",
-            [*parameters, ("after", after)],
-            headers={"Accept": "text/event-stream"},
-            silence_max_s=CLIENT_SILENCE_MAX_S,
-        )
-        return read_pages(chunks)
-
-    async def get_event(self, event_id: UUID) -> RecordedEvent:
-        return await self._read(responses.decode_recorded_event, f"/v1/events/{check_event_id(event_id)}")
-
-    async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
-        path = _aggregate_path(aggregate_type, aggregate_id)
-        return await self._read(responses.decode_replay, f"{path}/replay", [_version("at_version", at_version)])
-
-
-# A query string knows only text, where 1, "1" and 1.0 look alike: what is wrong must be found before it becomes text.
-
-
-def _version(name: str, value: int | None) -> tuple[str, object]:
-    return name, None if value is None else check_version(value, f"/{name}")
-
-
-def _page(limit: int, direction: Direction = "forward") -> list[tuple[str, object]]:
-    check_page(limit, direction)
-    return [("direction", None if direction == "forward" else direction), ("limit", limit)]
-
-
-def _aggregate_path(aggregate_type: str, aggregate_id: str) -> str:
-    return aggregate_path(AggregateKey.checked(aggregate_type, aggregate_id))
+    def _connect(self, asked: Subscribe) -> AsyncGenerator[FeedPage]:
+        path, query, _ = encode_parameters(SUBSCRIBE, asked)
+        accept = {"Accept": SUBSCRIBE.media_type}
+        return read_pages(self._transport.stream(path, query, headers=accept, silence_max_s=CLIENT_SILENCE_MAX_S))

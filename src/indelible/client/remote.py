@@ -1,27 +1,33 @@
-"""What both ways to a server have in common: the operations that are one question and one answer, as methods."""
+"""What both ways to a server have in common: the operations as methods."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from indelible.client.append_batches import AppendBatches, cut_lots
 from indelible.client.calls import Calls
-from indelible.conditions import ExpectedVersion
-from indelible.cursors import Cursor
-from indelible.events import NewEvent, Snapshot, encode_snapshot_state
+from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.cursors import START, Cursor
+from indelible.events import NewEvent, RecordedEvent, Snapshot, encode_snapshot_state
 from indelible.eventstore import (
     AggregateAppend,
     AggregateInfo,
     AggregateList,
+    AggregatePage,
     AggregateTypeInfo,
     AppendOutcome,
     AppendRequest,
     AppendResult,
+    AtomicAppendResult,
     EventTypeInfo,
+    FeedPage,
     Head,
+    Replay,
     as_requests,
     each_outcome,
 )
@@ -42,18 +48,25 @@ from indelible.limits import (
     GROUP_PULL_DEFAULT,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.operations import Operation, Parameters
+from indelible.operations import Nothing, Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
+from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
 from indelible.operations import store as on_store
-from indelible.queries import EVERYTHING, EventQuery
+from indelible.operations.events import Subscribe, query_fields
+from indelible.queries import EVERYTHING, Direction, EventQuery
 
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
 
 
 class RemoteStore(ABC):
-    """Implements those parts of :class:`indelible.eventstore.EventStore`; its subclasses know how to ask a server.
+    """Implements :class:`indelible.eventstore.EventStore`; its subclasses know how to ask a server. Belongs to one
+    event loop.
+
+    Appends of concurrent tasks travel together, see :class:`AppendBatches`; above ``CLIENT_APPENDS_WAITING_MAX`` of
+    them further callers wait. An append may come back ``replayed`` because an earlier attempt, whose answer was lost,
+    stored it.
 
     What may be done twice is repeated as :class:`indelible.client.calls.Retry` says. Deleting a group, and replaying or
     skipping parked events, may not: they raise ``OutcomeUnknown`` when their answer is lost.
@@ -64,6 +77,25 @@ class RemoteStore(ABC):
         self._batches: Final = AppendBatches(self._send_batch)
         self.groups: Final = RemoteGroups(self._ask)
 
+    async def aclose(self) -> None:
+        """Finish what is in flight, but retry no more."""
+        await self._calls.stop()
+        await self._close()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    @abstractmethod
+    async def open(self) -> Self:
+        """Make ready."""
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Let go of the server."""
+
     @abstractmethod
     def _encode_append(self, append: AggregateAppend) -> bytes:
         """As it stands in a batch."""
@@ -71,6 +103,14 @@ class RemoteStore(ABC):
     @abstractmethod
     async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
         """One attempt to send encoded appends; one outcome each."""
+
+    @abstractmethod
+    async def _send_atomic(self, request: AppendRequest) -> AtomicAppendResult:
+        """One attempt."""
+
+    @abstractmethod
+    def _connect(self, asked: Subscribe) -> AsyncGenerator[FeedPage]:
+        """One connection of a subscription, until it breaks."""
 
     @abstractmethod
     async def _send(self, operation: Operation[P, R], parameters: P, *, wait_s: float = 0.0) -> R:
@@ -85,12 +125,10 @@ class RemoteStore(ABC):
                 return await self._send(operation, msgspec.structs.replace(parameters, wait_s=left_s), wait_s=left_s)
 
             return await self._calls.poll(attempt, getattr(parameters, "wait_s"))  # noqa: B009 - of all that are polled
-        repeat = {"read": self._calls.read, "idempotent": self._calls.retried, "once": self._calls.once}[
-            operation.retry
-        ]
-        return await repeat(lambda: self._send(operation, parameters))
+        repeat = {"read": self._calls.read, "idempotent": self._calls.retried, "once": self._calls.once}
+        return await repeat[operation.retry](lambda: self._send(operation, parameters))
 
-    # --- Independent appends -----------------------------------------------------------------------------------------
+    # --- Appending ---------------------------------------------------------------------------------------------------
 
     async def append(
         self,
@@ -116,6 +154,55 @@ class RemoteStore(ABC):
             outcomes += await self._calls.append_each(lot, self._send_batch)
         return outcomes
 
+    async def append_atomic(
+        self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
+    ) -> AtomicAppendResult:
+        request = AppendRequest(tuple(appends), condition)
+        request.check(atomic=True)
+        return await self._calls.append(lambda: self._send_atomic(request))
+
+    # --- Events ------------------------------------------------------------------------------------------------------
+
+    async def read_aggregate(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        from_version: int | None = None,
+        to_version: int | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> AggregatePage:
+        asked = on_events.ReadAggregate(aggregate_type, aggregate_id, from_version, to_version, direction, limit)
+        return await self._ask(on_events.READ_AGGREGATE, asked)
+
+    async def read_feed(
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> FeedPage:
+        asked = on_events.ReadFeed(after=after, direction=direction, limit=limit, **query_fields(query.checked()))
+        return await self._ask(on_events.READ_FEED, asked)
+
+    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
+        """Connects anew by itself, see :meth:`Calls.follow`."""
+        asked = Subscribe(**query_fields(query.checked()))
+        cursor = START if after is None else Cursor.parse(after)
+        pages = self._calls.follow(lambda cursor: self._connect(msgspec.structs.replace(asked, after=cursor)), cursor)
+        async with aclosing(pages):
+            async for page in pages:
+                yield page
+
+    async def get_event(self, event_id: UUID) -> RecordedEvent:
+        return await self._ask(on_events.GET_EVENT, on_events.GetEvent(event_id))
+
+    async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
+        asked = on_events.ReplayAggregate(aggregate_type, aggregate_id, at_version)
+        return await self._ask(on_events.REPLAY, asked)
+
     # --- Aggregates, snapshots and catalogues ------------------------------------------------------------------------
 
     async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
@@ -140,13 +227,13 @@ class RemoteStore(ABC):
         return await self._ask(on_store.GET_SNAPSHOT, on_store.GetSnapshot(aggregate_type, aggregate_id, at_version))
 
     async def head(self) -> Head:
-        return await self._ask(on_store.HEAD, on_store.Nothing())
+        return await self._ask(on_store.HEAD, Nothing())
 
     async def event_types(self) -> tuple[EventTypeInfo, ...]:
-        return await self._ask(on_store.EVENT_TYPES, on_store.Nothing())
+        return await self._ask(on_store.EVENT_TYPES, Nothing())
 
     async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        return await self._ask(on_store.AGGREGATE_TYPES, on_store.Nothing())
+        return await self._ask(on_store.AGGREGATE_TYPES, Nothing())
 
     async def list_aggregates(
         self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
@@ -182,7 +269,7 @@ class RemoteGroups:
         return await self._ask(on_groups.CREATE_GROUP, asked)
 
     async def list(self) -> tuple[GroupInfo, ...]:
-        return await self._ask(on_groups.LIST_GROUPS, on_groups.ListGroups())
+        return await self._ask(on_groups.LIST_GROUPS, Nothing())
 
     async def get(self, group: str) -> GroupInfo:
         return await self._ask(on_groups.GET_GROUP, on_groups.GetGroup(group))

@@ -4,12 +4,13 @@ reference pages follow from it."""
 from typing import Any, Final
 
 from indelible.operations.deliveries import DELIVERY_OPERATIONS
+from indelible.operations.events import EVENT_OPERATIONS
 from indelible.operations.groups import GROUP_OPERATIONS
-from indelible.operations.operation import Operation, Parameters
+from indelible.operations.operation import Nothing, Operation, Parameters
 from indelible.operations.store import STORE_OPERATIONS
 
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
-    *STORE_OPERATIONS, *GROUP_OPERATIONS, *DELIVERY_OPERATIONS,
+    *EVENT_OPERATIONS, *STORE_OPERATIONS, *GROUP_OPERATIONS, *DELIVERY_OPERATIONS,
 )  # fmt: skip
 
-__all__ = ["OPERATIONS", "Operation", "Parameters"]
+__all__ = ["OPERATIONS", "Nothing", "Operation", "Parameters"]

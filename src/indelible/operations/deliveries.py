@@ -13,14 +13,17 @@ from indelible.groups import (
     Settled,
     SkippedList,
     check_ack_timeout,
+    check_count,
     check_delivery_ids,
     check_group,
+    check_member,
     check_nack,
     check_positions,
     check_pull,
     check_reason,
 )
 from indelible.limits import (
+    GROUP_IN_FLIGHT_MAX,
     GROUP_NACK_DELAY_MAX_S,
     GROUP_PULL_DEFAULT,
     GROUP_PULL_MAX,
@@ -54,6 +57,22 @@ class Pull(Parameters, frozen=True):
     def check(self) -> None:
         check_group(self.group)
         check_pull(self.member, self.limit, self.wait_s)
+
+
+class Consume(Parameters, frozen=True):
+    """Who begins to consume."""
+
+    group: words.Group
+    member: words.Member = ""
+    max_in_flight: Annotated[
+        int,
+        words.meta("Events that are with the caller at once.", {"minimum": 1, "maximum": GROUP_IN_FLIGHT_MAX}),
+    ] = GROUP_PULL_DEFAULT
+
+    def check(self) -> None:
+        check_group(self.group)
+        check_member(self.member)
+        check_count(self.max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
 
 
 class Ack(Parameters, frozen=True):
@@ -307,6 +326,7 @@ LIST_PARKED: Final = Operation[ListParked, ParkedList](
     answers="A page of parked events.",
     method="GET",
     path="/v1/groups/{group}/parked",
+    answer_headers=("Link",),
     grpc="ConsumerGroups.ListParked",
     retry="read",
     permission="read",
@@ -327,7 +347,7 @@ SKIP_PARKED: Final = Operation[SkipParked, int](
     path="/v1/groups/{group}/parked/skip",
     grpc="ConsumerGroups.SkipParked",
     retry="once",
-    permission="manage",
+    permission="admin",
     errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"),
 )
 REPLAY_PARKED: Final = Operation(
@@ -345,7 +365,7 @@ REPLAY_PARKED: Final = Operation(
     path="/v1/groups/{group}/parked/replay",
     grpc="ConsumerGroups.ReplayParked",
     retry="once",
-    permission="manage",
+    permission="admin",
     errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"),
     call=_replay_parked,
 )
@@ -361,12 +381,30 @@ LIST_SKIPPED: Final = Operation[ListSkipped, SkippedList](
     answers="A page of skipped events.",
     method="GET",
     path="/v1/groups/{group}/skipped",
+    answer_headers=("Link",),
     grpc="ConsumerGroups.ListSkipped",
     retry="read",
     permission="read",
     errors=("group_not_found",),
 )
 
+CONSUME: Final = Operation[Consume, tuple[Delivery, ...]](
+    name="consume",
+    section="Consumer groups",
+    summary="Be a member of a group",
+    description="For as long as the stream is open: events come while fewer than `max_in_flight` are with the caller, "
+    "who says on the same stream what became of them. When the stream ends, for whatever reason, what is still with "
+    "the caller is delivered to others at once.",
+    parameters=Consume,
+    answer=DeliveryList,
+    answer_field="deliveries",
+    answers="Events that are now with the member, and what became of those that it spoke of.",
+    grpc="ConsumerGroups.Consume",
+    retry="once",
+    permission="consume",
+    errors=GROUP_CHANGE_ERRORS,
+)
+
 DELIVERY_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
-    PULL, ACK, NACK, EXTEND, LIST_IN_FLIGHT, LIST_PARKED, SKIP_PARKED, REPLAY_PARKED, LIST_SKIPPED,
+    CONSUME, PULL, ACK, NACK, EXTEND, LIST_IN_FLIGHT, LIST_PARKED, SKIP_PARKED, REPLAY_PARKED, LIST_SKIPPED,
 )  # fmt: skip

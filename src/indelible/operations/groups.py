@@ -19,7 +19,7 @@ from indelible.limits import (
     GROUP_ATTEMPTS_DEFAULT,
     GROUP_IN_FLIGHT_DEFAULT,
 )
-from indelible.operations.operation import Operation, Parameters
+from indelible.operations.operation import Nothing, Operation, Parameters
 from indelible.queries import EventQuery, QueryItem
 
 GROUP_CHANGE_ERRORS: Final = ("group_not_found", "shutting_down", "outcome_unknown", "storage_full")
@@ -60,10 +60,6 @@ class CreateGroup(Parameters, frozen=True):
         check_group(self.group)
         self.settings.checked()
         self.start_point.checked()
-
-
-class ListGroups(Parameters, frozen=True):
-    """Nothing to say."""
 
 
 class GetGroup(Parameters, frozen=True):
@@ -156,17 +152,17 @@ CREATE_GROUP: Final = Operation(
     path="/v1/groups/{group}",
     grpc="ConsumerGroups.CreateGroup",
     retry="idempotent",
-    permission="manage",
+    permission="admin",
     errors=("group_exists", "shutting_down", "outcome_unknown", "storage_full"),
     call=_create,
 )
-LIST_GROUPS: Final = Operation[ListGroups, tuple[GroupInfo, ...]](
+LIST_GROUPS: Final = Operation[Nothing, tuple[GroupInfo, ...]](
     name="list_groups",
     store_method="groups.list",
     section="Consumer groups",
     summary="List groups",
     description="Every group, by name, and how far it has come.",
-    parameters=ListGroups,
+    parameters=Nothing,
     answer=GroupList,
     answer_field="groups",
     answers="All of them.",
@@ -206,7 +202,7 @@ CHANGE_GROUP: Final = Operation[ChangeGroup, GroupInfo](
     path="/v1/groups/{group}",
     grpc="ConsumerGroups.ChangeGroup",
     retry="idempotent",
-    permission="manage",
+    permission="admin",
     errors=GROUP_CHANGE_ERRORS,
 )
 DELETE_GROUP: Final = Operation[DeleteGroup, None](
@@ -222,7 +218,7 @@ DELETE_GROUP: Final = Operation[DeleteGroup, None](
     path="/v1/groups/{group}",
     grpc="ConsumerGroups.DeleteGroup",
     retry="once",
-    permission="manage",
+    permission="admin",
     errors=GROUP_CHANGE_ERRORS,
 )
 RESET_GROUP: Final = Operation[ResetGroup, GroupInfo](
@@ -239,7 +235,7 @@ RESET_GROUP: Final = Operation[ResetGroup, GroupInfo](
     path="/v1/groups/{group}/reset",
     grpc="ConsumerGroups.ResetGroup",
     retry="idempotent",
-    permission="manage",
+    permission="admin",
     errors=GROUP_CHANGE_ERRORS,
 )
 

@@ -3,6 +3,7 @@ read it; nothing of HTTP's or gRPC's libraries is in it."""
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from operator import attrgetter
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
@@ -13,14 +14,16 @@ R = TypeVar("R")
 
 Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 Section = Literal["Append", "Read", "Snapshots", "Catalogue", "Consumer groups", "Operations"]
-Permission = Literal["append", "read", "snapshot", "consume", "manage"]
-"""What a principal must be granted: to append, to read events and catalogues, to save snapshots, to be a member of
-consumer groups, or to make, change and delete them."""
+Permission = Literal["append", "read", "consume", "admin"]
+"""What a principal must be granted: to append events and save snapshots, to read what is stored, to be a member of
+consumer groups, or to make, change and delete these."""
 
-Retry = Literal["read", "poll", "idempotent", "once"]
-"""How a client repeats a call whose answer is lost. "read": as often as it likes, and nothing is unknown afterwards but
-the answer. "poll": the same, of what the server may wait with, for ``wait_s`` seconds. "idempotent": as often as it
-likes, but a call that is given up may have taken effect. "once": only while it is certain that it had no effect."""
+Retry = Literal["append", "read", "poll", "follow", "idempotent", "once"]
+"""How a client repeats a call whose answer is lost. "append": as often as it likes, because events carry their ids; an
+append that is given up may be stored, whatever went wrong. "read": as often as it likes, and nothing is unknown
+afterwards but the answer. "poll": the same, of what the server may wait with, for ``wait_s`` seconds. "follow": anew,
+after what has come. "idempotent": as often as it likes, but a call that is given up may have taken effect. "once": only
+while it is certain that it had no effect."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +32,10 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def check(self) -> None:
         """Raises :class:`indelible.errors.InvalidRequest` naming the first bad field."""
+
+
+class Nothing(Parameters, frozen=True):
+    """Nothing to say."""
 
 
 class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
@@ -46,15 +53,26 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
     """The Struct that is answered, in JSON and, field by field, in the method's protobuf message; None: nothing is."""
     answer_field: str | None = None
     """The only field of ``answer``, where the store's method gives just what is in it."""
+    to_answer: Callable[[Any], Any] | None = None
+    """Where the store's method gives something else than ``answer``: makes the one of the other."""
+    from_answer: Callable[[Any], Any] | None = None
     answers: str
     """What the answer tells."""
-    method: Method
-    path: str
-    """Segments as ``{name}`` are parameters; the others are in the query string of GET and DELETE, else in the body."""
-    grpc: str
-    """SERVICE.METHOD in the package ``indelible.v1``."""
+    method: Method = "GET"
+    path: str = ""
+    """Segments as ``{name}`` are parameters; the others are in the query string of GET and DELETE, else in the body.
+    Empty for what is not offered over HTTP."""
+    request_headers: tuple[str, ...] = ()
+    """Of HTTP, beside those that every request may have."""
+    answer_headers: tuple[str, ...] = ()
+    media_type: str = "application/json"
+    """Of the answer. What else it is offered in stands in the description: generators of clients make nothing useful of
+    one answer in several. Such an operation may end in ``not_acceptable``."""
+    grpc: str = ""
+    """SERVICE.METHOD in the package ``indelible.v1``; empty for what is not offered over gRPC."""
     retry: Retry
-    permission: Permission
+    permission: Permission | None
+    """None: anybody may."""
     errors: tuple[str, ...] = ()
     """Codes beyond those that every operation may end in."""
     call: Callable[[Any, P], Awaitable[R]] | None = None
@@ -62,7 +80,7 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
 
     @property
     def path_parameters(self) -> tuple[str, ...]:
-        return tuple(re.findall(r"{(\w+)}", self.path))
+        return _variables(self.path)
 
     @property
     def has_body(self) -> bool:
@@ -78,16 +96,25 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
     def wrap(self, result: R) -> Any:
         """The answer that a result is."""
         assert self.answer is not None, "nothing is answered"
+        if self.to_answer is not None:
+            return self.to_answer(result)
         return result if self.answer_field is None else self.answer(**{self.answer_field: result})
 
     def unwrap(self, answer: Any) -> R:
+        if self.from_answer is not None:
+            answer = self.from_answer(answer)
         result: R = answer if self.answer_field is None else getattr(answer, self.answer_field)
         return result
 
 
+@cache
+def _variables(path: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"{(\w+)}", path))
+
+
 def plain_type(kind: Any) -> Any:
-    """A field's type without None, which says that it may be missing, and without what is said of it."""
+    """A field's type without None and UNSET, which say that it may be missing, and without what is said of it."""
     if get_origin(kind) is Annotated:
         return plain_type(get_args(kind)[0])
-    inner = [one for one in get_args(kind) if one is not type(None)]
-    return plain_type(inner[0]) if type(None) in get_args(kind) else kind
+    inner = [one for one in get_args(kind) if one not in (type(None), msgspec.UnsetType)]
+    return plain_type(inner[0]) if len(inner) < len(get_args(kind)) else kind

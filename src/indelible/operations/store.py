@@ -1,5 +1,4 @@
-"""The operations on aggregates, snapshots and catalogues that are one plain question and one plain answer. Appends,
-pages of events and streams have handlers of their own."""
+"""The operations on aggregates, snapshots and catalogues."""
 
 from typing import Annotated, Any, Final
 
@@ -9,7 +8,7 @@ from indelible import words
 from indelible.events import AggregateKey, Snapshot, check_aggregate_type, check_version
 from indelible.eventstore import AggregateInfo, AggregateList, AggregateTypeInfo, EventTypeInfo, Head
 from indelible.limits import PAGE_EVENTS_DEFAULT
-from indelible.operations.operation import Operation, Parameters
+from indelible.operations.operation import Nothing, Operation, Parameters
 from indelible.queries import check_list_cursor, check_page
 
 # --- What they are asked with ----------------------------------------------------------------------------------------
@@ -48,10 +47,6 @@ class SaveSnapshot(GetAggregate, frozen=True, kw_only=True):
     def check(self) -> None:
         super().check()
         check_version(self.version, "/version")
-
-
-class Nothing(Parameters, frozen=True):
-    """Nothing to say."""
 
 
 class ListAggregates(Parameters, frozen=True):
@@ -99,6 +94,7 @@ GET_AGGREGATE: Final = Operation[GetAggregate, AggregateInfo](
     answers="How far the aggregate has come.",
     method="GET",
     path="/v1/aggregates/{aggregate_type}/{aggregate_id}",
+    answer_headers=("ETag",),
     grpc="EventStore.GetAggregate",
     retry="read",
     permission="read",
@@ -115,9 +111,10 @@ SAVE_SNAPSHOT: Final = Operation[SaveSnapshot, Snapshot](
     answers="The snapshot as it is saved.",
     method="PUT",
     path="/v1/aggregates/{aggregate_type}/{aggregate_id}/snapshot",
+    answer_headers=("ETag",),
     grpc="EventStore.SaveSnapshot",
     retry="idempotent",
-    permission="snapshot",
+    permission="append",
     errors=("aggregate_not_found", "payload_too_large", "shutting_down", "outcome_unknown", "storage_full"),
 )
 GET_SNAPSHOT: Final = Operation[GetSnapshot, Snapshot](
@@ -130,6 +127,7 @@ GET_SNAPSHOT: Final = Operation[GetSnapshot, Snapshot](
     answers="The snapshot.",
     method="GET",
     path="/v1/aggregates/{aggregate_type}/{aggregate_id}/snapshot",
+    answer_headers=("ETag",),
     grpc="EventStore.GetSnapshot",
     retry="read",
     permission="read",
@@ -190,6 +188,7 @@ LIST_AGGREGATES: Final = Operation[ListAggregates, AggregateList](
     answers="A page of aggregates.",
     method="GET",
     path="/v1/aggregates",
+    answer_headers=("Link",),
     grpc="EventStore.ListAggregates",
     retry="read",
     permission="read",

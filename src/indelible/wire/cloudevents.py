@@ -49,9 +49,8 @@ from indelible.events import (
 )
 from indelible.json_text import compact_json
 from indelible.limits import REQUEST_EVENTS_MAX
-from indelible.wire.paths import aggregate_path
-from indelible.wire.requests import decode_body
-from indelible.wire.stored_lines import decode_stored
+from indelible.wire.json_events import aggregate_path, decode_stored
+from indelible.wire.strict_json import decode_body
 
 CLOUDEVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
 CLOUDEVENTS_BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"

@@ -4,53 +4,70 @@ What is read here is only shaped: whether it is allowed is for the store to say,
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, Final, Literal, NamedTuple, TypeVar, get_origin
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
-from indelible.events import plain
+from indelible.events import check_event_id, format_timestamp, plain, recorded_line, timestamp_to_us
+from indelible.operations import events as on_events
 from indelible.operations.operation import Operation, Parameters, plain_type
-from indelible.wire.paths import segment
-from indelible.wire.requests import decode_body, invalid_request
-from indelible.wire.responses import decode_answer as _decode
+from indelible.queries import QueryItem
+from indelible.wire import json_events
+from indelible.wire.json_events import segment
+from indelible.wire.strict_json import decode_answer as _decode
+from indelible.wire.strict_json import decode_body, invalid_request, refuse_repeated_keys
 
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
+Texts = Mapping[str, Sequence[str]]
 Pairs = list[tuple[str, str]]
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 _body_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_items_decoder: Final = msgspec.json.Decoder(tuple[QueryItem, ...])
 
 
 class _Field(NamedTuple):
-    """How one parameter is read: from JSON, and from text."""
+    """How one parameter is read: from JSON, and from the texts that stand for it in a path or a query string."""
 
     name: str
+    default: Any
     is_required: bool
+    is_repeatable: bool
     from_json: Callable[[msgspec.Raw], Any]
-    from_text: Callable[[str], Any]
+    from_texts: Callable[[Sequence[str]], Any]
 
 
 # --- Parameters ------------------------------------------------------------------------------------------------------
 
 
-def query_names(operation: Operation[Any, Any]) -> tuple[str, ...]:
-    """The parameters that stand in its query string."""
-    if operation.has_body:
-        return ()
-    return tuple(name for name in _fields(operation.parameters) if name not in operation.path_parameters)
+def query_names(operation: Operation[Any, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The parameters that stand in its query string: those that stand there once, and those that may be repeated."""
+    return ((), ()) if operation.has_body else _query_names(operation.parameters, operation.path_parameters)
 
 
-def decode_parameters(operation: Operation[P, Any], texts: Mapping[str, str], body: bytes | None) -> P:
+def _find_query_names(kind: Any, path_parameters: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    fields = [one for name, one in _fields(kind).items() if name not in path_parameters]
+    single = tuple(one.name for one in fields if not one.is_repeatable)
+    return single, tuple(one.name for one in fields if one.is_repeatable)
+
+
+_query_names: Final[Callable[[Any, tuple[str, ...]], tuple[tuple[str, ...], tuple[str, ...]]]] = cache(
+    _find_query_names
+)
+
+
+def decode_parameters(operation: Operation[P, Any], texts: Texts, body: bytes | None) -> P:
     """``texts`` are the values of the path and the query string, all known by name. Raises ``InvalidRequest``."""
     fields = _fields(operation.parameters)
-    values = {name: fields[name].from_text(text) for name, text in texts.items()}
+    values = {name: fields[name].from_texts(said) for name, said in texts.items()}
     if body is not None:
         for name, raw in decode_body(_body_decoder, body).items():
             if name not in fields or name in texts:
@@ -63,12 +80,24 @@ def decode_parameters(operation: Operation[P, Any], texts: Mapping[str, str], bo
 
 
 def encode_parameters(operation: Operation[P, Any], parameters: P) -> tuple[str, Pairs, bytes | None]:
-    """The path, the pairs of the query string, and the body. What is None is left out."""
+    """The path, the pairs of the query string, and the body. What is missing, or as it would be then, is left out."""
     given = {name: value for name, value in msgspec.structs.asdict(parameters).items() if value is not None}
     path = re.sub(r"{(\w+)}", lambda found: segment(str(plain(given.pop(found[1])))), operation.path)
     if operation.has_body:
         return path, [], _encoder.encode(given)
-    return path, [(name, str(plain(value))) for name, value in given.items()], None
+    fields = _fields(operation.parameters)
+    said = {name: value for name, value in given.items() if value != fields[name].default}
+    return path, [(name, text) for name, value in said.items() for text in _texts(value)], None
+
+
+def _texts(value: Any) -> list[str]:
+    """How a parameter stands in a query string."""
+    if isinstance(value, datetime):
+        return [format_timestamp(timestamp_to_us(value))]
+    if isinstance(value, tuple):
+        is_objects = any(isinstance(one, msgspec.Struct) for one in value)
+        return [msgspec.json.encode(value).decode()] if is_objects else [str(plain(one)) for one in value]
+    return [str(plain(value))]
 
 
 def _escaped(name: str) -> str:
@@ -83,10 +112,10 @@ _fields: Final[Callable[[Any], dict[str, _Field]]] = cache(_find_fields)
 
 
 def _field(field: msgspec.structs.FieldInfo) -> _Field:
-    kind = plain_type(field.type)
-    return _Field(
-        field.encode_name, field.required, _json_reader(field.encode_name, kind), _text_reader(field.encode_name, kind)
-    )
+    kind, name = plain_type(field.type), field.encode_name
+    is_repeatable = get_origin(kind) is tuple and plain_type(get_args(kind)[0]) is str
+    readers = _json_reader(name, kind), _texts_reader(name, kind)
+    return _Field(name, field.default, field.required, is_repeatable, *readers)
 
 
 def _json_reader(name: str, kind: Any) -> Callable[[msgspec.Raw], Any]:
@@ -106,34 +135,62 @@ def _json_reader(name: str, kind: Any) -> Callable[[msgspec.Raw], Any]:
     return read
 
 
-def _text_reader(name: str, kind: Any) -> Callable[[str], Any]:
+def _texts_reader(name: str, kind: Any) -> Callable[[Sequence[str]], Any]:
     pointer = f"/{name}"
-    if kind is int:
+    if get_origin(kind) is tuple:
+        return tuple if plain_type(get_args(kind)[0]) is str else lambda texts: _items(texts[0], pointer)
+    read = {int: _integer, datetime: _time, Cursor: Cursor.parse, UUID: _uuid}.get(kind)
+    return (lambda texts: texts[0]) if read is None else (lambda texts: read(texts[0], pointer))
 
-        def integer(text: str) -> int:
-            if not _INTEGER.fullmatch(text):
-                raise InvalidRequest("must be an integer", pointer=pointer)
-            return int(text)
 
-        return integer
-    if kind is datetime:
+def _integer(text: str, pointer: str) -> int:
+    """Its range is for the store to check."""
+    if not _INTEGER.fullmatch(text):
+        raise InvalidRequest("must be an integer", pointer=pointer)
+    return int(text)
 
-        def time(text: str) -> datetime:
-            try:
-                return msgspec.convert(text, datetime)
-            except msgspec.ValidationError:
-                message = 'must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z; "+" is written %2B here'
-                raise InvalidRequest(message, pointer=pointer) from None
 
-        return time
-    return lambda text: text
+def _time(text: str, pointer: str) -> datetime:
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        message = 'must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z; "+" is written %2B here'
+        raise InvalidRequest(message, pointer=pointer) from None
+
+
+def _uuid(text: str, _: str) -> UUID:
+    return check_event_id(text)
+
+
+def _items(text: str, pointer: str) -> tuple[QueryItem, ...]:
+    """Names in them are checked with the query that they become part of."""
+    try:
+        items = _items_decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise InvalidRequest(f"must be a JSON array of query items: {error}", pointer=pointer) from None
+    refuse_repeated_keys(text.encode(), _items_decoder.type, pointer)
+    return items
 
 
 # --- Answers ---------------------------------------------------------------------------------------------------------
 
+_FAST: Final[dict[str, Callable[[Any], bytes]]] = {
+    on_events.READ_AGGREGATE.name: json_events.encode_aggregate_page,
+    on_events.READ_FEED.name: json_events.encode_feed_page,
+    on_events.REPLAY.name: json_events.encode_replay,
+    on_events.GET_EVENT.name: recorded_line,
+}
+"""Of hot paths: what the general codec gives, but faster."""
+
 
 def encode_answer(operation: Operation[Any, R], result: R) -> bytes:
     """Nothing, where nothing is answered."""
+    fast = _FAST.get(operation.name)
+    return encode_any_answer(operation, result) if fast is None else fast(result)
+
+
+def encode_any_answer(operation: Operation[Any, R], result: R) -> bytes:
+    """By the general codec."""
     return b"" if operation.answer is None else _encoder.encode(operation.wrap(result))
 
 

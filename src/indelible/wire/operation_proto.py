@@ -1,26 +1,32 @@
 """Operations as gRPC has them: Structs and protobuf messages with the same fields, converted by name; both ways.
 
 How a field is converted follows from the types on both sides, and is worked out once for each pair of them. A field
-that a message can leave out is None, or the Struct's default. What is read here is only shaped: whether it is allowed
-is for the store to say.
+that a message leaves out, or that is empty where it may be missing, is None, or the Struct's default. What is read here
+is only shaped: whether it is allowed is for the store to say.
+
+A query of events, which URLs hold in several parameters, is one field here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar, get_args
+from uuid import UUID
 
 import msgspec
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
+from indelible.events import check_event_id
+from indelible.operations import deliveries as on_deliveries
+from indelible.operations import events as on_events
 from indelible.operations.operation import Operation, Parameters, plain_type
+from indelible.wire import proto_events
 from indelible.wire.pb import event_store_pb2, groups_pb2
-from indelible.wire.proto_requests import decode_time
-from indelible.wire.proto_responses import encode_events, event_line
+from indelible.wire.proto_events import decode_time, event_line, event_messages
 
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
@@ -34,6 +40,7 @@ _METHODS: Final = {
     for method in service.methods
 }
 _EVENT: Final = f"{_PACKAGE}.Event"
+_QUERY: Final = "query"
 
 
 class _Field(NamedTuple):
@@ -41,7 +48,6 @@ class _Field(NamedTuple):
     name: str
     """In the message."""
     has_presence: bool
-    is_repeated: bool
     is_required: bool
     to_message: Convert
     from_message: Convert
@@ -58,25 +64,60 @@ def answer_type(operation: Operation[Any, Any]) -> type[Message]:
     return GetMessageClass(_METHODS[operation.grpc].output_type)
 
 
+def method_of(operation: Operation[Any, Any]) -> MethodDescriptor:
+    """As the ``.proto`` file declares it."""
+    return _METHODS[operation.grpc]
+
+
 def decode_parameters(operation: Operation[P, Any], message: Message) -> P:
     """Raises ``InvalidRequest``."""
-    parameters: P = _to_struct(message, operation.parameters)
-    return parameters
+    values = _values_of(message, operation.parameters)
+    if _QUERY in message.DESCRIPTOR.fields_by_name:
+        values |= proto_events.query_values(getattr(message, _QUERY))
+    return operation.parameters(**values)
 
 
 def encode_parameters(operation: Operation[P, Any], parameters: P) -> Message:
-    return _to_message(parameters, request_type(operation))
+    message = _to_message(parameters, request_type(operation))
+    if _QUERY in message.DESCRIPTOR.fields_by_name:
+        getattr(message, _QUERY).MergeFrom(proto_events.query_message(getattr(parameters, _QUERY)))
+    return message
+
+
+_ENCODERS: Final[dict[str, Callable[[Any], bytes]]] = {
+    on_events.APPEND.name: proto_events.encode_append_result,
+    on_events.APPEND_ATOMIC.name: proto_events.encode_atomic_append_result,
+    on_events.READ_AGGREGATE.name: proto_events.encode_aggregate_page,
+    on_events.READ_FEED.name: proto_events.encode_feed_page,
+    on_events.GET_EVENT.name: proto_events.encode_event,
+    on_deliveries.PULL.name: proto_events.encode_deliveries,
+}
+"""Of hot paths: what the general codec gives, but faster; and of the event that has a message around it."""
+_DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
+    on_events.GET_EVENT.name: proto_events.decode_recorded_event,
+    on_events.SUBSCRIBE.name: proto_events.decode_told_page,
+}
 
 
 def encode_answer(operation: Operation[Any, R], result: R) -> bytes:
     """Nothing, where nothing is answered."""
+    encode = _ENCODERS.get(operation.name)
+    return encode_any_answer(operation, result) if encode is None else encode(result)
+
+
+def encode_any_answer(operation: Operation[Any, R], result: R) -> bytes:
+    """By the general codec."""
     if operation.answer is None:
         return b""
     return _to_message(operation.wrap(result), answer_type(operation)).SerializeToString()
 
 
 def decode_answer(operation: Operation[Any, R], message: Message) -> R:
-    return operation.unwrap(None if operation.answer is None else _to_struct(message, operation.answer))
+    decode = _DECODERS.get(operation.name)
+    if decode is not None:
+        result: R = decode(message)
+        return result
+    return operation.unwrap(None if operation.answer is None else to_struct(message, operation.answer))
 
 
 # --- Structs and messages --------------------------------------------------------------------------------------------
@@ -91,21 +132,29 @@ def _to_message(value: msgspec.Struct, kind: type[Message]) -> Message:
     return kind(**given)
 
 
-def _to_struct(message: Message, kind: type[Any]) -> Any:
-    given: dict[str, Any] = {}
+def to_struct(message: Message, kind: type[Any], **more: Any) -> Any:
+    """``more``: fields that the message has not."""
+    return kind(**_values_of(message, kind), **more)
+
+
+def _values_of(message: Message, kind: type[Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for field in _plan(kind, type(message)):
         if field.has_presence and not message.HasField(field.name):
             continue
         content = getattr(message, field.name)
-        # A list that is empty and one that is missing look alike in a message: it is missing where it may be.
-        if content or not field.is_repeated or field.is_required:
-            given[field.attribute] = field.from_message(content)
-    return kind(**given)
+        # What is empty and what is missing look alike where a message cannot tell: it is missing where it may be.
+        if content or field.has_presence or field.is_required:
+            values[field.attribute] = field.from_message(content)
+    return values
 
 
 def _make_plan(kind: Any, message: Any) -> tuple[_Field, ...]:
     fields = message.DESCRIPTOR.fields_by_name
-    return tuple(_field(one, fields[one.encode_name]) for one in msgspec.structs.fields(kind))
+    # Those that it has not are given in another way: a query as one message, a group when a member begins.
+    return tuple(
+        _field(one, fields[one.encode_name]) for one in msgspec.structs.fields(kind) if one.encode_name in fields
+    )
 
 
 _plan: Final[Callable[[Any, Any], tuple[_Field, ...]]] = cache(_make_plan)
@@ -116,12 +165,10 @@ def _field(field: msgspec.structs.FieldInfo, descriptor: FieldDescriptor) -> _Fi
     is_repeated = descriptor.is_repeated
     to_message, from_message = _converters(plain_type(get_args(kind)[0]) if is_repeated else kind, descriptor)
     if is_repeated:
-        to_message, from_message = _each(list, to_message), _each(tuple, from_message)
+        to_message = _event_messages if to_message is _event_message else _each(list, to_message)
+        from_message = _each(tuple, from_message)
     has_presence = descriptor.has_presence and not is_repeated
-    if not has_presence and not is_repeated and not field.required and field.default is None:
-        # Such as the text of JSON: empty stands for none.
-        from_message = _unless_empty(from_message)
-    return _Field(field.name, descriptor.name, has_presence, is_repeated, field.required, to_message, from_message)
+    return _Field(field.name, descriptor.name, has_presence, field.required, to_message, from_message)
 
 
 def _converters(kind: Any, descriptor: FieldDescriptor) -> tuple[Convert, Convert]:
@@ -130,13 +177,13 @@ def _converters(kind: Any, descriptor: FieldDescriptor) -> tuple[Convert, Conver
         return _same, lambda timestamp: decode_time(timestamp, pointer)
     if kind is msgspec.Raw:
         return _raw_converters(descriptor)
-    if kind is Cursor:
-        return str, lambda text: Cursor.parse(text, pointer)
+    if kind in (Cursor, UUID):
+        return str, check_event_id if kind is UUID else lambda text: Cursor.parse(text, pointer)
     if descriptor.enum_type is not None:
         return _enum_converters(descriptor.enum_type, pointer)
     if descriptor.message_type is not None:
         message = GetMessageClass(descriptor.message_type)
-        return (lambda value: _to_message(value, message)), (lambda content: _to_struct(content, kind))
+        return (lambda value: _to_message(value, message)), (lambda content: to_struct(content, kind))
     return _same, _same
 
 
@@ -149,7 +196,11 @@ def _raw_converters(descriptor: FieldDescriptor) -> tuple[Convert, Convert]:
 
 
 def _event_message(line: msgspec.Raw) -> Message:
-    return event_store_pb2.SubscribeResponse.FromString(encode_events(bytes(line))).events[0]
+    return event_messages(bytes(line))[0]
+
+
+def _event_messages(lines: Iterable[msgspec.Raw]) -> Sequence[Message]:
+    return event_messages(b"\n".join(map(bytes, lines)))
 
 
 def _enum_converters(enum: EnumDescriptor, pointer: str) -> tuple[Convert, Convert]:
@@ -171,10 +222,6 @@ def _enum_converters(enum: EnumDescriptor, pointer: str) -> tuple[Convert, Conve
 
 def _each(kind: Callable[[Any], Any], convert: Convert) -> Convert:
     return kind if convert is _same else lambda contents: kind(map(convert, contents))
-
-
-def _unless_empty(convert: Convert) -> Convert:
-    return lambda content: convert(content) if content else None
 
 
 def _same(value: Any) -> Any:

@@ -16,19 +16,19 @@ from indelible.limits import (
     QUEUE_TURN_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
 )
+from indelible.server.call import Call
 from indelible.server.grpc.calls import decode_message
-from indelible.server.services import Services, decoded_by_turns
+from indelible.server.services import decoded_by_turns
 from indelible.tasks import first_of
 from indelible.wire.pb.event_store_pb2 import AppendBatchRequest
-from indelible.wire.proto_requests import decode_batch
-from indelible.wire.proto_responses import encode_batch_outcomes
+from indelible.wire.proto_events import decode_batch, encode_batch_outcomes
 
 _Decoded = Sequence[AggregateAppend | IndelibleError]
 
 
-async def append_batches(services: Services, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+async def append_batches(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     under_way = _UnderWay()
-    begun = first_of(_begin_batches(services, requests, under_way), _until_stopping(services.stopping))
+    begun = first_of(_begin_batches(call, requests, under_way), _until_stopping(call.stopping))
     reading = asyncio.create_task(begun, name="grpc-append-batches")
     # Whatever ends it; and without a wait, because nobody may be there any more who takes anything.
     reading.add_done_callback(lambda _: under_way.end())
@@ -75,11 +75,11 @@ class _UnderWay:
         self._room.release()
 
 
-async def _begin_batches(services: Services, requests: AsyncIterator[bytes], under_way: _UnderWay) -> None:
+async def _begin_batches(call: Call, requests: AsyncIterator[bytes], under_way: _UnderWay) -> None:
     async for encoded in requests:
         await under_way.wait_for_room()
         decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
-        under_way.add(batch := _begin(services, decoded, len(encoded)))
+        under_way.add(batch := _begin(call, decoded, len(encoded)))
         if _takes_turns(decoded, len(encoded)):
             # Between its turns the queue would store what comes next.
             await asyncio.wait((batch,))
@@ -91,11 +91,11 @@ def _takes_turns(decoded: _Decoded, size_bytes: int) -> bool:
     return event_count > QUEUE_TURN_EVENTS_MAX or size_bytes > QUEUE_TURN_SIZE_BYTES_MAX
 
 
-def _begin(services: Services, decoded: _Decoded, size_bytes: int) -> "asyncio.Task[list[AppendOutcome]]":
-    services.bodies.take(size_bytes)
-    batch = asyncio.create_task(each_outcome(decoded, services.store.append_each), name="grpc-append-batch")
+def _begin(call: Call, decoded: _Decoded, size_bytes: int) -> "asyncio.Task[list[AppendOutcome]]":
+    call.bodies.take(size_bytes)
+    batch = asyncio.create_task(each_outcome(decoded, call.store.append_each), name="grpc-append-batch")
     # Also if it is cancelled before it has begun.
-    batch.add_done_callback(lambda _: services.bodies.give_back(size_bytes))
+    batch.add_done_callback(lambda _: call.bodies.give_back(size_bytes))
     return batch
 
 

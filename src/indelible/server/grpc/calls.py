@@ -15,17 +15,14 @@ from google.rpc.status_pb2 import Status
 
 from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded
 from indelible.limits import ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX, GRPC_CALLS_MAX, RETRY_AFTER_S
+from indelible.server.call import Call, trace_context
 from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 from indelible.server.services import Services
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
-from indelible.wire.proto_responses import error_message
+from indelible.wire.proto_events import error_message
 
-Handle = Callable[[Services, Any], Awaitable[bytes]]
-HandleToStream = Callable[[Services, Any], AsyncGenerator[bytes]]
 MakeRoom = Callable[[int], Awaitable[None]]
 """For a message of so many bytes."""
-HandleToPacedStream = Callable[[Services, Any, MakeRoom], AsyncGenerator[bytes]]
-HandleStreams = Callable[[Services, AsyncIterator[bytes]], AsyncGenerator[bytes]]
 
 
 class Unary(NamedTuple):
@@ -33,33 +30,25 @@ class Unary(NamedTuple):
 
     name: str
     request: type[Message]
-    handle: Handle
+    handle: Callable[[Call, Any], Awaitable[bytes]]
 
 
 class ToStream(NamedTuple):
-    """One message in, encoded messages out."""
+    """One message in, encoded messages out. A handler may make each once there is room for it."""
 
     name: str
     request: type[Message]
-    handle: HandleToStream
-
-
-class ToPacedStream(NamedTuple):
-    """The same, of messages that are made once there is room for them: ``handle`` awaits it for each."""
-
-    name: str
-    request: type[Message]
-    handle: HandleToPacedStream
+    handle: Callable[[Call, Any, MakeRoom], AsyncGenerator[bytes]]
 
 
 class Streams(NamedTuple):
     """Encoded messages in and out."""
 
     name: str
-    handle: HandleStreams
+    handle: Callable[[Call, AsyncIterator[bytes]], AsyncGenerator[bytes]]
 
 
-Method = Unary | ToStream | ToPacedStream | Streams
+Method = Unary | ToStream | Streams
 
 
 M = TypeVar("M", bound=Message)
@@ -100,8 +89,6 @@ class Calls:
             return grpc.unary_unary_rpc_method_handler(self._unary(method))
         if isinstance(method, ToStream):
             return grpc.unary_stream_rpc_method_handler(self._to_stream(method))
-        if isinstance(method, ToPacedStream):
-            return grpc.unary_stream_rpc_method_handler(self._to_paced_stream(method))
         return grpc.stream_stream_rpc_method_handler(self._streams(method))
 
     def _unary(self, method: Unary) -> Any:
@@ -109,7 +96,9 @@ class Calls:
             async with self._under_way(method.name, context):
                 self._services.bodies.take(len(encoded))
                 try:
-                    return await method.handle(self._services, decode_message(method.request, encoded))
+                    return await method.handle(
+                        _call_of(self._services, context), decode_message(method.request, encoded)
+                    )
                 finally:
                     self._services.bodies.give_back(len(encoded))
 
@@ -118,24 +107,16 @@ class Calls:
     def _to_stream(self, method: ToStream) -> Any:
         async def call(encoded: bytes, context: _Context) -> None:
             async with self._under_way(method.name, context):
-                request = decode_message(method.request, encoded)
-                await _write(method.handle(self._services, request), Outgoing(self._large, context))
-
-        return call
-
-    def _to_paced_stream(self, method: ToPacedStream) -> Any:
-        async def call(encoded: bytes, context: _Context) -> None:
-            async with self._under_way(method.name, context):
-                request = decode_message(method.request, encoded)
                 outgoing = Outgoing(self._large, context)
-                await _write(method.handle(self._services, request, outgoing.make_room), outgoing)
+                request = decode_message(method.request, encoded)
+                await _write(method.handle(_call_of(self._services, context), request, outgoing.make_room), outgoing)
 
         return call
 
     def _streams(self, method: Streams) -> Any:
         async def call(requests: AsyncIterator[bytes], context: _Context) -> None:
             async with self._under_way(method.name, context):
-                await _write(method.handle(self._services, requests), Outgoing(self._large, context))
+                await _write(method.handle(_call_of(self._services, context), requests), Outgoing(self._large, context))
 
         return call
 
@@ -168,6 +149,16 @@ class Calls:
             if not self._count:
                 self._idle.set()
             self._services.metrics.on_grpc_call(name, status, time.perf_counter() - started)
+
+
+def _call_of(services: Services, context: _Context) -> Call:
+    said = dict(context.invocation_metadata() or ())
+    left_s = context.time_remaining()
+    return Call(
+        services,
+        deadline=None if left_s is None else asyncio.get_running_loop().time() + left_s,
+        trace=trace_context(said.get("traceparent"), said.get("tracestate")),
+    )
 
 
 async def _write(messages: AsyncGenerator[bytes], outgoing: Outgoing) -> None:

@@ -15,11 +15,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Final, NoReturn
 
+from msgspec.structs import replace
+
 from indelible.errors import InvalidRequest, ShuttingDown
-from indelible.groups import ConsumerGroups, Delivery, GroupInfo, Settled, check_count, check_member
+from indelible.eventstore import EventStore
+from indelible.groups import Delivery, GroupInfo, Settled
 from indelible.limits import (
-    GROUP_IN_FLIGHT_MAX,
-    GROUP_PULL_DEFAULT,
     GROUP_PULL_MAX,
     GROUP_SETTLE_MAX,
     GROUP_WAIT_MAX_S,
@@ -27,22 +28,54 @@ from indelible.limits import (
     HEARTBEAT_S,
     RETRY_AFTER_S,
 )
+from indelible.operations import Operation
+from indelible.operations.deliveries import ACK, EXTEND, NACK, Ack, Consume, Extend, Nack
+from indelible.server.call import Call
 from indelible.server.giving_back import give_back
 from indelible.server.grpc.calls import decode_message
-from indelible.server.services import Services
 from indelible.tasks import first_of
+from indelible.wire.operation_proto import to_struct
 from indelible.wire.pb.groups_pb2 import ConsumeRequest, ConsumeStart
-from indelible.wire.proto_consume import Settlement, decode_settlement, encode_consumed
+from indelible.wire.proto_events import encode_consumed
 
 Outgoing = tuple[Sequence[Delivery], Sequence[Settled]]
+Settlement = Ack | Nack | Extend
+"""What a member says on its stream of some deliveries."""
+_OPERATIONS: Final[dict[str, Operation[Any, Settled]]] = {"ack": ACK, "nack": NACK, "extend": EXTEND}
+
+
+def decode_settlement(group: str, message: ConsumeRequest) -> Settlement:
+    """Checked as a whole, so that what it is gathered with does not fail for it."""
+    kind = message.WhichOneof("message")
+    if kind is None or kind == "start":
+        raise InvalidRequest(
+            "must be ack, nack or extend; start comes first, and once", pointer=f"/{kind}" if kind else ""
+        )
+    try:
+        settlement: Settlement = to_struct(getattr(message, kind), _OPERATIONS[kind].parameters, group=group)
+        settlement.check()
+    except InvalidRequest as error:
+        raise error.under(f"/{kind}") from None
+    return settlement
+
+
+def are_alike(one: Settlement, other: Settlement) -> bool:
+    """Whether one call of the store can do both."""
+    return replace(one, delivery_ids=()) == replace(other, delivery_ids=())
+
+
+def _answer(settlement: Settlement, lost: frozenset[str]) -> Settled:
+    """What became of it, when these ids are lost."""
+    own = tuple(one for one in settlement.delivery_ids if one in lost)
+    return Settled(len(settlement.delivery_ids) - len(own), own)
 
 
 class Member:
     """Of one stream; ``max_in_flight`` is the stream's own."""
 
-    def __init__(self, groups: ConsumerGroups, group: GroupInfo, name: str, max_in_flight: int) -> None:
-        self._groups: Final = groups
-        self._group: Final = group.group
+    def __init__(self, store: EventStore, group: GroupInfo, name: str, max_in_flight: int) -> None:
+        self._store: Final = store
+        self.group: Final = group.group
         self._ack_timeout_s: Final = group.ack_timeout_s
         self._name: Final = name
         self._max_in_flight: Final = max_in_flight
@@ -75,7 +108,7 @@ class Member:
             self._is_ending = True
             self._must_settle.set()
             await asyncio.wait((settling,))
-            await give_back(self._groups, self._group, self._in_flight, untried=False)
+            await give_back(self._store.groups, self.group, self._in_flight, untried=False)
             self._has_ended = True
             self._must_send.set()
             failures = [task.exception() for task in (settling, *others) if not task.cancelled()]
@@ -102,7 +135,9 @@ class Member:
     async def _pull_all(self) -> None:
         while True:
             limit = await self._room()
-            deliveries = await self._groups.pull(self._group, member=self._name, limit=limit, wait_s=GROUP_WAIT_MAX_S)
+            deliveries = await self._store.groups.pull(
+                self.group, member=self._name, limit=limit, wait_s=GROUP_WAIT_MAX_S
+            )
             if deliveries:
                 self._in_flight.update((one.delivery_id, one.deadline.timestamp()) for one in deliveries)
                 self._deliveries = deliveries
@@ -151,7 +186,7 @@ class Member:
         """What comes next, and all behind it that the same call can do."""
         taken = [self._said.popleft()]
         ids = len(taken[0].delivery_ids)
-        while self._said and self._said[0].is_like(taken[0]):
+        while self._said and are_alike(self._said[0], taken[0]):
             ids += len(self._said[0].delivery_ids)
             if ids > GROUP_SETTLE_MAX:
                 break
@@ -161,15 +196,15 @@ class Member:
     async def _settle(self, alike: Sequence[Settlement]) -> None:
         first = alike[0]
         ids = [delivery_id for one in alike for delivery_id in one.delivery_ids]
-        call = getattr(self._groups, first.method)
-        settled: Settled = await call(self._group, ids, **first.options)
+        operation = _OPERATIONS[type(first).__name__.lower()]
+        settled = await operation.ask(self._store, replace(first, delivery_ids=ids))
         lost = frozenset(settled.lost)
-        self._settled += [one.answer(lost) for one in alike]
+        self._settled += [_answer(one, lost) for one in alike]
         self._must_send.set()
         for delivery_id in ids:
             was_with_it = self._in_flight.pop(delivery_id, None)
-            if first.method == "extend" and was_with_it is not None and delivery_id not in lost:
-                self._in_flight[delivery_id] = time.time() + (first.options["ack_timeout_s"] or self._ack_timeout_s)
+            if isinstance(first, Extend) and was_with_it is not None and delivery_id not in lost:
+                self._in_flight[delivery_id] = time.time() + (first.ack_timeout_s or self._ack_timeout_s)
         self._has_room.set()
 
 
@@ -180,10 +215,10 @@ async def _is_set_within(duration_s: float, event: asyncio.Event) -> bool:
     return event.is_set()
 
 
-async def consume(services: Services, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    member = await _begin(services, await _start(requests, services.stopping))
+async def consume(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    member = await _begin(call, await _start(requests, call.stopping))
     reading = asyncio.create_task(_read(requests, member), name="grpc-member-says")
-    stop = asyncio.create_task(_until_stopping(services.stopping))
+    stop = asyncio.create_task(_until_stopping(call.stopping))
     serving = asyncio.create_task(member.serve(until=(reading, stop)), name="grpc-member")
     try:
         async with aclosing(member.outgoing()) as outgoing:
@@ -210,18 +245,17 @@ async def _start(requests: AsyncIterator[bytes], stopping: asyncio.Event) -> Con
     return message.start
 
 
-async def _begin(services: Services, start: ConsumeStart) -> Member:
-    max_in_flight = start.max_in_flight if start.HasField("max_in_flight") else GROUP_PULL_DEFAULT
+async def _begin(call: Call, start: ConsumeStart) -> Member:
     try:
-        check_member(start.member)
-        check_count(max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
-        group = await services.store.groups.get(start.group)
+        asked: Consume = to_struct(start, Consume)
+        asked.check()
+        group = await call.store.groups.get(asked.group)
     except InvalidRequest as error:
         raise error.under("/start") from None
-    return Member(services.store.groups, group, start.member, max_in_flight)
+    return Member(call.store, group, asked.member, asked.max_in_flight)
 
 
 async def _read(requests: AsyncIterator[bytes], member: Member) -> None:
     """Until the caller closes its side."""
     async for encoded in requests:
-        await member.hear(decode_settlement(decode_message(ConsumeRequest, encoded)))
+        await member.hear(decode_settlement(member.group, decode_message(ConsumeRequest, encoded)))

@@ -20,8 +20,8 @@ from indelible.limits import (
 )
 from indelible.server.config import Address
 from indelible.server.grpc.calls import Calls
+from indelible.server.grpc.handlers import SERVICES
 from indelible.server.grpc.outgoing import LargeMessages, cut_connections
-from indelible.server.grpc.service import SERVICES
 from indelible.server.grpc.standard_services import HEALTH_SERVICE, Health, Reflection
 from indelible.server.services import Services
 from indelible.tasks import first_of

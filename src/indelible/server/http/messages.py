@@ -2,20 +2,20 @@
 nothing said twice, nothing guessed."""
 
 import re
-from collections.abc import AsyncGenerator
-from datetime import datetime
-from typing import Final, Protocol, cast
-from urllib.parse import unquote_to_bytes
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import unquote_to_bytes, urlencode
 
 import msgspec
 
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge, Unavailable, UnsupportedMediaType
-from indelible.events import JSON_CONTENT_TYPE, AggregateKey
-from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
-from indelible.queries import Direction
+from indelible.events import JSON_CONTENT_TYPE
+from indelible.limits import LINK_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.operations import Operation, Parameters
 from indelible.server.body_memory import BodyMemory
 from indelible.server.http.message_syntax import Head
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
+from indelible.wire.operation_json import decode_parameters, query_names
 
 _BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -31,81 +31,30 @@ def decode_percent(text: bytes, pointer: str) -> str:
         raise InvalidRequest("is not UTF-8", pointer=pointer) from None
 
 
-_INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
-
-
-class QueryString:
-    """The parameters of one request. Errors point at "/" + the parameter's name."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: dict[str, list[str]]) -> None:
-        self._values: Final = values
-
-    @classmethod
-    def parse(cls, text: bytes, single: tuple[str, ...], repeatable: tuple[str, ...]) -> "QueryString":
-        values: dict[str, list[str]] = {}
-        for pair in text.split(b"&") if text else ():
-            raw_name, equals, raw_value = pair.partition(b"=")
-            name = _decode(raw_name, "")
-            pointer = f"/{name}"
-            if name not in single and name not in repeatable:
-                raise InvalidRequest(
-                    f"is not a known parameter; allowed are {_listed(single + repeatable)}", pointer=pointer
-                )
-            if not equals:
-                raise InvalidRequest("needs a value", pointer=pointer)
-            if name in values and name in single:
-                raise InvalidRequest("must stand only once", pointer=pointer)
-            values.setdefault(name, []).append(_decode(raw_value, pointer))
-        return cls(values)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
-
-    def text(self, name: str) -> str | None:
-        values = self._values.get(name)
-        return values[0] if values else None
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(self._values.get(name, ()))
-
-    def direction(self) -> Direction:
-        """Forward, unless it is said. The store refuses what is no direction."""
-        return cast("Direction", self._values.get("direction", ["forward"])[0])
-
-    def integer(self, name: str) -> int | None:
-        """Its range is for the store to check."""
-        text = self.text(name)
-        if text is None:
-            return None
-        if not _INTEGER.fullmatch(text):
-            raise InvalidRequest("must be an integer", pointer=f"/{name}")
-        return int(text)
-
-    def time(self, name: str) -> datetime | None:
-        text = self.text(name)
-        if text is None:
-            return None
-        try:
-            return msgspec.convert(text, datetime)
-        except msgspec.ValidationError:
-            message = 'must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z; "+" is written %2B here'
-            raise InvalidRequest(message, pointer=f"/{name}") from None
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Every parameter, for links to the next page."""
-        return [(name, value) for name, values in self._values.items() for value in values]
+def parse_query(text: bytes, single: Sequence[str], repeatable: Sequence[str]) -> dict[str, list[str]]:
+    """The values of each parameter that a query string holds, in its order. Errors point at "/" + the parameter's
+    name."""
+    values: dict[str, list[str]] = {}
+    for pair in text.split(b"&") if text else ():
+        raw_name, equals, raw_value = pair.partition(b"=")
+        name = _decode(raw_name, "")
+        pointer = f"/{name}"
+        if name not in single and name not in repeatable:
+            allowed = ", ".join((*single, *repeatable)) or "none"
+            raise InvalidRequest(f"is not a known parameter; allowed are {allowed}", pointer=pointer)
+        if not equals:
+            raise InvalidRequest("needs a value", pointer=pointer)
+        if name in values and name in single:
+            raise InvalidRequest("must stand only once", pointer=pointer)
+        values.setdefault(name, []).append(_decode(raw_value, pointer))
+    return values
 
 
 def _decode(text: bytes, pointer: str) -> str:
     return decode_percent(text.replace(b"+", b" "), pointer)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "none"
-
-
+P = TypeVar("P", bound=Parameters)
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _JSON_ALONE: Final = (JSON_CONTENT_TYPE,)
@@ -179,13 +128,20 @@ class Request:
     def parameter(self, name: str) -> str:
         return decode_percent(self.parameters[name], f"/{name}")
 
-    def aggregate_key(self) -> AggregateKey:
-        """The aggregate that the path names, not checked yet."""
-        return AggregateKey(self.parameter("aggregate_type"), self.parameter("aggregate_id"))
+    def query(self, operation: Operation[Any, Any]) -> dict[str, list[str]]:
+        """The values of each parameter in the query string, which may hold the operation's and no others."""
+        return parse_query(self._query_string, *query_names(operation)) if self._query_string else {}
 
-    def query(self, *single: str, repeatable: tuple[str, ...] = ()) -> QueryString:
-        """The query string, which may hold these parameters and no others."""
-        return QueryString.parse(self._query_string, single, repeatable)
+    async def asked_with(self, operation: Operation[P, Any]) -> P:
+        """What the operation is asked with. Raises ``InvalidRequest``; as :meth:`json_body`, if it has a body."""
+        texts = {name: [self.parameter(name)] for name in operation.path_parameters}
+        texts.update(self.query(operation))
+        return decode_parameters(operation, texts, await self.json_body() if operation.has_body else None)
+
+    def next_page(self, operation: Operation[Any, Any], path: str, name: str, value: str) -> Headers:
+        """A link to the page that this parameter leads to, the others being as they are."""
+        pairs = [(other, text) for other, texts in self.query(operation).items() for text in texts if other != name]
+        return next_link(path, [*pairs, (name, value)])
 
     async def json_body(self) -> bytes:
         """The whole body. Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``Overloaded``."""
@@ -264,3 +220,10 @@ def problem_response(error: IndelibleError, status: int | None = None, headers: 
 
 def etag(version: int) -> Headers:
     return ((b"etag", b'"%d"' % version),)
+
+
+def next_link(path: str, parameters: Sequence[tuple[str, str]]) -> Headers:
+    """``Link: rel="next"`` (RFC 8288), relative to the server. Nothing, where it would be longer than many clients
+    take: the page's own fields say how to go on."""
+    link = f'<{path}?{urlencode(parameters)}>; rel="next"'.encode("ascii")
+    return ((b"link", link),) if len(link) <= LINK_SIZE_BYTES_MAX else ()

@@ -1,27 +1,26 @@
-"""The OpenAPI 3.1 document of the routes, made from what they say of themselves and from the types that validate."""
+"""The OpenAPI 3.1 document of the routes, and the AsyncAPI 3 document of subscriptions, made from the rows of
+operations and from what the fields of their Structs say."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib.metadata import version
-from typing import Any, Final
+from inspect import cleandoc
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
+from msgspec import Meta
 
-from indelible.events import JSON_CONTENT_TYPE
-from indelible.server.http.openapi_examples import EXAMPLES, PARAMETER_EXAMPLES
-from indelible.server.http.openapi_operation import Answer, Operation, Row
-from indelible.server.http.openapi_problems import error_responses, problem_schemas
-from indelible.server.http.openapi_rows import example_of, parameter_schemas
-from indelible.server.http.openapi_schemas import components, schema_of
-from indelible.server.http.openapi_types import Schema
-from indelible.server.http.openapi_vocabulary import (
-    ALWAYS_THERE,
-    HEADER_PARAMETERS,
-    RESPONSE_HEADERS,
-    meaning_of_query,
-    meaning_of_segment,
-)
-from indelible.server.http.routing import Route
+from indelible.events import JSON_CONTENT_TYPE, RecordedEvent
+from indelible.groups import GroupInfo
+from indelible.limits import CHECKPOINT_INTERVAL_S, HEARTBEAT_S
+from indelible.operations import Operation
+from indelible.operations.events import SUBSCRIBE
+from indelible.queries import QueryItem
+from indelible.server.http.openapi_problems import ALWAYS_THERE, RESPONSE_HEADERS, error_responses, problem_schemas
+from indelible.wire.operation_json import query_names
+from indelible.words import Schema
+
+Row = Operation[Any, Any]
 
 _DESCRIPTION: Final = """\
 An event store: services append events to aggregates, read them back, query them and replay them.
@@ -40,7 +39,7 @@ HEAD is answered where GET is.
 An append is answered once it is on stable storage. A time-out or a broken connection means that it may be stored: \
 send it again with the same event ids; that never doubles."""
 
-_GROUPS: Final = {
+_SECTIONS: Final = {
     "Append": "Store events, atomically and under the conditions that you name.",
     "Read": "Events of one aggregate, or of the whole log.",
     "Snapshots": "Saved states, so that replay need not start at the first event.",
@@ -51,12 +50,26 @@ _GROUPS: Final = {
     "Operations": "Health, metrics and this reference.",
 }
 
+_HEADER_PARAMETERS: Final[dict[str, Schema]] = {
+    "If-Match": {
+        "type": "string",
+        "pattern": r'^(\*|"[0-9]{1,16}")$',
+        "description": 'The expected version in quotes, such as "3"; * for any version but 0. Not with If-None-Match.',
+    },
+    "If-None-Match": {
+        "type": "string",
+        "enum": ["*"],
+        "description": "The aggregate must not exist yet. Not with If-Match.",
+    },
+}
+_LICENSE_URL: Final = "https://www.apache.org/licenses/LICENSE-2.0"
 
-def build_document(routes: Sequence[Route]) -> dict[str, Any]:
-    """The document of these routes, as a JSON object."""
+
+def build_document(rows: Sequence[Row]) -> dict[str, Any]:
+    """The document of these operations, as a JSON object."""
     paths: dict[str, Any] = {}
-    for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route.path, route.operation)
+    for row in rows:
+        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -68,89 +81,341 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
         },
         "servers": [{"url": "/", "description": "This server."}],
         "security": [],
-        "tags": [{"name": name, "description": text} for name, text in _GROUPS.items()],
+        "tags": [{"name": name, "description": text} for name, text in _SECTIONS.items()],
         "paths": paths,
         "components": {
-            "schemas": {
-                **components(_types(route.operation for route in routes), _path_parameters(routes)),
-                **problem_schemas(),
+            "schemas": {**_components(rows), **problem_schemas()},
+            "headers": {
+                name: {"description": text, "required": name in ALWAYS_THERE, "schema": schema}
+                for name, (text, schema) in RESPONSE_HEADERS.items()
             },
-            "headers": {name: _response_header(name) for name in RESPONSE_HEADERS},
         },
     }
 
 
-def _path_parameters(routes: Iterable[Route]) -> dict[str, tuple[str, ...]]:
-    """By the name of the Struct that an operation of the table is asked with: what of it stands in the path."""
-    rows = [route.operation.row for route in routes if route.operation.row is not None]
-    return {row.parameters.__name__: row.path_parameters for row in rows}
+# --- Operations ------------------------------------------------------------------------------------------------------
 
 
-def _types(operations: Iterable[Operation]) -> Iterator[Any]:
-    for operation in operations:
-        if operation.body is not None:
-            yield operation.body
-        yield from (answer.body for answer in operation.answers if answer.body is not None)
-
-
-def _operation(path: str, operation: Operation) -> Schema:
-    parameters = [
-        *(_parameter("path", name, _meaning(operation, name)) for name in re.findall(r"{(\w+)}", path)),
-        *(_parameter("query", name, _meaning(operation, name)) for name in operation.query),
-        *(_parameter("header", name, HEADER_PARAMETERS[name]) for name in operation.headers),
-    ]
+def _operation(row: Row) -> Schema:
+    single, repeatable = query_names(row)
+    schemas = _parameter_schemas(row.parameters)
     described: Schema = {
-        "operationId": operation.id,
-        "tags": [operation.group],
-        "summary": operation.summary,
-        "description": operation.description,
-        "parameters": parameters,
+        "operationId": row.name,
+        "tags": [row.section],
+        "summary": row.summary,
+        "description": row.description,
+        "parameters": [
+            *(_parameter("path", name, schemas[name]) for name in row.path_parameters),
+            *(_parameter("query", name, schemas[name]) for name in schemas if name in single or name in repeatable),
+            *(_parameter("header", name, _HEADER_PARAMETERS[name]) for name in row.request_headers),
+        ],
     }
-    if operation.body is not None:
-        described["requestBody"] = {
-            "required": True,
-            "content": {JSON_CONTENT_TYPE: _content(operation.body, operation.row)},
-        }
-    answers = {str(answer.status): _answer(answer) for answer in operation.answers}
-    return described | {"responses": answers | error_responses(operation)}
+    body = _body_of(row)
+    if body is not None:
+        described["requestBody"] = {"required": True, "content": _content(body, row.path_parameters)}
+    return described | {"responses": _answers(row) | error_responses(row, has_body=body is not None)}
 
 
-def _meaning(operation: Operation, name: str) -> Schema:
-    if operation.row is not None:
-        return parameter_schemas(operation.row)[name]
-    return meaning_of_query(operation.id, name) if name in operation.query else meaning_of_segment(name)
+def _body_of(row: Row) -> Any:
+    """The type of the body, if there is anything that the path does not say."""
+    has_more = len(_parameter_schemas(row.parameters)) > len(row.path_parameters)
+    return row.parameters if row.has_body and has_more else None
+
+
+def _parameter_schemas(kind: type[Any]) -> dict[str, Schema]:
+    """Of each parameter, what its Struct says."""
+    _, schemas = msgspec.json.schema_components([kind], ref_template=f"{_PREFIX}{{name}}")
+    properties: dict[str, Schema] = next(iter(schemas.values()))["properties"]
+    return {name: _not_empty(_not_null(schema)) for name, schema in properties.items()}
 
 
 def _parameter(place: str, name: str, meaning: Schema) -> Schema:
     schema = {word: value for word, value in meaning.items() if word != "description"}
     parameter: Schema = {"name": name, "in": place, "description": meaning["description"], "required": place == "path"}
-    if f"{place}.{name}" in PARAMETER_EXAMPLES:
-        parameter["example"] = PARAMETER_EXAMPLES[f"{place}.{name}"]
+    if place == "path":
+        parameter["example"] = meaning["examples"][0]
     if "$ref" in schema.get("items", {}):
         return parameter | {"content": {JSON_CONTENT_TYPE: {"schema": schema}}}
     return parameter | {"schema": schema}
 
 
-def _answer(answer: Answer) -> Schema:
-    content: Schema = {}
-    if answer.body is not None:
-        content[JSON_CONTENT_TYPE] = _content(answer.body)
-    if answer.text is not None:
-        content[answer.text] = {"schema": {"type": "string"}}
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in answer.headers}
-    return {"description": answer.description, "headers": headers, "content": content}
+def _answers(row: Row) -> Schema:
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in row.answer_headers}
+    content = {} if row.answer is None else _content(row.answer, media_type=row.media_type)
+    answer: Schema = {"description": row.answers, "headers": headers, "content": content}
+    fields = getattr(row.answer, "__struct_fields__", ())
+    if "replayed" in fields and row.section == "Append":
+        again = "They were stored before; this is the first result again."
+        return {"201": answer, "200": answer | {"description": again}}
+    if "is_new" in fields and row.method == "PUT":
+        return {"201": answer, "200": answer}
+    if row.method == "GET" and "ETag" in row.answer_headers:
+        unchanged = "As it was when the caller got the ETag that If-None-Match names."
+        return {"200": answer, "304": {"description": unchanged, "headers": headers, "content": {}}}
+    return {"204" if row.answer is None else "200": answer}
 
 
-def _content(kind: Any, row: Row | None = None) -> Schema:
-    content: Schema = {"schema": schema_of(kind)}
-    if kind in EXAMPLES:
-        content["example"] = EXAMPLES[kind]
-    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        content["example"] = example_of(kind, without=() if row is None else row.path_parameters)
-    return content
+def _content(kind: Any, without: Sequence[str] = (), media_type: str = JSON_CONTENT_TYPE) -> Schema:
+    content: Schema = {"schema": _schema_of(kind)}
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        content["example"] = _example_of(kind, without)
+    return {media_type: content}
 
 
-def _response_header(name: str) -> Schema:
-    meaning = RESPONSE_HEADERS[name]
-    schema = {word: value for word, value in meaning.items() if word != "description"}
-    return {"description": meaning["description"], "required": name in ALWAYS_THERE, "schema": schema}
+# --- Schemas ---------------------------------------------------------------------------------------------------------
+
+_PREFIX: Final = "#/components/schemas/"
+_NAMES: Final = {RecordedEvent.__name__: "Event", GroupInfo.__name__: "Group"}
+"""Where a type's name, without the ending that says that only the wire has it, would not do."""
+
+_JSON_MEDIA_TYPE: Final = (
+    r"^([Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn]|[^;]*\+[Jj][Ss][Oo][Nn])(;|$)"
+)
+_DATA_OR_BYTES: Final[Schema] = {
+    "if": {"required": ["event_data_base64"]},
+    "then": {"not": {"required": ["event_data"]}},
+    "else": {"required": ["event_data"]},
+}
+"""Not oneOf: generators of clients would make two types of it, with no fields but these."""
+_MORE: Final[dict[str, Schema]] = {
+    "NewEvent": {
+        "if": {"required": ["event_data_base64"]},
+        "then": {
+            "not": {"required": ["event_data"]},
+            "properties": {"content_type": {"not": {"pattern": _JSON_MEDIA_TYPE}}},
+        },
+        "else": {"required": ["event_data"], "properties": {"content_type": {"pattern": _JSON_MEDIA_TYPE}}},
+    },
+    "Event": _DATA_OR_BYTES,
+    "ChangeGroup": {"minProperties": 1},
+    "ResetGroup": {"minProperties": 1, "maxProperties": 1},
+    "ReplayParked": {
+        "if": {"properties": {"all": {"const": True}}, "required": ["all"]},
+        "then": {"not": {"required": ["positions"]}},
+        "else": {"required": ["positions"]},
+    },
+}
+"""What the types of whole bodies do not say themselves."""
+_NOT_ALWAYS: Final = ("Group.is_new", "Event.event_data", "Event.event_data_base64")
+"""Fields that an answer may leave out."""
+
+
+def _schema_of(kind: Any) -> Schema:
+    """The schema of a type, where one is used: a reference to a component, or short enough to stand there."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return {"$ref": _PREFIX + _schema_name(kind.__name__)}
+    schema: Schema = _finished(msgspec.json.schema(kind))
+    return schema
+
+
+def _schema_name(type_name: str) -> str:
+    return _NAMES.get(type_name, type_name.removesuffix("Body"))
+
+
+def _types(rows: Sequence[Row]) -> Iterator[Any]:
+    for row in rows:
+        yield from (kind for kind in (_body_of(row), row.answer) if kind is not None)
+    # Where others hold them, they are passed on as text, or stand in a query string.
+    yield from (RecordedEvent, QueryItem)
+
+
+def _components(rows: Sequence[Row]) -> dict[str, Schema]:
+    """Every schema that the operations need, by name. Of what they are asked with, the path's part is not there."""
+    path_parameters = {row.parameters.__name__: row.path_parameters for row in rows if row.has_body}
+    _, by_type = msgspec.json.schema_components(_types(rows), ref_template=f"{_PREFIX}{{name}}")
+    return {
+        _schema_name(type_name): _component(_schema_name(type_name), schema, path_parameters.get(type_name, ()))
+        for type_name, schema in by_type.items()
+    }
+
+
+def _component(name: str, schema: Schema, without: Sequence[str]) -> Schema:
+    is_answer = schema.get("additionalProperties") is not False
+    properties = {
+        field: _field(inner, is_answer) for field, inner in schema["properties"].items() if field not in without
+    }
+    required = [*properties] if is_answer else [field for field in schema["required"] if field not in without]
+    required = [field for field in required if f"{name}.{field}" not in _NOT_ALWAYS]
+    described = {**schema, "title": name, "properties": properties, "required": required, **_MORE.get(name, {})}
+    return described | {"description": cleandoc(described["description"]).replace("``", "`")}
+
+
+def _field(schema: Schema, is_answer: bool) -> Schema:
+    """A field's schema. Answers name every field, and bound no list: what is stored counts, not today's limits."""
+    schema = _finished(schema) if is_answer else _in_words(_finished(_not_null(schema)))
+    return {
+        word: value for word, value in schema.items() if word != "default" and not (is_answer and word == "maxItems")
+    }
+
+
+def _not_null(schema: Schema) -> Schema:
+    """The schema of what is given: null, which stands for what is missing, is nothing to send."""
+    kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(kinds) == 1:
+        schema = {word: value for word, value in schema.items() if word != "anyOf"} | kinds[0]
+    return {word: value for word, value in schema.items() if not (word == "default" and value is None)}
+
+
+def _not_empty(schema: Schema) -> Schema:
+    """Without a default that says that nothing is there."""
+    return {word: value for word, value in schema.items() if not (word == "default" and value in ([], ()))}
+
+
+def _in_words(schema: Schema) -> Schema:
+    """With its default in the description. Where it is a word of its own, generators of clients take the field for one
+    that is always there, and ask callers to give it."""
+    default = schema.get("default")
+    return schema | {"description": f"{schema['description']} `{default}` when missing."} if default else schema
+
+
+def _finished(schema: Any) -> Any:
+    """The same schema, with references by the names that are shown. An object of which no member is said may have any,
+    and says so: else generators of clients make one of it that has none."""
+    if isinstance(schema, list):
+        return [_finished(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    finished = {word: inner if word == "examples" else _finished(inner) for word, inner in schema.items()}
+    reference = finished.get("$ref")
+    if isinstance(reference, str):
+        finished["$ref"] = _PREFIX + _schema_name(reference.removeprefix(_PREFIX))
+    return {"additionalProperties": True} | finished if finished.get("type") == "object" else finished
+
+
+# --- Examples --------------------------------------------------------------------------------------------------------
+
+_NO_EXAMPLE: Final = object()
+_PLAIN_EXAMPLES: Final[dict[Any, Any]] = {
+    int: 0, float: 0.0, bool: False, str: "0", datetime: "2026-01-31T12:10:00.000000Z",
+}  # fmt: skip
+"""Of fields that give none: counts of what is not there, cursors of the beginning."""
+
+
+def _example_of(kind: Any, without: Sequence[str] = ()) -> Any:
+    """An example of a type, from those of its fields. Parameters without one are left out where they may be."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = [one for one in msgspec.structs.fields(kind) if one.encode_name not in without]
+        examples = {one.encode_name: _example_of_field(one) for one in fields}
+        return {name: example for name, example in examples.items() if example is not _NO_EXAMPLE}
+    if get_origin(kind) is Annotated:
+        return _example_of(get_args(kind)[0])
+    if get_origin(kind) is tuple:
+        return [_example_of(get_args(kind)[0])]
+    if get_origin(kind) is Literal:
+        return get_args(kind)[0]
+    # JSON that is passed on as text is an event, where nothing else is said.
+    return _example_of(RecordedEvent) if kind is msgspec.Raw else _PLAIN_EXAMPLES[kind]
+
+
+def _example_of_field(field: msgspec.structs.FieldInfo) -> Any:
+    kind = _what_may_be_missing(field.type)
+    if get_origin(kind) is not Annotated:
+        return _example_of(kind)
+    plain, *metas = get_args(kind)
+    examples = [meta.examples[0] for meta in metas if isinstance(meta, Meta) and meta.examples]
+    if examples:
+        return examples[-1]
+    return _example_of(_what_may_be_missing(plain)) if field.required else _NO_EXAMPLE
+
+
+def _what_may_be_missing(kind: Any) -> Any:
+    """The type of what is there, if anything is."""
+    kinds = [one for one in get_args(kind) if one not in (type(None), msgspec.UnsetType)]
+    return kinds[0] if kinds and len(kinds) < len(get_args(kind)) else kind
+
+
+# --- AsyncAPI --------------------------------------------------------------------------------------------------------
+
+_SUBSCRIPTIONS: Final = """\
+Subscriptions to an Indelible event store: GET /v1/events with `Accept: text/event-stream`. First come the events \
+after the cursor that is given, then those that are appended, in the order of their positions, for ever.
+
+Each message's `id` is the cursor behind it. Whoever is cut off asks again with it, as `Last-Event-ID` or `after`, and \
+misses nothing. The rest of the REST API is in /openapi.json."""
+_CURSOR: Final[Schema] = {
+    "type": "object",
+    "properties": {"cursor": {"type": "string", "description": "How far reading has come. Opaque."}},
+    "required": ["cursor"],
+}
+
+
+def build_asyncapi(openapi: Mapping[str, Any]) -> dict[str, Any]:
+    """The document, as a JSON object. Schemas are those of the OpenAPI document."""
+    schemas = {name: openapi["components"]["schemas"][name] for name in ("Event", "QueryItem")}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Indelible subscriptions",
+            "version": version("indelible"),
+            "description": _SUBSCRIPTIONS,
+            "license": {"name": "Apache-2.0", "url": _LICENSE_URL},
+        },
+        "defaultContentType": JSON_CONTENT_TYPE,
+        "servers": {
+            "this": {
+                "host": "{host}",
+                "protocol": "http",
+                "description": "The server that gave this document.",
+                "variables": {"host": {"default": "127.0.0.1:8080", "description": "Host and port."}},
+            }
+        },
+        "channels": {
+            "feed": {
+                "address": SUBSCRIBE.path,
+                "title": "The feed",
+                "description": "All events of the log in the order of their positions, or those that the filters let "
+                "through.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _messages()},
+            }
+        },
+        "operations": {SUBSCRIBE.name: _subscription()},
+        "components": {"messages": _messages(), "schemas": schemas | {"Cursor": _CURSOR}},
+    }
+
+
+def _subscription() -> Schema:
+    return {
+        "action": "send",
+        "channel": {"$ref": "#/channels/feed"},
+        "summary": "Send events to a subscriber.",
+        "description": f"The subscriber's own reading sets the pace. A comment is sent when {HEARTBEAT_S:.0f} s pass "
+        "without a message.",
+        "bindings": {
+            "http": {
+                "method": SUBSCRIBE.method,
+                "query": {
+                    "type": "object",
+                    "properties": _parameter_schemas(SUBSCRIBE.parameters),
+                    "additionalProperties": False,
+                },
+                "bindingVersion": "0.3.0",
+            }
+        },
+        "messages": [{"$ref": f"#/channels/feed/messages/{name}"} for name in _messages()],
+    }
+
+
+def _messages() -> dict[str, Schema]:
+    cursor: Schema = {"$ref": "#/components/schemas/Cursor"}
+    return {
+        "event": {
+            "title": "An event",
+            "summary": "The field event of the message is not there.",
+            "payload": {"$ref": "#/components/schemas/Event"},
+            "examples": [{"payload": _example_of(RecordedEvent)}],
+        },
+        "caught-up": {
+            "name": "caught-up",
+            "title": "The end of the log is reached",
+            "summary": "What comes from now on is new. Comes again after the subscriber has fallen behind.",
+            "payload": cursor,
+            "examples": [{"payload": {"cursor": "3"}}],
+        },
+        "checkpoint": {
+            "name": "checkpoint",
+            "title": "How far reading has come",
+            "summary": f"While nothing matches, at most every {CHECKPOINT_INTERVAL_S:.0f} s.",
+            "payload": cursor,
+            "examples": [{"payload": {"cursor": "5000"}}],
+        },
+    }

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from indelible.errors import (
     AggregateNotFound,
@@ -34,18 +36,12 @@ from indelible.errors import (
 )
 from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import CONDITION_ENTRIES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.operations import Operation
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE
-from indelible.server.http.openapi_operation import Operation
-from indelible.server.http.openapi_types import Schema
-from indelible.server.http.openapi_vocabulary import ERROR_FIELDS
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, STATUS_OF_CODE, STATUS_PRECONDITION_FAILED, problem
+from indelible.words import COUNT, VERSION, ExpectedVersion, Schema
 
 STATUS_HEAD_TOO_LARGE: Final = 431
-
-APPEND_ERRORS: Final = (
-    "version_conflict", "event_id_conflict", "shutting_down", "outcome_unknown", "storage_full",
-)  # fmt: skip
-"""Of every append, beside what every route may answer with."""
 
 _OF_EVERY_ROUTE: Final = ("invalid_request", "overloaded", "internal_error")
 _OF_THE_STORE: Final = ("unavailable", "storage_failure", "store_corrupted")
@@ -103,6 +99,46 @@ _NOT_ALWAYS: Final = {
 _OF_NO_OPERATION: Final = (RouteNotFound.code, MethodNotAllowed.code)
 """What is asked for is none; the description of the whole names these."""
 
+_INTEGER: Final[Schema] = {"type": "integer"}
+_FIELDS: Final[dict[str, Schema]] = {
+    "pointer": {"type": "string", "description": "JSON pointer of the bad field; /name for a parameter."},
+    "size_bytes_max": {"type": "integer", "description": "How many bytes are allowed."},
+    "events_max": {"type": "integer", "description": "How many events are allowed."},
+    "keys_max": {"type": "integer", "description": "How many keys the request's objects may have."},
+    "statement_timeout_s": {
+        "type": "number",
+        "description": "How long the database lets a statement take; the append takes longer.",
+    },
+    "entries_looked_at": {"type": "integer", "description": "Index entries, before it was given up."},
+    "entries_looked_at_max": {"type": "integer", "description": "How many are allowed."},
+    "aggregate_type": {"type": "string", "description": "Of the aggregate that was asked for."},
+    "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
+    "event_id": {"type": "string", "format": "uuid", "description": "Which event."},
+    "group": {"type": "string", "description": "Name of the group that was asked for."},
+    "expected_version": msgspec.json.schema(ExpectedVersion) | {"description": "What the append asked for."},
+    "actual_version": _INTEGER | COUNT | {"description": "What the aggregate's version is; 0 when it does not exist."},
+    "position": _INTEGER
+    | VERSION
+    | {"description": "Of the first event that stands in the way, or is not as it should be."},
+    "retry_after_s": {"type": "number", "minimum": 0, "description": "Seconds to wait before trying again."},
+    "offered": {"type": "array", "items": {"type": "string"}, "description": "Media types that are offered."},
+    "supported": {"type": "array", "items": {"type": "string"}, "description": "Media types that are taken."},
+}
+"""The fields that errors carry beyond those of every problem document."""
+
+RESPONSE_HEADERS: Final[dict[str, tuple[str, Schema]]] = {
+    "ETag": (
+        "The version, in quotes; of a snapshot, with the time at which it was saved.",
+        {"type": "string", "pattern": '^"[0-9]+(-[0-9]+)?"$'},
+    ),
+    "Link": ('Where the next page is, as <…>; rel="next"; while there is one.', {"type": "string"}),
+    "Indelible-Cursor": ("The page's cursor; CloudEvents have no other place for it.", {"type": "string"}),
+    "Retry-After": ("Seconds to wait before trying again.", _INTEGER | COUNT),
+}
+"""What each means, and its schema."""
+ALWAYS_THERE: Final = ("ETag", "Retry-After")
+"""Response headers that are there whenever they are named."""
+
 _TITLES: Final = {
     400: "The request is not allowed as it is.",
     404: "It does not exist.",
@@ -144,7 +180,7 @@ def _problem_schema(error: IndelibleError) -> Schema:
     """All its fields. Not as an addition to Problem (allOf): of that, some generators of clients lose the fields."""
     optional = _NOT_ALWAYS.get(error.code, ())
     always = [name for name in error.fields if name not in optional]
-    fields = {name: ERROR_FIELDS[name] for name in (*always, *optional)}
+    fields = {name: _FIELDS[name] for name in (*always, *optional)}
     return {
         "title": type(error).__name__,
         "description": _meaning(error),
@@ -161,25 +197,25 @@ def _meaning(error: IndelibleError) -> str:
     return re.sub(r" Fields?: .*", "", text)
 
 
-def error_responses(operation: Operation) -> dict[str, Schema]:
+def error_responses(operation: Operation[Any, Any], *, has_body: bool) -> dict[str, Schema]:
     """The error answers of an operation, by status."""
-    errors = sorted({(STATUS_OF_CODE[code], code) for code in _codes(operation)})
+    errors = sorted({(STATUS_OF_CODE[code], code) for code in _codes(operation, has_body)})
     found = {
         status: _error_response(status, [code for _, code in group])
         for status, group in groupby(errors, key=lambda error: error[0])
     }
     found[STATUS_HEAD_TOO_LARGE] = _error_response(STATUS_HEAD_TOO_LARGE, ["payload_too_large"])
-    if "If-Match" in operation.headers:
+    if "If-Match" in operation.request_headers:
         found[STATUS_PRECONDITION_FAILED] = _error_response(STATUS_PRECONDITION_FAILED, ["version_conflict"], "ETag")
     return {str(status): found[status] for status in sorted(found)}
 
 
-def _codes(operation: Operation) -> Iterable[str]:
+def _codes(operation: Operation[Any, Any], has_body: bool) -> Iterable[str]:
     yield from _OF_EVERY_ROUTE
     yield from operation.errors
-    if operation.group != "Operations":
+    if operation.section != "Operations":
         yield from _OF_THE_STORE
-    if operation.body is not None:
+    if has_body:
         yield from _OF_BODIES
 
 

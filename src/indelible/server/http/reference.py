@@ -14,12 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
-from indelible.server.http.asyncapi import build_asyncapi
+from indelible.operations import Nothing, Operation
+from indelible.server.call import Call
+from indelible.server.http.app import Route
 from indelible.server.http.messages import Request, Response
-from indelible.server.http.openapi import build_document
-from indelible.server.http.openapi_operation import Answer, Operation
-from indelible.server.http.routing import Route
-from indelible.server.services import Services
+from indelible.server.http.openapi import build_asyncapi, build_document
 
 _HERE: Final = files(__package__)
 _VIEWER: Final = _HERE.joinpath("swagger_ui")
@@ -49,35 +48,51 @@ def _source(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-OPENAPI: Final = Operation(
-    "openapi",
-    "Operations",
-    "Get this reference as OpenAPI",
-    "OpenAPI 3.1, for generators of clients and for tools.",
-    (Answer(200, "The document.", dict[str, Any]),),
+OPENAPI: Final = Operation[Nothing, dict[str, Any]](
+    name="openapi",
+    section="Operations",
+    summary="Get this reference as OpenAPI",
+    description="OpenAPI 3.1, for generators of clients and for tools.",
+    parameters=Nothing,
+    answer=dict[str, Any],
+    answers="The document.",
+    path="/openapi.json",
+    retry="read",
+    permission=None,
 )
-ASYNCAPI: Final = Operation(
-    "asyncapi",
-    "Operations",
-    "Get the reference of subscriptions as AsyncAPI",
-    "AsyncAPI 3.0: the messages of GET /v1/events as text/event-stream.",
-    (Answer(200, "The document.", dict[str, Any]),),
+ASYNCAPI: Final = Operation[Nothing, dict[str, Any]](
+    name="asyncapi",
+    section="Operations",
+    summary="Get the reference of subscriptions as AsyncAPI",
+    description="AsyncAPI 3.0: the messages of GET /v1/events as text/event-stream.",
+    parameters=Nothing,
+    answer=dict[str, Any],
+    answers="The document.",
+    path="/asyncapi.json",
+    retry="read",
+    permission=None,
 )
-DOCS: Final = Operation(
-    "docs",
-    "Operations",
-    "Read this reference",
-    "One HTML page, to read, to search and to try. It needs nothing from elsewhere.",
-    (Answer(200, "The page.", text="text/html"),),
+DOCS: Final = Operation[Nothing, str](
+    name="docs",
+    section="Operations",
+    summary="Read this reference",
+    description="One HTML page, to read, to search and to try. It needs nothing from elsewhere.",
+    parameters=Nothing,
+    answer=str,
+    answers="The page.",
+    path="/docs",
+    media_type="text/html",
+    retry="read",
+    permission=None,
 )
 
 
-def reference_routes(served: Sequence[Route]) -> tuple[Route, ...]:
+def reference_routes(served: Sequence[Operation[Any, Any]]) -> tuple[Route, ...]:
     """The routes that describe ``served`` and themselves. The answers are made at the first request, and kept."""
 
     @cache
     def document() -> dict[str, Any]:
-        return build_document((*served, *routes))
+        return build_document((*served, OPENAPI, ASYNCAPI, DOCS))
 
     @cache
     def document_bytes() -> bytes:
@@ -89,18 +104,13 @@ def reference_routes(served: Sequence[Route]) -> tuple[Route, ...]:
 
     page = cache(docs_page)
 
-    async def openapi(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+    async def openapi(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
         return Response(200, document_bytes())
 
-    async def asyncapi(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+    async def asyncapi(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
         return Response(200, asyncapi_bytes())
 
-    async def docs(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+    async def docs(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
         return await asyncio.to_thread(page)
 
-    routes = (
-        Route("GET", "/openapi.json", openapi, OPENAPI),
-        Route("GET", "/asyncapi.json", asyncapi, ASYNCAPI),
-        Route("GET", "/docs", docs, DOCS),
-    )
-    return routes
+    return Route(OPENAPI, openapi), Route(ASYNCAPI, asyncapi), Route(DOCS, docs)

@@ -1,43 +1,154 @@
-"""Every route of REST API version 1."""
+"""Every route of REST API version 1: the rows of the table of operations, and what only a server has. Operations
+without a handler of their own are asked as their row says."""
 
+import asyncio
 from functools import partial
-from typing import Final
+from typing import Annotated, Any, Final, Literal
 
-from indelible.operations import OPERATIONS
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from indelible import words
+from indelible.events import Snapshot, timestamp_to_us
+from indelible.operations import OPERATIONS, Nothing, Operation, Parameters
 from indelible.operations.deliveries import PULL
-from indelible.server.http.append import APPEND, append
-from indelible.server.http.append_atomic import APPEND_ATOMIC, append_atomic
-from indelible.server.http.ask import ask
-from indelible.server.http.batch import APPEND_BATCH, batch
-from indelible.server.http.event import GET_EVENT, event
-from indelible.server.http.feed import READ_FEED, feed
-from indelible.server.http.openapi_rows import described
-from indelible.server.http.operations import LIVEZ, METRICS, READYZ, livez, metrics, readyz
-from indelible.server.http.pull import pull
-from indelible.server.http.read_aggregate import READ_AGGREGATE, read_aggregate
+from indelible.operations.events import SUBSCRIBE
+from indelible.server.call import Call
+from indelible.server.giving_back import give_back, pull_until
+from indelible.server.http import events
+from indelible.server.http.app import Handler, Route
+from indelible.server.http.messages import Headers, Request, Response, etag
 from indelible.server.http.reference import reference_routes
-from indelible.server.http.replay import REPLAY, replay
-from indelible.server.http.routing import Route
+from indelible.wire.operation_json import encode_answer
 
-_AGGREGATE: Final = "/v1/aggregates/{aggregate_type}/{aggregate_id}"
-_OWN_HANDLERS: Final = {PULL.name: pull}
+# --- Operations that are one question and one answer -----------------------------------------------------------------
+
+
+async def ask(operation: Operation[Parameters, Any], call: Call, request: Request) -> Response:
+    """Read from the request, asked of the store, answered."""
+    result = await operation.ask(call.store, await request.asked_with(operation))
+    body = encode_answer(operation, result)
+    if operation.answer is None:
+        return Response(204, body)
+    status = 201 if getattr(result, "is_new", False) else 200
+    return Response(status, body, headers=_headers(operation, request, result))
+
+
+def _headers(operation: Operation[Any, Any], request: Request, result: Any) -> Headers:
+    """``ETag`` for what has a version of its own, ``Link`` to the page behind a page."""
+    if isinstance(result, Snapshot):
+        # Version and time: it may be replaced by another of the same version.
+        return ((b"etag", b'"%d-%d"' % (result.version, timestamp_to_us(result.timestamp))),)
+    if "ETag" in operation.answer_headers:
+        return etag(result.version)
+    if "Link" in operation.answer_headers and not result.at_end:
+        return request.next_page(operation, request.raw_path.decode("ascii"), "after", result.cursor)
+    return ()
+
+
+async def pull(call: Call, request: Request) -> Response:
+    """Events for a member, waited for if need be."""
+    asked = await request.asked_with(PULL)
+    groups = call.store.groups
+    leaving = asyncio.create_task(request.until_disconnected())
+    deliveries = await pull_until(groups, asked.group, PULL.ask(call.store, asked), leaving, call.stopping.wait())
+    if not leaving.cancelled():
+        await give_back(groups, asked.group, [one.delivery_id for one in deliveries], untried=True)
+        deliveries = ()
+    return Response(200, encode_answer(PULL, deliveries))
+
+
+# --- The server itself -----------------------------------------------------------------------------------------------
+
+
+class HealthBody(msgspec.Struct):
+    """All is well."""
+
+    status: Annotated[Literal["ok"], words.meta("Anything else is an error.", example="ok")] = "ok"
+
+
+_OK: Final = msgspec.json.encode(HealthBody())
+LIVEZ: Final = Operation[Nothing, HealthBody](
+    name="livez",
+    section="Operations",
+    summary="Is the process alive?",
+    description="200 while the process answers. For liveness probes.",
+    parameters=Nothing,
+    answer=HealthBody,
+    answers="It is.",
+    path="/livez",
+    retry="read",
+    permission=None,
+)
+READYZ: Final = Operation[Nothing, HealthBody](
+    name="readyz",
+    section="Operations",
+    summary="Is the server ready?",
+    description="200 while the store is within reach and takes appends, else 503. For readiness probes and load "
+    "balancers.",
+    parameters=Nothing,
+    answer=HealthBody,
+    answers="It is.",
+    path="/readyz",
+    retry="read",
+    permission=None,
+    errors=("shutting_down", "unavailable"),
+)
+METRICS: Final = Operation[Nothing, str](
+    name="metrics",
+    section="Operations",
+    summary="Get metrics",
+    description="In Prometheus' text format. Of several workers the one that is asked answers for all; the label "
+    "worker tells them apart.",
+    parameters=Nothing,
+    answer=str,
+    answers="All metrics.",
+    path="/metrics",
+    media_type="text/plain",
+    retry="read",
+    permission=None,
+)
+
+
+async def livez(call: Call, request: Request) -> Response:  # noqa: ARG001 - answering is all that is asked
+    """The process answers."""
+    return Response(200, _OK)
+
+
+async def readyz(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+    """The store is within reach and takes appends."""
+    await call.check_ready()
+    return Response(200, _OK)
+
+
+async def metrics(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+    return Response(200, await call.metrics_text(), CONTENT_TYPE_LATEST)
+
+
+# --- All of them -----------------------------------------------------------------------------------------------------
+
+_OWN_HANDLERS: Final[dict[str, Handler]] = {
+    "append": events.append,
+    "append_atomic": events.append_atomic,
+    "append_batch": events.append_batch,
+    "read_aggregate": events.read_aggregate,
+    "replay": events.replay,
+    "read_feed": events.read_feed,
+    "get_event": events.get_event,
+    "pull": pull,
+}
 """Of operations that take more than asking the store."""
 
 _SERVED: Final = (
-    Route("POST", f"{_AGGREGATE}/events", append, APPEND),
-    Route("POST", "/v1/append", append_atomic, APPEND_ATOMIC),
-    Route("POST", "/v1/batch", batch, APPEND_BATCH),
-    Route("GET", f"{_AGGREGATE}/events", read_aggregate, READ_AGGREGATE),
-    Route("GET", f"{_AGGREGATE}/replay", replay, REPLAY),
-    Route("GET", "/v1/events", feed, READ_FEED),
-    Route("GET", "/v1/events/{event_id}", event, GET_EVENT),
+    # A subscription is the feed in another media type: one handler answers both.
     *(
-        Route(one.method, one.path, _OWN_HANDLERS.get(one.name) or partial(ask, one), described(one))
+        Route(one, _OWN_HANDLERS.get(one.name) or partial(ask, one))
         for one in OPERATIONS
+        if one.path and one is not SUBSCRIBE
     ),
-    Route("GET", "/livez", livez, LIVEZ),
-    Route("GET", "/readyz", readyz, READYZ),
-    Route("GET", "/metrics", metrics, METRICS),
+    Route(LIVEZ, livez),
+    Route(READYZ, readyz),
+    Route(METRICS, metrics),
 )
-ROUTES: Final = (*_SERVED, *reference_routes(_SERVED))
-"""All of them, with those that describe them."""
+ROUTES: Final = (*_SERVED, *reference_routes([route.operation for route in _SERVED]))
+"""With those that describe them."""

@@ -1,0 +1,122 @@
+"""What handles each method of the API. Those without a handler of their own here are asked as their row says."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Final
+
+from indelible.errors import ShuttingDown
+from indelible.limits import RETRY_AFTER_S
+from indelible.operations import OPERATIONS, Operation
+from indelible.operations.deliveries import PULL
+from indelible.operations.events import APPEND, APPEND_ATOMIC, READ_AGGREGATE, READ_FEED, SUBSCRIBE
+from indelible.server.budget import read_pages
+from indelible.server.call import Call
+from indelible.server.followed_feed import FollowedFeed
+from indelible.server.giving_back import pull_until
+from indelible.server.grpc.append_batches import append_batches
+from indelible.server.grpc.calls import MakeRoom, Method, Streams, ToStream, Unary
+from indelible.server.grpc.consume import consume
+from indelible.server.narration import tell
+from indelible.wire.operation_proto import decode_parameters, encode_answer, method_of, request_type
+from indelible.wire.pb.event_store_pb2 import (
+    AggregateAppend,
+    AppendAtomicRequest,
+    ReadAggregateRequest,
+    ReadFeedRequest,
+    SubscribeRequest,
+)
+from indelible.wire.pb.groups_pb2 import PullRequest
+from indelible.wire.proto_events import decode_append, decode_atomic_append, encode_lines, encode_told
+
+
+async def ask(operation: Operation[Any, Any], call: Call, request: Any) -> bytes:
+    """One question, one answer."""
+    return encode_answer(operation, await operation.ask(call.store, decode_parameters(operation, request)))
+
+
+async def append(call: Call, request: AggregateAppend) -> bytes:
+    asked = decode_append(request)
+    result = await call.store.append(
+        asked.key.aggregate_type, asked.key.aggregate_id, asked.events, expected_version=asked.expected_version
+    )
+    return encode_answer(APPEND, result)
+
+
+async def append_atomic(call: Call, request: AppendAtomicRequest) -> bytes:
+    asked = decode_atomic_append(request)
+    return encode_answer(APPEND_ATOMIC, await call.store.append_atomic(asked.appends, condition=asked.condition))
+
+
+async def pull(call: Call, request: PullRequest) -> bytes:
+    """The wait ends when the caller goes away, who then gets nothing, or when the server stops."""
+    asked = decode_parameters(PULL, request)
+    pulled = pull_until(call.store.groups, asked.group, PULL.ask(call.store, asked), call.stopping.wait())
+    return encode_answer(PULL, await pulled)
+
+
+async def pages(
+    operation: Operation[Any, Any],
+    call: Call,
+    request: ReadAggregateRequest | ReadFeedRequest,
+    _: MakeRoom,
+) -> AsyncGenerator[bytes]:
+    asked = decode_parameters(operation, request)
+    pages_max = request.pages_max if request.HasField("pages_max") else None
+    async for page in read_pages(operation, call.store, asked, pages_max=pages_max):
+        yield encode_answer(operation, page)
+
+
+async def subscribe(call: Call, request: SubscribeRequest, make_room: MakeRoom) -> AsyncGenerator[bytes]:
+    asked = decode_parameters(SUBSCRIBE, request)
+    feed = FollowedFeed(
+        call.store, asked.query, asked.after, call.rendered_pages, render=encode_lines, make_room=make_room
+    )
+    await feed.read()
+    cursor, at_end = feed.cursor, False
+    async with aclosing(tell(feed, call.stopping)) as all_told:
+        async for told in all_told:
+            if told is None:
+                yield encode_told(b"", cursor, at_end=at_end)
+                continue
+            _, cursor, at_end, _ = told
+            message = encode_told(told.data, cursor, at_end=at_end)
+            del told  # kept here for as long as the caller takes, it would be held twice
+            yield message
+            del message
+    raise ShuttingDown("the server stops; subscribe again after the last cursor", retry_after_s=RETRY_AFTER_S)
+
+
+_OWN_HANDLERS: Final[dict[str, Any]] = {
+    "append": append,
+    "append_atomic": append_atomic,
+    "append_batch": append_batches,
+    "read_aggregate": partial(pages, READ_AGGREGATE),
+    "read_feed": partial(pages, READ_FEED),
+    "subscribe": subscribe,
+    "pull": pull,
+    "consume": consume,
+}
+"""Of operations that take more than asking the store."""
+
+
+def _method(operation: Operation[Any, Any]) -> Method:
+    declared = method_of(operation)
+    handle: Any = _OWN_HANDLERS.get(operation.name) or partial(ask, operation)
+    if declared.client_streaming:
+        return Streams(declared.name, handle)
+    kind = ToStream if declared.server_streaming else Unary
+    return kind(declared.name, request_type(operation), handle)
+
+
+def _services() -> dict[str, tuple[Method, ...]]:
+    found: dict[str, tuple[Method, ...]] = {}
+    for operation in OPERATIONS:
+        if operation.grpc:
+            service = method_of(operation).containing_service.full_name
+            found[service] = (*found.get(service, ()), _method(operation))
+    return found
+
+
+SERVICES: Final = _services()
+"""The methods, by the full name of their service."""

@@ -1,0 +1,334 @@
+"""Events in JSON, both ways: appends as requests have them and their outcomes, and pages. These are the hot paths; for
+the rest see :mod:`indelible.wire.operation_json`, which the tests compare them with.
+
+Names, sizes and counts are checked where the domain values are made. Errors carry the JSON pointer of the bad field
+within the body. Events inside pages stay text: pages come rendered from the engine, and are only joined here.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+
+from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.cursors import Cursor
+from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge, StoreCorrupted
+from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, AggregateKey, NewEvent, check_content_type, is_json
+from indelible.eventstore import (
+    AggregateAppend,
+    AggregatePage,
+    AppendOutcome,
+    AppendRequest,
+    AppendResult,
+    AtomicAppendResult,
+    FeedPage,
+    Replay,
+)
+from indelible.limits import REQUEST_EVENTS_MAX
+from indelible.operations.events import (
+    UNSET,
+    AggregateAppendBody,
+    AtomicAppend,
+    Batch,
+    BatchResultBody,
+    BatchResultsBody,
+    Condition,
+    NewEventBody,
+    Unset,
+)
+from indelible.wire.errors import decode_problem, problem, status_of
+from indelible.wire.strict_json import decode_answer, decode_body
+
+T = TypeVar("T")
+
+
+class _AppendBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What the body of an append holds: without what the path says, and whether an expected version is there at all."""
+
+    events: tuple[NewEventBody, ...]
+    expected_version: ExpectedVersion | Unset = UNSET
+
+
+class _EventLine(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One line of NDJSON that names its aggregate: an exported event. What the store gave it then does not count."""
+
+    event_type: str
+    event_data: msgspec.Raw | Unset = UNSET
+    event_data_base64: str | Unset = UNSET
+    metadata: msgspec.Raw | Unset = UNSET
+    tags: tuple[str, ...] = ()
+    content_type: str | Unset = UNSET
+    aggregate_type: str
+    aggregate_id: str
+    event_id: UUID
+    version: msgspec.Raw | Unset = UNSET
+    position: msgspec.Raw | Unset = UNSET
+    timestamp: msgspec.Raw | Unset = UNSET
+    hash: msgspec.Raw | Unset = UNSET
+
+
+# --- Appends as they come --------------------------------------------------------------------------------------------
+
+
+def decode_append(
+    body: bytes, key: AggregateKey, *, expected_version: ExpectedVersion | None = None
+) -> AggregateAppend:
+    """The append that a body asks for. ``expected_version`` is what the caller said by header, if anything."""
+    decoded = decode_body(_append_decoder, body)
+    said = decoded.expected_version
+    if expected_version is None:
+        expected_version = "any" if said is UNSET else said
+    elif said is not UNSET and said != expected_version:
+        raise InvalidRequest("disagrees with the If-Match or If-None-Match header", pointer="/expected_version")
+    return AggregateAppend(key, _new_events(decoded.events, ""), expected_version)
+
+
+def decode_atomic_append(body: bytes) -> AppendRequest:
+    decoded = decode_body(_atomic_append_decoder, body)
+    appends = tuple(_aggregate_append(item, f"/appends/{i}") for i, item in enumerate(decoded.appends))
+    condition = None
+    if decoded.condition is not UNSET:
+        after = Cursor.parse(decoded.condition.after, "/condition/after")
+        condition = AppendCondition(decoded.condition.fail_if, after)
+    return AppendRequest(appends, condition)
+
+
+def decode_batch(body: bytes) -> Iterator[AggregateAppend | IndelibleError]:
+    """Each append of the batch, or what is wrong with it, its pointer counted from the append; made as they are taken.
+
+    Raises at once for a body that is wrong as a whole.
+    """
+    decoded = decode_body(_batch_decoder, body)
+    if not decoded.appends:
+        raise InvalidRequest("must hold at least one append", pointer="/appends")
+    event_count = sum(len(item.events) for item in decoded.appends)
+    if event_count > REQUEST_EVENTS_MAX:
+        raise PayloadTooLarge(
+            f"holds {event_count} events, more than {REQUEST_EVENTS_MAX}",
+            pointer="/appends", events_max=REQUEST_EVENTS_MAX,
+        )  # fmt: skip
+    return map(_batch_item, decoded.appends)
+
+
+def _batch_item(item: AggregateAppendBody) -> AggregateAppend | IndelibleError:
+    try:
+        return _aggregate_append(item, "")
+    except InvalidRequest as error:
+        return error
+
+
+def decode_event_line(line: bytes) -> tuple[AggregateKey, NewEvent]:
+    """The event of an exported line as a new one, with the id that it had, and the aggregate that it is for."""
+    decoded = decode_body(_event_line_decoder, line)
+    return AggregateKey.checked(decoded.aggregate_type, decoded.aggregate_id), _new_event(decoded)
+
+
+def _aggregate_append(item: AggregateAppendBody, pointer: str) -> AggregateAppend:
+    key = AggregateKey(item.aggregate_type, item.aggregate_id)
+    return AggregateAppend(key, _new_events(item.events, pointer), item.expected_version)
+
+
+def _new_events(bodies: tuple[NewEventBody, ...], pointer: str) -> tuple[NewEvent, ...]:
+    if len(bodies) > REQUEST_EVENTS_MAX:
+        raise PayloadTooLarge(
+            f"holds {len(bodies)} events, more than {REQUEST_EVENTS_MAX}",
+            pointer=f"{pointer}/events", events_max=REQUEST_EVENTS_MAX,
+        )  # fmt: skip
+    events: list[NewEvent] = []
+    try:
+        for body in bodies:
+            events.append(_new_event(body))  # noqa: PERF401 - the error handler needs to know how far it came
+    except InvalidRequest as error:
+        raise error.under(f"{pointer}/events/{len(events)}") from None
+    return tuple(events)
+
+
+def _new_event(body: NewEventBody | _EventLine) -> NewEvent:
+    event_data = body.event_data
+    content_type = body.content_type
+    if event_data is UNSET or body.event_data_base64 is not UNSET:
+        return _binary_event(body)
+    if content_type is UNSET:
+        content_type = JSON_CONTENT_TYPE
+    elif not is_json(check_content_type(content_type)):
+        raise InvalidRequest(f"needs event_data_base64, because content_type is {content_type}", pointer="/event_data")
+    return NewEvent.from_strict_json(
+        body.event_type,
+        bytes(event_data),
+        event_id=None if body.event_id is UNSET else body.event_id,
+        metadata=None if body.metadata is UNSET else bytes(body.metadata),
+        tags=body.tags,
+        content_type=content_type,
+    )
+
+
+def _binary_event(body: NewEventBody | _EventLine) -> NewEvent:
+    if body.event_data_base64 is UNSET:
+        raise InvalidRequest("is missing; null is allowed", pointer="/event_data")
+    if body.event_data is not UNSET:
+        raise InvalidRequest("must not stand next to event_data", pointer="/event_data_base64")
+    content_type = BINARY_CONTENT_TYPE if body.content_type is UNSET else body.content_type
+    if is_json(content_type):
+        raise InvalidRequest("needs a content_type that is not JSON", pointer="/event_data_base64")
+    try:
+        data = base64.b64decode(body.event_data_base64, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("must be base64 (RFC 4648, with padding)", pointer="/event_data_base64") from None
+    return NewEvent(
+        body.event_type,
+        data,
+        event_id=None if body.event_id is UNSET else body.event_id,
+        metadata=None if body.metadata is UNSET else body.metadata,
+        tags=body.tags,
+        content_type=content_type,
+    )
+
+
+_append_decoder: Final = msgspec.json.Decoder(_AppendBody)
+_atomic_append_decoder: Final = msgspec.json.Decoder(AtomicAppend)
+_batch_decoder: Final = msgspec.json.Decoder(Batch)
+_event_line_decoder: Final = msgspec.json.Decoder(_EventLine)
+
+# --- Appends as they are sent ----------------------------------------------------------------------------------------
+
+
+def encode_atomic_append(request: AppendRequest) -> bytes:
+    condition = request.condition
+    return msgspec.json.encode(
+        AtomicAppend(
+            tuple(map(append_body, request.appends)),
+            UNSET if condition is None else Condition(condition.fail_if, str(condition.after)),
+        )
+    )
+
+
+def encode_batch_append(append: AggregateAppend) -> bytes:
+    """One append of a batch, for :func:`join_batch`: so that its size is known before the batch is put together."""
+    return msgspec.json.encode(append_body(append))
+
+
+def join_batch(appends: Sequence[bytes]) -> bytes:
+    return b'{"appends":[%b]}' % b",".join(appends)
+
+
+def append_body(append: AggregateAppend) -> AggregateAppendBody:
+    events = tuple(map(_event_body, append.events))
+    return AggregateAppendBody(append.key.aggregate_type, append.key.aggregate_id, events, append.expected_version)
+
+
+def _event_body(event: NewEvent) -> NewEventBody:
+    data = event.event_data_raw
+    is_text = is_json(event.content_type)
+    return NewEventBody(
+        event.event_type,
+        event.event_id,
+        msgspec.Raw(data) if is_text else UNSET,
+        UNSET if is_text else base64.b64encode(data).decode("ascii"),
+        UNSET if event.metadata_raw == b"{}" else msgspec.Raw(event.metadata_raw),
+        event.tags,
+        UNSET if event.content_type == JSON_CONTENT_TYPE else event.content_type,
+    )
+
+
+# --- Outcomes --------------------------------------------------------------------------------------------------------
+
+
+def append_status(result: AppendResult | AtomicAppendResult) -> int:
+    """201 for what was stored now, 200 for what was stored before."""
+    return 200 if result.replayed else 201
+
+
+def encode_batch_results(outcomes: Iterable[AppendResult | IndelibleError]) -> bytes:
+    return msgspec.json.encode({"results": [_batch_result(outcome) for outcome in outcomes]}, enc_hook=str)
+
+
+def _batch_result(outcome: AppendResult | IndelibleError) -> dict[str, object]:
+    if isinstance(outcome, IndelibleError):
+        return {"status": status_of(outcome), "body": problem(outcome)}
+    return {"status": append_status(outcome), "body": outcome}
+
+
+_append_result: Final = msgspec.json.Decoder(AppendResult)
+_batch_results: Final = msgspec.json.Decoder(BatchResultsBody)
+
+
+def decode_batch_results(body: bytes) -> list[AppendOutcome]:
+    return [_batch_outcome(result) for result in decode_answer(_batch_results, body).results]
+
+
+def _batch_outcome(result: BatchResultBody) -> AppendOutcome:
+    body = bytes(result.body)
+    return decode_answer(_append_result, body) if result.status < 300 else decode_problem(result.status, body)
+
+
+# --- Pages -----------------------------------------------------------------------------------------------------------
+
+
+def encode_aggregate_page(page: AggregatePage) -> bytes:
+    return b'{"events":[%b],%b}' % (_joined(page.lines), _versions(page))
+
+
+def encode_feed_page(page: FeedPage) -> bytes:
+    at_end = b"true" if page.at_end else b"false"
+    return b'{"events":[%b],"cursor":"%b","at_end":%b}' % (_joined(page.lines), page.cursor.encode(), at_end)
+
+
+def encode_replay(replay: Replay) -> bytes:
+    snapshot = msgspec.json.encode(replay.snapshot)
+    return b'{"snapshot":%b,"events":[%b],%b}' % (snapshot, _joined(replay.page.lines), _versions(replay.page))
+
+
+def _joined(lines: bytes) -> bytes:
+    """Lines as the inside of a JSON array. JSON text on one line holds line feeds only between lines."""
+    return lines.replace(b"\n", b",")
+
+
+def _versions(page: AggregatePage) -> bytes:
+    following = b"null" if page.next_version is None else b"%d" % page.next_version
+    return b'"version":%d,"next_version":%b' % (page.version, following)
+
+
+# --- Lines as an engine stored them -----------------------------------------------------------------------------------
+
+
+class _Placed(msgspec.Struct):
+    position: int
+
+
+def decode_stored(decode_lines: Callable[[bytes], Sequence[T]], lines: bytes) -> Sequence[T]:
+    """On their way into another form: a line that is JSON may still be no event. Raises ``StoreCorrupted`` with the
+    position of the first line that ``decode_lines`` does not take."""
+    try:
+        return decode_lines(lines)
+    except ValueError as error:
+        raise StoreCorrupted(
+            f"a stored event is not what an event is: {error}", **_place(decode_lines, lines)
+        ) from error
+
+
+def _place(decode_lines: Callable[[bytes], Sequence[T]], lines: bytes) -> dict[str, int]:
+    for line in lines.split(b"\n"):
+        try:
+            decode_lines(line)
+        except ValueError:
+            try:
+                return {"position": msgspec.json.decode(line, type=_Placed).position}
+            except ValueError:
+                break
+    return {}
+
+
+# --- Paths -----------------------------------------------------------------------------------------------------------
+
+
+def segment(text: str) -> str:
+    """Text as one segment of a path. Dots are escaped where they alone would mean "here" or "one up"."""
+    return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")
+
+
+def aggregate_path(key: AggregateKey) -> str:
+    return f"/v1/aggregates/{segment(key.aggregate_type)}/{segment(key.aggregate_id)}"

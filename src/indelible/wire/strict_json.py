@@ -1,0 +1,187 @@
+"""JSON from outside, strictly: in UTF-8, without unknown fields, and without keys that stand twice in one object,
+because JSON's readers do not agree on which of them counts. What is wrong is named with its JSON pointer.
+
+Only objects of the request itself are looked at. What is kept as it was sent, such as event_data, is the sender's own.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from indelible.errors import InternalError, InvalidRequest, PayloadTooLarge
+from indelible.json_text import malformed, too_deep
+from indelible.limits import REQUEST_KEYS_MAX
+
+_Body = TypeVar("_Body")
+
+
+def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
+    """What a body holds, as JSON in UTF-8. Raises ``InvalidRequest`` that points at the bad field."""
+    try:
+        # msgspec.Raw takes any bytes within strings, so the whole body is checked here.
+        if not body.isascii():
+            body.decode("utf-8")
+        decoded = decoder.decode(body)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"not UTF-8: invalid byte at offset {error.start}") from None
+    except RecursionError:
+        raise too_deep() from None
+    except msgspec.ValidationError as error:
+        raise invalid_request(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise malformed(error, body) if body else InvalidRequest("the body is empty; it must be JSON") from None
+    refuse_repeated_keys(body, decoder.type)
+    return decoded
+
+
+def decode_answer(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
+    """What a server's answer holds."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InternalError(f"the server's answer is not what was asked for: {error}") from None
+
+
+# What msgspec says, form by form; tests/unit/test_msgspec_messages.py holds it to that.
+_AT: Final = re.compile(r"(.*?)(?: - at `\$((?:\.\w+|\[\d+\])*)`)?", re.DOTALL)
+_FIELD: Final = re.compile(r"Object (?:contains (unknown)|missing required) field `(.*)`", re.DOTALL)
+_EXPECTED: Final = re.compile(r"Expected `(.*?)`, got `(.*?)`")
+_WORDS: Final = {
+    "Invalid UUID": 'must be a UUID such as "01890a5d-ac96-774b-bcce-b302099a8057"',
+    "Invalid enum value": 'must be an integer from 0, "any", "exists" or "none"',
+    "Invalid RFC3339": "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z",
+    "Number out of range": "must be a number that a double can hold",
+}
+_TYPES: Final = {
+    "str": "a string", "int": "an integer", "float": "a number", "bool": "true or false", "array": "an array",
+    "object": "an object", "uuid": "a UUID", "datetime": "a time as in RFC 3339",
+}  # fmt: skip
+
+
+def invalid_request(message: str) -> InvalidRequest:
+    """msgspec's message, such as "Expected `str`, got `int` - at `$.events[0].event_type`", as the caller's error."""
+    at = _AT.fullmatch(message)
+    text, path = (at[1], at[2] or "") if at else (message, "")
+    pointer = path.replace("[", "/").replace("]", "").replace(".", "/")
+    if field := _FIELD.fullmatch(text):
+        name = field[2].replace("~", "~0").replace("/", "~1")
+        return InvalidRequest("is not a known field" if field[1] else "is missing", pointer=f"{pointer}/{name}")
+    if expected := _EXPECTED.fullmatch(text):
+        return InvalidRequest(f"must be {_type_words(expected[1])}, not {expected[2]}", pointer=pointer)
+    for start, words in _WORDS.items():
+        if text.startswith(start):
+            return InvalidRequest(words, pointer=pointer)
+    return InvalidRequest(text, pointer=pointer)
+
+
+def _type_words(names: str) -> str:
+    if names == "int | str":
+        return 'an integer from 0, "any", "exists" or "none"'
+    return _TYPES.get(names, names)
+
+
+# --- Repeated keys ----------------------------------------------------------------------------------------------------
+
+
+class _Name:
+    """A key, equal to none but itself, so that an object keeps those that it repeats."""
+
+    __slots__ = ()
+
+
+class _Key(msgspec.Struct, _Name, eq=False, gc=False):
+    kind: Any
+    text: str
+
+
+_Members = dict[_Name, msgspec.Raw]
+_Hook = Callable[[Any, str], _Key]
+
+
+class _Decoders:
+    def __init__(self, hook: _Hook) -> None:
+        self.one: Final = msgspec.json.Decoder(_Members, dec_hook=hook).decode
+        self.many: Final = msgspec.json.Decoder(list[_Members], dec_hook=hook).decode
+
+
+_unbounded: Final = _Decoders(_Key)
+
+
+def _bounded() -> _Decoders:
+    left = REQUEST_KEYS_MAX
+
+    def hook(kind: Any, text: str) -> _Key:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise PayloadTooLarge(f"holds more than {REQUEST_KEYS_MAX} keys", keys_max=REQUEST_KEYS_MAX)
+        return _Key(kind, text)
+
+    return _Decoders(hook)
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """Where objects of a request are: whether here is a list of them, and which members hold others."""
+
+    is_list: bool
+    inner: "dict[str, _Shape]"
+
+
+def refuse_repeated_keys(body: bytes, kind: Any, pointer: str = "") -> None:
+    """``body`` is known to decode as a ``kind``. Raises ``InvalidRequest`` that points at the first key that stands
+    twice, ``pointer`` being where the body stands."""
+    shape = _shape_of(kind)
+    if shape is not None:
+        # A key takes four bytes at the least. To count them takes time.
+        decoders = _unbounded if len(body) <= 4 * REQUEST_KEYS_MAX else _bounded()
+        _check(decoders, body, shape, pointer)
+
+
+def _find_shape(kind: Any) -> _Shape | None:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _find_shape(arguments[0])
+    if origin in (Union, UnionType):
+        return next(filter(None, map(_find_shape, arguments)), None)
+    if origin in (list, tuple):
+        inner = _find_shape(arguments[0])
+        return None if inner is None else _Shape(is_list=True, inner=inner.inner)
+    if origin is dict:
+        return _Shape(is_list=False, inner={})
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        shapes = {field.encode_name: _find_shape(field.type) for field in msgspec.structs.fields(kind)}
+        return _Shape(is_list=False, inner={name: shape for name, shape in shapes.items() if shape is not None})
+    return None
+
+
+# Of what a decoder decodes; within, what is said of a field cannot be hashed.
+_shape_of: Final[Callable[[Any], _Shape | None]] = cache(_find_shape)
+
+
+def _check(decoders: _Decoders, text: Any, shape: _Shape, pointer: str) -> None:
+    if not shape.is_list:
+        _check_object(decoders, decoders.one(text), shape, pointer)
+        return
+    for i, members in enumerate(decoders.many(text)):
+        _check_object(decoders, members, shape, f"{pointer}/{i}")
+
+
+def _check_object(decoders: _Decoders, members: Any, shape: _Shape, pointer: str) -> None:
+    if len({key.text for key in members}) < len(members):
+        raise _repeated([key.text for key in members], pointer)
+    if shape.inner:
+        for key, value in members.items():
+            inner = shape.inner.get(key.text)
+            if inner is not None:
+                _check(decoders, value, inner, f"{pointer}/{key.text}")
+
+
+def _repeated(names: list[str], pointer: str) -> InvalidRequest:
+    first, _ = Counter(names).most_common(1)[0]
+    token = first.replace("~", "~0").replace("/", "~1")
+    return InvalidRequest(f'the key "{first}" stands twice in one object', pointer=f"{pointer}/{token}")
