@@ -24,6 +24,7 @@ from indelible.limits import (
     CLIENT_SILENCE_MAX_S,
     CLIENT_TIMEOUT_S,
     HEARTBEAT_S,
+    PAGE_EVENTS_DEFAULT,
 )
 from indelible.operations import Operation
 from indelible.operations.events import APPEND_ATOMIC, APPEND_BATCH, SUBSCRIBE, Subscribe
@@ -270,6 +271,8 @@ class GrpcEventStore(RemoteStore):
 
     async def _first_page(self, operation: Operation[Any, Any], request: Any, answer: type[M]) -> M:
         request.pages_max = 1
+        if not request.HasField("limit"):
+            request.limit = PAGE_EVENTS_DEFAULT
         async with aclosing(self._channel.stream(operation, request, answer)) as messages:
             async for message in messages:
                 return message

@@ -1,11 +1,11 @@
 """What both ways to a server have in common: the operations as methods."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Final, Protocol, Self, TypeVar
-from uuid import UUID
+from functools import update_wrapper
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -13,31 +13,21 @@ from indelible.client.append_batches import AppendBatches, cut_lots
 from indelible.client.calls import Calls
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.cursors import START, Cursor
-from indelible.events import NewEvent, RecordedEvent, Snapshot, encode_snapshot_state
+from indelible.events import NewEvent, Snapshot, encode_snapshot_state
 from indelible.eventstore import (
     AggregateAppend,
-    AggregateInfo,
-    AggregateList,
-    AggregatePage,
-    AggregateTypeInfo,
     AppendOutcome,
     AppendRequest,
     AppendResult,
     AtomicAppendResult,
-    EventTypeInfo,
+    EventStore,
     FeedPage,
-    Head,
-    Replay,
     as_requests,
     each_outcome,
 )
 from indelible.groups import (
-    Delivery,
+    ConsumerGroups,
     GroupInfo,
-    InFlight,
-    ParkedList,
-    Settled,
-    SkippedList,
     Start,
     check_group_query,
 )
@@ -45,10 +35,9 @@ from indelible.limits import (
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,
     GROUP_IN_FLIGHT_DEFAULT,
-    GROUP_PULL_DEFAULT,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.operations import Nothing, Operation, Parameters
+from indelible.operations import Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
@@ -56,8 +45,30 @@ from indelible.operations import store as on_store
 from indelible.operations.events import Subscribe, query_fields
 from indelible.queries import EVERYTHING, Direction, EventQuery
 
+A = ParamSpec("A")
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
+
+
+class _Ask(Protocol):
+    async def __call__(self, operation: Operation[P, R], parameters: P) -> R: ...
+
+
+class _Asking(Protocol):
+    @property
+    def _ask(self) -> _Ask: ...
+
+
+def _asks(
+    operation: Operation[Any, R], method: Callable[Concatenate[Any, A], Coroutine[Any, Any, R]]
+) -> Callable[Concatenate[_Asking, A], Coroutine[Any, Any, R]]:
+    """The method of the contract whose arguments are the operation's parameters, by name."""
+
+    async def call(self: _Asking, /, *args: A.args, **kwargs: A.kwargs) -> R:
+        return await self._ask(operation, operation.parameters(*args, **kwargs))
+
+    update_wrapper(call, method)
+    return call
 
 
 class RemoteStore(ABC):
@@ -163,18 +174,9 @@ class RemoteStore(ABC):
 
     # --- Events ------------------------------------------------------------------------------------------------------
 
-    async def read_aggregate(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        *,
-        from_version: int | None = None,
-        to_version: int | None = None,
-        direction: Direction = "forward",
-        limit: int = PAGE_EVENTS_DEFAULT,
-    ) -> AggregatePage:
-        asked = on_events.ReadAggregate(aggregate_type, aggregate_id, from_version, to_version, direction, limit)
-        return await self._ask(on_events.READ_AGGREGATE, asked)
+    read_aggregate = _asks(on_events.READ_AGGREGATE, EventStore.read_aggregate)
+    get_event = _asks(on_events.GET_EVENT, EventStore.get_event)
+    replay = _asks(on_events.REPLAY, EventStore.replay)
 
     async def read_feed(
         self,
@@ -196,17 +198,14 @@ class RemoteStore(ABC):
             async for page in pages:
                 yield page
 
-    async def get_event(self, event_id: UUID) -> RecordedEvent:
-        return await self._ask(on_events.GET_EVENT, on_events.GetEvent(event_id))
-
-    async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
-        asked = on_events.ReplayAggregate(aggregate_type, aggregate_id, at_version)
-        return await self._ask(on_events.REPLAY, asked)
-
     # --- Aggregates, snapshots and catalogues ------------------------------------------------------------------------
 
-    async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
-        return await self._ask(on_store.GET_AGGREGATE, on_store.GetAggregate(aggregate_type, aggregate_id))
+    get_aggregate = _asks(on_store.GET_AGGREGATE, EventStore.get_aggregate)
+    get_snapshot = _asks(on_store.GET_SNAPSHOT, EventStore.get_snapshot)
+    head = _asks(on_store.HEAD, EventStore.head)
+    event_types = _asks(on_store.EVENT_TYPES, EventStore.event_types)
+    aggregate_types = _asks(on_store.AGGREGATE_TYPES, EventStore.aggregate_types)
+    list_aggregates = _asks(on_store.LIST_AGGREGATES, EventStore.list_aggregates)
 
     async def save_snapshot(
         self,
@@ -222,27 +221,6 @@ class RemoteStore(ABC):
             aggregate_type, aggregate_id, version=version, state=encoded, metadata=encoded_metadata
         )
         return await self._ask(on_store.SAVE_SNAPSHOT, asked)
-
-    async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
-        return await self._ask(on_store.GET_SNAPSHOT, on_store.GetSnapshot(aggregate_type, aggregate_id, at_version))
-
-    async def head(self) -> Head:
-        return await self._ask(on_store.HEAD, Nothing())
-
-    async def event_types(self) -> tuple[EventTypeInfo, ...]:
-        return await self._ask(on_store.EVENT_TYPES, Nothing())
-
-    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        return await self._ask(on_store.AGGREGATE_TYPES, Nothing())
-
-    async def list_aggregates(
-        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
-    ) -> AggregateList:
-        return await self._ask(on_store.LIST_AGGREGATES, on_store.ListAggregates(aggregate_type, after, limit))
-
-
-class _Ask(Protocol):
-    async def __call__(self, operation: Operation[P, R], parameters: P) -> R: ...
 
 
 class RemoteGroups:
@@ -268,77 +246,21 @@ class RemoteGroups:
         )
         return await self._ask(on_groups.CREATE_GROUP, asked)
 
-    async def list(self) -> tuple[GroupInfo, ...]:
-        return await self._ask(on_groups.LIST_GROUPS, Nothing())
-
-    async def get(self, group: str) -> GroupInfo:
-        return await self._ask(on_groups.GET_GROUP, on_groups.GetGroup(group))
-
-    async def change(
-        self,
-        group: str,
-        *,
-        ack_timeout_s: float | None = None,
-        max_attempts: int | None = None,
-        max_in_flight: int | None = None,
-    ) -> GroupInfo:
-        asked = on_groups.ChangeGroup(group, ack_timeout_s, max_attempts, max_in_flight)
-        return await self._ask(on_groups.CHANGE_GROUP, asked)
-
-    async def delete(self, group: str) -> None:
-        await self._ask(on_groups.DELETE_GROUP, on_groups.DeleteGroup(group))
-
-    async def reset(
-        self,
-        group: str,
-        *,
-        start: Start | None = None,
-        after: Cursor | None = None,
-        since: datetime | None = None,
-    ) -> GroupInfo:
-        return await self._ask(on_groups.RESET_GROUP, on_groups.ResetGroup(group, start, after, since))
-
-    async def pull(
-        self, group: str, *, member: str = "", limit: int = GROUP_PULL_DEFAULT, wait_s: float = 0.0
-    ) -> tuple[Delivery, ...]:
-        return await self._ask(on_deliveries.PULL, on_deliveries.Pull(group, member, limit, wait_s))
-
-    async def ack(self, group: str, delivery_ids: Sequence[str]) -> Settled:
-        return await self._ask(on_deliveries.ACK, on_deliveries.Ack(group, delivery_ids))
-
-    async def nack(
-        self,
-        group: str,
-        delivery_ids: Sequence[str],
-        *,
-        delay_s: float = 0.0,
-        reason: str = "",
-        park: bool = False,
-        untried: bool = False,
-    ) -> Settled:
-        asked = on_deliveries.Nack(group, delivery_ids, delay_s, reason, park, untried)
-        return await self._ask(on_deliveries.NACK, asked)
-
-    async def extend(self, group: str, delivery_ids: Sequence[str], *, ack_timeout_s: float | None = None) -> Settled:
-        return await self._ask(on_deliveries.EXTEND, on_deliveries.Extend(group, delivery_ids, ack_timeout_s))
-
-    async def list_in_flight(self, group: str) -> tuple[InFlight, ...]:
-        return await self._ask(on_deliveries.LIST_IN_FLIGHT, on_deliveries.ListInFlight(group))
-
-    async def list_parked(
-        self, group: str, *, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
-    ) -> ParkedList:
-        return await self._ask(on_deliveries.LIST_PARKED, on_deliveries.ListParked(group, after, limit))
+    list = _asks(on_groups.LIST_GROUPS, ConsumerGroups.list)
+    get = _asks(on_groups.GET_GROUP, ConsumerGroups.get)
+    change = _asks(on_groups.CHANGE_GROUP, ConsumerGroups.change)
+    delete = _asks(on_groups.DELETE_GROUP, ConsumerGroups.delete)
+    reset = _asks(on_groups.RESET_GROUP, ConsumerGroups.reset)
+    pull = _asks(on_deliveries.PULL, ConsumerGroups.pull)
+    ack = _asks(on_deliveries.ACK, ConsumerGroups.ack)
+    nack = _asks(on_deliveries.NACK, ConsumerGroups.nack)
+    extend = _asks(on_deliveries.EXTEND, ConsumerGroups.extend)
+    list_in_flight = _asks(on_deliveries.LIST_IN_FLIGHT, ConsumerGroups.list_in_flight)
+    list_parked = _asks(on_deliveries.LIST_PARKED, ConsumerGroups.list_parked)
+    skip_parked = _asks(on_deliveries.SKIP_PARKED, ConsumerGroups.skip_parked)
+    list_skipped = _asks(on_deliveries.LIST_SKIPPED, ConsumerGroups.list_skipped)
 
     async def replay_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
         return await self._ask(
             on_deliveries.REPLAY_PARKED, on_deliveries.ReplayParked(group, positions, positions is None)
         )
-
-    async def skip_parked(self, group: str, positions: Sequence[int], *, reason: str) -> int:
-        return await self._ask(on_deliveries.SKIP_PARKED, on_deliveries.SkipParked(group, positions, reason))
-
-    async def list_skipped(
-        self, group: str, *, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
-    ) -> SkippedList:
-        return await self._ask(on_deliveries.LIST_SKIPPED, on_deliveries.ListSkipped(group, after, limit))

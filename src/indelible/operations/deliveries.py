@@ -228,182 +228,91 @@ async def _replay_parked(store: Any, asked: ReplayParked) -> int:
 
 
 PULL: Final = Operation[Pull, tuple[Delivery, ...]](
-    name="pull",
-    store_method="groups.pull",
-    section="Consumer groups",
-    summary="Get events for a member",
+    name="pull", store_method="groups.pull", section="Consumer groups", summary="Get events for a member",
     description="Events of one aggregate come one at a time: the next one is delivered once this one is acknowledged. "
     "When there is none to deliver, the answer waits for some, at most `wait_s` seconds, and is an empty list then.\n\n"
     "Acknowledge each event before its `deadline`, or refuse it; else it is delivered again. When the caller goes away "
     "before it is answered, its events are delivered to others.",
-    parameters=Pull,
-    answer=DeliveryList,
-    answer_field="deliveries",
+    parameters=Pull, answer=DeliveryList, answer_field="deliveries",
     answers="Events that are now with the member; none when there is none.",
-    method="POST",
-    path="/v1/groups/{group}/pull",
-    grpc="ConsumerGroups.Pull",
-    retry="poll",
-    permission="consume",
-    errors=GROUP_CHANGE_ERRORS,
-)
+    http="POST /v1/groups/{group}/pull", grpc="ConsumerGroups.Pull",
+    retry="poll", permission="consume", errors=GROUP_CHANGE_ERRORS,
+)  # fmt: skip
 ACK: Final = Operation[Ack, Settled](
-    name="ack",
-    store_method="groups.ack",
-    section="Consumer groups",
-    summary="Acknowledge deliveries",
+    name="ack", store_method="groups.ack", section="Consumer groups", summary="Acknowledge deliveries",
     description="Their events are done; the answer comes once that is on stable storage. May be repeated.",
-    parameters=Ack,
-    answer=Settled,
-    answers="How many took effect, and which did not.",
-    method="POST",
-    path="/v1/groups/{group}/ack",
-    grpc="ConsumerGroups.Ack",
-    retry="idempotent",
-    permission="consume",
-    errors=GROUP_CHANGE_ERRORS,
-)
+    parameters=Ack, answer=Settled, answers="How many took effect, and which did not.",
+    http="POST /v1/groups/{group}/ack", grpc="ConsumerGroups.Ack",
+    retry="idempotent", permission="consume", errors=GROUP_CHANGE_ERRORS,
+)  # fmt: skip
 NACK: Final = Operation[Nack, Settled](
-    name="nack",
-    store_method="groups.nack",
-    section="Consumer groups",
-    summary="Refuse deliveries",
+    name="nack", store_method="groups.nack", section="Consumer groups", summary="Refuse deliveries",
     description="Their events are delivered again after `delay_s`, or parked: after the last attempt, or at once with "
     "`park`. May be repeated.",
-    parameters=Nack,
-    answer=Settled,
-    answers="How many took effect, and which did not.",
-    method="POST",
-    path="/v1/groups/{group}/nack",
-    grpc="ConsumerGroups.Nack",
-    retry="idempotent",
-    permission="consume",
-    errors=GROUP_CHANGE_ERRORS,
-)
+    parameters=Nack, answer=Settled, answers="How many took effect, and which did not.",
+    http="POST /v1/groups/{group}/nack", grpc="ConsumerGroups.Nack",
+    retry="idempotent", permission="consume", errors=GROUP_CHANGE_ERRORS,
+)  # fmt: skip
 EXTEND: Final = Operation[Extend, Settled](
-    name="extend",
-    store_method="groups.extend",
-    section="Consumer groups",
-    summary="Take more time",
+    name="extend", store_method="groups.extend", section="Consumer groups", summary="Take more time",
     description="Moves the deadlines of these deliveries to `ack_timeout_s` from now. May be repeated.",
-    parameters=Extend,
-    answer=Settled,
-    answers="How many took effect, and which did not.",
-    method="POST",
-    path="/v1/groups/{group}/extend",
-    grpc="ConsumerGroups.Extend",
-    retry="idempotent",
-    permission="consume",
-    errors=GROUP_CHANGE_ERRORS,
-)
+    parameters=Extend, answer=Settled, answers="How many took effect, and which did not.",
+    http="POST /v1/groups/{group}/extend", grpc="ConsumerGroups.Extend",
+    retry="idempotent", permission="consume", errors=GROUP_CHANGE_ERRORS,
+)  # fmt: skip
 LIST_IN_FLIGHT: Final = Operation[ListInFlight, tuple[InFlight, ...]](
-    name="list_in_flight",
-    store_method="groups.list_in_flight",
-    section="Consumer groups",
+    name="list_in_flight", store_method="groups.list_in_flight", section="Consumer groups",
     summary="List events in flight",
     description="All events that are with members, by position.",
-    parameters=ListInFlight,
-    answer=InFlightList,
-    answer_field="in_flight",
-    answers="All of them.",
-    method="GET",
-    path="/v1/groups/{group}/in-flight",
-    grpc="ConsumerGroups.ListInFlight",
-    retry="read",
-    permission="read",
-    errors=("group_not_found",),
-)
+    parameters=ListInFlight, answer=InFlightList, answer_field="in_flight", answers="All of them.",
+    http="GET /v1/groups/{group}/in-flight", grpc="ConsumerGroups.ListInFlight",
+    retry="read", permission="read", errors=("group_not_found",),
+)  # fmt: skip
 LIST_PARKED: Final = Operation[ListParked, ParkedList](
-    name="list_parked",
-    store_method="groups.list_parked",
-    section="Consumer groups",
-    summary="List parked events",
+    name="list_parked", store_method="groups.list_parked", section="Consumer groups", summary="List parked events",
     description="A page of the events that were given up, by position. Each holds up those that follow in its "
     "aggregate, until it is replayed or skipped. Give a page's `cursor` as `after` of the next one, or follow `Link`, "
     "until `at_end`.",
-    parameters=ListParked,
-    answer=ParkedList,
-    answers="A page of parked events.",
-    method="GET",
-    path="/v1/groups/{group}/parked",
-    answer_headers=("Link",),
-    grpc="ConsumerGroups.ListParked",
-    retry="read",
-    permission="read",
-    errors=("group_not_found",),
-)
+    parameters=ListParked, answer=ParkedList, answers="A page of parked events.",
+    http="GET /v1/groups/{group}/parked", answer_headers=("Link",), grpc="ConsumerGroups.ListParked",
+    retry="read", permission="read", errors=("group_not_found",),
+)  # fmt: skip
 SKIP_PARKED: Final = Operation[SkipParked, int](
-    name="skip_parked",
-    store_method="groups.skip_parked",
-    section="Consumer groups",
-    summary="Pass over parked events",
+    name="skip_parked", store_method="groups.skip_parked", section="Consumer groups", summary="Pass over parked events",
     description="Those that follow them are delivered. The reason is recorded. When one of the positions is not that "
     "of a parked event, nothing happens: `parked_event_not_found`.",
-    parameters=SkipParked,
-    answer=Skipped,
-    answer_field="skipped",
-    answers="How many were skipped.",
-    method="POST",
-    path="/v1/groups/{group}/parked/skip",
-    grpc="ConsumerGroups.SkipParked",
-    retry="once",
-    permission="admin",
-    errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"),
-)
+    parameters=SkipParked, answer=Skipped, answer_field="skipped", answers="How many were skipped.",
+    http="POST /v1/groups/{group}/parked/skip", grpc="ConsumerGroups.SkipParked",
+    retry="once", permission="admin", errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"),
+)  # fmt: skip
 REPLAY_PARKED: Final = Operation(
-    name="replay_parked",
-    store_method="groups.replay_parked",
-    section="Consumer groups",
+    name="replay_parked", store_method="groups.replay_parked", section="Consumer groups",
     summary="Deliver parked events again",
     description="Those at `positions`, or `all`, and then those that follow them. Their attempts count from zero. When "
     "one of the positions is not that of a parked event, nothing happens: `parked_event_not_found`.",
-    parameters=ReplayParked,
-    answer=Replayed,
-    answer_field="replayed",
-    answers="How many go on.",
-    method="POST",
-    path="/v1/groups/{group}/parked/replay",
-    grpc="ConsumerGroups.ReplayParked",
-    retry="once",
-    permission="admin",
-    errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"),
-    call=_replay_parked,
-)
+    parameters=ReplayParked, answer=Replayed, answer_field="replayed", answers="How many go on.",
+    http="POST /v1/groups/{group}/parked/replay", grpc="ConsumerGroups.ReplayParked",
+    retry="once", permission="admin", errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"), call=_replay_parked,
+)  # fmt: skip
 LIST_SKIPPED: Final = Operation[ListSkipped, SkippedList](
-    name="list_skipped",
-    store_method="groups.list_skipped",
-    section="Consumer groups",
-    summary="List skipped events",
+    name="list_skipped", store_method="groups.list_skipped", section="Consumer groups", summary="List skipped events",
     description="A page of the events that somebody decided to pass over, by position. Give a page's `cursor` as "
     "`after` of the next one, or follow `Link`, until `at_end`.",
-    parameters=ListSkipped,
-    answer=SkippedList,
-    answers="A page of skipped events.",
-    method="GET",
-    path="/v1/groups/{group}/skipped",
-    answer_headers=("Link",),
-    grpc="ConsumerGroups.ListSkipped",
-    retry="read",
-    permission="read",
-    errors=("group_not_found",),
-)
+    parameters=ListSkipped, answer=SkippedList, answers="A page of skipped events.",
+    http="GET /v1/groups/{group}/skipped", answer_headers=("Link",), grpc="ConsumerGroups.ListSkipped",
+    retry="read", permission="read", errors=("group_not_found",),
+)  # fmt: skip
 
 CONSUME: Final = Operation[Consume, tuple[Delivery, ...]](
-    name="consume",
-    section="Consumer groups",
-    summary="Be a member of a group",
+    name="consume", section="Consumer groups", summary="Be a member of a group",
     description="For as long as the stream is open: events come while fewer than `max_in_flight` are with the caller, "
     "who says on the same stream what became of them. When the stream ends, for whatever reason, what is still with "
     "the caller is delivered to others at once.",
-    parameters=Consume,
-    answer=DeliveryList,
-    answer_field="deliveries",
+    parameters=Consume, answer=DeliveryList, answer_field="deliveries",
     answers="Events that are now with the member, and what became of those that it spoke of.",
     grpc="ConsumerGroups.Consume",
-    retry="once",
-    permission="consume",
-    errors=GROUP_CHANGE_ERRORS,
-)
+    retry="once", permission="consume", errors=GROUP_CHANGE_ERRORS,
+)  # fmt: skip
 
 DELIVERY_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     CONSUME, PULL, ACK, NACK, EXTEND, LIST_IN_FLIGHT, LIST_PARKED, SKIP_PARKED, REPLAY_PARKED, LIST_SKIPPED,

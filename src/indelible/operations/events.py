@@ -390,9 +390,7 @@ APPEND_ERRORS: Final = (
 EVENT_STREAM: Final = "text/event-stream"
 
 APPEND: Final = Operation[Append, AppendResult](
-    name="append",
-    section="Append",
-    summary="Append events to one aggregate",
+    name="append", section="Append", summary="Append events to one aggregate",
     description="The events are stored together or not at all, at the versions that follow the aggregate's. "
     "`expected_version`, or `If-Match`, guards against others who append at the same time: at another version nothing "
     "is stored, and the answer is `version_conflict`, with 409, or 412 when a header asked.\n\n"
@@ -401,95 +399,51 @@ APPEND: Final = Operation[Append, AppendResult](
     "The body may also be one CloudEvent (`application/cloudevents+json`), or a batch of them "
     "(`application/cloudevents-batch+json`); or the data of one whose attributes are headers, such as `ce-id` "
     "(CloudEvents' binary mode). Then the headers alone say what version is expected.",
-    parameters=Append,
-    answer=AppendResult,
-    answers="The events are on stable storage.",
-    method="POST",
-    path=f"{_AGGREGATE}/events",
-    request_headers=("If-Match", "If-None-Match"),
-    answer_headers=("ETag",),
+    parameters=Append, answer=AppendResult, answers="The events are on stable storage.",
+    http=f"POST {_AGGREGATE}/events", request_headers=("If-Match", "If-None-Match"), answer_headers=("ETag",),
     grpc="EventStore.Append",
-    retry="append",
-    permission="append",
-    errors=APPEND_ERRORS,
-)
+    retry="append", permission="append", errors=APPEND_ERRORS,
+)  # fmt: skip
 APPEND_ATOMIC: Final = Operation[AtomicAppend, AtomicAppendResult](
-    name="append_atomic",
-    section="Append",
-    summary="Append to many aggregates, whole or not at all",
+    name="append_atomic", section="Append", summary="Append to many aggregates, whole or not at all",
     description="Events get their positions in the order of the request. Each aggregate has its own "
     "`expected_version`; one that stands in the request again has none there. With a `condition` nothing is stored if "
     "an event after its cursor matches any of its queries: `condition_failed`. So a decision that rests on a query "
     "stays true until its events are stored. What it takes to look is bounded: `condition_too_costly`.",
-    parameters=AtomicAppend,
-    answer=AtomicAppendResult,
-    answers="The events are on stable storage.",
-    method="POST",
-    path="/v1/append",
-    grpc="EventStore.AppendAtomic",
-    retry="append",
-    permission="append",
-    errors=(*APPEND_ERRORS, "condition_failed", "condition_too_costly"),
-)
+    parameters=AtomicAppend, answer=AtomicAppendResult, answers="The events are on stable storage.",
+    http="POST /v1/append", grpc="EventStore.AppendAtomic",
+    retry="append", permission="append", errors=(*APPEND_ERRORS, "condition_failed", "condition_too_costly"),
+)  # fmt: skip
 APPEND_BATCH: Final = Operation[Batch, list[AppendOutcome]](
-    name="append_batch",
-    store_method="append_each",
-    section="Append",
-    summary="Append many times in one call",
+    name="append_batch", store_method="append_each", section="Append", summary="Append many times in one call",
     description="Each append stands alone: it is stored, or refused, as if it had come in a request of its own. The "
     "answer is 200 even when every append was refused; look at the `status` of each.",
-    parameters=Batch,
-    answer=BatchResultsBody,
-    answers="What became of each append, in order.",
-    method="POST",
-    path="/v1/batch",
-    grpc="EventStore.AppendBatches",
-    retry="append",
-    permission="append",
-)
+    parameters=Batch, answer=BatchResultsBody, answers="What became of each append, in order.",
+    http="POST /v1/batch", grpc="EventStore.AppendBatches",
+    retry="append", permission="append",
+)  # fmt: skip
 READ_AGGREGATE: Final = Operation[ReadAggregate, AggregatePage](
-    name="read_aggregate",
-    section="Read",
-    summary="Read the events of one aggregate",
+    name="read_aggregate", section="Read", summary="Read the events of one aggregate",
     description="A page of events in the order of their versions, both ends of the range included. Read on from "
     "`next_version`, or follow `Link`.\n\n"
     "With `Accept: application/x-ndjson` everything asked for comes in one stream, one event a line, without a page "
     "limit. With `Accept: application/cloudevents-batch+json` a page is a batch of CloudEvents.",
-    parameters=ReadAggregate,
-    answer=AggregatePageBody,
-    to_answer=AggregatePageBody.of,
-    from_answer=AggregatePageBody.page,
-    answers="A page of events.",
-    path=f"{_AGGREGATE}/events",
-    answer_headers=("Link",),
-    grpc="EventStore.ReadAggregate",
-    retry="read",
-    permission="read",
-    errors=("aggregate_not_found", "not_acceptable"),
-    call=_read_aggregate,
-)
+    parameters=ReadAggregate, answer=AggregatePageBody, to_answer=AggregatePageBody.of,
+    from_answer=AggregatePageBody.page, answers="A page of events.",
+    http=f"GET {_AGGREGATE}/events", answer_headers=("Link",), grpc="EventStore.ReadAggregate",
+    retry="read", permission="read", errors=("aggregate_not_found", "not_acceptable"), call=_read_aggregate,
+)  # fmt: skip
 REPLAY: Final = Operation[ReplayAggregate, Replay](
-    name="replay",
-    section="Read",
-    summary="Get what rebuilds an aggregate",
+    name="replay", section="Read", summary="Get what rebuilds an aggregate",
     description="The newest snapshot, not above `at_version`, and the events after it up to `at_version`, in one "
     "answer. When there are more events than fit, `Link` leads to the rest.",
-    parameters=ReplayAggregate,
-    answer=ReplayBody,
-    to_answer=ReplayBody.of,
-    from_answer=ReplayBody.replay,
+    parameters=ReplayAggregate, answer=ReplayBody, to_answer=ReplayBody.of, from_answer=ReplayBody.replay,
     answers="A snapshot, if there is one, and the events after it.",
-    path=f"{_AGGREGATE}/replay",
-    answer_headers=("Link",),
-    grpc="EventStore.Replay",
-    retry="read",
-    permission="read",
-    errors=("aggregate_not_found",),
-)
+    http=f"GET {_AGGREGATE}/replay", answer_headers=("Link",), grpc="EventStore.Replay",
+    retry="read", permission="read", errors=("aggregate_not_found",),
+)  # fmt: skip
 READ_FEED: Final = Operation[ReadFeed, FeedPage](
-    name="read_feed",
-    section="Read",
-    summary="Read the feed",
+    name="read_feed", section="Read", summary="Read the feed",
     description="Events of all aggregates in the order of their positions, filtered if wanted: any of the event types, "
     "any of the aggregate types, and all of the tags.\n\n"
     "Give a page's `cursor` as `after` of the next one, or follow `Link`, until `at_end`. A page looks at a bounded "
@@ -502,55 +456,30 @@ READ_FEED: Final = Operation[ReadFeed, FeedPage](
     "With `Accept: text/event-stream` it is a subscription that never ends: each event is a message whose `id` is the "
     "cursor behind it, `caught-up` says that the log's end is reached, `checkpoint` how far reading has come, and a "
     "comment keeps a silent connection open. `Last-Event-ID` resumes. `direction` and `limit` are not for it.",
-    parameters=ReadFeed,
-    answer=FeedPageBody,
-    to_answer=FeedPageBody.of,
-    from_answer=FeedPageBody.page,
+    parameters=ReadFeed, answer=FeedPageBody, to_answer=FeedPageBody.of, from_answer=FeedPageBody.page,
     answers="A page of events.",
-    path="/v1/events",
-    answer_headers=("Link", "Indelible-Cursor"),
-    grpc="EventStore.ReadFeed",
-    retry="read",
-    permission="read",
-    errors=("not_acceptable",),
-    call=_read_feed,
-)
+    http="GET /v1/events", answer_headers=("Link", "Indelible-Cursor"), grpc="EventStore.ReadFeed",
+    retry="read", permission="read", errors=("not_acceptable",), call=_read_feed,
+)  # fmt: skip
 GET_EVENT: Final = Operation[GetEvent, RecordedEvent](
-    name="get_event",
-    section="Read",
-    summary="Get one event",
+    name="get_event", section="Read", summary="Get one event",
     description="By its id, wherever it stands.\n\n"
     "With `Accept: application/cloudevents+json` it is a CloudEvent. With `Accept: application/cloudevents` it is one "
     "in binary mode: its data is the body, with its own content type, and its attributes are headers, such as `ce-id`.",
-    parameters=GetEvent,
-    answer=RecordedEvent,
-    answers="The event.",
-    path="/v1/events/{event_id}",
-    grpc="EventStore.GetEvent",
-    retry="read",
-    permission="read",
-    errors=("event_not_found", "not_acceptable"),
-)
+    parameters=GetEvent, answer=RecordedEvent, answers="The event.",
+    http="GET /v1/events/{event_id}", grpc="EventStore.GetEvent",
+    retry="read", permission="read", errors=("event_not_found", "not_acceptable"),
+)  # fmt: skip
 SUBSCRIBE: Final = Operation[Subscribe, FeedPage](
-    name="subscribe",
-    store_method="follow",
-    section="Read",
-    summary="Follow the feed",
+    name="subscribe", store_method="follow", section="Read", summary="Follow the feed",
     description="The events after the cursor that is given, and then those that come, in the order of their positions, "
     "for ever. Whoever is cut off asks again after the last cursor, and misses nothing. The caller's own reading sets "
     "the pace.",
-    parameters=Subscribe,
-    answer=FeedPageBody,
-    to_answer=FeedPageBody.of,
-    from_answer=FeedPageBody.page,
+    parameters=Subscribe, answer=FeedPageBody, to_answer=FeedPageBody.of, from_answer=FeedPageBody.page,
     answers="Events, and how far reading has come.",
-    path="/v1/events",
-    media_type=EVENT_STREAM,
-    grpc="EventStore.Subscribe",
-    retry="follow",
-    permission="read",
-    errors=("shutting_down",),
-)
+    http="GET /v1/events", media_type=EVENT_STREAM, grpc="EventStore.Subscribe",
+    retry="follow", permission="read", errors=("shutting_down",),
+)  # fmt: skip
 
 EVENT_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     APPEND, APPEND_ATOMIC, APPEND_BATCH, READ_AGGREGATE, REPLAY, READ_FEED, GET_EVENT, SUBSCRIBE,

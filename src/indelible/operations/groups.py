@@ -138,106 +138,53 @@ async def _create(store: Any, asked: CreateGroup) -> GroupInfo:
 
 
 CREATE_GROUP: Final = Operation(
-    name="create_group",
-    store_method="groups.create",
-    section="Consumer groups",
-    summary="Make a group",
+    name="create_group", store_method="groups.create", section="Consumer groups", summary="Make a group",
     description="A group reads the log from `start` (the beginning, unless it is said), `after` a cursor, or `since` a "
     "time; one of them may be given. When it is there already, with the same query and settings, it is left as it is: "
     "a service may ask for its group whenever it starts. With others the answer is `group_exists`.",
-    parameters=CreateGroup,
-    answer=GroupInfo,
+    parameters=CreateGroup, answer=GroupInfo,
     answers="The group: made now, when `is_new` says so; else how far it has come.",
-    method="PUT",
-    path="/v1/groups/{group}",
-    grpc="ConsumerGroups.CreateGroup",
-    retry="idempotent",
-    permission="admin",
-    errors=("group_exists", "shutting_down", "outcome_unknown", "storage_full"),
+    http="PUT /v1/groups/{group}", grpc="ConsumerGroups.CreateGroup",
+    retry="idempotent", permission="admin", errors=("group_exists", "shutting_down", "outcome_unknown", "storage_full"),
     call=_create,
-)
+)  # fmt: skip
 LIST_GROUPS: Final = Operation[Nothing, tuple[GroupInfo, ...]](
-    name="list_groups",
-    store_method="groups.list",
-    section="Consumer groups",
-    summary="List groups",
+    name="list_groups", store_method="groups.list", section="Consumer groups", summary="List groups",
     description="Every group, by name, and how far it has come.",
-    parameters=Nothing,
-    answer=GroupList,
-    answer_field="groups",
-    answers="All of them.",
-    method="GET",
-    path="/v1/groups",
-    grpc="ConsumerGroups.ListGroups",
-    retry="read",
-    permission="read",
-)
+    parameters=Nothing, answer=GroupList, answer_field="groups", answers="All of them.",
+    http="GET /v1/groups", grpc="ConsumerGroups.ListGroups",
+    retry="read", permission="read",
+)  # fmt: skip
 GET_GROUP: Final = Operation[GetGroup, GroupInfo](
-    name="get_group",
-    store_method="groups.get",
-    section="Consumer groups",
-    summary="Get a group",
+    name="get_group", store_method="groups.get", section="Consumer groups", summary="Get a group",
     description="Its settings, and how far it has come.",
-    parameters=GetGroup,
-    answer=GroupInfo,
-    answers="The group.",
-    method="GET",
-    path="/v1/groups/{group}",
-    grpc="ConsumerGroups.GetGroup",
-    retry="read",
-    permission="read",
-    errors=("group_not_found",),
-)
+    parameters=GetGroup, answer=GroupInfo, answers="The group.",
+    http="GET /v1/groups/{group}", grpc="ConsumerGroups.GetGroup",
+    retry="read", permission="read", errors=("group_not_found",),
+)  # fmt: skip
 CHANGE_GROUP: Final = Operation[ChangeGroup, GroupInfo](
-    name="change_group",
-    store_method="groups.change",
-    section="Consumer groups",
-    summary="Change a group's settings",
+    name="change_group", store_method="groups.change", section="Consumer groups", summary="Change a group's settings",
     description="Those that are given count for deliveries from now on. A query cannot be changed: make another group, "
     "after this one's `cursor`.",
-    parameters=ChangeGroup,
-    answer=GroupInfo,
-    answers="The group as it is now.",
-    method="PATCH",
-    path="/v1/groups/{group}",
-    grpc="ConsumerGroups.ChangeGroup",
-    retry="idempotent",
-    permission="admin",
-    errors=GROUP_CHANGE_ERRORS,
-)
+    parameters=ChangeGroup, answer=GroupInfo, answers="The group as it is now.",
+    http="PATCH /v1/groups/{group}", grpc="ConsumerGroups.ChangeGroup",
+    retry="idempotent", permission="admin", errors=GROUP_CHANGE_ERRORS,
+)  # fmt: skip
 DELETE_GROUP: Final = Operation[DeleteGroup, None](
-    name="delete_group",
-    store_method="groups.delete",
-    section="Consumer groups",
-    summary="Delete a group",
+    name="delete_group", store_method="groups.delete", section="Consumer groups", summary="Delete a group",
     description="With what it knows of parked and skipped events. No event is deleted.",
-    parameters=DeleteGroup,
-    answer=None,
-    answers="It is gone.",
-    method="DELETE",
-    path="/v1/groups/{group}",
-    grpc="ConsumerGroups.DeleteGroup",
-    retry="once",
-    permission="admin",
-    errors=GROUP_CHANGE_ERRORS,
-)
+    parameters=DeleteGroup, answer=None, answers="It is gone.",
+    http="DELETE /v1/groups/{group}", grpc="ConsumerGroups.DeleteGroup",
+    retry="once", permission="admin", errors=GROUP_CHANGE_ERRORS,
+)  # fmt: skip
 RESET_GROUP: Final = Operation[ResetGroup, GroupInfo](
-    name="reset_group",
-    store_method="groups.reset",
-    section="Consumer groups",
-    summary="Read from another place on",
+    name="reset_group", store_method="groups.reset", section="Consumer groups", summary="Read from another place on",
     description="From `start`, `after` a cursor, or `since` a time; backward, that is a replay. Deliveries under way "
     "become lost. What is parked before the place stays parked; what comes after it is delivered anew.",
-    parameters=ResetGroup,
-    answer=GroupInfo,
-    answers="The group as it is now.",
-    method="POST",
-    path="/v1/groups/{group}/reset",
-    grpc="ConsumerGroups.ResetGroup",
-    retry="idempotent",
-    permission="admin",
-    errors=GROUP_CHANGE_ERRORS,
-)
+    parameters=ResetGroup, answer=GroupInfo, answers="The group as it is now.",
+    http="POST /v1/groups/{group}/reset", grpc="ConsumerGroups.ResetGroup",
+    retry="idempotent", permission="admin", errors=GROUP_CHANGE_ERRORS,
+)  # fmt: skip
 
 GROUP_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     CREATE_GROUP, LIST_GROUPS, GET_GROUP, CHANGE_GROUP, RESET_GROUP, DELETE_GROUP,

@@ -12,7 +12,6 @@ import msgspec
 P = TypeVar("P", bound="Parameters")
 R = TypeVar("R")
 
-Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 Section = Literal["Append", "Read", "Snapshots", "Catalogue", "Consumer groups", "Operations"]
 Permission = Literal["append", "read", "consume", "admin"]
 """What a principal must be granted: to append events and save snapshots, to read what is stored, to be a member of
@@ -58,10 +57,9 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
     from_answer: Callable[[Any], Any] | None = None
     answers: str
     """What the answer tells."""
-    method: Method = "GET"
-    path: str = ""
-    """Segments as ``{name}`` are parameters; the others are in the query string of GET and DELETE, else in the body.
-    Empty for what is not offered over HTTP."""
+    http: str = ""
+    """METHOD PATH. Segments as ``{name}`` are parameters; the others are in the query string of GET and DELETE, else in
+    the body. Empty for what is not offered over HTTP."""
     request_headers: tuple[str, ...] = ()
     """Of HTTP, beside those that every request may have."""
     answer_headers: tuple[str, ...] = ()
@@ -77,6 +75,14 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
     """Codes beyond those that every operation may end in."""
     call: Callable[[Any, P], Awaitable[R]] | None = None
     """How the store's method is called, where its arguments are not the parameters by name."""
+
+    @property
+    def method(self) -> str:
+        return self.http.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        return self.http.partition(" ")[2]
 
     @property
     def path_parameters(self) -> tuple[str, ...]:

@@ -49,42 +49,26 @@ def _source(text: str) -> str:
 
 
 OPENAPI: Final = Operation[Nothing, dict[str, Any]](
-    name="openapi",
-    section="Operations",
-    summary="Get this reference as OpenAPI",
+    name="openapi", section="Operations", summary="Get this reference as OpenAPI",
     description="OpenAPI 3.1, for generators of clients and for tools.",
-    parameters=Nothing,
-    answer=dict[str, Any],
-    answers="The document.",
-    path="/openapi.json",
-    retry="read",
-    permission=None,
-)
+    parameters=Nothing, answer=dict[str, Any], answers="The document.",
+    http="GET /openapi.json",
+    retry="read", permission=None,
+)  # fmt: skip
 ASYNCAPI: Final = Operation[Nothing, dict[str, Any]](
-    name="asyncapi",
-    section="Operations",
-    summary="Get the reference of subscriptions as AsyncAPI",
+    name="asyncapi", section="Operations", summary="Get the reference of subscriptions as AsyncAPI",
     description="AsyncAPI 3.0: the messages of GET /v1/events as text/event-stream.",
-    parameters=Nothing,
-    answer=dict[str, Any],
-    answers="The document.",
-    path="/asyncapi.json",
-    retry="read",
-    permission=None,
-)
+    parameters=Nothing, answer=dict[str, Any], answers="The document.",
+    http="GET /asyncapi.json",
+    retry="read", permission=None,
+)  # fmt: skip
 DOCS: Final = Operation[Nothing, str](
-    name="docs",
-    section="Operations",
-    summary="Read this reference",
+    name="docs", section="Operations", summary="Read this reference",
     description="One HTML page, to read, to search and to try. It needs nothing from elsewhere.",
-    parameters=Nothing,
-    answer=str,
-    answers="The page.",
-    path="/docs",
-    media_type="text/html",
-    retry="read",
-    permission=None,
-)
+    parameters=Nothing, answer=str, answers="The page.",
+    http="GET /docs", media_type="text/html",
+    retry="read", permission=None,
+)  # fmt: skip
 
 
 def reference_routes(served: Sequence[Operation[Any, Any]]) -> tuple[Route, ...]:

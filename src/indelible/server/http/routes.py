@@ -69,45 +69,28 @@ class HealthBody(msgspec.Struct):
 
 _OK: Final = msgspec.json.encode(HealthBody())
 LIVEZ: Final = Operation[Nothing, HealthBody](
-    name="livez",
-    section="Operations",
-    summary="Is the process alive?",
+    name="livez", section="Operations", summary="Is the process alive?",
     description="200 while the process answers. For liveness probes.",
-    parameters=Nothing,
-    answer=HealthBody,
-    answers="It is.",
-    path="/livez",
-    retry="read",
-    permission=None,
-)
+    parameters=Nothing, answer=HealthBody, answers="It is.",
+    http="GET /livez",
+    retry="read", permission=None,
+)  # fmt: skip
 READYZ: Final = Operation[Nothing, HealthBody](
-    name="readyz",
-    section="Operations",
-    summary="Is the server ready?",
+    name="readyz", section="Operations", summary="Is the server ready?",
     description="200 while the store is within reach and takes appends, else 503. For readiness probes and load "
     "balancers.",
-    parameters=Nothing,
-    answer=HealthBody,
-    answers="It is.",
-    path="/readyz",
-    retry="read",
-    permission=None,
-    errors=("shutting_down", "unavailable"),
-)
+    parameters=Nothing, answer=HealthBody, answers="It is.",
+    http="GET /readyz",
+    retry="read", permission=None, errors=("shutting_down", "unavailable"),
+)  # fmt: skip
 METRICS: Final = Operation[Nothing, str](
-    name="metrics",
-    section="Operations",
-    summary="Get metrics",
+    name="metrics", section="Operations", summary="Get metrics",
     description="In Prometheus' text format. Of several workers the one that is asked answers for all; the label "
     "worker tells them apart.",
-    parameters=Nothing,
-    answer=str,
-    answers="All metrics.",
-    path="/metrics",
-    media_type="text/plain",
-    retry="read",
-    permission=None,
-)
+    parameters=Nothing, answer=str, answers="All metrics.",
+    http="GET /metrics", media_type="text/plain",
+    retry="read", permission=None,
+)  # fmt: skip
 
 
 async def livez(call: Call, request: Request) -> Response:  # noqa: ARG001 - answering is all that is asked
