@@ -25,12 +25,7 @@ from indelible.eventstore import (
     as_requests,
     each_outcome,
 )
-from indelible.groups import (
-    ConsumerGroups,
-    GroupInfo,
-    Start,
-    check_group_query,
-)
+from indelible.groups import ConsumerGroups, GroupInfo, Start, check_group_query
 from indelible.limits import (
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,

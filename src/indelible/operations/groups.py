@@ -7,18 +7,8 @@ import msgspec
 from indelible import words
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
-from indelible.groups import (
-    GroupInfo,
-    GroupSettings,
-    Start,
-    StartPoint,
-    check_group,
-)
-from indelible.limits import (
-    GROUP_ACK_TIMEOUT_DEFAULT_S,
-    GROUP_ATTEMPTS_DEFAULT,
-    GROUP_IN_FLIGHT_DEFAULT,
-)
+from indelible.groups import GroupInfo, GroupSettings, Start, StartPoint, check_group
+from indelible.limits import GROUP_ACK_TIMEOUT_DEFAULT_S, GROUP_ATTEMPTS_DEFAULT, GROUP_IN_FLIGHT_DEFAULT
 from indelible.operations.operation import Nothing, Operation, Parameters
 from indelible.queries import EventQuery, QueryItem
 

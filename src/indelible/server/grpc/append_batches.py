@@ -10,12 +10,7 @@ from typing import NoReturn
 
 from indelible.errors import IndelibleError, ShuttingDown
 from indelible.eventstore import AggregateAppend, AppendOutcome, each_outcome
-from indelible.limits import (
-    GRPC_BATCHES_UNDER_WAY_MAX,
-    QUEUE_TURN_EVENTS_MAX,
-    QUEUE_TURN_SIZE_BYTES_MAX,
-    RETRY_AFTER_S,
-)
+from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, QUEUE_TURN_EVENTS_MAX, QUEUE_TURN_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.server.call import Call
 from indelible.server.grpc.calls import decode_message
 from indelible.server.services import decoded_by_turns

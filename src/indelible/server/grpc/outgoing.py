@@ -24,11 +24,7 @@ from urllib.parse import unquote
 import msgspec
 import structlog
 
-from indelible.limits import (
-    GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX,
-    GRPC_STALLED_S,
-    STREAM_CHUNK_SIZE_BYTES_MAX,
-)
+from indelible.limits import GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX, GRPC_STALLED_S, STREAM_CHUNK_SIZE_BYTES_MAX
 
 _LARGE_BYTES: Final = 2 * STREAM_CHUNK_SIZE_BYTES_MAX
 """Messages that are not larger need no room: what a reader that takes nothing may cost anyway."""
