@@ -34,7 +34,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from indelible.errors import InvalidRequest, PayloadTooLarge
+from indelible.errors import InvalidRequest
 from indelible.events import (
     BINARY_CONTENT_TYPE,
     JSON_CONTENT_TYPE,
@@ -48,7 +48,7 @@ from indelible.events import (
     timestamp_to_us,
 )
 from indelible.json_text import compact_json
-from indelible.limits import REQUEST_EVENTS_MAX
+from indelible.wire.appends import make_events
 from indelible.wire.json_events import aggregate_path, decode_stored
 from indelible.wire.strict_json import decode_body
 
@@ -200,17 +200,7 @@ def decode_cloud_events(body: bytes, key: AggregateKey) -> tuple[NewEvent, ...]:
     found = decode_body(_batch, body)
     if not found:
         raise InvalidRequest("must hold at least one event")
-    if len(found) > REQUEST_EVENTS_MAX:
-        raise PayloadTooLarge(
-            f"holds {len(found)} events, more than {REQUEST_EVENTS_MAX}", pointer="", events_max=REQUEST_EVENTS_MAX
-        )
-    events: list[NewEvent] = []
-    try:
-        for attributes in found:
-            events.append(_structured_event(attributes, key))  # noqa: PERF401 - an error needs to know how far it came
-    except InvalidRequest as error:
-        raise error.under(f"/{len(events)}") from None
-    return tuple(events)
+    return make_events(found, lambda attributes: _structured_event(attributes, key), "")
 
 
 def _structured_event(given: Members, key: AggregateKey) -> NewEvent:

@@ -14,9 +14,8 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.cursors import Cursor
-from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge, StoreCorrupted
+from indelible.conditions import ExpectedVersion
+from indelible.errors import IndelibleError, InvalidRequest, StoreCorrupted
 from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, AggregateKey, NewEvent, check_content_type, is_json
 from indelible.eventstore import (
     AggregateAppend,
@@ -28,7 +27,6 @@ from indelible.eventstore import (
     FeedPage,
     Replay,
 )
-from indelible.limits import REQUEST_EVENTS_MAX
 from indelible.operations.events import (
     UNSET,
     AggregateAppendBody,
@@ -40,6 +38,7 @@ from indelible.operations.events import (
     NewEventBody,
     Unset,
 )
+from indelible.wire.appends import make_batch, make_events, make_request
 from indelible.wire.errors import decode_problem, problem, status_of
 from indelible.wire.strict_json import decode_answer, decode_body
 
@@ -84,41 +83,21 @@ def decode_append(
         expected_version = "any" if said is UNSET else said
     elif said is not UNSET and said != expected_version:
         raise InvalidRequest("disagrees with the If-Match or If-None-Match header", pointer="/expected_version")
-    return AggregateAppend(key, _new_events(decoded.events, ""), expected_version)
+    return AggregateAppend(key, make_events(decoded.events, _new_event, "/events"), expected_version)
 
 
 def decode_atomic_append(body: bytes) -> AppendRequest:
     decoded = decode_body(_atomic_append_decoder, body)
-    appends = tuple(_aggregate_append(item, f"/appends/{i}") for i, item in enumerate(decoded.appends))
-    condition = None
-    if decoded.condition is not UNSET:
-        after = Cursor.parse(decoded.condition.after, "/condition/after")
-        condition = AppendCondition(decoded.condition.fail_if, after)
-    return AppendRequest(appends, condition)
+    condition = decoded.condition
+    if condition is UNSET:
+        return make_request(decoded.appends, _aggregate_append, None, "")
+    return make_request(decoded.appends, _aggregate_append, condition.fail_if, condition.after)
 
 
 def decode_batch(body: bytes) -> Iterator[AggregateAppend | IndelibleError]:
-    """Each append of the batch, or what is wrong with it, its pointer counted from the append; made as they are taken.
-
-    Raises at once for a body that is wrong as a whole.
-    """
-    decoded = decode_body(_batch_decoder, body)
-    if not decoded.appends:
-        raise InvalidRequest("must hold at least one append", pointer="/appends")
-    event_count = sum(len(item.events) for item in decoded.appends)
-    if event_count > REQUEST_EVENTS_MAX:
-        raise PayloadTooLarge(
-            f"holds {event_count} events, more than {REQUEST_EVENTS_MAX}",
-            pointer="/appends", events_max=REQUEST_EVENTS_MAX,
-        )  # fmt: skip
-    return map(_batch_item, decoded.appends)
-
-
-def _batch_item(item: AggregateAppendBody) -> AggregateAppend | IndelibleError:
-    try:
-        return _aggregate_append(item, "")
-    except InvalidRequest as error:
-        return error
+    """See :func:`indelible.wire.appends.make_batch`."""
+    appends = decode_body(_batch_decoder, body).appends
+    return make_batch(appends, _aggregate_append, sum(len(item.events) for item in appends))
 
 
 def decode_event_line(line: bytes) -> tuple[AggregateKey, NewEvent]:
@@ -129,22 +108,7 @@ def decode_event_line(line: bytes) -> tuple[AggregateKey, NewEvent]:
 
 def _aggregate_append(item: AggregateAppendBody, pointer: str) -> AggregateAppend:
     key = AggregateKey(item.aggregate_type, item.aggregate_id)
-    return AggregateAppend(key, _new_events(item.events, pointer), item.expected_version)
-
-
-def _new_events(bodies: tuple[NewEventBody, ...], pointer: str) -> tuple[NewEvent, ...]:
-    if len(bodies) > REQUEST_EVENTS_MAX:
-        raise PayloadTooLarge(
-            f"holds {len(bodies)} events, more than {REQUEST_EVENTS_MAX}",
-            pointer=f"{pointer}/events", events_max=REQUEST_EVENTS_MAX,
-        )  # fmt: skip
-    events: list[NewEvent] = []
-    try:
-        for body in bodies:
-            events.append(_new_event(body))  # noqa: PERF401 - the error handler needs to know how far it came
-    except InvalidRequest as error:
-        raise error.under(f"{pointer}/events/{len(events)}") from None
-    return tuple(events)
+    return AggregateAppend(key, make_events(item.events, _new_event, f"{pointer}/events"), item.expected_version)
 
 
 def _new_event(body: NewEventBody | _EventLine) -> NewEvent:

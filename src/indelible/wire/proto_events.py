@@ -15,9 +15,9 @@ from uuid import UUID
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.conditions import ExpectedVersion
 from indelible.cursors import Cursor
-from indelible.errors import IndelibleError, InternalError, InvalidRequest, PayloadTooLarge, error_from_code
+from indelible.errors import IndelibleError, InternalError, InvalidRequest, error_from_code
 from indelible.events import (
     JSON_CONTENT_TYPE,
     AggregateKey,
@@ -44,8 +44,8 @@ from indelible.eventstore import (
     FeedPage,
 )
 from indelible.groups import Delivery, Settled
-from indelible.limits import REQUEST_EVENTS_MAX
 from indelible.queries import EventQuery, QueryItem
+from indelible.wire.appends import make_batch, make_events, make_request
 from indelible.wire.json_events import decode_stored
 from indelible.wire.pb import errors_pb2 as errors_pb
 from indelible.wire.pb import event_store_pb2 as store_pb
@@ -68,39 +68,19 @@ _read_over: Final = msgspec.json.Decoder(msgspec.Raw).decode
 def decode_append(message: store_pb.AggregateAppend, pointer: str = "") -> AggregateAppend:
     """``pointer`` leads to the append within the whole message."""
     key = AggregateKey(message.aggregate_type, message.aggregate_id)
-    return AggregateAppend(key, _new_events(message.events, pointer), _expected_version(message, pointer))
+    events = make_events(message.events, _new_event, f"{pointer}/events")
+    return AggregateAppend(key, events, _expected_version(message, pointer))
 
 
 def decode_atomic_append(message: store_pb.AppendAtomicRequest) -> AppendRequest:
-    appends = tuple(decode_append(append, f"/appends/{i}") for i, append in enumerate(message.appends))
-    condition = None
-    if message.HasField("condition"):
-        after = Cursor.parse(message.condition.after, "/condition/after")
-        condition = AppendCondition(decode_items(message.condition.fail_if), after)
-    return AppendRequest(appends, condition)
+    condition = message.condition
+    fail_if = decode_items(condition.fail_if) if message.HasField("condition") else None
+    return make_request(message.appends, decode_append, fail_if, condition.after)
 
 
 def decode_batch(message: store_pb.AppendBatchRequest) -> Iterator[AggregateAppend | IndelibleError]:
-    """Each append of the batch, or what is wrong with it, its pointer counted from the append; made as they are taken.
-
-    Raises at once for a batch that is wrong as a whole.
-    """
-    if not message.appends:
-        raise InvalidRequest("must hold at least one append", pointer="/appends")
-    event_count = sum(len(append.events) for append in message.appends)
-    if event_count > REQUEST_EVENTS_MAX:
-        raise PayloadTooLarge(
-            f"holds {event_count} events, more than {REQUEST_EVENTS_MAX}",
-            pointer="/appends", events_max=REQUEST_EVENTS_MAX,
-        )  # fmt: skip
-    return map(_batch_append, message.appends)
-
-
-def _batch_append(message: store_pb.AggregateAppend) -> AggregateAppend | IndelibleError:
-    try:
-        return decode_append(message)
-    except InvalidRequest as error:
-        return error
+    """See :func:`indelible.wire.appends.make_batch`."""
+    return make_batch(message.appends, decode_append, sum(len(append.events) for append in message.appends))
 
 
 def _expected_version(message: store_pb.AggregateAppend, pointer: str) -> ExpectedVersion:
@@ -110,21 +90,6 @@ def _expected_version(message: store_pb.AggregateAppend, pointer: str) -> Expect
     if expected is None:
         raise InvalidRequest("is not a known state", pointer=f"{pointer}/expected_state")
     return expected
-
-
-def _new_events(messages: Sequence[pb.NewEvent], pointer: str) -> tuple[NewEvent, ...]:
-    if len(messages) > REQUEST_EVENTS_MAX:
-        raise PayloadTooLarge(
-            f"holds {len(messages)} events, more than {REQUEST_EVENTS_MAX}",
-            pointer=f"{pointer}/events", events_max=REQUEST_EVENTS_MAX,
-        )  # fmt: skip
-    events: list[NewEvent] = []
-    try:
-        for message in messages:
-            events.append(_new_event(message))  # noqa: PERF401 - the error handler needs to know how far it came
-    except InvalidRequest as error:
-        raise error.under(f"{pointer}/events/{len(events)}") from None
-    return tuple(events)
 
 
 def _new_event(message: pb.NewEvent) -> NewEvent:

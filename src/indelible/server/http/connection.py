@@ -271,6 +271,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_last(self) -> bool:
+        """Whether the connection takes no further request."""
         return self._site.is_stopping
 
     def write(self, data: bytes) -> None:
@@ -283,6 +284,7 @@ class Connection(asyncio.Protocol):
             self._transport.writelines(parts)
 
     async def drain(self) -> None:
+        """Until the caller has taken most of what was written. Raises ``ClientDisconnected``."""
         if self._is_writing_paused and not self._is_lost:
             self._drained = self._loop.create_future()
             await self._drained
@@ -290,9 +292,11 @@ class Connection(asyncio.Protocol):
             raise ClientDisconnected
 
     def body_taken(self) -> None:
+        """More of the body may come."""
         self._pace()
 
     def answered(self, *, is_last: bool) -> None:
+        """The exchange is over; the next one begins, or the connection ends."""
         self._exchange = None
         if self._is_lost:
             return
@@ -307,6 +311,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def abandon(self, *, at_once: bool) -> None:
+        """End the connection, ``at_once`` without what is still to be sent: the exchange has no answer, or no end of
+        one."""
         self._exchange = None
         if at_once:
             self._transport.abort()

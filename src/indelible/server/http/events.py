@@ -19,17 +19,7 @@ from indelible.events import JSON_CONTENT_TYPE, AggregateKey, NewEvent, Recorded
 from indelible.eventstore import AggregateAppend, AggregatePage, FeedPage, each_outcome
 from indelible.limits import HEADER_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
 from indelible.operations import Operation
-from indelible.operations.events import (
-    APPEND,
-    APPEND_ATOMIC,
-    APPEND_BATCH,
-    EVENT_STREAM,
-    GET_EVENT,
-    READ_AGGREGATE,
-    READ_FEED,
-    REPLAY,
-    ReadFeed,
-)
+from indelible.operations import events as operations
 from indelible.server.budget import read_pages
 from indelible.server.call import Call
 from indelible.server.followed_feed import FollowedFeed
@@ -45,35 +35,26 @@ from indelible.server.http.messages import (
 )
 from indelible.server.narration import Told, tell
 from indelible.server.services import decoded_by_turns
-from indelible.wire.cloudevents import (
-    CLOUDEVENT_CONTENT_TYPE,
-    CLOUDEVENTS_BATCH_CONTENT_TYPE,
-    decode_binary_cloud_event,
-    decode_cloud_event,
-    decode_cloud_events,
-    encode_binary_cloud_event,
-    encode_cloud_event,
-    encode_cloud_events,
-    is_binary_cloud_event,
-)
+from indelible.wire import cloudevents, json_events
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED
-from indelible.wire.json_events import (
-    aggregate_path,
-    append_status,
-    decode_append,
-    decode_atomic_append,
-    decode_batch,
-    encode_batch_results,
-)
 from indelible.wire.operation_json import encode_answer
 
 _ENTITY_TAG: Final = re.compile(rb'"([0-9]{1,16})"')
-_APPENDS_TAKEN: Final = (JSON_CONTENT_TYPE, CLOUDEVENT_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE)
-_PAGES_OFFERED: Final = (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE)
-_FEED_OFFERED: Final = (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE, EVENT_STREAM, CLOUDEVENTS_BATCH_CONTENT_TYPE)
+_APPENDS_TAKEN: Final = (
+    JSON_CONTENT_TYPE,
+    cloudevents.CLOUDEVENT_CONTENT_TYPE,
+    cloudevents.CLOUDEVENTS_BATCH_CONTENT_TYPE,
+)
+_PAGES_OFFERED: Final = (JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE, cloudevents.CLOUDEVENTS_BATCH_CONTENT_TYPE)
+_FEED_OFFERED: Final = (
+    JSON_CONTENT_TYPE,
+    NDJSON_CONTENT_TYPE,
+    operations.EVENT_STREAM,
+    cloudevents.CLOUDEVENTS_BATCH_CONTENT_TYPE,
+)
 _BINARY: Final = "application/cloudevents"
 """Asks for binary mode, whose own media type is that of the data."""
-_EVENT_OFFERED: Final = (JSON_CONTENT_TYPE, CLOUDEVENT_CONTENT_TYPE, _BINARY)
+_EVENT_OFFERED: Final = (JSON_CONTENT_TYPE, cloudevents.CLOUDEVENT_CONTENT_TYPE, _BINARY)
 _HEARTBEAT: Final = b":\n\n"
 
 # --- Appends ---------------------------------------------------------------------------------------------------------
@@ -82,9 +63,9 @@ _HEARTBEAT: Final = b":\n\n"
 async def append(call: Call, request: Request) -> Response:
     expected_version = _expected_version_of(request.headers)
     key = _key_of(request)
-    request.query(APPEND)
-    if is_binary_cloud_event(request.headers):
-        event = decode_binary_cloud_event(request.headers, await request.whole_body(), key)
+    request.query(operations.APPEND)
+    if cloudevents.is_binary_cloud_event(request.headers):
+        event = cloudevents.decode_binary_cloud_event(request.headers, await request.whole_body(), key)
         decoded = _append_of((event,), key, expected_version)
     else:
         decoded = _decode_append(*await request.body(_APPENDS_TAKEN), key, expected_version)
@@ -96,7 +77,9 @@ async def append(call: Call, request: Request) -> Response:
         if expected_version is None:
             raise
         return problem_response(error, STATUS_PRECONDITION_FAILED, etag(error.actual_version))
-    return Response(append_status(result), encode_answer(APPEND, result), headers=etag(result.version))
+    return Response(
+        json_events.append_status(result), encode_answer(operations.APPEND, result), headers=etag(result.version)
+    )
 
 
 def _expected_version_of(headers: dict[bytes, bytes]) -> ExpectedVersion | None:
@@ -129,10 +112,10 @@ def _decode_append(
     media_type: str, body: bytes, key: AggregateKey, expected_version: ExpectedVersion | None
 ) -> AggregateAppend:
     if media_type == JSON_CONTENT_TYPE:
-        return decode_append(body, key, expected_version=expected_version)
-    if media_type == CLOUDEVENT_CONTENT_TYPE:
-        return _append_of((decode_cloud_event(body, key),), key, expected_version)
-    return _append_of(decode_cloud_events(body, key), key, expected_version)
+        return json_events.decode_append(body, key, expected_version=expected_version)
+    if media_type == cloudevents.CLOUDEVENT_CONTENT_TYPE:
+        return _append_of((cloudevents.decode_cloud_event(body, key),), key, expected_version)
+    return _append_of(cloudevents.decode_cloud_events(body, key), key, expected_version)
 
 
 def _append_of(
@@ -142,65 +125,67 @@ def _append_of(
 
 
 async def append_atomic(call: Call, request: Request) -> Response:
-    request.query(APPEND_ATOMIC)
-    asked = decode_atomic_append(await request.json_body())
+    request.query(operations.APPEND_ATOMIC)
+    asked = json_events.decode_atomic_append(await request.json_body())
     result = await call.store.append_atomic(asked.appends, condition=asked.condition)
-    return Response(append_status(result), encode_answer(APPEND_ATOMIC, result))
+    return Response(json_events.append_status(result), encode_answer(operations.APPEND_ATOMIC, result))
 
 
 async def append_batch(call: Call, request: Request) -> Response:
-    request.query(APPEND_BATCH)
-    decoded = await decoded_by_turns(decode_batch(await request.json_body()))
-    return Response(200, encode_batch_results(await each_outcome(decoded, call.store.append_each)))
+    request.query(operations.APPEND_BATCH)
+    decoded = await decoded_by_turns(json_events.decode_batch(await request.json_body()))
+    return Response(200, json_events.encode_batch_results(await each_outcome(decoded, call.store.append_each)))
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
 
 
 async def read_aggregate(call: Call, request: Request) -> Response | StreamedResponse:
-    asked = await request.asked_with(READ_AGGREGATE)
+    asked = await request.asked_with(operations.READ_AGGREGATE)
     media_type = negotiate(request.headers.get(b"accept"), _PAGES_OFFERED)
     if media_type == NDJSON_CONTENT_TYPE:
-        return await _stream_lines(read_pages(READ_AGGREGATE, call.store, asked))
-    page = await READ_AGGREGATE.ask(call.store, asked)
+        return await _stream_lines(read_pages(operations.READ_AGGREGATE, call.store, asked))
+    page = await operations.READ_AGGREGATE.ask(call.store, asked)
     headers: Headers = ()
     if page.next_version is not None:
-        path = f"{aggregate_path(AggregateKey(asked.aggregate_type, asked.aggregate_id))}/events"
-        headers = request.next_page(READ_AGGREGATE, path, asked.moving_end, str(page.next_version))
-    return _page_response(READ_AGGREGATE, page, media_type, headers)
+        path = f"{json_events.aggregate_path(AggregateKey(asked.aggregate_type, asked.aggregate_id))}/events"
+        headers = request.next_page(operations.READ_AGGREGATE, path, asked.moving_end, str(page.next_version))
+    return _page_response(operations.READ_AGGREGATE, page, media_type, headers)
 
 
 async def replay(call: Call, request: Request) -> Response:
-    asked = await request.asked_with(REPLAY)
-    found = await REPLAY.ask(call.store, asked)
+    asked = await request.asked_with(operations.REPLAY)
+    found = await operations.REPLAY.ask(call.store, asked)
     headers: Headers = ()
     if found.page.next_version is not None:
         rest = [("from_version", str(found.page.next_version))]
         if asked.at_version is not None:
             rest.append(("to_version", str(asked.at_version)))
-        headers = next_link(f"{aggregate_path(AggregateKey(asked.aggregate_type, asked.aggregate_id))}/events", rest)
-    return Response(200, encode_answer(REPLAY, found), headers=headers)
+        headers = next_link(
+            f"{json_events.aggregate_path(AggregateKey(asked.aggregate_type, asked.aggregate_id))}/events", rest
+        )
+    return Response(200, encode_answer(operations.REPLAY, found), headers=headers)
 
 
 async def read_feed(call: Call, request: Request) -> Response | StreamedResponse:
-    asked = await request.asked_with(READ_FEED)
+    asked = await request.asked_with(operations.READ_FEED)
     media_type = negotiate(request.headers.get(b"accept"), _FEED_OFFERED)
-    if media_type == EVENT_STREAM:
+    if media_type == operations.EVENT_STREAM:
         return await _subscribe(call, request, asked)
     if media_type == NDJSON_CONTENT_TYPE:
-        return await _stream_lines(read_pages(READ_FEED, call.store, asked))
-    page = await READ_FEED.ask(call.store, asked)
+        return await _stream_lines(read_pages(operations.READ_FEED, call.store, asked))
+    page = await operations.READ_FEED.ask(call.store, asked)
     headers: Headers = ((b"indelible-cursor", page.cursor.encode("ascii")),)
     if not page.at_end:
-        headers += request.next_page(READ_FEED, READ_FEED.path, "after", page.cursor)
-    return _page_response(READ_FEED, page, media_type, headers)
+        headers += request.next_page(operations.READ_FEED, operations.READ_FEED.path, "after", page.cursor)
+    return _page_response(operations.READ_FEED, page, media_type, headers)
 
 
 def _page_response(
     operation: Operation[Any, Any], page: AggregatePage | FeedPage, media_type: str, headers: Headers
 ) -> Response:
-    if media_type == CLOUDEVENTS_BATCH_CONTENT_TYPE:
-        return Response(200, encode_cloud_events(page.lines), media_type, headers)
+    if media_type == cloudevents.CLOUDEVENTS_BATCH_CONTENT_TYPE:
+        return Response(200, cloudevents.encode_cloud_events(page.lines), media_type, headers)
     return Response(200, encode_answer(operation, page), headers=headers)
 
 
@@ -236,18 +221,18 @@ async def _next_lines(pages: AsyncGenerator[Any]) -> bytes | None:
 
 
 async def get_event(call: Call, request: Request) -> Response:
-    asked = await request.asked_with(GET_EVENT)
+    asked = await request.asked_with(operations.GET_EVENT)
     media_type = negotiate(request.headers.get(b"accept"), _EVENT_OFFERED)
-    found = await GET_EVENT.ask(call.store, asked)
-    if media_type == CLOUDEVENT_CONTENT_TYPE:
-        return Response(200, encode_cloud_event(found), media_type)
+    found = await operations.GET_EVENT.ask(call.store, asked)
+    if media_type == cloudevents.CLOUDEVENT_CONTENT_TYPE:
+        return Response(200, cloudevents.encode_cloud_event(found), media_type)
     if media_type == _BINARY:
         return _in_binary_mode(found)
-    return Response(200, encode_answer(GET_EVENT, found))
+    return Response(200, encode_answer(operations.GET_EVENT, found))
 
 
 def _in_binary_mode(found: RecordedEvent) -> Response:
-    headers, body = encode_binary_cloud_event(found)
+    headers, body = cloudevents.encode_binary_cloud_event(found)
     size_bytes = sum(len(name) + len(value) for name, value in headers.items())
     if size_bytes > HEADER_SIZE_BYTES_MAX:
         message = f"its metadata and tags take {size_bytes} bytes as headers, more than {HEADER_SIZE_BYTES_MAX}"
@@ -293,12 +278,12 @@ def _weight(media_type: str, ranges: dict[str, float]) -> float:
 # --- Subscriptions ---------------------------------------------------------------------------------------------------
 
 
-async def _subscribe(call: Call, request: Request, asked: ReadFeed) -> StreamedResponse:
+async def _subscribe(call: Call, request: Request, asked: operations.ReadFeed) -> StreamedResponse:
     """What goes over the wire until the caller leaves or the server stops, in pieces: what is given to a connection
     whose reader takes nothing lies there. Reads the first page now, so that what is wrong with the request is known
     before anything is sent."""
     for name in ("direction", "limit"):
-        if name in request.query(READ_FEED):
+        if name in request.query(operations.READ_FEED):
             raise InvalidRequest("is not for subscriptions, which go forward without an end", pointer=f"/{name}")
     # A client that resumes says where it had come to, whatever its URL said at first.
     last_id = request.headers.get(b"last-event-id", b"").decode("latin-1")
@@ -312,7 +297,7 @@ async def _subscribe(call: Call, request: Request, asked: ReadFeed) -> StreamedR
         if last_id and error.pointer == "/after":
             raise InvalidRequest(error.message, pointer="/Last-Event-ID") from None
         raise
-    return StreamedResponse(_messages(feed, call.stopping), EVENT_STREAM, is_endless=True)
+    return StreamedResponse(_messages(feed, call.stopping), operations.EVENT_STREAM, is_endless=True)
 
 
 async def _messages(feed: FollowedFeed, stopping: asyncio.Event) -> AsyncGenerator[bytes]:

@@ -5,7 +5,7 @@ import contextlib
 import time
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -78,37 +78,10 @@ def chunk(data: bytes) -> tuple[bytes, bytes, bytes]:
     return b"%x\r\n" % len(data), data, b"\r\n"
 
 
+if TYPE_CHECKING:
+    from indelible.server.http.connection import Connection
+
 _log: Final = structlog.get_logger(__name__)
-
-
-class Channel(Protocol):
-    """What an exchange needs of its connection."""
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the connection takes no further request."""
-        ...
-
-    def write(self, data: bytes) -> None: ...
-
-    def write_parts(self, parts: tuple[bytes, ...]) -> None: ...
-
-    async def drain(self) -> None:
-        """Until the caller has taken most of what was written. Raises ``ClientDisconnected``."""
-        ...
-
-    def body_taken(self) -> None:
-        """More of the body may come."""
-        ...
-
-    def answered(self, *, is_last: bool) -> None:
-        """The exchange is over; the next one begins, or the connection ends."""
-        ...
-
-    def abandon(self, *, at_once: bool) -> None:
-        """End the connection, ``at_once`` without what is still to be sent: this exchange has no answer, or no end of
-        one."""
-        ...
 
 
 class Exchange:
@@ -116,15 +89,15 @@ class Exchange:
     and sends an answer."""
 
     __slots__ = (
-        "_channel", "_failure", "_framing", "_has_body_begun", "_has_left", "_left", "_unread", "_waiter", "head",
+        "_connection", "_failure", "_framing", "_has_body_begun", "_has_left", "_left", "_unread", "_waiter", "head",
         "is_over",
     )  # fmt: skip
 
-    def __init__(self, channel: Channel, head: Head) -> None:
+    def __init__(self, connection: "Connection", head: Head) -> None:
         self.head: Final = head
         self.is_over = False
         """Whether it is answered, or never will be."""
-        self._channel: Final = channel
+        self._connection: Final = connection
         self._framing: Final[Framing | None] = head.framing
         self._has_body_begun = False
         self._unread = b""
@@ -173,7 +146,7 @@ class Exchange:
         if not self._unread and not self._is_body_whole:
             if self.head.expects_continue and not self._has_body_begun:
                 self._has_body_begun = True
-                self._channel.write(CONTINUE)
+                self._connection.write(CONTINUE)
             while not self._unread and not self._is_body_whole:
                 if self._failure is not None:
                     raise self._failure
@@ -181,7 +154,7 @@ class Exchange:
                 await self._waiter
         part, self._unread = self._unread, b""
         if not self._is_body_whole:
-            self._channel.body_taken()
+            self._connection.body_taken()
         return part
 
     async def until_left(self) -> None:
@@ -197,7 +170,7 @@ class Exchange:
             return
         head = self.head
         is_last = self._is_last
-        self._channel.write(
+        self._connection.write(
             render(response, is_head=head.method == "HEAD", is_last=is_last, is_version_1_0=head.is_version_1_0)
         )
         self._end(is_last=is_last)
@@ -205,7 +178,7 @@ class Exchange:
     def abandon(self, *, at_once: bool = False) -> None:
         """No answer, or no more of it: nobody is there to read it, or it cannot be made."""
         self.is_over = True
-        self._channel.abandon(at_once=at_once)
+        self._connection.abandon(at_once=at_once)
 
     # --- Streams -----------------------------------------------------------------------------------------------------
 
@@ -213,7 +186,7 @@ class Exchange:
         # A body in HTTP/1.0 has no chunks: only the connection's end shows its own.
         is_chunked = not self.head.is_version_1_0
         is_last = self._is_last or not is_chunked
-        self._channel.write(render_stream_head(response, is_chunked=is_chunked, is_last=is_last))
+        self._connection.write(render_stream_head(response, is_chunked=is_chunked, is_last=is_last))
         if self.head.method == "HEAD":
             await response.chunks.aclose()
             self._end(is_last=is_last)
@@ -231,7 +204,7 @@ class Exchange:
             self.abandon(at_once=not is_chunked)
         else:
             if is_chunked:
-                self._channel.write(LAST_CHUNK)
+                self._connection.write(LAST_CHUNK)
             self._end(is_last=is_last)
 
     async def _send_until_left(self, response: StreamedResponse, *, is_chunked: bool) -> None:
@@ -244,8 +217,8 @@ class Exchange:
     async def _send_chunks(self, response: StreamedResponse, *, is_chunked: bool) -> None:
         async with contextlib.aclosing(response.chunks) as chunks:
             async for data in chunks:
-                self._channel.write_parts(chunk(data) if is_chunked else (data,))
-                await self._channel.drain()
+                self._connection.write_parts(chunk(data) if is_chunked else (data,))
+                await self._connection.drain()
 
     # --- The end -----------------------------------------------------------------------------------------------------
 
@@ -254,7 +227,7 @@ class Exchange:
         """Whether the connection ends with the answer that is sent now: because somebody wants it to, or because what
         is left of the body is too long, or may be, to read over it for the next request. So it may be when its sender
         waits for "100 Continue": whether it still comes is the sender's choice."""
-        if self.head.is_last or self._channel.is_last:
+        if self.head.is_last or self._connection.is_last:
             return True
         if self._is_body_whole:
             return False
@@ -265,7 +238,7 @@ class Exchange:
     def _end(self, *, is_last: bool) -> None:
         self.is_over = True
         self._unread = b""
-        self._channel.answered(is_last=is_last)
+        self._connection.answered(is_last=is_last)
 
 
 def _wake(waiter: "asyncio.Future[None] | None") -> None:

@@ -7,33 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from indelible.errors import (
-    AggregateNotFound,
-    ConditionFailed,
-    ConditionTooCostly,
-    EventIdConflict,
-    EventNotFound,
-    GroupExists,
-    GroupNotFound,
-    IndelibleError,
-    InternalError,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotAcceptable,
-    OutcomeUnknown,
-    Overloaded,
-    ParkedEventNotFound,
-    PayloadTooLarge,
-    RouteNotFound,
-    ShuttingDown,
-    SnapshotNotFound,
-    StorageFailure,
-    StorageFull,
-    StoreCorrupted,
-    Unavailable,
-    UnsupportedMediaType,
-    VersionConflict,
-)
+from indelible import errors
+from indelible.errors import IndelibleError, Unavailable
 from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import CONDITION_ENTRIES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.operations import Operation
@@ -52,40 +27,40 @@ _EVENT_ID: Final = "01890a5d-ac96-774b-bcce-b302099a8057"
 EXAMPLES: Final[dict[str, IndelibleError]] = {
     error.code: error
     for error in (
-        InvalidRequest("must be an integer from 1 to 1000", pointer="/limit"),
-        PayloadTooLarge(
+        errors.InvalidRequest("must be an integer from 1 to 1000", pointer="/limit"),
+        errors.PayloadTooLarge(
             f"the body takes more than {REQUEST_SIZE_BYTES_MAX} bytes", size_bytes_max=REQUEST_SIZE_BYTES_MAX
         ),
-        ConditionTooCostly(
+        errors.ConditionTooCostly(
             f"after {CONDITION_ENTRIES_MAX} index entries it is not known whether an event matches; nothing was stored",
             pointer="/condition",
             entries_looked_at=CONDITION_ENTRIES_MAX,
             entries_looked_at_max=CONDITION_ENTRIES_MAX,
         ),
-        VersionConflict("order-o-1 is at version 3, expected 2", **_KEY, expected_version=2, actual_version=3),
-        EventIdConflict(f"event id {_EVENT_ID} is stored already, with other content", event_id=_EVENT_ID),
-        ConditionFailed("the event at position 17 matches the append condition", position=17),
-        AggregateNotFound("no aggregate order-o-1", **_KEY),
-        EventNotFound(f"no event has the id {_EVENT_ID}", event_id=_EVENT_ID),
-        SnapshotNotFound("order-o-1 has no snapshot", **_KEY),
-        GroupExists("group billing exists with other settings", group="billing"),
-        GroupNotFound("no group billing", group="billing"),
-        ParkedEventNotFound("no event is parked at position 17", group="billing", position=17),
-        RouteNotFound("nothing is at /v2/events"),
-        MethodNotAllowed("DELETE is not possible here, only GET, HEAD", allowed=["GET", "HEAD"]),
-        NotAcceptable(
+        errors.VersionConflict("order-o-1 is at version 3, expected 2", **_KEY, expected_version=2, actual_version=3),
+        errors.EventIdConflict(f"event id {_EVENT_ID} is stored already, with other content", event_id=_EVENT_ID),
+        errors.ConditionFailed("the event at position 17 matches the append condition", position=17),
+        errors.AggregateNotFound("no aggregate order-o-1", **_KEY),
+        errors.EventNotFound(f"no event has the id {_EVENT_ID}", event_id=_EVENT_ID),
+        errors.SnapshotNotFound("order-o-1 has no snapshot", **_KEY),
+        errors.GroupExists("group billing exists with other settings", group="billing"),
+        errors.GroupNotFound("no group billing", group="billing"),
+        errors.ParkedEventNotFound("no event is parked at position 17", group="billing", position=17),
+        errors.RouteNotFound("nothing is at /v2/events"),
+        errors.MethodNotAllowed("DELETE is not possible here, only GET, HEAD", allowed=["GET", "HEAD"]),
+        errors.NotAcceptable(
             f"offered here: {JSON_CONTENT_TYPE}, {NDJSON_CONTENT_TYPE}",
             offered=[JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE],
         ),
-        UnsupportedMediaType("the body must be application/json in UTF-8", supported=[JSON_CONTENT_TYPE]),
+        errors.UnsupportedMediaType("the body must be application/json in UTF-8", supported=[JSON_CONTENT_TYPE]),
         Unavailable("the store is out of reach; nothing was stored", retry_after_s=RETRY_AFTER_S),
-        Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S),
-        ShuttingDown("the store is closed; nothing was stored", retry_after_s=RETRY_AFTER_S),
-        StorageFull("no space is left; nothing was stored", retry_after_s=RETRY_AFTER_S),
-        OutcomeUnknown("the commit failed; append again with the same event ids to learn whether it is stored"),
-        StorageFailure("the storage has failed"),
-        StoreCorrupted("stored bytes are not what was written"),
-        InternalError("something is wrong in the server; its log has the details"),
+        errors.Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S),
+        errors.ShuttingDown("the store is closed; nothing was stored", retry_after_s=RETRY_AFTER_S),
+        errors.StorageFull("no space is left; nothing was stored", retry_after_s=RETRY_AFTER_S),
+        errors.OutcomeUnknown("the commit failed; append again with the same event ids to learn whether it is stored"),
+        errors.StorageFailure("the storage has failed"),
+        errors.StoreCorrupted("stored bytes are not what was written"),
+        errors.InternalError("something is wrong in the server; its log has the details"),
     )
 }
 """One of each error that a request can meet: its fields are those that such an error always has."""
@@ -96,7 +71,7 @@ _NOT_ALWAYS: Final = {
 }
 """Fields that an error may have or not."""
 
-_OF_NO_OPERATION: Final = (RouteNotFound.code, MethodNotAllowed.code)
+_OF_NO_OPERATION: Final = (errors.RouteNotFound.code, errors.MethodNotAllowed.code)
 """What is asked for is none; the description of the whole names these."""
 
 _INTEGER: Final[Schema] = {"type": "integer"}
@@ -172,8 +147,8 @@ def problem_schemas() -> dict[str, Schema]:
         "properties": _BASE,
         "required": [*_BASE],
     }
-    errors = [error for error in EXAMPLES.values() if error.code not in _OF_NO_OPERATION]
-    return {"Problem": base, **{type(error).__name__: _problem_schema(error) for error in errors}}
+    found = [error for error in EXAMPLES.values() if error.code not in _OF_NO_OPERATION]
+    return {"Problem": base, **{type(error).__name__: _problem_schema(error) for error in found}}
 
 
 def _problem_schema(error: IndelibleError) -> Schema:
@@ -199,10 +174,10 @@ def _meaning(error: IndelibleError) -> str:
 
 def error_responses(operation: Operation[Any, Any], *, has_body: bool) -> dict[str, Schema]:
     """The error answers of an operation, by status."""
-    errors = sorted({(STATUS_OF_CODE[code], code) for code in _codes(operation, has_body)})
+    codes = sorted({(STATUS_OF_CODE[code], code) for code in _codes(operation, has_body)})
     found = {
         status: _error_response(status, [code for _, code in group])
-        for status, group in groupby(errors, key=lambda error: error[0])
+        for status, group in groupby(codes, key=lambda error: error[0])
     }
     found[STATUS_HEAD_TOO_LARGE] = _error_response(STATUS_HEAD_TOO_LARGE, ["payload_too_large"])
     if "If-Match" in operation.request_headers:
@@ -220,18 +195,18 @@ def _codes(operation: Operation[Any, Any], has_body: bool) -> Iterable[str]:
 
 
 def _error_response(status: int, codes: list[str], *headers: str) -> Schema:
-    errors = [EXAMPLES[code] for code in codes]
-    if status == 503 or any(isinstance(error, Unavailable) for error in errors):
+    examples = [EXAMPLES[code] for code in codes]
+    if status == 503 or any(isinstance(error, Unavailable) for error in examples):
         headers = (*headers, "Retry-After")
     return {
         "description": _TITLES[status],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {PROBLEM_CONTENT_TYPE: {"schema": _one_of(errors)}},
+        "content": {PROBLEM_CONTENT_TYPE: {"schema": _one_of(examples)}},
     }
 
 
-def _one_of(errors: list[IndelibleError]) -> Schema:
-    references = {error.code: f"#/components/schemas/{type(error).__name__}" for error in errors}
+def _one_of(examples: list[IndelibleError]) -> Schema:
+    references = {error.code: f"#/components/schemas/{type(error).__name__}" for error in examples}
     if len(references) == 1:
         return {"$ref": next(iter(references.values()))}
     return {
