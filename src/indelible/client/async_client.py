@@ -6,16 +6,16 @@ from contextlib import aclosing
 from functools import partial, update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar
 
-from indelible.client.iterators import EventIterator, Subscription, iterate_aggregate, iterate_feed
-from indelible.client.repository import Apply, Rebuilt, Repository, T, as_it_is, rebuild
+from indelible.client.iterators import Subscription, iterate_aggregate, iterate_feed
+from indelible.client.repository import Apply, Repository, T, as_it_is, rebuild
 from indelible.client.stores import OpenableStore, check_url, make_store
 from indelible.consumer import Consumer
 from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
-from indelible.eventstore import AggregatePage, EventStore, FeedPage
+from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import ConsumerGroups
-from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT, PAGE_EVENTS_MAX
-from indelible.queries import EVERYTHING, Direction, EventQuery
+from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT
+from indelible.queries import EVERYTHING, EventQuery
 
 D = TypeVar("D")
 P = ParamSpec("P")
@@ -154,38 +154,9 @@ class AsyncClient(_Opening[EventStore]):
     aggregate_types = _forwarded(EventStore.aggregate_types)
     list_aggregates = _forwarded(EventStore.list_aggregates)
 
-    def iter_aggregate(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        *,
-        from_version: int | None = None,
-        to_version: int | None = None,
-        direction: Direction = "forward",
-        page_size: int = PAGE_EVENTS_MAX,
-    ) -> EventIterator[AggregatePage]:
-        """All events of one aggregate, both versions inclusive, page after page, one page ahead of the caller.
-
-        The iterator raises ``AggregateNotFound`` when the aggregate has no events.
-        """
-        return iterate_aggregate(
-            self, aggregate_type, aggregate_id,
-            from_version=from_version, to_version=to_version, direction=direction, page_size=page_size,
-        )  # fmt: skip
-
-    def iter_feed(
-        self,
-        query: EventQuery = EVERYTHING,
-        *,
-        after: Cursor | None = None,
-        direction: Direction = "forward",
-        page_size: int = PAGE_EVENTS_MAX,
-    ) -> EventIterator[FeedPage]:
-        """All events of the log that match, up to the head, page after page, one page ahead of the caller.
-
-        To go on later from where you came to, take pages (``next_page()``) and keep the last one's ``cursor``.
-        """
-        return iterate_feed(self, query, after=after, direction=direction, page_size=page_size)
+    iter_aggregate = iterate_aggregate
+    iter_feed = iterate_feed
+    rebuild = rebuild
 
     def subscribe(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> Subscription:
         """All events of the log that match, and then those that come, in order, for ever: see :class:`Subscription`.
@@ -209,35 +180,6 @@ class AsyncClient(_Opening[EventStore]):
         ``member`` is for people to read. At most ``max_in_flight`` events are with this consumer at once.
         """
         return Consumer(self.groups, group, member=member, max_in_flight=max_in_flight)
-
-    async def rebuild(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        apply: Apply[T],
-        initial: T,
-        *,
-        at_version: int | None = None,
-        use_snapshots: bool = True,
-        snapshot_every: int | None = None,
-        encode: Callable[[T], Any] = as_it_is,
-        decode: Callable[[Any], T] = as_it_is,
-    ) -> Rebuilt[T]:
-        """The state of an aggregate and its version: the newest snapshot, and ``apply`` for every event after it.
-
-        ``initial`` is the state before the first event. ``at_version`` gives the state as it was at that version (the
-        newest, if the aggregate has not come to it). With ``snapshot_every`` a snapshot is saved when that many events
-        or more came since the last one. A state that is not JSON needs ``encode`` (to JSON) and ``decode``.
-
-        An aggregate has one line of snapshots. So states that another ``apply`` gives, and states of an older
-        program's shape, must be kept apart: with ``use_snapshots=False`` every event is read instead.
-        Raises ``AggregateNotFound``.
-        """
-        return await rebuild(
-            self, aggregate_type, aggregate_id, apply, initial,
-            at_version=at_version, use_snapshots=use_snapshots, snapshot_every=snapshot_every,
-            encode=encode, decode=decode,
-        )  # fmt: skip
 
     def repository(
         self,

@@ -8,7 +8,8 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from indelible.cursors import START, Cursor
 from indelible.events import RecordedEvent
 from indelible.eventstore import AggregatePage, EventStore, FeedPage
-from indelible.queries import Direction, EventQuery
+from indelible.limits import PAGE_EVENTS_MAX
+from indelible.queries import EVERYTHING, Direction, EventQuery
 
 
 class _Page(Protocol):
@@ -83,11 +84,16 @@ def iterate_aggregate(
     aggregate_type: str,
     aggregate_id: str,
     *,
-    from_version: int | None,
-    to_version: int | None,
-    direction: Direction,
-    page_size: int,
+    from_version: int | None = None,
+    to_version: int | None = None,
+    direction: Direction = "forward",
+    page_size: int = PAGE_EVENTS_MAX,
 ) -> EventIterator[AggregatePage]:
+    """All events of one aggregate, both versions inclusive, page after page, one page ahead of the caller.
+
+    The iterator raises ``AggregateNotFound`` when the aggregate has no events.
+    """
+
     def read_next(page: AggregatePage | None) -> Coroutine[Any, Any, AggregatePage] | None:
         first, last = from_version, to_version
         if page is not None:
@@ -102,8 +108,18 @@ def iterate_aggregate(
 
 
 def iterate_feed(
-    store: EventStore, query: EventQuery, *, after: Cursor | None, direction: Direction, page_size: int
+    store: EventStore,
+    query: EventQuery = EVERYTHING,
+    *,
+    after: Cursor | None = None,
+    direction: Direction = "forward",
+    page_size: int = PAGE_EVENTS_MAX,
 ) -> EventIterator[FeedPage]:
+    """All events of the log that match, up to the head, page after page, one page ahead of the caller.
+
+    To go on later from where you came to, take pages (``next_page()``) and keep the last one's ``cursor``.
+    """
+
     def read_next(page: FeedPage | None) -> Coroutine[Any, Any, FeedPage] | None:
         if page is not None and page.at_end:
             return None

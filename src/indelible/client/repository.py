@@ -41,7 +41,16 @@ async def rebuild(
     encode: Callable[[T], Any] = as_it_is,
     decode: Callable[[Any], T] = as_it_is,
 ) -> Rebuilt[T]:
-    """See :meth:`indelible.client.async_client.AsyncClient.rebuild`."""
+    """The state of an aggregate and its version: the newest snapshot, and ``apply`` for every event after it.
+
+    ``initial`` is the state before the first event. ``at_version`` gives the state as it was at that version (the
+    newest, if the aggregate has not come to it). With ``snapshot_every`` a snapshot is saved when that many events
+    or more came since the last one. A state that is not JSON needs ``encode`` (to JSON) and ``decode``.
+
+    An aggregate has one line of snapshots. So states that another ``apply`` gives, and states of an older
+    program's shape, must be kept apart: with ``use_snapshots=False`` every event is read instead.
+    Raises ``AggregateNotFound``.
+    """
     if snapshot_every is not None:
         check_version(snapshot_every, "/snapshot_every")
     if use_snapshots:
