@@ -20,8 +20,8 @@ async def test_a_member_that_takes_no_answers_must_wait() -> None:
         stop = asyncio.Event()
         serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
         for _ in range(GRPC_UNANSWERED_IDS_MAX // len(ACK.delivery_ids) - 1):
-            await member.hear(ACK)
-        one_too_many = asyncio.create_task(member.hear(ACK))
+            await member.receive(ACK)
+        one_too_many = asyncio.create_task(member.receive(ACK))
         await asyncio.wait((one_too_many,), timeout=0.2)
         assert not one_too_many.done()
         async with aclosing(member.outgoing()) as outgoing:

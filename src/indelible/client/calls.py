@@ -147,10 +147,10 @@ class Calls:
 
         async def attempt() -> None:
             nonlocal left
-            told = await send([bodies[number] for number in left])
-            if len(told) != len(left):
+            answers = await send([bodies[number] for number in left])
+            if len(answers) != len(left):
                 raise InternalError("the server answered for another number of appends")
-            outcomes.update(zip(left, told, strict=True))
+            outcomes.update(zip(left, answers, strict=True))
             left = [number for number in left if isinstance(outcomes[number], (Unavailable, OutcomeUnknown))]
             failed = [outcome for number in left if isinstance(outcome := outcomes[number], IndelibleError)]
             if failed:
@@ -162,8 +162,8 @@ class Calls:
             # What is unknown of one attempt stays so, whatever a later one was told. A copy each: for tracebacks.
             is_unknown = isinstance(error, OutcomeUnknown)
             outcomes.update((number, copy(error)) for number in left if is_unknown or number not in outcomes)
-        told = [outcomes[number] for number in range(len(bodies))]
-        return [_unknown(one) if isinstance(one, InternalError) else one for one in told]
+        final = [outcomes[number] for number in range(len(bodies))]
+        return [_unknown(one) if isinstance(one, InternalError) else one for one in final]
 
     async def once(self, attempt: Callable[[], Awaitable[R]]) -> R:
         """Of what must not be done twice: repeated only while it is certain that it was not done."""

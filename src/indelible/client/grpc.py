@@ -216,9 +216,9 @@ def _options() -> list[tuple[str, Any]]:
 
 def error_of(target: str, error: grpc.aio.AioRpcError) -> IndelibleError:
     """What a call that failed stands for."""
-    said = _said(error)
-    if said is not None:
-        return said
+    found = _error_in_trailers(error)
+    if found is not None:
+        return found
     code, message = error.code(), error.details() or ""
     if code == grpc.StatusCode.UNAVAILABLE and message.startswith(_NOT_SENT):
         return Unavailable(f"cannot reach {target}: {message}")
@@ -230,15 +230,15 @@ def error_of(target: str, error: grpc.aio.AioRpcError) -> IndelibleError:
     return OutcomeUnknown(f"{target} gave no answer: {code.name}: {message}")
 
 
-def _said(error: grpc.aio.AioRpcError) -> IndelibleError | None:
+def _error_in_trailers(error: grpc.aio.AioRpcError) -> IndelibleError | None:
     """The error that the server itself tells of, if it does."""
     details = dict(error.trailing_metadata() or ()).get(GRPC_DETAILS_KEY)
     if not isinstance(details, bytes):
         return None
     for detail in Status.FromString(details).details:
-        told = Error()
-        if detail.Unpack(told):
-            return decode_error(told)
+        packed = Error()
+        if detail.Unpack(packed):
+            return decode_error(packed)
     return None
 
 

@@ -77,7 +77,7 @@ _TIME: Final = re.compile(
 Members = dict[str, msgspec.Raw]
 
 
-class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class _Producer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a producer said of an event in place of what the store would say."""
 
     id: str | msgspec.UnsetType = msgspec.UNSET
@@ -89,7 +89,7 @@ class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _batch: Final = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_said: Final = msgspec.json.Decoder(_Said)
+_producer_decoder: Final = msgspec.json.Decoder(_Producer)
 _tags: Final = msgspec.json.Decoder(list[str])
 _text: Final = msgspec.json.Decoder(str)
 
@@ -115,7 +115,7 @@ def context_of(event: RecordedEvent, *, is_text_only: bool = False) -> dict[str,
     """All attributes but the data. ``is_text_only``: all of them strings; members of metadata that are not are told in
     the attribute ``metadata``, so that what they are is not lost."""
     timestamp = format_timestamp(timestamp_to_us(event.timestamp))
-    said, extensions, rest = _split_metadata(bytes(event.metadata_raw), is_text_only=is_text_only)
+    producer, extensions, rest = _split_metadata(bytes(event.metadata_raw), is_text_only=is_text_only)
     attributes: dict[str, Any] = {
         "specversion": _SPEC_VERSION,
         "id": str(event.event_id),
@@ -123,7 +123,7 @@ def context_of(event: RecordedEvent, *, is_text_only: bool = False) -> dict[str,
         "type": event.event_type,
         "subject": event.aggregate_id,
         "time": timestamp,
-        **said,
+        **producer,
         "datacontenttype": event.content_type,
         **extensions,
         **_of_the_store(event, timestamp),
@@ -150,27 +150,29 @@ def _split_metadata(metadata: bytes, *, is_text_only: bool) -> tuple[dict[str, A
     members = _members.decode(metadata)
     if len(msgspec.json.encode(members)) != len(metadata):
         return {}, {}, metadata  # it repeats a name: then only its text is the same
-    said = _said_in(members.get(CLOUD_EVENT))
+    producer = _producer_in(members.get(CLOUD_EVENT))
     extensions: dict[str, Any] = {name: value for name, value in members.items() if _is_attribute(name, value)}
     if is_text_only:
         extensions = {name: _text.decode(value) for name, value in extensions.items() if bytes(value).startswith(b'"')}
     rest = {
-        name: value for name, value in members.items() if name not in extensions and not (said and name == CLOUD_EVENT)
+        name: value
+        for name, value in members.items()
+        if name not in extensions and not (producer and name == CLOUD_EVENT)
     }
-    return said, extensions, msgspec.json.encode(rest) if rest else b""
+    return producer, extensions, msgspec.json.encode(rest) if rest else b""
 
 
-def _said_in(member: msgspec.Raw | None) -> dict[str, Any]:
+def _producer_in(member: msgspec.Raw | None) -> dict[str, Any]:
     """Empty unless the member is what :func:`decode_cloud_event` makes: others may use its name too."""
     if member is None:
         return {}
     try:
-        said: dict[str, Any] = msgspec.to_builtins(_said.decode(member))
-        for name, value in said.items():
+        producer: dict[str, Any] = msgspec.to_builtins(_producer_decoder.decode(member))
+        for name, value in producer.items():
             _CHECKS[name](value, name)
     except (msgspec.DecodeError, InvalidRequest):
         return {}
-    return said
+    return producer
 
 
 def _is_attribute(name: str, value: msgspec.Raw) -> bool:
@@ -213,8 +215,8 @@ def new_event(members: Members, data: Any, content_type: str, key: AggregateKey)
     """The event that these attributes and this data are, for this aggregate. Pointers name the attribute."""
     if _string(members, "specversion") != _SPEC_VERSION:
         raise InvalidRequest(f'must be "{_SPEC_VERSION}"', pointer="/specversion")
-    event_id, said = _identity(members, key)
-    metadata = _metadata(members, said)
+    event_id, producer = _identity(members, key)
+    metadata = _metadata(members, producer)
     try:
         return NewEvent(
             _string(members, "type"),
@@ -228,7 +230,7 @@ def new_event(members: Members, data: Any, content_type: str, key: AggregateKey)
         raise _by_attribute(error) from None
 
 
-def _identity(members: Members, key: AggregateKey) -> tuple[UUID, _Said]:
+def _identity(members: Members, key: AggregateKey) -> tuple[UUID, _Producer]:
     """The event's id, and what the producer said that the store would say otherwise."""
     id_, source = _string(members, "id"), _string(members, "source")
     _check_text(id_, "id")
@@ -241,7 +243,7 @@ def _identity(members: Members, key: AggregateKey) -> tuple[UUID, _Said]:
         del optional["time"]
     if optional.get("subject") == key.aggregate_id:
         del optional["subject"]
-    return event_id, _Said(
+    return event_id, _Producer(
         id=msgspec.UNSET if id_ == str(event_id) else id_,
         source=msgspec.UNSET if source == aggregate_path(key) else source,
         **optional,
@@ -259,21 +261,21 @@ def _is_of_a_store(members: Members) -> bool:
     return all(name in members for name in _OF_THE_STORE)
 
 
-def _metadata(members: Members, said: _Said) -> bytes:
+def _metadata(members: Members, producer: _Producer) -> bytes:
     left_out = _TAKEN if _is_of_a_store(members) else _CONTEXT | {"tags", "metadata"}
     metadata: dict[str, msgspec.Raw] = {name: value for name, value in members.items() if name not in left_out}
     for name, value in metadata.items():
         _check_extension(name, value)
     text = _text_of_metadata(members)
-    if text and not metadata and said == _Said():
+    if text and not metadata and producer == _Producer():
         return text  # it may repeat a name
     for name, value in _members.decode(text or b"{}").items():
         if name in metadata:
             raise InvalidRequest(f"must not hold {name}, which is an attribute too", pointer="/metadata")
         metadata[name] = value
-    encoded_said = msgspec.json.encode(said)
-    if encoded_said != b"{}":
-        metadata[CLOUD_EVENT] = msgspec.Raw(encoded_said)
+    encoded_producer = msgspec.json.encode(producer)
+    if encoded_producer != b"{}":
+        metadata[CLOUD_EVENT] = msgspec.Raw(encoded_producer)
     return msgspec.json.encode(metadata)
 
 
@@ -303,16 +305,16 @@ def _check_extension(name: str, value: msgspec.Raw) -> None:
 
 def _data(members: Members) -> tuple[Any, str]:
     """event_data and content_type."""
-    said = _string(members, "datacontenttype") if "datacontenttype" in members else None
-    if said is not None:
-        check_data_content_type(said)
+    declared = _string(members, "datacontenttype") if "datacontenttype" in members else None
+    if declared is not None:
+        check_data_content_type(declared)
     if "data_base64" in members:
         if "data" in members:
             raise InvalidRequest("must not stand next to data", pointer="/data_base64")
-        content_type = said or BINARY_CONTENT_TYPE
+        content_type = declared or BINARY_CONTENT_TYPE
         data = _bytes(members)
         return (msgspec.Raw(data), content_type) if is_json(content_type) else (data, content_type)
-    content_type = said or JSON_CONTENT_TYPE
+    content_type = declared or JSON_CONTENT_TYPE
     if is_json(content_type):
         return members.get("data", msgspec.Raw(b"null")), content_type
     # Text that is not JSON is a string in the JSON format (its section 3.1.1).
@@ -427,8 +429,8 @@ def decode_binary_cloud_event(headers: dict[bytes, bytes], body: bytes, key: Agg
         raise _by_header(error) from None
 
 
-def _binary_data(said: bytes | None, body: bytes) -> tuple[Any, str]:
-    content_type = JSON_CONTENT_TYPE if said is None else said.decode("latin-1")
+def _binary_data(declared: bytes | None, body: bytes) -> tuple[Any, str]:
+    content_type = JSON_CONTENT_TYPE if declared is None else declared.decode("latin-1")
     check_data_content_type(content_type)
     return (msgspec.Raw(body or b"null") if is_json(content_type) else body), content_type
 

@@ -78,10 +78,10 @@ def decode_append(
 ) -> AggregateAppend:
     """The append that a body asks for. ``expected_version`` is what the caller said by header, if anything."""
     decoded = decode_body(_append_decoder, body)
-    said = decoded.expected_version
+    in_body = decoded.expected_version
     if expected_version is None:
-        expected_version = "any" if said is UNSET else said
-    elif said is not UNSET and said != expected_version:
+        expected_version = "any" if in_body is UNSET else in_body
+    elif in_body is not UNSET and in_body != expected_version:
         raise InvalidRequest("disagrees with the If-Match or If-None-Match header", pointer="/expected_version")
     return AggregateAppend(key, make_events(decoded.events, _new_event, "/events"), expected_version)
 

@@ -86,8 +86,8 @@ def encode_parameters(operation: Operation[P, Any], parameters: P) -> tuple[str,
     if operation.has_body:
         return path, [], _encoder.encode(given)
     fields = _fields(operation.parameters)
-    said = {name: value for name, value in given.items() if value != fields[name].default}
-    return path, [(name, text) for name, value in said.items() for text in _texts(value)], None
+    given = {name: value for name, value in given.items() if value != fields[name].default}
+    return path, [(name, text) for name, value in given.items() for text in _texts(value)], None
 
 
 def _texts(value: Any) -> list[str]:

@@ -95,7 +95,7 @@ _ENCODERS: Final[dict[str, Callable[[Any], bytes]]] = {
 """Of hot paths: what the general codec gives, but faster; and of the event that has a message around it."""
 _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     on_events.GET_EVENT.name: proto_events.decode_recorded_event,
-    on_events.SUBSCRIBE.name: proto_events.decode_told_page,
+    on_events.SUBSCRIBE.name: proto_events.decode_subscription,
 }
 
 

@@ -326,13 +326,13 @@ def encode_feed_page(page: FeedPage) -> bytes:
     return encode_events(page.lines) + rest.SerializeToString()
 
 
-def decode_told_page(message: store_pb.SubscribeResponse) -> FeedPage:
+def decode_subscription(message: store_pb.SubscribeResponse) -> FeedPage:
     cursors = tuple(map(Cursor, message.cursors)) or None
     lines = b"\n".join(map(event_line, message.events))
     return FeedPage(lines, len(message.events), Cursor(message.cursor), message.caught_up, cursors)
 
 
-def encode_told(events: bytes, cursor: Cursor, *, at_end: bool) -> bytes:
+def encode_subscription(events: bytes, cursor: Cursor, *, at_end: bool) -> bytes:
     """Of a subscription: encoded events, or none, and how far it has come."""
     return events + store_pb.SubscribeResponse(cursor=cursor, caught_up=at_end).SerializeToString()
 

@@ -152,12 +152,12 @@ class Calls:
 
 
 def _call_of(services: Services, context: _Context) -> Call:
-    said = dict(context.invocation_metadata() or ())
+    metadata = dict(context.invocation_metadata() or ())
     left_s = context.time_remaining()
     return Call(
         services,
         deadline=None if left_s is None else asyncio.get_running_loop().time() + left_s,
-        trace=trace_context(said.get("traceparent"), said.get("tracestate")),
+        trace=trace_context(metadata.get("traceparent"), metadata.get("tracestate")),
     )
 
 

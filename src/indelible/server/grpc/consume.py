@@ -82,7 +82,7 @@ class Member:
         self._in_flight: Final[dict[str, float]] = {}
         """When the time of each delivery is over, in seconds since 1970; by and large in that order."""
         self._has_room: Final = asyncio.Event()
-        self._said: Final[deque[Settlement]] = deque()
+        self._received: Final[deque[Settlement]] = deque()
         self._must_settle: Final = asyncio.Event()
         self._deliveries: Sequence[Delivery] = ()
         self._settled: list[Settled] = []
@@ -166,9 +166,9 @@ class Member:
 
     # --- In ----------------------------------------------------------------------------------------------------------
 
-    async def hear(self, settlement: Settlement) -> None:
+    async def receive(self, settlement: Settlement) -> None:
         """Returns when the member may say more."""
-        self._said.append(settlement)
+        self._received.append(settlement)
         self._unanswered_ids += len(settlement.delivery_ids)
         self._must_settle.set()
         while self._unanswered_ids >= GRPC_UNANSWERED_IDS_MAX:
@@ -176,21 +176,21 @@ class Member:
             await self._was_taken.wait()
 
     async def _settle_all(self) -> None:
-        while self._said or not self._is_ending:
+        while self._received or not self._is_ending:
             await self._must_settle.wait()
             self._must_settle.clear()
-            while self._said:
-                await self._settle(self._take_alike())
+            while self._received:
+                await self._settle(self._next_alike())
 
-    def _take_alike(self) -> list[Settlement]:
+    def _next_alike(self) -> list[Settlement]:
         """What comes next, and all behind it that the same call can do."""
-        taken = [self._said.popleft()]
+        taken = [self._received.popleft()]
         ids = len(taken[0].delivery_ids)
-        while self._said and are_alike(self._said[0], taken[0]):
-            ids += len(self._said[0].delivery_ids)
+        while self._received and are_alike(self._received[0], taken[0]):
+            ids += len(self._received[0].delivery_ids)
             if ids > GROUP_SETTLE_MAX:
                 break
-            taken.append(self._said.popleft())
+            taken.append(self._received.popleft())
         return taken
 
     async def _settle(self, alike: Sequence[Settlement]) -> None:
@@ -258,4 +258,4 @@ async def _begin(call: Call, start: ConsumeStart) -> Member:
 async def _read(requests: AsyncIterator[bytes], member: Member) -> None:
     """Until the caller closes its side."""
     async for encoded in requests:
-        await member.hear(decode_settlement(member.group, decode_message(ConsumeRequest, encoded)))
+        await member.receive(decode_settlement(member.group, decode_message(ConsumeRequest, encoded)))

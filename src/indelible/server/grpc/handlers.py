@@ -27,7 +27,7 @@ from indelible.wire.pb.event_store_pb2 import (
     SubscribeRequest,
 )
 from indelible.wire.pb.groups_pb2 import PullRequest
-from indelible.wire.proto_events import decode_append, decode_atomic_append, encode_lines, encode_told
+from indelible.wire.proto_events import decode_append, decode_atomic_append, encode_lines, encode_subscription
 
 
 async def ask(operation: Operation[Any, Any], call: Call, request: Any) -> bytes:
@@ -77,10 +77,10 @@ async def subscribe(call: Call, request: SubscribeRequest, make_room: MakeRoom) 
     async with aclosing(tell(feed, call.stopping)) as all_told:
         async for told in all_told:
             if told is None:
-                yield encode_told(b"", cursor, at_end=at_end)
+                yield encode_subscription(b"", cursor, at_end=at_end)
                 continue
             _, cursor, at_end, _ = told
-            message = encode_told(told.data, cursor, at_end=at_end)
+            message = encode_subscription(told.data, cursor, at_end=at_end)
             del told  # kept here for as long as the caller takes, it would be held twice
             yield message
             del message

@@ -84,12 +84,12 @@ class _Room:
     def _give_back(self, size_bytes: int) -> None:
         self._free_bytes += size_bytes
         while self._waiting:
-            turn, wanted_bytes = next(iter(self._waiting.items()))
-            if wanted_bytes > self._free_bytes:
+            turn, needed_bytes = next(iter(self._waiting.items()))
+            if needed_bytes > self._free_bytes:
                 return
             del self._waiting[turn]
             if not turn.cancelled():
-                self._free_bytes -= wanted_bytes
+                self._free_bytes -= needed_bytes
                 turn.set_result(None)
 
     async def _cut_stalled(self) -> None:

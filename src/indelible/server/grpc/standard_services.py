@@ -55,12 +55,12 @@ class Health:
         self, request: HealthCheckRequest, _: "grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]"
     ) -> AsyncGenerator[HealthCheckResponse]:
         """Each change, until the server stops."""
-        told: int | None = None
+        last_sent: int | None = None
         is_known = request.service in self._names
         while True:
             status = await self._status() if is_known else HealthCheckResponse.SERVICE_UNKNOWN
-            if status != told:
-                told = status
+            if status != last_sent:
+                last_sent = status
                 yield HealthCheckResponse(status=status)
             if self._services.stopping.is_set():
                 return
@@ -137,9 +137,9 @@ class Reflection:
             case "file_containing_symbol":
                 _put_files(answer, _file_of(request.file_containing_symbol))
             case "file_containing_extension":
-                wanted = request.file_containing_extension
-                extended = _POOL.FindMessageTypeByName(wanted.containing_type)
-                extension = _POOL.FindExtensionByNumber(extended, wanted.extension_number)
+                requested = request.file_containing_extension
+                extended = _POOL.FindMessageTypeByName(requested.containing_type)
+                extension = _POOL.FindExtensionByNumber(extended, requested.extension_number)
                 _put_files(answer, _file_of(extension.full_name))
             case "all_extension_numbers_of_type":
                 extended = _POOL.FindMessageTypeByName(request.all_extension_numbers_of_type)

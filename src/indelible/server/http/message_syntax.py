@@ -257,8 +257,8 @@ def _split_target(target: bytes) -> tuple[bytes, bytes]:
 def _is_last(connection: bytes | None, *, is_version_1_0: bool) -> bool:
     if connection is None:
         return is_version_1_0
-    said = {option.strip() for option in connection.lower().split(b",")}
-    return b"close" in said or (is_version_1_0 and b"keep-alive" not in said)
+    options = {option.strip() for option in connection.lower().split(b",")}
+    return b"close" in options or (is_version_1_0 and b"keep-alive" not in options)
 
 
 def _check_host(host: bytes | None, count: int, *, is_version_1_0: bool) -> None:
@@ -276,6 +276,6 @@ def _framing(headers: dict[bytes, bytes], size_bytes: int, *, is_version_1_0: bo
             message = "the header Transfer-Encoding must be chunked, and nothing else, of a request in HTTP/1.1"
             raise InvalidRequest(message, pointer="/Transfer-Encoding")
         return ChunkedBody(HEADER_SIZE_BYTES_MAX - size_bytes)
-    said = headers.get(b"content-length")
-    length = 0 if said is None else int(said)
+    declared = headers.get(b"content-length")
+    length = 0 if declared is None else int(declared)
     return SizedBody(length) if length else None
