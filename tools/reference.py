@@ -20,6 +20,7 @@ from grpc_reference import grpc_page
 
 from indelible import errors, limits
 from indelible.cli.main import app
+from indelible.operations import OPERATIONS, Operation, operation
 from indelible.server import config
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED, STATUSES
 
@@ -64,6 +65,25 @@ proxy's 502 or 504 mean that the append may be stored: send it again with the sa
 ```text
 {tree}
 ```
+"""
+
+
+OPERATIONS_PAGE = """\
+# Operations
+
+What a caller can ask of a store, the same over every API. Each operation is a row of one table (`indelible.operations`),
+which both servers, both Python clients, `/openapi.json` and this page follow.
+
+| operation | HTTP | gRPC | Python | permission | repeated | errors of its own |
+|---|---|---|---|---|---|---|
+{rows}
+
+The permission is what a caller has to be granted once a server asks for it; none does so yet.
+
+How the Python clients repeat a call whose answer is lost: {retries}
+
+Any operation may also end in `invalid_request`, `overloaded`, `unavailable`, `storage_failure`, `store_corrupted` or
+`internal_error` ([errors](errors.md)).
 """
 
 
@@ -143,6 +163,24 @@ def _drawing() -> str:
     return inspect.cleandoc((errors.__doc__ or "").split("::\n\n")[1].split("\n\n")[0])
 
 
+# --- Operations ------------------------------------------------------------------------------------------------------
+
+
+def operations_page() -> str:
+    rows = [_operation_row(row) for row in OPERATIONS]
+    source = inspect.getsource(operation)
+    told = re.search(r'Retry = .*?"""How a client repeats a call whose answer is lost\. (.*?)"""', source, re.DOTALL)
+    assert told is not None
+    retries = re.sub(r'"(\w+)":', r"`\1`:", " ".join(told[1].replace("``", "`").split()))
+    return OPERATIONS_PAGE.format(rows="\n".join(rows), retries=retries)
+
+
+def _operation_row(row: Operation[Any, Any]) -> str:
+    codes = ", ".join(f"`{code}`" for code in row.errors)
+    ways = " | ".join(f"`{way}`" if way else "" for way in (row.http, row.grpc, row.store_method or row.name))
+    return f"| `{row.name}` | {ways} | {row.permission} | {row.retry} | {codes} |"
+
+
 # --- Command line ----------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +237,7 @@ def _field_docstrings(kind: type) -> dict[str, str]:
 PAGES: dict[str, Callable[[], str]] = {
     "limits.md": limits_page,
     "errors.md": errors_page,
+    "operations.md": operations_page,
     "grpc-api.md": grpc_page,
     "cli.md": cli_page,
     "configuration.md": configuration_page,
