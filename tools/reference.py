@@ -71,8 +71,8 @@ proxy's 502 or 504 mean that the append may be stored: send it again with the sa
 OPERATIONS_PAGE = """\
 # Operations
 
-What a caller can ask of a store, the same over every API. Each operation is a row of one table (`indelible.operations`),
-which both servers, both Python clients, `/openapi.json` and this page follow.
+What a caller can ask of a store, the same over every API. Each operation is a row of one table
+(`indelible.operations`), which both servers, both Python clients, `/openapi.json` and this page follow.
 
 | operation | HTTP | gRPC | Python | permission | repeated | errors of its own |
 |---|---|---|---|---|---|---|

@@ -25,7 +25,7 @@ def test_the_page_is_up_to_date(name: str):
 
 def test_every_route_stands_in_the_rest_reference():
     page = (reference.DIRECTORY / "rest-api.md").read_text("utf-8")
-    assert [f"{route.method} {route.path}" for route in ROUTES if route.path not in page] == []
+    assert [route.operation.http for route in ROUTES if route.operation.path not in page] == []
 
 
 def metric_names() -> list[str]:

@@ -96,8 +96,10 @@ async def test_a_trace_enters_no_event():
     headers = {"Traceparent": PARENT, "Tracestate": STATE}
     body = {"events": [{"event_type": "Happened", "event_data": None}]}
     async with open_local_store("memory:") as store, aiohttp.ClientSession() as session:
-        async with serving(http_app(store), ANYWHERE, shutdown_grace_s=1) as url:
-            async with session.post(f"{url}/v1/aggregates/a/1/events", json=body, headers=headers) as answer:
-                assert answer.status == 201
+        async with (
+            serving(http_app(store), ANYWHERE, shutdown_grace_s=1) as url,
+            session.post(f"{url}/v1/aggregates/a/1/events", json=body, headers=headers) as answer,
+        ):
+            assert answer.status == 201
         [event] = (await store.read_feed()).events
     assert event.metadata == {}
