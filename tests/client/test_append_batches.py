@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from indelible.client.append_batches import AppendBatches, cut_lots
-from indelible.client.calls import Calls
+from indelible.client.calls import AppendBatches, Calls, cut_lots
 from indelible.errors import InternalError, OutcomeUnknown, Overloaded, StorageFull, Unavailable, VersionConflict
 from indelible.eventstore import AppendResult
 from indelible.limits import (

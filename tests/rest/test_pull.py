@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from indelible.events import NewEvent
 from indelible.groups import ConsumerGroups, Delivery
 from indelible.server.call import Call
 from indelible.server.compose import make_services
+from indelible.server.http.exchange import Exchange
 from indelible.server.http.message_syntax import HeadReader
 from indelible.server.http.messages import Request
 from indelible.server.http.routes import pull
@@ -207,7 +208,7 @@ async def test_events_that_can_not_be_sent_are_given_back():
         await store.groups.create("g")
         await store.append("Order", "1", [NewEvent("Placed")])
         services = make_services(store, Metrics())
-        request = Request(_LeavingCaller(_leaving(store.groups)), services.bodies)
+        request = Request(cast("Exchange", _LeavingCaller(_leaving(store.groups))), services.bodies)
         request.parameters = {"group": b"g"}
         answer = await pull(Call(services), request)
         assert (answer.status, answer.body) == (200, b'{"deliveries":[]}')

@@ -9,8 +9,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 
-from indelible.client.append_batches import AppendBatches, cut_lots
-from indelible.client.calls import Calls
+from indelible.client.calls import AppendBatches, Calls, cut_lots
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.cursors import START, Cursor
 from indelible.events import NewEvent, Snapshot, encode_snapshot_state

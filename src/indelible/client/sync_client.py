@@ -21,13 +21,13 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, 
 
 from indelible.client.async_client import AsyncClient, AsyncGroups
 from indelible.client.iterators import Subscription
-from indelible.client.repository import Apply, Repository, T, as_it_is
+from indelible.client.repository import Repository, T
 from indelible.consumer import Consumer
 from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
 from indelible.events import RecordedEvent
 from indelible.groups import Delivery
-from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT
+from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S
 
 R = TypeVar("R")
 
@@ -97,6 +97,8 @@ async def _end_of_others() -> None:
 
 
 A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 P = ParamSpec("P")
 
 
@@ -149,13 +151,13 @@ def blocking_iterator(
     return call
 
 
-def blocking_subscription(
-    method: Callable[Concatenate[A, P], Subscription],
-) -> Callable[Concatenate[Blocking[A], P], "SyncSubscription"]:
-    """The method, with a subscription for threads as its result."""
+def handing_out(
+    method: Callable[Concatenate[A, P], B], kind: Callable[[B, LoopThread], C]
+) -> Callable[Concatenate[Blocking[A], P], C]:
+    """The method, with what it makes as a ``kind`` for threads."""
 
-    def call(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> SyncSubscription:
-        return SyncSubscription(method(self._target, *args, **kwargs), self._thread)
+    def call(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> C:
+        return kind(method(self._target, *args, **kwargs), self._thread)
 
     update_wrapper(call, method)
     return call
@@ -208,6 +210,45 @@ class SyncGroups(Blocking[AsyncGroups]):
     replay_parked = blocking(AsyncGroups.replay_parked)
     skip_parked = blocking(AsyncGroups.skip_parked)
     list_skipped = blocking(AsyncGroups.list_skipped)
+
+
+class SyncRepository(Blocking[Repository[T]], Generic[T]):
+    """A :class:`Repository` for threads; made by :meth:`Client.repository`."""
+
+    load = blocking(Repository[T].load)
+    save = blocking(Repository[T].save)
+    update = blocking(Repository[T].update)
+
+
+class SyncConsumer(Blocking[Consumer]):
+    """A :class:`Consumer` for threads; made by :meth:`Client.consume`. Iterate with ``for``, in as many threads as you
+    like. Use as ``with``, or leave by :meth:`close`."""
+
+    next_delivery = blocking(Consumer.next_delivery)
+    ack = blocking(Consumer.ack)
+    nack = blocking(Consumer.nack)
+    extend = blocking(Consumer.extend)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Delivery:
+        delivery = self.next_delivery()
+        if delivery is None:
+            raise StopIteration
+        return delivery
+
+    def close(self) -> None:
+        """Take no more, and give back what nobody has taken. May be called twice."""
+        # A client that is closed has given it back to nobody; the group's time-out does.
+        with suppress(ShuttingDown):
+            self._thread.run(self._target.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Client(Blocking[AsyncClient]):
@@ -273,69 +314,9 @@ class Client(Blocking[AsyncClient]):
     rebuild = blocking(AsyncClient.rebuild)
     iter_aggregate = blocking_iterator(AsyncClient.iter_aggregate)
     iter_feed = blocking_iterator(AsyncClient.iter_feed)
-    subscribe = blocking_subscription(AsyncClient.subscribe)
-
-    def consume(self, group: str, *, member: str = "", max_in_flight: int = GROUP_PULL_DEFAULT) -> "SyncConsumer":
-        """Be a member of a consumer group: events as they come, each to be acknowledged; see :class:`Consumer`.
-
-        ``member`` is for people to read. At most ``max_in_flight`` events are with this consumer at once.
-        """
-        return SyncConsumer(self._target.consume(group, member=member, max_in_flight=max_in_flight), self._thread)
-
-    def repository(
-        self,
-        aggregate_type: str,
-        apply: Apply[T],
-        initial: Callable[[], T],
-        *,
-        snapshot_every: int | None = None,
-        encode: Callable[[T], Any] = as_it_is,
-        decode: Callable[[Any], T] = as_it_is,
-    ) -> "SyncRepository[T]":
-        """Load and save the aggregates of one type as states; see :class:`Repository`."""
-        repository = self._target.repository(
-            aggregate_type, apply, initial, snapshot_every=snapshot_every, encode=encode, decode=decode
-        )
-        return SyncRepository(repository, self._thread)
-
-
-class SyncRepository(Blocking[Repository[T]], Generic[T]):
-    """A :class:`Repository` for threads; made by :meth:`Client.repository`."""
-
-    load = blocking(Repository[T].load)
-    save = blocking(Repository[T].save)
-    update = blocking(Repository[T].update)
-
-
-class SyncConsumer(Blocking[Consumer]):
-    """A :class:`Consumer` for threads; made by :meth:`Client.consume`. Iterate with ``for``, in as many threads as you
-    like. Use as ``with``, or leave by :meth:`close`."""
-
-    next_delivery = blocking(Consumer.next_delivery)
-    ack = blocking(Consumer.ack)
-    nack = blocking(Consumer.nack)
-    extend = blocking(Consumer.extend)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Delivery:
-        delivery = self.next_delivery()
-        if delivery is None:
-            raise StopIteration
-        return delivery
-
-    def close(self) -> None:
-        """Take no more, and give back what nobody has taken. May be called twice."""
-        # A client that is closed has given it back to nobody; the group's time-out does.
-        with suppress(ShuttingDown):
-            self._thread.run(self._target.aclose())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    subscribe = handing_out(AsyncClient.subscribe, SyncSubscription)
+    consume = handing_out(AsyncClient.consume, SyncConsumer)
+    repository = handing_out(AsyncClient.repository, SyncRepository)
 
 
 def _close(target: AsyncClient, thread: LoopThread) -> None:

@@ -4,24 +4,9 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from indelible import words
+from indelible import groups, words
 from indelible.errors import InvalidRequest
-from indelible.groups import (
-    Delivery,
-    InFlight,
-    ParkedList,
-    Settled,
-    SkippedList,
-    check_ack_timeout,
-    check_count,
-    check_delivery_ids,
-    check_group,
-    check_member,
-    check_nack,
-    check_positions,
-    check_pull,
-    check_reason,
-)
+from indelible.groups import Delivery, InFlight, ParkedList, Settled, SkippedList
 from indelible.limits import (
     GROUP_IN_FLIGHT_MAX,
     GROUP_NACK_DELAY_MAX_S,
@@ -55,8 +40,8 @@ class Pull(Parameters, frozen=True):
     ] = 0.0
 
     def check(self) -> None:
-        check_group(self.group)
-        check_pull(self.member, self.limit, self.wait_s)
+        groups.check_group(self.group)
+        groups.check_pull(self.member, self.limit, self.wait_s)
 
 
 class Consume(Parameters, frozen=True):
@@ -70,9 +55,9 @@ class Consume(Parameters, frozen=True):
     ] = GROUP_PULL_DEFAULT
 
     def check(self) -> None:
-        check_group(self.group)
-        check_member(self.member)
-        check_count(self.max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
+        groups.check_group(self.group)
+        groups.check_member(self.member)
+        groups.check_count(self.max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
 
 
 class Ack(Parameters, frozen=True):
@@ -82,8 +67,8 @@ class Ack(Parameters, frozen=True):
     delivery_ids: words.DeliveryIds
 
     def check(self) -> None:
-        check_group(self.group)
-        check_delivery_ids(self.delivery_ids)
+        groups.check_group(self.group)
+        groups.check_delivery_ids(self.delivery_ids)
 
 
 class Nack(Parameters, frozen=True):
@@ -113,9 +98,9 @@ class Nack(Parameters, frozen=True):
     ] = False
 
     def check(self) -> None:
-        check_group(self.group)
-        check_delivery_ids(self.delivery_ids)
-        check_nack(self.delay_s, self.reason, self.park, self.untried)
+        groups.check_group(self.group)
+        groups.check_delivery_ids(self.delivery_ids)
+        groups.check_nack(self.delay_s, self.reason, self.park, self.untried)
 
 
 class Extend(Parameters, frozen=True):
@@ -131,9 +116,9 @@ class Extend(Parameters, frozen=True):
     ) = None
 
     def check(self) -> None:
-        check_group(self.group)
-        check_delivery_ids(self.delivery_ids)
-        check_ack_timeout(self.ack_timeout_s)
+        groups.check_group(self.group)
+        groups.check_delivery_ids(self.delivery_ids)
+        groups.check_ack_timeout(self.ack_timeout_s)
 
 
 class _GroupPage(Parameters, frozen=True):
@@ -142,7 +127,7 @@ class _GroupPage(Parameters, frozen=True):
     limit: words.PageLimit = PAGE_EVENTS_DEFAULT
 
     def check(self) -> None:
-        check_group(self.group)
+        groups.check_group(self.group)
         check_list_cursor(self.after)
         check_page(self.limit)
 
@@ -155,10 +140,6 @@ class ListSkipped(_GroupPage, frozen=True):
     """A page of skipped events."""
 
 
-class ListInFlight(GetGroup, frozen=True):
-    """Which group."""
-
-
 class ReplayParked(Parameters, frozen=True):
     """Which parked events to deliver again."""
 
@@ -167,13 +148,13 @@ class ReplayParked(Parameters, frozen=True):
     all: Annotated[bool, words.meta("In place of positions: all that is parked.", example=True)] = False
 
     def check(self) -> None:
-        check_group(self.group)
+        groups.check_group(self.group)
         if self.all and self.positions is not None:
             raise InvalidRequest("must not stand next to positions", pointer="/all")
         if not self.all:
             if self.positions is None:
                 raise InvalidRequest("is missing; all of true stands for all", pointer="/positions")
-            check_positions(self.positions)
+            groups.check_positions(self.positions)
 
 
 class SkipParked(Parameters, frozen=True):
@@ -184,9 +165,9 @@ class SkipParked(Parameters, frozen=True):
     reason: Annotated[str, words.meta("Why, for people.", words.REASON, example="paid in cash, see ticket 4711")]
 
     def check(self) -> None:
-        check_group(self.group)
-        check_positions(self.positions)
-        check_reason(self.reason)
+        groups.check_group(self.group)
+        groups.check_positions(self.positions)
+        groups.check_reason(self.reason)
 
 
 # --- What they answer, where the store gives what is inside ----------------------------------------------------------
@@ -260,11 +241,11 @@ EXTEND: Final = Operation[Extend, Settled](
     http="POST /v1/groups/{group}/extend", grpc="ConsumerGroups.Extend",
     retry="idempotent", permission="consume", errors=GROUP_CHANGE_ERRORS,
 )  # fmt: skip
-LIST_IN_FLIGHT: Final = Operation[ListInFlight, tuple[InFlight, ...]](
+LIST_IN_FLIGHT: Final = Operation[GetGroup, tuple[InFlight, ...]](
     name="list_in_flight", store_method="groups.list_in_flight", section="Consumer groups",
     summary="List events in flight",
     description="All events that are with members, by position.",
-    parameters=ListInFlight, answer=InFlightList, answer_field="in_flight", answers="All of them.",
+    parameters=GetGroup, answer=InFlightList, answer_field="in_flight", answers="All of them.",
     http="GET /v1/groups/{group}/in-flight", grpc="ConsumerGroups.ListInFlight",
     retry="read", permission="read", errors=("group_not_found",),
 )  # fmt: skip

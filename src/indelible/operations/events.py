@@ -271,10 +271,6 @@ class GetEvent(Parameters, frozen=True):
         check_event_id(self.event_id)
 
 
-class ReplayAggregate(GetSnapshot, frozen=True):
-    """Of which aggregate, and as it was when."""
-
-
 # --- What they answer ------------------------------------------------------------------------------------------------
 
 _Lines = tuple[words.EventLine, ...]
@@ -433,11 +429,11 @@ READ_AGGREGATE: Final = Operation[ReadAggregate, AggregatePage](
     http=f"GET {_AGGREGATE}/events", answer_headers=("Link",), grpc="EventStore.ReadAggregate",
     retry="read", permission="read", errors=("aggregate_not_found", "not_acceptable"), call=_read_aggregate,
 )  # fmt: skip
-REPLAY: Final = Operation[ReplayAggregate, Replay](
+REPLAY: Final = Operation[GetSnapshot, Replay](
     name="replay", section="Read", summary="Get what rebuilds an aggregate",
     description="The newest snapshot, not above `at_version`, and the events after it up to `at_version`, in one "
     "answer. When there are more events than fit, `Link` leads to the rest.",
-    parameters=ReplayAggregate, answer=ReplayBody, to_answer=ReplayBody.of, from_answer=ReplayBody.replay,
+    parameters=GetSnapshot, answer=ReplayBody, to_answer=ReplayBody.of, from_answer=ReplayBody.replay,
     answers="A snapshot, if there is one, and the events after it.",
     http=f"GET {_AGGREGATE}/replay", answer_headers=("Link",), grpc="EventStore.Replay",
     retry="read", permission="read", errors=("aggregate_not_found",),

@@ -103,10 +103,6 @@ class ResetGroup(Parameters, frozen=True):
         self.start_point.checked()
 
 
-class DeleteGroup(GetGroup, frozen=True):
-    """Which group."""
-
-
 # --- What they answer, where the store gives what is inside ----------------------------------------------------------
 
 
@@ -160,10 +156,10 @@ CHANGE_GROUP: Final = Operation[ChangeGroup, GroupInfo](
     http="PATCH /v1/groups/{group}", grpc="ConsumerGroups.ChangeGroup",
     retry="idempotent", permission="admin", errors=GROUP_CHANGE_ERRORS,
 )  # fmt: skip
-DELETE_GROUP: Final = Operation[DeleteGroup, None](
+DELETE_GROUP: Final = Operation[GetGroup, None](
     name="delete_group", store_method="groups.delete", section="Consumer groups", summary="Delete a group",
     description="With what it knows of parked and skipped events. No event is deleted.",
-    parameters=DeleteGroup, answer=None, answers="It is gone.",
+    parameters=GetGroup, answer=None, answers="It is gone.",
     http="DELETE /v1/groups/{group}", grpc="ConsumerGroups.DeleteGroup",
     retry="once", permission="admin", errors=GROUP_CHANGE_ERRORS,
 )  # fmt: skip

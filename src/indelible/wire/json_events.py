@@ -52,15 +52,9 @@ class _AppendBody(msgspec.Struct, forbid_unknown_fields=True):
     expected_version: ExpectedVersion | Unset = UNSET
 
 
-class _EventLine(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class _EventLine(NewEventBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of NDJSON that names its aggregate: an exported event. What the store gave it then does not count."""
 
-    event_type: str
-    event_data: msgspec.Raw | Unset = UNSET
-    event_data_base64: str | Unset = UNSET
-    metadata: msgspec.Raw | Unset = UNSET
-    tags: tuple[str, ...] = ()
-    content_type: str | Unset = UNSET
     aggregate_type: str
     aggregate_id: str
     event_id: UUID
@@ -111,7 +105,7 @@ def _aggregate_append(item: AggregateAppendBody, pointer: str) -> AggregateAppen
     return AggregateAppend(key, make_events(item.events, _new_event, f"{pointer}/events"), item.expected_version)
 
 
-def _new_event(body: NewEventBody | _EventLine) -> NewEvent:
+def _new_event(body: NewEventBody) -> NewEvent:
     event_data = body.event_data
     content_type = body.content_type
     if event_data is UNSET or body.event_data_base64 is not UNSET:
@@ -130,7 +124,7 @@ def _new_event(body: NewEventBody | _EventLine) -> NewEvent:
     )
 
 
-def _binary_event(body: NewEventBody | _EventLine) -> NewEvent:
+def _binary_event(body: NewEventBody) -> NewEvent:
     if body.event_data_base64 is UNSET:
         raise InvalidRequest("is missing; null is allowed", pointer="/event_data")
     if body.event_data is not UNSET:

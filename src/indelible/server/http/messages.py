@@ -3,7 +3,7 @@ nothing said twice, nothing guessed."""
 
 import re
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes, urlencode
 
 import msgspec
@@ -13,9 +13,11 @@ from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import LINK_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.operations import Operation, Parameters
 from indelible.server.body_memory import BodyMemory
-from indelible.server.http.message_syntax import Head
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
 from indelible.wire.operation_json import decode_parameters, query_names
+
+if TYPE_CHECKING:
+    from indelible.server.http.exchange import Exchange
 
 _BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -90,29 +92,15 @@ class StreamedResponse(msgspec.Struct, frozen=True):
     """Whether it goes on until the caller leaves."""
 
 
-class Incoming(Protocol):
-    """A request as it comes. See :class:`~indelible.server.http.exchange.Exchange`."""
-
-    @property
-    def head(self) -> Head: ...
-
-    @property
-    def is_body_read(self) -> bool: ...
-
-    async def read(self) -> bytes: ...
-
-    async def until_left(self) -> None: ...
-
-
 class Request:
     """One HTTP request."""
 
     __slots__ = (
-        "_bodies", "_incoming", "_query_string", "body_size_bytes", "headers", "method", "parameters", "raw_path",
+        "_bodies", "_exchange", "_query_string", "body_size_bytes", "headers", "method", "parameters", "raw_path",
     )  # fmt: skip
 
-    def __init__(self, incoming: Incoming, bodies: BodyMemory) -> None:
-        head = incoming.head
+    def __init__(self, exchange: "Exchange", bodies: BodyMemory) -> None:
+        head = exchange.head
         self.method: Final = head.method
         self.raw_path: Final = head.raw_path
         self.headers: Final = head.headers
@@ -121,7 +109,7 @@ class Request:
         """The path's variable segments, still percent-encoded."""
         self.body_size_bytes = 0
         """What is taken of the memory for bodies."""
-        self._incoming: Final = incoming
+        self._exchange: Final = exchange
         self._bodies: Final = bodies
         self._query_string: Final = head.query_string
 
@@ -157,7 +145,7 @@ class Request:
 
     async def until_disconnected(self) -> None:
         """Until the caller goes away, or says that it sends nothing any more: nobody can tell these apart."""
-        await self._incoming.until_left()
+        await self._exchange.until_left()
 
     async def whole_body(self) -> bytes:
         """Whatever its media type. Raises as :meth:`json_body`."""
@@ -167,15 +155,15 @@ class Request:
         if declared is not None and int(declared) > REQUEST_SIZE_BYTES_MAX:
             raise body_too_large()
         part = await self._take_part()
-        if self._incoming.is_body_read:
+        if self._exchange.is_body_read:
             return part
         whole = bytearray(part)
-        while not self._incoming.is_body_read:
+        while not self._exchange.is_body_read:
             whole += await self._take_part()
         return bytes(whole)
 
     async def _take_part(self) -> bytes:
-        part = await self._incoming.read()
+        part = await self._exchange.read()
         self._bodies.take(len(part))
         self.body_size_bytes += len(part)
         if self.body_size_bytes > REQUEST_SIZE_BYTES_MAX:
