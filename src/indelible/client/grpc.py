@@ -3,26 +3,24 @@
 import asyncio
 import copy
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from importlib.metadata import version
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
-from indelible.client.remote import P, R, RemoteStore
+from indelible.client.remote import P, R, RemoteSettings, RemoteStore
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, PayloadTooLarge, Unavailable
 from indelible.eventstore import AggregateAppend, AppendOutcome, AppendRequest, AtomicAppendResult, FeedPage
 from indelible.limits import (
     CLIENT_CONNECT_TIMEOUT_S,
     CLIENT_MESSAGE_SIZE_BYTES_MAX,
-    CLIENT_RETRY_TOTAL_MAX_S,
     CLIENT_RETRY_WAIT_MAX_S,
     CLIENT_SILENCE_MAX_S,
-    CLIENT_TIMEOUT_S,
     HEARTBEAT_S,
     PAGE_EVENTS_DEFAULT,
 )
@@ -46,86 +44,6 @@ _NOT_SENT: Final = "failed to connect"
 """How gRPC's own message begins when a call found no connection, and so never left this process."""
 _LOST_STATUS: Final = "Internal error from Core"
 """gRPC's own message in place of the server's status, when that comes while something is being sent."""
-
-
-class Channel:
-    """One server's connection. Belongs to one event loop. Every call is a single attempt.
-
-    Raises ``Unavailable`` when the server was not reached, ``OutcomeUnknown`` when it may have been, but gave no
-    (whole) answer, and what the server's error stands for.
-    """
-
-    def __init__(self, target: str, *, timeout_s: float, headers: Mapping[str, str]) -> None:
-        self._target: Final = target
-        self._timeout_s: Final = timeout_s
-        self._metadata: Final = tuple((name.lower(), value) for name, value in headers.items())
-        self._channel: grpc.aio.Channel | None = None
-        self._batches: _BatchStream | None = None
-
-    def open(self) -> None:
-        self._channel = grpc.aio.insecure_channel(self._target, options=_options())
-
-    async def close(self) -> None:
-        if self._batches is not None:
-            await self._batches.close()
-        if self._channel is not None:
-            await self._channel.close()
-
-    async def call(
-        self, operation: Operation[Any, Any], request: Message, answer: type[M], *, wait_s: float = 0.0
-    ) -> M:
-        """``wait_s`` is what the server may spend waiting because it was asked to; the time-out comes after it."""
-        assert self._channel is not None, "open() comes first"
-        unary: Any = self._channel.unary_unary(_path_of(operation), type(request).SerializeToString, answer.FromString)
-        try:
-            received: M = await unary(request, timeout=self._timeout_s + wait_s, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            raise error_of(self._target, error) from error
-        return received
-
-    async def stream(
-        self, operation: Operation[Any, Any], request: Message, answer: type[M], *, silence_max_s: float | None = None
-    ) -> AsyncGenerator[M]:
-        """The messages of an answer. Raises ``Unavailable`` when it breaks off, or says nothing for ``silence_max_s``
-        seconds; without that, the whole answer must come within the time-out of a call."""
-        assert self._channel is not None, "open() comes first"
-        to_stream: Any = self._channel.unary_stream(
-            _path_of(operation), type(request).SerializeToString, answer.FromString
-        )
-        timeout_s = self._timeout_s if silence_max_s is None else None
-        call = to_stream(request, timeout=timeout_s, metadata=self._metadata)
-        try:
-            while True:
-                async with asyncio.timeout(silence_max_s):
-                    message = await call.read()
-                if message is grpc.aio.EOF:
-                    return
-                yield message
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-            raise Unavailable("the client is closed") from None
-        except TimeoutError as error:
-            raise Unavailable(f"{self._target} says nothing any more") from error
-        except grpc.aio.AioRpcError as error:
-            raise error_of(self._target, error) from error
-        finally:
-            call.cancel()
-
-    async def append_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
-        """Encoded appends, over a stream that all batches share."""
-        assert self._channel is not None, "open() comes first"
-        if self._batches is None or self._batches.has_ended:
-            self._batches = _BatchStream(self._channel, self._target, self._metadata)
-        stream = self._batches
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await stream.send(join_members(appends))
-        except TimeoutError as error:
-            # Later answers would come behind this one, so the stream is of no more use.
-            await stream.close()
-            raise OutcomeUnknown(f"{self._target} gave no answer within {self._timeout_s:g} s") from error
-        return decode_batch_outcomes(answer)
 
 
 class _BatchStream:
@@ -245,35 +163,90 @@ def _error_in_trailers(error: grpc.aio.AioRpcError) -> IndelibleError | None:
 class GrpcEventStore(RemoteStore):
     """A server's store over gRPC. ``url`` is ``grpc://HOST:PORT``; ``headers`` are sent as metadata."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        timeout_s: float = CLIENT_TIMEOUT_S,
-        retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(retry_total_s)
-        self._channel: Final = Channel(urlsplit(url).netloc, timeout_s=timeout_s, headers=headers or {})
+    def __init__(self, url: str, **settings: Unpack[RemoteSettings]) -> None:
+        super().__init__(**settings)
+        self._target: Final = urlsplit(url).netloc
+        self._metadata: Final = tuple((name.lower(), value) for name, value in self._headers.items())
+        self._channel: grpc.aio.Channel | None = None
+        self._batch_stream: _BatchStream | None = None
 
     async def open(self) -> Self:
-        self._channel.open()
+        self._channel = grpc.aio.insecure_channel(self._target, options=_options())
         return self
 
     async def _close(self) -> None:
-        await self._channel.close()
+        if self._batch_stream is not None:
+            await self._batch_stream.close()
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _call(
+        self, operation: Operation[Any, Any], request: Message, answer: type[M], *, wait_s: float = 0.0
+    ) -> M:
+        """``wait_s`` is what the server may spend waiting because it was asked to; the time-out comes after it."""
+        assert self._channel is not None, "open() comes first"
+        unary: Any = self._channel.unary_unary(_path_of(operation), type(request).SerializeToString, answer.FromString)
+        try:
+            received: M = await unary(request, timeout=self._timeout_s + wait_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(self._target, error) from error
+        return received
+
+    async def _stream(
+        self, operation: Operation[Any, Any], request: Message, answer: type[M], *, silence_max_s: float | None = None
+    ) -> AsyncGenerator[M]:
+        """The messages of an answer. Raises ``Unavailable`` when it breaks off, or says nothing for ``silence_max_s``
+        seconds; without that, the whole answer must come within the time-out of a call."""
+        assert self._channel is not None, "open() comes first"
+        to_stream: Any = self._channel.unary_stream(
+            _path_of(operation), type(request).SerializeToString, answer.FromString
+        )
+        timeout_s = self._timeout_s if silence_max_s is None else None
+        call = to_stream(request, timeout=timeout_s, metadata=self._metadata)
+        try:
+            while True:
+                async with asyncio.timeout(silence_max_s):
+                    message = await call.read()
+                if message is grpc.aio.EOF:
+                    return
+                yield message
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            raise Unavailable("the client is closed") from None
+        except TimeoutError as error:
+            raise Unavailable(f"{self._target} says nothing any more") from error
+        except grpc.aio.AioRpcError as error:
+            raise error_of(self._target, error) from error
+        finally:
+            call.cancel()
+
+    async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
+        """Over a stream that all batches share."""
+        assert self._channel is not None, "open() comes first"
+        if self._batch_stream is None or self._batch_stream.has_ended:
+            self._batch_stream = _BatchStream(self._channel, self._target, self._metadata)
+        stream = self._batch_stream
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await stream.send(join_members(appends))
+        except TimeoutError as error:
+            # Later answers would come behind this one, so the stream is of no more use.
+            await stream.close()
+            raise OutcomeUnknown(f"{self._target} gave no answer within {self._timeout_s:g} s") from error
+        return decode_batch_outcomes(answer)
 
     async def _send(self, operation: Operation[P, R], parameters: P, *, wait_s: float = 0.0) -> R:
         request, answer = encode_parameters(operation, parameters), answer_type(operation)
         if method_of(operation).server_streaming:
             return decode_answer(operation, await self._first_page(operation, request, answer))
-        return decode_answer(operation, await self._channel.call(operation, request, answer, wait_s=wait_s))
+        return decode_answer(operation, await self._call(operation, request, answer, wait_s=wait_s))
 
     async def _first_page(self, operation: Operation[Any, Any], request: Any, answer: type[M]) -> M:
         request.pages_max = 1
         if not request.HasField("limit"):
             request.limit = PAGE_EVENTS_DEFAULT
-        async with aclosing(self._channel.stream(operation, request, answer)) as messages:
+        async with aclosing(self._stream(operation, request, answer)) as messages:
             async for message in messages:
                 return message
         raise InternalError("the server's answer holds no page")
@@ -281,16 +254,13 @@ class GrpcEventStore(RemoteStore):
     def _encode_append(self, append: AggregateAppend) -> bytes:
         return encode_batch_append(append)
 
-    async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
-        return await self._channel.append_batch(appends)
-
     async def _send_atomic(self, request: AppendRequest) -> AtomicAppendResult:
         message, answer = atomic_append_message(request), answer_type(APPEND_ATOMIC)
-        return decode_answer(APPEND_ATOMIC, await self._channel.call(APPEND_ATOMIC, message, answer))
+        return decode_answer(APPEND_ATOMIC, await self._call(APPEND_ATOMIC, message, answer))
 
     async def _connect(self, asked: Subscribe) -> AsyncGenerator[FeedPage]:
         request, answer = encode_parameters(SUBSCRIBE, asked), answer_type(SUBSCRIBE)
-        messages = self._channel.stream(SUBSCRIBE, request, answer, silence_max_s=CLIENT_SILENCE_MAX_S)
+        messages = self._stream(SUBSCRIBE, request, answer, silence_max_s=CLIENT_SILENCE_MAX_S)
         async with aclosing(messages):
             async for message in messages:
                 yield decode_answer(SUBSCRIBE, message)

@@ -1,24 +1,22 @@
 """HttpEventStore: the EventStore of a server, over its REST API."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from importlib.metadata import version
-from typing import Any, Final, Self
+from typing import Any, Final, Self, Unpack
 from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
 from yarl import URL
 
-from indelible.client.remote import P, R, RemoteStore
+from indelible.client.remote import P, R, RemoteSettings, RemoteStore
 from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, Unavailable
 from indelible.eventstore import AggregateAppend, AppendOutcome, AppendRequest, AtomicAppendResult, FeedPage
 from indelible.limits import (
     CLIENT_CONNECT_TIMEOUT_S,
-    CLIENT_RETRY_TOTAL_MAX_S,
     CLIENT_SILENCE_MAX_S,
-    CLIENT_TIMEOUT_S,
     REQUEST_SIZE_BYTES_MAX,
 )
 from indelible.operations import Operation
@@ -28,98 +26,6 @@ from indelible.wire.json_events import decode_batch_results, encode_atomic_appen
 from indelible.wire.operation_json import decode_answer, encode_parameters
 
 Pairs = Sequence[tuple[str, str]]
-
-
-class Transport:
-    """One server's connections. Belongs to one event loop. Every call is a single attempt.
-
-    Raises ``Unavailable`` when the server was not reached, ``OutcomeUnknown`` when it may have been, but gave no
-    (whole) answer, and what the server's error answer stands for.
-    """
-
-    def __init__(self, url: str, *, timeout_s: float, headers: Mapping[str, str]) -> None:
-        self._url: Final = url.rstrip("/")
-        self._timeout_s: Final = timeout_s
-        self._headers: Final = {"User-Agent": f"indelible-python/{version('indelible')}", **headers}
-        self._session: aiohttp.ClientSession | None = None
-        self._streams: aiohttp.ClientSession | None = None
-        self._reading: Final[set[aiohttp.StreamReader]] = set()
-
-    def open(self) -> None:
-        self._session = self._new_session(aiohttp.TCPConnector())
-        # Each stream, and each call that waits, keeps its connection: any number of them must leave the other calls the
-        # connections that they need.
-        self._streams = self._new_session(aiohttp.TCPConnector(limit=0))
-
-    def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=connector, timeout=self._timeout(), headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
-        )
-
-    def _timeout(self, wait_s: float = 0.0) -> aiohttp.ClientTimeout:
-        connect_s = min(CLIENT_CONNECT_TIMEOUT_S, self._timeout_s)
-        return aiohttp.ClientTimeout(total=self._timeout_s + wait_s, sock_connect=connect_s)
-
-    async def close(self) -> None:
-        # A session that closes its connections does not wake those who read from them.
-        for content in self._reading:
-            content.set_exception(aiohttp.ClientConnectionError("the client is closed"))
-        for session in (self._session, self._streams):
-            if session is not None:
-                await session.close()
-
-    async def stream(
-        self, path: str, query: Pairs, *, headers: Mapping[str, str], silence_max_s: float
-    ) -> AsyncGenerator[bytes]:
-        """The chunks of an answer that may never end. Raises ``Unavailable`` when it breaks off, or says nothing for
-        ``silence_max_s`` seconds."""
-        assert self._streams is not None, "open() comes first"
-        timeout = aiohttp.ClientTimeout(sock_connect=CLIENT_CONNECT_TIMEOUT_S, sock_read=silence_max_s)
-        try:
-            async with self._streams.get(
-                self._target(path, query), headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                if response.status >= 300:
-                    raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
-                self._reading.add(response.content)
-                try:
-                    async for chunk in response.content.iter_any():
-                        yield chunk
-                finally:
-                    self._reading.discard(response.content)
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
-
-    def _target(self, path: str, query: Pairs) -> URL:
-        # Encoded already: an id may hold any character, and must come out of the path as it went in.
-        return URL(f"{self._url}{path}?{urlencode(query)}" if query else self._url + path, encoded=True)
-
-    async def send(
-        self, method: str, path: str, query: Pairs = (), body: bytes | None = None, *, wait_s: float = 0.0
-    ) -> bytes:
-        """``wait_s``: how long the server may take for what it has to wait for, beside the time-out."""
-        session = self._streams if wait_s else self._session
-        assert session is not None, "open() comes first"
-        headers = None if body is None else {"Content-Type": "application/json"}
-        try:
-            async with session.request(
-                method,
-                self._target(path, query),
-                data=body,
-                headers=headers,
-                timeout=self._timeout(wait_s),
-                allow_redirects=False,
-            ) as response:
-                answer = await response.read()
-                if response.status < 300:
-                    return answer
-                raise _error(response.status, answer, response.headers.get("Retry-After", ""))
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unavailable(f"cannot reach {self._url}: {error}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            # TimeoutError is an OSError.
-            reason = str(error) or type(error).__name__
-            raise OutcomeUnknown(f"{self._url} gave no answer: {reason}") from error
 
 
 def _error(status: int, body: bytes, retry_after: str) -> IndelibleError:
@@ -183,27 +89,93 @@ def _page_of(messages: list[_Message]) -> FeedPage | None:
 class HttpEventStore(RemoteStore):
     """A server's store over its REST API. ``headers`` go with every request."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        timeout_s: float = CLIENT_TIMEOUT_S,
-        retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(retry_total_s)
-        self._transport: Final = Transport(url, timeout_s=timeout_s, headers=headers or {})
+    def __init__(self, url: str, **settings: Unpack[RemoteSettings]) -> None:
+        super().__init__(**settings)
+        self._url: Final = url.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
+        self._reading: Final[set[aiohttp.StreamReader]] = set()
 
     async def open(self) -> Self:
-        self._transport.open()
+        self._session = self._new_session(aiohttp.TCPConnector())
+        # Each stream, and each call that waits, keeps its connection: any number of them must leave the other calls the
+        # connections that they need.
+        self._streams = self._new_session(aiohttp.TCPConnector(limit=0))
         return self
 
+    def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        headers = {"User-Agent": f"indelible-python/{version('indelible')}", **self._headers}
+        return aiohttp.ClientSession(
+            connector=connector, timeout=self._timeout(), headers=headers, cookie_jar=aiohttp.DummyCookieJar()
+        )
+
+    def _timeout(self, wait_s: float = 0.0) -> aiohttp.ClientTimeout:
+        connect_s = min(CLIENT_CONNECT_TIMEOUT_S, self._timeout_s)
+        return aiohttp.ClientTimeout(total=self._timeout_s + wait_s, sock_connect=connect_s)
+
     async def _close(self) -> None:
-        await self._transport.close()
+        # A session that closes its connections does not wake those who read from them.
+        for content in self._reading:
+            content.set_exception(aiohttp.ClientConnectionError("the client is closed"))
+        for session in (self._session, self._streams):
+            if session is not None:
+                await session.close()
+
+    async def _stream(self, path: str, query: Pairs) -> AsyncGenerator[bytes]:
+        """The chunks of a subscription. Raises ``Unavailable`` when it breaks off, or says nothing for
+        ``CLIENT_SILENCE_MAX_S``."""
+        assert self._streams is not None, "open() comes first"
+        headers = {"Accept": SUBSCRIBE.media_type}
+        timeout = aiohttp.ClientTimeout(sock_connect=CLIENT_CONNECT_TIMEOUT_S, sock_read=CLIENT_SILENCE_MAX_S)
+        try:
+            async with self._streams.get(
+                self._target(path, query), headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status >= 300:
+                    raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
+                self._reading.add(response.content)
+                try:
+                    async for chunk in response.content.iter_any():
+                        yield chunk
+                finally:
+                    self._reading.discard(response.content)
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
+
+    def _target(self, path: str, query: Pairs) -> URL:
+        # Encoded already: an id may hold any character, and must come out of the path as it went in.
+        return URL(f"{self._url}{path}?{urlencode(query)}" if query else self._url + path, encoded=True)
+
+    async def _request(
+        self, method: str, path: str, query: Pairs = (), body: bytes | None = None, *, wait_s: float = 0.0
+    ) -> bytes:
+        """``wait_s``: how long the server may take for what it has to wait for, beside the time-out."""
+        session = self._streams if wait_s else self._session
+        assert session is not None, "open() comes first"
+        headers = None if body is None else {"Content-Type": "application/json"}
+        try:
+            async with session.request(
+                method,
+                self._target(path, query),
+                data=body,
+                headers=headers,
+                timeout=self._timeout(wait_s),
+                allow_redirects=False,
+            ) as response:
+                answer = await response.read()
+                if response.status < 300:
+                    return answer
+                raise _error(response.status, answer, response.headers.get("Retry-After", ""))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Unavailable(f"cannot reach {self._url}: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            # TimeoutError is an OSError.
+            reason = str(error) or type(error).__name__
+            raise OutcomeUnknown(f"{self._url} gave no answer: {reason}") from error
 
     async def _send(self, operation: Operation[P, R], parameters: P, *, wait_s: float = 0.0) -> R:
         path, query, body = encode_parameters(operation, parameters)
-        return decode_answer(operation, await self._transport.send(operation.method, path, query, body, wait_s=wait_s))
+        return decode_answer(operation, await self._request(operation.method, path, query, body, wait_s=wait_s))
 
     def _encode_append(self, append: AggregateAppend) -> bytes:
         return encode_batch_append(append)
@@ -215,9 +187,8 @@ class HttpEventStore(RemoteStore):
         return decode_answer(APPEND_ATOMIC, await self._post(APPEND_ATOMIC, encode_atomic_append(request)))
 
     async def _post(self, operation: Operation[Any, Any], body: bytes) -> bytes:
-        return await self._transport.send(operation.method, operation.path, body=body)
+        return await self._request(operation.method, operation.path, body=body)
 
     def _connect(self, asked: Subscribe) -> AsyncGenerator[FeedPage]:
         path, query, _ = encode_parameters(SUBSCRIBE, asked)
-        accept = {"Accept": SUBSCRIBE.media_type}
-        return read_pages(self._transport.stream(path, query, headers=accept, silence_max_s=CLIENT_SILENCE_MAX_S))
+        return read_pages(self._stream(path, query))

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequen
 from contextlib import aclosing
 from datetime import datetime
 from functools import update_wrapper
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypedDict, TypeVar
 
 import msgspec
 
@@ -26,6 +26,8 @@ from indelible.eventstore import (
 )
 from indelible.groups import ConsumerGroups, GroupInfo, Start, check_group_query
 from indelible.limits import (
+    CLIENT_RETRY_TOTAL_MAX_S,
+    CLIENT_TIMEOUT_S,
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,
     GROUP_IN_FLIGHT_DEFAULT,
@@ -42,6 +44,14 @@ from indelible.queries import EVERYTHING, Direction, EventQuery
 A = ParamSpec("A")
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
+
+
+class RemoteSettings(TypedDict, total=False):
+    """See :class:`indelible.client.AsyncClient`."""
+
+    timeout_s: float
+    retry_total_s: float
+    headers: Mapping[str, str] | None
 
 
 class _Ask(Protocol):
@@ -74,10 +84,20 @@ class RemoteStore(ABC):
     stored it.
 
     What may be done twice is repeated as :class:`indelible.client.calls.Retry` says. Deleting a group, and replaying or
-    skipping parked events, may not: they raise ``OutcomeUnknown`` when their answer is lost.
+    skipping parked events, may not: they raise ``OutcomeUnknown`` when their answer is lost. One attempt raises
+    ``Unavailable`` when the server was not reached, ``OutcomeUnknown`` when it may have been, but gave no (whole)
+    answer, and what the server's error answer stands for.
     """
 
-    def __init__(self, retry_total_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float = CLIENT_TIMEOUT_S,
+        retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._timeout_s: Final = timeout_s
+        self._headers: Final = headers or {}
         self._calls: Final = Calls(retry_total_s)
         self._batches: Final = AppendBatches(self._send_batch)
         self.groups: Final = RemoteGroups(self._ask)
