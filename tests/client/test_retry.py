@@ -97,7 +97,7 @@ async def test_stopping_wakes_those_who_wait_for_a_last_attempt():
     attempts = Attempts(*[Unavailable("no connection", retry_after_s=30)] * 9)
     call = asyncio.create_task(retry.call(attempts))
     await asyncio.sleep(0.05)
-    retry.stop()
+    retry.stopped.set()
     with pytest.raises(Unavailable):
         await asyncio.wait_for(call, 20)
     assert attempts.count == 2

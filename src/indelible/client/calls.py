@@ -45,12 +45,9 @@ class Retry:
     """Belongs to one event loop. ``total_s`` seconds after a call began no further attempt is begun."""
 
     def __init__(self, total_s: float) -> None:
-        self._total_s = total_s
-        self._stopped = asyncio.Event()
-
-    def stop(self) -> None:
-        """Let no call begin another attempt."""
-        self._stopped.set()
+        self.total_s: Final = total_s
+        self.stopped: Final = asyncio.Event()
+        """Set it to let no call begin another attempt."""
 
     async def call(
         self, attempt: Callable[[], Awaitable[R]], *, wait_s: float = 0.0, may_repeat_unknown: bool = True
@@ -63,7 +60,7 @@ class Retry:
         ``may_repeat_unknown`` is False for what must not be done twice: ``OutcomeUnknown`` ends that at once.
         """
         clock = asyncio.get_running_loop().time
-        give_up_at = clock() + self._total_s
+        give_up_at = clock() + self.total_s
         maybe_stored = False
         number = 0
         while True:
@@ -79,29 +76,18 @@ class Retry:
                 pause_s = _wait_s(number, error)
                 final = isinstance(error, StorageFull) or number >= CLIENT_RETRY_ATTEMPTS_MAX
                 final = final or (maybe_stored and not may_repeat_unknown)
-                if final or clock() + pause_s > give_up_at or self._stopped.is_set():
+                if final or clock() + pause_s > give_up_at or self.stopped.is_set():
                     raise _given_up(error, number, maybe_stored) from error
             await self._wait(pause_s)
 
     async def wait_before_attempt(self, number: int, error: IndelibleError) -> None:
-        """Wait as :meth:`call` does after attempt ``number`` failed, or until :meth:`stop`."""
+        """Wait as :meth:`call` does after attempt ``number`` failed, or until it is ``stopped``."""
         await self._wait(_wait_s(number, error))
-
-    async def until_stopped(self) -> None:
-        await self._stopped.wait()
-
-    @property
-    def is_stopped(self) -> bool:
-        return self._stopped.is_set()
-
-    @property
-    def total_s(self) -> float:
-        return self._total_s
 
     async def _wait(self, wait_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await self._stopped.wait()
+                await self.stopped.wait()
 
 
 def _wait_s(number: int, error: IndelibleError) -> float:
@@ -128,7 +114,7 @@ class Calls:
 
     async def stop(self) -> None:
         """Wait for what is under way, which is not repeated any more."""
-        self._retry.stop()
+        self._retry.stopped.set()
         if self._count:
             await self._idle.wait()
 
@@ -136,14 +122,14 @@ class Calls:
         self, attempt: Callable[[], Awaitable[R]], *, wait_s: float = 0.0, may_repeat_unknown: bool = True
     ) -> R:
         """See :meth:`Retry.call`."""
-        if self._retry.is_stopped:
+        if self._retry.stopped.is_set():
             raise _closed()
         self._count += 1
         try:
             return await self._retry.call(attempt, wait_s=wait_s, may_repeat_unknown=may_repeat_unknown)
         finally:
             self._count -= 1
-            if self._retry.is_stopped and not self._count:
+            if self._retry.stopped.is_set() and not self._count:
                 self._idle.set()
 
     async def append(self, attempt: Callable[[], Awaitable[R]]) -> R:
@@ -206,7 +192,7 @@ class Calls:
         return await self.read(attempt_now, wait_s=wait_s)
 
     async def _until_stopped(self) -> NoReturn:
-        await self._retry.until_stopped()
+        await self._retry.stopped.wait()
         raise _closed()
 
     async def follow(
@@ -215,7 +201,7 @@ class Calls:
         """Connect anew, after the last page's cursor, as long as a connection comes about within the time that retries
         may take."""
         failures, failing_since = 0, 0.0
-        while not self._retry.is_stopped:
+        while not self._retry.stopped.is_set():
             try:
                 async with aclosing(connect(cursor)) as pages:
                     async for page in pages:

@@ -63,8 +63,9 @@ async def pages(
 ) -> AsyncGenerator[bytes]:
     asked = decode_parameters(operation, request)
     pages_max = request.pages_max if request.HasField("pages_max") else None
-    async for page in read_pages(operation, call.store, asked, pages_max=pages_max):
-        yield encode_answer(operation, page)
+    async with aclosing(read_pages(operation, call.store, asked, pages_max=pages_max)) as found:
+        async for page in found:
+            yield encode_answer(operation, page)
 
 
 async def subscribe(call: Call, request: SubscribeRequest, make_room: MakeRoom) -> AsyncGenerator[bytes]:
