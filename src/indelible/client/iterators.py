@@ -12,12 +12,12 @@ from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING, Direction, EventQuery
 
 
-class _Page(Protocol):
+class Page(Protocol):
     @property
     def events(self) -> tuple[RecordedEvent, ...]: ...
 
 
-PageT = TypeVar("PageT", bound=_Page)
+PageT = TypeVar("PageT", bound=Page)
 ReadNext = Callable[[PageT | None], Coroutine[Any, Any, PageT] | None]
 """Given the page before (None at the start): the call that reads the next one, or None at the end."""
 

@@ -20,7 +20,7 @@ from functools import update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from indelible.client.async_client import AsyncClient, AsyncGroups
-from indelible.client.iterators import Subscription
+from indelible.client.iterators import Page, Subscription
 from indelible.client.repository import Repository, T
 from indelible.consumer import Consumer
 from indelible.cursors import Cursor
@@ -122,13 +122,8 @@ def blocking(
     return call
 
 
-class _Page(Protocol):
-    @property
-    def events(self) -> tuple[RecordedEvent, ...]: ...
-
-
 class _Pages(Protocol):
-    async def next_page(self) -> _Page | None: ...
+    async def next_page(self) -> Page | None: ...
     async def aclose(self) -> None: ...
 
 

@@ -29,7 +29,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
 import msgspec
@@ -49,7 +49,7 @@ from indelible.events import (
 )
 from indelible.json_text import compact_json
 from indelible.wire.appends import make_events
-from indelible.wire.json_events import aggregate_path, decode_stored
+from indelible.wire.json_events import aggregate_path, decode_percent, decode_stored
 from indelible.wire.strict_json import decode_body
 
 CLOUDEVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -405,7 +405,6 @@ _OF_THE_BODY: Final = ("data", "data_base64", "datacontenttype")
 _AS_THEY_ARE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _ESCAPED: Final = re.compile(rb"\\(.)")
-_BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def is_binary_cloud_event(headers: dict[bytes, bytes]) -> bool:
@@ -436,14 +435,7 @@ def _binary_data(declared: bytes | None, body: bytes) -> tuple[Any, str]:
 
 
 def _decode_header(value: bytes, pointer: str) -> str:
-    if _QUOTED.fullmatch(value):
-        value = _ESCAPED.sub(rb"\1", value[1:-1])
-    if _BROKEN.search(value):
-        raise InvalidRequest('holds a "%" that is not followed by two hexadecimal digits', pointer=pointer)
-    try:
-        return unquote_to_bytes(value).decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidRequest("is not UTF-8", pointer=pointer) from None
+    return decode_percent(_ESCAPED.sub(rb"\1", value[1:-1]) if _QUOTED.fullmatch(value) else value, pointer)
 
 
 def _by_header(error: InvalidRequest) -> InvalidRequest:

@@ -7,9 +7,10 @@ within the body. Events inside pages stay text: pages come rendered from the eng
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 from uuid import UUID
 
 import msgspec
@@ -290,3 +291,18 @@ def segment(text: str) -> str:
 
 def aggregate_path(key: AggregateKey) -> str:
     return f"/v1/aggregates/{segment(key.aggregate_type)}/{segment(key.aggregate_id)}"
+
+
+_BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def decode_percent(text: bytes, pointer: str) -> str:
+    """Text in percent-encoding (RFC 3986), strictly: what cannot be decoded is refused, not passed on as it stands."""
+    try:
+        if b"%" not in text:
+            return text.decode("utf-8")
+        if _BROKEN.search(text):
+            raise InvalidRequest('holds a "%" that is not followed by two hexadecimal digits', pointer=pointer)
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidRequest("is not UTF-8", pointer=pointer) from None

@@ -1,10 +1,9 @@
 """Requests as handlers see them, and what handlers answer. Paths and query strings are read strictly: nothing unknown,
 nothing said twice, nothing guessed."""
 
-import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import unquote_to_bytes, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -14,23 +13,11 @@ from indelible.limits import LINK_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_
 from indelible.operations import Operation, Parameters
 from indelible.server.body_memory import BodyMemory
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
+from indelible.wire.json_events import decode_percent
 from indelible.wire.operation_json import decode_parameters, query_names
 
 if TYPE_CHECKING:
     from indelible.server.http.exchange import Exchange
-
-_BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-
-
-def decode_percent(text: bytes, pointer: str) -> str:
-    try:
-        if b"%" not in text:
-            return text.decode("utf-8")
-        if _BROKEN.search(text):
-            raise InvalidRequest('holds a "%" that is not followed by two hexadecimal digits', pointer=pointer)
-        return unquote_to_bytes(text).decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidRequest("is not UTF-8", pointer=pointer) from None
 
 
 def parse_query(text: bytes, single: Sequence[str], repeatable: Sequence[str]) -> dict[str, list[str]]:
