@@ -40,7 +40,7 @@ class Slow(MemoryEngine):
 
 opening.load_engine_maker = lambda url: lambda url, read_only: Slow()
 settings = Settings(store="slow:", http=Address("127.0.0.1", 0), log_format="json", shutdown_grace_s=60)
-sys.exit(run(settings, on_ready=lambda served: print(served.url, flush=True)))
+sys.exit(run(settings, on_ready=lambda urls: print(urls.url, flush=True)))
 """
 
 

@@ -15,7 +15,6 @@ from indelible.engines.memory import MemoryEngine
 from indelible.events import NewEvent
 from indelible.groups import GroupInfo
 from indelible.limits import GROUPS_MAX
-from indelible.server import store_question
 from indelible.server.compose import make_services
 from indelible.server.group_metrics import GroupCounts
 from indelible.server.metrics import Gauges, Metrics
@@ -151,7 +150,7 @@ class SlowToAddUp(MemoryEngine):
 
 
 async def test_groups_that_take_too_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_question, "STORE_ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("indelible.server.services.STORE_ANSWER_TIMEOUT_S", 0.05)
     async with LocalEventStore(SlowToAddUp()) as store:
         services = make_services(store, Metrics())
         services.metrics.on_group("billing", GroupMeasure(acks=1))

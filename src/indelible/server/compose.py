@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import gc
-import resource
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
@@ -16,30 +14,30 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store_around import MeasuredStore
 from indelible.diagnostics import GroupMeasure
 from indelible.errors import InvalidRequest, StorageFailure
-from indelible.limits import CONNECTIONS_MAX
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
 from indelible.server.http.serving import serving
-from indelible.server.listening import hold_port, listen
-from indelible.server.logs import configure_logs
 from indelible.server.metrics import Metrics
-from indelible.server.served import Served
+from indelible.server.process import (
+    EXIT_STORAGE_FAILURE,
+    ServerUrls,
+    Stop,
+    configure_logs,
+    hold_port,
+    listen,
+    prepare_process,
+)
 from indelible.server.services import ServedStore, Services
-from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
 from indelible.server.supervisor import supervise
 from indelible.server.worker import Worker
-
-_FILES_BESIDE_CONNECTIONS: Final = 256
-"""Databases, logs, reader threads and the like."""
-
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 20_000
-"""New objects that may be left before the garbage collector looks for cycles among them; Python's own is 700."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, *, on_ready: Callable[[Served], None] | None = None, worker: Worker | None = None) -> int:
+def run(
+    settings: Settings, *, on_ready: Callable[[ServerUrls], None] | None = None, worker: Worker | None = None
+) -> int:
     """Serve until a signal or a storage failure; returns the exit code. ``on_ready`` hears where.
 
     With several ``settings.workers`` this process only looks after them; each of them comes here as that ``worker``.
@@ -50,14 +48,13 @@ def run(settings: Settings, *, on_ready: Callable[[Served], None] | None = None,
         _check_extras(settings)
         _check_workers_allowed(settings)
         return asyncio.run(supervise(settings, on_ready=on_ready))
-    _allow_open_files(CONNECTIONS_MAX + _FILES_BESIDE_CONNECTIONS)
-    _spare_garbage_collector()
+    prepare_process()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serve(settings, on_ready=on_ready, worker=worker))
 
 
 async def serve(
-    settings: Settings, *, on_ready: Callable[[Served], None] | None = None, worker: Worker | None = None
+    settings: Settings, *, on_ready: Callable[[ServerUrls], None] | None = None, worker: Worker | None = None
 ) -> int:
     """As :func:`run` of one process, within an event loop that is there already. Call from the main thread: it takes
     signals."""
@@ -84,7 +81,7 @@ async def _serve_store(
     services: Services,
     stop: Stop,
     at: "_Addresses",
-    on_ready: Callable[[Served], None] | None,
+    on_ready: Callable[[ServerUrls], None] | None,
 ) -> None:
     app = HttpApp(services, ROUTES)
     async with (
@@ -93,7 +90,7 @@ async def _serve_store(
     ):
         _log.info("serving", url=url, grpc=grpc_url, store=shown_url(settings.store))
         if on_ready is not None:
-            on_ready(Served(url, grpc_url))
+            on_ready(ServerUrls(url, grpc_url))
         services.not_ready_because = await stop.wait()
         services.stopping.set()
         _log.info("stopping", reason=services.not_ready_because)
@@ -168,19 +165,3 @@ def http_app(store: ServedStore) -> HttpApp:
     """The REST API over a store that the caller opens and closes; for tests, and for a server inside another program.
     Its metrics know nothing of commits, unless the store was made with such hooks."""
     return HttpApp(make_services(store, Metrics()), ROUTES)
-
-
-def _spare_garbage_collector() -> None:
-    """A request leaves no cycles, but every batch makes thousands of objects that live until its commit: searching
-    them, and all the modules, again and again took a tenth of the event loop's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 50)
-
-
-def _allow_open_files(count: int) -> None:
-    """Raise this process's own limit, as far as the system lets it: a connection is an open file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -2,20 +2,31 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from itertools import islice
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import structlog
 
 from indelible.diagnostics import StoreDiagnostics
-from indelible.errors import IndelibleError, ShuttingDown, Unavailable
+from indelible.errors import IndelibleError, Overloaded, ShuttingDown, Unavailable
 from indelible.eventstore import EventStore
-from indelible.limits import APPENDS_AT_ONCE_MAX, BODIES_SIZE_BYTES_MAX, RETRY_AFTER_S
-from indelible.server.body_memory import BodyMemory
-from indelible.server.followed_feed import RenderedPages
+from indelible.groups import ConsumerGroups, Delivery
+from indelible.limits import (
+    APPENDS_AT_ONCE_MAX,
+    BODIES_SIZE_BYTES_MAX,
+    GROUP_SETTLE_MAX,
+    RETRY_AFTER_S,
+    STORE_ANSWER_TIMEOUT_S,
+)
 from indelible.server.metrics import Gauges, Metrics
-from indelible.server.store_question import StoreQuestion
+from indelible.server.streams import RenderedPages
+from indelible.tasks import first_of
 
 _T = TypeVar("_T")
+
+_WENT_AWAY: Final = "its member went away"
+_log: Final = structlog.get_logger(__name__)
 
 
 class ServedStore(EventStore, StoreDiagnostics, Protocol):
@@ -89,6 +100,55 @@ class Services:
         return self.metrics.render(gauges)
 
 
+class BodyMemory:
+    """How much the bodies of all requests under way may still take."""
+
+    __slots__ = ("_free_bytes",)
+
+    def __init__(self, size_bytes: int) -> None:
+        self._free_bytes = size_bytes
+
+    def take(self, size_bytes: int) -> None:
+        if size_bytes > self._free_bytes:
+            message = "the server holds as many bytes of other requests as it may; nothing was stored"
+            raise Overloaded(message, retry_after_s=RETRY_AFTER_S)
+        self._free_bytes -= size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
+
+
+class StoreQuestion(Generic[_T]):
+    """Asks once at a time: who comes while the store has not answered waits for the same answer. So probes of a store
+    that hangs do not pile up."""
+
+    def __init__(self, question: Callable[[], Awaitable[_T]]) -> None:
+        self._question: Final = question
+        self._asking: asyncio.Task[_T] | None = None
+
+    async def ask(self) -> _T:
+        """The store's answer. Raises what the store raises, and ``Unavailable`` when it takes more than
+        ``STORE_ANSWER_TIMEOUT_S``."""
+        asking = self._asking
+        if asking is None or asking.done():
+            asking = self._asking = asyncio.create_task(self._answer())
+            asking.add_done_callback(_hear_of_failure)
+        # Not cancelled when it is late: to cancel a query, a database driver may have to wait for the database.
+        await asyncio.wait({asking}, timeout=STORE_ANSWER_TIMEOUT_S)
+        if not asking.done():
+            raise Unavailable(f"it has not answered within {STORE_ANSWER_TIMEOUT_S:g} s", retry_after_s=RETRY_AFTER_S)
+        return asking.result()
+
+    async def _answer(self) -> _T:
+        return await self._question()
+
+
+def _hear_of_failure(asking: "asyncio.Task[_T]") -> None:
+    """Nobody may be left to hear of it, which asyncio would complain about."""
+    if not asking.cancelled():
+        asking.exception()
+
+
 async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:
     """What an iterator makes that takes long over many appends; others on the event loop get their turns meanwhile."""
     made: list[_T] = []
@@ -98,3 +158,32 @@ async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:
         if len(turn) == APPENDS_AT_ONCE_MAX:
             await asyncio.sleep(0)
     return made
+
+
+# --- Pulls that end early, and deliveries whose member went away: others get them at once ----------------------------
+
+
+async def pull_until(
+    groups: ConsumerGroups, group: str, pull: Coroutine[Any, Any, tuple[Delivery, ...]], *ends: Awaitable[object]
+) -> tuple[Delivery, ...]:
+    """What the pull has got when one of the ``ends`` comes, if not before; given back when this is cancelled. The store
+    sees to it that a pull that is cancelled while it waits holds nothing."""
+    pulling = asyncio.create_task(pull)
+    try:
+        await first_of(pulling, *ends)
+    except asyncio.CancelledError:
+        if pulling.done() and not pulling.cancelled() and pulling.exception() is None:
+            await give_back(groups, group, [one.delivery_id for one in pulling.result()], untried=True)
+        raise
+    return () if pulling.cancelled() else pulling.result()
+
+
+async def give_back(groups: ConsumerGroups, group: str, delivery_ids: Collection[str], *, untried: bool) -> None:
+    """``untried``: they have not left this server. What cannot be given back now, because the group or the store is
+    gone, is delivered again after its deadline."""
+    rest = iter(delivery_ids)
+    try:
+        while some := list(islice(rest, GROUP_SETTLE_MAX)):
+            await groups.nack(group, some, reason=_WENT_AWAY, untried=untried)
+    except IndelibleError as error:
+        _log.info("deliveries of a member that went away wait for their deadline", group=group, error=error.message)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo, Settled
 from indelible.limits import GROUP_PULL_MAX, GROUP_SETTLE_MAX, GROUP_WAIT_MAX_S, GRPC_UNANSWERED_IDS_MAX, HEARTBEAT_S
-from indelible.server.giving_back import give_back
+from indelible.server.services import give_back
 from indelible.wire.proto_consume import Settlement
 
 Outgoing = tuple[Sequence[Delivery], Sequence[Settled]]

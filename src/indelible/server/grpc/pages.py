@@ -1,7 +1,7 @@
 """How much one stream of pages may hold, over gRPC."""
 
 from indelible.errors import InvalidRequest
-from indelible.server.budget import Budget
+from indelible.server.streams import Budget
 from indelible.wire.pb.event_store_pb2 import ReadAggregateRequest, ReadFeedRequest
 
 

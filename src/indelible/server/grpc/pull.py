@@ -1,8 +1,7 @@
 """Pull: events for a member, waited for if need be."""
 
 from indelible.limits import GROUP_PULL_DEFAULT
-from indelible.server.giving_back import pull_until
-from indelible.server.services import Services
+from indelible.server.services import Services, pull_until
 from indelible.wire.pb.groups_pb2 import PullRequest
 from indelible.wire.proto_consume import encode_deliveries
 

@@ -6,10 +6,9 @@ from contextlib import aclosing
 from indelible.cursors import Cursor
 from indelible.errors import ShuttingDown
 from indelible.limits import RETRY_AFTER_S
-from indelible.server.followed_feed import FollowedFeed
 from indelible.server.grpc.methods import MakeRoom
-from indelible.server.narration import tell
 from indelible.server.services import Services
+from indelible.server.streams import FollowedFeed, stream_messages
 from indelible.wire.pb.event_store_pb2 import SubscribeRequest
 from indelible.wire.proto_requests import decode_query
 from indelible.wire.proto_responses import encode_lines, encode_told
@@ -21,7 +20,7 @@ async def subscribe(services: Services, request: SubscribeRequest, make_room: Ma
     feed = FollowedFeed(services.store, query, after, services.rendered_pages, render=encode_lines, make_room=make_room)
     await feed.read()
     cursor, at_end = feed.cursor, False
-    async with aclosing(tell(feed, services.stopping)) as all_told:
+    async with aclosing(stream_messages(feed, services.stopping)) as all_told:
         async for told in all_told:
             if told is None:
                 yield encode_told(b"", cursor, at_end=at_end)

@@ -13,9 +13,8 @@ from typing import Final
 from indelible.cursors import Cursor, cursor_behind
 from indelible.limits import STREAM_CHUNK_SIZE_BYTES_MAX
 from indelible.queries import EventQuery
-from indelible.server.followed_feed import FollowedFeed
-from indelible.server.narration import Told, tell
 from indelible.server.services import Services
+from indelible.server.streams import FollowedFeed, StreamMessage, stream_messages
 
 EVENT_STREAM_CONTENT_TYPE: Final = "text/event-stream"
 _HEARTBEAT: Final = b":\n\n"
@@ -33,12 +32,12 @@ def _message(name: str, cursor: Cursor) -> bytes:
     return f'id: {cursor}\nevent: {name}\ndata: {{"cursor":"{cursor}"}}\n\n'.encode()
 
 
-def _encode(told: Told | None) -> bytes:
-    if told is None:
+def _encode(message: StreamMessage | None) -> bytes:
+    if message is None:
         return _HEARTBEAT
-    if told.has_caught_up:
-        return told.data + _message("caught-up", told.cursor)
-    return told.data or _message("checkpoint", told.cursor)
+    if message.has_caught_up:
+        return message.data + _message("caught-up", message.cursor)
+    return message.data or _message("checkpoint", message.cursor)
 
 
 async def subscribe(services: Services, query: EventQuery, after: Cursor | None) -> AsyncGenerator[bytes]:
@@ -54,9 +53,9 @@ async def subscribe(services: Services, query: EventQuery, after: Cursor | None)
 
 
 async def _stream(feed: FollowedFeed, stopping: asyncio.Event) -> AsyncGenerator[bytes]:
-    async with aclosing(tell(feed, stopping)) as all_told:
-        async for told in all_told:
-            chunk = _encode(told)
-            del told  # kept here for as long as the caller takes, it would be held twice
+    async with aclosing(stream_messages(feed, stopping)) as messages:
+        async for message in messages:
+            chunk = _encode(message)
+            del message  # kept here for as long as the caller takes, it would be held twice
             yield chunk
             del chunk

@@ -9,7 +9,6 @@ from indelible.events import JSON_CONTENT_TYPE
 from indelible.eventstore import FeedPage
 from indelible.limits import PAGE_EVENTS_DEFAULT
 from indelible.queries import EventQuery
-from indelible.server.budget import Budget
 from indelible.server.http.event_stream import EVENT_STREAM_CONTENT_TYPE, subscribe
 from indelible.server.http.links import next_link, with_parameter
 from indelible.server.http.media_types import negotiate
@@ -18,6 +17,7 @@ from indelible.server.http.ndjson import stream_lines
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.query_string import QueryString
 from indelible.server.services import Services
+from indelible.server.streams import Budget
 from indelible.wire.cloudevents import CLOUDEVENTS_BATCH_CONTENT_TYPE, encode_cloud_events
 from indelible.wire.feed_query import decode_items
 from indelible.wire.responses import FeedPageBody, encode_feed_page

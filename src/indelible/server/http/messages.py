@@ -8,10 +8,10 @@ import msgspec
 from indelible.errors import IndelibleError, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey
 from indelible.limits import REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
-from indelible.server.body_memory import BodyMemory
 from indelible.server.http.head import Head
 from indelible.server.http.percent import decode_percent
 from indelible.server.http.query_string import QueryString
+from indelible.server.services import BodyMemory
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
 
 Headers = tuple[tuple[bytes, bytes], ...]

@@ -3,10 +3,9 @@
 import asyncio
 
 from indelible.operations.deliveries import PULL
-from indelible.server.giving_back import give_back, pull_until
 from indelible.server.http.ask import asked_with
 from indelible.server.http.messages import Request, Response
-from indelible.server.services import Services
+from indelible.server.services import Services, give_back, pull_until
 from indelible.wire.operation_json import encode_answer
 
 

@@ -6,7 +6,6 @@ from typing import Final
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey
 from indelible.eventstore import AggregatePage
 from indelible.limits import PAGE_EVENTS_DEFAULT
-from indelible.server.budget import Budget
 from indelible.server.http.links import next_link, with_parameter
 from indelible.server.http.media_types import negotiate
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE, Headers, Request, Response, StreamedResponse
@@ -14,6 +13,7 @@ from indelible.server.http.ndjson import stream_lines
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.http.query_string import QueryString
 from indelible.server.services import Services
+from indelible.server.streams import Budget
 from indelible.wire.cloudevents import CLOUDEVENTS_BATCH_CONTENT_TYPE, encode_cloud_events
 from indelible.wire.paths import aggregate_path
 from indelible.wire.responses import AggregatePageBody, encode_aggregate_page

@@ -9,7 +9,7 @@ from typing import Final
 from indelible.limits import CONNECTIONS_WAITING_MAX, SHUTDOWN_STALLED_S
 from indelible.server.config import Address
 from indelible.server.http.connection import Application, Connection, Site
-from indelible.server.listening import listen
+from indelible.server.process import listen
 
 _POLL_S: Final = 0.05
 """How often a server that stops looks whether its connections have ended."""
