@@ -16,9 +16,8 @@ from indelible.events import NewEvent
 from indelible.groups import GroupInfo
 from indelible.limits import GROUPS_MAX
 from indelible.server.compose import make_services
-from indelible.server.group_metrics import GroupCounts
-from indelible.server.metrics import Gauges, Metrics
-from indelible.server.shared_metrics import merged
+from indelible.server.metrics import GroupCounts, Metrics, StoreMetrics, group_gauges
+from indelible.server.worker import merged
 
 INFO = GroupInfo(
     group="billing", items=(), ack_timeout_s=30.0, max_attempts=5, max_in_flight=100,
@@ -39,18 +38,19 @@ def _samples(text: bytes) -> dict[tuple[str, ...], float]:
     }
 
 
-def _gauges(*groups: GroupInfo) -> Gauges:
-    gauges = Gauges(ready=True, queue_depth=0)
-    gauges.groups = groups
-    return gauges
+def _metrics(*groups: GroupInfo, worker: int | None = None) -> StoreMetrics:
+    """Of a store that has these groups."""
+    metrics = StoreMetrics(Metrics(worker))
+    metrics.registry.add(lambda: group_gauges(groups))
+    return metrics
 
 
-def test_what_happens_is_added_up_by_group() -> None:
-    metrics = Metrics()
+async def test_what_happens_is_added_up_by_group() -> None:
+    metrics = StoreMetrics(Metrics())
     metrics.on_group("billing", GroupMeasure(5, 2, acks=3, nacks=1, timeouts=1, parked=1))
     metrics.on_group("mails", GroupMeasure(1))
     metrics.on_group("billing", GroupMeasure(4, 1, acks=4))
-    samples = _samples(metrics.render(_gauges()))
+    samples = _samples(await metrics.registry.text())
     assert samples == {
         ("deliveries_total", "first", "billing"): 6, ("deliveries_total", "again", "billing"): 3,
         ("deliveries_total", "first", "mails"): 1, ("deliveries_total", "again", "mails"): 0,
@@ -62,9 +62,9 @@ def test_what_happens_is_added_up_by_group() -> None:
     }  # fmt: skip
 
 
-def test_how_far_groups_have_come() -> None:
+async def test_how_far_groups_have_come() -> None:
     stalled = msgspec.structs.replace(INFO, group="mails", is_stalled=True, lag=0)
-    samples = _samples(Metrics().render(_gauges(INFO, stalled)))
+    samples = _samples(await _metrics(INFO, stalled).registry.text())
     assert samples == {
         ("lag", "billing"): 5, ("lag", "mails"): 0,
         ("in_flight", "billing"): 3, ("in_flight", "mails"): 3,
@@ -76,17 +76,20 @@ def test_how_far_groups_have_come() -> None:
     }  # fmt: skip
 
 
-def test_a_group_that_is_gone_is_not_told_of_any_more() -> None:
+async def test_a_group_that_is_gone_is_not_told_of_any_more() -> None:
+    groups = [INFO]
     metrics = Metrics()
-    metrics.render(_gauges(INFO))
-    assert _samples(metrics.render(_gauges())) == {}
+    metrics.add(lambda: group_gauges(groups))
+    assert _samples(await metrics.text()) != {}
+    groups.clear()
+    assert _samples(await metrics.text()) == {}
 
 
-def test_workers_count_each_for_itself_and_say_the_same_of_the_store() -> None:
-    first, second = Metrics(1), Metrics(2)
+async def test_workers_count_each_for_itself_and_say_the_same_of_the_store() -> None:
+    first, second = _metrics(INFO, worker=1), _metrics(INFO, worker=2)
     first.on_group("billing", GroupMeasure(acks=3))
     second.on_group("billing", GroupMeasure(acks=4))
-    samples = _samples(merged([first.render(_gauges(INFO)), second.render(_gauges(INFO))]))
+    samples = _samples(merged([await first.registry.text(), await second.registry.text()]))
     assert [samples["acks_total", "billing", worker] for worker in ("1", "2")] == [3, 4]
     assert [samples["lag", "billing", worker] for worker in ("1", "2")] == [5, 5]
 
@@ -120,7 +123,7 @@ def test_groups_that_come_and_go_do_not_add_up() -> None:
 
 
 async def test_a_store_tells_what_its_groups_do() -> None:
-    metrics = Metrics()
+    metrics = StoreMetrics(Metrics())
     async with LocalEventStore(MemoryEngine(), on_group=metrics.on_group) as store:
         services = make_services(store, metrics)
         await store.append("order", "1", [NewEvent("Placed", n) for n in range(3)])
@@ -152,8 +155,9 @@ class SlowToAddUp(MemoryEngine):
 async def test_groups_that_take_too_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("indelible.server.services.STORE_ANSWER_TIMEOUT_S", 0.05)
     async with LocalEventStore(SlowToAddUp()) as store:
-        services = make_services(store, Metrics())
-        services.metrics.on_group("billing", GroupMeasure(acks=1))
+        metrics = StoreMetrics(Metrics())
+        services = make_services(store, metrics)
+        metrics.on_group("billing", GroupMeasure(acks=1))
         text = await asyncio.wait_for(services.metrics_text(), 60)
     assert "\nindelible_ready 1.0\n" in text.decode()
     assert "\nindelible_head_position 0.0\n" in text.decode()

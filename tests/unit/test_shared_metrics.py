@@ -8,21 +8,25 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from indelible.diagnostics import BatchMeasure
-from indelible.server import shared_metrics
-from indelible.server.metrics import Gauges, Metrics
-from indelible.server.shared_metrics import SharedMetrics, merged
+from indelible.server import worker
+from indelible.server.metrics import Metrics, StoreMetrics, gauge
+from indelible.server.worker import SharedMetrics, merged
 
 
-def _text(worker: int, batches: int) -> bytes:
-    metrics = Metrics(worker)
+async def _text(worker: int, batches: int) -> bytes:
+    registry = Metrics(worker)
+    of_store = StoreMetrics(registry)
     for _ in range(batches):
-        metrics.on_batch(BatchMeasure(requests=1, events=2, commit_s=0.1))
-    metrics.on_request("GET", "/route", 200, 0.1)
-    return metrics.render(Gauges(ready=True, queue_depth=worker))
+        of_store.on_batch(BatchMeasure(requests=1, events=2, commit_s=0.1))
+    registry.histogram("indelible_http_request_seconds", "…", "method", "route", "status").observe(
+        0.1, "GET", "/route", 200
+    )
+    registry.add(lambda: [gauge("indelible_queue_depth", "…", worker)])
+    return await registry.text()
 
 
-def test_families_of_all_stand_together() -> None:
-    text = merged([_text(1, 3), b"", _text(2, 4)]).decode()
+async def test_families_of_all_stand_together() -> None:
+    text = merged([await _text(1, 3), b"", await _text(2, 4)]).decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
     assert text.count("# TYPE indelible_commit_seconds histogram\n") == 1
     assert text.count("# HELP indelible_commit_seconds ") == 1
@@ -37,27 +41,29 @@ def test_families_of_all_stand_together() -> None:
     assert {sample.labels["worker"] for sample in families["process_cpu_seconds"].samples} == {"1", "2"}
 
 
-def test_one_text_stays_as_it_is() -> None:
-    assert merged([text := _text(1, 3)]) == text
+async def test_one_text_stays_as_it_is() -> None:
+    assert merged([text := await _text(1, 3)]) == text
 
 
 async def test_a_worker_that_hangs_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_metrics, "WORKER_METRICS_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(worker, "WORKER_METRICS_TIMEOUT_S", 0.3)
 
     async def first() -> bytes:
-        return _text(1, 3)
+        return await _text(1, 3)
 
     async def second() -> bytes:
-        return _text(2, 4)
+        return await _text(2, 4)
 
     with socket.socket(socket.AF_UNIX) as answers, socket.socket(socket.AF_UNIX) as hangs:
         for listener in (answers, hangs):
             listener.bind("")
             listener.listen()
         addresses = [listener.getsockname().decode("ascii") for listener in (answers, hangs)]
-        async with SharedMetrics(second, ()).answering_others(answers):
-            with structlog.testing.capture_logs() as logged:
-                text = await SharedMetrics(first, [*addresses, "\0nobody-listens-here"]).text()
+        answering = asyncio.create_task(SharedMetrics(second, ()).answer_others(answers))
+        with structlog.testing.capture_logs() as logged:
+            text = await SharedMetrics(first, [*addresses, "\0nobody-listens-here"]).text()
+        answering.cancel()
+        await asyncio.wait({answering})
     assert merged([text]) == text
     assert text.count(b'indelible_queue_depth{worker="1"} 1.0') == 1
     assert text.count(b'indelible_queue_depth{worker="2"} 2.0') == 1

@@ -14,16 +14,18 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store_around import MeasuredStore
 from indelible.diagnostics import GroupMeasure
 from indelible.errors import InvalidRequest, StorageFailure
+from indelible.server.background import any_left_behind
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
 from indelible.server.http.serving import serving
-from indelible.server.metrics import Metrics
+from indelible.server.metrics import Metrics, StoreMetrics
 from indelible.server.process import (
     EXIT_STORAGE_FAILURE,
     ServerUrls,
     Stop,
     configure_logs,
+    end_process,
     hold_port,
     listen,
     prepare_process,
@@ -50,7 +52,11 @@ def run(
         return asyncio.run(supervise(settings, on_ready=on_ready))
     prepare_process()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, on_ready=on_ready, worker=worker))
+        exit_code = runner.run(serve(settings, on_ready=on_ready, worker=worker))
+        if any_left_behind(runner.get_loop()):
+            # The event loop would wait for them for ever. The store is closed.
+            end_process(exit_code)
+    return exit_code
 
 
 async def serve(
@@ -60,15 +66,17 @@ async def serve(
     signals."""
     _check_extras(settings)
     stop = Stop()
-    metrics = Metrics(None if worker is None else worker.number)
+    metrics = StoreMetrics(Metrics(None if worker is None else worker.number))
     on_failure = functools.partial(_stop_at_storage_failure, stop)
     on_group = functools.partial(_tell_of_group, metrics)
     store = open_local_store(settings.store, on_batch=metrics.on_batch, on_group=on_group, on_failure=on_failure)
     services = make_services(store, metrics)
+    if worker is not None:
+        worker.share_metrics(services)
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         # Before anything is opened: a server that cannot listen leaves no new database behind.
         at = _take_addresses(settings, worker, sockets)
-        async with store, contextlib.nullcontext() if worker is None else worker.sharing_metrics(services):
+        async with store, services.background:
             for warning in store.warnings:
                 _log.warning(warning)
             await _serve_store(settings, services, stop, at, on_ready)
@@ -150,18 +158,21 @@ def _stop_at_storage_failure(stop: Stop, failure: StorageFailure) -> None:
     stop.because(f"the storage has failed: {failure.message}")
 
 
-def _tell_of_group(metrics: Metrics, group: str, measure: GroupMeasure) -> None:
+def _tell_of_group(metrics: StoreMetrics, group: str, measure: GroupMeasure) -> None:
     metrics.on_group(group, measure)
     for one in measure.damage:
         _log.error("a consumer group parked a damaged event", group=group, position=one.position, reason=one.reason)
 
 
-def make_services(store: ServedStore, metrics: Metrics) -> Services:
-    """What handlers work with: the store, with what stands around it."""
-    return Services(MeasuredStore(store, metrics.on_append), store, metrics)
+def make_services(store: ServedStore, metrics: StoreMetrics | None = None) -> Services:
+    """What handlers work with: the store, with what stands around it. ``metrics``: those that the store was made with
+    hooks of."""
+    if metrics is None:
+        metrics = StoreMetrics(Metrics())
+    return Services(MeasuredStore(store, metrics.on_append), store, metrics.registry)
 
 
 def http_app(store: ServedStore) -> HttpApp:
     """The REST API over a store that the caller opens and closes; for tests, and for a server inside another program.
     Its metrics know nothing of commits, unless the store was made with such hooks."""
-    return HttpApp(make_services(store, Metrics()), ROUTES)
+    return HttpApp(make_services(store), ROUTES)

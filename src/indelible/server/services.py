@@ -7,11 +7,12 @@ from itertools import islice
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
+from prometheus_client.metrics_core import Metric
 
 from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import IndelibleError, Overloaded, ShuttingDown, Unavailable
 from indelible.eventstore import EventStore
-from indelible.groups import ConsumerGroups, Delivery
+from indelible.groups import ConsumerGroups, Delivery, GroupInfo
 from indelible.limits import (
     APPENDS_AT_ONCE_MAX,
     BODIES_SIZE_BYTES_MAX,
@@ -19,7 +20,8 @@ from indelible.limits import (
     RETRY_AFTER_S,
     STORE_ANSWER_TIMEOUT_S,
 )
-from indelible.server.metrics import Gauges, Metrics
+from indelible.server.background import Background, PartState
+from indelible.server.metrics import Metrics, gauge, group_gauges
 from indelible.server.streams import RenderedPages
 from indelible.tasks import first_of
 
@@ -42,6 +44,7 @@ class Services:
         "_groups",
         "_head",
         "_size",
+        "background",
         "bodies",
         "metrics",
         "metrics_text",
@@ -56,7 +59,9 @@ class Services:
         self.metrics: Final = metrics
         self.bodies: Final = BodyMemory(BODIES_SIZE_BYTES_MAX)
         self.rendered_pages: Final = RenderedPages()
-        self.metrics_text: Callable[[], Awaitable[bytes]] = self.own_metrics_text
+        self.background: Final = Background(metrics)
+        """Of this process; its host opens it."""
+        self.metrics_text: Callable[[], Awaitable[bytes]] = metrics.text
         """Of the whole server, in Prometheus' text format; a server of several workers puts in that of all."""
         self.not_ready_because: str | None = None
         """None until the server stops."""
@@ -67,37 +72,58 @@ class Services:
         self._appends: Final = StoreQuestion(diagnostics.check_takes_appends)
         self._size: Final = StoreQuestion(diagnostics.storage_size_bytes)
         self._groups: Final = StoreQuestion(store.groups.list)
+        metrics.add(self._gauges)
 
-    async def check_ready(self) -> None:
-        """Raises ``Unavailable``, or its kind ``ShuttingDown``, while the store takes no appends."""
-        if self.not_ready_because is not None:
+    async def check_ready(self, *, verbose: bool = False) -> list[PartState]:
+        """What the server is made of, all fit for work. Raises ``Unavailable``, or its kind ``ShuttingDown``, while the
+        store takes no appends or another vital part is not ready; if ``verbose``, with the field ``parts``."""
+        if self.not_ready_because is not None and not verbose:
             raise ShuttingDown(self.not_ready_because, retry_after_s=RETRY_AFTER_S)
         # Both at once: a probe has no time for two that do not answer.
         reading, appending = await asyncio.gather(self._head.ask(), self._appends.ask(), return_exceptions=True)
-        for found, what in ((reading, "the store is out of reach"), (appending, "the store takes no appends")):
-            if isinstance(found, IndelibleError):
-                raise Unavailable(f"{what}: {found.message}", retry_after_s=RETRY_AFTER_S) from found
-            if isinstance(found, BaseException):
-                raise found
+        parts = [
+            _state_of_store("store", "the store is out of reach", reading),
+            _state_of_store("store appends", "the store takes no appends", appending),
+            *self.background.states(),
+        ]
+        fields: dict[str, Any] = {"retry_after_s": RETRY_AFTER_S, **({"parts": parts} if verbose else {})}
+        if self.not_ready_because is not None:
+            raise ShuttingDown(self.not_ready_because, **fields)
+        for part in parts:
+            if part.is_vital and part.not_ready_because is not None:
+                raise Unavailable(part.not_ready_because, **fields)
+        return parts
 
-    async def own_metrics_text(self) -> bytes:
-        """Of this process."""
-        gauges = Gauges(ready=True, queue_depth=self._diagnostics.queue_depth)
+    async def _gauges(self) -> list[Metric]:
+        """What is looked up, and not counted, when metrics are asked for."""
+        ready = True
+        found = [gauge("indelible_queue_depth", "Appends that wait for a commit.", self._diagnostics.queue_depth)]
+        groups: Iterable[GroupInfo] = ()
         try:
             await self.check_ready()
         except IndelibleError:
-            gauges.ready = False
+            ready = False
         try:
-            gauges.head_position = (await self._head.ask()).position
-            gauges.storage_size_bytes = await self._size.ask()
+            head, size_bytes = (await self._head.ask()).position, await self._size.ask()
         except IndelibleError:
             # A store that has failed cannot say; what was counted is worth the more then.
-            gauges.ready = False
+            ready = False
         else:
+            found.append(gauge("indelible_head_position", "Last committed position.", head))
+            found.append(gauge("indelible_storage_size_bytes", "What the store takes on disk, in bytes.", size_bytes))
             # A store with much to add up may take longer than this waits; it is ready all the same.
             with contextlib.suppress(IndelibleError):
-                gauges.groups = await self._groups.ask()
-        return self.metrics.render(gauges)
+                groups = await self._groups.ask()
+        found.append(gauge("indelible_ready", "1 while the store takes appends, else 0.", ready))
+        return [*found, *group_gauges(groups)]
+
+
+def _state_of_store(name: str, problem: str, answer: object) -> PartState:
+    if isinstance(answer, IndelibleError):
+        return PartState(name, "failed", is_vital=True, not_ready_because=f"{problem}: {answer.message}")
+    if isinstance(answer, BaseException):
+        raise answer
+    return PartState(name, "running", is_vital=True)
 
 
 class BodyMemory:

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -19,6 +18,7 @@ import structlog
 
 from indelible.errors import IndelibleError, InvalidRequest, StorageFailure
 from indelible.limits import WORKER_KILL_AFTER_S, WORKER_RESTART_WAIT_MAX_S, WORKER_RESTART_WAIT_MIN_S
+from indelible.server.background import Backoff
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.process import EXIT_STORAGE_FAILURE, ServerUrls, Stop, hold_port, listen_together
 from indelible.server.worker import WorkerOrder, WorkerReport
@@ -115,17 +115,15 @@ class _Supervisor:
 
     async def _keep(self, number: int) -> None:
         """Run one worker after another. Raises what must end the server."""
-        wait_s = WORKER_RESTART_WAIT_MIN_S
+        backoff = Backoff(WORKER_RESTART_WAIT_MIN_S, WORKER_RESTART_WAIT_MAX_S)
         while True:
-            started = time.monotonic()
+            backoff.started()
             ended = await self._run_worker(number)
             if not self._may_replace(ended):
                 raise ended.error
-            if time.monotonic() - started >= WORKER_RESTART_WAIT_MAX_S:
-                wait_s = WORKER_RESTART_WAIT_MIN_S
+            wait_s = backoff.wait_s()
             _log_death(ended, wait_s)
             await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, WORKER_RESTART_WAIT_MAX_S)
 
     def _may_replace(self, ended: _Ended) -> bool:
         """A server that has never served whole, or of which nothing serves, ends if a worker cannot start: whoever

@@ -91,9 +91,9 @@ class Request:
         """The aggregate that the path names, not checked yet."""
         return AggregateKey(self.parameter("aggregate_type"), self.parameter("aggregate_id"))
 
-    def query(self, *single: str, repeatable: tuple[str, ...] = ()) -> QueryString:
+    def query(self, *single: str, repeatable: tuple[str, ...] = (), flags: tuple[str, ...] = ()) -> QueryString:
         """The query string, which may hold these parameters and no others."""
-        return QueryString.parse(self._query_string, single, repeatable)
+        return QueryString.parse(self._query_string, single, repeatable, flags)
 
     async def json_body(self) -> bytes:
         """The whole body. Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``Overloaded``."""

@@ -97,6 +97,8 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
 _NOT_ALWAYS: Final = {
     "payload_too_large": ("size_bytes_max", "events_max", "keys_max", "statement_timeout_s"),
     "store_corrupted": ("position",),
+    "unavailable": ("parts",),
+    "shutting_down": ("parts",),
 }
 """Fields that an error may have or not."""
 

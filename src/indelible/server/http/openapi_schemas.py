@@ -60,7 +60,7 @@ _MORE: Final[dict[str, Schema]] = {
 }
 """What the types of whole bodies do not say themselves."""
 
-_NOT_ALWAYS: Final = ("Group.is_new",)
+_NOT_ALWAYS: Final = ("Group.is_new", "Readiness.parts")
 """Fields that an answer may leave out."""
 
 _ITEMS: Final[dict[str, Schema]] = {

@@ -134,6 +134,11 @@ ERROR_FIELDS: Final[dict[str, Schema]] = {
     "retry_after_s": {"type": "number", "minimum": 0, "description": "Seconds to wait before trying again."},
     "offered": {"type": "array", "items": {"type": "string"}, "description": "Media types that are offered."},
     "supported": {"type": "array", "items": {"type": "string"}, "description": "Media types that are taken."},
+    "parts": {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/PartState"},
+        "description": "What the server is made of. Only of /readyz, when asked for by verbose.",
+    },
 }
 """The fields that errors carry beyond those of every problem document."""
 
@@ -150,6 +155,7 @@ QUERY_PARAMETERS: Final[dict[str, Schema]] = {
     "since": {"type": "string", "format": "date-time", "description": "Only events of this time or a later one."},
     "until": {"type": "string", "format": "date-time", "description": "Only events of an earlier time."},
     "aggregate_type": AGGREGATE_TYPE | {"description": "Only aggregates of this type."},
+    "verbose": {"type": "boolean", "default": False, "description": "Tell of each part. May stand without a value."},
     # Where a name means something else:
     "read_feed.aggregate_type": names(NAME)
     | {"description": "Only events of aggregates of any of these types. May be given many times."},

@@ -1,10 +1,12 @@
 """``/livez``, ``/readyz`` and ``/metrics``."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from indelible.server.background import PartState
 from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi_operation import Answer, Operation
 from indelible.server.services import Services
@@ -12,6 +14,19 @@ from indelible.server.services import Services
 
 class HealthBody(msgspec.Struct):
     status: Literal["ok"] = "ok"
+
+
+class ReadinessBody(msgspec.Struct):
+    """The server is ready."""
+
+    status: Annotated[Literal["ok"], Meta(description="Anything else is an error.", examples=["ok"])] = "ok"
+    parts: Annotated[
+        list[PartState] | UnsetType,
+        Meta(
+            description="What it is made of. Only when asked for by verbose.",
+            examples=[msgspec.to_builtins([PartState("store appends", "running", is_vital=True)])],
+        ),
+    ] = UNSET
 
 
 LIVEZ: Final = Operation(
@@ -25,8 +40,11 @@ READYZ: Final = Operation(
     "readyz",
     "Operations",
     "Is the server ready?",
-    "200 while the store is within reach and takes appends, else 503. For readiness probes and load balancers.",
-    (Answer(200, "It is.", HealthBody),),
+    "200 while the store is within reach and takes appends, and every other vital part is ready, else 503. For "
+    "readiness probes and load balancers. With `verbose` both answers tell of each part: the store, and what runs "
+    "beside the requests.",
+    (Answer(200, "It is.", ReadinessBody),),
+    query=("verbose",),
     errors=("shutting_down", "unavailable"),
 )
 METRICS: Final = Operation(
@@ -47,10 +65,11 @@ async def livez(services: Services, request: Request) -> Response:  # noqa: ARG0
     return Response(200, _OK)
 
 
-async def readyz(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+async def readyz(services: Services, request: Request) -> Response:
     """The store is within reach and takes appends."""
-    await services.check_ready()
-    return Response(200, _OK)
+    verbose = request.query("verbose", flags=("verbose",)).flag("verbose")
+    parts = await services.check_ready(verbose=verbose)
+    return Response(200, msgspec.json.encode(ReadinessBody(parts=parts)) if verbose else _OK)
 
 
 async def metrics(services: Services, request: Request) -> Response:  # noqa: ARG001 - the same for every request

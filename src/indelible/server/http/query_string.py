@@ -22,7 +22,10 @@ class QueryString:
         self._values: Final = values
 
     @classmethod
-    def parse(cls, text: bytes, single: tuple[str, ...], repeatable: tuple[str, ...]) -> "QueryString":
+    def parse(
+        cls, text: bytes, single: tuple[str, ...], repeatable: tuple[str, ...], flags: tuple[str, ...] = ()
+    ) -> "QueryString":
+        """``flags`` are those of ``single`` that need no value."""
         values: dict[str, list[str]] = {}
         for pair in text.split(b"&") if text else ():
             raw_name, equals, raw_value = pair.partition(b"=")
@@ -32,7 +35,7 @@ class QueryString:
                 raise InvalidRequest(
                     f"is not a known parameter; allowed are {_listed(single + repeatable)}", pointer=pointer
                 )
-            if not equals:
+            if not equals and name not in flags:
                 raise InvalidRequest("needs a value", pointer=pointer)
             if name in values and name in single:
                 raise InvalidRequest("must stand only once", pointer=pointer)
@@ -61,6 +64,13 @@ class QueryString:
         if not _INTEGER.fullmatch(text):
             raise InvalidRequest("must be an integer", pointer=f"/{name}")
         return int(text)
+
+    def flag(self, name: str) -> bool:
+        """Whether it is given, alone or as true."""
+        value = self.text(name)
+        if value not in (None, "", "true", "false"):
+            raise InvalidRequest("must be true or false, or stand alone", pointer=f"/{name}")
+        return value in ("", "true")
 
     def time(self, name: str) -> datetime | None:
         text = self.text(name)
