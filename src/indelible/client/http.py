@@ -44,8 +44,9 @@ class HttpEventStore(RemoteStore):
     """Implements :class:`indelible.eventstore.EventStore`. Belongs to one event loop.
 
     Every call is repeated as :class:`Retry` says; that is safe for appends because events carry their ids. Appends of
-    concurrent tasks travel together, see :class:`AppendBatches`; above ``CLIENT_APPENDS_WAITING_MAX`` of them further
-    callers wait. An append may come back ``replayed`` because an earlier attempt, whose answer was lost, stored it.
+    concurrent tasks travel together, see :class:`indelible.batching.Batcher`; above ``CLIENT_APPENDS_WAITING_MAX`` of
+    them further callers wait. An append may come back ``replayed`` because an earlier attempt, whose answer was lost,
+    stored it.
     """
 
     def __init__(

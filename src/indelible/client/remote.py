@@ -1,13 +1,13 @@
 """What both ways to a server have in common: the operations that are one question and one answer, as methods."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from indelible.client.append_batches import AppendBatches, cut_lots
+from indelible.batching import Batcher, Bounds, in_bounds
 from indelible.client.calls import Calls
 from indelible.conditions import ExpectedVersion
 from indelible.cursors import Cursor
@@ -36,11 +36,16 @@ from indelible.groups import (
     check_group_query,
 )
 from indelible.limits import (
+    CLIENT_BATCH_APPENDS_MAX,
+    CLIENT_BATCH_APPENDS_MIN,
+    CLIENT_BATCH_SIZE_BYTES_MAX,
+    CLIENT_BATCHES_IN_FLIGHT_MAX,
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,
     GROUP_IN_FLIGHT_DEFAULT,
     GROUP_PULL_DEFAULT,
     PAGE_EVENTS_DEFAULT,
+    REQUEST_EVENTS_MAX,
 )
 from indelible.operations import Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
@@ -50,6 +55,19 @@ from indelible.queries import EVERYTHING, EventQuery
 
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
+
+SendBatch = Callable[[Sequence[bytes]], Awaitable[Sequence[AppendOutcome]]]
+"""One attempt to send encoded appends; one outcome each, in their order. Raises when there is no outcome for any."""
+
+BATCH: Final = Bounds(CLIENT_BATCH_APPENDS_MAX, REQUEST_EVENTS_MAX, CLIENT_BATCH_SIZE_BYTES_MAX)
+"""Independent appends in one request."""
+
+
+def append_batcher(send: SendBatch) -> Batcher[bytes, AppendResult]:
+    """Lets appends of concurrent tasks travel together."""
+    return Batcher(
+        "append-batch", send, BATCH, at_once_max=CLIENT_BATCHES_IN_FLIGHT_MAX, unshared=CLIENT_BATCH_APPENDS_MIN
+    )
 
 
 class RemoteStore(ABC):
@@ -61,7 +79,7 @@ class RemoteStore(ABC):
 
     def __init__(self, retry_total_s: float) -> None:
         self._calls: Final = Calls(retry_total_s)
-        self._batches: Final = AppendBatches(self._send_batch)
+        self._batches: Final = append_batcher(self._send_batch)
         self.groups: Final = RemoteGroups(self._ask)
 
     @abstractmethod
@@ -103,16 +121,16 @@ class RemoteStore(ABC):
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
         AppendRequest((append,)).check(atomic=False)
         body = self._encode_append(append)
-        return await self._calls.append(lambda: self._batches.append(body, len(append.events)))
+        return await self._calls.append(lambda: self._batches.put(body, len(append.events), len(body)))
 
     async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendOutcome]:
         return await each_outcome(as_requests(appends), self._append_lots)
 
     async def _append_lots(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """One after the other, so that all are stored in their order."""
-        encoded = ((self._encode_append(one.appends[0]), one.event_count) for one in requests)
+        encoded = ((body := self._encode_append(one.appends[0]), one.event_count, len(body)) for one in requests)
         outcomes: list[AppendOutcome] = []
-        for lot in cut_lots(encoded):
+        for lot in in_bounds(encoded, BATCH):
             outcomes += await self._calls.append_each(lot, self._send_batch)
         return outcomes
 

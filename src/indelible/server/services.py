@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
-from itertools import islice
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 from prometheus_client.metrics_core import Metric
 
+from indelible.batching import in_lots
 from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import IndelibleError, Overloaded, ShuttingDown, Unavailable
 from indelible.eventstore import EventStore
@@ -178,8 +178,7 @@ def _hear_of_failure(asking: "asyncio.Task[_T]") -> None:
 async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:
     """What an iterator makes that takes long over many appends; others on the event loop get their turns meanwhile."""
     made: list[_T] = []
-    remaining = iter(appends)
-    while turn := list(islice(remaining, APPENDS_AT_ONCE_MAX)):
+    for turn in in_lots(appends, APPENDS_AT_ONCE_MAX):
         made += turn
         if len(turn) == APPENDS_AT_ONCE_MAX:
             await asyncio.sleep(0)
@@ -207,9 +206,8 @@ async def pull_until(
 async def give_back(groups: ConsumerGroups, group: str, delivery_ids: Collection[str], *, untried: bool) -> None:
     """``untried``: they have not left this server. What cannot be given back now, because the group or the store is
     gone, is delivered again after its deadline."""
-    rest = iter(delivery_ids)
     try:
-        while some := list(islice(rest, GROUP_SETTLE_MAX)):
+        for some in in_lots(delivery_ids, GROUP_SETTLE_MAX):
             await groups.nack(group, some, reason=_WENT_AWAY, untried=untried)
     except IndelibleError as error:
         _log.info("deliveries of a member that went away wait for their deadline", group=group, error=error.message)
