@@ -74,6 +74,8 @@ def test_a_full_disk_is_told_and_not_the_end(engine: BreakingEngine, api: Api):
     engine.append_error = None
     assert api.post(f"{new_path()}/events", events(1)).status == 201
     assert api.get("/readyz").status == 200
+    appends = api.get("/readyz?verbose").json["parts"][1]
+    assert (appends["state"], appends["last_error"]) == ("running", "no space is left")
 
 
 def test_overload_says_when_to_come_back(engine: BreakingEngine, api: Api):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 import structlog
 from prometheus_client.metrics_core import Metric
@@ -38,22 +38,6 @@ class ServedStore(EventStore, StoreDiagnostics, Protocol):
 class Services:
     """One open store, what it says of itself, the server's metrics, and whether it is fit for work."""
 
-    __slots__ = (
-        "_appends",
-        "_diagnostics",
-        "_groups",
-        "_head",
-        "_size",
-        "background",
-        "bodies",
-        "metrics",
-        "metrics_text",
-        "not_ready_because",
-        "rendered_pages",
-        "stopping",
-        "store",
-    )
-
     def __init__(self, store: EventStore, diagnostics: StoreDiagnostics, metrics: Metrics) -> None:
         self.store: Final = store
         self.metrics: Final = metrics
@@ -82,8 +66,8 @@ class Services:
         # Both at once: a probe has no time for two that do not answer.
         reading, appending = await asyncio.gather(self._head.ask(), self._appends.ask(), return_exceptions=True)
         parts = [
-            _state_of_store("store", "the store is out of reach", reading),
-            _state_of_store("store appends", "the store takes no appends", appending),
+            _state_of_store("store", "the store is out of reach", reading, self._head),
+            _state_of_store("store appends", "the store takes no appends", appending, self._appends),
             *self.background.states(),
         ]
         fields: dict[str, Any] = {"retry_after_s": RETRY_AFTER_S, **({"parts": parts} if verbose else {})}
@@ -118,12 +102,12 @@ class Services:
         return [*found, *group_gauges(groups)]
 
 
-def _state_of_store(name: str, problem: str, answer: object) -> PartState:
-    if isinstance(answer, IndelibleError):
-        return PartState(name, "failed", is_vital=True, not_ready_because=f"{problem}: {answer.message}")
-    if isinstance(answer, BaseException):
+def _state_of_store(name: str, problem: str, answer: object, question: "StoreQuestion[Any]") -> PartState:
+    if isinstance(answer, BaseException) and not isinstance(answer, IndelibleError):
         raise answer
-    return PartState(name, "running", is_vital=True)
+    because = f"{problem}: {answer.message}" if isinstance(answer, IndelibleError) else None
+    state: Literal["running", "failed"] = "running" if because is None else "failed"
+    return PartState(name, state, is_vital=True, not_ready_because=because, last_error=question.last_error)
 
 
 class BodyMemory:
@@ -149,27 +133,29 @@ class StoreQuestion(Generic[_T]):
     that hangs do not pile up."""
 
     def __init__(self, question: Callable[[], Awaitable[_T]]) -> None:
+        self.last_error: str | None = None
         self._question: Final = question
-        self._asking: asyncio.Task[_T] | None = None
+        self._asking: asyncio.Future[_T] | None = None
 
     async def ask(self) -> _T:
         """The store's answer. Raises what the store raises, and ``Unavailable`` when it takes more than
         ``STORE_ANSWER_TIMEOUT_S``."""
         asking = self._asking
         if asking is None or asking.done():
-            asking = self._asking = asyncio.create_task(self._answer())
+            asking = self._asking = asyncio.ensure_future(self._question())
             asking.add_done_callback(_hear_of_failure)
         # Not cancelled when it is late: to cancel a query, a database driver may have to wait for the database.
         await asyncio.wait({asking}, timeout=STORE_ANSWER_TIMEOUT_S)
-        if not asking.done():
+        try:
+            if asking.done():
+                return asking.result()
             raise Unavailable(f"it has not answered within {STORE_ANSWER_TIMEOUT_S:g} s", retry_after_s=RETRY_AFTER_S)
-        return asking.result()
+        except IndelibleError as error:
+            self.last_error = error.message
+            raise
 
-    async def _answer(self) -> _T:
-        return await self._question()
 
-
-def _hear_of_failure(asking: "asyncio.Task[_T]") -> None:
+def _hear_of_failure(asking: "asyncio.Future[_T]") -> None:
     """Nobody may be left to hear of it, which asyncio would complain about."""
     if not asking.cancelled():
         asking.exception()
