@@ -98,6 +98,21 @@ async def test_a_part_that_returns_has_done_its_work() -> None:
         assert host.states() == [PartState("build", "ended", True)]
 
 
+async def test_a_part_that_fails_as_it_stops_is_logged() -> None:
+    async def run() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise Unavailable("no broker")
+
+    with structlog.testing.capture_logs() as logged:
+        async with Background(Metrics()) as host:
+            host.add(Part("relay", run))
+            await asyncio.sleep(0)
+    assert [(line["error"], line["restarted_in_s"]) for line in logged] == [("no broker", None)]
+    assert host.states() == [PartState("relay", "ended", False, last_error="no broker")]
+
+
 async def test_a_part_that_never_ends_is_left_behind() -> None:
     is_let_go = False
 

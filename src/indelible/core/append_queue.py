@@ -203,7 +203,7 @@ class AppendQueue:
     def _take_batch(self) -> list[_Turn]:
         """A turn of each call, in their order, as many as go into one commit."""
         batch: list[_Turn] = []
-        unfinished: list[_Call] = []
+        with_more: list[_Call] = []
         weight = size_bytes = 0
         while self._waiting:
             first = self._waiting[0].turns[0]
@@ -211,15 +211,15 @@ class AppendQueue:
             size_bytes += first.size_bytes
             if batch and (weight > BATCH_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
                 break
-            batch.append(self._take_turn(unfinished))
-        self._waiting.extend(unfinished)
+            batch.append(self._take_turn(with_more))
+        self._waiting.extend(with_more)
         return batch
 
-    def _take_turn(self, unfinished: list[_Call]) -> _Turn:
+    def _take_turn(self, with_more: list[_Call]) -> _Turn:
         call = self._waiting.popleft()
         turn = call.turns.pop(0)
         if call.turns:
-            unfinished.append(call)
+            with_more.append(call)
         self._waiting_requests -= len(turn.requests)
         self._waiting_size_bytes -= turn.size_bytes
         return turn

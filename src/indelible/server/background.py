@@ -7,7 +7,7 @@ longer wait, and ends with the server. ``/readyz?verbose`` and the metrics show 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import msgspec
 import structlog
@@ -151,15 +151,19 @@ class _Hosted:
         return PartState(part.name, self._state, part.is_vital, because, self._restarts, self._last_error)
 
     async def _keep_running(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         backoff = Backoff(BACKGROUND_RESTART_WAIT_MIN_S, BACKGROUND_RESTART_WAIT_MAX_S)
         try:
-            while (error := await self._run()) is not None:
-                wait_s = backoff.wait_s()
+            while (error := await self._run(task)) is not None:
+                wait_s = None if task.cancelling() else backoff.wait_s()
                 self._state, self._last_error = "failed", _described(error)
                 _log.error(
                     "a part has failed", part=self._part.name, error=self._last_error, restarted_in_s=wait_s,
                     exc_info=None if isinstance(error, IndelibleError) else error,
                 )  # fmt: skip
+                if wait_s is None:
+                    return
                 await asyncio.sleep(wait_s)
                 self._restarts += 1
                 self._state = "running"
@@ -167,16 +171,16 @@ class _Hosted:
         finally:
             self._state = "ended"
 
-    async def _run(self) -> BaseException | None:
+    async def _run(self, task: "asyncio.Task[Any]") -> BaseException | None:
         """Once; gives what it raised."""
-        task = asyncio.current_task()
-        assert task is not None
         try:
             await self._part.run()
-        except (Exception, asyncio.CancelledError) as error:  # whatever it is, the others and the server go on
-            # That something within was cancelled is a failure like others.
+        except asyncio.CancelledError as error:
             if task.cancelling():
                 raise
+            # Something within was cancelled, which is a failure like others.
+            return error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others and the server go on
             return error
         return None
 
