@@ -11,14 +11,13 @@ from indelible.server.compose import http_app, make_services
 from indelible.server.config import Address
 from indelible.server.grpc.server import serving_grpc
 from indelible.server.http.connection import serving
-from indelible.server.metrics import Metrics
 
 _ANY_PORT = Address("127.0.0.1", 0)
 
 
 @asynccontextmanager
 async def _over_grpc(store: LocalEventStore) -> AsyncIterator[str]:
-    services = make_services(store, Metrics())
+    services = make_services(store)
     async with serving_grpc(services, _ANY_PORT, shutdown_grace_s=5) as address:
         yield f"grpc://{address}"
         services.stopping.set()

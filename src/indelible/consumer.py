@@ -4,16 +4,14 @@ It needs nothing but consumer groups, those of a store in this process or of a s
 """
 
 import asyncio
-import copy
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, NoReturn, Self
 
-import msgspec
-
-from indelible.errors import IndelibleError, InternalError
+from indelible.batching import Batcher, Bounds, in_lots
+from indelible.errors import IndelibleError
 from indelible.groups import ConsumerGroups, Delivery, Settled, check_count, check_group, check_member
 from indelible.limits import (
     CLIENT_GIVE_BACK_DELAY_S,
@@ -46,7 +44,7 @@ class Consumer:
         self._pull: Final = partial(groups.pull, group, member=check_member(member), wait_s=GROUP_WAIT_MAX_S)
         self._groups: Final = groups
         self._max_in_flight: Final = check_count(max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
-        self._acks: Final = Acks(partial(groups.ack, group))
+        self._acks: Final = ack_batcher(partial(groups.ack, group))
         self._ready: Final[deque[Delivery]] = deque()
         self._unsettled: Final[set[str]] = set()
         """Those in ``_ready`` included."""
@@ -85,7 +83,8 @@ class Consumer:
     async def ack(self, delivery: Delivery) -> bool:
         """Acknowledge: the event is done. False when it was lost: its time was over, and it goes to another member.
         Acknowledgements of several tasks travel together."""
-        is_done = await self._acks.ack(delivery.delivery_id)
+        # An acknowledgement that nobody waits for any more is sent all the same: the event is done.
+        is_done = await asyncio.shield(self._acks.put(delivery.delivery_id))
         self._settle(delivery)
         return is_done
 
@@ -117,7 +116,7 @@ class Consumer:
         # Else the time-out gives them back.
         with suppress(IndelibleError, TimeoutError):
             async with asyncio.timeout(CLIENT_GIVE_BACK_TIMEOUT_S):
-                for some in _in_calls(not_taken):
+                for some in in_lots(not_taken, GROUP_SETTLE_MAX):
                     await self._groups.nack(self.group, some, delay_s=CLIENT_GIVE_BACK_DELAY_S, untried=True)
 
     async def __aenter__(self) -> Self:
@@ -149,7 +148,7 @@ class Consumer:
             ack_timeout_s = (await self._groups.get(self.group)).ack_timeout_s
             await asyncio.sleep(ack_timeout_s / _EXTENSIONS_IN_TIME)
             if self._taken_at + ack_timeout_s > asyncio.get_running_loop().time():
-                for some in _in_calls(self._waiting_ids()):
+                for some in in_lots(self._waiting_ids(), GROUP_SETTLE_MAX):
                     self._drop((await self._groups.extend(self.group, some)).lost)
 
     def _drop(self, lost: Collection[str]) -> None:
@@ -183,61 +182,12 @@ class Consumer:
         self._news = asyncio.Event()
 
 
-def _in_calls(delivery_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many at once as one call takes."""
-    for first in range(0, len(delivery_ids), GROUP_SETTLE_MAX):
-        yield delivery_ids[first : first + GROUP_SETTLE_MAX]
+def ack_batcher(ack: Callable[[Sequence[str]], Awaitable[Settled]]) -> Batcher[str, bool]:
+    """Lets acknowledgements of concurrent tasks travel together, one call at a time. As many wait as are with the
+    caller, which the consumer bounds."""
 
+    async def send(delivery_ids: Sequence[str]) -> list[bool]:
+        lost = {*(await ack(delivery_ids)).lost}
+        return [delivery_id not in lost for delivery_id in delivery_ids]
 
-# --- Acknowledging ---------------------------------------------------------------------------------------------------
-
-
-SendAcks = Callable[[Sequence[str]], Awaitable[Settled]]
-"""Acknowledges deliveries. Raises when it is not known to have done so."""
-
-
-class _Waiting(msgspec.Struct, frozen=True, eq=False):
-    delivery_id: str
-    outcome: asyncio.Future[bool | Exception]
-
-
-class Acks:
-    """Acknowledgements of concurrent tasks travel together, and none waits for company: while one call is on its way,
-    those that come form the next. Belongs to one event loop. As many may wait as are with the caller, which the
-    consumer bounds."""
-
-    def __init__(self, send: SendAcks) -> None:
-        self._send = send
-        self._waiting: deque[_Waiting] = deque()
-        self._sending: asyncio.Task[None] | None = None
-
-    async def ack(self, delivery_id: str) -> bool:
-        """Whether the event was still with the caller. Raises why it is not acknowledged."""
-        waiting = _Waiting(delivery_id, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._sending is None:
-            self._sending = asyncio.create_task(self._send_all(), name="acks")
-        outcome = await waiting.outcome
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    async def _send_all(self) -> None:
-        while self._waiting:
-            count = min(len(self._waiting), GROUP_SETTLE_MAX)
-            await self._send_and_settle([self._waiting.popleft() for _ in range(count)])
-        self._sending = None
-
-    async def _send_and_settle(self, batch: list[_Waiting]) -> None:
-        outcomes: dict[str, bool | Exception]
-        try:
-            lost = set((await self._send([waiting.delivery_id for waiting in batch])).lost)
-            outcomes = {waiting.delivery_id: waiting.delivery_id not in lost for waiting in batch}
-        except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
-            if not isinstance(error, IndelibleError):
-                error = InternalError(f"acknowledging failed: {type(error).__name__}: {error}")
-            # A copy each: every caller adds its own traceback.
-            outcomes = {waiting.delivery_id: copy.copy(error) for waiting in batch}
-        for waiting in batch:
-            if not waiting.outcome.done():
-                waiting.outcome.set_result(outcomes[waiting.delivery_id])
+    return Batcher("acks", send, Bounds(GROUP_SETTLE_MAX))

@@ -418,6 +418,17 @@ WORKER_METRICS_TIMEOUT_S: Final = 4.0
 """How long the worker that is asked for metrics waits for those of the others. Above what they wait for the store, and
 below the 10 s that Prometheus gives a scrape."""
 
+BACKGROUND_RESTART_WAIT_MIN_S: Final = 0.5
+"""Before a part that runs beside the requests and has failed is started again; doubled each time that it fails soon."""
+
+BACKGROUND_RESTART_WAIT_MAX_S: Final = 30.0
+"""The longest such wait: what it works with may be away for hours, and is to be found soon once it is back; and how
+long a part must have run for the waits to begin anew."""
+
+BACKGROUND_STOP_S: Final = 2.0
+"""How long a server that stops waits for these parts, after its grace for callers: what they do is done again from
+their checkpoints. The store is closed after it, and before a worker would be killed."""
+
 # --- gRPC ------------------------------------------------------------------------------------------------------------
 
 GRPC_CALLS_MAX: Final = 4_096
@@ -545,6 +556,9 @@ def check_together(limits: Mapping[str, Any]) -> None:
         ("DATABASE_LOCK_TIMEOUT_S", 1, "DATABASE_TIMEOUT_S", "a wait for a lock must end with a definite answer"),
         ("DATABASE_TIMEOUT_S", 1, "DATABASE_RETRY_TOTAL_S", "one attempt is not more than all"),
         ("HEARTBEAT_S", 2, "CLIENT_SILENCE_MAX_S", "one late heartbeat is not a dead server"),
+        ("BACKGROUND_RESTART_WAIT_MIN_S", 1, "BACKGROUND_RESTART_WAIT_MAX_S", "waits grow from one to the other"),
+        ("WORKER_RESTART_WAIT_MIN_S", 1, "WORKER_RESTART_WAIT_MAX_S", "waits grow from one to the other"),
+        ("BACKGROUND_STOP_S", 2, "WORKER_KILL_AFTER_S", "the store has to be closed within that too"),
         ("SHUTDOWN_STALLED_S", 1, "SHUTDOWN_GRACE_S", "it is a part of the grace"),
         ("STORE_ANSWER_TIMEOUT_S", 1, "WORKER_METRICS_TIMEOUT_S", "workers wait for the store before they answer"),
     ):

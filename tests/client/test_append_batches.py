@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from indelible.client.calls import AppendBatches, Calls, cut_lots
+from indelible.batching import Batcher, in_bounds
+from indelible.client.calls import Calls
+from indelible.client.remote import BATCH, append_batcher
 from indelible.errors import InternalError, OutcomeUnknown, Overloaded, StorageFull, Unavailable, VersionConflict
 from indelible.eventstore import AppendResult
 from indelible.limits import (
@@ -49,12 +51,15 @@ async def wire() -> Wire:
 
 
 @pytest.fixture
-async def batches(wire: Wire) -> AppendBatches:
-    return AppendBatches(wire.send)
+async def batches(wire: Wire) -> Batcher:
+    return append_batcher(wire.send)
 
 
-def start(batches: AppendBatches, count: int, event_count: int = 1, body: bytes | None = None) -> list[asyncio.Task]:
-    return [asyncio.create_task(batches.append(body or b"%d" % n, event_count), name=str(n)) for n in range(count)]
+def start(batches: Batcher, count: int, event_count: int = 1, body: bytes | None = None) -> list[asyncio.Task]:
+    async def append(body: bytes) -> AppendResult:
+        return await batches.put(body, event_count, len(body))
+
+    return [asyncio.create_task(append(body or b"%d" % n), name=str(n)) for n in range(count)]
 
 
 async def settle() -> None:
@@ -62,7 +67,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_one_append_leaves_at_once(batches: AppendBatches, wire: Wire):
+async def test_one_append_leaves_at_once(batches: Batcher, wire: Wire):
     (task,) = start(batches, 1)
     await settle()
     assert wire.sizes == [1]
@@ -70,7 +75,7 @@ async def test_one_append_leaves_at_once(batches: AppendBatches, wire: Wire):
     assert (await task).aggregate_id == "0"
 
 
-async def test_tasks_that_are_ready_together_travel_together(batches: AppendBatches, wire: Wire):
+async def test_tasks_that_are_ready_together_travel_together(batches: Batcher, wire: Wire):
     tasks = start(batches, CLIENT_BATCH_APPENDS_MIN)
     await settle()
     assert wire.sizes == [CLIENT_BATCH_APPENDS_MIN]
@@ -79,7 +84,7 @@ async def test_tasks_that_are_ready_together_travel_together(batches: AppendBatc
     assert [result.aggregate_id for result in results] == [str(n) for n in range(CLIENT_BATCH_APPENDS_MIN)]
 
 
-async def test_many_are_shared_out_among_the_free_slots(batches: AppendBatches, wire: Wire):
+async def test_many_are_shared_out_among_the_free_slots(batches: Batcher, wire: Wire):
     tasks = start(batches, 65)
     await settle()
     assert wire.sizes == [33, 32]
@@ -92,7 +97,7 @@ async def test_many_are_shared_out_among_the_free_slots(batches: AppendBatches, 
     await asyncio.gather(*tasks)
 
 
-async def test_what_comes_while_all_slots_are_taken_forms_the_next_batch(batches: AppendBatches, wire: Wire):
+async def test_what_comes_while_all_slots_are_taken_forms_the_next_batch(batches: Batcher, wire: Wire):
     tasks = []
     for _ in range(10):
         tasks += start(batches, 3)
@@ -107,7 +112,7 @@ async def test_what_comes_while_all_slots_are_taken_forms_the_next_batch(batches
     assert wire.sizes == [3, 3, 24]
 
 
-async def test_bounded_by_appends(batches: AppendBatches, wire: Wire):
+async def test_bounded_by_appends(batches: Batcher, wire: Wire):
     tasks = start(batches, 2 * CLIENT_BATCH_APPENDS_MAX + 5)
     await settle()
     assert wire.sizes == [CLIENT_BATCH_APPENDS_MAX, CLIENT_BATCH_APPENDS_MAX]
@@ -119,20 +124,20 @@ async def test_bounded_by_appends(batches: AppendBatches, wire: Wire):
     await asyncio.gather(*tasks)
 
 
-async def test_bounded_by_events(batches: AppendBatches, wire: Wire):
+async def test_bounded_by_events(batches: Batcher, wire: Wire):
     start(batches, 5, event_count=REQUEST_EVENTS_MAX // 3)
     await settle()
     assert wire.sizes == [3, 2]
 
 
-async def test_bounded_by_bytes_but_one_always_goes(batches: AppendBatches, wire: Wire):
+async def test_bounded_by_bytes_but_one_always_goes(batches: Batcher, wire: Wire):
     start(batches, 1, body=bytes(CLIENT_BATCH_SIZE_BYTES_MAX + 1))
     start(batches, 3, body=bytes(CLIENT_BATCH_SIZE_BYTES_MAX // 2))
     await settle()
     assert wire.sizes == [1, 2]
 
 
-async def test_each_gets_its_own_outcome(batches: AppendBatches, wire: Wire):
+async def test_each_gets_its_own_outcome(batches: Batcher, wire: Wire):
     conflict = VersionConflict("no", expected_version=1, actual_version=2)
     good, bad = start(batches, 2)
     await settle()
@@ -143,7 +148,7 @@ async def test_each_gets_its_own_outcome(batches: AppendBatches, wire: Wire):
     assert caught.value.actual_version == 2
 
 
-async def test_a_batch_that_fails_as_a_whole_fails_for_each(batches: AppendBatches, wire: Wire):
+async def test_a_batch_that_fails_as_a_whole_fails_for_each(batches: Batcher, wire: Wire):
     tasks = start(batches, 3)
     await settle()
     wire.answer(0, Overloaded("busy", retry_after_s=1))
@@ -154,7 +159,7 @@ async def test_a_batch_that_fails_as_a_whole_fails_for_each(batches: AppendBatch
 
 
 @pytest.mark.parametrize("outcome", [RuntimeError("broken"), [], [_result(b"0")] * 3])
-async def test_a_bug_in_sending_or_a_wrong_count_hangs_nobody(batches: AppendBatches, wire: Wire, outcome):
+async def test_a_bug_in_sending_or_a_wrong_count_hangs_nobody(batches: Batcher, wire: Wire, outcome):
     tasks = start(batches, 2)
     await settle()
     wire.answer(0, outcome)
@@ -166,7 +171,7 @@ async def test_a_bug_in_sending_or_a_wrong_count_hangs_nobody(batches: AppendBat
     assert (await later).version == 1
 
 
-async def test_a_cancelled_append_that_has_not_left_stays(batches: AppendBatches, wire: Wire):
+async def test_a_cancelled_append_that_has_not_left_stays(batches: Batcher, wire: Wire):
     for _ in range(2):
         start(batches, 1)
         await settle()
@@ -179,7 +184,7 @@ async def test_a_cancelled_append_that_has_not_left_stays(batches: AppendBatches
     assert wire.batches[2] == [b"0", b"2"]
 
 
-async def test_cancelling_one_that_has_left_does_not_touch_the_others(batches: AppendBatches, wire: Wire):
+async def test_cancelling_one_that_has_left_does_not_touch_the_others(batches: Batcher, wire: Wire):
     first, second = start(batches, 2)
     await settle()
     first.cancel()
@@ -250,9 +255,11 @@ async def test_an_answer_that_makes_no_sense_leaves_the_outcomes_unknown():
 
 
 def test_lots_are_bounded():
-    small = [(b"x", 1)] * (CLIENT_BATCH_APPENDS_MAX + 1)
-    assert [len(lot) for lot in cut_lots(small)] == [CLIENT_BATCH_APPENDS_MAX, 1]
+    def sizes(*appends: tuple[bytes, int]) -> list[int]:
+        return [len(lot) for lot in in_bounds([(body, events, len(body)) for body, events in appends], BATCH)]
+
+    assert sizes(*[(b"x", 1)] * (CLIENT_BATCH_APPENDS_MAX + 1)) == [CLIENT_BATCH_APPENDS_MAX, 1]
     large = b"x" * (CLIENT_BATCH_SIZE_BYTES_MAX // 2)
-    assert [len(lot) for lot in cut_lots([(large, 1)] * 3 + [(large * 3, 1), (b"x", 1)])] == [2, 1, 1, 1]
-    assert [len(lot) for lot in cut_lots([(b"x", REQUEST_EVENTS_MAX // 2)] * 3)] == [2, 1]
-    assert list(cut_lots([])) == []
+    assert sizes(*[(large, 1)] * 3, (large * 3, 1), (b"x", 1)) == [2, 1, 1, 1]
+    assert sizes(*[(b"x", REQUEST_EVENTS_MAX // 2)] * 3) == [2, 1]
+    assert sizes() == []

@@ -13,7 +13,8 @@ import pytest
 
 from client.conftest import Server
 from indelible import AsyncClient, Client, EventQuery, GroupNotFound, InvalidRequest, NewEvent, Settled
-from indelible.consumer import Acks
+from indelible.batching import Batcher
+from indelible.consumer import ack_batcher
 from indelible.errors import IndelibleError, InternalError, Unavailable
 from indelible.limits import GROUP_SETTLE_MAX
 
@@ -380,8 +381,11 @@ class Wire:
         return await answer
 
 
-def _acks(count: int, acks: Acks, first: int = 0) -> list[asyncio.Task[bool]]:
-    return [asyncio.create_task(acks.ack(str(n))) for n in range(first, first + count)]
+def _acks(count: int, acks: Batcher[str, bool], first: int = 0) -> list[asyncio.Task[bool]]:
+    async def ack(delivery_id: str) -> bool:
+        return await asyncio.shield(acks.put(delivery_id))
+
+    return [asyncio.create_task(ack(str(n))) for n in range(first, first + count)]
 
 
 async def _turns() -> None:
@@ -391,7 +395,7 @@ async def _turns() -> None:
 
 async def test_what_waits_while_a_call_is_under_way_goes_with_the_next():
     wire = Wire()
-    acks = Acks(wire)
+    acks = ack_batcher(wire)
     first = _acks(2, acks)
     await _turns()
     second = _acks(3, acks, 2)
@@ -407,7 +411,7 @@ async def test_what_waits_while_a_call_is_under_way_goes_with_the_next():
 
 async def test_no_call_takes_more_than_the_server_does():
     wire = Wire()
-    acks = Acks(wire)
+    acks = ack_batcher(wire)
     waiting = _acks(GROUP_SETTLE_MAX + 1, acks)
     await _turns()
     wire.calls[0][1].set_result(Settled(GROUP_SETTLE_MAX))
@@ -420,7 +424,7 @@ async def test_no_call_takes_more_than_the_server_does():
 @pytest.mark.parametrize("error", [Unavailable("away"), ZeroDivisionError("a bug")])
 async def test_each_caller_hears_of_a_failure_and_the_next_call_is_sent(error: Exception):
     wire = Wire()
-    acks = Acks(wire)
+    acks = ack_batcher(wire)
     failing = _acks(2, acks)
     await _turns()
     waiting = _acks(1, acks, 2)

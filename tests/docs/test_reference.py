@@ -1,5 +1,6 @@
 """The pages that follow from the code are what the code says now."""
 
+import asyncio
 import importlib.util
 import re
 
@@ -7,8 +8,14 @@ import pytest
 
 import indelible
 from docs.pages import ROOT, blocks, pages
+from indelible.core.open import open_local_store
+from indelible.server.compose import make_services
+from indelible.server.config import Address
+from indelible.server.grpc.server import serving_grpc
+from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
-from indelible.server.metrics import Gauges, Metrics
+
+ANY_PORT = Address("127.0.0.1", 0)
 
 _spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
 assert _spec is not None
@@ -29,8 +36,14 @@ def test_every_route_stands_in_the_rest_reference():
 
 
 def metric_names() -> list[str]:
-    rendered = Metrics().render(Gauges(ready=True, queue_depth=0)).decode()
-    return re.findall(r"^# HELP (\w+)", rendered, re.MULTILINE)
+    async def of_a_server() -> str:
+        async with open_local_store("memory:") as store:
+            services = make_services(store)
+            HttpApp(services, ROUTES)
+            async with serving_grpc(services, ANY_PORT, shutdown_grace_s=5):
+                return (await services.metrics_text()).decode()
+
+    return re.findall(r"^# HELP (\w+)", asyncio.run(of_a_server()), re.MULTILINE)
 
 
 def test_every_metric_stands_in_the_rest_reference():

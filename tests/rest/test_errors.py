@@ -66,9 +66,16 @@ def test_a_full_disk_is_told_and_not_the_end(engine: BreakingEngine, api: Api):
     answer.problem(507, "storage_full")
     assert answer.headers["retry-after"] == "1"
     assert api.get("/readyz").status == 503
+    told = api.get("/readyz?verbose").problem(503, "unavailable")
+    assert [(part["name"], part["not_ready_because"]) for part in told["parts"]] == [
+        ("store", None), ("store appends", "the store takes no appends: no space is left"),
+    ]  # fmt: skip
+    assert told["detail"] == "the store takes no appends: no space is left"
     engine.append_error = None
     assert api.post(f"{new_path()}/events", events(1)).status == 201
     assert api.get("/readyz").status == 200
+    appends = api.get("/readyz?verbose").json["parts"][1]
+    assert (appends["state"], appends["last_error"]) == ("running", "no space is left")
 
 
 def test_overload_says_when_to_come_back(engine: BreakingEngine, api: Api):

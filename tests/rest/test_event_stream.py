@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from indelible.server import narration
+from indelible.server import streams
 from rest.calls import Api, connected, event, events, new_path
 from rest.sse import subscribed
 
@@ -145,7 +145,7 @@ def test_a_filter_holds_for_what_comes(api: Api, url: str):
 def test_checkpoints_tell_how_far_a_stretch_without_a_match_is_read(
     api: Api, url: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(narration, "CHECKPOINT_INTERVAL_S", 0.05)
+    monkeypatch.setattr(streams, "CHECKPOINT_INTERVAL_S", 0.05)
     start = api.head_position()
     with subscribed(url, after=start, tag=uuid4().hex) as stream:
         assert [message.event for message in stream.until_caught_up()] == ["caught-up"]
@@ -160,7 +160,7 @@ def test_checkpoints_tell_how_far_a_stretch_without_a_match_is_read(
 
 
 def test_comments_keep_a_silent_stream_open(api: Api, url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(narration, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(streams, "HEARTBEAT_S", 0.05)
     with subscribed(url, after=api.head_position()) as stream:
         stream.until_caught_up()
         for _ in range(3):

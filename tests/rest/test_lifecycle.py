@@ -40,7 +40,7 @@ class Slow(MemoryEngine):
 
 opening.load_engine_maker = lambda url: lambda url, read_only: Slow()
 settings = Settings(store="slow:", http=Address("127.0.0.1", 0), log_format="json", shutdown_grace_s=60)
-sys.exit(run(settings, on_ready=lambda served: print(served.url, flush=True)))
+sys.exit(run(settings, on_ready=lambda urls: print(urls.url, flush=True)))
 """
 
 
@@ -144,3 +144,47 @@ def test_an_address_that_is_taken_is_named(tmp_path: Path):
     assert done.returncode not in (0, 74)
     assert f"cannot listen on {address}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+STUBBORN = """
+import asyncio, sys
+from indelible.server import compose
+from indelible.server.background import Part
+from indelible.server.config import Address, Settings
+
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+def with_a_part(*args):
+    services = make_services(*args)
+    services.background.add(Part("stubborn", stubborn))
+    return services
+
+make_services, compose.make_services = compose.make_services, with_a_part
+settings = Settings(store=sys.argv[1], http=Address("127.0.0.1", 0), log_format="json")
+sys.exit(compose.run(settings, on_ready=lambda urls: print(urls.url, flush=True)))
+"""
+
+
+def test_a_part_that_never_ends_does_not_keep_the_server():
+    with subprocess.Popen(
+        [sys.executable, "-c", STUBBORN, "memory:"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=programs.environment(),
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            with connected(process.stdout.readline().strip()) as api:
+                parts = api.get("/readyz?verbose").json["parts"]
+                assert [(part["name"], part["state"]) for part in parts][2:] == [("stubborn", "running")]
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [line.get("part") for line in lines].count("stubborn") == 1
+    assert lines[-1]["event"] == "stopped"

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from indelible.server.config import LogFormat
-from indelible.server.logs import configure_logs
+from indelible.server.process import configure_logs
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """Health and metrics."""
 
 import re
+from typing import Any
+
+import pytest
 
 from rest.calls import Api, event, events, new_path
 
@@ -9,6 +12,38 @@ def test_health(api: Api):
     for path in ("/livez", "/readyz"):
         answer = api.get(path)
         assert (answer.status, answer.json) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("query", ["verbose", "verbose=", "verbose=true"])
+def test_readiness_part_by_part(api: Api, query: str):
+    answer = api.get(f"/readyz?{query}")
+    assert answer.status == 200
+    assert answer.json == {"status": "ok", "parts": [_state("store"), _state("store appends")]}
+
+
+def _state(name: str, because: str | None = None) -> dict[str, Any]:
+    return {
+        "name": name, "state": "running" if because is None else "failed", "is_vital": True,
+        "not_ready_because": because, "restarts": 0, "last_error": None,
+    }  # fmt: skip
+
+
+def test_readiness_is_not_told_part_by_part_unless_asked_for(api: Api):
+    assert api.get("/readyz?verbose=false").json == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer", "detail"),
+    [
+        ("verbose=yes", "/verbose", "true or false"),
+        ("verbose&verbose", "/verbose", "only once"),
+        ("x=1", "/x", "verbose"),
+    ],
+)
+def test_what_is_not_understood_is_refused(api: Api, query: str, pointer: str, detail: str):
+    problem = api.get(f"/readyz?{query}").problem(400, "invalid_request")
+    assert problem["pointer"] == pointer
+    assert detail in problem["detail"]
 
 
 def _samples(api: Api) -> dict[str, float]:

@@ -22,7 +22,6 @@ from indelible.server.http.exchange import Exchange
 from indelible.server.http.message_syntax import HeadReader
 from indelible.server.http.messages import Request
 from indelible.server.http.routes import pull
-from indelible.server.metrics import Metrics
 from rest.calls import Api, connected
 from rest.group_calls import Group
 from rest.test_lifecycle import slow_server
@@ -207,7 +206,7 @@ async def test_events_that_can_not_be_sent_are_given_back():
     async with LocalEventStore(MemoryEngine()) as store:
         await store.groups.create("g")
         await store.append("Order", "1", [NewEvent("Placed")])
-        services = make_services(store, Metrics())
+        services = make_services(store)
         request = Request(cast("Exchange", _LeavingCaller(_leaving(store.groups))), services.bodies)
         request.parameters = {"group": b"g"}
         answer = await pull(Call(services), request)

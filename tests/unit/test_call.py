@@ -16,7 +16,6 @@ from indelible.server.grpc.server import serving_grpc
 from indelible.server.http.app import HttpApp, Route
 from indelible.server.http.connection import serving
 from indelible.server.http.messages import Request, Response
-from indelible.server.metrics import Metrics
 from indelible.wire.pb.event_store_pb2 import GetHeadRequest, GetHeadResponse
 from over_grpc.calls import Api, connected
 
@@ -55,7 +54,7 @@ async def test_a_call_over_http():
         parameters=Nothing, answer=None, answers="Nothing.", http="GET /hear", retry="read", permission=None,
     )  # fmt: skip
     async with open_local_store("memory:") as store:
-        services = make_services(store, Metrics())
+        services = make_services(store)
         app = HttpApp(services, [Route(row, handle)])
         async with serving(app, ANYWHERE, shutdown_grace_s=1) as url, aiohttp.ClientSession() as session:
             for headers in ({"Traceparent": PARENT, "Tracestate": STATE}, {}):
@@ -78,7 +77,7 @@ async def test_a_call_over_grpc(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("indelible.server.grpc.server.SERVICES", methods)
     now = asyncio.get_running_loop().time()
     async with open_local_store("memory:") as store:
-        services = make_services(store, Metrics())
+        services = make_services(store)
         async with serving_grpc(services, ANYWHERE, shutdown_grace_s=1) as address, connected(address) as channel:
             metadata = grpc.aio.Metadata(("traceparent", PARENT), ("tracestate", STATE))
             await Api(channel).GetHead(GetHeadRequest(), metadata=metadata, timeout=1_000)

@@ -19,7 +19,6 @@ from indelible.server.compose import make_services
 from indelible.server.config import Address
 from indelible.server.grpc.append_batches import append_batches
 from indelible.server.grpc.server import serving_grpc
-from indelible.server.metrics import Metrics
 from indelible.server.services import Services
 from indelible.wire.pb import event_store_pb2 as pb
 from over_grpc.calls import Api, an_append, connected
@@ -52,7 +51,7 @@ def engine() -> HeldEngine:
 @pytest.fixture
 async def services(engine: HeldEngine) -> AsyncIterator[Services]:
     async with LocalEventStore(engine) as store:
-        yield make_services(store, Metrics())
+        yield make_services(store)
 
 
 def a_batch(appends: int = APPENDS) -> pb.AppendBatchRequest:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from indelible.batching import BatchLoop
 from indelible.errors import Conflict, IndelibleError, InvalidRequest
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
@@ -57,7 +58,7 @@ class Importer:
         self._waiting: deque[_Line] = deque()
         self._waiting_size_bytes = 0
         self._took_some = asyncio.Event()
-        self._storing: asyncio.Task[None] | None = None
+        self._storing: Final = BatchLoop("import", self._take, self._store_batch)
         self._held_back: dict[AggregateKey, int] = {}
         """Aggregates with a line that failed, and its number."""
 
@@ -74,22 +75,15 @@ class Importer:
         if not self._is_held_back(key, number):
             while len(self._waiting) >= EVENTS_WAITING_MAX or self._waiting_size_bytes >= SIZE_BYTES_WAITING_MAX:
                 self._took_some.clear()
+                self._storing.wake()
                 await self._took_some.wait()
-                self._raise_failure()
             self._enqueue(_Line(number, key, event))
         return True
 
     def _enqueue(self, line: _Line) -> None:
-        self._raise_failure()
         self._waiting.append(line)
         self._waiting_size_bytes += line.event.size_bytes
-        if self._storing is None:
-            self._storing = asyncio.create_task(self._store_all(), name="import")
-
-    def _raise_failure(self) -> None:
-        if self._storing is not None and self._storing.done():
-            done, self._storing = self._storing, None
-            done.result()
+        self._storing.wake()
 
     def _fail_undecoded(self, number: int, line: bytes, error: InvalidRequest) -> bool:
         try:
@@ -104,23 +98,11 @@ class Importer:
 
     async def finish(self) -> None:
         """Wait until every line is stored or has failed."""
-        if self._storing is not None:
-            await self._storing
+        await self._storing.finish()
 
     async def cancel(self) -> None:
         """Let go of what is on its way; it may be stored or not."""
-        if self._storing is not None:
-            self._storing.cancel()
-            await asyncio.gather(self._storing, return_exceptions=True)
-
-    async def _store_all(self) -> None:
-        """Store batch after batch until no line waits. While one is being stored, the next one gathers."""
-        try:
-            while self._waiting:
-                await self._store(self._take())
-                self._took_some.set()
-        finally:
-            self._took_some.set()
+        await self._storing.cancel()
 
     def _take(self) -> list[_Line]:
         lines: list[_Line] = []
@@ -131,7 +113,13 @@ class Importer:
         self._waiting_size_bytes -= size_bytes
         return lines
 
-    async def _store(self, lines: list[_Line]) -> None:
+    async def _store_batch(self, lines: Sequence[_Line]) -> None:
+        try:
+            await self._store(lines)
+        finally:
+            self._took_some.set()
+
+    async def _store(self, lines: Sequence[_Line]) -> None:
         lines = [line for line in lines if not self._is_held_back(line.key, line.number)]
         if not lines:
             return

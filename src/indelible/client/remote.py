@@ -1,7 +1,7 @@
 """What both ways to a server have in common: the operations as methods."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from functools import update_wrapper
@@ -9,7 +9,8 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypedDict
 
 import msgspec
 
-from indelible.client.calls import AppendBatches, Calls, cut_lots
+from indelible.batching import Batcher, Bounds, in_bounds
+from indelible.client.calls import Calls
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.cursors import START, Cursor
 from indelible.events import NewEvent, Snapshot, encode_snapshot_state
@@ -26,12 +27,17 @@ from indelible.eventstore import (
 )
 from indelible.groups import ConsumerGroups, GroupInfo, Start, check_group_query
 from indelible.limits import (
+    CLIENT_BATCH_APPENDS_MAX,
+    CLIENT_BATCH_APPENDS_MIN,
+    CLIENT_BATCH_SIZE_BYTES_MAX,
+    CLIENT_BATCHES_IN_FLIGHT_MAX,
     CLIENT_RETRY_TOTAL_MAX_S,
     CLIENT_TIMEOUT_S,
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,
     GROUP_IN_FLIGHT_DEFAULT,
     PAGE_EVENTS_DEFAULT,
+    REQUEST_EVENTS_MAX,
 )
 from indelible.operations import Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
@@ -44,6 +50,20 @@ from indelible.queries import EVERYTHING, Direction, EventQuery
 A = ParamSpec("A")
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
+
+
+SendBatch = Callable[[Sequence[bytes]], Awaitable[Sequence[AppendOutcome]]]
+"""One attempt to send encoded appends; one outcome each, in their order. Raises when there is no outcome for any."""
+
+BATCH: Final = Bounds(CLIENT_BATCH_APPENDS_MAX, REQUEST_EVENTS_MAX, CLIENT_BATCH_SIZE_BYTES_MAX)
+"""Independent appends in one request."""
+
+
+def append_batcher(send: SendBatch) -> Batcher[bytes, AppendResult]:
+    """Lets appends of concurrent tasks travel together."""
+    return Batcher(
+        "append-batch", send, BATCH, at_once_max=CLIENT_BATCHES_IN_FLIGHT_MAX, unshared=CLIENT_BATCH_APPENDS_MIN
+    )
 
 
 class RemoteSettings(TypedDict, total=False):
@@ -79,9 +99,9 @@ class RemoteStore(ABC):
     """Implements :class:`indelible.eventstore.EventStore`; its subclasses know how to ask a server. Belongs to one
     event loop.
 
-    Appends of concurrent tasks travel together, see :class:`AppendBatches`; above ``CLIENT_APPENDS_WAITING_MAX`` of
-    them further callers wait. An append may come back ``replayed`` because an earlier attempt, whose answer was lost,
-    stored it.
+    Appends of concurrent tasks travel together, see :class:`indelible.batching.Batcher`; above
+    ``CLIENT_APPENDS_WAITING_MAX`` of them further callers wait. An append may come back ``replayed`` because an earlier
+    attempt, whose answer was lost, stored it.
 
     What may be done twice is repeated as :class:`indelible.client.calls.Retry` says. Deleting a group, and replaying or
     skipping parked events, may not: they raise ``OutcomeUnknown`` when their answer is lost. One attempt raises
@@ -99,7 +119,7 @@ class RemoteStore(ABC):
         self._timeout_s: Final = timeout_s
         self._headers: Final = headers or {}
         self._calls: Final = Calls(retry_total_s)
-        self._batches: Final = AppendBatches(self._send_batch)
+        self._batches: Final = append_batcher(self._send_batch)
         self.groups: Final = RemoteGroups(self._ask)
 
     async def aclose(self) -> None:
@@ -166,16 +186,16 @@ class RemoteStore(ABC):
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
         AppendRequest((append,)).check(atomic=False)
         body = self._encode_append(append)
-        return await self._calls.append(lambda: self._batches.append(body, len(append.events)))
+        return await self._calls.append(lambda: self._batches.put(body, len(append.events), len(body)))
 
     async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendOutcome]:
         return await each_outcome(as_requests(appends), self._append_lots)
 
     async def _append_lots(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """One after the other, so that all are stored in their order."""
-        encoded = ((self._encode_append(one.appends[0]), one.event_count) for one in requests)
+        encoded = ((body := self._encode_append(one.appends[0]), one.event_count, len(body)) for one in requests)
         outcomes: list[AppendOutcome] = []
-        for lot in cut_lots(encoded):
+        for lot in in_bounds(encoded, BATCH):
             outcomes += await self._calls.append_each(lot, self._send_batch)
         return outcomes
 

@@ -16,6 +16,7 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
+from indelible.batching import BatchLoop
 from indelible.diagnostics import BatchMeasure
 from indelible.engines.engine import AppendOutcome, StorageEngine
 from indelible.errors import (
@@ -127,7 +128,7 @@ class AppendQueue:
         self._waiting: deque[_Call] = deque()
         self._waiting_requests = 0
         self._waiting_size_bytes = 0
-        self._worker: asyncio.Task[None] | None = None
+        self._commits: Final = BatchLoop("append-queue", self._take_batch, self._commit)
         self._refused_because: str | None = None
         self._failed = False
         self._known_s = float("-inf")
@@ -189,8 +190,7 @@ class AppendQueue:
         (self._waiting.appendleft if first else self._waiting.append)(call)
         self._waiting_requests += call.count
         self._waiting_size_bytes += call.size_bytes
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work(), name="append-queue")
+        self._commits.wake()
 
     def _has_no_room(self, call: _Call) -> bool:
         return (
@@ -200,18 +200,10 @@ class AppendQueue:
             or self._waiting_size_bytes + call.size_bytes > QUEUE_SIZE_BYTES_MAX
         )
 
-    async def _work(self) -> None:
-        """Commit batch after batch until nothing waits."""
-        try:
-            while self._waiting:
-                await self._commit(self._take_batch())
-        finally:
-            self._worker = None
-
     def _take_batch(self) -> list[_Turn]:
         """A turn of each call, in their order, as many as go into one commit."""
         batch: list[_Turn] = []
-        unfinished: list[_Call] = []
+        with_more: list[_Call] = []
         weight = size_bytes = 0
         while self._waiting:
             first = self._waiting[0].turns[0]
@@ -219,20 +211,20 @@ class AppendQueue:
             size_bytes += first.size_bytes
             if batch and (weight > BATCH_EVENTS_MAX or size_bytes > BATCH_SIZE_BYTES_MAX):
                 break
-            batch.append(self._take_turn(unfinished))
-        self._waiting.extend(unfinished)
+            batch.append(self._take_turn(with_more))
+        self._waiting.extend(with_more)
         return batch
 
-    def _take_turn(self, unfinished: list[_Call]) -> _Turn:
+    def _take_turn(self, with_more: list[_Call]) -> _Turn:
         call = self._waiting.popleft()
         turn = call.turns.pop(0)
         if call.turns:
-            unfinished.append(call)
+            with_more.append(call)
         self._waiting_requests -= len(turn.requests)
         self._waiting_size_bytes -= turn.size_bytes
         return turn
 
-    async def _commit(self, batch: list[_Turn]) -> None:
+    async def _commit(self, batch: Sequence[_Turn]) -> None:
         requests = [request for turn in batch for request in turn.requests]
         started = time.perf_counter()
         try:
@@ -284,6 +276,4 @@ class AppendQueue:
         """Take no more, and finish what waits."""
         if self._refused_because is None:
             self._refused_because = "the store is closed"
-        worker = self._worker
-        if worker is not None:
-            await worker
+        await self._commits.finish()

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from indelible.eventstore import EventStore
-from indelible.server.body_memory import BodyMemory
-from indelible.server.followed_feed import RenderedPages
-from indelible.server.services import Services
+from indelible.server.background import PartState
+from indelible.server.services import BodyMemory, Services
+from indelible.server.streams import RenderedPages
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -87,6 +87,6 @@ class Call:
         """Of the whole server, in Prometheus' text format."""
         return self._services.metrics_text
 
-    async def check_ready(self) -> None:
-        """Raises ``Unavailable``, or its kind ``ShuttingDown``, while the store takes no appends."""
-        await self._services.check_ready()
+    async def check_ready(self, *, verbose: bool) -> list[PartState]:
+        """See :meth:`Services.check_ready`."""
+        return await self._services.check_ready(verbose=verbose)

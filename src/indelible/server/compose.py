@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import gc
-import resource
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
@@ -16,30 +14,32 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store_around import MeasuredStore
 from indelible.diagnostics import GroupMeasure
 from indelible.errors import InvalidRequest, StorageFailure
-from indelible.limits import CONNECTIONS_MAX
+from indelible.server.background import any_left_behind
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
-from indelible.server.listening import hold_port, listen
-from indelible.server.logs import configure_logs
-from indelible.server.metrics import Metrics
-from indelible.server.served import Served
+from indelible.server.metrics import Metrics, StoreMetrics
+from indelible.server.process import (
+    EXIT_STORAGE_FAILURE,
+    ServerUrls,
+    Stop,
+    configure_logs,
+    end_process,
+    hold_port,
+    listen,
+    prepare_process,
+)
 from indelible.server.services import ServedStore, Services
-from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
 from indelible.server.supervisor import supervise
 from indelible.server.worker import Worker
-
-_FILES_BESIDE_CONNECTIONS: Final = 256
-"""Databases, logs, reader threads and the like."""
-
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 20_000
-"""New objects that may be left before the garbage collector looks for cycles among them; Python's own is 700."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
-def run(settings: Settings, *, on_ready: Callable[[Served], None] | None = None, worker: Worker | None = None) -> int:
+def run(
+    settings: Settings, *, on_ready: Callable[[ServerUrls], None] | None = None, worker: Worker | None = None
+) -> int:
     """Serve until a signal or a storage failure; returns the exit code. ``on_ready`` hears where.
 
     With several ``settings.workers`` this process only looks after them; each of them comes here as that ``worker``.
@@ -50,28 +50,33 @@ def run(settings: Settings, *, on_ready: Callable[[Served], None] | None = None,
         _check_extras(settings)
         _check_workers_allowed(settings)
         return asyncio.run(supervise(settings, on_ready=on_ready))
-    _allow_open_files(CONNECTIONS_MAX + _FILES_BESIDE_CONNECTIONS)
-    _spare_garbage_collector()
+    prepare_process()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, on_ready=on_ready, worker=worker))
+        exit_code = runner.run(serve(settings, on_ready=on_ready, worker=worker))
+        if any_left_behind(runner.get_loop()):
+            # The event loop would wait for them for ever. The store is closed.
+            end_process(exit_code)
+    return exit_code
 
 
 async def serve(
-    settings: Settings, *, on_ready: Callable[[Served], None] | None = None, worker: Worker | None = None
+    settings: Settings, *, on_ready: Callable[[ServerUrls], None] | None = None, worker: Worker | None = None
 ) -> int:
     """As :func:`run` of one process, within an event loop that is there already. Call from the main thread: it takes
     signals."""
     _check_extras(settings)
     stop = Stop()
-    metrics = Metrics(None if worker is None else worker.number)
+    metrics = StoreMetrics(Metrics(None if worker is None else worker.number))
     on_failure = functools.partial(_stop_at_storage_failure, stop)
     on_group = functools.partial(_tell_of_group, metrics)
     store = open_local_store(settings.store, on_batch=metrics.on_batch, on_group=on_group, on_failure=on_failure)
     services = make_services(store, metrics)
+    if worker is not None:
+        worker.share_metrics(services)
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         # Before anything is opened: a server that cannot listen leaves no new database behind.
         at = _take_addresses(settings, worker, sockets)
-        async with store, contextlib.nullcontext() if worker is None else worker.sharing_metrics(services):
+        async with store, services.background:
             for warning in store.warnings:
                 _log.warning(warning)
             await _serve_store(settings, services, stop, at, on_ready)
@@ -84,7 +89,7 @@ async def _serve_store(
     services: Services,
     stop: Stop,
     at: "_Addresses",
-    on_ready: Callable[[Served], None] | None,
+    on_ready: Callable[[ServerUrls], None] | None,
 ) -> None:
     app = HttpApp(services, ROUTES)
     async with (
@@ -93,7 +98,7 @@ async def _serve_store(
     ):
         _log.info("serving", url=url, grpc=grpc_url, store=shown_url(settings.store))
         if on_ready is not None:
-            on_ready(Served(url, grpc_url))
+            on_ready(ServerUrls(url, grpc_url))
         services.not_ready_because = await stop.wait()
         services.stopping.set()
         _log.info("stopping", reason=services.not_ready_because)
@@ -153,34 +158,21 @@ def _stop_at_storage_failure(stop: Stop, failure: StorageFailure) -> None:
     stop.because(f"the storage has failed: {failure.message}")
 
 
-def _tell_of_group(metrics: Metrics, group: str, measure: GroupMeasure) -> None:
+def _tell_of_group(metrics: StoreMetrics, group: str, measure: GroupMeasure) -> None:
     metrics.on_group(group, measure)
     for one in measure.damage:
         _log.error("a consumer group parked a damaged event", group=group, position=one.position, reason=one.reason)
 
 
-def make_services(store: ServedStore, metrics: Metrics) -> Services:
-    """What handlers work with: the store, with what stands around it."""
-    return Services(MeasuredStore(store, metrics.on_append), store, metrics)
+def make_services(store: ServedStore, metrics: StoreMetrics | None = None) -> Services:
+    """What handlers work with: the store, with what stands around it. ``metrics``: those that the store was made with
+    hooks of."""
+    if metrics is None:
+        metrics = StoreMetrics(Metrics())
+    return Services(MeasuredStore(store, metrics.on_append), store, metrics.registry)
 
 
 def http_app(store: ServedStore) -> HttpApp:
     """The REST API over a store that the caller opens and closes; for tests, and for a server inside another program.
     Its metrics know nothing of commits, unless the store was made with such hooks."""
-    return HttpApp(make_services(store, Metrics()), ROUTES)
-
-
-def _spare_garbage_collector() -> None:
-    """A request leaves no cycles, but every batch makes thousands of objects that live until its commit: searching
-    them, and all the modules, again and again took a tenth of the event loop's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 50)
-
-
-def _allow_open_files(count: int) -> None:
-    """Raise this process's own limit, as far as the system lets it: a connection is an open file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return HttpApp(make_services(store), ROUTES)

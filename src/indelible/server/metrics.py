@@ -1,91 +1,126 @@
-"""What the server counts, for Prometheus.
+"""What the server counts, for Prometheus: one registry, which its parts add to.
 
 Counting happens several times a request, so it is two list operations here; prometheus-client renders what was
 counted when it is asked to. One event loop counts and renders, so nothing needs a lock.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client import ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from indelible.diagnostics import BatchMeasure, GroupMeasure
 from indelible.groups import GroupInfo
-from indelible.server.group_metrics import GroupCounts, group_gauges
+from indelible.limits import GROUPS_MAX
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNTS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)
 
-
-class Histogram:
-    """How many observations fell at or below each bound."""
-
-    __slots__ = ("_bounds", "_counts", "_sum")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds: Final = tuple(bounds)
-        self._counts: Final = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def observe(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
-
-    def buckets(self) -> list[tuple[str, float]]:
-        names = [*map(str, self._bounds), "+Inf"]
-        return list(zip(names, accumulate(map(float, self._counts)), strict=True))
-
-    @property
-    def sum(self) -> float:
-        return self._sum
+Source = Callable[[], Iterable[Metric] | Awaitable[Iterable[Metric]]]
+"""Gives families of metrics as they are now. Must not take long, nor raise."""
 
 
-class Gauges:
-    """What is looked up, and not counted, when metrics are asked for."""
-
-    __slots__ = ("groups", "head_position", "queue_depth", "ready", "storage_size_bytes")
-
-    def __init__(self, *, ready: bool, queue_depth: int) -> None:
-        self.ready = ready
-        self.queue_depth = queue_depth
-        self.head_position: int | None = None
-        self.storage_size_bytes: int | None = None
-        self.groups: Sequence[GroupInfo] = ()
-
-
-class Metrics(Collector):
-    """``worker``: its number, which every sample then has as a label."""
+class Metrics:
+    """The registry. ``worker``: its number, which every sample then has as a label."""
 
     def __init__(self, worker: int | None = None) -> None:
-        self._requests: dict[tuple[str, str, int], Histogram] = {}
-        self._grpc_calls: dict[tuple[str, str], Histogram] = {}
-        self._append = Histogram(SECONDS)
-        self._commit = Histogram(SECONDS)
-        self._batch_events = Histogram(COUNTS)
-        self._batch_requests = Histogram(COUNTS)
-        self._groups = GroupCounts()
-        self._gauges: Gauges | None = None
-        self._registry = CollectorRegistry(auto_describe=False)
-        process = ProcessCollector(registry=None)
-        for collector in (self, process):
-            self._registry.register(collector if worker is None else _Labelled(collector, {"worker": str(worker)}))
+        self._labels: Final = {} if worker is None else {"worker": str(worker)}
+        self._sources: Final[list[Source]] = []
+        self.add(ProcessCollector(registry=None).collect)
 
-    def on_request(self, method: str, route: str, status: int, duration_s: float) -> None:
-        histogram = self._requests.get((method, route, status))
-        if histogram is None:
-            histogram = self._requests[method, route, status] = Histogram(SECONDS)
-        histogram.observe(duration_s)
+    def add(self, source: Source) -> None:
+        self._sources.append(source)
 
-    def on_grpc_call(self, method: str, status: str, duration_s: float) -> None:
-        histogram = self._grpc_calls.get((method, status))
-        if histogram is None:
-            histogram = self._grpc_calls[method, status] = Histogram(SECONDS)
-        histogram.observe(duration_s)
+    def histogram(self, name: str, documentation: str, *labels: str, bounds: Sequence[float] = SECONDS) -> "Histogram":
+        """A new one, which is rendered from now on."""
+        histogram = Histogram(name, documentation, labels, bounds)
+        self.add(histogram.collect)
+        return histogram
+
+    async def text(self) -> bytes:
+        """Everything of this process, in Prometheus' text format."""
+        families: list[Metric] = []
+        for source in self._sources:
+            found = source()
+            families += await found if isinstance(found, Awaitable) else found
+        for family in families if self._labels else ():
+            family.samples = [sample._replace(labels={**self._labels, **sample.labels}) for sample in family.samples]
+        return generate_latest(_Families(families))
+
+
+class _Families(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families: Final = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+class _Series:
+    __slots__ = ("counts", "sum")
+
+    def __init__(self, length: int) -> None:
+        self.counts: Final = [0] * length
+        self.sum = 0.0
+
+
+class Histogram:
+    """How many observations fell at or below each bound; for each combination of its labels' values."""
+
+    __slots__ = ("_bounds", "_documentation", "_labels", "_name", "_series")
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
+        self._name: Final = name
+        self._documentation: Final = documentation
+        self._labels: Final = labels
+        self._bounds: Final = tuple(bounds)
+        self._series: Final[dict[tuple[object, ...], _Series]] = {} if labels else {(): self._empty()}
+
+    def _empty(self) -> _Series:
+        return _Series(len(self._bounds) + 1)
+
+    def observe(self, value: float, *labels: object) -> None:
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = self._empty()
+        series.counts[bisect_left(self._bounds, value)] += 1
+        series.sum += value
+
+    def collect(self) -> Iterator[Metric]:
+        names = [*map(str, self._bounds), "+Inf"]
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+        for labels, series in self._series.items():
+            buckets = list(zip(names, accumulate(map(float, series.counts)), strict=True))
+            family.add_metric(tuple(map(str, labels)), buckets, series.sum)
+        yield family
+
+
+# --- Of the store ----------------------------------------------------------------------------------------------------
+
+
+class StoreMetrics:
+    """Measures of a store's work; ``on_`` methods are its hooks."""
+
+    def __init__(self, registry: Metrics) -> None:
+        self.registry: Final = registry
+        self._append: Final = registry.histogram(
+            "indelible_append_seconds", "Time of an append in the store, in seconds."
+        )
+        self._commit: Final = registry.histogram(
+            "indelible_commit_seconds", "Time of one commit of a batch, in seconds."
+        )
+        self._events: Final = registry.histogram("indelible_batch_events", "Events in one commit.", bounds=COUNTS)
+        self._requests: Final = registry.histogram(
+            "indelible_batch_requests", "Append requests in one commit.", bounds=COUNTS
+        )
+        self._groups: Final = GroupCounts()
+        registry.add(self._groups.collect)
 
     def on_append(self, duration_s: float) -> None:
         """From the moment an append is decoded until it is on stable storage, or refused."""
@@ -93,73 +128,75 @@ class Metrics(Collector):
 
     def on_batch(self, batch: BatchMeasure) -> None:
         self._commit.observe(batch.commit_s)
-        self._batch_events.observe(batch.events)
-        self._batch_requests.observe(batch.requests)
+        self._events.observe(batch.events)
+        self._requests.observe(batch.requests)
 
     def on_group(self, group: str, measure: GroupMeasure) -> None:
         self._groups.add(group, measure)
 
-    def render(self, gauges: Gauges) -> bytes:
-        """Everything, in Prometheus' text format."""
-        self._gauges = gauges
-        return generate_latest(self._registry)
+
+_COUNTERS: Final = (
+    ("acks", "indelible_group_acks", "Deliveries that were acknowledged."),
+    ("nacks", "indelible_group_nacks", "Deliveries that were refused."),
+    ("timeouts", "indelible_group_timeouts", "Deliveries that were not acknowledged in time."),
+    ("parked", "indelible_group_given_up", "Events that were parked, those that follow them aside."),
+    ("damage", "indelible_group_corrupted", "Events that were parked because the store cannot read them."),
+)
+_GAUGES: Final = (
+    ("lag", "indelible_group_lag", "Positions from the checkpoint to the head."),
+    ("in_flight", "indelible_group_in_flight", "Events that are with members."),
+    ("waiting", "indelible_group_waiting", "Aggregates with an event that was read and is to be delivered."),
+    ("parked", "indelible_group_parked", "Events that are parked, those that follow them included."),
+    ("parked_aggregates", "indelible_group_parked_aggregates", "Aggregates with a parked event."),
+    ("unreadable", "indelible_group_unreadable", "Parked aggregates whose event the store cannot read."),
+    ("is_stalled", "indelible_group_stalled", "1 while nothing more is delivered for what is parked, else 0."),
+)
+
+
+class GroupCounts:
+    """What this process did for each group since it started."""
+
+    def __init__(self, groups_max: int = GROUPS_MAX) -> None:
+        self._groups_max: Final = groups_max
+        self._of_group: Final[dict[str, Counter[str]]] = {}
+        """The one that something happened to last stands last."""
+
+    def add(self, group: str, measure: GroupMeasure) -> None:
+        counted = self._of_group.pop(group, None) or Counter[str]()
+        for name in GroupMeasure.__struct_fields__:
+            value = getattr(measure, name)
+            # A delivery that reached nobody is taken back, and a counter must never fall.
+            counted[name] += len(value) if isinstance(value, list) else max(value, 0)
+        self._of_group[group] = counted
+        if len(self._of_group) > self._groups_max:
+            # Where there are more than a store can hold, some are deleted, and nothing happens to those.
+            del self._of_group[next(iter(self._of_group))]
 
     def collect(self) -> Iterator[Metric]:
-        yield self._request_histograms()
-        yield self._grpc_call_histograms()
-        yield _family("indelible_append_seconds", "Time of an append in the store, in seconds.", self._append)
-        yield _family("indelible_commit_seconds", "Time of one commit of a batch, in seconds.", self._commit)
-        yield _family("indelible_batch_events", "Events in one commit.", self._batch_events)
-        yield _family("indelible_batch_requests", "Append requests in one commit.", self._batch_requests)
-        yield from self._groups.collect()
-        if self._gauges is not None:
-            yield from _gauges(self._gauges)
-            yield from group_gauges(self._gauges.groups)
-
-    def _request_histograms(self) -> Metric:
-        family = HistogramMetricFamily(
-            "indelible_http_request_seconds",
-            "Time from a request's headers to the end of its answer, in seconds.",
-            labels=("method", "route", "status"),
+        deliveries = CounterMetricFamily(
+            "indelible_group_deliveries",
+            "Events handed to members: for the first time, or again.",
+            labels=("group", "attempt"),
         )
-        for (method, route, status), histogram in self._requests.items():
-            family.add_metric((method, route, str(status)), histogram.buckets(), histogram.sum)
-        return family
-
-    def _grpc_call_histograms(self) -> Metric:
-        family = HistogramMetricFamily(
-            "indelible_grpc_call_seconds",
-            "Time from a call's beginning to its end, in seconds.",
-            labels=("method", "status"),
-        )
-        for labels, histogram in self._grpc_calls.items():
-            family.add_metric(labels, histogram.buckets(), histogram.sum)
-        return family
-
-
-class _Labelled(Collector):
-    """What another collector gives, with more labels."""
-
-    def __init__(self, collector: Collector, labels: dict[str, str]) -> None:
-        self._collector: Final = collector
-        self._labels: Final = labels
-
-    def collect(self) -> Iterator[Metric]:
-        for family in self._collector.collect():
-            family.samples = [sample._replace(labels={**self._labels, **sample.labels}) for sample in family.samples]
+        for group, counted in self._of_group.items():
+            deliveries.add_metric((group, "first"), counted["deliveries"] - counted["redeliveries"])
+            deliveries.add_metric((group, "again"), counted["redeliveries"])
+        yield deliveries
+        for field, name, documentation in _COUNTERS:
+            family = CounterMetricFamily(name, documentation, labels=("group",))
+            for group, counted in self._of_group.items():
+                family.add_metric((group,), counted[field])
             yield family
 
 
-def _family(name: str, documentation: str, histogram: Histogram) -> Metric:
-    return HistogramMetricFamily(name, documentation, buckets=histogram.buckets(), sum_value=histogram.sum)
+def gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, documentation, value=float(value))
 
 
-def _gauges(gauges: Gauges) -> Iterator[Metric]:
-    for name, documentation, value in (
-        ("indelible_ready", "1 while the store takes appends, else 0.", gauges.ready),
-        ("indelible_queue_depth", "Appends that wait for a commit.", gauges.queue_depth),
-        ("indelible_head_position", "Last committed position.", gauges.head_position),
-        ("indelible_storage_size_bytes", "What the store takes on disk, in bytes.", gauges.storage_size_bytes),
-    ):
-        if value is not None:
-            yield GaugeMetricFamily(name, documentation, value=float(value))
+def group_gauges(groups: Iterable[GroupInfo]) -> Iterator[Metric]:
+    """How far each group has come. The store says so, hence every server and worker says the same."""
+    for field, name, documentation in _GAUGES:
+        family = GaugeMetricFamily(name, documentation, labels=("group",))
+        for info in groups:
+            family.add_metric((info.group,), float(getattr(info, field)))
+        yield family

@@ -2,20 +2,33 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
-from itertools import islice
-from typing import Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
+import structlog
+from prometheus_client.metrics_core import Metric
+
+from indelible.batching import in_lots
 from indelible.diagnostics import StoreDiagnostics
-from indelible.errors import IndelibleError, ShuttingDown, Unavailable
+from indelible.errors import IndelibleError, Overloaded, ShuttingDown, Unavailable
 from indelible.eventstore import EventStore
-from indelible.limits import APPENDS_AT_ONCE_MAX, BODIES_SIZE_BYTES_MAX, RETRY_AFTER_S
-from indelible.server.body_memory import BodyMemory
-from indelible.server.followed_feed import RenderedPages
-from indelible.server.metrics import Gauges, Metrics
-from indelible.server.store_question import StoreQuestion
+from indelible.groups import ConsumerGroups, Delivery, GroupInfo
+from indelible.limits import (
+    APPENDS_AT_ONCE_MAX,
+    BODIES_SIZE_BYTES_MAX,
+    GROUP_SETTLE_MAX,
+    RETRY_AFTER_S,
+    STORE_ANSWER_TIMEOUT_S,
+)
+from indelible.server.background import Background, PartState
+from indelible.server.metrics import Metrics, gauge, group_gauges
+from indelible.server.streams import RenderedPages
+from indelible.tasks import first_of
 
 _T = TypeVar("_T")
+
+_WENT_AWAY: Final = "its member went away"
+_log: Final = structlog.get_logger(__name__)
 
 
 class ServedStore(EventStore, StoreDiagnostics, Protocol):
@@ -25,27 +38,14 @@ class ServedStore(EventStore, StoreDiagnostics, Protocol):
 class Services:
     """One open store, what it says of itself, the server's metrics, and whether it is fit for work."""
 
-    __slots__ = (
-        "_appends",
-        "_diagnostics",
-        "_groups",
-        "_head",
-        "_size",
-        "bodies",
-        "metrics",
-        "metrics_text",
-        "not_ready_because",
-        "rendered_pages",
-        "stopping",
-        "store",
-    )
-
     def __init__(self, store: EventStore, diagnostics: StoreDiagnostics, metrics: Metrics) -> None:
         self.store: Final = store
         self.metrics: Final = metrics
         self.bodies: Final = BodyMemory(BODIES_SIZE_BYTES_MAX)
         self.rendered_pages: Final = RenderedPages()
-        self.metrics_text: Callable[[], Awaitable[bytes]] = self.own_metrics_text
+        self.background: Final = Background(metrics)
+        """Of this process; its host opens it."""
+        self.metrics_text: Callable[[], Awaitable[bytes]] = metrics.text
         """Of the whole server, in Prometheus' text format; a server of several workers puts in that of all."""
         self.not_ready_because: str | None = None
         """None until the server stops."""
@@ -56,45 +56,144 @@ class Services:
         self._appends: Final = StoreQuestion(diagnostics.check_takes_appends)
         self._size: Final = StoreQuestion(diagnostics.storage_size_bytes)
         self._groups: Final = StoreQuestion(store.groups.list)
+        metrics.add(self._gauges)
 
-    async def check_ready(self) -> None:
-        """Raises ``Unavailable``, or its kind ``ShuttingDown``, while the store takes no appends."""
-        if self.not_ready_because is not None:
+    async def check_ready(self, *, verbose: bool = False) -> list[PartState]:
+        """What the server is made of, all fit for work. Raises ``Unavailable``, or its kind ``ShuttingDown``, while the
+        store takes no appends or another vital part is not ready; if ``verbose``, with the field ``parts``."""
+        if self.not_ready_because is not None and not verbose:
             raise ShuttingDown(self.not_ready_because, retry_after_s=RETRY_AFTER_S)
         # Both at once: a probe has no time for two that do not answer.
         reading, appending = await asyncio.gather(self._head.ask(), self._appends.ask(), return_exceptions=True)
-        for found, what in ((reading, "the store is out of reach"), (appending, "the store takes no appends")):
-            if isinstance(found, IndelibleError):
-                raise Unavailable(f"{what}: {found.message}", retry_after_s=RETRY_AFTER_S) from found
-            if isinstance(found, BaseException):
-                raise found
+        parts = [
+            _state_of_store("store", "the store is out of reach", reading, self._head),
+            _state_of_store("store appends", "the store takes no appends", appending, self._appends),
+            *self.background.states(),
+        ]
+        fields: dict[str, Any] = {"retry_after_s": RETRY_AFTER_S, **({"parts": parts} if verbose else {})}
+        if self.not_ready_because is not None:
+            raise ShuttingDown(self.not_ready_because, **fields)
+        for part in parts:
+            if part.is_vital and part.not_ready_because is not None:
+                raise Unavailable(part.not_ready_because, **fields)
+        return parts
 
-    async def own_metrics_text(self) -> bytes:
-        """Of this process."""
-        gauges = Gauges(ready=True, queue_depth=self._diagnostics.queue_depth)
+    async def _gauges(self) -> list[Metric]:
+        """What is looked up, and not counted, when metrics are asked for."""
+        ready = True
+        found = [gauge("indelible_queue_depth", "Appends that wait for a commit.", self._diagnostics.queue_depth)]
+        groups: Iterable[GroupInfo] = ()
         try:
             await self.check_ready()
         except IndelibleError:
-            gauges.ready = False
+            ready = False
         try:
-            gauges.head_position = (await self._head.ask()).position
-            gauges.storage_size_bytes = await self._size.ask()
+            head, size_bytes = (await self._head.ask()).position, await self._size.ask()
         except IndelibleError:
             # A store that has failed cannot say; what was counted is worth the more then.
-            gauges.ready = False
+            ready = False
         else:
+            found.append(gauge("indelible_head_position", "Last committed position.", head))
+            found.append(gauge("indelible_storage_size_bytes", "What the store takes on disk, in bytes.", size_bytes))
             # A store with much to add up may take longer than this waits; it is ready all the same.
             with contextlib.suppress(IndelibleError):
-                gauges.groups = await self._groups.ask()
-        return self.metrics.render(gauges)
+                groups = await self._groups.ask()
+        found.append(gauge("indelible_ready", "1 while the store takes appends, else 0.", ready))
+        return [*found, *group_gauges(groups)]
+
+
+def _state_of_store(name: str, problem: str, answer: object, question: "StoreQuestion[Any]") -> PartState:
+    if isinstance(answer, BaseException) and not isinstance(answer, IndelibleError):
+        raise answer
+    because = f"{problem}: {answer.message}" if isinstance(answer, IndelibleError) else None
+    state: Literal["running", "failed"] = "running" if because is None else "failed"
+    return PartState(name, state, is_vital=True, not_ready_because=because, last_error=question.last_error)
+
+
+class BodyMemory:
+    """How much the bodies of all requests under way may still take."""
+
+    __slots__ = ("_free_bytes",)
+
+    def __init__(self, size_bytes: int) -> None:
+        self._free_bytes = size_bytes
+
+    def take(self, size_bytes: int) -> None:
+        if size_bytes > self._free_bytes:
+            message = "the server holds as many bytes of other requests as it may; nothing was stored"
+            raise Overloaded(message, retry_after_s=RETRY_AFTER_S)
+        self._free_bytes -= size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
+
+
+class StoreQuestion(Generic[_T]):
+    """Asks once at a time: who comes while the store has not answered waits for the same answer. So probes of a store
+    that hangs do not pile up."""
+
+    def __init__(self, question: Callable[[], Awaitable[_T]]) -> None:
+        self.last_error: str | None = None
+        self._question: Final = question
+        self._asking: asyncio.Future[_T] | None = None
+
+    async def ask(self) -> _T:
+        """The store's answer. Raises what the store raises, and ``Unavailable`` when it takes more than
+        ``STORE_ANSWER_TIMEOUT_S``."""
+        asking = self._asking
+        if asking is None or asking.done():
+            asking = self._asking = asyncio.ensure_future(self._question())
+            asking.add_done_callback(_hear_of_failure)
+        # Not cancelled when it is late: to cancel a query, a database driver may have to wait for the database.
+        await asyncio.wait({asking}, timeout=STORE_ANSWER_TIMEOUT_S)
+        try:
+            if asking.done():
+                return asking.result()
+            raise Unavailable(f"it has not answered within {STORE_ANSWER_TIMEOUT_S:g} s", retry_after_s=RETRY_AFTER_S)
+        except IndelibleError as error:
+            self.last_error = error.message
+            raise
+
+
+def _hear_of_failure(asking: "asyncio.Future[_T]") -> None:
+    """Nobody may be left to hear of it, which asyncio would complain about."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:
     """What an iterator makes that takes long over many appends; others on the event loop get their turns meanwhile."""
     made: list[_T] = []
-    remaining = iter(appends)
-    while turn := list(islice(remaining, APPENDS_AT_ONCE_MAX)):
+    for turn in in_lots(appends, APPENDS_AT_ONCE_MAX):
         made += turn
         if len(turn) == APPENDS_AT_ONCE_MAX:
             await asyncio.sleep(0)
     return made
+
+
+# --- Pulls that end early, and deliveries whose member went away: others get them at once ----------------------------
+
+
+async def pull_until(
+    groups: ConsumerGroups, group: str, pull: Coroutine[Any, Any, tuple[Delivery, ...]], *ends: Awaitable[object]
+) -> tuple[Delivery, ...]:
+    """What the pull has got when one of the ``ends`` comes, if not before; given back when this is cancelled. The store
+    sees to it that a pull that is cancelled while it waits holds nothing."""
+    pulling = asyncio.create_task(pull)
+    try:
+        await first_of(pulling, *ends)
+    except asyncio.CancelledError:
+        if pulling.done() and not pulling.cancelled() and pulling.exception() is None:
+            await give_back(groups, group, [one.delivery_id for one in pulling.result()], untried=True)
+        raise
+    return () if pulling.cancelled() else pulling.result()
+
+
+async def give_back(groups: ConsumerGroups, group: str, delivery_ids: Collection[str], *, untried: bool) -> None:
+    """``untried``: they have not left this server. What cannot be given back now, because the group or the store is
+    gone, is delivered again after its deadline."""
+    try:
+        for some in in_lots(delivery_ids, GROUP_SETTLE_MAX):
+            await groups.nack(group, some, reason=_WENT_AWAY, untried=untried)
+    except IndelibleError as error:
+        _log.info("deliveries of a member that went away wait for their deadline", group=group, error=error.message)

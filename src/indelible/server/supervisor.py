@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -19,10 +18,9 @@ import structlog
 
 from indelible.errors import IndelibleError, InvalidRequest, StorageFailure
 from indelible.limits import WORKER_KILL_AFTER_S, WORKER_RESTART_WAIT_MAX_S, WORKER_RESTART_WAIT_MIN_S
+from indelible.server.background import Backoff
 from indelible.server.config import Address, Settings, shown_url
-from indelible.server.listening import hold_port, listen_together
-from indelible.server.served import Served
-from indelible.server.stopping import EXIT_STORAGE_FAILURE, Stop
+from indelible.server.process import EXIT_STORAGE_FAILURE, ServerUrls, Stop, hold_port, listen_together
 from indelible.server.worker import WorkerOrder, WorkerReport
 from indelible.tasks import first_of
 
@@ -32,7 +30,7 @@ _PROGRAM: Final = (sys.executable, "-P", "-m", "indelible.server.worker_process"
 _log: Final = structlog.get_logger(__name__)
 
 
-async def supervise(settings: Settings, *, on_ready: Callable[[Served], None] | None = None) -> int:
+async def supervise(settings: Settings, *, on_ready: Callable[[ServerUrls], None] | None = None) -> int:
     """Keep ``settings.workers`` workers serving until a signal; returns the exit code. ``on_ready`` hears where when
     all of them serve. Call from the main thread: it takes signals.
 
@@ -92,7 +90,7 @@ class _Supervisor:
         settings: Settings,
         http: list[socket.socket],
         metrics: list[socket.socket],
-        on_ready: Callable[[Served], None] | None,
+        on_ready: Callable[[ServerUrls], None] | None,
     ) -> None:
         self.exit_code = 0
         self._settings: Final = settings
@@ -117,17 +115,15 @@ class _Supervisor:
 
     async def _keep(self, number: int) -> None:
         """Run one worker after another. Raises what must end the server."""
-        wait_s = WORKER_RESTART_WAIT_MIN_S
+        backoff = Backoff(WORKER_RESTART_WAIT_MIN_S, WORKER_RESTART_WAIT_MAX_S)
         while True:
-            started = time.monotonic()
+            backoff.started()
             ended = await self._run_worker(number)
             if not self._may_replace(ended):
                 raise ended.error
-            if time.monotonic() - started >= WORKER_RESTART_WAIT_MAX_S:
-                wait_s = WORKER_RESTART_WAIT_MIN_S
+            wait_s = backoff.wait_s()
             _log_death(ended, wait_s)
             await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, WORKER_RESTART_WAIT_MAX_S)
 
     def _may_replace(self, ended: _Ended) -> bool:
         """A server that has never served whole, or of which nothing serves, ends if a worker cannot start: whoever
@@ -188,7 +184,7 @@ class _Supervisor:
         grpc_url = None if self._settings.grpc is None else f"grpc://{self._settings.grpc}"
         _log.info("serving", url=url, grpc=grpc_url, store=shown_url(self._settings.store), workers=len(self._http))
         if self._on_ready is not None:
-            self._on_ready(Served(url, grpc_url))
+            self._on_ready(ServerUrls(url, grpc_url))
 
     async def _stop(self, process: asyncio.subprocess.Process, number: int) -> int:
         """Graciously; a worker that does not end in time is killed."""

@@ -2,19 +2,32 @@
 
 The supervisor writes one :class:`WorkerOrder` to the worker's standard input and leaves that open: its end says that
 the supervisor is gone. The worker writes one :class:`WorkerReport` to its standard output.
+
+A request for metrics reaches one worker, and each counts by itself. So the one that is asked asks the others, over
+sockets that only this machine reaches; every sample has the number of its worker as a label. A worker that was replaced
+counts from 0 again: to Prometheus a reset of its own series, and no step back of a sum.
 """
 
+import asyncio
 import contextlib
+import functools
+import re
 import socket
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
+import structlog
 
 from indelible.errors import IndelibleError, error_from_code
+from indelible.limits import WORKER_METRICS_TIMEOUT_S
+from indelible.server.background import Part
 from indelible.server.config import Settings
 from indelible.server.services import Services
-from indelible.server.shared_metrics import SharedMetrics
+
+_FAMILY: Final = re.compile(rb"^(?=# HELP )", re.MULTILINE)
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class WorkerOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,10 +72,69 @@ class Worker:
         here = order.number - 1
         self._others = (*order.metrics_addresses[:here], *order.metrics_addresses[here + 1 :])
 
-    @contextlib.asynccontextmanager
-    async def sharing_metrics(self, services: Services) -> AsyncIterator[None]:
-        """Tell the others this worker's metrics, and let it answer for all, while the context is open."""
-        shared = SharedMetrics(services.own_metrics_text, self._others)
-        async with shared.answering_others(self._metrics_listener):
-            services.metrics_text = shared.text
-            yield
+    def share_metrics(self, services: Services) -> None:
+        """Tell the others this worker's metrics, and let it answer for all."""
+        shared = SharedMetrics(services.metrics.text, self._others)
+        services.metrics_text = shared.text
+        answer = functools.partial(shared.answer_others, self._metrics_listener)
+        services.background.add(Part("metrics for other workers", answer))
+
+
+# --- Metrics of all workers ------------------------------------------------------------------------------------------
+
+
+class SharedMetrics:
+    """``own_text`` gives this worker's metrics; ``others`` are the addresses of the other workers."""
+
+    def __init__(self, own_text: Callable[[], Awaitable[bytes]], others: Sequence[str]) -> None:
+        self._own_text: Final = own_text
+        self._others: Final = others
+
+    async def answer_others(self, listener: socket.socket) -> None:
+        """For as long as this runs."""
+        # A copy, because it is closed at the end: this may be begun again.
+        server = await asyncio.start_unix_server(self._answer, sock=listener.dup())
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            server.close()
+
+    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Whoever asked may have given up waiting.
+        with contextlib.suppress(OSError), contextlib.closing(writer):
+            writer.write(await self._own_text())
+            await writer.drain()
+
+    async def text(self) -> bytes:
+        """Of all workers that answer in time: one that is just being replaced does not."""
+        return merged(await asyncio.gather(self._own_text(), *map(_ask, self._others)))
+
+
+async def _ask(address: str) -> bytes:
+    try:
+        async with asyncio.timeout(WORKER_METRICS_TIMEOUT_S):
+            return await _read(address)
+    except (OSError, TimeoutError) as error:
+        _log.warning("another worker does not tell its metrics", error=str(error) or type(error).__name__)
+        return b""
+
+
+async def _read(address: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(connection, address)
+        parts = []
+        while part := await loop.sock_recv(connection, 65536):
+            parts.append(part)
+        return b"".join(parts)
+
+
+def merged(texts: Iterable[bytes]) -> bytes:
+    """One text in Prometheus' format, in which all samples of a family stand together under its one heading."""
+    families: dict[bytes, list[bytes]] = {}
+    for text in texts:
+        for family in filter(None, _FAMILY.split(text)):
+            help_line, type_line, samples = family.split(b"\n", 2)
+            families.setdefault(help_line + b"\n" + type_line + b"\n", []).append(samples)
+    return b"".join(heading + b"".join(samples) for heading, samples in families.items())

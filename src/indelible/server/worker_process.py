@@ -13,7 +13,7 @@ import structlog
 from indelible.errors import IndelibleError, StorageFailure
 from indelible.limits import WORKER_KILL_AFTER_S
 from indelible.server.compose import run
-from indelible.server.stopping import EXIT_STORAGE_FAILURE
+from indelible.server.process import EXIT_STORAGE_FAILURE
 from indelible.server.worker import Worker, WorkerOrder, WorkerReport
 
 _FAILED: Final = 1

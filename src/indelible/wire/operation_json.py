@@ -48,20 +48,30 @@ class _Field(NamedTuple):
 # --- Parameters ------------------------------------------------------------------------------------------------------
 
 
-def query_names(operation: Operation[Any, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The parameters that stand in its query string: those that stand there once, and those that may be repeated."""
-    return ((), ()) if operation.has_body else _query_names(operation.parameters, operation.path_parameters)
+class QueryNames(NamedTuple):
+    """The parameters that stand in a query string."""
+
+    single: tuple[str, ...] = ()
+    """They stand there once."""
+    repeatable: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    """Of those that stand there once: they need no value."""
 
 
-def _find_query_names(kind: Any, path_parameters: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def query_names(operation: Operation[Any, Any]) -> QueryNames:
+    return QueryNames() if operation.has_body else _query_names(operation.parameters, operation.path_parameters)
+
+
+def _find_query_names(kind: Any, path_parameters: tuple[str, ...]) -> QueryNames:
     fields = [one for name, one in _fields(kind).items() if name not in path_parameters]
-    single = tuple(one.name for one in fields if not one.is_repeatable)
-    return single, tuple(one.name for one in fields if one.is_repeatable)
+    return QueryNames(
+        tuple(one.name for one in fields if not one.is_repeatable),
+        tuple(one.name for one in fields if one.is_repeatable),
+        tuple(one.name for one in fields if one.default in (True, False)),
+    )
 
 
-_query_names: Final[Callable[[Any, tuple[str, ...]], tuple[tuple[str, ...], tuple[str, ...]]]] = cache(
-    _find_query_names
-)
+_query_names: Final[Callable[[Any, tuple[str, ...]], QueryNames]] = cache(_find_query_names)
 
 
 def decode_parameters(operation: Operation[P, Any], texts: Texts, body: bytes | None) -> P:
@@ -139,7 +149,7 @@ def _texts_reader(name: str, kind: Any) -> Callable[[Sequence[str]], Any]:
     pointer = f"/{name}"
     if get_origin(kind) is tuple:
         return tuple if plain_type(get_args(kind)[0]) is str else lambda texts: _items(texts[0], pointer)
-    read = {int: _integer, datetime: _time, Cursor: Cursor.parse, UUID: _uuid}.get(kind)
+    read = {int: _integer, bool: _flag, datetime: _time, Cursor: Cursor.parse, UUID: _uuid}.get(kind)
     return (lambda texts: texts[0]) if read is None else (lambda texts: read(texts[0], pointer))
 
 
@@ -148,6 +158,13 @@ def _integer(text: str, pointer: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise InvalidRequest("must be an integer", pointer=pointer)
     return int(text)
+
+
+def _flag(text: str, pointer: str) -> bool:
+    """Given alone, it is true."""
+    if text not in ("", "true", "false"):
+        raise InvalidRequest("must be true or false, or stand alone", pointer=pointer)
+    return text != "false"
 
 
 def _time(text: str, pointer: str) -> datetime:

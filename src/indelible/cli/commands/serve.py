@@ -10,7 +10,7 @@ from indelible.cli.output import print_fields, print_line
 from indelible.server.config import load_settings
 
 if TYPE_CHECKING:
-    from indelible.server.served import Served
+    from indelible.server.process import ServerUrls
 
 Store = Annotated[
     str | None, typer.Option(metavar="URL", help="Where events are kept. [INDELIBLE_STORE, sqlite:data/indelible.db]")
@@ -73,10 +73,10 @@ def serve(
     raise typer.Exit(code)
 
 
-def _welcome(served: "Served") -> None:
+def _welcome(urls: "ServerUrls") -> None:
     """What to try first. A server that listens everywhere is reached at the loopback address too."""
-    url = _reachable(served.url)
-    grpc = [] if served.grpc_url is None else [("gRPC", _reachable(served.grpc_url))]
+    url = _reachable(urls.url)
+    grpc = [] if urls.grpc_url is None else [("gRPC", _reachable(urls.grpc_url))]
     print_fields([("API", f"{url}/v1"), *grpc, ("docs", f"{url}/docs"), ("metrics", f"{url}/metrics")])
     print_line("Try it:")
     print_line(f"""  curl -s {url}/v1/aggregates/order/o-1/events -H 'content-type: application/json' \\

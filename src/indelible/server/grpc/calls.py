@@ -76,6 +76,9 @@ class Calls:
     def __init__(self, services: Services, large: LargeMessages) -> None:
         self._services: Final = services
         self._large: Final = large
+        self._times: Final = services.metrics.histogram(
+            "indelible_grpc_call_seconds", "Time from a call's beginning to its end, in seconds.", "method", "status"
+        )
         self._count = 0
         self._idle: Final = asyncio.Event()
         self._idle.set()
@@ -148,7 +151,7 @@ class Calls:
             self._count -= 1
             if not self._count:
                 self._idle.set()
-            self._services.metrics.on_grpc_call(name, status, time.perf_counter() - started)
+            self._times.observe(time.perf_counter() - started, name, status)
 
 
 def _call_of(services: Services, context: _Context) -> Call:

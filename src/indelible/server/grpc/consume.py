@@ -31,8 +31,8 @@ from indelible.limits import (
 from indelible.operations import Operation
 from indelible.operations.deliveries import ACK, EXTEND, NACK, Ack, Consume, Extend, Nack
 from indelible.server.call import Call
-from indelible.server.giving_back import give_back
 from indelible.server.grpc.calls import decode_message
+from indelible.server.services import give_back
 from indelible.tasks import first_of
 from indelible.wire.operation_proto import to_struct
 from indelible.wire.pb.groups_pb2 import ConsumeRequest, ConsumeStart

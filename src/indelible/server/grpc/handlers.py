@@ -10,14 +10,12 @@ from indelible.limits import RETRY_AFTER_S
 from indelible.operations import OPERATIONS, Operation
 from indelible.operations.deliveries import PULL
 from indelible.operations.events import APPEND, APPEND_ATOMIC, READ_AGGREGATE, READ_FEED, SUBSCRIBE
-from indelible.server.budget import read_pages
 from indelible.server.call import Call
-from indelible.server.followed_feed import FollowedFeed
-from indelible.server.giving_back import pull_until
 from indelible.server.grpc.append_batches import append_batches
 from indelible.server.grpc.calls import MakeRoom, Method, Streams, ToStream, Unary
 from indelible.server.grpc.consume import consume
-from indelible.server.narration import tell
+from indelible.server.services import pull_until
+from indelible.server.streams import FollowedFeed, read_pages, stream_messages
 from indelible.wire.operation_proto import decode_parameters, encode_answer, method_of, request_type
 from indelible.wire.pb.event_store_pb2 import (
     AggregateAppend,
@@ -75,16 +73,16 @@ async def subscribe(call: Call, request: SubscribeRequest, make_room: MakeRoom) 
     )
     await feed.read()
     cursor, at_end = feed.cursor, False
-    async with aclosing(tell(feed, call.stopping)) as all_told:
-        async for told in all_told:
-            if told is None:
+    async with aclosing(stream_messages(feed, call.stopping)) as messages:
+        async for message in messages:
+            if message is None:
                 yield encode_subscription(b"", cursor, at_end=at_end)
                 continue
-            _, cursor, at_end, _ = told
-            message = encode_subscription(told.data, cursor, at_end=at_end)
-            del told  # kept here for as long as the caller takes, it would be held twice
-            yield message
-            del message
+            _, cursor, at_end, _ = message
+            encoded = encode_subscription(message.data, cursor, at_end=at_end)
+            del message  # kept here for as long as the caller takes, it would be held twice
+            yield encoded
+            del encoded
     raise ShuttingDown("the server stops; subscribe again after the last cursor", retry_after_s=RETRY_AFTER_S)
 
 

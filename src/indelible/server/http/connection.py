@@ -30,7 +30,7 @@ from indelible.server.config import Address
 from indelible.server.http.exchange import Exchange, render
 from indelible.server.http.message_syntax import Framing, Head, HeadReader
 from indelible.server.http.messages import BadFraming, ClientDisconnected, problem_response
-from indelible.server.listening import listen
+from indelible.server.process import listen
 from indelible.wire.errors import status_of
 
 _log: Final = structlog.get_logger(__name__)

@@ -20,9 +20,7 @@ from indelible.eventstore import AggregateAppend, AggregatePage, FeedPage, each_
 from indelible.limits import HEADER_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
 from indelible.operations import Operation
 from indelible.operations import events as operations
-from indelible.server.budget import read_pages
 from indelible.server.call import Call
-from indelible.server.followed_feed import FollowedFeed
 from indelible.server.http.messages import (
     NDJSON_CONTENT_TYPE,
     Headers,
@@ -33,8 +31,8 @@ from indelible.server.http.messages import (
     next_link,
     problem_response,
 )
-from indelible.server.narration import Told, tell
 from indelible.server.services import decoded_by_turns
+from indelible.server.streams import FollowedFeed, StreamMessage, read_pages, stream_messages
 from indelible.wire import cloudevents, json_events
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED
 from indelible.wire.operation_json import encode_answer
@@ -301,20 +299,20 @@ async def _subscribe(call: Call, request: Request, asked: operations.ReadFeed) -
 
 
 async def _messages(feed: FollowedFeed, stopping: asyncio.Event) -> AsyncGenerator[bytes]:
-    async with aclosing(tell(feed, stopping)) as all_told:
-        async for told in all_told:
-            chunk = _render(told)
-            del told  # kept here for as long as the caller takes, it would be held twice
+    async with aclosing(stream_messages(feed, stopping)) as messages:
+        async for message in messages:
+            chunk = _render(message)
+            del message  # kept here for as long as the caller takes, it would be held twice
             yield chunk
             del chunk
 
 
-def _render(told: Told | None) -> bytes:
-    if told is None:
+def _render(message: StreamMessage | None) -> bytes:
+    if message is None:
         return _HEARTBEAT
-    if told.has_caught_up:
-        return told.data + _message("caught-up", told.cursor)
-    return told.data or _message("checkpoint", told.cursor)
+    if message.has_caught_up:
+        return message.data + _message("caught-up", message.cursor)
+    return message.data or _message("checkpoint", message.cursor)
 
 
 def _message(name: str, cursor: Cursor) -> bytes:

@@ -11,16 +11,16 @@ from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge, Un
 from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import LINK_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.operations import Operation, Parameters
-from indelible.server.body_memory import BodyMemory
+from indelible.server.services import BodyMemory
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, encode_problem, status_of
 from indelible.wire.json_events import decode_percent
-from indelible.wire.operation_json import decode_parameters, query_names
+from indelible.wire.operation_json import QueryNames, decode_parameters, query_names
 
 if TYPE_CHECKING:
     from indelible.server.http.exchange import Exchange
 
 
-def parse_query(text: bytes, single: Sequence[str], repeatable: Sequence[str]) -> dict[str, list[str]]:
+def parse_query(text: bytes, names: QueryNames) -> dict[str, list[str]]:
     """The values of each parameter that a query string holds, in its order. Errors point at "/" + the parameter's
     name."""
     values: dict[str, list[str]] = {}
@@ -28,12 +28,12 @@ def parse_query(text: bytes, single: Sequence[str], repeatable: Sequence[str]) -
         raw_name, equals, raw_value = pair.partition(b"=")
         name = _decode(raw_name, "")
         pointer = f"/{name}"
-        if name not in single and name not in repeatable:
-            allowed = ", ".join((*single, *repeatable)) or "none"
+        if name not in names.single and name not in names.repeatable:
+            allowed = ", ".join((*names.single, *names.repeatable)) or "none"
             raise InvalidRequest(f"is not a known parameter; allowed are {allowed}", pointer=pointer)
-        if not equals:
+        if not equals and name not in names.flags:
             raise InvalidRequest("needs a value", pointer=pointer)
-        if name in values and name in single:
+        if name in values and name in names.single:
             raise InvalidRequest("must stand only once", pointer=pointer)
         values.setdefault(name, []).append(_decode(raw_value, pointer))
     return values
@@ -105,7 +105,7 @@ class Request:
 
     def query(self, operation: Operation[Any, Any]) -> dict[str, list[str]]:
         """The values of each parameter in the query string, which may hold the operation's and no others."""
-        return parse_query(self._query_string, *query_names(operation)) if self._query_string else {}
+        return parse_query(self._query_string, query_names(operation)) if self._query_string else {}
 
     async def asked_with(self, operation: Operation[P, Any]) -> P:
         """What the operation is asked with. Raises ``InvalidRequest``; as :meth:`json_body`, if it has a body."""

@@ -97,7 +97,7 @@ def build_document(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _operation(row: Row) -> Schema:
-    single, repeatable = query_names(row)
+    in_query = {*query_names(row).single, *query_names(row).repeatable}
     schemas = _parameter_schemas(row.parameters)
     described: Schema = {
         "operationId": row.name,
@@ -106,7 +106,7 @@ def _operation(row: Row) -> Schema:
         "description": row.description,
         "parameters": [
             *(_parameter("path", name, schemas[name]) for name in row.path_parameters),
-            *(_parameter("query", name, schemas[name]) for name in schemas if name in single or name in repeatable),
+            *(_parameter("query", name, schemas[name]) for name in schemas if name in in_query),
             *(_parameter("header", name, _HEADER_PARAMETERS[name]) for name in row.request_headers),
         ],
     }
@@ -196,7 +196,9 @@ _MORE: Final[dict[str, Schema]] = {
     },
 }
 """What the types of whole bodies do not say themselves."""
-_NOT_ALWAYS: Final = ("Group.is_new", "Event.event_data", "Event.event_data_base64")
+_NOT_ALWAYS: Final = (
+    "Group.is_new", "Event.event_data", "Event.event_data_base64", "Readiness.parts",
+)  # fmt: skip
 """Fields that an answer may leave out."""
 
 

@@ -68,6 +68,8 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
 _NOT_ALWAYS: Final = {
     "payload_too_large": ("size_bytes_max", "events_max", "keys_max", "statement_timeout_s"),
     "store_corrupted": ("position",),
+    "unavailable": ("parts",),
+    "shutting_down": ("parts",),
 }
 """Fields that an error may have or not."""
 
@@ -98,6 +100,11 @@ _FIELDS: Final[dict[str, Schema]] = {
     "retry_after_s": {"type": "number", "minimum": 0, "description": "Seconds to wait before trying again."},
     "offered": {"type": "array", "items": {"type": "string"}, "description": "Media types that are offered."},
     "supported": {"type": "array", "items": {"type": "string"}, "description": "Media types that are taken."},
+    "parts": {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/PartState"},
+        "description": "What the server is made of. Only of /readyz, when asked for by verbose.",
+    },
 }
 """The fields that errors carry beyond those of every problem document."""
 

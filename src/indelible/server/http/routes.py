@@ -13,12 +13,13 @@ from indelible.events import Snapshot, timestamp_to_us
 from indelible.operations import OPERATIONS, Nothing, Operation, Parameters
 from indelible.operations.deliveries import PULL
 from indelible.operations.events import SUBSCRIBE
+from indelible.server.background import PartState
 from indelible.server.call import Call
-from indelible.server.giving_back import give_back, pull_until
 from indelible.server.http import events
 from indelible.server.http.app import Handler, Route
 from indelible.server.http.messages import Headers, Request, Response, etag
 from indelible.server.http.reference import reference_routes
+from indelible.server.services import give_back, pull_until
 from indelible.wire.operation_json import encode_answer
 
 # --- Operations that are one question and one answer -----------------------------------------------------------------
@@ -67,6 +68,28 @@ class HealthBody(msgspec.Struct):
     status: Annotated[Literal["ok"], words.meta("Anything else is an error.", example="ok")] = "ok"
 
 
+class ReadinessBody(msgspec.Struct):
+    """The server is ready."""
+
+    status: Annotated[Literal["ok"], words.meta("Anything else is an error.", example="ok")] = "ok"
+    parts: (
+        Annotated[
+            list[PartState],
+            words.meta(
+                "What it is made of. Only when asked for by verbose.",
+                example=msgspec.to_builtins([PartState("store appends", "running", is_vital=True)]),
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
+
+
+class CheckReady(Parameters, frozen=True):
+    """How much to tell."""
+
+    verbose: Annotated[bool, words.meta("Tell of each part. May stand without a value.")] = False
+
+
 _OK: Final = msgspec.json.encode(HealthBody())
 LIVEZ: Final = Operation[Nothing, HealthBody](
     name="livez", section="Operations", summary="Is the process alive?",
@@ -75,11 +98,12 @@ LIVEZ: Final = Operation[Nothing, HealthBody](
     http="GET /livez",
     retry="read", permission=None,
 )  # fmt: skip
-READYZ: Final = Operation[Nothing, HealthBody](
+READYZ: Final = Operation[CheckReady, ReadinessBody](
     name="readyz", section="Operations", summary="Is the server ready?",
-    description="200 while the store is within reach and takes appends, else 503. For readiness probes and load "
-    "balancers.",
-    parameters=Nothing, answer=HealthBody, answers="It is.",
+    description="200 while the store is within reach and takes appends, and every other vital part is ready, else 503. "
+    "For readiness probes and load balancers. With `verbose` both answers tell of each part: the store, and what runs "
+    "beside the requests.",
+    parameters=CheckReady, answer=ReadinessBody, answers="It is.",
     http="GET /readyz",
     retry="read", permission=None, errors=("shutting_down", "unavailable"),
 )  # fmt: skip
@@ -98,10 +122,11 @@ async def livez(call: Call, request: Request) -> Response:  # noqa: ARG001 - ans
     return Response(200, _OK)
 
 
-async def readyz(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+async def readyz(call: Call, request: Request) -> Response:
     """The store is within reach and takes appends."""
-    await call.check_ready()
-    return Response(200, _OK)
+    asked = await request.asked_with(READYZ)
+    parts = await call.check_ready(verbose=asked.verbose)
+    return Response(200, msgspec.json.encode(ReadinessBody(parts=parts)) if asked.verbose else _OK)
 
 
 async def metrics(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request

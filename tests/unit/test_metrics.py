@@ -1,25 +1,26 @@
-"""What is counted of consumer groups, and what is told of them."""
+"""What is counted, what is told of consumer groups, and the metrics of several workers as one text."""
 
 import asyncio
+import socket
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
+import structlog
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from indelible.core.store import LocalEventStore
-from indelible.diagnostics import GroupMeasure
+from indelible.diagnostics import BatchMeasure, GroupMeasure
 from indelible.engines.group_storage import GroupSummary
 from indelible.engines.memory import MemoryEngine
 from indelible.events import NewEvent
 from indelible.groups import GroupInfo
 from indelible.limits import GROUPS_MAX
-from indelible.server import store_question
+from indelible.server import worker
 from indelible.server.compose import make_services
-from indelible.server.group_metrics import GroupCounts
-from indelible.server.metrics import Gauges, Metrics
-from indelible.server.shared_metrics import merged
+from indelible.server.metrics import GroupCounts, Metrics, StoreMetrics, gauge, group_gauges
+from indelible.server.worker import SharedMetrics, merged
 
 INFO = GroupInfo(
     group="billing", items=(), ack_timeout_s=30.0, max_attempts=5, max_in_flight=100,
@@ -40,18 +41,19 @@ def _samples(text: bytes) -> dict[tuple[str, ...], float]:
     }
 
 
-def _gauges(*groups: GroupInfo) -> Gauges:
-    gauges = Gauges(ready=True, queue_depth=0)
-    gauges.groups = groups
-    return gauges
+def _metrics(*groups: GroupInfo, worker: int | None = None) -> StoreMetrics:
+    """Of a store that has these groups."""
+    metrics = StoreMetrics(Metrics(worker))
+    metrics.registry.add(lambda: group_gauges(groups))
+    return metrics
 
 
-def test_what_happens_is_added_up_by_group() -> None:
-    metrics = Metrics()
+async def test_what_happens_is_added_up_by_group() -> None:
+    metrics = StoreMetrics(Metrics())
     metrics.on_group("billing", GroupMeasure(5, 2, acks=3, nacks=1, timeouts=1, parked=1))
     metrics.on_group("mails", GroupMeasure(1))
     metrics.on_group("billing", GroupMeasure(4, 1, acks=4))
-    samples = _samples(metrics.render(_gauges()))
+    samples = _samples(await metrics.registry.text())
     assert samples == {
         ("deliveries_total", "first", "billing"): 6, ("deliveries_total", "again", "billing"): 3,
         ("deliveries_total", "first", "mails"): 1, ("deliveries_total", "again", "mails"): 0,
@@ -63,9 +65,9 @@ def test_what_happens_is_added_up_by_group() -> None:
     }  # fmt: skip
 
 
-def test_how_far_groups_have_come() -> None:
+async def test_how_far_groups_have_come() -> None:
     stalled = msgspec.structs.replace(INFO, group="mails", is_stalled=True, lag=0)
-    samples = _samples(Metrics().render(_gauges(INFO, stalled)))
+    samples = _samples(await _metrics(INFO, stalled).registry.text())
     assert samples == {
         ("lag", "billing"): 5, ("lag", "mails"): 0,
         ("in_flight", "billing"): 3, ("in_flight", "mails"): 3,
@@ -77,17 +79,20 @@ def test_how_far_groups_have_come() -> None:
     }  # fmt: skip
 
 
-def test_a_group_that_is_gone_is_not_told_of_any_more() -> None:
+async def test_a_group_that_is_gone_is_not_told_of_any_more() -> None:
+    groups = [INFO]
     metrics = Metrics()
-    metrics.render(_gauges(INFO))
-    assert _samples(metrics.render(_gauges())) == {}
+    metrics.add(lambda: group_gauges(groups))
+    assert _samples(await metrics.text()) != {}
+    groups.clear()
+    assert _samples(await metrics.text()) == {}
 
 
-def test_workers_count_each_for_itself_and_say_the_same_of_the_store() -> None:
-    first, second = Metrics(1), Metrics(2)
+async def test_workers_count_each_for_itself_and_say_the_same_of_the_store() -> None:
+    first, second = _metrics(INFO, worker=1), _metrics(INFO, worker=2)
     first.on_group("billing", GroupMeasure(acks=3))
     second.on_group("billing", GroupMeasure(acks=4))
-    samples = _samples(merged([first.render(_gauges(INFO)), second.render(_gauges(INFO))]))
+    samples = _samples(merged([await first.registry.text(), await second.registry.text()]))
     assert [samples["acks_total", "billing", worker] for worker in ("1", "2")] == [3, 4]
     assert [samples["lag", "billing", worker] for worker in ("1", "2")] == [5, 5]
 
@@ -121,7 +126,7 @@ def test_groups_that_come_and_go_do_not_add_up() -> None:
 
 
 async def test_a_store_tells_what_its_groups_do() -> None:
-    metrics = Metrics()
+    metrics = StoreMetrics(Metrics())
     async with LocalEventStore(MemoryEngine(), on_group=metrics.on_group) as store:
         services = make_services(store, metrics)
         await store.append("order", "1", [NewEvent("Placed", n) for n in range(3)])
@@ -151,13 +156,75 @@ class SlowToAddUp(MemoryEngine):
 
 
 async def test_groups_that_take_too_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_question, "STORE_ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("indelible.server.services.STORE_ANSWER_TIMEOUT_S", 0.05)
     async with LocalEventStore(SlowToAddUp()) as store:
-        services = make_services(store, Metrics())
-        services.metrics.on_group("billing", GroupMeasure(acks=1))
+        metrics = StoreMetrics(Metrics())
+        services = make_services(store, metrics)
+        metrics.on_group("billing", GroupMeasure(acks=1))
         text = await asyncio.wait_for(services.metrics_text(), 60)
     assert "\nindelible_ready 1.0\n" in text.decode()
     assert "\nindelible_head_position 0.0\n" in text.decode()
     samples = _samples(text)
     assert samples["acks_total", "billing"] == 1
     assert ("lag", "billing") not in samples
+
+
+# --- Of several workers -----------------------------------------------------------------------------------------------
+
+
+async def _text(worker: int, batches: int) -> bytes:
+    registry = Metrics(worker)
+    of_store = StoreMetrics(registry)
+    for _ in range(batches):
+        of_store.on_batch(BatchMeasure(requests=1, events=2, commit_s=0.1))
+    registry.histogram("indelible_http_request_seconds", "…", "method", "route", "status").observe(
+        0.1, "GET", "/route", 200
+    )
+    registry.add(lambda: [gauge("indelible_queue_depth", "…", worker)])
+    return await registry.text()
+
+
+async def test_families_of_all_stand_together() -> None:
+    text = merged([await _text(1, 3), b"", await _text(2, 4)]).decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert text.count("# TYPE indelible_commit_seconds histogram\n") == 1
+    assert text.count("# HELP indelible_commit_seconds ") == 1
+    counts = {
+        sample.labels["worker"]: sample.value
+        for sample in families["indelible_commit_seconds"].samples
+        if sample.name == "indelible_commit_seconds_count"
+    }
+    assert counts == {"1": 3, "2": 4}
+    requests = families["indelible_http_request_seconds"].samples[0].labels
+    assert requests.items() >= {"worker": "1", "method": "GET", "route": "/route", "status": "200"}.items()
+    assert {sample.labels["worker"] for sample in families["process_cpu_seconds"].samples} == {"1", "2"}
+
+
+async def test_one_text_stays_as_it_is() -> None:
+    assert merged([text := await _text(1, 3)]) == text
+
+
+async def test_a_worker_that_hangs_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "WORKER_METRICS_TIMEOUT_S", 0.3)
+
+    async def first() -> bytes:
+        return await _text(1, 3)
+
+    async def second() -> bytes:
+        return await _text(2, 4)
+
+    with socket.socket(socket.AF_UNIX) as answers, socket.socket(socket.AF_UNIX) as hangs:
+        for listener in (answers, hangs):
+            listener.bind("")
+            listener.listen()
+        addresses = [listener.getsockname().decode("ascii") for listener in (answers, hangs)]
+        answering = asyncio.create_task(SharedMetrics(second, ()).answer_others(answers))
+        with structlog.testing.capture_logs() as logged:
+            text = await SharedMetrics(first, [*addresses, "\0nobody-listens-here"]).text()
+        answering.cancel()
+        await asyncio.wait({answering})
+    assert merged([text]) == text
+    assert text.count(b'indelible_queue_depth{worker="1"} 1.0') == 1
+    assert text.count(b'indelible_queue_depth{worker="2"} 2.0') == 1
+    assert [line["log_level"] for line in logged] == ["warning", "warning"]
+    await asyncio.sleep(0)

@@ -11,8 +11,8 @@ from indelible.core.store import LocalEventStore
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
 from indelible.queries import EVERYTHING
-from indelible.server.followed_feed import FollowedFeed, RenderedPages, RenderEvents
 from indelible.server.http.events import render_messages
+from indelible.server.streams import FollowedFeed, RenderedPages, RenderEvents
 from indelible.wire.pb.event_store_pb2 import SubscribeResponse
 from indelible.wire.proto_events import encode_lines
 

@@ -1,4 +1,4 @@
-"""One subscriber's way along the log: page after page, each given out piece by piece, without holding it.
+"""Streams of events: subscriptions, and pages without end.
 
 A subscriber knows its place, and nothing else. What it is given comes from pages that all subscribers share and that
 are bounded in bytes together; what has gone from there by the time that its reader takes more is read again. So readers
@@ -6,15 +6,29 @@ that take nothing cost no memory, however many they are, and however large their
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
 
 from indelible.cursors import START, Cursor, cursor_behind
-from indelible.eventstore import EventStore, FeedPage
-from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
+from indelible.errors import InvalidRequest
+from indelible.eventstore import AggregatePage, EventStore, FeedPage
+from indelible.limits import (
+    CHECKPOINT_INTERVAL_S,
+    HEARTBEAT_S,
+    PAGE_EVENTS_MAX,
+    RENDERED_PAGES_SIZE_BYTES_MAX,
+    STREAM_CHUNK_SIZE_BYTES_MAX,
+    VERSION_MAX,
+)
+from indelible.operations import Operation
+from indelible.operations.events import ReadAggregate, ReadFeed
 from indelible.queries import EventQuery
 from indelible.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
 
+PageT = TypeVar("PageT", AggregatePage, FeedPage)
 RenderEvents = Callable[[Sequence[bytes], Sequence[Cursor] | None], bytes]
 """The lines of some events as they go over the wire, with the cursors behind them as a page has them. Rendered apart
 and joined they must be the same."""
@@ -174,3 +188,116 @@ def _cut(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 def _size_bytes(pieces: tuple[Piece, ...]) -> int:
     return sum(len(piece.data) + ENTRY_SIZE_BYTES for piece in pieces)
+
+
+# --- What a subscriber is told, and when -----------------------------------------------------------------------------
+
+
+class StreamMessage(NamedTuple):
+    """What is worth a message: events, or that the end of the log is reached, or how far reading has come."""
+
+    data: bytes
+    """Events, or a part of one, as they go over the wire; empty when there are none."""
+    cursor: Cursor
+    """Behind the last event that is told whole by now."""
+    at_end: bool
+    """Whether nothing more is there yet."""
+    has_caught_up: bool
+    """Whether that was not so before."""
+
+
+async def stream_messages(feed: FollowedFeed, stopping: asyncio.Event) -> AsyncGenerator[StreamMessage | None]:
+    """What is to be said until the caller leaves or the server stops; None when there was nothing to say for
+    ``HEARTBEAT_S``. Begins with the page that ``feed`` has read. The next is read once the last is taken, so a caller
+    that takes nothing costs no more than its connection."""
+    progress = _Progress()
+    stop = asyncio.create_task(stopping.wait())
+    following: asyncio.Task[None] | None = None
+    try:
+        # Also shows at once that the subscription stands, however long the first event is away.
+        yield await progress.next(feed)
+        while True:
+            # Nothing of what is said is kept in a variable: its taker may take its time.
+            while feed.has_more:
+                yield await progress.next(feed)
+            if stop.done():
+                return
+            following = following or asyncio.create_task(feed.read())
+            await asyncio.wait((following, stop), timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
+                following = None
+                if progress.has_to_say(feed):
+                    yield await progress.next(feed)
+            elif not stop.done():
+                yield None
+    finally:
+        stop.cancel()
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        await feed.aclose()
+
+
+class _Progress:
+    def __init__(self) -> None:
+        self._is_caught_up = False
+        self._said_at = time.monotonic()
+
+    def has_to_say(self, feed: FollowedFeed) -> bool:
+        """Whether a page that was just read is worth a message."""
+        has_caught_up = feed.at_end and not self._is_caught_up
+        is_checkpoint_due = time.monotonic() >= self._said_at + CHECKPOINT_INTERVAL_S
+        if feed.has_more or has_caught_up or is_checkpoint_due:
+            return True
+        self._is_caught_up = feed.at_end
+        return False
+
+    async def next(self, feed: FollowedFeed) -> StreamMessage:
+        data = await feed.take() if feed.has_more else b""
+        self._said_at = time.monotonic()
+        at_end = feed.at_end and not feed.has_more
+        has_caught_up = at_end and not self._is_caught_up
+        self._is_caught_up = at_end
+        return StreamMessage(data, feed.cursor, at_end, has_caught_up)
+
+
+# --- Pages without end -----------------------------------------------------------------------------------------------
+
+
+class Budget:
+    """How many events a stream may still hold."""
+
+    def __init__(self, limit: int | None) -> None:
+        if limit is not None and not 1 <= limit <= VERSION_MAX:
+            raise InvalidRequest(f"must be from 1 to {VERSION_MAX}", pointer="/limit")
+        self._left = limit
+
+    @property
+    def page_limit(self) -> int:
+        return PAGE_EVENTS_MAX if self._left is None else min(PAGE_EVENTS_MAX, self._left)
+
+    def spend(self, count: int) -> bool:
+        """Whether nothing is left after ``count`` more events."""
+        if self._left is None:
+            return False
+        self._left -= count
+        return self._left <= 0
+
+
+async def read_pages(
+    operation: Operation[Any, PageT], store: Any, asked: ReadAggregate | ReadFeed, *, pages_max: int | None = None
+) -> AsyncGenerator[PageT]:
+    """All that is asked for, without a page limit; or that of the first ``pages_max`` pages."""
+    budget = Budget(asked.limit)
+    if pages_max is not None and pages_max < 1:
+        raise InvalidRequest("must be at least 1", pointer="/pages_max")
+    following: ReadAggregate | ReadFeed | None = asked
+    pages = 0
+    while following is not None:
+        page: PageT = await operation.ask(store, msgspec.structs.replace(following, limit=budget.page_limit))
+        yield page
+        pages += 1
+        if budget.spend(page.count) or pages == pages_max:
+            return
+        following = following.following(page)  # type: ignore[arg-type]  # the page is of its own operation

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from indelible.errors import StorageFailure, Unavailable
-from indelible.server import store_question
-from indelible.server.store_question import StoreQuestion
+from indelible.server import services
+from indelible.server.services import StoreQuestion
 
 
 class Store:
@@ -27,7 +27,7 @@ class Store:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_question, "STORE_ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(services, "STORE_ANSWER_TIMEOUT_S", 0.05)
 
 
 async def test_a_store_that_hangs_is_asked_once_and_heard_when_it_answers() -> None:
