@@ -146,7 +146,7 @@ def blocking_iterator(
     return call
 
 
-def handing_out(
+def for_threads(
     method: Callable[Concatenate[A, P], B], kind: Callable[[B, LoopThread], C]
 ) -> Callable[Concatenate[Blocking[A], P], C]:
     """The method, with what it makes as a ``kind`` for threads."""
@@ -309,9 +309,9 @@ class Client(Blocking[AsyncClient]):
     rebuild = blocking(AsyncClient.rebuild)
     iter_aggregate = blocking_iterator(AsyncClient.iter_aggregate)
     iter_feed = blocking_iterator(AsyncClient.iter_feed)
-    subscribe = handing_out(AsyncClient.subscribe, SyncSubscription)
-    consume = handing_out(AsyncClient.consume, SyncConsumer)
-    repository = handing_out(AsyncClient.repository, SyncRepository)
+    subscribe = for_threads(AsyncClient.subscribe, SyncSubscription)
+    consume = for_threads(AsyncClient.consume, SyncConsumer)
+    repository = for_threads(AsyncClient.repository, SyncRepository)
 
 
 def _close(target: AsyncClient, thread: LoopThread) -> None:

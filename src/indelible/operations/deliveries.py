@@ -15,17 +15,16 @@ from indelible.limits import (
     GROUP_WAIT_MAX_S,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.operations.groups import GROUP_CHANGE_ERRORS, GetGroup
-from indelible.operations.operation import Operation, Parameters
+from indelible.operations.groups import GROUP_CHANGE_ERRORS, OfGroup
+from indelible.operations.operation import Operation
 from indelible.queries import check_list_cursor, check_page
 
 # --- What they are asked with ----------------------------------------------------------------------------------------
 
 
-class Pull(Parameters, frozen=True):
+class Pull(OfGroup, frozen=True):
     """Who wants events, how many, and for how long to wait."""
 
-    group: words.Group
     member: words.Member = ""
     limit: Annotated[int, words.meta("How many at most.", {"minimum": 1, "maximum": GROUP_PULL_MAX}, example=100)] = (
         GROUP_PULL_DEFAULT
@@ -40,14 +39,13 @@ class Pull(Parameters, frozen=True):
     ] = 0.0
 
     def check(self) -> None:
-        groups.check_group(self.group)
+        super().check()
         groups.check_pull(self.member, self.limit, self.wait_s)
 
 
-class Consume(Parameters, frozen=True):
+class Consume(OfGroup, frozen=True):
     """Who begins to consume."""
 
-    group: words.Group
     member: words.Member = ""
     max_in_flight: Annotated[
         int,
@@ -55,26 +53,24 @@ class Consume(Parameters, frozen=True):
     ] = GROUP_PULL_DEFAULT
 
     def check(self) -> None:
-        groups.check_group(self.group)
+        super().check()
         groups.check_member(self.member)
         groups.check_count(self.max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
 
 
-class Ack(Parameters, frozen=True):
+class Ack(OfGroup, frozen=True):
     """Deliveries whose events are done."""
 
-    group: words.Group
     delivery_ids: words.DeliveryIds
 
     def check(self) -> None:
-        groups.check_group(self.group)
+        super().check()
         groups.check_delivery_ids(self.delivery_ids)
 
 
-class Nack(Parameters, frozen=True):
+class Nack(OfGroup, frozen=True):
     """Deliveries to refuse."""
 
-    group: words.Group
     delivery_ids: words.DeliveryIds
     delay_s: Annotated[
         float,
@@ -98,15 +94,14 @@ class Nack(Parameters, frozen=True):
     ] = False
 
     def check(self) -> None:
-        groups.check_group(self.group)
+        super().check()
         groups.check_delivery_ids(self.delivery_ids)
         groups.check_nack(self.delay_s, self.reason, self.park, self.untried)
 
 
-class Extend(Parameters, frozen=True):
+class Extend(OfGroup, frozen=True):
     """Deliveries that take longer."""
 
-    group: words.Group
     delivery_ids: words.DeliveryIds
     ack_timeout_s: (
         Annotated[
@@ -116,18 +111,17 @@ class Extend(Parameters, frozen=True):
     ) = None
 
     def check(self) -> None:
-        groups.check_group(self.group)
+        super().check()
         groups.check_delivery_ids(self.delivery_ids)
         groups.check_ack_timeout(self.ack_timeout_s)
 
 
-class _GroupPage(Parameters, frozen=True):
-    group: words.Group
+class _GroupPage(OfGroup, frozen=True):
     after: words.PageAfter | None = None
     limit: words.PageLimit = PAGE_EVENTS_DEFAULT
 
     def check(self) -> None:
-        groups.check_group(self.group)
+        super().check()
         check_list_cursor(self.after)
         check_page(self.limit)
 
@@ -140,15 +134,14 @@ class ListSkipped(_GroupPage, frozen=True):
     """A page of skipped events."""
 
 
-class ReplayParked(Parameters, frozen=True):
+class ReplayParked(OfGroup, frozen=True):
     """Which parked events to deliver again."""
 
-    group: words.Group
     positions: words.Positions | None = None
     all: Annotated[bool, words.meta("In place of positions: all that is parked.", example=True)] = False
 
     def check(self) -> None:
-        groups.check_group(self.group)
+        super().check()
         if self.all and self.positions is not None:
             raise InvalidRequest("must not stand next to positions", pointer="/all")
         if not self.all:
@@ -157,15 +150,14 @@ class ReplayParked(Parameters, frozen=True):
             groups.check_positions(self.positions)
 
 
-class SkipParked(Parameters, frozen=True):
+class SkipParked(OfGroup, frozen=True):
     """Which parked events to pass over, and why."""
 
-    group: words.Group
     positions: Annotated[words.Positions, words.meta(example=[1])]
     reason: Annotated[str, words.meta("Why, for people.", words.REASON, example="paid in cash, see ticket 4711")]
 
     def check(self) -> None:
-        groups.check_group(self.group)
+        super().check()
         groups.check_positions(self.positions)
         groups.check_reason(self.reason)
 
@@ -241,11 +233,11 @@ EXTEND: Final = Operation[Extend, Settled](
     http="POST /v1/groups/{group}/extend", grpc="ConsumerGroups.Extend",
     retry="idempotent", permission="consume", errors=GROUP_CHANGE_ERRORS,
 )  # fmt: skip
-LIST_IN_FLIGHT: Final = Operation[GetGroup, tuple[InFlight, ...]](
+LIST_IN_FLIGHT: Final = Operation[OfGroup, tuple[InFlight, ...]](
     name="list_in_flight", store_method="groups.list_in_flight", section="Consumer groups",
     summary="List events in flight",
     description="All events that are with members, by position.",
-    parameters=GetGroup, answer=InFlightList, answer_field="in_flight", answers="All of them.",
+    parameters=OfGroup, answer=InFlightList, answer_field="in_flight", answers="All of them.",
     http="GET /v1/groups/{group}/in-flight", grpc="ConsumerGroups.ListInFlight",
     retry="read", permission="read", errors=("group_not_found",),
 )  # fmt: skip

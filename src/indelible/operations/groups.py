@@ -26,10 +26,18 @@ _Since = Annotated[
 # --- What they are asked with ----------------------------------------------------------------------------------------
 
 
-class CreateGroup(Parameters, frozen=True):
-    """What a group reads, and how."""
+class OfGroup(Parameters, frozen=True):
+    """Which group."""
 
     group: words.Group
+
+    def check(self) -> None:
+        check_group(self.group)
+
+
+class CreateGroup(OfGroup, frozen=True):
+    """What a group reads, and how."""
+
     items: Annotated[tuple[QueryItem, ...], words.ITEMS] = ()
     start: _StartOrNone | None = None
     after: _After | None = None
@@ -47,24 +55,14 @@ class CreateGroup(Parameters, frozen=True):
         return StartPoint(self.start, self.after, self.since)
 
     def check(self) -> None:
-        check_group(self.group)
+        super().check()
         self.settings.checked()
         self.start_point.checked()
 
 
-class GetGroup(Parameters, frozen=True):
-    """Which group."""
-
-    group: words.Group
-
-    def check(self) -> None:
-        check_group(self.group)
-
-
-class ChangeGroup(Parameters, frozen=True):
+class ChangeGroup(OfGroup, frozen=True):
     """Settings to change. What is missing stays as it is."""
 
-    group: words.Group
     ack_timeout_s: words.AckTimeout | None = None
     max_attempts: words.MaxAttempts | None = None
     max_in_flight: words.MaxInFlight | None = None
@@ -78,16 +76,15 @@ class ChangeGroup(Parameters, frozen=True):
         }
 
     def check(self) -> None:
-        check_group(self.group)
+        super().check()
         if not self.changes:
             raise InvalidRequest("give at least one of ack_timeout_s, max_attempts and max_in_flight")
         msgspec.structs.replace(GroupSettings(), **self.changes).checked()
 
 
-class ResetGroup(Parameters, frozen=True):
+class ResetGroup(OfGroup, frozen=True):
     """Where to read on: one of start, after and since."""
 
-    group: words.Group
     start: _StartOrNone | None = None
     after: _After | None = None
     since: _Since | None = None
@@ -97,7 +94,7 @@ class ResetGroup(Parameters, frozen=True):
         return StartPoint(self.start, self.after, self.since)
 
     def check(self) -> None:
-        check_group(self.group)
+        super().check()
         if self.start is None and self.after is None and self.since is None:
             raise InvalidRequest("give one of start, after and since", pointer="/start")
         self.start_point.checked()
@@ -141,10 +138,10 @@ LIST_GROUPS: Final = Operation[Nothing, tuple[GroupInfo, ...]](
     http="GET /v1/groups", grpc="ConsumerGroups.ListGroups",
     retry="read", permission="read",
 )  # fmt: skip
-GET_GROUP: Final = Operation[GetGroup, GroupInfo](
+GET_GROUP: Final = Operation[OfGroup, GroupInfo](
     name="get_group", store_method="groups.get", section="Consumer groups", summary="Get a group",
     description="Its settings, and how far it has come.",
-    parameters=GetGroup, answer=GroupInfo, answers="The group.",
+    parameters=OfGroup, answer=GroupInfo, answers="The group.",
     http="GET /v1/groups/{group}", grpc="ConsumerGroups.GetGroup",
     retry="read", permission="read", errors=("group_not_found",),
 )  # fmt: skip
@@ -156,10 +153,10 @@ CHANGE_GROUP: Final = Operation[ChangeGroup, GroupInfo](
     http="PATCH /v1/groups/{group}", grpc="ConsumerGroups.ChangeGroup",
     retry="idempotent", permission="admin", errors=GROUP_CHANGE_ERRORS,
 )  # fmt: skip
-DELETE_GROUP: Final = Operation[GetGroup, None](
+DELETE_GROUP: Final = Operation[OfGroup, None](
     name="delete_group", store_method="groups.delete", section="Consumer groups", summary="Delete a group",
     description="With what it knows of parked and skipped events. No event is deleted.",
-    parameters=GetGroup, answer=None, answers="It is gone.",
+    parameters=OfGroup, answer=None, answers="It is gone.",
     http="DELETE /v1/groups/{group}", grpc="ConsumerGroups.DeleteGroup",
     retry="once", permission="admin", errors=GROUP_CHANGE_ERRORS,
 )  # fmt: skip

@@ -310,17 +310,17 @@ def _example_of(kind: Any, without: Sequence[str] = ()) -> Any:
 
 
 def _example_of_field(field: msgspec.structs.FieldInfo) -> Any:
-    kind = _what_may_be_missing(field.type)
+    kind = _present_type(field.type)
     if get_origin(kind) is not Annotated:
         return _example_of(kind)
     plain, *metas = get_args(kind)
     examples = [meta.examples[0] for meta in metas if isinstance(meta, Meta) and meta.examples]
     if examples:
         return examples[-1]
-    return _example_of(_what_may_be_missing(plain)) if field.required else _NO_EXAMPLE
+    return _example_of(_present_type(plain)) if field.required else _NO_EXAMPLE
 
 
-def _what_may_be_missing(kind: Any) -> Any:
+def _present_type(kind: Any) -> Any:
     """The type of what is there, if anything is."""
     kinds = [one for one in get_args(kind) if one not in (type(None), msgspec.UnsetType)]
     return kinds[0] if kinds and len(kinds) < len(get_args(kind)) else kind
