@@ -1,7 +1,8 @@
-"""Waiting for several things at once."""
+"""Waiting for several things at once, and not for ever."""
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,3 +28,11 @@ async def first_of(*awaitables: Awaitable[T]) -> T:
             if not task.cancelled():
                 task.exception()
     return first.result()
+
+
+async def is_set_within(duration_s: float, event: asyncio.Event) -> bool:
+    """Whether the event is set by then; waits no longer than that takes."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(duration_s):
+            await event.wait()
+    return event.is_set()

@@ -10,7 +10,7 @@ import copy
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Final, NoReturn, TypeVar
 
 from indelible.cursors import Cursor
@@ -21,7 +21,7 @@ from indelible.limits import (
     CLIENT_RETRY_ATTEMPTS_MAX,
     CLIENT_RETRY_WAIT_MAX_S,
 )
-from indelible.tasks import first_of
+from indelible.tasks import first_of, is_set_within
 
 R = TypeVar("R")
 _FIRST_WAIT_S: Final = 0.05
@@ -65,16 +65,11 @@ class Retry:
                 final = final or (maybe_stored and not may_repeat_unknown)
                 if final or clock() + pause_s > give_up_at or self.stopped.is_set():
                     raise _given_up(error, number, maybe_stored) from error
-            await self._wait(pause_s)
+            await is_set_within(pause_s, self.stopped)
 
     async def wait_before_attempt(self, number: int, error: IndelibleError) -> None:
         """Wait as :meth:`call` does after attempt ``number`` failed, or until it is ``stopped``."""
-        await self._wait(_wait_s(number, error))
-
-    async def _wait(self, wait_s: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self.stopped.wait()
+        await is_set_within(_wait_s(number, error), self.stopped)
 
 
 def _wait_s(number: int, error: IndelibleError) -> float:

@@ -7,7 +7,6 @@ from typing import Any, Final, Self, Unpack
 from urllib.parse import urlencode
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from indelible.client.remote import P, R, RemoteSettings, RemoteStore
@@ -39,12 +38,6 @@ MESSAGE_SIZE_BYTES_MAX: Final = 2 * REQUEST_SIZE_BYTES_MAX
 """Of one message. The largest event, its names and base64 included, is shorter."""
 
 
-class _Message(msgspec.Struct):
-    id: str = ""
-    event: str = ""
-    data: bytes = b""
-
-
 async def read_pages(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[FeedPage]:
     """What has come together is a page; its cursor lies behind its last event. Ends when the stream does; what a break
     left half is dropped, and comes again."""
@@ -54,36 +47,26 @@ async def read_pages(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[FeedPage]:
             *whole, rest = (rest + chunk).split(b"\n\n")
             if len(rest) > MESSAGE_SIZE_BYTES_MAX:
                 raise InternalError("the server sent a message that does not end")
-            page = _page_of(_messages(whole))
+            page = _page_of(whole)
             if page is not None:
                 yield page
 
 
-def _messages(blocks: list[bytes]) -> list[_Message]:
-    return [message for message in map(_parse, blocks) if message.id]
-
-
-def _parse(block: bytes) -> _Message:
-    message = _Message()
-    for line in block.split(b"\n"):
-        name, _, value = line.partition(b": ")
-        if name == b"id":
-            message.id = value.decode("ascii")
-        elif name == b"event":
-            message.event = value.decode("ascii")
-        elif name == b"data":
-            message.data = value
-    return message
-
-
-def _page_of(messages: list[_Message]) -> FeedPage | None:
+def _page_of(blocks: list[bytes]) -> FeedPage | None:
+    messages = [message for message in map(_fields_of, blocks) if b"id" in message]
     if not messages:
         return None
-    events = [message for message in messages if not message.event]
-    lines = b"\n".join([event.data for event in events])
-    cursors = tuple([Cursor(event.id) for event in events])
-    at_end = messages[-1].event == "caught-up"
-    return FeedPage(lines, len(events), Cursor.parse(messages[-1].id), at_end, cursors)
+    events = [message for message in messages if b"event" not in message]
+    lines = b"\n".join([event[b"data"] for event in events])
+    cursors = tuple([Cursor(event[b"id"].decode("ascii")) for event in events])
+    last = messages[-1]
+    at_end = last.get(b"event") == b"caught-up"
+    return FeedPage(lines, len(events), Cursor.parse(last[b"id"].decode("ascii")), at_end, cursors)
+
+
+def _fields_of(block: bytes) -> dict[bytes, bytes]:
+    """Of one message, by name; comments have none."""
+    return {name: value for name, _, value in (line.partition(b": ") for line in block.split(b"\n"))}
 
 
 class HttpEventStore(RemoteStore):

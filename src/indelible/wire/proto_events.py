@@ -162,8 +162,7 @@ def append_message(append: AggregateAppend) -> store_pb.AggregateAppend:
 def atomic_append_message(request: AppendRequest) -> store_pb.AppendAtomicRequest:
     message = store_pb.AppendAtomicRequest(appends=map(append_message, request.appends))
     if request.condition is not None:
-        message.condition.after = request.condition.after
-        message.condition.fail_if.extend(item_messages(request.condition.fail_if))
+        message.condition.MergeFrom(store_pb.AppendCondition(**msgspec.to_builtins(request.condition, enc_hook=str)))
     return message
 
 
@@ -201,12 +200,7 @@ def query_values(message: pb.EventQuery) -> dict[str, Any]:
 
 
 def query_message(query: EventQuery) -> pb.EventQuery:
-    message = pb.EventQuery(items=item_messages(query.items))
-    if query.since is not None:
-        set_time(message.since, query.since)
-    if query.until is not None:
-        set_time(message.until, query.until)
-    return message
+    return pb.EventQuery(items=msgspec.to_builtins(query.items), since=query.since, until=query.until)
 
 
 def set_time(message: Timestamp, value: datetime) -> None:
@@ -224,13 +218,6 @@ def _event_message(event: NewEvent) -> pb.NewEvent:
         tags=event.tags,
         content_type="" if event.content_type == JSON_CONTENT_TYPE else event.content_type,
     )
-
-
-def item_messages(items: Iterable[QueryItem]) -> list[pb.QueryItem]:
-    return [
-        pb.QueryItem(event_types=item.event_types, aggregate_types=item.aggregate_types, tags=item.tags)
-        for item in items
-    ]
 
 
 # --- Events, pages and outcomes ---------------------------------------------------------------------------------------
@@ -417,15 +404,10 @@ def encode_deliveries(deliveries: Iterable[Delivery]) -> bytes:
 
 
 def encode_consumed(deliveries: Iterable[Delivery], settled: Iterable[Settled]) -> bytes:
-    rest = groups_pb.ConsumeResponse(settled=map(_settled_message, settled))
+    rest = groups_pb.ConsumeResponse(settled=msgspec.to_builtins(list(settled)))
     return encode_deliveries(deliveries) + rest.SerializeToString()
 
 
 def _encode_delivery(delivery: Delivery) -> bytes:
-    rest = groups_pb.Delivery(delivery_id=delivery.delivery_id, attempt=delivery.attempt)
-    set_time(rest.deadline, delivery.deadline)
+    rest = groups_pb.Delivery(delivery_id=delivery.delivery_id, attempt=delivery.attempt, deadline=delivery.deadline)
     return encode_events(bytes(delivery.line)) + rest.SerializeToString()
-
-
-def _settled_message(settled: Settled) -> groups_pb.Settled:
-    return groups_pb.Settled(settled=settled.settled, lost=settled.lost)

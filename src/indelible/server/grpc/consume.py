@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Final, NoReturn
 
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ from indelible.operations.deliveries import ACK, EXTEND, NACK, Ack, Consume, Ext
 from indelible.server.call import Call
 from indelible.server.grpc.calls import decode_message
 from indelible.server.services import give_back
-from indelible.tasks import first_of
+from indelible.tasks import first_of, is_set_within
 from indelible.wire.operation_proto import to_struct
 from indelible.wire.pb.groups_pb2 import ConsumeRequest, ConsumeStart
 from indelible.wire.proto_events import encode_consumed
@@ -121,7 +121,7 @@ class Member:
         """What is to be sent, until nothing more comes; nothing at all when there was nothing for ``HEARTBEAT_S``. What
         was given last counts as taken when this is asked for more."""
         while not (self._has_ended and not self._settled):
-            is_silent = not await _is_set_within(HEARTBEAT_S, self._must_send)
+            is_silent = not await is_set_within(HEARTBEAT_S, self._must_send)
             self._must_send.clear()
             deliveries, self._deliveries = self._deliveries, ()
             settled, self._settled = self._settled, []
@@ -152,7 +152,7 @@ class Member:
         while len(self._in_flight) >= self._max_in_flight:
             self._has_room.clear()
             first_ends_in_s = next(iter(self._in_flight.values())) - time.time()
-            await _is_set_within(max(first_ends_in_s, 0), self._has_room)
+            await is_set_within(max(first_ends_in_s, 0), self._has_room)
             self._drop_overdue()
         return min(self._max_in_flight - len(self._in_flight), GROUP_PULL_MAX)
 
@@ -206,13 +206,6 @@ class Member:
             if isinstance(first, Extend) and was_with_it is not None and delivery_id not in lost:
                 self._in_flight[delivery_id] = time.time() + (first.ack_timeout_s or self._ack_timeout_s)
         self._has_room.set()
-
-
-async def _is_set_within(duration_s: float, event: asyncio.Event) -> bool:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(duration_s):
-            await event.wait()
-    return event.is_set()
 
 
 async def consume(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

@@ -5,9 +5,7 @@ grpcio-reflection knows v1alpha alone, and not the names of methods, fields and 
 messages are used here, for both versions: they are the same but for the package's name.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from contextlib import suppress
 from typing import Any, Final
 
 import grpc
@@ -20,6 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 from indelible.errors import IndelibleError
 from indelible.limits import HEALTH_WATCH_INTERVAL_S
 from indelible.server.services import Services
+from indelible.tasks import is_set_within
 
 HEALTH_SERVICE: Final[str] = DESCRIPTOR.services_by_name["Health"].full_name
 
@@ -64,9 +63,7 @@ class Health:
                 yield HealthCheckResponse(status=status)
             if self._services.stopping.is_set():
                 return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HEALTH_WATCH_INTERVAL_S):
-                    await self._services.stopping.wait()
+            await is_set_within(HEALTH_WATCH_INTERVAL_S, self._services.stopping)
 
     async def _status(self) -> int:
         try:

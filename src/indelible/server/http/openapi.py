@@ -126,7 +126,7 @@ def _parameter_schemas(kind: type[Any]) -> dict[str, Schema]:
     """Of each parameter, what its Struct says."""
     _, schemas = msgspec.json.schema_components([kind], ref_template=f"{_PREFIX}{{name}}")
     properties: dict[str, Schema] = next(iter(schemas.values()))["properties"]
-    return {name: _not_empty(_not_null(schema)) for name, schema in properties.items()}
+    return {name: _not_null(schema) for name, schema in properties.items()}
 
 
 def _parameter(place: str, name: str, meaning: Schema) -> Schema:
@@ -255,12 +255,7 @@ def _not_null(schema: Schema) -> Schema:
     kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     if len(kinds) == 1:
         schema = {word: value for word, value in schema.items() if word != "anyOf"} | kinds[0]
-    return {word: value for word, value in schema.items() if not (word == "default" and value is None)}
-
-
-def _not_empty(schema: Schema) -> Schema:
-    """Without a default that says that nothing is there."""
-    return {word: value for word, value in schema.items() if not (word == "default" and value in ([], ()))}
+    return {word: value for word, value in schema.items() if not (word == "default" and value in (None, [], ()))}
 
 
 def _in_words(schema: Schema) -> Schema:

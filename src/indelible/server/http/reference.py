@@ -6,7 +6,7 @@ its makers publish it; ``make docs-viewer`` brings another version.
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -16,7 +16,7 @@ import msgspec
 
 from indelible.operations import Nothing, Operation
 from indelible.server.call import Call
-from indelible.server.http.app import Route
+from indelible.server.http.app import Handler, Route
 from indelible.server.http.messages import Request, Response
 from indelible.server.http.openapi import build_asyncapi, build_document
 
@@ -79,22 +79,21 @@ def reference_routes(served: Sequence[Operation[Any, Any]]) -> tuple[Route, ...]
         return build_document((*served, OPENAPI, ASYNCAPI, DOCS))
 
     @cache
-    def document_bytes() -> bytes:
-        return msgspec.json.encode(document())
-
-    @cache
-    def asyncapi_bytes() -> bytes:
-        return msgspec.json.encode(build_asyncapi(document()))
+    def asyncapi() -> dict[str, Any]:
+        return build_asyncapi(document())
 
     page = cache(docs_page)
-
-    async def openapi(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
-        return Response(200, document_bytes())
-
-    async def asyncapi(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
-        return Response(200, asyncapi_bytes())
 
     async def docs(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
         return await asyncio.to_thread(page)
 
-    return Route(OPENAPI, openapi), Route(ASYNCAPI, asyncapi), Route(DOCS, docs)
+    return Route(OPENAPI, _always(document)), Route(ASYNCAPI, _always(asyncapi)), Route(DOCS, docs)
+
+
+def _always(make: Callable[[], dict[str, Any]]) -> Handler:
+    encoded = cache(lambda: msgspec.json.encode(make()))
+
+    async def handle(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+        return Response(200, encoded())
+
+    return handle
