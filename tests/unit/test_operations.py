@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Annotated, Any, Literal, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -94,6 +95,7 @@ PLAIN = {
     int: st.integers(1, 2**31 - 1),
     float: st.floats(0.5, 1_000),
     bool: st.booleans(),
+    UUID: st.uuids(),
     datetime: st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - UTC is added to it
     Cursor: st.integers(0, 2**53 - 1).map(cursor_at),
     msgspec.Raw: st.sampled_from([b"{}", b'{"a":[1.0,2]}']).map(msgspec.Raw),
@@ -166,6 +168,23 @@ def test_answers_come_over(row: Operation[Any, Any], data: st.DataObject):
     assert comparable(operation_json.decode_answer(row, operation_json.encode_answer(row, sent))) == comparable(sent)
     message = operation_proto.answer_type(row).FromString(operation_proto.encode_answer(row, sent))
     assert comparable(operation_proto.decode_answer(row, message)) == comparable(sent)
+
+
+FAST = (
+    on_events.APPEND, on_events.APPEND_ATOMIC, on_events.READ_AGGREGATE, on_events.READ_FEED, on_events.REPLAY,
+    on_deliveries.PULL,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", FAST, ids=lambda row: row.name)
+@given(data=st.data())
+def test_fast_ways_say_what_the_general_one_says(row: Operation[Any, Any], data: st.DataObject):
+    sent = row.unwrap(data.draw(structs_of(row.answer)))
+    assert operation_json.encode_answer(row, sent) == operation_json.encode_any_answer(row, sent)
+    kind = operation_proto.answer_type(row)
+    fast, general = operation_proto.encode_answer(row, sent), operation_proto.encode_any_answer(row, sent)
+    assert kind.FromString(fast) == kind.FromString(general)
+    assert comparable(operation_proto.decode_answer(row, kind.FromString(general))) == comparable(sent)
 
 
 def test_delivered_events_go_out_as_they_came():
