@@ -128,7 +128,7 @@ ExpectedVersion = (
     | Annotated[Literal["any", "exists", "none"], STRING]
 )
 EVENTS_PER_REQUEST: Final[Schema] = {"minItems": 1, "maxItems": REQUEST_EVENTS_MAX}
-Replayed = Annotated[bool, meta("Whether the events were stored before this call.")]
+Replayed = Annotated[bool, meta("Whether the events were stored before this call.", example=False)]
 
 STATE: Final = meta(
     f"Any JSON value; up to {SNAPSHOT_SIZE_BYTES_MAX // 2**20} MiB with metadata.", example={"status": "placed"}

@@ -320,8 +320,15 @@ class ReplayBody(msgspec.Struct, kw_only=True):
     """What rebuilds an aggregate's state: the newest snapshot, and the events after it."""
 
     snapshot: Annotated[
-        Snapshot | None, words.meta("The newest snapshot, not above at_version; null when there is none.")
-    ] = None
+        Snapshot | None,
+        words.meta(
+            "The newest snapshot, not above at_version; null when there is none.",
+            example={
+                **_ORDER, "version": 1, "timestamp": "2026-01-31T12:05:00.000000Z", "state": {"status": "placed"},
+                "metadata": {},
+            },
+        ),
+    ] = None  # fmt: skip
     events: Annotated[_Lines, words.meta("The events after the snapshot; all from the first, when there is none.")]
     version: Annotated[int, words.meta("The aggregate's version when it was read.", words.VERSION, example=2)]
     next_version: _NextVersion = None
