@@ -22,7 +22,6 @@ from indelible.limits import (
     CLIENT_RETRY_WAIT_MAX_S,
     CLIENT_SILENCE_MAX_S,
     HEARTBEAT_S,
-    PAGE_EVENTS_DEFAULT,
 )
 from indelible.operations import Operation
 from indelible.operations.events import APPEND_ATOMIC, APPEND_BATCH, SUBSCRIBE, Subscribe
@@ -244,8 +243,6 @@ class GrpcEventStore(RemoteStore):
 
     async def _first_page(self, operation: Operation[Any, Any], request: Any, answer: type[M]) -> M:
         request.pages_max = 1
-        if not request.HasField("limit"):
-            request.limit = PAGE_EVENTS_DEFAULT
         async with aclosing(self._stream(operation, request, answer)) as messages:
             async for message in messages:
                 return message

@@ -16,6 +16,7 @@ from indelible.cursors import START, Cursor
 from indelible.events import NewEvent, Snapshot, encode_snapshot_state
 from indelible.eventstore import (
     AggregateAppend,
+    AggregatePage,
     AppendOutcome,
     AppendRequest,
     AppendResult,
@@ -45,7 +46,7 @@ from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
 from indelible.operations import store as on_store
 from indelible.operations.events import Subscribe, query_fields
-from indelible.queries import EVERYTHING, Direction, EventQuery
+from indelible.queries import EVERYTHING, Direction, EventQuery, check_page
 
 A = ParamSpec("A")
 P = TypeVar("P", bound=Parameters)
@@ -208,9 +209,22 @@ class RemoteStore(ABC):
 
     # --- Events ------------------------------------------------------------------------------------------------------
 
-    read_aggregate = _asks(on_events.READ_AGGREGATE, EventStore.read_aggregate)
     get_event = _asks(on_events.GET_EVENT, EventStore.get_event)
     replay = _asks(on_events.REPLAY, EventStore.replay)
+
+    async def read_aggregate(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        from_version: int | None = None,
+        to_version: int | None = None,
+        direction: Direction = "forward",
+        limit: int = PAGE_EVENTS_DEFAULT,
+    ) -> AggregatePage:
+        check_page(limit, direction)
+        asked = on_events.ReadAggregate(aggregate_type, aggregate_id, from_version, to_version, direction, limit)
+        return await self._ask(on_events.READ_AGGREGATE, asked)
 
     async def read_feed(
         self,
@@ -220,6 +234,7 @@ class RemoteStore(ABC):
         direction: Direction = "forward",
         limit: int = PAGE_EVENTS_DEFAULT,
     ) -> FeedPage:
+        check_page(limit, direction)
         asked = on_events.ReadFeed(after=after, direction=direction, limit=limit, **query_fields(query.checked()))
         return await self._ask(on_events.READ_FEED, asked)
 
