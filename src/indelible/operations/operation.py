@@ -86,7 +86,7 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
 
     @property
     def path_parameters(self) -> tuple[str, ...]:
-        return _variables(self.path)
+        return _variables(self.http)
 
     @property
     def has_body(self) -> bool:
@@ -114,8 +114,8 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
 
 
 @cache
-def _variables(path: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"{(\w+)}", path))
+def _variables(http: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"{(\w+)}", http))
 
 
 def plain_type(kind: Any) -> Any:

@@ -59,19 +59,21 @@ class QueryNames(NamedTuple):
 
 
 def query_names(operation: Operation[Any, Any]) -> QueryNames:
-    return QueryNames() if operation.has_body else _query_names(operation.parameters, operation.path_parameters)
+    return _query_names(operation.http, operation.parameters)
 
 
-def _find_query_names(kind: Any, path_parameters: tuple[str, ...]) -> QueryNames:
-    fields = [one for name, one in _fields(kind).items() if name not in path_parameters]
+def _find_query_names(http: str, kind: Any) -> QueryNames:
+    if not http.startswith(("GET ", "DELETE ")):
+        return QueryNames()
+    fields = [one for name, one in _fields(kind).items() if f"{{{name}}}" not in http]
     return QueryNames(
         tuple(one.name for one in fields if not one.is_repeatable),
         tuple(one.name for one in fields if one.is_repeatable),
-        tuple(one.name for one in fields if one.default in (True, False)),
+        tuple(one.name for one in fields if isinstance(one.default, bool)),
     )
 
 
-_query_names: Final[Callable[[Any, tuple[str, ...]], QueryNames]] = cache(_find_query_names)
+_query_names: Final[Callable[[str, Any], QueryNames]] = cache(_find_query_names)
 
 
 def decode_parameters(operation: Operation[P, Any], texts: Texts, body: bytes | None) -> P:
