@@ -62,6 +62,7 @@ PROMPT_TIMES, PROMPT_LEAST_S = 3, 0.05
 ARRIVAL_MAX_S = 60.0
 END_TIMEOUT_S = 90.0
 """For what is under way when the time is over; above what the client tries again for."""
+REST_TIMEOUT_S = 400.0
 REFUSED = {"431", "closed", "ConnectionResetError", "BrokenPipeError"}
 """What a caller may meet that sends more than it may. The kernel throws the answer away when it resets the connection
 before the caller has read it."""
@@ -158,7 +159,7 @@ async def hostile_callers(settings: Settings, folder: Path) -> Figures:
 async def _consume_rest(client: AsyncClient) -> int:
     """What a slow machine left of the group's work. How many events."""
     count = 0
-    async with asyncio.timeout(END_TIMEOUT_S):
+    async with asyncio.timeout(REST_TIMEOUT_S):
         while found := await client.groups.pull(GROUP, wait_s=1.0):
             count += (await client.groups.ack(GROUP, [one.delivery_id for one in found])).settled
     return count

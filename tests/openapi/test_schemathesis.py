@@ -39,6 +39,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 def test_the_server_does_what_the_document_says(url: str, tmp_path: Path, phases: str):
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(HERE / "schemathesis.toml")]
     command += ["run", f"{url}/openapi.json", "--phases", phases, "--no-color", "--max-examples", str(EXAMPLES or 10)]
+    command += ["--request-timeout", "60"]
     if not EXAMPLES:
         command += ["--generation-deterministic"]
     # The server is here; what the other process runs is not ours to measure, and it is slow when measured.
