@@ -14,7 +14,7 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import GroupChange, Unfinished
-from indelible.engines.postgres import readers
+from indelible.engines.postgres import pool
 from indelible.errors import GroupNotFound, OutcomeUnknown
 from indelible.events import AggregateKey, NewEvent
 from postgres.lost_changes import new_group, saved_next
@@ -191,7 +191,7 @@ class LoseThen:
             await do()
             await asyncio.sleep(duration_s)
 
-        monkeypatch.setattr(readers, "_wait_before_next", wait)
+        monkeypatch.setattr(pool, "_wait_before_next", wait)
 
 
 async def _nothing() -> None:
@@ -200,7 +200,7 @@ async def _nothing() -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "DATABASE_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(pool, "DATABASE_TIMEOUT_S", 2.0)
 
 
 @asynccontextmanager

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from indelible.core.init import init_store
-from indelible.core.open import open_local_store
+from indelible.core.open import init_store, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.engines.postgres.connections import Connection

@@ -14,8 +14,7 @@ from indelible.conditions import AppendCondition, Looked, condition_failed
 from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, ConditionBehind, LogHead
 from indelible.engines.memory import MemoryEngine
-from indelible.engines.planner import Plan, RecentEvent, StoredState, plan, unseen_after
-from indelible.engines.recent_events import RecentEvents
+from indelible.engines.planner import Plan, RecentEvent, RecentEvents, StoredState, plan, unseen_after
 from indelible.errors import ConditionFailed, StoreCorrupted, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult

@@ -1,20 +1,22 @@
 """The consumer groups of a store: checks what is asked, and has a worker of the group do it. What is only looked at is
 read from the storage."""
 
+import asyncio
 import contextlib
 import functools
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
 
+from indelible.core.engine_calls import told_truly
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
-from indelible.core.idle_workers import IdleWorkers
-from indelible.core.outcomes import told_truly
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.diagnostics import GroupMeasure
 from indelible.engines.engine import Engine
@@ -44,9 +46,11 @@ from indelible.groups import (
 from indelible.limits import (
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,
+    GROUP_IDLE_S,
     GROUP_IN_FLIGHT_DEFAULT,
     GROUP_PARKED_AGGREGATES_MAX,
     GROUP_PULL_DEFAULT,
+    GROUPS_IDLE_PLACES_MAX,
     GROUPS_MAX,
     PAGE_EVENTS_DEFAULT,
 )
@@ -345,3 +349,61 @@ def _parked(one: Unfinished) -> ParkedEvent:
 
 def _tell_nobody(group: str, measure: GroupMeasure) -> None:
     pass
+
+
+class _Idle(NamedTuple):
+    worker: GroupWorker
+    since: float
+    size: int
+
+
+class IdleWorkers:
+    """Takes those that are forgotten out of ``workers``. Belongs to one event loop."""
+
+    def __init__(self, workers: dict[str, GroupWorker]) -> None:
+        self._workers: Final = workers
+        self._idle: Final[OrderedDict[str, _Idle]] = OrderedDict()
+        """By the group's name; who is idle for the longest first."""
+        self._size = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    def add(self, group: str, worker: GroupWorker) -> None:
+        self.discard(group)
+        if self._workers.get(group) is not worker or self._is_closed:
+            return
+        idle = self._idle[group] = _Idle(worker, time.monotonic(), worker.size)
+        self._size += idle.size
+        while self._size > GROUPS_IDLE_PLACES_MAX:
+            self._forget(next(iter(self._idle)))
+        if self._idle and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GROUP_IDLE_S, self._forget_old)
+
+    def discard(self, group: str) -> None:
+        """It is not idle any more."""
+        idle = self._idle.pop(group, None)
+        if idle is not None:
+            self._size -= idle.size
+
+    def close(self) -> None:
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _forget(self, group: str) -> None:
+        worker = self._idle[group].worker
+        self.discard(group)
+        # By now it may be another, of a group that was made anew.
+        if self._workers.get(group) is worker:
+            del self._workers[group]
+
+    def _forget_old(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        while self._idle:
+            group, idle = next(iter(self._idle.items()))
+            left_s = idle.since + GROUP_IDLE_S - now
+            if left_s > 0:
+                self._timer = asyncio.get_running_loop().call_later(left_s, self._forget_old)
+                return
+            self._forget(group)

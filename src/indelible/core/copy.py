@@ -13,9 +13,8 @@ from contextlib import aclosing
 
 import msgspec
 
-from indelible.core.checked_log import Chain, CheckedLog, Damage, RecordedEvents
 from indelible.core.log_file import LineDamage, LogFile
-from indelible.core.verify import verify
+from indelible.core.verify import Chain, CheckedLog, Damage, RecordedEvents, verify
 from indelible.cursors import cursor_at
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, decode_events

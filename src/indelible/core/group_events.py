@@ -9,8 +9,8 @@ from typing import Annotated, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from indelible.core.engine_calls import SoundReads
 from indelible.core.group_progress import Place
-from indelible.core.sound_reads import SoundReads
 from indelible.engines.engine import Lines, StorageEngine
 from indelible.engines.group_storage import Unfinished
 from indelible.errors import StoreCorrupted

@@ -18,9 +18,9 @@ from uuid import uuid4
 
 import msgspec
 
+from indelible.core.engine_calls import told_truly
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupProgress, Place
-from indelible.core.outcomes import told_truly
 from indelible.diagnostics import GroupMeasure
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import GroupState, GroupUnmoved, Unfinished

@@ -16,8 +16,7 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue
 from indelible.core.condition_looks import ConditionLooks, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
-from indelible.core.outcomes import told_truly
-from indelible.core.sound_reads import SoundReads, as_it_is
+from indelible.core.engine_calls import SoundReads, as_it_is, told_truly
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure

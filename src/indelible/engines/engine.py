@@ -18,7 +18,7 @@ What an engine must keep, and the conformance suite checks:
 - A read that starts after an append returned sees its events. No read sees a part of a batch.
 - Rendered events are JSON lines in exactly the form of :func:`indelible.events.hashed_line`. A read whose page would
   hold anything else, or lack an event that the log must have, raises :class:`indelible.errors.StoreCorrupted`;
-  :mod:`indelible.core.sound_reads` finds out which event it is.
+  :mod:`indelible.core.engine_calls` finds out which event it is.
 - A write fails in one of two ways, and the engine tells which.
   *Nothing was stored, and the engine goes on*: any error of the store but ``StorageFailure``. That is so whenever it
   failed before anything was written: ``InvalidRequest`` (the store is open for reading only, or the caller's fault),

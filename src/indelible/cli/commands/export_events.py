@@ -108,7 +108,7 @@ async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: b
 
 async def _export_packed(target: Target, file: Path, json: bool) -> None:
     """Packed data cannot be continued after its last line, so it grows beside the file that it is to replace."""
-    from indelible.core.line_file import packed
+    from indelible.core.log_file import packed
 
     part = file.with_name(f"{file.name}.part")
     with part.open("wb") as output:

@@ -49,7 +49,7 @@ def init(
 
 
 async def _init(url: str, runtime_role: str | None, *, post_deploy: bool, json: bool) -> None:
-    from indelible.core.init import init_store
+    from indelible.core.open import init_store
 
     password = os.environ.get(PASSWORD_VARIABLE) or None
     report = await init_store(url, runtime_role=runtime_role, password=password, post_deploy=post_deploy)

@@ -15,8 +15,7 @@ import psycopg
 
 from indelible.engines.engine import AppendOutcome
 from indelible.engines.planner import Plan
-from indelible.engines.postgres.address import Address
-from indelible.engines.postgres.connections import connect, is_lost
+from indelible.engines.postgres.connections import Address, Statements, connect, is_lost
 from indelible.engines.postgres.failures import (
     is_cut_off,
     is_worth_repeating,
@@ -25,8 +24,7 @@ from indelible.engines.postgres.failures import (
     translated,
     unreachable,
 )
-from indelible.engines.postgres.partitions import Partitions
-from indelible.engines.postgres.statements import Statements
+from indelible.engines.postgres.schema import Partitions
 from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Wanted, Writer
 from indelible.errors import IndelibleError, OutcomeUnknown, PayloadTooLarge, Unavailable
 from indelible.eventstore import AtomicAppendResult

@@ -19,20 +19,16 @@ from indelible.engines.engine import AppendOutcome, InitReport, Lines, LogHead
 from indelible.engines.feed_walk import Look
 from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.planner import Plan
-from indelible.engines.postgres import roles, schema
-from indelible.engines.postgres.address import Address, parse_address
+from indelible.engines.postgres import schema
 from indelible.engines.postgres.appender import Appender
-from indelible.engines.postgres.connections import Connection, connect, is_pooled
+from indelible.engines.postgres.connections import Address, Connection, Statements, connect, is_pooled, parse_address
 from indelible.engines.postgres.failures import translated, unreachable
 from indelible.engines.postgres.groups import Groups
 from indelible.engines.postgres.head_watch import HeadWatch
-from indelible.engines.postgres.partitions import Partitions
-from indelible.engines.postgres.readers import Readers
+from indelible.engines.postgres.pool import Readers
 from indelible.engines.postgres.reads import Reads
-from indelible.engines.postgres.statements import Statements
-from indelible.engines.postgres.trial import try_append
-from indelible.engines.postgres.wanted import Batch, Recorded
-from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Wanted
+from indelible.engines.postgres.schema import Partitions
+from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Batch, Recorded, Wanted, try_append
 from indelible.errors import (
     AggregateNotFound,
     IndelibleError,
@@ -55,7 +51,7 @@ _T = TypeVar("_T")
 
 class PostgresEngine:
     """Implements :class:`indelible.engines.engine.Engine` over the database that ``url`` names (see
-    :func:`indelible.engines.postgres.address.parse_address`).
+    :func:`indelible.engines.postgres.connections.parse_address`).
 
     ``read_only``: nothing is created or migrated, and every write is refused. ``partition_positions`` is the size of
     tables of the log that are made from now on.
@@ -135,7 +131,7 @@ class PostgresEngine:
 
     async def _find_warnings(self, connection: Connection) -> tuple[str, ...]:
         found = []
-        rights = await roles.excessive_rights(connection, self._address.schema)
+        rights = await schema.excessive_rights(connection, self._address.schema)
         if rights:
             found.append(
                 f'the database role "{connection.info.user}" can do more than append: it {", ".join(rights)}. '
@@ -156,7 +152,7 @@ class PostgresEngine:
         async with self._opened_connection() as connection:
             await schema.check_server(connection)
             done = await schema.migrate(connection, name, schema.migrations(), wanted)
-            is_new = runtime_role is not None and await roles.grant_runtime_role(
+            is_new = runtime_role is not None and await schema.grant_runtime_role(
                 connection, name, runtime_role, password
             )
             await self._partitions.make(await self._check_log(connection))

@@ -7,14 +7,6 @@ from typing import Any
 
 import msgspec
 
-from indelible.engines.group_rows import (
-    COLUMNS,
-    changing_values,
-    group_of_row,
-    row_values,
-    summary_of_row,
-    unfinished_of,
-)
 from indelible.engines.group_storage import (
     GroupChange,
     GroupState,
@@ -23,8 +15,16 @@ from indelible.engines.group_storage import (
     StoredGroup,
     too_many_groups,
 )
-from indelible.engines.postgres.lent import Lent
+from indelible.engines.postgres.connections import Lent
 from indelible.engines.postgres.writer import TIMEOUT_VALUES
+from indelible.engines.rows import (
+    COLUMNS,
+    changing_values,
+    group_of_row,
+    row_values,
+    summary_of_row,
+    unfinished_of,
+)
 from indelible.errors import OutcomeUnknown
 from indelible.groups import SkippedEvent
 

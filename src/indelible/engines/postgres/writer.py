@@ -1,8 +1,11 @@
-"""Writes batches over one connection. A batch takes two round trips: lock the head and look up; insert and commit."""
+"""Writes over one connection: a batch of appends, or recorded events of another store, in one transaction. It takes two
+round trips: lock the head and look up; insert and commit."""
 
 import base64
 import contextlib
+import os
 from collections.abc import AsyncIterator, Collection, Sequence
+from functools import cached_property
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -10,26 +13,34 @@ import msgspec
 import psycopg
 
 from indelible.engines.engine import LogHead
-from indelible.engines.page_lines import readable_event
-from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState
-from indelible.engines.postgres.connections import Connection, deadline, is_pooled
+from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, unseen_after
+from indelible.engines.postgres.connections import Connection, Statements, deadline, is_pooled
 from indelible.engines.postgres.failures import is_doubt
-from indelible.engines.postgres.statements import Statements
+from indelible.engines.recorded import plan_recorded
+from indelible.engines.rows import readable_event
 from indelible.errors import IndelibleError, Unavailable
 from indelible.events import (
     JSON_CONTENT_TYPE,
     AggregateKey,
+    NewEvent,
+    RecordedEvent,
     is_json,
+    new_event_id,
     timestamp_from_us,
     timestamp_to_us,
 )
+from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.limits import (
     CONDITION_TAIL_EVENTS_MAX,
     CONDITION_TAIL_SIZE_BYTES_MAX,
     DATABASE_IDLE_TIMEOUT_S,
     DATABASE_LATE_TIMEOUT_S,
     DATABASE_LOCK_TIMEOUT_S,
+    EVENT_SIZE_BYTES_MAX,
+    READY_TRIAL_LOCK_TIMEOUT_S,
     RETRY_AFTER_S,
+    SMALL_APPEND_EVENTS_MAX,
+    SMALL_APPEND_SIZE_BYTES_MAX,
     VERSION_MAX,
 )
 
@@ -331,3 +342,87 @@ def _would_lose_commits() -> Unavailable:
         f"{WOULD_LOSE_COMMITS}; nothing was stored",
         retry_after_s=RETRY_AFTER_S,
     )
+
+
+class Batch:
+    """Requests of which each has its own outcome."""
+
+    def __init__(self, requests: Sequence[AppendRequest]) -> None:
+        self.requests = requests
+        appends = [append for request in requests for append in request.appends]
+        self.keys = list(dict.fromkeys(append.key for append in appends))
+        self.event_ids = [event.event_id for append in appends for event in append.events]
+        self.type_names = {
+            (append.key.aggregate_type, event.event_type) for append in appends for event in append.events
+        }
+        self.unseen_after = unseen_after(requests, VERSION_MAX)
+
+    def decide(self, state: StoredState, now_us: int) -> Plan:
+        return plan(self.requests, state, now_us)
+
+    @property
+    def is_small(self) -> bool:
+        return (
+            len(self.event_ids) <= SMALL_APPEND_EVENTS_MAX
+            and sum(request.size_bytes for request in self.requests) <= SMALL_APPEND_SIZE_BYTES_MAX
+        )
+
+
+class Recorded:
+    """Events that are stored as they are, or refused."""
+
+    is_small = False
+    unseen_after: Final = VERSION_MAX
+
+    def __init__(self, events: Sequence[RecordedEvent]) -> None:
+        self._events = events
+        self._was_sent = False
+
+    @cached_property
+    def keys(self) -> list[AggregateKey]:
+        return list(dict.fromkeys(event.key for event in self._events))
+
+    @cached_property
+    def event_ids(self) -> list[UUID]:
+        return [event.event_id for event in self._events]
+
+    @cached_property
+    def type_names(self) -> set[TypeNames]:
+        return {(event.aggregate_type, event.event_type) for event in self._events}
+
+    def decide(self, state: StoredState, now_us: int) -> Plan:  # noqa: ARG002 - the events have their times
+        last = self._events[-1]
+        if self._was_sent and state.events.get(last.event_id) == last:
+            # An attempt of which nobody heard has stored them.
+            return Plan([], [], state.head)
+        planned = plan_recorded(self._events, state)
+        self._was_sent = True
+        return planned
+
+
+_TIMEOUTS: Final = {"lock": f"{READY_TRIAL_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
+
+
+async def try_append(connection: Connection, statement: Statements, size_bytes: int) -> None:
+    """Raises :class:`psycopg.Error` when one of the tables cannot be written to, or is locked by others for long.
+
+    With ``size_bytes`` there is one event of that size at the most. It leaves a dead row, so that is for when appends
+    were refused.
+    """
+    async with connection.transaction(force_rollback=True):
+        # In binary, as the writer does: as text a time looks as the database is set up.
+        cursor = connection.cursor(binary=True)
+        await cursor.execute(statement("set_timeouts"), _TIMEOUTS)
+        await cursor.execute(statement("lock_head"))
+        position, timestamp, hash_, *_ = await cursor.fetchone() or ()
+        head = LogHead(position, timestamp_to_us(timestamp), hash_)
+        planned = plan(_batch(size_bytes), StoredState(head, {}, {}, ()), head.timestamp_us) if size_bytes else None
+        values = batch_values(planned or Plan([], [], head), Numbers({}, {}, {}))
+        await cursor.execute(statement("append_batch"), values)
+
+
+def _batch(size_bytes: int) -> list[AppendRequest]:
+    # Random, since the database compresses what it can; base64 makes four bytes of three, and JSON adds quotes.
+    filling = base64.b64encode(os.urandom(min(size_bytes, EVENT_SIZE_BYTES_MAX - 8) * 3 // 4))
+    key = AggregateKey("trial", str(new_event_id()))
+    return [AppendRequest((AggregateAppend(key, (NewEvent("Tried", filling.decode()),)),))]

@@ -27,11 +27,16 @@ from indelible.engines.group_storage import GroupChange, GroupState, GroupSummar
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
 from indelible.engines.sqlite import groups, reads
-from indelible.engines.sqlite.connections import check_schema, connect_reader, migrations
-from indelible.engines.sqlite.failures import described, translated, translated_before_commit
-from indelible.engines.sqlite.missing_end import find_missing_end
+from indelible.engines.sqlite.connections import (
+    check_schema,
+    connect_reader,
+    described,
+    migrations,
+    translated,
+    translated_before_commit,
+)
 from indelible.engines.sqlite.reader_threads import ReaderThreads
-from indelible.engines.sqlite.store_file import StoreFile
+from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
 from indelible.engines.sqlite.writer import Writer, chunks
 from indelible.errors import InternalError, InvalidRequest, ShuttingDown, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot

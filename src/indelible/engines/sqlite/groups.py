@@ -6,13 +6,6 @@ from typing import Any
 import apsw
 import msgspec
 
-from indelible.engines.group_rows import (
-    changing_values,
-    group_of_row,
-    row_values,
-    summary_of_row,
-    unfinished_of,
-)
 from indelible.engines.group_storage import (
     GroupChange,
     GroupState,
@@ -22,7 +15,14 @@ from indelible.engines.group_storage import (
     Unfinished,
     too_many_groups,
 )
-from indelible.engines.sqlite.statements import fetch, statement
+from indelible.engines.rows import (
+    changing_values,
+    group_of_row,
+    row_values,
+    summary_of_row,
+    unfinished_of,
+)
+from indelible.engines.sqlite.connections import fetch, statement
 from indelible.events import timestamp_from_us, timestamp_to_us
 from indelible.groups import SkippedEvent
 

@@ -14,14 +14,12 @@ import apsw
 import msgspec
 
 from indelible.engines.engine import LogHead
-from indelible.engines.page_lines import readable_event
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, unseen_after
 from indelible.engines.recorded import plan_recorded
+from indelible.engines.rows import readable_event
 from indelible.engines.sqlite import reads
-from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, migrate
-from indelible.engines.sqlite.missing_end import find_missing_end
-from indelible.engines.sqlite.statements import fetch, statement
-from indelible.engines.sqlite.store_file import StoreFile
+from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, fetch, migrate, statement
+from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
 from indelible.errors import AggregateNotFound, StoreCorrupted
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent, Snapshot, is_json
 from indelible.eventstore import AppendRequest

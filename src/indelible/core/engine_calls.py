@@ -1,16 +1,17 @@
-"""Reads around what is damaged: pages come up to the event that cannot be read, and then an error that names it.
+"""What callers get of an engine's reads and changes that did not come to a good end.
 
-An engine says that a page cannot be read, not which of its events is at fault. So the page is asked for in smaller
-parts, until one can be read or a single event is left.
+Reads go around what is damaged: pages come up to the event that cannot be read, and then an error that names it. An
+engine says that a page cannot be read, not which of its events is at fault. So the page is asked for in smaller parts,
+until one can be read or a single event is left.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from indelible.engines.engine import Lines, StorageEngine
-from indelible.errors import StoreCorrupted
+from indelible.errors import OutcomeUnknown, ShuttingDown, StorageFailure, StoreCorrupted
 from indelible.events import AggregateKey
-from indelible.limits import PAGE_SIZE_BYTES_MAX
+from indelible.limits import PAGE_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
 T = TypeVar("T")
@@ -125,3 +126,16 @@ async def _as_much_as_can_be_read(
 
 def _at(position: int | None, message: str) -> str:
     return message if position is None else f"the event at position {position} cannot be read: {message}"
+
+
+async def told_truly(change: Awaitable[T], again: str) -> T:
+    """Wait for a change of the engine's. Raises ``OutcomeUnknown`` when it may or may not be stored, where ``again``
+    says how to find out; ``ShuttingDown`` when it is not, and the engine has stopped writing."""
+    try:
+        return await change
+    except StorageFailure as failure:
+        if failure.fields.get("nothing_stored"):
+            raise ShuttingDown(
+                f"the store has stopped writing: {failure.message}; nothing was stored", retry_after_s=RETRY_AFTER_S
+            ) from failure
+        raise OutcomeUnknown(f"the commit failed ({failure.message}); {again}") from failure

@@ -9,8 +9,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from indelible.engines.postgres.address import Address
-from indelible.engines.postgres.connections import Connection, deadline, is_lost, prepare
+from indelible.engines.postgres.connections import Address, Connection, deadline, is_lost, prepare
 from indelible.engines.postgres.failures import is_doubt, is_worth_repeating, translated, unreachable
 from indelible.errors import OutcomeUnknown, Overloaded, ShuttingDown, Unavailable
 from indelible.limits import (
