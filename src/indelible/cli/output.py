@@ -4,12 +4,14 @@ On a terminal rich adds colour and fits tables to the window. Anywhere else the 
 """
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from indelible.errors import IndelibleError
+from indelible.events import RecordedEvent, decode_events, format_timestamp, timestamp_to_us
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,3 +105,75 @@ def console(file: IO[str] | None = None) -> "Console":
     from rich.console import Console
 
     return Console(file=file, highlight=False, markup=False, emoji=False)
+
+
+# --- Events ----------------------------------------------------------------------------------------------------------
+
+
+class _Page(Protocol):
+    @property
+    def lines(self) -> bytes: ...
+
+    @property
+    def count(self) -> int: ...
+
+
+NextPage = Callable[[], Awaitable[_Page | None]]
+
+
+async def print_events(next_page: NextPage, *, limit: int | None, json: bool) -> None:
+    """All events, or the first ``limit``: as they are with ``json``, else a line for people."""
+    left = limit
+    while left != 0 and (page := await next_page()) is not None:
+        lines, count = page.lines, page.count
+        if left is not None:
+            if count > left:
+                lines, count = b"\n".join(lines.split(b"\n")[:left]), left
+            left -= count
+        if json:
+            print_bytes(lines)
+        else:
+            for event in decode_events(lines):
+                print_parts(*describe_event(event))
+
+
+def describe_event(event: RecordedEvent) -> list[Part]:
+    """An event as a line for people."""
+    parts = [
+        (f"{event.position}  ", "dim"),
+        (f"{format_timestamp(timestamp_to_us(event.timestamp))}  ", "dim"),
+        (f"{event.aggregate_type}-{event.aggregate_id}", "cyan"),
+        (f" {event.version}  ", ""),
+        (f"{event.event_type}  ", "bold"),
+        (_data(event), ""),
+    ]
+    if event.tags:
+        parts.append((f"  [{', '.join(event.tags)}]", "green"))
+    return parts
+
+
+def _data(event: RecordedEvent) -> str:
+    if isinstance(event.event_data_base64, str):
+        return f"({len(event.event_data_bytes)} bytes of {event.content_type})"
+    return event.event_data_bytes.decode("utf-8")
+
+
+# --- Progress --------------------------------------------------------------------------------------------------------
+
+Advance = Callable[[int, int | None], None]
+"""Takes how much is done and how much there is in all (None where nobody knows)."""
+
+
+@contextmanager
+def progress(description: str, *, unit_bytes: bool = False) -> Iterator[Advance]:
+    """A bar on a terminal, and nothing where stderr is anything else."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    amount = DownloadColumn() if unit_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+    with Progress(*columns, console=console(sys.stderr), transient=True) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

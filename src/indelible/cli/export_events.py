@@ -11,11 +11,8 @@ from typing import IO, Annotated, Final, NamedTuple
 import msgspec
 import typer
 
-from indelible.cli.options import ConfigFile, Json, Store, Url
-from indelible.cli.output import note, print_json
-from indelible.cli.progress import Advance, progress
-from indelible.cli.running import run
-from indelible.cli.target import Target, open_store
+from indelible.cli.command import ConfigFile, Json, Store, Target, Url, open_store, run
+from indelible.cli.output import Advance, note, print_json, progress
 from indelible.client.event_iterator import iterate_feed
 from indelible.cursors import START, Cursor, cursor_behind
 from indelible.errors import AggregateNotFound, InvalidRequest

@@ -1,15 +1,13 @@
 """indelible snapshot save, indelible snapshot show"""
 
+from collections.abc import Coroutine
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from indelible.cli.input import argument_bytes
-from indelible.cli.options import AggregateId, AggregateType, ConfigFile, Json, Store, Url
+from indelible.cli.command import AggregateId, AggregateType, Json, Target, argument_bytes, on_store, open_store
 from indelible.cli.output import print_fields, print_json, print_line
-from indelible.cli.running import run
-from indelible.cli.target import Target, open_store
 from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey, Snapshot, format_timestamp, timestamp_to_us
 from indelible.json_text import compact_json, decode_json
@@ -21,35 +19,31 @@ app = typer.Typer(
 
 
 @app.command()
+@on_store
 def save(
+    target: Target,
     aggregate_type: AggregateType,
     aggregate_id: AggregateId,
     version: Annotated[int, typer.Argument(help="The aggregate's version that the state is of.")],
     state: Annotated[str, typer.Argument(help='JSON; "-" reads it from stdin.')],
     *,
     metadata: Annotated[str | None, typer.Option(metavar="JSON", help="A JSON object.")] = None,
-    url: Url = None,
-    store: Store = None,
-    config: ConfigFile = None,
     json: Json = False,
-) -> None:
+) -> Coroutine[Any, Any, None]:
     """Save a state of an aggregate at a version; one that is there already is replaced.
 
     \b
     indelible snapshot save order 1 3 '{"status": "paid"}'
     """
-    target = Target.chosen(url, store, config)
     text = argument_bytes(state, "/state")
-    run(_save(target, AggregateKey(aggregate_type, aggregate_id), version, msgspec.Raw(text), metadata, json=json))
-
-
-async def _save(
-    target: Target, key: AggregateKey, version: int, state: msgspec.Raw, metadata: str | None, *, json: bool
-) -> None:
     parsed_metadata = None if metadata is None else _parse(metadata, "/metadata")
+    return _save(target, AggregateKey(aggregate_type, aggregate_id), version, text, parsed_metadata, json=json)
+
+
+async def _save(target: Target, key: AggregateKey, version: int, state: bytes, metadata: Any, *, json: bool) -> None:
     async with open_store(target, read_only=False) as store:
         snapshot = await store.save_snapshot(
-            key.aggregate_type, key.aggregate_id, version=version, state=state, metadata=parsed_metadata
+            key.aggregate_type, key.aggregate_id, version=version, state=msgspec.Raw(state), metadata=metadata
         )
     if json:
         print_json(snapshot)
@@ -58,16 +52,15 @@ async def _save(
 
 
 @app.command()
-def show(
+@on_store
+async def show(
+    target: Target,
     aggregate_type: AggregateType,
     aggregate_id: AggregateId,
     *,
     at_version: Annotated[
         int | None, typer.Option(metavar="VERSION", help="The newest that is not above this version.")
     ] = None,
-    url: Url = None,
-    store: Store = None,
-    config: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """Show the newest snapshot of an aggregate.
@@ -75,10 +68,6 @@ def show(
     \b
     indelible snapshot show order 1 --at-version 10 --json
     """
-    run(_show(Target.chosen(url, store, config), aggregate_type, aggregate_id, at_version, json))
-
-
-async def _show(target: Target, aggregate_type: str, aggregate_id: str, at_version: int | None, json: bool) -> None:
     async with open_store(target, read_only=True) as store:
         snapshot = await store.get_snapshot(aggregate_type, aggregate_id, at_version=at_version)
     if json:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from indelible.cli.options import ConfigFile
+from indelible.cli.command import ConfigFile
 from indelible.cli.output import print_fields, print_line
 from indelible.server.config import load_settings
 

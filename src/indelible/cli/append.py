@@ -1,22 +1,22 @@
 """indelible append"""
 
-from typing import Annotated
+from collections.abc import Coroutine
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from indelible.cli.input import argument_bytes
-from indelible.cli.options import AggregateId, AggregateType, ConfigFile, Json, Store, Url
+from indelible.cli.command import AggregateId, AggregateType, Json, Target, argument_bytes, on_store, open_store
 from indelible.cli.output import print_json, print_line
-from indelible.cli.running import run
-from indelible.cli.target import Target, open_store
 from indelible.conditions import ExpectedVersion, check_expected_version
 from indelible.errors import IndelibleError, OutcomeUnknown
 from indelible.events import JSON_CONTENT_TYPE, NewEvent, is_json
 from indelible.eventstore import AggregateAppend, AppendResult
 
 
+@on_store
 def append(
+    target: Target,
     aggregate_type: AggregateType,
     aggregate_id: AggregateId,
     event_type: Annotated[str, typer.Argument(help='What happened, such as "OrderPlaced".')],
@@ -33,18 +33,14 @@ def append(
     content_type: Annotated[
         str, typer.Option(metavar="TYPE", help="Of EVENT_DATA; when it is not JSON, the bytes are kept as they are.")
     ] = JSON_CONTENT_TYPE,
-    url: Url = None,
-    store: Store = None,
-    config: ConfigFile = None,
     json: Json = False,
-) -> None:
+) -> Coroutine[Any, Any, None]:
     """Append one event. Answers when it is on stable storage.
 
     \b
     indelible append order 1 OrderPlaced '{"total": 12.50}' --expected-version none
     cat photo.jpg | indelible append order 1 PhotoAdded - --content-type image/jpeg
     """
-    target = Target.chosen(url, store, config)
     expected = _expected_version(expected_version)
     data = argument_bytes(event_data, "/event_data")
     event = NewEvent(
@@ -55,18 +51,18 @@ def append(
         tags=tag or (),
         content_type=content_type,
     )
-    run(_append(target, AggregateAppend.of(aggregate_type, aggregate_id, [event], expected_version=expected), json))
+    return _append(target, AggregateAppend.of(aggregate_type, aggregate_id, [event], expected_version=expected), json)
 
 
 async def _append(target: Target, append: AggregateAppend, json: bool) -> None:
-    key = append.key
+    key, (event,) = append.key, append.events
     try:
         async with open_store(target, read_only=False) as store:
             result = await store.append(
-                key.aggregate_type, key.aggregate_id, append.events, expected_version=append.expected_version
+                key.aggregate_type, key.aggregate_id, [event], expected_version=append.expected_version
             )
     except OutcomeUnknown as error:
-        raise _with_event_id(error, append.events[0]) from None
+        raise _with_event_id(error, event) from None
     if json:
         print_json(result)
     else:
