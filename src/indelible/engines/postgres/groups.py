@@ -43,11 +43,11 @@ class Groups(Lent, frozen=True):
             raise too_many_groups(groups_max)
         return bool(is_made) or (may_be_done and await self._is_ours(group))
 
-    async def summaries(self, name: str | None) -> tuple[GroupSummary, ...]:
+    async def summaries(self, name: str | None = None) -> tuple[GroupSummary, ...]:
         return tuple(summary_of_row(row) for row in await self._fetch("list_groups", name=name))
 
-    async def load(self, name: str, known_revision: int | None = None) -> GroupState | GroupUnmoved | None:
-        rows = await self._fetch("load_group", name=name, known_revision=known_revision)
+    async def load(self, name: str, revision: int | None = None) -> GroupState | GroupUnmoved | None:
+        rows = await self._fetch("load_group", name=name, known_revision=revision)
         if not rows:
             return None
         now_us, unfinished = rows[0][COLUMNS:]
@@ -93,7 +93,7 @@ class Groups(Lent, frozen=True):
                 await self._fetch("delete_group", id=group)
         return bool(found)
 
-    async def skipped(self, name: str, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+    async def skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
         rows = await self._fetch("list_skipped", name=name, after=after, limit=limit)
         return tuple(_skipped_of_row(row) for row in rows)
 

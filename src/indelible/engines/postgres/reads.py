@@ -124,7 +124,14 @@ class Reads(Lent, frozen=True):
         return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
 
     async def feed(
-        self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int, size_bytes_max: int
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
     ) -> Lines:
         low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
         if low <= high and (query.since is not None or query.until is not None):
@@ -172,8 +179,8 @@ class Reads(Lent, frozen=True):
             reached, at_end = found.positions[count - 1], False
         return Lines(lines, count, reached, at_end)
 
-    async def look(self, begun: Look, entries_max: int) -> Look:
-        return await answered_on(self.connection, self.statement, look_on(begun, entries_max))
+    async def look(self, look: Look, entries_max: int) -> Look:
+        return await answered_on(self.connection, self.statement, look_on(look, entries_max))
 
     # --- Single things and catalogues --------------------------------------------------------------------------------
 
@@ -209,7 +216,7 @@ class Reads(Lent, frozen=True):
         return tuple(AggregateTypeInfo(*row) for row in await self._fetch("list_aggregate_types"))
 
     async def aggregates(
-        self, aggregate_type: str | None, after: AggregateKey | None, limit: int
+        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
     ) -> tuple[AggregateInfo, ...]:
         rows = await self._fetch(
             "list_aggregates",
@@ -234,7 +241,7 @@ class Reads(Lent, frozen=True):
 
     # --- Snapshots ---------------------------------------------------------------------------------------------------
 
-    async def snapshot(self, key: AggregateKey, at_version: int | None) -> Snapshot | None:
+    async def snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         rows = await self._fetch(
             "load_snapshot", **_names(key), at_version=VERSION_MAX if at_version is None else at_version
         )

@@ -16,14 +16,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
-from uuid import UUID
 
 import apsw
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.engine import AppendOutcome, Lines, LogHead
-from indelible.engines.feed_walk import Look
-from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, GroupUnmoved, StoredGroup, loaded
+from indelible.engines.engine import AppendOutcome, LogHead
+from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
 from indelible.engines.sqlite import groups, reads
@@ -39,19 +37,16 @@ from indelible.engines.sqlite.reader_threads import ReaderThreads
 from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
 from indelible.engines.sqlite.writer import Writer, chunks
 from indelible.errors import InternalError, InvalidRequest, ShuttingDown, StorageFailure
-from indelible.events import AggregateKey, RecordedEvent, Snapshot
-from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
-from indelible.groups import SkippedEvent
+from indelible.events import RecordedEvent, Snapshot
+from indelible.eventstore import AppendRequest
 from indelible.limits import (
     FILE_LOCK_LATE_WAIT_S,
     FILE_LOCK_WAIT_S,
     FILE_LOOK_INTERVAL_S,
     HEAD_POLL_S,
-    PAGE_SIZE_BYTES_MAX,
     READY_TRIAL_SIZE_BYTES,
     RETRY_AFTER_S,
 )
-from indelible.queries import Direction, EventQuery
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -73,6 +68,17 @@ WAL_FRAMES_MAX: Final = 65_536
 is worth one longer wait."""
 
 CHECKPOINT_ROUNDS_MAX: Final = 4
+
+
+def _reading(
+    function: Callable[Concatenate[apsw.Connection, _P], _T],
+) -> "Callable[Concatenate[SqliteEngine, _P], Coroutine[Any, Any, _T]]":
+    """A read of the contract that is a function over a connection."""
+
+    async def read(engine: "SqliteEngine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await engine.read(function, *args, **kwargs)
+
+    return read
 
 
 class SqliteEngine:
@@ -135,8 +141,8 @@ class SqliteEngine:
     async def _open_for_reading(self) -> None:
         await asyncio.to_thread(self._file.open_for_reading)
         try:
-            await self._read(_check_readable)
-            missing = await self._read(find_missing_end, self._file)
+            await self.read(_check_readable)
+            missing = await self.read(find_missing_end, self._file)
         except BaseException:
             await asyncio.to_thread(self._close_readers)
             raise
@@ -366,7 +372,7 @@ class SqliteEngine:
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 
-    async def _read(
+    async def read(
         self, function: Callable[Concatenate[apsw.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         """Run a read on a reader thread. Raises :class:`StorageFailure` when the file is gone."""
@@ -384,7 +390,7 @@ class SqliteEngine:
         # While a commit is on its way, readers may see its events before its writer knows; the head must be no further
         # back than they are.
         if self._writer is None or self._is_committing:
-            return await self._read(reads.read_visible_head)
+            return await self.read(reads.read_visible_head)
         return self._writer.head
 
     async def _head_position(self) -> int:
@@ -393,87 +399,32 @@ class SqliteEngine:
     async def wait_for_head(self, after: int) -> int:
         return await self._signal.wait(after)
 
-    async def read_aggregate(
-        self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
-    ) -> tuple[int, Lines]:
-        return await self._read(
-            reads.read_aggregate,
-            key,
-            from_version=from_version,
-            to_version=to_version,
-            direction=direction,
-            limit=limit,
-        )
-
-    async def read_feed(
-        self,
-        query: EventQuery,
-        *,
-        after: int,
-        until: int,
-        direction: Direction,
-        limit: int,
-        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
-    ) -> Lines:
-        return await self._read(
-            reads.read_feed,
-            query,
-            after=after,
-            until=until,
-            direction=direction,
-            limit=limit,
-            size_bytes_max=size_bytes_max,
-        )
-
-    async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
-        return await self._read(reads.locate_position, position)
-
-    async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
-        return await self._read(reads.locate_version, key, version)
-
-    async def look(self, look: Look, entries_max: int) -> Look:
-        return await self._read(reads.look, look, entries_max)
-
-    async def read_event(self, event_id: UUID) -> bytes | None:
-        return await self._read(reads.read_event, event_id)
-
-    async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
-        return await self._read(reads.read_aggregate_info, key)
-
-    async def list_event_types(self) -> tuple[EventTypeInfo, ...]:
-        return await self._read(reads.list_event_types)
-
-    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        return await self._read(reads.list_aggregate_types)
-
-    async def list_aggregates(
-        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
-    ) -> tuple[AggregateInfo, ...]:
-        return await self._read(reads.list_aggregates, aggregate_type, after, limit)
-
-    async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
-        return await self._read(reads.load_snapshot, key, at_version)
-
-    async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
-        return await self._read(groups.summaries, name)
+    read_aggregate = _reading(reads.read_aggregate)
+    read_feed = _reading(reads.read_feed)
+    locate_position = _reading(reads.locate_position)
+    locate_version = _reading(reads.locate_version)
+    look = _reading(reads.look)
+    read_event = _reading(reads.read_event)
+    read_aggregate_info = _reading(reads.read_aggregate_info)
+    list_event_types = _reading(reads.list_event_types)
+    list_aggregate_types = _reading(reads.list_aggregate_types)
+    list_aggregates = _reading(reads.list_aggregates)
+    find_unindexed = _reading(reads.find_unindexed)
+    load_snapshot = _reading(reads.load_snapshot)
+    list_groups = _reading(groups.summaries)
+    list_skipped = _reading(groups.list_skipped)
 
     async def load_group(self, name: str) -> GroupState | None:
-        return loaded(await self._read(groups.load, name, self._clock_us()))
+        return loaded(await self.read(groups.load, name, self._clock_us()))
 
     async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:
-        return await self._read(groups.load, name, self._clock_us(), revision)
-
-    async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
-        return await self._read(groups.list_skipped, name, after, limit)
+        return await self.read(groups.load, name, self._clock_us(), revision)
 
     async def now_us(self) -> int:
         return self._clock_us()
 
-    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
-        return await self._read(reads.find_unindexed, first, last)
-
     async def find_missing_end(self) -> tuple[int, str] | None:
-        return await self._read(find_missing_end, self._file)
+        return await self.read(find_missing_end, self._file)
 
     async def storage_size_bytes(self) -> int:
         files = (self._path, self._file.log_path)

@@ -103,7 +103,7 @@ def _skip_row(group: int, one: SkippedEvent) -> tuple[object, ...]:
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
-def summaries(connection: apsw.Connection, name: str | None) -> tuple[GroupSummary, ...]:
+def summaries(connection: apsw.Connection, name: str | None = None) -> tuple[GroupSummary, ...]:
     return tuple(summary_of_row(row) for row in fetch(connection, statement("list_groups"), {"name": name}))
 
 
@@ -119,7 +119,7 @@ def load(
     return GroupState(group_of_row(group), unfinished_of(unfinished), now_us)
 
 
-def list_skipped(connection: apsw.Connection, name: str, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+def list_skipped(connection: apsw.Connection, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
     rows = fetch(connection, statement("list_skipped"), {"name": name, "after": after, "limit": limit})
     return tuple(_skipped_of_row(row) for row in rows)
 

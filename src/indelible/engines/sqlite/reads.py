@@ -254,7 +254,7 @@ def read_feed(
     until: int,
     direction: Direction,
     limit: int,
-    size_bytes_max: int,
+    size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
 ) -> Lines:
     low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
     low, high = time_window(connection, query, low, high)
@@ -298,8 +298,8 @@ def _filtered_page(
 # --- Conditions ------------------------------------------------------------------------------------------------------
 
 
-def look(connection: apsw.Connection, begun: Look, entries_max: int) -> Look:
-    return answered_on(connection, look_on(begun, entries_max))
+def look(connection: apsw.Connection, look: Look, entries_max: int) -> Look:
+    return answered_on(connection, look_on(look, entries_max))
 
 
 def recent_events(connection: apsw.Connection, after: int, head: int) -> list[RecentEvent]:
@@ -369,7 +369,7 @@ def list_aggregate_types(connection: apsw.Connection) -> tuple[AggregateTypeInfo
 
 
 def list_aggregates(
-    connection: apsw.Connection, aggregate_type: str | None, after: AggregateKey | None, limit: int
+    connection: apsw.Connection, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
 ) -> tuple[AggregateInfo, ...]:
     names = [aggregate_type] if aggregate_type else [row.aggregate_type for row in list_aggregate_types(connection)]
     found: list[AggregateInfo] = []
@@ -388,7 +388,7 @@ def list_aggregates(
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 
 
-def load_snapshot(connection: apsw.Connection, key: AggregateKey, at_version: int | None) -> Snapshot | None:
+def load_snapshot(connection: apsw.Connection, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
     values = {
         "aggregate_type": key.aggregate_type,
         "aggregate_id": key.aggregate_id,
