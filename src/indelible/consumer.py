@@ -81,7 +81,7 @@ class Consumer:
         came = asyncio.get_running_loop().time()
         self._callers.append(came)
         if self._wait_s is not None:
-            self._tell()
+            self._notify()
         try:
             while not self._is_closed:
                 if self._ready:
@@ -96,7 +96,7 @@ class Consumer:
     def _take(self) -> Delivery:
         self._taken_at = asyncio.get_running_loop().time()
         delivery = self._ready.popleft()
-        self._tell()
+        self._notify()
         return delivery
 
     def _has_waited(self, came: float) -> bool:
@@ -143,7 +143,7 @@ class Consumer:
         if self._working is not None:
             self._working.cancel()
             await asyncio.gather(self._working, return_exceptions=True)
-        self._tell()
+        self._notify()
         not_taken = self._waiting_ids()
         self._ready.clear()
         # Else the time-out gives them back.
@@ -163,7 +163,7 @@ class Consumer:
         try:
             await first_of(self._pull_on(), self._extend_waiting())
         finally:
-            self._tell()
+            self._notify()
 
     async def _pull_on(self) -> NoReturn:
         while True:
@@ -178,7 +178,7 @@ class Consumer:
                 self._empty_from = began
             self._unsettled.update(delivery.delivery_id for delivery in pulled)
             self._ready.extend(pulled)
-            self._tell()
+            self._notify()
             # Those who have waited long enough go first.
             await asyncio.sleep(0)
 
@@ -199,7 +199,7 @@ class Consumer:
         self._ready.clear()
         self._ready.extend(kept)
         self._unsettled.difference_update(gone)
-        self._tell()
+        self._notify()
 
     def _waiting_ids(self) -> list[str]:
         return [delivery.delivery_id for delivery in self._ready]
@@ -217,9 +217,9 @@ class Consumer:
 
     def _settle(self, delivery: Delivery) -> None:
         self._unsettled.discard(delivery.delivery_id)
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         """Wake all who wait for something to change."""
         self._news.set()
         self._news = asyncio.Event()
@@ -267,10 +267,10 @@ class Acks:
     async def _send_all(self) -> None:
         while self._waiting:
             count = min(len(self._waiting), GROUP_SETTLE_MAX)
-            await self._send_and_settle([self._waiting.popleft() for _ in range(count)])
+            await self._send_batch([self._waiting.popleft() for _ in range(count)])
         self._sending = None
 
-    async def _send_and_settle(self, batch: list[_Waiting]) -> None:
+    async def _send_batch(self, batch: list[_Waiting]) -> None:
         outcomes: dict[str, bool | Exception]
         try:
             lost = set((await self._send([waiting.delivery_id for waiting in batch])).lost)

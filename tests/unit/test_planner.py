@@ -186,7 +186,7 @@ async def test_memory_clock_that_goes_back_does_not_show() -> None:
 def test_id_whose_event_cannot_be_found_is_neither_stored_nor_replayed() -> None:
     lost, other = request(), request()
     (event,) = lost.appends[0].events
-    state = StoredState(LogHead(9, 0, HASH_BEFORE_FIRST), {}, {}, lost={event.event_id: 4})
+    state = StoredState(LogHead(9, 0, HASH_BEFORE_FIRST), {}, {}, unreadable={event.event_id: 4})
     planned = plan([lost, other], state, now_us=1)
     refused, stored = planned.outcomes
     assert isinstance(refused, StoreCorrupted)

@@ -13,14 +13,14 @@ from uuid import uuid4
 
 import msgspec
 
-from indelible.core.engine_calls import told_truly
+from indelible.core.engine_calls import outcome_of
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.diagnostics import GroupMeasure
 from indelible.engines.engine import Engine
-from indelible.engines.group_storage import GroupState, GroupSummary, StoredGroup, Unfinished
+from indelible.engines.group_storage import GroupState, GroupSummary, PendingEvent, StoredGroup
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest
 from indelible.events import timestamp_from_us
 from indelible.groups import (
@@ -78,7 +78,7 @@ class LocalConsumerGroups:
     ) -> None:
         self._engine: Final = engine
         self._find_start: Final = find_start
-        self._on_measure: Final = on_measure or _tell_nobody
+        self._on_measure: Final = on_measure or _ignore
         self._monotonic_us: Final = monotonic_us
         self._events: Final = GroupEvents(engine)
         self._workers: Final[dict[str, GroupWorker]] = {}
@@ -138,7 +138,7 @@ class LocalConsumerGroups:
             name=group, settings=settings, created_us=now_us, revision=now_us,
             reached=position, last_delivery=now_us, reset_at=now_us, save_id=uuid4(),
         )  # fmt: skip
-        is_new = await told_truly(self._engine.create_group(stored, groups_max=GROUPS_MAX), _AGAIN)
+        is_new = await outcome_of(self._engine.create_group(stored, groups_max=GROUPS_MAX), _AGAIN)
         there = (await self._load(group)).group
         if there.settings != settings:
             raise GroupExists(f"there is a consumer group {group} with another query or other settings", group=group)
@@ -177,11 +177,11 @@ class LocalConsumerGroups:
 
     async def delete(self, group: str) -> None:
         check_group(group)
-        if not await told_truly(self._engine.delete_group(group), _AGAIN):
+        if not await outcome_of(self._engine.delete_group(group), _AGAIN):
             raise group_not_found(group)
         worker = self._workers.get(group)
         if worker is not None:
-            worker.look_again()
+            worker.reload()
 
     async def reset(
         self,
@@ -251,8 +251,8 @@ class LocalConsumerGroups:
         return await self._call(group, decide)
 
     async def list_in_flight(self, group: str) -> tuple[InFlight, ...]:
-        unfinished = (await self._load(group)).unfinished
-        return tuple(_in_flight(one) for one in unfinished if one.state == "in_flight")
+        pending = (await self._load(group)).pending
+        return tuple(_in_flight(one) for one in pending if one.state == "in_flight")
 
     # --- Parked events -----------------------------------------------------------------------------------------------
 
@@ -261,8 +261,8 @@ class LocalConsumerGroups:
     ) -> ParkedList:
         check_page(limit)
         start = 0 if after is None else position_of(after)
-        unfinished = (await self._load(group)).unfinished
-        found = [one for one in unfinished if one.state == "parked" and one.position > start]
+        pending = (await self._load(group)).pending
+        found = [one for one in pending if one.state == "parked" and one.position > start]
         page = found[:limit]
         cursor = cursor_at(page[-1].position if page else start)
         return ParkedList(tuple(map(_parked, page)), cursor, at_end=len(found) <= limit)
@@ -271,7 +271,7 @@ class LocalConsumerGroups:
         checked = None if positions is None else check_positions(positions)
 
         async def decide(progress: GroupProgress) -> int:
-            return progress.replay(checked)
+            return progress.retry_parked(checked)
 
         return await self._call(group, decide)
 
@@ -322,7 +322,7 @@ def _info(summary: GroupSummary, head: int) -> GroupInfo:
     )
 
 
-def _in_flight(one: Unfinished) -> InFlight:
+def _in_flight(one: PendingEvent) -> InFlight:
     return InFlight(
         position=one.position,
         aggregate_type=one.key.aggregate_type,
@@ -334,7 +334,7 @@ def _in_flight(one: Unfinished) -> InFlight:
     )
 
 
-def _parked(one: Unfinished) -> ParkedEvent:
+def _parked(one: PendingEvent) -> ParkedEvent:
     return ParkedEvent(
         position=one.position,
         aggregate_type=one.key.aggregate_type,
@@ -347,7 +347,7 @@ def _parked(one: Unfinished) -> ParkedEvent:
     )
 
 
-def _tell_nobody(group: str, measure: GroupMeasure) -> None:
+def _ignore(group: str, measure: GroupMeasure) -> None:
     pass
 
 

@@ -128,7 +128,7 @@ def _at(position: int | None, message: str) -> str:
     return message if position is None else f"the event at position {position} cannot be read: {message}"
 
 
-async def told_truly(change: Awaitable[T], again: str) -> T:
+async def outcome_of(change: Awaitable[T], again: str) -> T:
     """Wait for a change of the engine's. Raises ``OutcomeUnknown`` when it may or may not be stored, where ``again``
     says how to find out; ``ShuttingDown`` when it is not, and the engine has stopped writing."""
     try:

@@ -12,7 +12,7 @@ import msgspec
 from indelible.core.engine_calls import SoundReads
 from indelible.core.group_progress import Place
 from indelible.engines.engine import Lines, StorageEngine
-from indelible.engines.group_storage import Unfinished
+from indelible.engines.group_storage import PendingEvent
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey
 from indelible.limits import (
@@ -68,7 +68,7 @@ class Page(NamedTuple):
 
     events: list[tuple[AggregateKey, Place]]
     reached: int
-    lost: StoreCorrupted | None = None
+    damage: StoreCorrupted | None = None
     """Why nobody can tell whose event stands at ``reached``."""
 
 
@@ -113,9 +113,9 @@ class GroupEvents:
             return await self._page_up_to(query, position, error)
 
     async def _sound_page(
-        self, query: EventQuery, *, after: int, until: int, limit: int, wanted: EventQuery = EVERYTHING
+        self, query: EventQuery, *, after: int, until: int, limit: int, matching: EventQuery = EVERYTHING
     ) -> Page:
-        """``wanted`` is looked for in the events themselves."""
+        """``matching`` is looked for in the events themselves."""
 
         def parse(page: Lines) -> Page:
             found, last = [], after
@@ -123,7 +123,7 @@ class GroupEvents:
                 if not last < line.position <= page.reached:
                     raise ValueError(f"it says that its position is {line.position}, which it is not")
                 last = line.position
-                if line.is_for(wanted):
+                if line.is_for(matching):
                     found.append((line.key, line.place))
             return Page(found, page.reached)
 
@@ -134,7 +134,7 @@ class GroupEvents:
         if not query.is_unrestricted:
             # It may be the index that is damaged, and not the event.
             with contextlib.suppress(StoreCorrupted):
-                return await self._sound_page(EVERYTHING, after=position - 1, until=position, limit=1, wanted=query)
+                return await self._sound_page(EVERYTHING, after=position - 1, until=position, limit=1, matching=query)
         located = await self._engine.locate_position(position)
         if located is None:
             return Page([], position, damage)
@@ -147,11 +147,11 @@ class GroupEvents:
             self._recent.keep(decoded.position, line)
             yield decoded
 
-    async def following_each(self, query: EventQuery, many: Sequence[Unfinished], until: int) -> list[list[Place]]:
+    async def following_each(self, query: EventQuery, many: Sequence[PendingEvent], until: int) -> list[list[Place]]:
         """The first events that follow in each aggregate, up to a position of the log."""
         return await _each(lambda one: self._following(query, one, until), many)
 
-    async def _following(self, query: EventQuery, one: Unfinished, until: int) -> list[Place]:
+    async def _following(self, query: EventQuery, one: PendingEvent, until: int) -> list[Place]:
         found: list[Place] = []
         async for place in self._follow(query, one, until):
             found.append(place)
@@ -160,13 +160,13 @@ class GroupEvents:
         # Something that was read is gone, and so is where it stood. That is found out when it is delivered.
         return found or [Place(one.position, one.version + 1)]
 
-    async def count_following(self, query: EventQuery, one: Unfinished, until: int) -> int:
+    async def count_following(self, query: EventQuery, one: PendingEvent, until: int) -> int:
         count = 0
         async for _ in self._follow(query, one, until):
             count += 1
         return count
 
-    async def _follow(self, query: EventQuery, one: Unfinished, until: int) -> AsyncIterator[Place]:
+    async def _follow(self, query: EventQuery, one: PendingEvent, until: int) -> AsyncIterator[Place]:
         version = one.version
         while True:
             last, places = await self._places_after(query, one.key, version)
@@ -200,26 +200,26 @@ class GroupEvents:
             page = await self.page(query, after=position - 1, until=position, limit=1)
             return VERSION_MAX, [(Place(position, version + 1), bool(page.events))]
 
-    async def lines(self, wanted: Sequence[Unfinished]) -> list[bytes | StoreCorrupted]:
+    async def lines(self, many: Sequence[PendingEvent]) -> list[bytes | StoreCorrupted]:
         """The events themselves, or what is the matter with them: as many of the first as fit into one answer, at least
         one."""
         fitting: list[bytes | StoreCorrupted] = []
         size_bytes = 0
-        for start in range(0, len(wanted), _READS_AT_ONCE):
-            for line in await self._some_lines(wanted[start : start + _READS_AT_ONCE]):
+        for start in range(0, len(many), _READS_AT_ONCE):
+            for line in await self._some_lines(many[start : start + _READS_AT_ONCE]):
                 size_bytes += 0 if isinstance(line, StoreCorrupted) else len(line)
                 if fitting and size_bytes > GROUP_PULL_SIZE_BYTES_MAX:
                     return fitting
                 fitting.append(line)
         return fitting
 
-    async def _some_lines(self, wanted: Sequence[Unfinished]) -> list[bytes | StoreCorrupted]:
-        found = [self._recent.get(one.position) for one in wanted]
-        missing = [one for one, line in zip(wanted, found, strict=True) if line is None]
+    async def _some_lines(self, many: Sequence[PendingEvent]) -> list[bytes | StoreCorrupted]:
+        found = [self._recent.get(one.position) for one in many]
+        missing = [one for one, line in zip(many, found, strict=True) if line is None]
         read = iter(await _each(self._read_one, missing))
         return [next(read) if line is None else line for line in found]
 
-    async def _read_one(self, one: Unfinished) -> bytes | StoreCorrupted:
+    async def _read_one(self, one: PendingEvent) -> bytes | StoreCorrupted:
         try:
             _, lines = await self._engine.read_aggregate(
                 one.key, from_version=one.version, to_version=one.version, direction="forward", limit=1
@@ -234,7 +234,7 @@ class GroupEvents:
         return StoreCorrupted("it was read before, and is not there any more", position=one.position)
 
 
-async def _each(read: Callable[[Unfinished], Awaitable[T]], many: Sequence[Unfinished]) -> list[T]:
+async def _each(read: Callable[[PendingEvent], Awaitable[T]], many: Sequence[PendingEvent]) -> list[T]:
     """A read for each of them, in their order."""
     answers: list[T] = []
     for start in range(0, len(many), _READS_AT_ONCE):

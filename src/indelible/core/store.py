@@ -16,7 +16,7 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue
 from indelible.core.condition_looks import ConditionLooks, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
-from indelible.core.engine_calls import SoundReads, as_it_is, told_truly
+from indelible.core.engine_calls import SoundReads, as_it_is, outcome_of
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure
@@ -353,7 +353,7 @@ class LocalEventStore:
             state_raw=msgspec.Raw(encoded),
             metadata_raw=msgspec.Raw(encoded_metadata),
         )
-        await told_truly(self._engine.save_snapshot(snapshot), "save it again to be sure")
+        await outcome_of(self._engine.save_snapshot(snapshot), "save it again to be sure")
         return snapshot
 
     async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:

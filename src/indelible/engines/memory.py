@@ -15,13 +15,13 @@ from indelible.diagnostics import Capabilities
 from indelible.engines.engine import AppendOutcome, ConditionBehind, Lines, LogHead
 from indelible.engines.feed_walk import Look, Range
 from indelible.engines.group_storage import (
-    LOST,
+    UNKNOWN_AGGREGATE,
     GroupChange,
     GroupState,
     GroupSummary,
     GroupUnmoved,
+    PendingEvent,
     StoredGroup,
-    Unfinished,
     too_many_groups,
 )
 from indelible.engines.head_signal import HeadSignal
@@ -56,12 +56,12 @@ from indelible.queries import Direction, EventQuery, QueryItem
 
 class _Kept(msgspec.Struct):
     group: StoredGroup
-    unfinished: dict[int, Unfinished] = msgspec.field(default_factory=dict)
+    pending: dict[int, PendingEvent] = msgspec.field(default_factory=dict)
     """By position."""
     skipped: dict[int, SkippedEvent] = msgspec.field(default_factory=dict)
 
-    def in_order(self) -> tuple[Unfinished, ...]:
-        return tuple(self.unfinished[position] for position in sorted(self.unfinished))
+    def in_order(self) -> tuple[PendingEvent, ...]:
+        return tuple(self.pending[position] for position in sorted(self.pending))
 
 
 class MemoryGroups:
@@ -98,10 +98,10 @@ class MemoryGroups:
             return False
         kept.group = change.group
         if change.drop_all:
-            kept.unfinished.clear()
+            kept.pending.clear()
         for position in change.dropped:
-            kept.unfinished.pop(position, None)
-        kept.unfinished.update((one.position, one) for one in change.put)
+            kept.pending.pop(position, None)
+        kept.pending.update((one.position, one) for one in change.put)
         kept.skipped.update((one.position, one) for one in change.skipped)
         return True
 
@@ -123,16 +123,16 @@ class MemoryGroups:
 def _summary(kept: _Kept) -> GroupSummary:
     in_order = kept.in_order()
     parked = [one for one in in_order if one.state == "parked"]
-    moving = [one for one in in_order if one.state != "parked"]
+    active = [one for one in in_order if one.state != "parked"]
     return GroupSummary(
         kept.group,
-        checkpoint=moving[0].position - 1 if moving else kept.group.reached,
-        in_flight=sum(one.state == "in_flight" for one in moving),
-        waiting=sum(one.state == "waiting" for one in moving),
+        checkpoint=active[0].position - 1 if active else kept.group.reached,
+        in_flight=sum(one.state == "in_flight" for one in active),
+        waiting=sum(one.state == "waiting" for one in active),
         parked_aggregates=len(parked),
         parked=sum(1 + one.following for one in parked),
         unreadable=sum(one.is_unreadable for one in parked),
-        is_held_up=any(one.key == LOST for one in parked),
+        is_held_up=any(one.key == UNKNOWN_AGGREGATE for one in parked),
     )
 
 
@@ -185,7 +185,7 @@ class MemoryEngine(MemoryGroups):
         try:
             known = [event.event_id in self._by_id for append in request.appends for event in append.events]
             if any(known):
-                return self._replay(request, all(known))
+                return self._repeated(request, all(known))
             for append in request.appends:
                 conflict = version_conflict(append.key, append.expected_version, self._version(append.key))
                 if conflict is not None:
@@ -200,7 +200,7 @@ class MemoryEngine(MemoryGroups):
             results.append(_result(append.key, stored, replayed=False))
         return AtomicAppendResult(self._head.position, tuple(results))
 
-    def _replay(self, request: AppendRequest, all_known: bool) -> AtomicAppendResult:
+    def _repeated(self, request: AppendRequest, all_known: bool) -> AtomicAppendResult:
         known = [[self._same(append.key, event) for event in append.events] for append in request.appends]
         if not all_known:
             raise _id_conflict(next(one.event.event_id for stored in known for one in stored if one is not None))

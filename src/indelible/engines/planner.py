@@ -1,4 +1,4 @@
-"""Decides a batch: which requests are stored, replayed or refused. Pure; every durable engine asks it.
+"""Decides a batch: which requests are stored, repeated or refused. Pure; every durable engine asks it.
 
 The engine looks up what the batch touches (:class:`StoredState`), asks :func:`plan`, and writes the planned events. The
 memory engine does not use it: it is the model that this is compared with.
@@ -76,10 +76,10 @@ class RecentEvents:
             matching &= self._tags.places(tag)
             if not matching:
                 return 0
-        for wanted, known in ((item.event_types, self._event_types), (item.aggregate_types, self._aggregate_types)):
-            if wanted:
+        for asked, known in ((item.event_types, self._event_types), (item.aggregate_types, self._aggregate_types)):
+            if asked:
                 any_of = 0
-                for name in wanted:
+                for name in asked:
                     any_of |= known.places(name)
                 matching &= any_of
         return matching
@@ -154,7 +154,7 @@ class StoredState(msgspec.Struct, frozen=True):
     recent: Sequence[RecentEvent] = ()
     """The last events before the batch, in position order up to the head: all that its conditions have not been held
     against yet, or as many as ``CONDITION_TAIL_EVENTS_MAX`` and ``CONDITION_TAIL_SIZE_BYTES_MAX`` allow."""
-    lost: Mapping[UUID, int] = {}
+    unreadable: Mapping[UUID, int] = {}
     """Positions of those among the batch's event ids that are stored, but whose events are not there to compare."""
 
 
@@ -224,7 +224,7 @@ class _Planner:
     def plan(self, batch: Sequence[AppendRequest]) -> Plan:
         self._recent = _recent_events(batch, self._state)
         # Almost always so. One look at all the ids together spares several at each.
-        self._are_all_new = not self._state.events and not self._state.lost and not repeat_ids(batch)
+        self._are_all_new = not self._state.events and not self._state.unreadable and not repeat_ids(batch)
         outcomes = [self._decide(request) for request in batch]
         timestamp_us = self._timestamp_us if self._events else self._state.head.timestamp_us
         return Plan(outcomes, self._events, LogHead(self._position, timestamp_us, self._hash))
@@ -233,7 +233,7 @@ class _Planner:
         # An id that is known settles the request, whatever version or condition it carries: that is what lets a client
         # repeat an append whose answer it never saw.
         if not self._are_all_new:
-            known = self._lost(request) or self._replayed(request)
+            known = self._unreadable(request) or self._repeated(request)
             if known is not None:
                 return known
         for append in request.appends:
@@ -243,16 +243,16 @@ class _Planner:
         refused = None if request.condition is None else self._condition_failed(request.condition, request.looked)
         return refused or self._store(request)
 
-    def _lost(self, request: AppendRequest) -> StoreCorrupted | None:
-        """Whether an id is that of an event of which nobody can say if it is the same: neither a replay nor new."""
+    def _unreadable(self, request: AppendRequest) -> StoreCorrupted | None:
+        """Whether an id is that of an event of which nobody can say if it is the same: neither a repeat nor new."""
         for event in (event for append in request.appends for event in append.events):
-            position = self._state.lost.get(event.event_id)
+            position = self._state.unreadable.get(event.event_id)
             if position is not None:
                 message = f"event id {event.event_id} is stored at position {position}, but its event cannot be found"
                 return StoreCorrupted(message, position=position)
         return None
 
-    def _replayed(self, request: AppendRequest) -> AppendOutcome | None:
+    def _repeated(self, request: AppendRequest) -> AppendOutcome | None:
         if not any(map(self._knows_any, request.appends)):
             return None
         placed: list[list[_Placed]] = []
@@ -272,7 +272,7 @@ class _Planner:
             placed.append(places)
         if first_new is not None and first_known is not None:
             return _id_conflict(first_known, "is stored already, but others of the same append are not")
-        return _replay(request, placed)
+        return _first_result(request, placed)
 
     def _knows_any(self, append: AggregateAppend) -> bool:
         for event in append.events:
@@ -344,7 +344,7 @@ def _id_conflict(event: NewEvent, what: str) -> EventIdConflict:
     return EventIdConflict(f"event id {event.event_id} {what}", event_id=str(event.event_id))
 
 
-def _replay(request: AppendRequest, placed: Sequence[Sequence[_Placed]]) -> AppendOutcome:
+def _first_result(request: AppendRequest, placed: Sequence[Sequence[_Placed]]) -> AppendOutcome:
     """The first result again. Events that stand apart, or in another order, were not one append."""
     results = []
     for append, places in zip(request.appends, placed, strict=True):

@@ -45,7 +45,7 @@ class _Log:
         self._timestamp_us = state.head.timestamp_us
         self._timestamp_text = format_timestamp(state.head.timestamp_us)
         self._versions = dict(state.versions)
-        self._ids = {*state.events, *state.lost}
+        self._ids = {*state.events, *state.unreadable}
 
     @property
     def head(self) -> LogHead:

@@ -11,14 +11,14 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.engines.group_storage import GroupSummary, StoredGroup, Unfinished
+from indelible.engines.group_storage import GroupSummary, PendingEvent, StoredGroup
 from indelible.errors import StoreCorrupted
 from indelible.events import RecordedEvent, decode_event
 from indelible.groups import GroupSettings
 from indelible.queries import QueryItem
 
 _ITEMS: Final = msgspec.json.Decoder(tuple[QueryItem, ...])
-_UNFINISHED: Final = msgspec.json.Decoder(tuple[Unfinished, ...])
+_PENDING: Final = msgspec.json.Decoder(tuple[PendingEvent, ...])
 
 COLUMNS: Final = 11
 """Of a group's row, as ``group_of_row`` takes them."""
@@ -66,8 +66,8 @@ def summary_of_row(row: Sequence[Any]) -> GroupSummary:
     )  # fmt: skip
 
 
-def unfinished_of(text: str | bytes) -> tuple[Unfinished, ...]:
-    return _UNFINISHED.decode(text)
+def pending_of(text: str | bytes) -> tuple[PendingEvent, ...]:
+    return _PENDING.decode(text)
 
 
 _decode_lines: Final = msgspec.json.Decoder(msgspec.Raw).decode_lines

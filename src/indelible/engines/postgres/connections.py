@@ -151,7 +151,7 @@ async def connect(address: Address, *, read_only: bool = False) -> Connection:
 
 
 async def prepare(connection: Connection) -> None:
-    """Settle how a new connection works. Behind a pooler nothing may be set or kept on it. Raises
+    """Set up how a new connection works. Behind a pooler nothing may be set or kept on it. Raises
     :class:`psycopg.Error`."""
     # What the database has for a default may be stricter; each statement must see what was committed before it.
     await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
@@ -178,7 +178,7 @@ def is_pooled(connection: Connection) -> bool:
 
 @contextlib.asynccontextmanager
 async def deadline(connection: Connection, timeout_s: float) -> AsyncIterator[None]:
-    """Give the connection up when what is inside takes longer; psycopg then raises that it is lost.
+    """Give the connection up when what is inside takes longer; psycopg then raises that it is broken.
 
     Shutting its socket is what ends a wait at once: to cancel would mean to talk to a server that does not answer.
     """
@@ -206,7 +206,7 @@ def _socket_of(connection: Connection) -> Iterator[socket.socket]:
         sock.close()
 
 
-def is_lost(connection: Connection, error: psycopg.Error) -> bool:
+def is_broken(connection: Connection, error: psycopg.Error) -> bool:
     """Whether an error, or what it did to the connection, means that another connection is needed."""
     return connection.closed or connection.broken or is_gone(error)
 
@@ -214,7 +214,7 @@ def is_lost(connection: Connection, error: psycopg.Error) -> bool:
 Rows = list[tuple[Any, ...]]
 
 
-class Lent(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True):
     """What is done with it is the subclass's."""
 
     connection: Connection

@@ -26,7 +26,7 @@ from indelible.engines.postgres.head_watch import HeadWatch
 from indelible.engines.postgres.pool import Readers
 from indelible.engines.postgres.reads import Reads
 from indelible.engines.postgres.schema import Partitions
-from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Batch, Recorded, Wanted, try_append
+from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Batch, Recorded, Write, try_append
 from indelible.errors import (
     AggregateNotFound,
     IndelibleError,
@@ -82,7 +82,7 @@ class PostgresEngine:
         self._watch = HeadWatch(
             self._address.schema, connect=self._connect, read_head=self._head_position, send=self._send
         )
-        self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
+        self.on_failure: Callable[[StorageFailure], None] = _ignore
         self.warnings: tuple[str, ...] = ()
 
     async def _connect(self) -> Connection:
@@ -158,10 +158,10 @@ class PostgresEngine:
 
     async def init(self, *, runtime_role: str | None, password: str | None, post_deploy: bool) -> InitReport:
         name = self._address.schema
-        wanted: tuple[schema.Step, ...] = ("pre", "post") if post_deploy else ("pre",)
+        kinds: tuple[schema.Step, ...] = ("pre", "post") if post_deploy else ("pre",)
         async with self._opened_connection() as connection:
             await schema.check_server(connection)
-            done = await schema.migrate(connection, name, schema.migrations(), wanted)
+            done = await schema.migrate(connection, name, schema.migrations(), kinds)
             is_new = runtime_role is not None and await schema.grant_runtime_role(
                 connection, name, runtime_role, password
             )
@@ -206,11 +206,11 @@ class PostgresEngine:
         if events:
             await self._append(Recorded(events))
 
-    async def _append(self, wanted: Wanted) -> Plan:
+    async def _append(self, write: Write) -> Plan:
         async with self._writing:
             appender = self._require_appender()
             try:
-                decided = await appender.append(wanted)
+                decided = await appender.append(write)
             except StorageFailure as failure:
                 self._fail(failure)
                 raise
@@ -326,5 +326,5 @@ class PostgresEngine:
         )
 
 
-def _tell_nobody(failure: StorageFailure) -> None:
+def _ignore(failure: StorageFailure) -> None:
     pass

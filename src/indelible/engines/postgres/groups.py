@@ -15,21 +15,21 @@ from indelible.engines.group_storage import (
     StoredGroup,
     too_many_groups,
 )
-from indelible.engines.postgres.connections import Lent
+from indelible.engines.postgres.connections import Session
 from indelible.engines.postgres.writer import TIMEOUT_VALUES
 from indelible.engines.rows import (
     COLUMNS,
     changing_values,
     group_of_row,
+    pending_of,
     row_values,
     summary_of_row,
-    unfinished_of,
 )
 from indelible.errors import OutcomeUnknown
 from indelible.groups import SkippedEvent
 
 
-class Groups(Lent, frozen=True):
+class Groups(Session, frozen=True):
     """What is done with a connection for groups."""
 
     # Where an attempt may be done already (``may_be_done``), one that is refused looks whether it was refused for that.
@@ -50,10 +50,10 @@ class Groups(Lent, frozen=True):
         rows = await self._fetch("load_group", name=name, known_revision=revision)
         if not rows:
             return None
-        now_us, unfinished = rows[0][COLUMNS:]
-        if unfinished is None:
+        now_us, pending = rows[0][COLUMNS:]
+        if pending is None:
             return GroupUnmoved(now_us)
-        return GroupState(group_of_row(rows[0][:COLUMNS]), unfinished_of(unfinished), now_us)
+        return GroupState(group_of_row(rows[0][:COLUMNS]), pending_of(pending), now_us)
 
     async def save(self, change: GroupChange, may_be_done: bool) -> bool:
         rows = await self._fetch(

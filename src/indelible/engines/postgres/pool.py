@@ -1,4 +1,4 @@
-"""Lends connections to reads and small changes, and gives them another one when the database went away under them."""
+"""Gives connections to reads and small changes, and gives them another one when the database went away under them."""
 
 import asyncio
 import functools
@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from indelible.engines.postgres.connections import Address, Connection, deadline, is_lost, prepare
+from indelible.engines.postgres.connections import Address, Connection, deadline, is_broken, prepare
 from indelible.engines.postgres.failures import is_doubt, is_worth_repeating, translated, unreachable
 from indelible.errors import OutcomeUnknown, Overloaded, ShuttingDown, Unavailable
 from indelible.limits import (
@@ -58,9 +58,9 @@ class Readers:
         while True:
             try:
                 return await self._run_once(read, end)
-            except _Lost as lost:
+            except _Broken as broken:
                 if time.monotonic() + DATABASE_RETRY_WAIT_S > end:
-                    raise unreachable(lost.__cause__, "nothing was read") from lost
+                    raise unreachable(broken.__cause__, "nothing was read") from broken
                 await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
     async def change(self, change: Callable[[Connection, bool], Awaitable[_T]]) -> _T:
@@ -74,11 +74,11 @@ class Readers:
         while True:
             try:
                 return await self._run_once(functools.partial(_change_once, change, may_be_done), end)
-            except _Lost as lost:
-                may_be_done = may_be_done or lost.may_be_done
+            except _Broken as broken:
+                may_be_done = may_be_done or broken.may_be_done
                 if time.monotonic() + DATABASE_RETRY_WAIT_S > end:
-                    error = unreachable(lost.__cause__, "nothing was stored")
-                    raise (_unknown(error) if may_be_done else error) from lost
+                    error = unreachable(broken.__cause__, "nothing was stored")
+                    raise (_unknown(error) if may_be_done else error) from broken
             except Unavailable as error:
                 raise (_unknown(error) if may_be_done else error) from error
             await _wait_before_next(DATABASE_RETRY_WAIT_S)
@@ -91,10 +91,10 @@ class Readers:
                     async with deadline(connection, end - time.monotonic()):
                         return await read(connection)
                 except psycopg.Error as error:
-                    if is_lost(connection, error):
-                        raise _Lost(may_be_done=True) from error
+                    if is_broken(connection, error):
+                        raise _Broken(may_be_done=True) from error
                     if is_worth_repeating(error):
-                        raise _Lost from error
+                        raise _Broken from error
                     raise translated(error) from error
         except TooManyRequests:
             raise Overloaded(
@@ -103,7 +103,7 @@ class Readers:
         except PoolClosed:
             raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S) from None
         except PoolTimeout as error:
-            raise _Lost from error
+            raise _Broken from error
 
 
 _wait_before_next: Final = asyncio.sleep
@@ -132,8 +132,8 @@ def _unknown(error: Exception) -> OutcomeUnknown:
     return OutcomeUnknown(f"{str(error).partition(';')[0]}; ask again to learn the outcome")
 
 
-class _Lost(Exception):
-    """The connection broke while it was lent, or none came, or the database chose to undo what was done with it."""
+class _Broken(Exception):
+    """The connection broke while it was in use, or none came, or the database chose to undo what was done with it."""
 
     def __init__(self, *, may_be_done: bool = False) -> None:
         super().__init__()

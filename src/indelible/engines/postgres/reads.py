@@ -10,7 +10,7 @@ import psycopg
 
 from indelible.engines.engine import Lines, LogHead
 from indelible.engines.feed_walk import Count, FindTypes, Look, Question, Range, Walk, Walked, find_positions, look_on
-from indelible.engines.postgres.connections import Connection, Lent, Statements, is_pooled
+from indelible.engines.postgres.connections import Connection, Session, Statements, is_pooled
 from indelible.engines.rows import check_lines
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_to_us
@@ -93,7 +93,7 @@ def _answer(question: Question, row: tuple[Any, ...] | None) -> Sequence[int] | 
             return Walked(*row)
 
 
-class Reads(Lent, frozen=True):
+class Reads(Session, frozen=True):
     """One connection, lent for one read."""
 
     async def head(self) -> LogHead:
@@ -138,37 +138,37 @@ class Reads(Lent, frozen=True):
             low, high = await time_window(self.connection, self.statement, query, low, high)
         if low > high:
             return Lines(b"", 0, until, True)
-        wanted = Range(low, high, direction)
+        within = Range(low, high, direction)
         if query.is_unrestricted:
-            return await self._unfiltered_page(wanted, limit, size_bytes_max)
-        return await self._filtered_page(query, wanted, until, limit, size_bytes_max)
+            return await self._unfiltered_page(within, limit, size_bytes_max)
+        return await self._filtered_page(query, within, until, limit, size_bytes_max)
 
-    async def _unfiltered_page(self, wanted: Range, limit: int, size_bytes_max: int) -> Lines:
-        low, high = wanted.low, wanted.high
-        if wanted.direction == "forward":
+    async def _unfiltered_page(self, within: Range, limit: int, size_bytes_max: int) -> Lines:
+        low, high = within.low, within.high
+        if within.direction == "forward":
             high = min(high, low + limit - 1)
         else:
             low = max(low, high - limit + 1)
         ((lines, count, reached),) = await self._fetch(
-            "read_range", wanted.direction, low=low, high=high, limit=limit, size_bytes_max=size_bytes_max
+            "read_range", within.direction, low=low, high=high, limit=limit, size_bytes_max=size_bytes_max
         )
-        if _has_gap(low, high, wanted.direction, count, reached):
+        if _has_gap(low, high, within.direction, count, reached):
             raise _missing(f"positions {low} to {high}")
         check_lines(lines, count)
-        return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
+        return Lines(lines, count, reached, within.beyond(reached).is_empty)
 
     async def _filtered_page(
-        self, query: EventQuery, wanted: Range, until: int, limit: int, size_bytes_max: int
+        self, query: EventQuery, within: Range, until: int, limit: int, size_bytes_max: int
     ) -> Lines:
-        found = await answered_on(self.connection, self.statement, find_positions(query.items, wanted, limit))
+        found = await answered_on(self.connection, self.statement, find_positions(query.items, within, limit))
         reached, at_end = (
-            (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
+            (until, True) if found.reached is None else (found.reached, within.beyond(found.reached).is_empty)
         )
         if not found.positions:
             return Lines(b"", 0, reached, at_end)
         ((lines, count, last),) = await self._fetch(
             "read_positions",
-            wanted.direction,
+            within.direction,
             positions=list(found.positions),
             size_bytes_max=size_bytes_max,
         )

@@ -103,7 +103,7 @@ def check_fits(done: Done | None, steps: Sequence[Migration], schema: str) -> No
 
 
 async def migrate(
-    connection: Connection, schema: str, steps: Sequence[Migration], wanted: Sequence[Step] = ("pre",)
+    connection: Connection, schema: str, steps: Sequence[Migration], kinds: Sequence[Step] = ("pre",)
 ) -> list[Migration]:
     """Do what is not done yet, all or nothing; returns what was done. Others that do the same wait for it.
 
@@ -117,7 +117,7 @@ async def migrate(
             await _check_empty(connection, schema)
             await connection.execute(in_schema(text_of("migrations", "versions"), schema), prepare=False)
         reached = done or Done(0, 0)
-        missing = [one for one in steps if one.step in wanted and one.version > getattr(reached, one.step)]
+        missing = [one for one in steps if one.step in kinds and one.version > getattr(reached, one.step)]
         for one in missing:
             await connection.execute(in_schema(one.sql, schema), prepare=False)
             done_sql = in_schema(text_of("migrations", "done"), schema)

@@ -86,7 +86,7 @@ class _Row(msgspec.Struct, frozen=True):
     hash: str
 
 
-class Wanted(Protocol):
+class Write(Protocol):
     """What is to be written: what it touches, and what it comes to once that is known."""
 
     @property
@@ -117,8 +117,8 @@ class Attempt:
     """One transaction. ``planned`` is what it would store, once that is known; ``may_be_stored`` whether the commit was
     sent: until then a lost connection means that nothing is stored."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self.wanted: Final = wanted
+    def __init__(self, write: Write) -> None:
+        self.write: Final = write
         self.planned: Plan | None = None
         self.may_be_stored = False
 
@@ -141,8 +141,8 @@ class Writer:
         self._in_doubt = False
         try:
             async with deadline(self.connection, timeout_s), self.connection.pipeline() as pipeline:
-                state, now_us, numbers = await self._lock_and_look_up(attempt.wanted, pipeline)
-                planned = attempt.planned = attempt.wanted.decide(state, now_us)
+                state, now_us, numbers = await self._lock_and_look_up(attempt.write, pipeline)
+                planned = attempt.planned = attempt.write.decide(state, now_us)
                 await self._send(attempt, planned, numbers)
         except BaseException:
             await self._roll_back()
@@ -160,17 +160,17 @@ class Writer:
     # --- First round trip --------------------------------------------------------------------------------------------
 
     async def _lock_and_look_up(
-        self, wanted: Wanted, pipeline: psycopg.AsyncPipeline
+        self, write: Write, pipeline: psycopg.AsyncPipeline
     ) -> "tuple[StoredState, int, Numbers]":
         async with _round_trip(pipeline):
             await self._execute(_BEGIN)
             await self._execute(self._statement("set_timeouts"), TIMEOUT_VALUES)
             locked = await self._execute(self._statement("lock_head"))
             # Each statement sees all that was committed before it began, so all that came before the lock was had.
-            aggregates = await self._execute(self._statement("find_aggregates"), _names_of(wanted.keys))
-            events = await self._execute(self._statement("stored_events"), {"event_ids": wanted.event_ids})
-            event_types = await self._find_event_types(wanted.type_names)
-            recent = await self._find_recent(wanted.unseen_after)
+            aggregates = await self._execute(self._statement("find_aggregates"), _names_of(write.keys))
+            events = await self._execute(self._statement("stored_events"), {"event_ids": write.event_ids})
+            event_types = await self._find_event_types(write.type_names)
+            recent = await self._find_recent(write.unseen_after)
         position, timestamp, hash_, now, synchronous_commit = await _one(locked)
         if synchronous_commit == "off" and not self._may_lose_commits:
             raise _would_lose_commits()

@@ -106,7 +106,7 @@ class SqliteEngine:
         self._looking: asyncio.Task[None] | None = None
         self._checkpointing: asyncio.Task[None] | None = None
         self._failure: StorageFailure | None = None
-        self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
+        self.on_failure: Callable[[StorageFailure], None] = _ignore
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
         self._readers = ReaderThreads(self._connect_reader, READER_THREADS)
@@ -431,7 +431,7 @@ class SqliteEngine:
         return sum(file.stat().st_size for file in files if file.exists())
 
 
-def _tell_nobody(failure: StorageFailure) -> None:
+def _ignore(failure: StorageFailure) -> None:
     pass
 
 

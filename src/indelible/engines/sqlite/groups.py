@@ -11,16 +11,16 @@ from indelible.engines.group_storage import (
     GroupState,
     GroupSummary,
     GroupUnmoved,
+    PendingEvent,
     StoredGroup,
-    Unfinished,
     too_many_groups,
 )
 from indelible.engines.rows import (
     changing_values,
     group_of_row,
+    pending_of,
     row_values,
     summary_of_row,
-    unfinished_of,
 )
 from indelible.engines.sqlite.connections import fetch, statement
 from indelible.events import timestamp_from_us, timestamp_to_us
@@ -51,7 +51,7 @@ def save(connection: apsw.Connection, change: GroupChange) -> bool:
         fetch(connection, statement("drop_unfinished"), (group, msgspec.json.encode(list(change.dropped)).decode()))
     if change.put:
         # A third of the time that one statement over json_each takes, for one row as for a thousand.
-        connection.executemany(statement("put_unfinished"), _unfinished_rows(group, change.put))
+        connection.executemany(statement("put_unfinished"), _pending_rows(group, change.put))
     if change.skipped:
         connection.executemany(statement("put_skip"), [_skip_row(group, one) for one in change.skipped])
     return True
@@ -65,7 +65,7 @@ def delete(connection: apsw.Connection, name: str) -> bool:
     return bool(rows)
 
 
-def _unfinished_rows(group: int, put: Sequence[Unfinished]) -> list[tuple[object, ...]]:
+def _pending_rows(group: int, put: Sequence[PendingEvent]) -> list[tuple[object, ...]]:
     return [
         (
             group,
@@ -113,10 +113,10 @@ def load(
     rows = fetch(connection, statement("load_group"), {"name": name, "known_revision": known_revision})
     if not rows:
         return None
-    *group, unfinished = rows[0]
-    if unfinished is None:
+    *group, pending = rows[0]
+    if pending is None:
         return GroupUnmoved(now_us)
-    return GroupState(group_of_row(group), unfinished_of(unfinished), now_us)
+    return GroupState(group_of_row(group), pending_of(pending), now_us)
 
 
 def list_skipped(connection: apsw.Connection, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:

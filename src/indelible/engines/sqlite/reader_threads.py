@@ -78,7 +78,7 @@ class ReaderThreads:
                     done.append((job, None, error))
             # A closed loop has nobody left who waits.
             with contextlib.suppress(RuntimeError):
-                jobs[0].loop.call_soon_threadsafe(_settle, done)
+                jobs[0].loop.call_soon_threadsafe(_resolve, done)
         if connection is not None:
             connection.close()
 
@@ -108,7 +108,7 @@ class ReaderThreads:
         self._threads.clear()
 
 
-def _settle(done: list[_Done]) -> None:
+def _resolve(done: list[_Done]) -> None:
     for job, result, error in done:
         if job.future.done():
             continue

@@ -260,33 +260,33 @@ def read_feed(
     low, high = time_window(connection, query, low, high)
     if low > high:
         return Lines(b"", 0, until, True)
-    wanted = Range(low, high, direction)
+    within = Range(low, high, direction)
     if query.is_unrestricted:
-        return _unfiltered_page(connection, wanted, limit, size_bytes_max)
-    return _filtered_page(connection, query, wanted, until, limit, size_bytes_max=size_bytes_max)
+        return _unfiltered_page(connection, within, limit, size_bytes_max)
+    return _filtered_page(connection, query, within, until, limit, size_bytes_max=size_bytes_max)
 
 
-def _unfiltered_page(connection: apsw.Connection, wanted: Range, limit: int, size_bytes_max: int) -> Lines:
-    first, last = _cut(wanted.low, wanted.high, wanted.direction, limit)
+def _unfiltered_page(connection: apsw.Connection, within: Range, limit: int, size_bytes_max: int) -> Lines:
+    first, last = _cut(within.low, within.high, within.direction, limit)
     selection = _Selection(
-        "position BETWEEN :first AND :last", "position", wanted.direction, {"first": first, "last": last}
+        "position BETWEEN :first AND :last", "position", within.direction, {"first": first, "last": last}
     )
     lines, count = _render(connection, selection, last - first + 1, size_bytes_max)
-    reached = first + count - 1 if wanted.direction == "forward" else last - count + 1
-    return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
+    reached = first + count - 1 if within.direction == "forward" else last - count + 1
+    return Lines(lines, count, reached, within.beyond(reached).is_empty)
 
 
 def _filtered_page(
-    connection: apsw.Connection, query: EventQuery, wanted: Range, until: int, limit: int, *, size_bytes_max: int
+    connection: apsw.Connection, query: EventQuery, within: Range, until: int, limit: int, *, size_bytes_max: int
 ) -> Lines:
-    found = answered_on(connection, find_positions(query.items, wanted, limit))
-    reached, at_end = (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
+    found = answered_on(connection, find_positions(query.items, within, limit))
+    reached, at_end = (until, True) if found.reached is None else (found.reached, within.beyond(found.reached).is_empty)
     if not found.positions:
         return Lines(b"", 0, reached, at_end)
     selection = _Selection(
         "position IN (SELECT value FROM json_each(:positions))",
         "position",
-        wanted.direction,
+        within.direction,
         {"positions": msgspec.json.encode(found.positions).decode()},
     )
     lines, count = _render(connection, selection, len(found.positions), size_bytes_max)

@@ -31,7 +31,7 @@ Those that came first go first, even those in use: to look one up again is cheap
 _encode_ids: Final = msgspec.json.Encoder(uuid_format="hex").encode
 
 
-class _Known(msgspec.Struct):
+class _CachedAggregate(msgspec.Struct):
     """An aggregate that the store holds, or will once the open transaction is committed."""
 
     row: int
@@ -47,13 +47,13 @@ class Writer:
         self._connection = connect_writer(file.path)
         self.may_be_stored = False
         """Whether the commit of the open transaction was asked for: from then on only its success is certain."""
-        self._aggregates: OrderedDict[AggregateKey, _Known] = OrderedDict()
+        self._aggregates: OrderedDict[AggregateKey, _CachedAggregate] = OrderedDict()
         self._type_ids: dict[tuple[str, str], int] = {}
-        self._pending: _Pending | None = None
+        self._open_batch: _OpenBatch | None = None
         try:
             self._refuse_incomplete()
             migrate(self._connection)
-            self._settle()
+            self._sync_log()
             self._connection.execute(statement("rendered_events"))
             self.head = reads.read_sound_head(self._connection)
             # What waits for a lock does so in another thread than the one that finds it.
@@ -72,7 +72,7 @@ class Writer:
         if missing is not None:
             raise StoreCorrupted(f"{self._file.path} is incomplete: {missing.reason}", position=missing.position)
 
-    def _settle(self) -> None:
+    def _sync_log(self) -> None:
         """Bring what the last process left in the log to stable storage, before anybody is told that it is stored: that
         process may have died between writing and syncing, or because the sync failed."""
         try:
@@ -111,7 +111,7 @@ class Writer:
 
     def rollback(self) -> None:
         """Give up the open transaction, if SQLite has not done so already."""
-        self._pending, self.may_be_stored = None, False
+        self._open_batch, self.may_be_stored = None, False
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
@@ -125,7 +125,7 @@ class Writer:
 
     def begin(self, batch: Sequence[AppendRequest], now_us: int) -> Plan:
         """Decide the batch within the open transaction."""
-        self._pending = _Pending()
+        self._open_batch = _OpenBatch()
         appends = [append for request in batch for append in request.appends]
         ids = [event.event_id for append in appends for event in append.events]
         keys = [append.key for append in appends]
@@ -134,14 +134,14 @@ class Writer:
 
     def begin_recorded(self, events: Sequence[RecordedEvent]) -> Plan:
         """The same for recorded events. Raises :class:`InvalidRequest` when they do not continue the log."""
-        self._pending = _Pending()
+        self._open_batch = _OpenBatch()
         keys, ids = [event.key for event in events], [event.event_id for event in events]
         return plan_recorded(events, self._stored_state(keys, ids, ()))
 
     def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
-        pending = self._require_pending()
-        aggregates, type_ids, versions = pending.aggregates, pending.type_ids, pending.versions
+        opened = self._require_batch()
+        aggregates, type_ids, versions = opened.aggregates, opened.type_ids, opened.versions
         self._insert_aggregates(one.key for one in events)
         rows, tag_rows, event_types = [], [], []
         for planned in events:
@@ -154,32 +154,32 @@ class Writer:
                 tag_rows += [(tag, planned.position, event_type) for tag in event.tags]
             event_types.append(event_type)
             versions.append((known, planned.version))
-        pending.events.update(event_types)
+        opened.events.update(event_types)
         if tag_rows:
             self._connection.executemany(statement("insert_event_tag"), tag_rows)
         self._connection.executemany(statement("insert_event"), rows)
 
     def finish(self) -> None:
         """The batch's last inserts: the catalogue's counts."""
-        pending = self._require_pending()
+        opened = self._require_batch()
         self._connection.executemany(
-            statement("count_events"), [(count, event_type) for event_type, count in pending.events.items()]
+            statement("count_events"), [(count, event_type) for event_type, count in opened.events.items()]
         )
-        if pending.aggregates_of_type:
+        if opened.aggregates_of_type:
             self._connection.executemany(
                 statement("count_aggregates"),
-                [(count, aggregate_type) for aggregate_type, count in pending.aggregates_of_type.items()],
+                [(count, aggregate_type) for aggregate_type, count in opened.aggregates_of_type.items()],
             )
 
     def publish(self, head: LogHead) -> None:
         """Take over what the committed batch brought."""
-        pending = self._require_pending()
-        for known, version in pending.versions:
+        opened = self._require_batch()
+        for known, version in opened.versions:
             known.version = version
-        for key, known in pending.new_aggregates.items():
+        for key, known in opened.new_aggregates.items():
             self._remember(key, known)
-        self._type_ids.update(pending.type_ids)
-        self._pending = None
+        self._type_ids.update(opened.type_ids)
+        self._open_batch = None
         self.head = head
 
     # --- Other writes ------------------------------------------------------------------------------------------------
@@ -233,27 +233,27 @@ class Writer:
         self, keys: Iterable[AggregateKey], ids: Sequence[UUID], recent: Sequence[RecentEvent]
     ) -> StoredState:
         # Kept with the batch: the cache may let go of some before the batch is stored.
-        aggregates = self._require_pending().aggregates
+        aggregates = self._require_batch().aggregates
         for key in keys:
             if key not in aggregates:
                 known = self._aggregates.get(key) or self._look_up(key)
                 if known is not None:
                     aggregates[key] = known
         versions = {key: known.version for key, known in aggregates.items()}
-        events, lost = self._stored_events(ids)
-        return StoredState(self.head, versions, events, recent, lost)
+        events, unreadable = self._stored_events(ids)
+        return StoredState(self.head, versions, events, recent, unreadable)
 
-    def _look_up(self, key: AggregateKey) -> _Known | None:
+    def _look_up(self, key: AggregateKey) -> _CachedAggregate | None:
         """An aggregate that is not in the cache."""
         names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
         rows = fetch(self._connection, statement("find_aggregate"), names)
         if not rows:
             return None
-        known = _Known(*rows[0])
+        known = _CachedAggregate(*rows[0])
         self._remember(key, known)
         return known
 
-    def _remember(self, key: AggregateKey, known: _Known) -> None:
+    def _remember(self, key: AggregateKey, known: _CachedAggregate) -> None:
         self._aggregates[key] = known
         if len(self._aggregates) > AGGREGATES_CACHED_MAX:
             self._aggregates.popitem(last=False)
@@ -261,17 +261,17 @@ class Writer:
     def _stored_events(self, ids: Sequence[UUID]) -> tuple[dict[UUID, RecordedEvent], dict[UUID, int]]:
         """The stored ones among some ids, and the positions of those that are stored and cannot be read."""
         events: dict[UUID, RecordedEvent] = {}
-        lost: dict[UUID, int] = {}
+        unreadable: dict[UUID, int] = {}
         encoded = _encode_ids(ids).decode()
         for digits, position in fetch(self._connection, statement("stored_ids"), {"event_ids": encoded}):
             event_id = UUID(digits)
             # One by one: what is damaged must spoil the append that asks for it, and no other.
             event = self._read_event(position)
             if event is None:
-                lost[event_id] = position
+                unreadable[event_id] = position
             else:
                 events[event_id] = event
-        return events, lost
+        return events, unreadable
 
     def _read_event(self, position: int) -> RecordedEvent | None:
         try:
@@ -284,16 +284,16 @@ class Writer:
 
     def _insert_aggregates(self, keys: Iterable[AggregateKey]) -> None:
         """Insert those that are new, all by one call: one for each took as long as everything else about its event."""
-        pending = self._require_pending()
-        new = [key for key in dict.fromkeys(keys) if key not in pending.aggregates]
+        opened = self._require_batch()
+        new = [key for key in dict.fromkeys(keys) if key not in opened.aggregates]
         if not new:
             return
         types = {name: self._aggregate_type_id(name) for name in {key.aggregate_type for key in new}}
         rows = [(types[key.aggregate_type], key.aggregate_id) for key in new]
         inserted = self._connection.executemany(statement("insert_aggregate"), rows)
         for key, (row,) in zip(new, inserted, strict=True):
-            pending.aggregates[key] = pending.new_aggregates[key] = _Known(row, 0)
-        pending.aggregates_of_type.update(row[0] for row in rows)
+            opened.aggregates[key] = opened.new_aggregates[key] = _CachedAggregate(row, 0)
+        opened.aggregates_of_type.update(row[0] for row in rows)
 
     def _event_type_id(self, names: tuple[str, str]) -> int:
         """Of an aggregate type's and an event type's names; known to the batch from then on."""
@@ -303,7 +303,7 @@ class Writer:
             sql = "SELECT id FROM event_types WHERE aggregate_type = ? AND name = ?"
             rows = fetch(self._connection, sql, (aggregate_type, names[1]))
             known = int(rows[0][0]) if rows else self._insert("insert_event_type", aggregate_type, names[1])
-        self._require_pending().type_ids[names] = known
+        self._require_batch().type_ids[names] = known
         return known
 
     def _aggregate_type_id(self, name: str) -> int:
@@ -313,20 +313,20 @@ class Writer:
     def _insert(self, name: str, *values: int | str) -> int:
         return int(fetch(self._connection, statement(name), values)[0][0])
 
-    def _require_pending(self) -> "_Pending":
-        assert self._pending is not None, "no batch has begun"
-        return self._pending
+    def _require_batch(self) -> "_OpenBatch":
+        assert self._open_batch is not None, "no batch has begun"
+        return self._open_batch
 
 
-class _Pending:
+class _OpenBatch:
     """What an open transaction has brought and the caches may know only after its commit."""
 
     def __init__(self) -> None:
-        self.versions: list[tuple[_Known, int]] = []
+        self.versions: list[tuple[_CachedAggregate, int]] = []
         """Of each event's aggregate, in position order."""
-        self.aggregates: dict[AggregateKey, _Known] = {}
+        self.aggregates: dict[AggregateKey, _CachedAggregate] = {}
         """The batch's, those that were there before too."""
-        self.new_aggregates: dict[AggregateKey, _Known] = {}
+        self.new_aggregates: dict[AggregateKey, _CachedAggregate] = {}
         self.type_ids: dict[tuple[str, str], int] = {}
         self.events: Counter[int] = Counter()
         self.aggregates_of_type: Counter[int] = Counter()
