@@ -274,7 +274,7 @@ GROUP_ACK_TIMEOUT_MAX_S: Final = 12 * 3600.0
 
 GROUP_ATTEMPTS_DEFAULT: Final = 5
 GROUP_ATTEMPTS_MAX: Final = 1_000
-"""Deliveries of one event. A group that is to try for ever has its parked events replayed."""
+"""Deliveries of one event. A group that is to try for ever has its parked events redriven."""
 
 GROUP_IN_FLIGHT_DEFAULT: Final = 1_000
 GROUP_IN_FLIGHT_MAX: Final = 10_000
@@ -337,7 +337,8 @@ GROUP_POLL_S: Final = 0.2
 members: any acknowledgement may free the next."""
 
 GROUP_IDLE_POLL_S: Final = 2.0
-"""The same while nothing is with members: only what people decide, such as a replay, is then found this way."""
+"""The same while nothing is with members: only what people decide, such as a redrive of what is parked, is then found this
+way."""
 
 GROUP_SAVE_PAUSE_S: Final = 0.008
 """Between two saves of a group by one of several servers, on average, or twice what a load takes where that is more:

@@ -279,7 +279,7 @@ def test_a_parked_event_holds_up_its_aggregate_alone() -> None:
     _nack(progress, bad, park=True, reason="broken")
     _ack(progress, good)
     assert _positions(_take(progress)) == [4]
-    assert progress.retry_parked([1]) == 1
+    assert progress.redrive([1]) == 1
     (again,) = _take(progress)
     assert (again.position, again.attempts, again.following) == (1, 1, 1)
     _ack(progress, again)
@@ -291,7 +291,7 @@ def test_of_several_positions_all_are_decided_on_or_none() -> None:
     _read(progress, "a", "b")
     one, _ = _take(progress)
     _nack(progress, one, park=True)
-    for decide in (progress.retry_parked, lambda positions: progress.skip(positions, "x")):
+    for decide in (progress.redrive, lambda positions: progress.skip(positions, "x")):
         with pytest.raises(ParkedEventNotFound) as caught:
             decide([1, 2])
         assert caught.value.fields["position"] == 2
@@ -381,4 +381,4 @@ def _do_something(progress: GroupProgress, held: list[PendingEvent], numbers: se
         one = held.pop(chance.randrange(len(held)))
         progress.nack(one.position, one.delivery, delay_s=chance.choice((0.0, 2.0)), reason="no", park=False)
     elif kind == 5:
-        chance.choice((lambda: progress.retry_parked(None), lambda: progress.release(held[-1:])))()
+        chance.choice((lambda: progress.redrive(None), lambda: progress.release(held[-1:])))()

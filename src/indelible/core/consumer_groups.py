@@ -271,7 +271,7 @@ class LocalConsumerGroups:
         checked = None if positions is None else check_positions(positions)
 
         async def decide(progress: GroupProgress) -> int:
-            return progress.retry_parked(checked)
+            return progress.redrive(checked)
 
         return await self._call(group, decide)
 

@@ -365,7 +365,7 @@ class GroupProgress:
     def change_settings(self, settings: GroupSettings) -> None:
         self.group = _replace(self.group, settings=settings)
 
-    def retry_parked(self, positions: Sequence[int] | None) -> int:
+    def redrive(self, positions: Sequence[int] | None) -> int:
         """Let parked events be delivered again: those at these positions, or all. Raises ``ParkedEventNotFound``."""
         parked = self._parked_at(positions)
         for one in parked:

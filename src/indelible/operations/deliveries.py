@@ -320,7 +320,7 @@ LIST_PARKED: Final = Operation[ListParked, ParkedList](
     section="Consumer groups",
     summary="List parked events",
     description="A page of the events that were given up, by position. Each holds up those that follow in its "
-    "aggregate, until it is replayed or skipped. Give a page's `cursor` as `after` of the next one, or follow `Link`, "
+    "aggregate, until it is redriven or skipped. Give a page's `cursor` as `after` of the next one, or follow `Link`, "
     "until `at_end`.",
     parameters=ListParked,
     answer=ParkedList,

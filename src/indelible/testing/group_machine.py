@@ -162,7 +162,7 @@ class GroupModel:
                 raise _NothingParked(position)
         return [parked[position] for position in dict.fromkeys(positions)]
 
-    def retry_parked(self, positions: Sequence[int] | None) -> int:
+    def redrive(self, positions: Sequence[int] | None) -> int:
         parked = self.parked_at(positions)
         for _, first in parked:
             first.state, first.due_us, first.attempts = "waiting", 0, 0
@@ -366,7 +366,7 @@ class _GroupMachine(Machine):
             self._decide(call, lambda: self._model.skip(positions, "why not"))
 
     def _replay(self, positions: Sequence[int] | None) -> None:
-        self._decide(self._store.groups.replay_parked(_GROUP, positions), lambda: self._model.retry_parked(positions))
+        self._decide(self._store.groups.replay_parked(_GROUP, positions), lambda: self._model.redrive(positions))
 
     @rule(data=st.data(), settings=_settings, what=st.sampled_from(("reset", "reset", "change", "make again")))
     def administer(self, data: st.DataObject, settings: GroupSettings, what: str) -> None:
