@@ -312,9 +312,9 @@ GROUP_CALLS_WAITING_MAX: Final = 1_024
 GROUP_PAGES_AT_ONCE_MAX: Final = 8
 """Pages of the log that are read between two saves of a group, so that acknowledgements need not wait for more."""
 
-GROUP_EVENTS_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+GROUP_EVENTS_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Events that all groups of a server together keep in memory because they were read and not yet delivered, or may be
-delivered again. Others are read again."""
+delivered again, by a high estimate of what each takes. Others are read again."""
 
 GROUP_IDLE_S: Final = 10.0
 """How long a server remembers a group that nobody asks anything of; then all it knows is what is stored."""
@@ -337,8 +337,7 @@ GROUP_POLL_S: Final = 0.2
 members: any acknowledgement may free the next."""
 
 GROUP_IDLE_POLL_S: Final = 2.0
-"""The same while nothing is with members: only what people decide, such as a redrive of what is parked, is then found this
-way."""
+"""The same while nothing is with members: only what people decide, such as a redrive, is then found this way."""
 
 GROUP_SAVE_PAUSE_S: Final = 0.008
 """Between two saves of a group by one of several servers, on average, or twice what a load takes where that is more:

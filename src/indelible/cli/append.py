@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from indelible.cli.command import AggregateId, AggregateType, Json, Target, argument_bytes, on_store, open_store
-from indelible.cli.output import print_json, print_line
+from indelible.cli.output import print_result
 from indelible.conditions import ExpectedVersion, check_expected_version
 from indelible.errors import IndelibleError, OutcomeUnknown
 from indelible.events import JSON_CONTENT_TYPE, NewEvent, is_json
@@ -63,10 +63,7 @@ async def _append(target: Target, append: AggregateAppend, json: bool) -> None:
             )
     except OutcomeUnknown as error:
         raise _with_event_id(error, event) from None
-    if json:
-        print_json(result)
-    else:
-        print_line(_sentence(result))
+    print_result(result, _sentence(result), json=json)
 
 
 def _sentence(result: AppendResult) -> str:

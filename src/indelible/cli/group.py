@@ -2,8 +2,7 @@
 out"""
 
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import datetime
+from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -12,20 +11,26 @@ import typer
 from indelible.cli import group_consume
 from indelible.cli.command import FAILED, AggregateTypes, EventTypes, Json, Limit, Tags, Target, on_store
 from indelible.cli.group_consume import Group, Member, open_groups
-from indelible.cli.output import describe_event, note, print_fields, print_json, print_line, print_parts, print_table
+from indelible.cli.output import (
+    describe_event,
+    note,
+    print_fields,
+    print_json,
+    print_line,
+    print_pages,
+    print_parts,
+    print_result,
+    print_rows,
+    shown,
+)
 from indelible.cli.read import parse_time
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
-from indelible.events import format_timestamp, timestamp_to_us
 from indelible.groups import (
-    ConsumerGroups,
     Delivery,
     GroupInfo,
     GroupSettings,
-    InFlight,
-    ParkedEvent,
     Settled,
-    SkippedEvent,
     Start,
     StartPoint,
 )
@@ -33,7 +38,6 @@ from indelible.limits import (
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,
     GROUP_IN_FLIGHT_DEFAULT,
-    PAGE_EVENTS_MAX,
 )
 from indelible.queries import EventQuery, QueryItem
 
@@ -108,10 +112,8 @@ def _start_point(start: Start | None, after: str | None, since: str | None) -> S
 
 
 def _print_place(info: GroupInfo, *, json: bool) -> None:
-    if json:
-        print_json(info)
-    else:
-        print_line(f"group {info.group} is at position {info.position}, {info.lag} before the head")
+    place = f"group {info.group} is at position {info.position}, {info.lag} before the head"
+    print_result(info, place, json=json)
 
 
 @app.command("list")
@@ -123,12 +125,7 @@ async def list_(target: Target, *, json: Json = False) -> None:
     indelible group list
     """
     async with open_groups(target, read_only=True) as groups:
-        found = await groups.list()
-    if json:
-        for info in found:
-            print_json(info)
-        return
-    print_table(COLUMNS, [[getattr(info, name) for name in COLUMNS] for info in found], numbers=COLUMNS[1:])
+        print_rows(COLUMNS, await groups.list(), json=json, numbers=COLUMNS[1:])
 
 
 @app.command()
@@ -164,7 +161,7 @@ def _print_group(info: GroupInfo, *, json: bool) -> None:
             ("parked", f"{info.parked} events in {info.parked_aggregates} aggregates{unreadable}{stalled}"),
             ("ack timeout", f"{info.ack_timeout_s:g} s"),
             ("max attempts", info.max_attempts),
-            ("created", _shown_time(info.created)),
+            ("created", shown(info.created)),
         ]
     )
 
@@ -172,10 +169,6 @@ def _print_group(info: GroupInfo, *, json: bool) -> None:
 def _item(item: QueryItem) -> str:
     names = ((name, getattr(item, name)) for name in msgspec.structs.asdict(item))
     return ", ".join(f"{name} {' '.join(values)}" for name, values in names if values) or "all"
-
-
-def _shown_time(value: datetime) -> str:
-    return format_timestamp(timestamp_to_us(value))
 
 
 @app.command()
@@ -240,10 +233,7 @@ def _ask(group: str) -> None:
 async def _delete(target: Target, group: str, json: bool) -> None:
     async with open_groups(target, read_only=False) as groups:
         await groups.delete(group)
-    if json:
-        print_json({"group": group, "deleted": True})
-    else:
-        print_line(f"group {group} is deleted")
+    print_result({"group": group, "deleted": True}, f"group {group} is deleted", json=json)
 
 
 @app.command()
@@ -285,11 +275,7 @@ async def in_flight(target: Target, group: Group, *, json: Json = False) -> None
     indelible group in-flight billing
     """
     async with open_groups(target, read_only=True) as groups:
-        _print_events(_IN_FLIGHT, await groups.list_in_flight(group), json=json, with_heading=True)
-
-
-NextPage = Callable[[ConsumerGroups, str | None, int], Awaitable[tuple[Sequence[Any], str, bool]]]
-"""After a cursor, at most so many: what there is, the next cursor, and whether this is the last page."""
+        print_rows(_IN_FLIGHT, await groups.list_in_flight(group), json=json, numbers=_NUMBERS)
 
 
 @app.command()
@@ -303,41 +289,13 @@ async def parked(target: Target, group: Group, *, after: After = None, limit: Li
     indelible group parked billing
     indelible group parked billing --json --limit 10
     """
-
-    async def next_page(groups: ConsumerGroups, after: str | None, limit: int) -> tuple[Sequence[Any], str, bool]:
-        page = await groups.list_parked(group, after=after, limit=limit)
-        return page.parked, page.cursor, page.at_end
-
-    await _print_pages(target, _PARKED, next_page, after, limit, json=json)
-
-
-async def _print_pages(
-    target: Target, columns: Sequence[str], next_page: NextPage, after: str | None, limit: int | None, *, json: bool
-) -> None:
     async with open_groups(target, read_only=True) as groups:
-        left, at_end, is_first = limit, False, True
-        while not at_end and left != 0:
-            size = PAGE_EVENTS_MAX if left is None else min(left, PAGE_EVENTS_MAX)
-            found, after, at_end = await next_page(groups, after, size)
-            _print_events(columns, found, json=json, with_heading=is_first)
-            is_first = False
-            left = None if left is None else left - len(found)
 
+        async def next_rows(after: str | None, limit: int) -> tuple[Sequence[Any], str, bool]:
+            page = await groups.list_parked(group, after=after, limit=limit)
+            return page.parked, page.cursor, page.at_end
 
-def _print_events(
-    columns: Sequence[str], found: Sequence[InFlight | ParkedEvent | SkippedEvent], *, json: bool, with_heading: bool
-) -> None:
-    if json:
-        for one in found:
-            print_json(one)
-        return
-    rows = [[_cell(one, name) for name in columns] for one in found]
-    print_table(columns, rows, numbers=_NUMBERS, with_heading=with_heading)
-
-
-def _cell(one: InFlight | ParkedEvent | SkippedEvent, name: str) -> object:
-    value = getattr(one, name)
-    return _shown_time(value) if name in ("deadline", "parked_at", "skipped_at") else value
+        await print_pages(_PARKED, next_rows, limit=limit, json=json, numbers=_NUMBERS, after=after)
 
 
 @app.command()
@@ -360,7 +318,7 @@ async def replay(
         raise InvalidRequest("give positions of parked events, or --all", pointer="/positions")
     async with open_groups(target, read_only=False) as groups:
         count = await groups.replay_parked(group, None if all_ else positions)
-    _print_count("replayed", count, json=json)
+    print_result({"replayed": count}, f"replayed: {count}", json=json)
 
 
 @app.command()
@@ -380,14 +338,7 @@ async def skip(
     """
     async with open_groups(target, read_only=False) as groups:
         count = await groups.skip_parked(group, positions, reason=reason)
-    _print_count("skipped", count, json=json)
-
-
-def _print_count(done: str, count: int, *, json: bool) -> None:
-    if json:
-        print_json({done: count})
-    else:
-        print_line(f"{done}: {count}")
+    print_result({"skipped": count}, f"skipped: {count}", json=json)
 
 
 @app.command()
@@ -400,12 +351,13 @@ async def skipped(
     \b
     indelible group skipped billing
     """
+    async with open_groups(target, read_only=True) as groups:
 
-    async def next_page(groups: ConsumerGroups, after: str | None, limit: int) -> tuple[Sequence[Any], str, bool]:
-        page = await groups.list_skipped(group, after=after, limit=limit)
-        return page.skipped, page.cursor, page.at_end
+        async def next_rows(after: str | None, limit: int) -> tuple[Sequence[Any], str, bool]:
+            page = await groups.list_skipped(group, after=after, limit=limit)
+            return page.skipped, page.cursor, page.at_end
 
-    await _print_pages(target, _SKIPPED, next_page, after, limit, json=json)
+        await print_pages(_SKIPPED, next_rows, limit=limit, json=json, numbers=_NUMBERS, after=after)
 
 
 # --- Deliveries ------------------------------------------------------------------------------------------------------

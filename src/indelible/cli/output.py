@@ -6,12 +6,14 @@ On a terminal rich adds colour and fits tables to the window. Anywhere else the 
 import sys
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from indelible.errors import IndelibleError
 from indelible.events import RecordedEvent, decode_events, format_timestamp, timestamp_to_us
+from indelible.limits import PAGE_EVENTS_MAX
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +35,14 @@ def print_bytes(lines: bytes) -> None:
 
 def print_json(value: Any) -> None:
     print_bytes(msgspec.json.encode(value, enc_hook=str))
+
+
+def print_result(value: Any, sentence: str, *, json: bool) -> None:
+    """One value, or what it comes to in a sentence."""
+    if json:
+        print_json(value)
+    else:
+        print_line(sentence)
 
 
 def print_parts(*parts: Part) -> None:
@@ -75,6 +85,50 @@ def print_table(
             for name, cell, width in zip(columns, row, widths, strict=True)
         ]
         print_parts(("  ".join(padded).rstrip(), style))
+
+
+def print_rows(
+    columns: Sequence[str],
+    found: Iterable[Any],
+    *,
+    json: bool,
+    numbers: Collection[str] = (),
+    with_heading: bool = True,
+) -> None:
+    """Values, one a line: whole with ``json``, else those of their attributes that are columns."""
+    if json:
+        for one in found:
+            print_json(one)
+        return
+    rows = [[shown(getattr(one, name)) for name in columns] for one in found]
+    print_table(columns, rows, numbers=numbers, with_heading=with_heading)
+
+
+def shown(value: object) -> object:
+    return format_timestamp(timestamp_to_us(value)) if isinstance(value, datetime) else value
+
+
+NextRows = Callable[[str | None, int], Awaitable[tuple[Sequence[Any], str, bool]]]
+"""After a cursor, at most so many: what there is, the next cursor, and whether this is the last page."""
+
+
+async def print_pages(
+    columns: Sequence[str],
+    next_rows: NextRows,
+    *,
+    limit: int | None,
+    json: bool,
+    numbers: Collection[str] = (),
+    after: str | None = None,
+) -> None:
+    """Page after page, as :func:`print_rows` does."""
+    left, at_end, is_first = limit, False, True
+    while not at_end and left != 0:
+        size = PAGE_EVENTS_MAX if left is None else min(left, PAGE_EVENTS_MAX)
+        found, after, at_end = await next_rows(after, size)
+        print_rows(columns, found, json=json, numbers=numbers, with_heading=is_first)
+        is_first = False
+        left = None if left is None else left - len(found)
 
 
 def note(text: str) -> None:
@@ -141,7 +195,7 @@ def describe_event(event: RecordedEvent) -> list[Part]:
     """An event as a line for people."""
     parts = [
         (f"{event.position}  ", "dim"),
-        (f"{format_timestamp(timestamp_to_us(event.timestamp))}  ", "dim"),
+        (f"{shown(event.timestamp)}  ", "dim"),
         (f"{event.aggregate_type}-{event.aggregate_id}", "cyan"),
         (f" {event.version}  ", ""),
         (f"{event.event_type}  ", "bold"),

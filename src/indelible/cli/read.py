@@ -22,11 +22,10 @@ from indelible.cli.command import (
     on_store,
     open_store,
 )
-from indelible.cli.output import print_events, print_json, print_table
+from indelible.cli.output import print_events, print_pages
 from indelible.client.event_iterator import iterate_aggregate, iterate_feed
 from indelible.cursors import START, Cursor
 from indelible.errors import InvalidRequest
-from indelible.events import format_timestamp, timestamp_to_us
 from indelible.eventstore import AggregateInfo, FeedPage
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, PAGE_EVENTS_MAX
 from indelible.queries import EventQuery
@@ -170,23 +169,10 @@ async def aggregates(
     indelible aggregates --aggregate-type order --limit 10
     """
     async with open_store(target, read_only=True) as store:
-        after, left, at_end, is_first = None, limit, False, True
-        while not at_end and left != 0:
-            size = PAGE_EVENTS_MAX if left is None else min(left, PAGE_EVENTS_MAX)
-            page = await store.list_aggregates(aggregate_type=aggregate_type, after=after, limit=size)
-            _print_aggregates(page.aggregates, json=json, with_heading=is_first)
-            after, at_end, is_first = page.cursor, page.at_end, False
-            left = None if left is None else left - len(page.aggregates)
 
+        async def next_rows(after: str | None, limit: int) -> tuple[tuple[AggregateInfo, ...], str, bool]:
+            page = await store.list_aggregates(aggregate_type=aggregate_type, after=after, limit=limit)
+            return page.aggregates, page.cursor, page.at_end
 
-def _print_aggregates(found: tuple[AggregateInfo, ...], *, json: bool, with_heading: bool) -> None:
-    if json:
-        for info in found:
-            print_json(info)
-        return
-    rows = [
-        (info.aggregate_type, info.aggregate_id, info.version, format_timestamp(timestamp_to_us(info.last_timestamp)))
-        for info in found
-    ]
-    columns = ("aggregate_type", "aggregate_id", "version", "last_timestamp")
-    print_table(columns, rows, numbers=("version",), with_heading=with_heading)
+        columns = ("aggregate_type", "aggregate_id", "version", "last_timestamp")
+        await print_pages(columns, next_rows, limit=limit, json=json, numbers=("version",))

@@ -7,9 +7,9 @@ import msgspec
 import typer
 
 from indelible.cli.command import AggregateId, AggregateType, Json, Target, argument_bytes, on_store, open_store
-from indelible.cli.output import print_fields, print_json, print_line
+from indelible.cli.output import print_fields, print_json, print_result, shown
 from indelible.errors import InvalidRequest
-from indelible.events import AggregateKey, Snapshot, format_timestamp, timestamp_to_us
+from indelible.events import AggregateKey, Snapshot
 from indelible.json_text import compact_json, decode_json
 
 app = typer.Typer(
@@ -45,10 +45,8 @@ async def _save(target: Target, key: AggregateKey, version: int, state: bytes, m
         snapshot = await store.save_snapshot(
             key.aggregate_type, key.aggregate_id, version=version, state=msgspec.Raw(state), metadata=metadata
         )
-    if json:
-        print_json(snapshot)
-    else:
-        print_line(f"snapshot of {snapshot.key.stream} at version {snapshot.version} is saved")
+    saved = f"snapshot of {snapshot.key.stream} at version {snapshot.version} is saved"
+    print_result(snapshot, saved, json=json)
 
 
 @app.command()
@@ -80,7 +78,7 @@ def _fields(snapshot: Snapshot) -> list[tuple[str, object]]:
     return [
         ("aggregate", snapshot.key.stream),
         ("version", snapshot.version),
-        ("timestamp", format_timestamp(timestamp_to_us(snapshot.timestamp))),
+        ("timestamp", shown(snapshot.timestamp)),
         ("state", bytes(snapshot.state_raw).decode("utf-8")),
         ("metadata", bytes(snapshot.metadata_raw).decode("utf-8")),
     ]

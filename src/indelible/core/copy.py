@@ -14,7 +14,7 @@ from contextlib import aclosing
 import msgspec
 
 from indelible.core.log_file import LineDamage, LogFile
-from indelible.core.verify import Chain, CheckedLog, Damage, RecordedEvents, verify
+from indelible.core.verify import Chain, CheckedEvents, CheckedLog, Damage, verify
 from indelible.cursors import cursor_at
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, decode_events
@@ -90,7 +90,7 @@ def _ignore(_done: int, _total: int | None) -> None:
 class _Copying:
     """Gathers the next events while the destination commits those before them. Holds at most two batches in memory."""
 
-    def __init__(self, log: RecordedEvents, destination: RecordingStore, on_progress: OnProgress) -> None:
+    def __init__(self, log: CheckedEvents, destination: RecordingStore, on_progress: OnProgress) -> None:
         self._log = log
         self._destination = destination
         self._on_progress = on_progress

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple, TypeVar
@@ -23,6 +22,7 @@ from indelible.limits import (
     VERSION_MAX,
 )
 from indelible.queries import EVERYTHING, EventQuery
+from indelible.size_bounded import SizeBounded
 
 _READS_AT_ONCE: Final = 64
 """Single events that are asked for together: enough to keep all reader threads or connections busy, and far below the
@@ -72,34 +72,14 @@ class Page(NamedTuple):
     """Why nobody can tell whose event stands at ``reached``."""
 
 
-class RecentEvents:
-    """JSON lines of events that were read a moment ago, whichever group they were for."""
-
-    def __init__(self, size_bytes_max: int = GROUP_EVENTS_SIZE_BYTES_MAX) -> None:
-        self._size_bytes_max: Final = size_bytes_max
-        self._lines: Final[OrderedDict[int, bytes]] = OrderedDict()
-        self._size_bytes = 0
-
-    def get(self, position: int) -> bytes | None:
-        return self._lines.get(position)
-
-    def keep(self, position: int, line: bytes) -> None:
-        if position in self._lines:
-            return
-        self._lines[position] = line
-        self._size_bytes += len(line)
-        while self._size_bytes > self._size_bytes_max:
-            _, dropped = self._lines.popitem(last=False)
-            self._size_bytes -= len(dropped)
-
-
 class GroupEvents:
     """Reads for the groups of one store."""
 
     def __init__(self, engine: StorageEngine) -> None:
         self._engine: Final = engine
         self._reads: Final = SoundReads(engine)
-        self._recent: Final = RecentEvents()
+        self._recent: Final = SizeBounded[int, bytes](GROUP_EVENTS_SIZE_BYTES_MAX, len)
+        """JSON lines of events that were read a moment ago, whichever group they were for."""
 
     async def page(self, query: EventQuery, *, after: int, until: int, limit: int) -> Page:
         """What comes after a position. An event that cannot be read is among it, as the indexes know it: when it is

@@ -22,7 +22,7 @@ else:
     from backports import zstd
 import asyncio
 
-from indelible.core.verify import Chain, Damage
+from indelible.core.verify import CheckedEvents, Damage
 from indelible.cursors import cursor_at
 from indelible.errors import InvalidRequest
 from indelible.events import decode_event, split_hashed_line
@@ -162,24 +162,16 @@ class LineDamage(Damage, frozen=True):
     """1, 2, 3 …; the event's position too, unless lines are missing."""
 
 
-class LogFile:
+class LogFile(CheckedEvents):
     """The log in a file, from its first event to its last. Call :meth:`begin` once, before anything else.
 
     Reads in a thread, one page at a time. A reader that gives up calls :meth:`LineFile.stop`.
     """
 
     def __init__(self, file: LineFile) -> None:
+        super().__init__()
         self._file: Final = file
-        self._chain: Final = Chain()
         self._damage: LineDamage | None = None
-
-    @property
-    def position(self) -> int:
-        return self._chain.position
-
-    @property
-    def hash(self) -> bytes:
-        return self._chain.hash
 
     @property
     def at_end(self) -> bool:

@@ -10,9 +10,10 @@ the engine knows of it, as in a copy of an SQLite file without its write-ahead l
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Protocol, Self
+from typing import Final, Self
 
 import msgspec
 
@@ -31,47 +32,62 @@ class Damage(msgspec.Struct, frozen=True):
     reason: str
 
 
-class RecordedEvents(Protocol):
+class _Placed(msgspec.Struct):
+    position: int
+    timestamp: str
+
+
+_decode = msgspec.json.Decoder(_Placed).decode
+
+
+class Chain:
+    """How far the log is known to be as written."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.hash = HASH_BEFORE_FIRST
+        self._timestamp = ""
+
+    @classmethod
+    def after(cls, line: bytes) -> Self:
+        """A chain that takes this event, and with it all before it, as it is. Raises ValueError when it is none."""
+        chain, placed = cls(), _decode(line)
+        chain.position, chain._timestamp = placed.position, placed.timestamp
+        chain.hash = split_hashed_line(line)[1]
+        return chain
+
+    def extend(self, lines: bytes) -> str | None:
+        """Check the events that follow. Stops at the first that is wrong and says why."""
+        for line in lines.split(b"\n") if lines else ():
+            problem = self.check(line)
+            if problem is not None:
+                return problem
+        return None
+
+    def check(self, line: bytes) -> str | None:
+        """Take the event that follows, or say what is wrong with it."""
+        try:
+            placed = _decode(line)
+            unhashed, digest = split_hashed_line(line)
+        except ValueError as error:
+            return f"is not an event: {error}"
+        if placed.position != self.position + 1:
+            return f"is missing: an event with position {placed.position} stands in its place"
+        expected = event_hash(self.hash, unhashed)
+        if digest != expected:
+            return f"has the hash {digest.hex()}, but its content and the previous hash give {expected.hex()}"
+        # In the one form of the log's timestamps, the order of text is the order of time.
+        if placed.timestamp < self._timestamp:
+            return f"has the timestamp {placed.timestamp}, earlier than {self._timestamp} of the event before it"
+        self.position, self.hash, self._timestamp = placed.position, digest, placed.timestamp
+        return None
+
+
+class CheckedEvents(ABC):
     """Recorded events from the first on, in their order, checked as they pass: of a store, or of a file."""
 
-    @property
-    def position(self) -> int:
-        """Every event up to here has been read, and is as it was written."""
-        ...
-
-    @property
-    def hash(self) -> bytes:
-        """Of the event at :attr:`position`; 32 zero bytes before the first."""
-        ...
-
-    @property
-    def at_end(self) -> bool: ...
-
-    @property
-    def progress(self) -> tuple[int, int | None]:
-        """How much has been read and how much there is in all, None where nobody knows."""
-        ...
-
-    async def next_page(self) -> FeedPage | Damage:
-        """The events that follow; perhaps none, at the end."""
-        ...
-
-
-_UNREADABLE = (StorageFailure, InternalError, ValueError)
-"""What reading a damaged event raises, from the engine or from a server; anything else says nothing about the log."""
-
-
-class CheckedLog:
-    """A store's log up to the position ``until``. Leave it with :meth:`aclose`.
-
-    Reads one page ahead, so that the store renders a page while the one before it is checked.
-    """
-
-    def __init__(self, store: EventStore, until: int, chain: "Chain | None" = None) -> None:
-        self._store = store
-        self._until = until
-        self._chain = chain or Chain()
-        self._ahead: asyncio.Task[FeedPage] | None = None
+    def __init__(self, chain: Chain | None = None) -> None:
+        self._chain: Final = chain or Chain()
 
     @property
     def position(self) -> int:
@@ -82,6 +98,36 @@ class CheckedLog:
     def hash(self) -> bytes:
         """Of the event at :attr:`position`; 32 zero bytes before the first."""
         return self._chain.hash
+
+    @property
+    @abstractmethod
+    def at_end(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def progress(self) -> tuple[int, int | None]:
+        """How much has been read and how much there is in all, None where nobody knows."""
+
+    @abstractmethod
+    async def next_page(self) -> FeedPage | Damage:
+        """The events that follow; perhaps none, at the end."""
+
+
+_UNREADABLE = (StorageFailure, InternalError, ValueError)
+"""What reading a damaged event raises, from the engine or from a server; anything else says nothing about the log."""
+
+
+class CheckedLog(CheckedEvents):
+    """A store's log up to the position ``until``. Leave it with :meth:`aclose`.
+
+    Reads one page ahead, so that the store renders a page while the one before it is checked.
+    """
+
+    def __init__(self, store: EventStore, until: int, chain: Chain | None = None) -> None:
+        super().__init__(chain)
+        self._store = store
+        self._until = until
+        self._ahead: asyncio.Task[FeedPage] | None = None
 
     @property
     def at_end(self) -> bool:
@@ -147,57 +193,6 @@ class CheckedLog:
         if self._ahead is not None:
             self._ahead.cancel()
             await asyncio.gather(self._ahead, return_exceptions=True)
-
-
-class _Placed(msgspec.Struct):
-    position: int
-    timestamp: str
-
-
-_decode = msgspec.json.Decoder(_Placed).decode
-
-
-class Chain:
-    """How far the log is known to be as written."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self.hash = HASH_BEFORE_FIRST
-        self._timestamp = ""
-
-    @classmethod
-    def after(cls, line: bytes) -> Self:
-        """A chain that takes this event, and with it all before it, as it is. Raises ValueError when it is none."""
-        chain, placed = cls(), _decode(line)
-        chain.position, chain._timestamp = placed.position, placed.timestamp
-        chain.hash = split_hashed_line(line)[1]
-        return chain
-
-    def extend(self, lines: bytes) -> str | None:
-        """Check the events that follow. Stops at the first that is wrong and says why."""
-        for line in lines.split(b"\n") if lines else ():
-            problem = self.check(line)
-            if problem is not None:
-                return problem
-        return None
-
-    def check(self, line: bytes) -> str | None:
-        """Take the event that follows, or say what is wrong with it."""
-        try:
-            placed = _decode(line)
-            unhashed, digest = split_hashed_line(line)
-        except ValueError as error:
-            return f"is not an event: {error}"
-        if placed.position != self.position + 1:
-            return f"is missing: an event with position {placed.position} stands in its place"
-        expected = event_hash(self.hash, unhashed)
-        if digest != expected:
-            return f"has the hash {digest.hex()}, but its content and the previous hash give {expected.hex()}"
-        # In the one form of the log's timestamps, the order of text is the order of time.
-        if placed.timestamp < self._timestamp:
-            return f"has the timestamp {placed.timestamp}, earlier than {self._timestamp} of the event before it"
-        self.position, self.hash, self._timestamp = placed.position, digest, placed.timestamp
-        return None
 
 
 class VerifyReport(msgspec.Struct, frozen=True):

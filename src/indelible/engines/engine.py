@@ -113,7 +113,7 @@ class StorageEngine(Protocol):
         """Store events of another store exactly as they are: position, version, timestamp and hash included.
 
         All are stored, or none: raises ``InvalidRequest`` when they do not continue the log, as
-        :func:`indelible.engines.recorded.plan_recorded` decides. The same promises on errors as :meth:`append`.
+        :func:`indelible.engines.planner.plan_recorded` decides. The same promises on errors as :meth:`append`.
         """
         ...
 

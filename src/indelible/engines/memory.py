@@ -25,8 +25,7 @@ from indelible.engines.group_storage import (
     too_many_groups,
 )
 from indelible.engines.head_signal import HeadSignal
-from indelible.engines.planner import StoredState, same_content
-from indelible.engines.recorded import plan_recorded
+from indelible.engines.planner import StoredState, plan_recorded, same_content
 from indelible.errors import EventIdConflict, IndelibleError, StorageFailure
 from indelible.events import (
     HASH_BEFORE_FIRST,

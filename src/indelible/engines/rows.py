@@ -4,6 +4,7 @@ The names of a group's query are JSON text in its row; aggregates with an event 
 array.
 """
 
+import base64
 import codecs
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,7 +14,7 @@ import msgspec
 
 from indelible.engines.group_storage import GroupSummary, PendingEvent, StoredGroup
 from indelible.errors import StoreCorrupted
-from indelible.events import RecordedEvent, decode_event
+from indelible.events import JSON_CONTENT_TYPE, NewEvent, RecordedEvent, decode_event, is_json
 from indelible.groups import GroupSettings
 from indelible.queries import QueryItem
 
@@ -22,6 +23,23 @@ _PENDING: Final = msgspec.json.Decoder(tuple[PendingEvent, ...])
 
 COLUMNS: Final = 11
 """Of a group's row, as ``group_of_row`` takes them."""
+
+
+def event_columns(event: NewEvent) -> tuple[str | None, str | None, str | None, tuple[str, ...] | None, str | None]:
+    """``event_data``, ``event_data_base64``, ``metadata``, ``tags`` and ``content_type``. None stands for what is
+    usual, and for the other way to write the data."""
+    data, data_base64 = (
+        (event.event_data_raw.decode(), None)
+        if is_json(event.content_type)
+        else (None, base64.b64encode(event.event_data_raw).decode())
+    )
+    return (
+        data,
+        data_base64,
+        None if event.metadata_raw == b"{}" else event.metadata_raw.decode(),
+        event.tags or None,
+        None if event.content_type == JSON_CONTENT_TYPE else event.content_type,
+    )
 
 
 def row_values(group: StoredGroup) -> dict[str, int | float | str]:

@@ -13,18 +13,15 @@ import msgspec
 import psycopg
 
 from indelible.engines.engine import LogHead
-from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, unseen_after
+from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
 from indelible.engines.postgres.connections import Connection, Statements, deadline, is_pooled
 from indelible.engines.postgres.failures import is_doubt
-from indelible.engines.recorded import plan_recorded
-from indelible.engines.rows import readable_event
+from indelible.engines.rows import event_columns, readable_event
 from indelible.errors import IndelibleError, Unavailable
 from indelible.events import (
-    JSON_CONTENT_TYPE,
     AggregateKey,
     NewEvent,
     RecordedEvent,
-    is_json,
     new_event_id,
     timestamp_from_us,
     timestamp_to_us,
@@ -290,28 +287,12 @@ def batch_values(planned: Plan, numbers: Numbers) -> dict[str, object]:
 
 def _row(planned: PlannedEvent, numbers: Numbers) -> _Row:
     event, key = planned.event, planned.key
-    data, data_base64 = (
-        (event.event_data_raw.decode(), None)
-        if is_json(event.content_type)
-        else (None, base64.b64encode(event.event_data_raw).decode())
-    )
+    aggregate = numbers.aggregates.setdefault(key, planned.position)
+    event_type = numbers.of_event_type((key.aggregate_type, event.event_type), planned.position)
     return _Row(
-        planned.position,
-        numbers.aggregates.setdefault(key, planned.position),
-        key.aggregate_type,
-        key.aggregate_id,
-        planned.version,
-        event.event_id,
-        numbers.of_event_type((key.aggregate_type, event.event_type), planned.position),
-        event.event_type,
-        planned.timestamp_us,
-        data,
-        data_base64,
-        None if event.metadata_raw == b"{}" else event.metadata_raw.decode(),
-        event.tags or None,
-        None if event.content_type == JSON_CONTENT_TYPE else event.content_type,
-        planned.hash.hex(),
-    )
+        planned.position, aggregate, key.aggregate_type, key.aggregate_id, planned.version, event.event_id,
+        event_type, event.event_type, planned.timestamp_us, *event_columns(event), planned.hash.hex(),
+    )  # fmt: skip
 
 
 def _names_of(keys: Collection[AggregateKey]) -> dict[str, list[str]]:

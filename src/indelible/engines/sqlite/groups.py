@@ -66,38 +66,15 @@ def delete(connection: apsw.Connection, name: str) -> bool:
 
 
 def _pending_rows(group: int, put: Sequence[PendingEvent]) -> list[tuple[object, ...]]:
+    """Columns and fields have one order, but for the names."""
     return [
-        (
-            group,
-            one.position,
-            one.key.aggregate_type,
-            one.key.aggregate_id,
-            one.version,
-            one.following,
-            one.state,
-            one.due_us,
-            one.attempts,
-            one.delivery,
-            one.member,
-            one.reason,
-            one.is_unreadable,
-        )
-        for one in put
+        (group, position, key.aggregate_type, key.aggregate_id, *rest)
+        for key, position, *rest in map(msgspec.structs.astuple, put)
     ]
 
 
 def _skip_row(group: int, one: SkippedEvent) -> tuple[object, ...]:
-    return (
-        group,
-        one.position,
-        one.aggregate_type,
-        one.aggregate_id,
-        one.version,
-        one.attempts,
-        one.parked_reason,
-        one.reason,
-        timestamp_to_us(one.skipped_at),
-    )
+    return (group, *msgspec.structs.astuple(one)[:-1], timestamp_to_us(one.skipped_at))
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------

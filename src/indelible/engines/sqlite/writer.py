@@ -3,7 +3,6 @@
 A batch is prepared (looked up, decided, inserted) and then committed; only the commit waits for the disk.
 """
 
-import base64
 import os
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,14 +13,13 @@ import apsw
 import msgspec
 
 from indelible.engines.engine import LogHead
-from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, unseen_after
-from indelible.engines.recorded import plan_recorded
-from indelible.engines.rows import readable_event
+from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
+from indelible.engines.rows import event_columns, readable_event
 from indelible.engines.sqlite import reads
 from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, fetch, migrate, statement
 from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
 from indelible.errors import AggregateNotFound, StoreCorrupted
-from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent, Snapshot, is_json
+from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
 
 AGGREGATES_CACHED_MAX: Final = 65_536
@@ -333,26 +331,11 @@ class _OpenBatch:
 
 
 def _event_row(planned: PlannedEvent, aggregate: int, event_type: int) -> tuple[object, ...]:
-    event = planned.event
-    data, data_base64 = (
-        (event.event_data_raw.decode(), None)
-        if is_json(event.content_type)
-        else (None, base64.b64encode(event.event_data_raw).decode())
-    )
+    data, data_base64, metadata, tags, content_type = event_columns(planned.event)
     return (
-        planned.position,
-        aggregate,
-        planned.version,
-        event_type,
-        event.event_id.bytes,
-        planned.timestamp_us,
-        data,
-        data_base64,
-        None if event.metadata_raw == b"{}" else event.metadata_raw.decode(),
-        msgspec.json.encode(event.tags).decode() if event.tags else None,
-        None if event.content_type == JSON_CONTENT_TYPE else event.content_type,
-        planned.hash,
-    )
+        planned.position, aggregate, planned.version, event_type, planned.event.event_id.bytes, planned.timestamp_us,
+        data, data_base64, metadata, msgspec.json.encode(tags).decode() if tags else None, content_type, planned.hash,
+    )  # fmt: skip
 
 
 def chunks(events: Sequence[PlannedEvent], size: int) -> Iterator[Sequence[PlannedEvent]]:
