@@ -68,7 +68,7 @@ page at a time. Tags that stand on more events than this, and seldom together, n
 
 CONDITION_TAIL_EVENTS_MAX: Final = 16_384
 """Events that were stored since a condition was looked at, and that the writer itself looks at. One append of the most
-events and one whole batch may come between; more, and the look is repeated."""
+events and one whole batch may come between; more, and the scan is repeated."""
 
 CONDITION_TAIL_SIZE_BYTES_MAX: Final = 1024 * 1024
 """Tags of these events, as JSON; usual ones take half of that. Bounds the time for which the writer is held."""
@@ -79,10 +79,10 @@ CONDITION_SHORT_EVENTS: Final = 256
 CONDITION_NAMES_PER_EVENT: Final = 2
 """Names in a condition that keep the writer as long as one event, at the most; by this they count towards a batch."""
 
-CONDITION_LOOKS_MAX: Final = 8
+CONDITION_SCANS_MAX: Final = 8
 """How often a condition is looked at, before its caller is told that too much is being stored meanwhile."""
 
-CONDITION_LONG_LOOKS_MAX: Final = 32
+CONDITION_LONG_SCANS_MAX: Final = 32
 """Conditions under way that need more than one short page; beyond it callers get 503. The last of them waits some ten
 seconds."""
 

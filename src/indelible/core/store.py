@@ -14,7 +14,7 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue
-from indelible.core.condition_looks import ConditionLooks, check_not_past
+from indelible.core.condition_scans import ConditionScans, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.engine_calls import SoundReads, as_it_is, outcome_of
 from indelible.core.subscriptions import Subscriptions
@@ -62,7 +62,7 @@ from indelible.eventstore import (
 )
 from indelible.groups import StartPoint
 from indelible.limits import (
-    CONDITION_LOOKS_MAX,
+    CONDITION_SCANS_MAX,
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
     RECORDED_EVENTS_MAX,
@@ -99,7 +99,7 @@ class LocalEventStore:
         self.groups: Final = LocalConsumerGroups(engine, self._position_before_start, on_group, monotonic_us)
         self._reads: Final = SoundReads(engine)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
-        self._looks = ConditionLooks(engine)
+        self._scans = ConditionScans(engine)
         self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 
     @property
@@ -153,8 +153,8 @@ class LocalEventStore:
     ) -> AtomicAppendResult:
         request = AppendRequest(tuple(appends), condition)
         request.check(atomic=True)
-        for number in range(CONDITION_LOOKS_MAX):
-            request = await self._looks.look(request)
+        for number in range(CONDITION_SCANS_MAX):
+            request = await self._scans.scan_condition(request)
             try:
                 return await self._queue.append(request, first=number > 0)
             except ConditionBehind as behind:

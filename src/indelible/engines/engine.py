@@ -8,8 +8,8 @@ What an engine must keep, and the conformance suite checks:
 - :meth:`StorageEngine.append` is one transaction and one sync to stable storage for the whole batch; it returns after
   that. Calls do not overlap (the append queue sees to it). The outcome of each request is its own: a conflict of one
   changes nothing for the others. Requests of a batch take effect in their order.
-- What a condition asks for is looked for by :meth:`StorageEngine.look` before the append, as far as the head was then.
-  ``append`` looks at what came since, in the same serial order as it stores; where that is more than
+- What a condition asks for is looked for by :meth:`StorageEngine.scan_condition` before the append, as far as the head
+  was then. ``append`` looks at what came since, in the same serial order as it stores; where that is more than
   ``CONDITION_TAIL_EVENTS_MAX``, the outcome is :class:`ConditionBehind`.
 - :meth:`StorageEngine.append_recorded` is the same for events that have all that a store adds already. It may be called
   beside ``append``; the engine keeps its writes apart.
@@ -37,7 +37,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.feed_walk import Look
+from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupStorage
 from indelible.errors import IndelibleError, Overloaded, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
@@ -158,8 +158,8 @@ class StorageEngine(Protocol):
         """Version and position of an aggregate's newest event not above ``version``, by the indexes alone."""
         ...
 
-    async def look(self, look: Look, entries_max: int) -> Look:
-        """Go on looking for the first match of a condition, by one short page: about ``entries_max`` index entries.
+    async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        """Go on scanning for the first match of a condition, by one short page: about ``entries_max`` index entries.
         Sees all that was stored up to a head that was read before."""
         ...
 

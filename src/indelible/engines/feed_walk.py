@@ -4,7 +4,7 @@ Each item of a query is walked along its rarest part (one tag, or its event type
 page looks at a bounded number of index entries, all items together, so its cost has a bound at any size of the log and
 for any query.
 
-:func:`find_positions` and :func:`look_on` are generators of :data:`Question`; each is answered by sending the value
+:func:`find_positions` and :func:`scan_on` are generators of :data:`Question`; each is answered by sending the value
 that its class names. So an engine that blocks and one that awaits share the walk.
 """
 
@@ -110,7 +110,7 @@ Question = FindTypes | Count | Walk
 Search = Generator[Question, Any, Found]
 
 
-class Look(msgspec.Struct, frozen=True):
+class ConditionScan(msgspec.Struct, frozen=True):
     """How far the search for the first match of an append condition has come. Item by item, because nobody needs to
     know which of several matches: each is looked for up to the first match so far."""
 
@@ -143,9 +143,9 @@ def find_positions(items: Sequence[QueryItem], within: Range, limit: int) -> Sea
     return _merge(found, within, limit)
 
 
-def look_on(look: Look, entries_max: int) -> Generator[Question, Any, Look]:
+def scan_on(scan: ConditionScan, entries_max: int) -> Generator[Question, Any, ConditionScan]:
     """Look at ``entries_max`` more index entries, or a few more than that."""
-    items, within, position, walk = look.items, look.range, look.position, look.walk
+    items, within, position, walk = scan.items, scan.range, scan.position, scan.walk
     spent = 0
     while items and not within.is_empty and spent < entries_max:
         most = entries_max - spent
@@ -161,7 +161,7 @@ def look_on(look: Look, entries_max: int) -> Generator[Question, Any, Look]:
         walk = None if found.positions or found.reached is None else resumable.walk
         if walk is None:
             items = items[1:]
-    return Look(items, within, position, look.entries + spent, walk)
+    return ConditionScan(items, within, position, scan.entries + spent, walk)
 
 
 def answered(search: Generator[Question, Any, _T], answer: Callable[[Question], Any]) -> _T:

@@ -13,7 +13,7 @@ import msgspec
 from indelible.conditions import AppendCondition, condition_failed, version_conflict
 from indelible.diagnostics import Capabilities
 from indelible.engines.engine import AppendOutcome, ConditionBehind, Lines, LogHead
-from indelible.engines.feed_walk import Look, Range
+from indelible.engines.feed_walk import ConditionScan, Range
 from indelible.engines.group_storage import (
     UNKNOWN_AGGREGATE,
     GroupChange,
@@ -219,8 +219,8 @@ class MemoryEngine(MemoryGroups):
         return stored
 
     def _check_condition(self, condition: AppendCondition, request: AppendRequest) -> None:
-        if request.looked.refusal is not None:
-            raise request.looked.refusal
+        if request.scanned.refusal is not None:
+            raise request.scanned.refusal
         after = request.condition_start
         if self._stored_before_batch - after > CONDITION_TAIL_EVENTS_MAX:
             raise ConditionBehind.at(after)
@@ -305,14 +305,14 @@ class MemoryEngine(MemoryGroups):
         events = self._aggregates.get(key, [])[: max(version, 0)]
         return (events[-1].event.version, events[-1].event.position) if events else None
 
-    async def look(self, look: Look, entries_max: int) -> Look:
-        count = max(entries_max // len(look.items), 1)
-        last = min(look.range.low + count - 1, look.range.high)
-        position = self._first_match(look.items, look.range.low - 1, last)
+    async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        count = max(entries_max // len(scan.items), 1)
+        last = min(scan.range.low + count - 1, scan.range.high)
+        position = self._first_match(scan.items, scan.range.low - 1, last)
         await asyncio.sleep(0)
-        entries = look.entries + (last - look.range.low + 1) * len(look.items)
-        left = Range(last + 1, look.range.high if position is None else last, "forward")
-        return Look(look.items, left, position, entries)
+        entries = scan.entries + (last - scan.range.low + 1) * len(scan.items)
+        left = Range(last + 1, scan.range.high if position is None else last, "forward")
+        return ConditionScan(scan.items, left, position, entries)
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         stored = self._by_id.get(event_id)

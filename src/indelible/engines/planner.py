@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.conditions import AppendCondition, Looked, condition_failed, version_conflict
+from indelible.conditions import AppendCondition, Scanned, condition_failed, version_conflict
 from indelible.cursors import position_of
 from indelible.engines.engine import AppendOutcome, ConditionBehind, LogHead
 from indelible.errors import EventIdConflict, IndelibleError, InvalidRequest, StoreCorrupted
@@ -142,7 +142,9 @@ def unseen_after(batch: Sequence[AppendRequest], head: int) -> int:
     """The conditions of a batch have not been held against the events after this position; the head, if there are
     none."""
     starts = (
-        request.condition_start for request in batch if request.condition is not None and request.looked.refusal is None
+        request.condition_start
+        for request in batch
+        if request.condition is not None and request.scanned.refusal is None
     )
     return min(starts, default=head)
 
@@ -244,7 +246,7 @@ class _Planner:
             conflict = version_conflict(append.key, append.expected_version, self._versions.get(append.key, 0))
             if conflict is not None:
                 return conflict
-        refused = None if request.condition is None else self._condition_failed(request.condition, request.looked)
+        refused = None if request.condition is None else self._condition_failed(request.condition, request.scanned)
         return refused or self._store(request)
 
     def _unreadable(self, request: AppendRequest) -> StoreCorrupted | None:
@@ -300,11 +302,11 @@ class _Planner:
             return planned
         return _id_conflict(event, "is stored with other content")
 
-    def _condition_failed(self, condition: AppendCondition, looked: Looked) -> IndelibleError | None:
-        if looked.refusal is not None:
-            return looked.refusal
+    def _condition_failed(self, condition: AppendCondition, scanned: Scanned) -> IndelibleError | None:
+        if scanned.refusal is not None:
+            return scanned.refusal
         assert self._recent is not None, "the batch has a condition"
-        after = max(position_of(condition.after), looked.up_to)
+        after = max(position_of(condition.after), scanned.up_to)
         if after < self._state.head.position - len(self._state.recent):
             return ConditionBehind.at(after)
         position = self._recent.first_match(condition.fail_if, after)

@@ -296,7 +296,7 @@ class PostgresEngine:
     read_feed = _reading(Reads, Reads.feed)
     locate_position = _reading(Reads, Reads.locate_position)
     locate_version = _reading(Reads, Reads.locate_version)
-    look = _reading(Reads, Reads.look)
+    scan_condition = _reading(Reads, Reads.scan_condition)
     read_event = _reading(Reads, Reads.event)
     read_aggregate_info = _reading(Reads, Reads.aggregate_info)
     list_event_types = _reading(Reads, Reads.event_types)

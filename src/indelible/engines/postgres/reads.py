@@ -9,7 +9,17 @@ import msgspec
 import psycopg
 
 from indelible.engines.engine import Lines, LogHead
-from indelible.engines.feed_walk import Count, FindTypes, Look, Question, Range, Walk, Walked, find_positions, look_on
+from indelible.engines.feed_walk import (
+    ConditionScan,
+    Count,
+    FindTypes,
+    Question,
+    Range,
+    Walk,
+    Walked,
+    find_positions,
+    scan_on,
+)
 from indelible.engines.postgres.connections import Connection, Session, Statements, is_pooled
 from indelible.engines.rows import check_lines
 from indelible.errors import StoreCorrupted
@@ -179,8 +189,8 @@ class Reads(Session, frozen=True):
             reached, at_end = found.positions[count - 1], False
         return Lines(lines, count, reached, at_end)
 
-    async def look(self, look: Look, entries_max: int) -> Look:
-        return await answered_on(self.connection, self.statement, look_on(look, entries_max))
+    async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        return await answered_on(self.connection, self.statement, scan_on(scan, entries_max))
 
     # --- Single things and catalogues --------------------------------------------------------------------------------
 

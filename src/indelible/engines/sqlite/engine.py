@@ -403,7 +403,7 @@ class SqliteEngine:
     read_feed = _reading(reads.read_feed)
     locate_position = _reading(reads.locate_position)
     locate_version = _reading(reads.locate_version)
-    look = _reading(reads.look)
+    scan_condition = _reading(reads.scan_condition)
     read_event = _reading(reads.read_event)
     read_aggregate_info = _reading(reads.read_aggregate_info)
     list_event_types = _reading(reads.list_event_types)

@@ -10,16 +10,16 @@ import msgspec
 
 from indelible.engines.engine import Lines, LogHead
 from indelible.engines.feed_walk import (
+    ConditionScan,
     Count,
     FindTypes,
-    Look,
     Question,
     Range,
     Walk,
     Walked,
     answered,
     find_positions,
-    look_on,
+    scan_on,
 )
 from indelible.engines.planner import RecentEvent
 from indelible.engines.rows import check_lines
@@ -298,8 +298,8 @@ def _filtered_page(
 # --- Conditions ------------------------------------------------------------------------------------------------------
 
 
-def look(connection: apsw.Connection, look: Look, entries_max: int) -> Look:
-    return answered_on(connection, look_on(look, entries_max))
+def scan_condition(connection: apsw.Connection, scan: ConditionScan, entries_max: int) -> ConditionScan:
+    return answered_on(connection, scan_on(scan, entries_max))
 
 
 def recent_events(connection: apsw.Connection, after: int, head: int) -> list[RecentEvent]:

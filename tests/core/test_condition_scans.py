@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from indelible.conditions import AppendCondition
-from indelible.core import condition_looks
+from indelible.core import condition_scans
 from indelible.core.store import LocalEventStore
 from indelible.engines import memory
 from indelible.engines.engine import ConditionBehind
-from indelible.engines.feed_walk import Look
+from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.memory import MemoryEngine
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.errors import ConditionFailed, ConditionTooCostly, Overloaded
@@ -20,8 +20,8 @@ from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend
 from indelible.limits import (
     CONDITION_ITEMS_MAX,
-    CONDITION_LONG_LOOKS_MAX,
-    CONDITION_LOOKS_MAX,
+    CONDITION_LONG_SCANS_MAX,
+    CONDITION_SCANS_MAX,
     CONDITION_SHORT_EVENTS,
     REQUEST_EVENTS_MAX,
 )
@@ -52,12 +52,12 @@ class Interrupted(MemoryEngine):
     between: Callable[[], Any] | None = None
     looks = 0
 
-    async def look(self, look: Look, entries_max: int) -> Look:
-        looked = await super().look(look, entries_max)
+    async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        scanned = await super().scan_condition(scan, entries_max)
         self.looks += 1
-        if self.between is not None and looked.is_done:
+        if self.between is not None and scanned.is_done:
             await self.between()
-        return looked
+        return scanned
 
 
 async def test_what_is_stored_between_the_look_and_the_writer_counts() -> None:
@@ -101,7 +101,7 @@ async def test_look_is_not_repeated_for_ever(monkeypatch: pytest.MonkeyPatch) ->
             await store.append_atomic(claim("a"), condition=nobody_has("a"))
         assert isinstance(caught.value, ConditionBehind)
         assert caught.value.code == "overloaded"
-        assert (await store.head()).position == head + CONDITION_LOOKS_MAX * FAR, "the append itself is not stored"
+        assert (await store.head()).position == head + CONDITION_SCANS_MAX * FAR, "the append itself is not stored"
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def two_halves(store: LocalEventStore, each: int) -> AppendCondition:
 
 async def test_writer_does_little_whatever_a_condition_asks_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted in steps of SQLite, not in seconds. An append without a condition takes a few hundred."""
-    monkeypatch.setattr(condition_looks, "CONDITION_ENTRIES_MAX", 10**9)
+    monkeypatch.setattr(condition_scans, "CONDITION_ENTRIES_MAX", 10**9)
     engine = SqliteEngine(path)
     async with LocalEventStore(engine) as store:
         condition = await two_halves(store, 20_000)
@@ -168,7 +168,7 @@ async def test_cheap_conditions_do_not_wait_for_costly_ones(path: Path) -> None:
 async def test_too_many_costly_conditions_are_refused_at_once(path: Path) -> None:
     async with LocalEventStore(SqliteEngine(path)) as store:
         condition = await two_halves(store, 1_000)
-        calls = [store.append_atomic(claim("a"), condition=condition) for _ in range(CONDITION_LONG_LOOKS_MAX + 3)]
+        calls = [store.append_atomic(claim("a"), condition=condition) for _ in range(CONDITION_LONG_SCANS_MAX + 3)]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes].count(Overloaded) == 3
 
@@ -176,7 +176,7 @@ async def test_too_many_costly_conditions_are_refused_at_once(path: Path) -> Non
 async def test_caller_that_gives_up_leaves_the_place_to_others(path: Path) -> None:
     async with LocalEventStore(SqliteEngine(path)) as store:
         condition = await two_halves(store, 10_000)
-        calls = [store.append_atomic(claim("a"), condition=condition) for _ in range(CONDITION_LONG_LOOKS_MAX)]
+        calls = [store.append_atomic(claim("a"), condition=condition) for _ in range(CONDITION_LONG_SCANS_MAX)]
         tasks = [asyncio.create_task(call) for call in calls]
         await asyncio.sleep(0.1)
         for task in tasks:

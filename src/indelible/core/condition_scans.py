@@ -1,7 +1,7 @@
-"""Looks at append conditions before the writer: on the engine's readers, page by page, beside everything else.
+"""Scans for what append conditions forbid, before the writer: on the engine's readers, page by page, beside all else.
 
 The head is read first, and what matches is looked for up to there. A request then goes to the writer with that
-knowledge, and the writer looks at what came since. What the look has found is decided there too: in the serial order
+knowledge, and the writer looks at what came since. What the scan has found is decided there too: in the serial order
 of appends, after event ids that are stored already, and after expected versions.
 """
 
@@ -10,10 +10,10 @@ from typing import Final
 
 import msgspec
 
-from indelible.conditions import Looked, condition_failed
+from indelible.conditions import Scanned, condition_failed
 from indelible.cursors import position_of
 from indelible.engines.engine import StorageEngine
-from indelible.engines.feed_walk import Look, Range
+from indelible.engines.feed_walk import ConditionScan, Range
 from indelible.errors import ConditionTooCostly, InvalidRequest, Overloaded
 from indelible.eventstore import AppendRequest
 from indelible.limits import (
@@ -21,7 +21,7 @@ from indelible.limits import (
     CONDITION_FIRST_PAGE_ENTRIES,
     CONDITION_FIRST_PAGES_MAX,
     CONDITION_FURTHER_PAGES_MAX,
-    CONDITION_LONG_LOOKS_MAX,
+    CONDITION_LONG_SCANS_MAX,
     CONDITION_SHORT_EVENTS,
     PAGE_SCAN_EVENTS_MAX,
     READS_WAITING_MAX,
@@ -29,7 +29,7 @@ from indelible.limits import (
 )
 
 
-class ConditionLooks:
+class ConditionScans:
     """Belongs to one event loop."""
 
     def __init__(self, engine: StorageEngine) -> None:
@@ -40,43 +40,43 @@ class ConditionLooks:
         self._count = 0
         self._long_count = 0
 
-    async def look(self, request: AppendRequest) -> AppendRequest:
+    async def scan_condition(self, request: AppendRequest) -> AppendRequest:
         """The request, with what is known about its condition up to the head. Raises :class:`InvalidRequest` when its
         cursor is past the head, and :class:`Overloaded`."""
         condition = request.condition
-        if condition is None or request.looked.refusal is not None:
+        if condition is None or request.scanned.refusal is not None:
             return request
         head = (await self._engine.head()).position
         check_not_past(position_of(condition.after, "/condition/after"), head, "/condition/after")
         start = request.condition_start
         if head - start <= CONDITION_SHORT_EVENTS:
             return request
-        look = Look(tuple(dict.fromkeys(condition.fail_if)), Range(start + 1, head, "forward"))
-        look = await self._first_page(msgspec.structs.replace(look, entries=request.looked.entries))
-        if not look.is_done:
-            look = await self._further(look)
-        return msgspec.structs.replace(request, looked=_looked(look, head))
+        scan = ConditionScan(tuple(dict.fromkeys(condition.fail_if)), Range(start + 1, head, "forward"))
+        scan = await self._first_page(msgspec.structs.replace(scan, entries=request.scanned.entries))
+        if not scan.is_done:
+            scan = await self._further(scan)
+        return msgspec.structs.replace(request, scanned=_scanned(scan, head))
 
-    async def _first_page(self, look: Look) -> Look:
+    async def _first_page(self, scan: ConditionScan) -> ConditionScan:
         if self._count >= READS_WAITING_MAX:
             raise _too_many()
         self._count += 1
         try:
             async with self._first_pages:
-                return await self._engine.look(look, CONDITION_FIRST_PAGE_ENTRIES)
+                return await self._engine.scan_condition(scan, CONDITION_FIRST_PAGE_ENTRIES)
         finally:
             self._count -= 1
 
-    async def _further(self, look: Look) -> Look:
+    async def _further(self, scan: ConditionScan) -> ConditionScan:
         """Until it is done, or has become too costly."""
-        if self._long_count >= CONDITION_LONG_LOOKS_MAX:
+        if self._long_count >= CONDITION_LONG_SCANS_MAX:
             raise _too_many()
         self._long_count += 1
         try:
-            while not look.is_done and look.entries < CONDITION_ENTRIES_MAX:
+            while not scan.is_done and scan.entries < CONDITION_ENTRIES_MAX:
                 async with self._further_pages:
-                    look = await self._engine.look(look, PAGE_SCAN_EVENTS_MAX)
-            return look
+                    scan = await self._engine.scan_condition(scan, PAGE_SCAN_EVENTS_MAX)
+            return scan
         finally:
             self._long_count -= 1
 
@@ -86,10 +86,10 @@ def check_not_past(position: int, head: int, pointer: str) -> None:
         raise InvalidRequest(f"is past the head, {head}: not a cursor of this store", pointer=pointer)
 
 
-def _looked(look: Look, head: int) -> Looked:
-    if not look.is_done:
-        return Looked(refusal=_too_costly(look.entries))
-    return Looked(head, None if look.position is None else condition_failed(look.position), look.entries)
+def _scanned(scan: ConditionScan, head: int) -> Scanned:
+    if not scan.is_done:
+        return Scanned(refusal=_too_costly(scan.entries))
+    return Scanned(head, None if scan.position is None else condition_failed(scan.position), scan.entries)
 
 
 def _too_many() -> Overloaded:
