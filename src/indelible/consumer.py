@@ -161,11 +161,11 @@ class Consumer:
     async def _work(self) -> None:
         """Keep deliveries at hand, until it fails."""
         try:
-            await first_of(self._pull_on(), self._extend_waiting())
+            await first_of(self._keep_pulling(), self._extend_waiting())
         finally:
             self._notify()
 
-    async def _pull_on(self) -> NoReturn:
+    async def _keep_pulling(self) -> NoReturn:
         while True:
             while not self._is_time_to_pull:
                 await self._news.wait()

@@ -169,7 +169,7 @@ class _Jobs:
             try:
                 is_ours = await self._consumer.extend(delivery, ack_timeout_s=self._ack_timeout_s)
             except IndelibleError as error:
-                _say(delivery, f"cannot get more time: {describe(error)}")
+                _report(delivery, f"cannot get more time: {describe(error)}")
 
     async def _run(self, delivery: Delivery) -> int:
         """The exit code; negative: the number of the signal that ended the command."""
@@ -196,13 +196,13 @@ class _Jobs:
             self._exit_code = self._exit_code or FAILED
             how = f"exited with code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
             reason = f"{self._command[0]} {how}"[-GROUP_REASON_LENGTH_MAX:]
-            _say(delivery, reason)
+            _report(delivery, reason)
             is_ours = await self._consumer.nack(delivery, delay_s=self._delay_s, reason=reason)
         if not is_ours:
-            _say(delivery, "is lost: it was delivered to somebody else meanwhile, or the group was reset")
+            _report(delivery, "is lost: it was delivered to somebody else meanwhile, or the group was reset")
 
 
-def _say(delivery: Delivery, text: str) -> None:
+def _report(delivery: Delivery, text: str) -> None:
     event = delivery.event
     stream = f"{event.aggregate_type}-{event.aggregate_id}"
     note(f"{stream} {event.version}, position {event.position}, attempt {delivery.attempt}: {text}")

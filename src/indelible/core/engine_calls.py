@@ -19,7 +19,7 @@ Parse = Callable[[Lines], T]
 """Raises ValueError when a page does not say what it should."""
 
 
-def as_it_is(lines: Lines) -> Lines:
+def unparsed(lines: Lines) -> Lines:
     return lines
 
 
@@ -55,7 +55,7 @@ class SoundReads:
                 return after + step
             return await self._first_unreadable(read, after, until)
 
-        return await _as_much_as_can_be_read(read, limit, locate)
+        return await _read_up_to_damage(read, limit, locate)
 
     async def _first_unreadable(self, read: Callable[[int, int, int], Awaitable[T]], near: int, far: int) -> int:
         """Where the first matching event stands, when it alone cannot be read. Up to ``near`` there is none; up to
@@ -92,7 +92,7 @@ class SoundReads:
             place = await self._engine.locate_version(key, first)
             return None if place is None else place[1]
 
-        return await _as_much_as_can_be_read(read, limit, locate)
+        return await _read_up_to_damage(read, limit, locate)
 
 
 def _parsed(page: Lines, parse: Parse[T]) -> T:
@@ -102,7 +102,7 @@ def _parsed(page: Lines, parse: Parse[T]) -> T:
         raise StoreCorrupted(f"a stored event is not what an event is: {error}") from error
 
 
-async def _as_much_as_can_be_read(
+async def _read_up_to_damage(
     read: Callable[[int], Awaitable[T]], limit: int, locate: Callable[[], Awaitable[int | None]]
 ) -> T:
     try:

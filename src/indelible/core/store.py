@@ -16,7 +16,7 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue
 from indelible.core.condition_scans import ConditionScans, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
-from indelible.core.engine_calls import SoundReads, as_it_is, outcome_of
+from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure
@@ -192,7 +192,7 @@ class LocalEventStore:
         last = VERSION_MAX if to_version is None else check_version(to_version, "/to_version")
         check_page(limit, direction)
         version, lines = await self._reads.aggregate(
-            key, from_version=first, to_version=last, direction=direction, limit=limit, parse=as_it_is
+            key, from_version=first, to_version=last, direction=direction, limit=limit, parse=unparsed
         )
         if version == 0:
             raise _aggregate_not_found(key)
@@ -216,7 +216,7 @@ class LocalEventStore:
             start = position_of(after)
             check_not_past(start, head, "/after")
         lines = await self._reads.feed(
-            query, after=start, until=until, direction=direction, limit=limit, parse=as_it_is
+            query, after=start, until=until, direction=direction, limit=limit, parse=unparsed
         )
         # At the end backward, ``reached`` is 1; the cursor of an empty store, or of its beginning, is below that.
         reached = lines.reached if forward else min(lines.reached, start, head)
@@ -259,7 +259,7 @@ class LocalEventStore:
             after=after,
             until=until,
             limit=SUBSCRIPTION_PAGE_EVENTS_MAX,
-            parse=as_it_is,
+            parse=unparsed,
             size_bytes_max=SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
         )
 

@@ -409,7 +409,7 @@ class _Log:
             _refuse("position", f"is {event.position}, but the log goes on at position {position}")
         # Made anew, so that it is checked as every event is, and rendered in the one canonical form: what was not in
         # that form shows in the hash.
-        key, new = AggregateKey.checked(event.aggregate_type, event.aggregate_id), _made_anew(event)
+        key, new = AggregateKey.checked(event.aggregate_type, event.aggregate_id), _as_new_event(event)
         version = self._versions.get(key, 0) + 1
         if event.version != version:
             _refuse("version", f"is {event.version}, but {key.stream} goes on at version {version}")
@@ -434,7 +434,7 @@ class _Log:
         self._timestamp, self._timestamp_us, self._timestamp_text = timestamp, timestamp_us, text
 
 
-def _made_anew(event: RecordedEvent) -> NewEvent:
+def _as_new_event(event: RecordedEvent) -> NewEvent:
     try:
         if not is_json(event.content_type):
             return NewEvent(

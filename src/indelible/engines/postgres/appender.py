@@ -18,7 +18,7 @@ from indelible.engines.planner import Plan
 from indelible.engines.postgres.connections import Address, Statements, connect, is_broken
 from indelible.engines.postgres.failures import (
     is_cut_off,
-    is_worth_repeating,
+    is_retryable,
     lacks_partition,
     too_large,
     translated,
@@ -72,7 +72,7 @@ class Appender:
             if attempt.may_be_stored and attempt.planned is not None:
                 earlier.append(attempt.planned)
             if is_final:
-                return _given_up(earlier, error)
+                return _unknown_outcomes(earlier, error)
             await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
     def _begin(self, started: float) -> None:
@@ -102,11 +102,11 @@ class Appender:
         except ReplicationInDoubt:
             raise _Failed(unreachable(None, "the wait for its standbys was cancelled")) from None
         except psycopg.Error as error:
-            raise await self._what_next(writer, attempt, error, time.monotonic() - started) from error
+            raise await self._classified(writer, attempt, error, time.monotonic() - started) from error
         self._failing_since = None
         return planned
 
-    async def _what_next(
+    async def _classified(
         self, writer: Writer, attempt: Attempt, error: psycopg.Error, took_s: float
     ) -> "_Failed | IndelibleError":
         if is_broken(writer.connection, error):
@@ -121,7 +121,7 @@ class Appender:
         if lacks_partition(error) and attempt.planned is not None:
             await self._partitions.make(attempt.planned.head.position)
             return _Failed(translated(error))
-        return _Failed(translated(error)) if is_worth_repeating(error) else translated(error)
+        return _Failed(translated(error)) if is_retryable(error) else translated(error)
 
     async def _connected(self) -> Writer:
         if self._writer is None:
@@ -172,7 +172,7 @@ def _repeats(outcome: AppendOutcome, first: AppendOutcome) -> bool:
     )
 
 
-def _given_up(earlier: Sequence[Plan], error: IndelibleError) -> Plan:
+def _unknown_outcomes(earlier: Sequence[Plan], error: IndelibleError) -> Plan:
     """Outcomes when no attempt came to an end that is known. Raises ``error`` when nothing can be stored."""
     if not earlier:
         raise error

@@ -53,10 +53,10 @@ def _reading(
 ) -> "Callable[Concatenate[PostgresEngine, _P], Coroutine[Any, Any, _T]]":
     """A read of the contract that is a method of what is done with a connection."""
 
-    async def read_with_any(engine: "PostgresEngine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    async def call(engine: "PostgresEngine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await engine.readers.run(lambda connection: read(of(connection, engine.statement), *args, **kwargs))
 
-    return read_with_any
+    return call
 
 
 class PostgresEngine:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from indelible.engines.postgres.connections import Address, Connection, deadline, is_broken, prepare
-from indelible.engines.postgres.failures import is_doubt, is_worth_repeating, translated, unreachable
+from indelible.engines.postgres.failures import is_replication_doubt, is_retryable, translated, unreachable
 from indelible.errors import OutcomeUnknown, Overloaded, ShuttingDown, Unavailable
 from indelible.limits import (
     DATABASE_CONNECT_TIMEOUT_S,
@@ -93,7 +93,7 @@ class Readers:
                 except psycopg.Error as error:
                     if is_broken(connection, error):
                         raise _Broken(may_be_done=True) from error
-                    if is_worth_repeating(error):
+                    if is_retryable(error):
                         raise _Broken from error
                     raise translated(error) from error
         except TooManyRequests:
@@ -115,7 +115,7 @@ async def _change_once(
     doubts: list[psycopg.errors.Diagnostic] = []
 
     def listen(diagnostic: psycopg.errors.Diagnostic) -> None:
-        if is_doubt(diagnostic):
+        if is_replication_doubt(diagnostic):
             doubts.append(diagnostic)
 
     connection.add_notice_handler(listen)

@@ -15,7 +15,7 @@ import psycopg
 from indelible.engines.engine import LogHead
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
 from indelible.engines.postgres.connections import Connection, Statements, deadline, is_pooled
-from indelible.engines.postgres.failures import is_doubt
+from indelible.engines.postgres.failures import is_replication_doubt
 from indelible.engines.rows import event_columns, readable_event
 from indelible.errors import IndelibleError, Unavailable
 from indelible.events import (
@@ -179,7 +179,7 @@ class Writer:
             head,
             {key: version for key, (_, version) in found.items()},
             {event_id: event for event_id, event in readable.items() if event is not None},
-            [] if recent is None else _in_a_row(await recent.fetchall(), position),
+            [] if recent is None else _contiguous(await recent.fetchall(), position),
             {event_id: position for event_id, position, _ in stored if readable[event_id] is None},
         )
         types = [] if event_types is None else await event_types.fetchall()
@@ -246,7 +246,7 @@ class Writer:
             await self.connection.close()
 
     def _on_notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
-        self._in_doubt = self._in_doubt or is_doubt(diagnostic)
+        self._in_doubt = self._in_doubt or is_replication_doubt(diagnostic)
 
 
 @contextlib.asynccontextmanager
@@ -302,7 +302,7 @@ def _names_of(keys: Collection[AggregateKey]) -> dict[str, list[str]]:
     }
 
 
-def _in_a_row(rows: Sequence[tuple[int, str, str, str | None]], head: int) -> list[RecentEvent]:
+def _contiguous(rows: Sequence[tuple[int, str, str, str | None]], head: int) -> list[RecentEvent]:
     """Events that came newest first, back to the first gap: where a partition was taken off."""
     events = []
     for expected, (position, event_type, aggregate_type, tags) in zip(range(head, 0, -1), rows, strict=False):

@@ -103,7 +103,7 @@ class SqliteEngine:
         self._is_committing = False
         self._is_held_up = False
         """Whether another process held SQLite's lock for longer than the last write waited."""
-        self._looking: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._checkpointing: asyncio.Task[None] | None = None
         self._failure: StorageFailure | None = None
         self.on_failure: Callable[[StorageFailure], None] = _ignore
@@ -122,7 +122,7 @@ class SqliteEngine:
                 await self._open_for_reading()
             else:
                 await asyncio.to_thread(self._open_writer)
-                self._looking = asyncio.create_task(self._look_at_file(), name="file-look")
+                self._watching = asyncio.create_task(self._watch_file(), name="file-watch")
         except apsw.Error as error:
             raise translated(error, self._path) from error
         except OSError as error:
@@ -149,7 +149,7 @@ class SqliteEngine:
         if missing is not None:
             self.warnings = (f"{self._path} is incomplete: {missing.reason}",)
 
-    async def _look_at_file(self) -> None:
+    async def _watch_file(self) -> None:
         """Notice that the file is gone while nobody writes to it."""
         with contextlib.suppress(StorageFailure):
             while True:
@@ -162,9 +162,9 @@ class SqliteEngine:
 
     async def close(self) -> None:
         await self._signal.close()
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait({self._looking})
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
         async with self._writing:
             writer, self._writer = self._writer, None
         if self._checkpointing is not None:
@@ -207,7 +207,7 @@ class SqliteEngine:
         return (await self._append(lambda writer: writer.begin(batch, self._clock_us()))).outcomes
 
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
-        await _to_its_end(self._append(lambda writer: writer.begin_recorded(events)))
+        await _shielded(self._append(lambda writer: writer.begin_recorded(events)))
 
     async def _append(self, decide: Callable[[Writer], Plan]) -> Plan:
         async def write(writer: Writer) -> Plan:
@@ -303,7 +303,7 @@ class SqliteEngine:
             await self._in_commit_thread(lambda: writer.try_writing(max(size_bytes, READY_TRIAL_SIZE_BYTES)))
 
         self._file.check()
-        await _to_its_end(self._transaction(write))
+        await _shielded(self._transaction(write))
 
     # --- Other writes ------------------------------------------------------------------------------------------------
 
@@ -332,7 +332,7 @@ class SqliteEngine:
                 await self._commit(writer)
             return is_changed
 
-        return await _to_its_end(self._transaction(write))
+        return await _shielded(self._transaction(write))
 
     # --- Checkpoints -------------------------------------------------------------------------------------------------
 
@@ -444,7 +444,7 @@ def _check_readable(connection: apsw.Connection) -> None:
         )
 
 
-async def _to_its_end(write: Coroutine[Any, Any, _T]) -> _T:
+async def _shielded(write: Coroutine[Any, Any, _T]) -> _T:
     """In a task of its own: a caller that gives up must not let go of a connection that still commits."""
     return await asyncio.shield(asyncio.create_task(write, name="write"))
 
