@@ -28,7 +28,7 @@ _CHUNK_LEAST: Final = 256
 
 
 class Range(msgspec.Struct, frozen=True):
-    """Positions to look at, both inclusive, and from which end."""
+    """Positions (or versions) to look at, both inclusive, and from which end."""
 
     low: int
     high: int
@@ -40,9 +40,27 @@ class Range(msgspec.Struct, frozen=True):
             return Range(position + 1, self.high, self.direction)
         return Range(self.low, position - 1, self.direction)
 
+    def first(self, limit: int) -> "Range":
+        """The first ``limit`` of them, in the direction of reading."""
+        if self.direction == "forward":
+            return Range(self.low, min(self.high, self.low + limit - 1), self.direction)
+        return Range(max(self.low, self.high - limit + 1), self.high, self.direction)
+
+    def place(self, number: int) -> int:
+        """The one that is read as the first, second, …"""
+        return self.low + number - 1 if self.direction == "forward" else self.high - number + 1
+
+    def __len__(self) -> int:
+        return max(self.high - self.low + 1, 0)
+
     @property
     def is_empty(self) -> bool:
         return self.low > self.high
+
+    @classmethod
+    def of_feed(cls, after: int, until: int, direction: Direction) -> "Range":
+        """As a reader of the feed asks: ``after`` exclusive, ``until`` inclusive."""
+        return cls(after + 1, until, direction) if direction == "forward" else cls(until, after - 1, direction)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -51,6 +69,12 @@ class Found(msgspec.Struct, frozen=True):
 
     positions: Sequence[int]
     reached: int | None
+
+    def end(self, within: Range, until: int) -> tuple[int, bool]:
+        """How far a page with all of them reaches, of a search up to ``until``, and whether that is the end."""
+        if self.reached is None:
+            return until, True
+        return self.reached, within.beyond(self.reached).is_empty
 
 
 # --- Questions -------------------------------------------------------------------------------------------------------

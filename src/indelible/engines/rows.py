@@ -7,6 +7,7 @@ array.
 import base64
 import codecs
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +15,7 @@ import msgspec
 
 from indelible.engines.group_storage import GroupSummary, PendingEvent, StoredGroup
 from indelible.errors import StoreCorrupted
-from indelible.events import JSON_CONTENT_TYPE, NewEvent, RecordedEvent, decode_event, is_json
+from indelible.events import JSON_CONTENT_TYPE, AggregateKey, NewEvent, RecordedEvent, Snapshot, decode_event, is_json
 from indelible.groups import GroupSettings
 from indelible.queries import QueryItem
 
@@ -23,6 +24,24 @@ _PENDING: Final = msgspec.json.Decoder(tuple[PendingEvent, ...])
 
 COLUMNS: Final = 11
 """Of a group's row, as ``group_of_row`` takes them."""
+
+
+def names_of(key: AggregateKey) -> dict[str, Any]:
+    """Parameters that name an aggregate."""
+    return {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
+
+
+def snapshot_of(
+    key: AggregateKey, version: int, timestamp: datetime, state: str | bytes, metadata: str | bytes
+) -> Snapshot:
+    return Snapshot(
+        aggregate_type=key.aggregate_type,
+        aggregate_id=key.aggregate_id,
+        version=version,
+        timestamp=timestamp,
+        state_raw=msgspec.Raw(state),
+        metadata_raw=msgspec.Raw(metadata),
+    )
 
 
 def event_columns(event: NewEvent) -> tuple[str | None, str | None, str | None, tuple[str, ...] | None, str | None]:

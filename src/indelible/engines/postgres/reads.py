@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-import msgspec
 import psycopg
 
 from indelible.engines.engine import Lines, LogHead
@@ -21,7 +20,7 @@ from indelible.engines.feed_walk import (
     scan_on,
 )
 from indelible.engines.postgres.connections import Connection, Session, Statements, is_pooled
-from indelible.engines.rows import check_lines
+from indelible.engines.rows import check_lines, names_of, snapshot_of
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
@@ -118,20 +117,20 @@ class Reads(Session, frozen=True):
         rows = await self._fetch(
             "read_aggregate",
             direction,
-            **_names(key),
+            **names_of(key),
             from_version=max(from_version, 1),
             to_version=to_version,
             limit=limit,
             size_bytes_max=PAGE_SIZE_BYTES_MAX,
         )
         version, lines, count, reached = rows[0] if rows else (0, None, 0, None)
-        low, high = max(from_version, 1), min(to_version, version)
-        if low > high:
+        versions = Range(max(from_version, 1), min(to_version, version), direction)
+        if versions.is_empty:
             return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
-        if _has_gap(low, high, direction, count, reached):
-            raise _missing(f"versions {low} to {high} of {key.stream}")
+        if _has_gap(versions, count, reached):
+            raise _missing(f"versions {versions.low} to {versions.high} of {key.stream}")
         check_lines(lines, count)
-        return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
+        return version, Lines(lines, count, reached, versions.beyond(reached).is_empty)
 
     async def feed(
         self,
@@ -143,27 +142,23 @@ class Reads(Session, frozen=True):
         limit: int,
         size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
     ) -> Lines:
-        low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
-        if low <= high and (query.since is not None or query.until is not None):
-            low, high = await time_window(self.connection, self.statement, query, low, high)
-        if low > high:
+        within = Range.of_feed(after, until, direction)
+        if not within.is_empty and (query.since is not None or query.until is not None):
+            window = await time_window(self.connection, self.statement, query, within.low, within.high)
+            within = Range(*window, direction)
+        if within.is_empty:
             return Lines(b"", 0, until, True)
-        within = Range(low, high, direction)
         if query.is_unrestricted:
             return await self._unfiltered_page(within, limit, size_bytes_max)
         return await self._filtered_page(query, within, until, limit, size_bytes_max)
 
     async def _unfiltered_page(self, within: Range, limit: int, size_bytes_max: int) -> Lines:
-        low, high = within.low, within.high
-        if within.direction == "forward":
-            high = min(high, low + limit - 1)
-        else:
-            low = max(low, high - limit + 1)
+        page = within.first(limit)
         ((lines, count, reached),) = await self._fetch(
-            "read_range", within.direction, low=low, high=high, limit=limit, size_bytes_max=size_bytes_max
+            "read_range", page.direction, low=page.low, high=page.high, limit=limit, size_bytes_max=size_bytes_max
         )
-        if _has_gap(low, high, within.direction, count, reached):
-            raise _missing(f"positions {low} to {high}")
+        if _has_gap(page, count, reached):
+            raise _missing(f"positions {page.low} to {page.high}")
         check_lines(lines, count)
         return Lines(lines, count, reached, within.beyond(reached).is_empty)
 
@@ -171,9 +166,7 @@ class Reads(Session, frozen=True):
         self, query: EventQuery, within: Range, until: int, limit: int, size_bytes_max: int
     ) -> Lines:
         found = await answered_on(self.connection, self.statement, find_positions(query.items, within, limit))
-        reached, at_end = (
-            (until, True) if found.reached is None else (found.reached, within.beyond(found.reached).is_empty)
-        )
+        reached, at_end = found.end(within, until)
         if not found.positions:
             return Lines(b"", 0, reached, at_end)
         ((lines, count, last),) = await self._fetch(
@@ -202,7 +195,7 @@ class Reads(Session, frozen=True):
         return None
 
     async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
-        rows = await self._fetch("locate_version", **_names(key), version=version)
+        rows = await self._fetch("locate_version", **names_of(key), version=version)
         return (rows[0][0], rows[0][1]) if rows else None
 
     async def event(self, event_id: UUID) -> bytes | None:
@@ -216,7 +209,7 @@ class Reads(Session, frozen=True):
         return bytes(line)
 
     async def aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
-        rows = await self._fetch("aggregate_info", **_names(key))
+        rows = await self._fetch("aggregate_info", **names_of(key))
         return _info(key.aggregate_type, key.aggregate_id, *rows[0]) if rows else None
 
     async def event_types(self) -> tuple[EventTypeInfo, ...]:
@@ -253,26 +246,18 @@ class Reads(Session, frozen=True):
 
     async def snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         rows = await self._fetch(
-            "load_snapshot", **_names(key), at_version=VERSION_MAX if at_version is None else at_version
+            "load_snapshot", **names_of(key), at_version=VERSION_MAX if at_version is None else at_version
         )
-        if not rows:
-            return None
-        version, timestamp, state, metadata = rows[0]
-        return Snapshot(
-            aggregate_type=key.aggregate_type,
-            aggregate_id=key.aggregate_id,
-            version=version,
-            timestamp=_utc(timestamp),
-            state_raw=msgspec.Raw(state),
-            metadata_raw=msgspec.Raw(metadata),
-        )
+        for version, timestamp, state, metadata in rows:
+            return snapshot_of(key, version, _utc(timestamp), state, metadata)
+        return None
 
     async def save_snapshot(self, snapshot: Snapshot) -> bool:
         """False when there is no such aggregate."""
         cursor = await self.connection.execute(
             self.statement("save_snapshot"),
             {
-                **_names(snapshot.key),
+                **names_of(snapshot.key),
                 "version": snapshot.version,
                 "timestamp": snapshot.timestamp,
                 "state": bytes(snapshot.state_raw).decode(),
@@ -280,10 +265,6 @@ class Reads(Session, frozen=True):
             },
         )
         return cursor.rowcount > 0
-
-
-def _names(key: AggregateKey) -> dict[str, str]:
-    return {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
 
 
 def _info(
@@ -299,10 +280,10 @@ def _utc(timestamp: datetime) -> datetime:
     return timestamp.astimezone(UTC)
 
 
-def _has_gap(low: int, high: int, direction: Direction, count: int, reached: int | None) -> bool:
+def _has_gap(asked: Range, count: int, reached: int | None) -> bool:
     """Whether a page lacks a number of its range before the one that it reaches: a reader must not pass over events
     that are gone, or whose partition was taken off, unawares."""
-    return count == 0 or reached != (low + count - 1 if direction == "forward" else high - count + 1)
+    return count == 0 or reached != asked.place(count)
 
 
 def _missing(what: str) -> StoreCorrupted:

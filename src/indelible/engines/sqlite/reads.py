@@ -22,7 +22,7 @@ from indelible.engines.feed_walk import (
     scan_on,
 )
 from indelible.engines.planner import RecentEvent
-from indelible.engines.rows import check_lines
+from indelible.engines.rows import check_lines, names_of, snapshot_of
 from indelible.engines.sqlite.connections import directed, fetch, statement
 from indelible.errors import StoreCorrupted
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
@@ -214,11 +214,6 @@ def _fitting(sizes_bytes: list[int], size_bytes_max: int) -> int:
     return len(sizes_bytes)
 
 
-def _cut(low: int, high: int, direction: Direction, limit: int) -> tuple[int, int]:
-    """The first ``limit`` whole numbers of a range, in the direction of reading."""
-    return (low, min(high, low + limit - 1)) if direction == "forward" else (max(low, high - limit + 1), high)
-
-
 def read_aggregate(
     connection: apsw.Connection,
     key: AggregateKey,
@@ -228,22 +223,19 @@ def read_aggregate(
     direction: Direction,
     limit: int,
 ) -> tuple[int, Lines]:
-    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
-    rows = fetch(connection, statement("find_aggregate"), names)
+    rows = fetch(connection, statement("find_aggregate"), names_of(key))
     aggregate, version = rows[0] if rows else (0, 0)
-    low, high = max(from_version, 1), min(to_version, version)
-    if low > high:
+    versions = Range(max(from_version, 1), min(to_version, version), direction)
+    if versions.is_empty:
         return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
-    first, last = _cut(low, high, direction, limit)
+    page = versions.first(limit)
     selection = _Selection(
-        "aggregate = :aggregate AND version BETWEEN :first AND :last",
-        "version",
-        direction,
-        {"aggregate": aggregate, "first": first, "last": last},
-    )
-    lines, count = _render(connection, selection, last - first + 1)
-    reached = first + count - 1 if direction == "forward" else last - count + 1
-    return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
+        "aggregate = :aggregate AND version BETWEEN :first AND :last", "version", direction,
+        {"aggregate": aggregate, "first": page.low, "last": page.high},
+    )  # fmt: skip
+    lines, count = _render(connection, selection, len(page))
+    reached = page.place(count)
+    return version, Lines(lines, count, reached, versions.beyond(reached).is_empty)
 
 
 def read_feed(
@@ -256,23 +248,22 @@ def read_feed(
     limit: int,
     size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
 ) -> Lines:
-    low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
-    low, high = time_window(connection, query, low, high)
-    if low > high:
+    asked = Range.of_feed(after, until, direction)
+    within = Range(*time_window(connection, query, asked.low, asked.high), direction)
+    if within.is_empty:
         return Lines(b"", 0, until, True)
-    within = Range(low, high, direction)
     if query.is_unrestricted:
         return _unfiltered_page(connection, within, limit, size_bytes_max)
     return _filtered_page(connection, query, within, until, limit, size_bytes_max=size_bytes_max)
 
 
 def _unfiltered_page(connection: apsw.Connection, within: Range, limit: int, size_bytes_max: int) -> Lines:
-    first, last = _cut(within.low, within.high, within.direction, limit)
+    page = within.first(limit)
     selection = _Selection(
-        "position BETWEEN :first AND :last", "position", within.direction, {"first": first, "last": last}
+        "position BETWEEN :first AND :last", "position", page.direction, {"first": page.low, "last": page.high}
     )
-    lines, count = _render(connection, selection, last - first + 1, size_bytes_max)
-    reached = first + count - 1 if within.direction == "forward" else last - count + 1
+    lines, count = _render(connection, selection, len(page), size_bytes_max)
+    reached = page.place(count)
     return Lines(lines, count, reached, within.beyond(reached).is_empty)
 
 
@@ -280,7 +271,7 @@ def _filtered_page(
     connection: apsw.Connection, query: EventQuery, within: Range, until: int, limit: int, *, size_bytes_max: int
 ) -> Lines:
     found = answered_on(connection, find_positions(query.items, within, limit))
-    reached, at_end = (until, True) if found.reached is None else (found.reached, within.beyond(found.reached).is_empty)
+    reached, at_end = found.end(within, until)
     if not found.positions:
         return Lines(b"", 0, reached, at_end)
     selection = _Selection(
@@ -331,8 +322,7 @@ def locate_position(connection: apsw.Connection, position: int) -> tuple[Aggrega
 
 
 def locate_version(connection: apsw.Connection, key: AggregateKey, version: int) -> tuple[int, int] | None:
-    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id, "version": version}
-    rows = fetch(connection, statement("locate_version"), names)
+    rows = fetch(connection, statement("locate_version"), {**names_of(key), "version": version})
     return rows[0] if rows else None
 
 
@@ -346,8 +336,7 @@ def read_event(connection: apsw.Connection, event_id: UUID) -> bytes | None:
 
 
 def read_aggregate_info(connection: apsw.Connection, key: AggregateKey) -> AggregateInfo | None:
-    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
-    rows = fetch(connection, statement("aggregate_info"), names)
+    rows = fetch(connection, statement("aggregate_info"), names_of(key))
     return _info(key.aggregate_type, key.aggregate_id, *rows[0]) if rows else None
 
 
@@ -389,23 +378,10 @@ def list_aggregates(
 
 
 def load_snapshot(connection: apsw.Connection, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
-    values = {
-        "aggregate_type": key.aggregate_type,
-        "aggregate_id": key.aggregate_id,
-        "at_version": VERSION_MAX if at_version is None else at_version,
-    }
-    rows = fetch(connection, statement("load_snapshot"), values)
-    if not rows:
-        return None
-    version, timestamp_us, state, metadata = rows[0]
-    return Snapshot(
-        aggregate_type=key.aggregate_type,
-        aggregate_id=key.aggregate_id,
-        version=version,
-        timestamp=timestamp_from_us(timestamp_us),
-        state_raw=msgspec.Raw(state),
-        metadata_raw=msgspec.Raw(metadata),
-    )
+    values = {**names_of(key), "at_version": VERSION_MAX if at_version is None else at_version}
+    for version, timestamp_us, state, metadata in fetch(connection, statement("load_snapshot"), values):
+        return snapshot_of(key, version, timestamp_from_us(timestamp_us), state, metadata)
+    return None
 
 
 def snapshot_values(aggregate: int, snapshot: Snapshot) -> dict[str, int | str]:

@@ -14,7 +14,7 @@ import msgspec
 
 from indelible.engines.engine import LogHead
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
-from indelible.engines.rows import event_columns, readable_event
+from indelible.engines.rows import event_columns, names_of, readable_event
 from indelible.engines.sqlite import reads
 from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, fetch, migrate, statement
 from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
@@ -243,8 +243,7 @@ class Writer:
 
     def _look_up(self, key: AggregateKey) -> _CachedAggregate | None:
         """An aggregate that is not in the cache."""
-        names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
-        rows = fetch(self._connection, statement("find_aggregate"), names)
+        rows = fetch(self._connection, statement("find_aggregate"), names_of(key))
         if not rows:
             return None
         known = _CachedAggregate(*rows[0])
