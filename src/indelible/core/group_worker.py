@@ -22,7 +22,7 @@ from indelible.core.engine_calls import outcome_of
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupProgress, Place
 from indelible.diagnostics import GroupMeasure
-from indelible.engines.engine import Engine
+from indelible.engines.engine import Engine, store_closed
 from indelible.engines.group_storage import GroupState, GroupUnmoved, PendingEvent
 from indelible.errors import (
     GroupNotFound,
@@ -30,7 +30,6 @@ from indelible.errors import (
     InternalError,
     OutcomeUnknown,
     Overloaded,
-    ShuttingDown,
     StoreCorrupted,
     Unavailable,
 )
@@ -146,7 +145,7 @@ class GroupWorker:
     def _admit(self, waiting: int) -> asyncio.Future[Any]:
         """Take in a call of a kind of which so many wait. Members that wait must not keep others from acknowledging."""
         if self._is_closed:
-            raise _closed()
+            raise store_closed()
         if waiting >= GROUP_CALLS_WAITING_MAX:
             raise Overloaded(f"too many calls wait for the group {self._name}", retry_after_s=RETRY_AFTER_S)
         self._begin()
@@ -458,10 +457,6 @@ def _broken(error: Exception) -> InternalError:
     broken = InternalError(f"the consumer group broke: {type(error).__name__}: {error}")
     broken.__cause__ = error
     return broken
-
-
-def _closed() -> ShuttingDown:
-    return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
 
 
 def group_not_found(name: str) -> GroupNotFound:

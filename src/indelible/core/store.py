@@ -20,9 +20,8 @@ from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure
-from indelible.engines.engine import ConditionBehind, Engine, Lines
+from indelible.engines.engine import ConditionBehind, Engine, Lines, aggregate_not_found
 from indelible.errors import (
-    AggregateNotFound,
     EventNotFound,
     IndelibleError,
     InvalidRequest,
@@ -195,7 +194,7 @@ class LocalEventStore:
             key, from_version=first, to_version=last, direction=direction, limit=limit, parse=unparsed
         )
         if version == 0:
-            raise _aggregate_not_found(key)
+            raise aggregate_not_found(key)
         step = 1 if direction == "forward" else -1
         return AggregatePage(lines.lines, lines.count, version, None if lines.at_end else lines.reached + step)
 
@@ -276,7 +275,7 @@ class LocalEventStore:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
         info = await self._engine.read_aggregate_info(key)
         if info is None:
-            raise _aggregate_not_found(key)
+            raise aggregate_not_found(key)
         return info
 
     async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
@@ -368,12 +367,6 @@ class LocalEventStore:
                 aggregate_id=key.aggregate_id,
             )
         return snapshot
-
-
-def _aggregate_not_found(key: AggregateKey) -> AggregateNotFound:
-    return AggregateNotFound(
-        f"no aggregate {key.stream}", aggregate_type=key.aggregate_type, aggregate_id=key.aggregate_id
-    )
 
 
 def _encode_list_cursor(info: AggregateInfo) -> str:

@@ -31,7 +31,7 @@ What an engine must keep, and the conformance suite checks:
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -39,11 +39,13 @@ import msgspec
 from indelible.diagnostics import Capabilities
 from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupStorage
-from indelible.errors import IndelibleError, Overloaded, StorageFailure
+from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, Overloaded, ShuttingDown, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
 from indelible.limits import PAGE_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
+
+_T = TypeVar("_T")
 
 
 class ConditionBehind(Overloaded):
@@ -237,6 +239,41 @@ class ManagedStorage(Protocol):
 
 class Engine(StorageEngine, SnapshotStorage, GroupStorage, Protocol):
     """All that a store needs of an engine."""
+
+
+class FallibleEngine:
+    """What engines that may fail have in common: a failure for good is told once, and ends all writing."""
+
+    def __init__(self, *, read_only: bool) -> None:
+        self.on_failure: Callable[[StorageFailure], None] = lambda _: None
+        self.warnings: tuple[str, ...] = ()
+        self._read_only: Final = read_only
+        self._failure: StorageFailure | None = None
+
+    def _fail(self, failure: StorageFailure) -> None:
+        if self._failure is None:
+            self._failure = failure
+            self.on_failure(failure)
+
+    def _require(self, writer: _T | None) -> _T:
+        """What writes; None while the engine is closed. Raises why nothing may be written."""
+        if self._failure is not None:
+            raise StorageFailure(self._failure.message, nothing_stored=True)
+        if self._read_only:
+            raise InvalidRequest("the store is open for reading only")
+        if writer is None:
+            raise store_closed()
+        return writer
+
+
+def store_closed() -> ShuttingDown:
+    return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
+
+
+def aggregate_not_found(key: AggregateKey) -> AggregateNotFound:
+    return AggregateNotFound(
+        f"no aggregate {key.stream}", aggregate_type=key.aggregate_type, aggregate_id=key.aggregate_id
+    )
 
 
 class EngineMaker(Protocol):

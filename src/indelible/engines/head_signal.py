@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 from typing import Final
 
-from indelible.errors import ShuttingDown
-from indelible.limits import RETRY_AFTER_S
+from indelible.engines.engine import store_closed
 
 
 class HeadSignal:
@@ -42,7 +41,7 @@ class HeadSignal:
         ``ShuttingDown`` after :meth:`close`."""
         while self._position <= after:
             if self._is_closed:
-                raise _closed()
+                raise store_closed()
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)
             if self._read_head is not None and self._polling is None:
@@ -78,8 +77,4 @@ class HeadSignal:
         if looking is not None:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-        self._wake(_closed())
-
-
-def _closed() -> ShuttingDown:
-    return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
+        self._wake(store_closed())

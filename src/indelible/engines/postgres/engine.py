@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 import psycopg
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.engine import AppendOutcome, InitReport
+from indelible.engines.engine import AppendOutcome, FallibleEngine, InitReport, aggregate_not_found
 from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup, loaded
 from indelible.engines.planner import Plan
 from indelible.engines.postgres import schema
@@ -28,19 +28,17 @@ from indelible.engines.postgres.reads import Reads
 from indelible.engines.postgres.schema import Partitions
 from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Batch, Recorded, Write, try_append
 from indelible.errors import (
-    AggregateNotFound,
     IndelibleError,
     InvalidRequest,
     OutcomeUnknown,
     PayloadTooLarge,
-    ShuttingDown,
     StorageFailure,
     StoreCorrupted,
     Unavailable,
 )
 from indelible.events import RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
-from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS, RETRY_AFTER_S
+from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -59,7 +57,7 @@ def _reading(
     return call
 
 
-class PostgresEngine:
+class PostgresEngine(FallibleEngine):
     """Implements :class:`indelible.engines.engine.Engine` over the database that ``url`` names (see
     :func:`indelible.engines.postgres.connections.parse_address`).
 
@@ -70,20 +68,17 @@ class PostgresEngine:
     capabilities = Capabilities(durable=True, many_processes=True, read_only_beside_writer=True)
 
     def __init__(self, url: str, *, read_only: bool = False, partition_positions: int = PARTITION_POSITIONS) -> None:
+        super().__init__(read_only=read_only)
         self._address: Final[Address] = parse_address(url)
-        self._read_only: Final = read_only
         self.statement: Final = Statements(self._address.schema)
         self.readers = Readers(self._address, read_only=read_only)
         self._partitions = Partitions(self.statement, self._connect, positions_each=partition_positions)
         self._making_partitions: asyncio.Task[None] | None = None
         self._appender: Appender | None = None
         self._writing = asyncio.Lock()
-        self._failure: StorageFailure | None = None
         self._watch = HeadWatch(
             self._address.schema, connect=self._connect, read_head=self._head_position, send=self._send
         )
-        self.on_failure: Callable[[StorageFailure], None] = _ignore
-        self.warnings: tuple[str, ...] = ()
 
     async def _connect(self) -> Connection:
         return await connect(self._address, read_only=self._read_only)
@@ -208,7 +203,7 @@ class PostgresEngine:
 
     async def _append(self, write: Write) -> Plan:
         async with self._writing:
-            appender = self._require_appender()
+            appender = self._require(self._appender)
             try:
                 decided = await appender.append(write)
             except StorageFailure as failure:
@@ -231,26 +226,9 @@ class PostgresEngine:
         finally:
             self._making_partitions = None
 
-    def _fail(self, failure: StorageFailure) -> None:
-        self._failure = failure
-        self.on_failure(failure)
-
-    def _require_appender(self) -> Appender:
-        if self._failure is not None:
-            raise StorageFailure(self._failure.message, nothing_stored=True)
-        if self._read_only:
-            raise InvalidRequest("the store is open for reading only")
-        if self._appender is None:
-            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
-        return self._appender
-
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         if not await self._change(lambda connection, _: Reads(connection, self.statement).save_snapshot(snapshot)):
-            raise AggregateNotFound(
-                f"no aggregate {snapshot.key.stream}",
-                aggregate_type=snapshot.aggregate_type,
-                aggregate_id=snapshot.aggregate_id,
-            )
+            raise aggregate_not_found(snapshot.key)
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
         return await self._change(
@@ -265,7 +243,7 @@ class PostgresEngine:
         return await self._change(lambda connection, _: self._groups(connection).delete(name, locked))
 
     async def _change(self, change: Callable[[Connection, bool], Awaitable[_T]]) -> _T:
-        self._require_appender()
+        self._require(self._appender)
         # In a task of its own: a caller that gives up must not leave it half way, where nobody hears what it came to.
         return await asyncio.shield(asyncio.create_task(self._change_alone(change), name="change"))
 
@@ -317,14 +295,10 @@ class PostgresEngine:
         pass
 
     async def check_writable(self, size_bytes: int) -> None:
-        self._require_appender()
+        self._require(self._appender)
         await self.readers.run(lambda connection: try_append(connection, self.statement, size_bytes))
 
     async def storage_size_bytes(self) -> int:
         return await self.readers.run(
             lambda connection: Reads(connection, self.statement).storage_size_bytes(self._address.schema)
         )
-
-
-def _ignore(failure: StorageFailure) -> None:
-    pass

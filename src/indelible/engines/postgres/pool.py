@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from indelible.engines.engine import store_closed
 from indelible.engines.postgres.connections import Address, Connection, deadline, is_broken, prepare
 from indelible.engines.postgres.failures import is_replication_doubt, is_retryable, translated, unreachable
-from indelible.errors import OutcomeUnknown, Overloaded, ShuttingDown, Unavailable
+from indelible.errors import OutcomeUnknown, Overloaded, Unavailable
 from indelible.limits import (
     DATABASE_CONNECT_TIMEOUT_S,
     DATABASE_READER_WAIT_S,
@@ -101,7 +102,7 @@ class Readers:
                 "too many calls wait for the database; nothing was stored", retry_after_s=RETRY_AFTER_S
             ) from None
         except PoolClosed:
-            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S) from None
+            raise store_closed() from None
         except PoolTimeout as error:
             raise _Broken from error
 

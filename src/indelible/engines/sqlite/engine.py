@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 import apsw
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.engine import AppendOutcome, LogHead
+from indelible.engines.engine import AppendOutcome, FallibleEngine, LogHead
 from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
@@ -36,7 +36,7 @@ from indelible.engines.sqlite.connections import (
 from indelible.engines.sqlite.reader_threads import ReaderThreads
 from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
 from indelible.engines.sqlite.writer import Writer, chunks
-from indelible.errors import InternalError, InvalidRequest, ShuttingDown, StorageFailure
+from indelible.errors import InternalError, StorageFailure
 from indelible.events import RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
 from indelible.limits import (
@@ -45,7 +45,6 @@ from indelible.limits import (
     FILE_LOOK_INTERVAL_S,
     HEAD_POLL_S,
     READY_TRIAL_SIZE_BYTES,
-    RETRY_AFTER_S,
 )
 
 _P = ParamSpec("_P")
@@ -81,7 +80,7 @@ def _reading(
     return read
 
 
-class SqliteEngine:
+class SqliteEngine(FallibleEngine):
     """Implements :class:`indelible.engines.engine.Engine` over the database file ``path``; its folder is created.
 
     ``read_only``: no lock is taken and every write is refused. ``clock_us`` gives microseconds since 1970.
@@ -92,12 +91,11 @@ class SqliteEngine:
     def __init__(
         self, path: Path, *, read_only: bool = False, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
     ) -> None:
+        super().__init__(read_only=read_only)
         # Absolute: it must lead to the same file wherever the process goes.
         self._path = path = path.absolute()
-        self._read_only = read_only
         self._clock_us = clock_us
         self._file = StoreFile(path)
-        self.warnings: tuple[str, ...] = ()
         self._writer: Writer | None = None
         self._writing = asyncio.Lock()
         self._is_committing = False
@@ -105,8 +103,6 @@ class SqliteEngine:
         """Whether another process held SQLite's lock for longer than the last write waited."""
         self._watching: asyncio.Task[None] | None = None
         self._checkpointing: asyncio.Task[None] | None = None
-        self._failure: StorageFailure | None = None
-        self.on_failure: Callable[[StorageFailure], None] = _ignore
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
         self._readers = ReaderThreads(self._connect_reader, READER_THREADS)
@@ -234,7 +230,7 @@ class SqliteEngine:
     async def _transaction(self, write: Callable[[Writer], Awaitable[_T]]) -> _T:
         """Run ``write`` alone, in a transaction that is undone unless it committed it."""
         async with self._writing:
-            writer = self._require_writer()
+            writer = self._require(self._writer)
             try:
                 await self._begin(writer)
                 done = await write(writer)
@@ -284,20 +280,6 @@ class SqliteEngine:
             self._fail(found)
         return found
 
-    def _fail(self, failure: StorageFailure) -> None:
-        if self._failure is None:
-            self._failure = failure
-            self.on_failure(failure)
-
-    def _require_writer(self) -> Writer:
-        if self._failure is not None:
-            raise StorageFailure(self._failure.message, nothing_stored=True)
-        if self._read_only:
-            raise InvalidRequest("the store is open for reading only")
-        if self._writer is None:
-            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
-        return self._writer
-
     async def check_writable(self, size_bytes: int) -> None:
         async def write(writer: Writer) -> None:
             await self._in_commit_thread(lambda: writer.try_writing(max(size_bytes, READY_TRIAL_SIZE_BYTES)))
@@ -315,13 +297,13 @@ class SqliteEngine:
         await self._change(write)
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
-        return await self._change(lambda writer: writer.change_groups(lambda at: groups.create(at, group, groups_max)))
+        return await self._change(lambda writer: groups.create(writer.connection, group, groups_max))
 
     async def save_group(self, change: GroupChange) -> bool:
-        return await self._change(lambda writer: writer.change_groups(lambda at: groups.save(at, change)))
+        return await self._change(lambda writer: groups.save(writer.connection, change))
 
     async def delete_group(self, name: str) -> bool:
-        return await self._change(lambda writer: writer.change_groups(lambda at: groups.delete(at, name)))
+        return await self._change(lambda writer: groups.delete(writer.connection, name))
 
     async def _change(self, change: Callable[[Writer], bool]) -> bool:
         """Commit what ``change`` wrote, unless it says that there is nothing."""
@@ -429,10 +411,6 @@ class SqliteEngine:
     async def storage_size_bytes(self) -> int:
         files = (self._path, self._file.log_path)
         return sum(file.stat().st_size for file in files if file.exists())
-
-
-def _ignore(failure: StorageFailure) -> None:
-    pass
 
 
 def _check_readable(connection: apsw.Connection) -> None:

@@ -5,20 +5,20 @@ A batch is prepared (looked up, decided, inserted) and then committed; only the 
 
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
 import apsw
 import msgspec
 
-from indelible.engines.engine import LogHead
+from indelible.engines.engine import LogHead, aggregate_not_found
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
 from indelible.engines.rows import event_columns, names_of, readable_event
 from indelible.engines.sqlite import reads
 from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, fetch, migrate, statement
 from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
-from indelible.errors import AggregateNotFound, StoreCorrupted
+from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
 
@@ -42,7 +42,7 @@ class Writer:
 
     def __init__(self, file: StoreFile) -> None:
         self._file: Final = file
-        self._connection = connect_writer(file.path)
+        self.connection = connect_writer(file.path)
         self.may_be_stored = False
         """Whether the commit of the open transaction was asked for: from then on only its success is certain."""
         self._aggregates: OrderedDict[AggregateKey, _CachedAggregate] = OrderedDict()
@@ -50,23 +50,23 @@ class Writer:
         self._open_batch: _OpenBatch | None = None
         try:
             self._refuse_incomplete()
-            migrate(self._connection)
+            migrate(self.connection)
             self._sync_log()
-            self._connection.execute(statement("rendered_events"))
-            self.head = reads.read_sound_head(self._connection)
+            self.connection.execute(statement("rendered_events"))
+            self.head = reads.read_sound_head(self.connection)
             # What waits for a lock does so in another thread than the one that finds it.
-            self._connection.set_busy_timeout(0)
+            self.connection.set_busy_timeout(0)
             file.watch_log()
             file.check()
             file.note_end(self.head.position)
         except BaseException:
-            self._connection.close()
+            self.connection.close()
             raise
 
     def _refuse_incomplete(self) -> None:
         """Raises :class:`StoreCorrupted` for a log that went further once: appends would give positions anew that
         others have seen."""
-        missing = find_missing_end(self._connection, self._file)
+        missing = find_missing_end(self.connection, self._file)
         if missing is not None:
             raise StoreCorrupted(f"{self._file.path} is incomplete: {missing.reason}", position=missing.position)
 
@@ -74,7 +74,7 @@ class Writer:
         """Bring what the last process left in the log to stable storage, before anybody is told that it is stored: that
         process may have died between writing and syncing, or because the sync failed."""
         try:
-            logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            logged, copied = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except (apsw.BusyError, apsw.FullError):
             logged, copied = 1, 0
         if copied < logged:
@@ -91,18 +91,18 @@ class Writer:
         """Take SQLite's right to write, which another process may have for a while. Raises :class:`apsw.BusyError` when
         that takes longer than ``wait_s``."""
         if wait_s:
-            self._connection.set_busy_timeout(int(wait_s * 1_000))
+            self.connection.set_busy_timeout(int(wait_s * 1_000))
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("BEGIN IMMEDIATE")
         finally:
             if wait_s:
-                self._connection.set_busy_timeout(0)
+                self.connection.set_busy_timeout(0)
 
     def commit(self, end: int | None = None) -> None:
         """Wait until the open transaction is on stable storage; with events, the log then ends at ``end``. Raises
         :class:`StorageFailure` when that storage is not where its name leads to any more."""
         self.may_be_stored = True
-        self._connection.execute("COMMIT")
+        self.connection.execute("COMMIT")
         self._file.check()
         if end is not None:
             self._file.note_end(end)
@@ -110,14 +110,14 @@ class Writer:
     def rollback(self) -> None:
         """Give up the open transaction, if SQLite has not done so already."""
         self._open_batch, self.may_be_stored = None, False
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
 
     def try_writing(self, size_bytes: int) -> None:
         """Write so much into the log as a part of the open transaction, which is then to be rolled back."""
-        self._connection.execute(statement("try_writing"), (size_bytes,))
+        self.connection.execute(statement("try_writing"), (size_bytes,))
         # In WAL mode this is what a transaction does that outgrows the cache.
-        self._connection.cache_flush()
+        self.connection.cache_flush()
 
     # --- A batch -----------------------------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class Writer:
         appends = [append for request in batch for append in request.appends]
         ids = [event.event_id for append in appends for event in append.events]
         keys = [append.key for append in appends]
-        recent = reads.recent_events(self._connection, unseen_after(batch, self.head.position), self.head.position)
+        recent = reads.recent_events(self.connection, unseen_after(batch, self.head.position), self.head.position)
         return plan(batch, self._stored_state(keys, ids, recent), now_us)
 
     def begin_recorded(self, events: Sequence[RecordedEvent]) -> Plan:
@@ -154,17 +154,17 @@ class Writer:
             versions.append((known, planned.version))
         opened.events.update(event_types)
         if tag_rows:
-            self._connection.executemany(statement("insert_event_tag"), tag_rows)
-        self._connection.executemany(statement("insert_event"), rows)
+            self.connection.executemany(statement("insert_event_tag"), tag_rows)
+        self.connection.executemany(statement("insert_event"), rows)
 
     def finish(self) -> None:
         """The batch's last inserts: the catalogue's counts."""
         opened = self._require_batch()
-        self._connection.executemany(
+        self.connection.executemany(
             statement("count_events"), [(count, event_type) for event_type, count in opened.events.items()]
         )
         if opened.aggregates_of_type:
-            self._connection.executemany(
+            self.connection.executemany(
                 statement("count_aggregates"),
                 [(count, aggregate_type) for aggregate_type, count in opened.aggregates_of_type.items()],
             )
@@ -186,21 +186,13 @@ class Writer:
         """Within the open transaction. Raises :class:`AggregateNotFound`."""
         known = self._aggregates.get(snapshot.key) or self._look_up(snapshot.key)
         if known is None:
-            raise AggregateNotFound(
-                f"no aggregate {snapshot.key.stream}",
-                aggregate_type=snapshot.aggregate_type,
-                aggregate_id=snapshot.aggregate_id,
-            )
-        self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known.row, snapshot))
-
-    def change_groups(self, change: Callable[[apsw.Connection], bool]) -> bool:
-        """Within the open transaction; the answer of ``change`` says whether what it wrote is to be committed."""
-        return change(self._connection)
+            raise aggregate_not_found(snapshot.key)
+        self.connection.execute(statement("save_snapshot"), reads.snapshot_values(known.row, snapshot))
 
     def wal_frames(self) -> tuple[int, int]:
         """Pages in the write-ahead log, and how many of them are in the database file already."""
         try:
-            logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+            logged, copied = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
         except apsw.BusyError:
             # Another process is at it; the next commit asks again.
             return 0, 0
@@ -208,14 +200,14 @@ class Writer:
 
     def checkpoint(self) -> None:
         """Copy the log into the database, as far as no reader needs it."""
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         self.note_end()
 
     def empty_log(self) -> None:
         """Copy all of it, and wait for readers of other processes. Raises :class:`apsw.BusyError` when they take too
         long."""
-        self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.note_end()
 
     def note_end(self) -> None:
@@ -223,7 +215,7 @@ class Writer:
         self._file.note_end(self.head.position)
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
     # --- Looking up --------------------------------------------------------------------------------------------------
 
@@ -243,7 +235,7 @@ class Writer:
 
     def _look_up(self, key: AggregateKey) -> _CachedAggregate | None:
         """An aggregate that is not in the cache."""
-        rows = fetch(self._connection, statement("find_aggregate"), names_of(key))
+        rows = fetch(self.connection, statement("find_aggregate"), names_of(key))
         if not rows:
             return None
         known = _CachedAggregate(*rows[0])
@@ -260,7 +252,7 @@ class Writer:
         events: dict[UUID, RecordedEvent] = {}
         unreadable: dict[UUID, int] = {}
         encoded = _encode_ids(ids).decode()
-        for digits, position in fetch(self._connection, statement("stored_ids"), {"event_ids": encoded}):
+        for digits, position in fetch(self.connection, statement("stored_ids"), {"event_ids": encoded}):
             event_id = UUID(digits)
             # One by one: what is damaged must spoil the append that asks for it, and no other.
             event = self._read_event(position)
@@ -272,7 +264,7 @@ class Writer:
 
     def _read_event(self, position: int) -> RecordedEvent | None:
         try:
-            rows = fetch(self._connection, statement("read_line"), {"position": position})
+            rows = fetch(self.connection, statement("read_line"), {"position": position})
         except apsw.CorruptError:
             return None
         return readable_event(rows[0][0] if rows else None)
@@ -287,7 +279,7 @@ class Writer:
             return
         types = {name: self._aggregate_type_id(name) for name in {key.aggregate_type for key in new}}
         rows = [(types[key.aggregate_type], key.aggregate_id) for key in new]
-        inserted = self._connection.executemany(statement("insert_aggregate"), rows)
+        inserted = self.connection.executemany(statement("insert_aggregate"), rows)
         for key, (row,) in zip(new, inserted, strict=True):
             opened.aggregates[key] = opened.new_aggregates[key] = _CachedAggregate(row, 0)
         opened.aggregates_of_type.update(row[0] for row in rows)
@@ -298,17 +290,17 @@ class Writer:
         if known is None:
             aggregate_type = self._aggregate_type_id(names[0])
             sql = "SELECT id FROM event_types WHERE aggregate_type = ? AND name = ?"
-            rows = fetch(self._connection, sql, (aggregate_type, names[1]))
+            rows = fetch(self.connection, sql, (aggregate_type, names[1]))
             known = int(rows[0][0]) if rows else self._insert("insert_event_type", aggregate_type, names[1])
         self._require_batch().type_ids[names] = known
         return known
 
     def _aggregate_type_id(self, name: str) -> int:
-        rows = fetch(self._connection, "SELECT id FROM aggregate_types WHERE name = ?", (name,))
+        rows = fetch(self.connection, "SELECT id FROM aggregate_types WHERE name = ?", (name,))
         return int(rows[0][0]) if rows else self._insert("insert_aggregate_type", name)
 
     def _insert(self, name: str, *values: int | str) -> int:
-        return int(fetch(self._connection, statement(name), values)[0][0])
+        return int(fetch(self.connection, statement(name), values)[0][0])
 
     def _require_batch(self) -> "_OpenBatch":
         assert self._open_batch is not None, "no batch has begun"
