@@ -351,6 +351,9 @@ def _ignore(group: str, measure: GroupMeasure) -> None:
     pass
 
 
+# --- Workers that have nothing to do ---------------------------------------------------------------------------------
+
+
 class _Idle(NamedTuple):
     worker: GroupWorker
     since: float
@@ -358,7 +361,9 @@ class _Idle(NamedTuple):
 
 
 class IdleWorkers:
-    """Takes those that are forgotten out of ``workers``. Belongs to one event loop."""
+    """Workers of groups of which nobody asks anything are forgotten, taken out of ``workers``, after a while or when
+    they know too much. All that an idle worker knows is stored; whoever asks for its group has it loaded anew. Belongs
+    to one event loop."""
 
     def __init__(self, workers: dict[str, GroupWorker]) -> None:
         self._workers: Final = workers

@@ -15,6 +15,9 @@ from indelible.limits import PAGE_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
 
 T = TypeVar("T")
+
+# --- Reads -----------------------------------------------------------------------------------------------------------
+
 Parse = Callable[[Lines], T]
 """Raises ValueError when a page does not say what it should."""
 
@@ -126,6 +129,9 @@ async def _read_up_to_damage(
 
 def _at(position: int | None, message: str) -> str:
     return message if position is None else f"the event at position {position} cannot be read: {message}"
+
+
+# --- Changes ---------------------------------------------------------------------------------------------------------
 
 
 async def outcome_of(change: Awaitable[T], again: str) -> T:

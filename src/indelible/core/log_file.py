@@ -29,6 +29,8 @@ from indelible.events import decode_event, split_hashed_line
 from indelible.eventstore import FeedPage
 from indelible.limits import LINE_SIZE_BYTES_MAX, PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
 
+# --- Lines of a file -------------------------------------------------------------------------------------------------
+
 _READ_SIZE_BYTES: Final = 256 * 1024
 _LOOK_AGAIN_S: Final = 0.2
 """How long a read from a pipe waits before it looks whether it is still wanted."""
@@ -153,6 +155,9 @@ class _Descriptor(io.RawIOBase):
 
 
 _SQLITE: Final = b"SQLite format 3\0"
+
+
+# --- The log in a file -----------------------------------------------------------------------------------------------
 
 
 class LineDamage(Damage, frozen=True):

@@ -83,6 +83,9 @@ class Chain:
         return None
 
 
+# --- Events, checked as they pass ------------------------------------------------------------------------------------
+
+
 class CheckedEvents(ABC):
     """Recorded events from the first on, in their order, checked as they pass: of a store, or of a file."""
 
@@ -193,6 +196,9 @@ class CheckedLog(CheckedEvents):
         if self._ahead is not None:
             self._ahead.cancel()
             await asyncio.gather(self._ahead, return_exceptions=True)
+
+
+# --- Verifying -------------------------------------------------------------------------------------------------------
 
 
 class VerifyReport(msgspec.Struct, frozen=True):

@@ -63,6 +63,9 @@ class _Kept(msgspec.Struct):
         return tuple(self.pending[position] for position in sorted(self.pending))
 
 
+# --- Consumer groups -------------------------------------------------------------------------------------------------
+
+
 class MemoryGroups:
     """Implements :class:`indelible.engines.group_storage.GroupStorage`. ``clock_us`` gives microseconds since 1970."""
 
@@ -133,6 +136,9 @@ def _summary(kept: _Kept) -> GroupSummary:
         unreadable=sum(one.is_unreadable for one in parked),
         is_held_up=any(one.key == UNKNOWN_AGGREGATE for one in parked),
     )
+
+
+# --- The log ---------------------------------------------------------------------------------------------------------
 
 
 class _Stored(msgspec.Struct, frozen=True):

@@ -43,82 +43,6 @@ from indelible.json_text import json_equal
 from indelible.queries import QueryItem
 
 
-class RecentEvents:
-    """Events in position order, without gaps, after the position ``after``. Only the names that ``conditions`` ask for
-    are kept."""
-
-    def __init__(self, after: int, conditions: Iterable[AppendCondition]) -> None:
-        self._after = after
-        self._count = 0
-        items = [item for condition in conditions for item in condition.fail_if]
-        self._event_types = _Names(name for item in items for name in item.event_types)
-        self._aggregate_types = _Names(name for item in items for name in item.aggregate_types)
-        self._tags = _Names(name for item in items for name in item.tags)
-
-    def add(self, event_type: str, aggregate_type: str, tags: Collection[str]) -> None:
-        number = self._count
-        self._count += 1
-        self._event_types.add(event_type, number)
-        self._aggregate_types.add(aggregate_type, number)
-        for tag in tags:
-            self._tags.add(tag, number)
-
-    def first_match(self, items: Sequence[QueryItem], after: int) -> int | None:
-        """Position of the first event after the given one that matches any item."""
-        skipped = max(after - self._after, 0)
-        found = 0
-        for item in items:
-            found |= self._matching(item) >> skipped
-        if not found:
-            return None
-        first = (found & -found).bit_length()
-        return self._after + skipped + first
-
-    def _matching(self, item: QueryItem) -> int:
-        matching = (1 << self._count) - 1
-        for tag in item.tags:
-            matching &= self._tags.places(tag)
-            if not matching:
-                return 0
-        for asked, known in ((item.event_types, self._event_types), (item.aggregate_types, self._aggregate_types)):
-            if asked:
-                any_of = 0
-                for name in asked:
-                    any_of |= known.places(name)
-                matching &= any_of
-        return matching
-
-
-class _Names:
-    """Where each of some names stands: the numbers of events."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._numbers: dict[str, list[int]] = {name: [] for name in names}
-        self._places: dict[str, tuple[int, int]] = {}
-        """As bits; and how many of the numbers are in there."""
-
-    def add(self, name: str, number: int) -> None:
-        numbers = self._numbers.get(name)
-        if numbers is not None:
-            numbers.append(number)
-
-    def places(self, name: str) -> int:
-        numbers = self._numbers[name]
-        places, count = self._places.get(name, (0, 0))
-        if count < len(numbers):
-            places |= _bits(numbers[count:])
-            self._places[name] = places, len(numbers)
-        return places
-
-
-def _bits(numbers: Sequence[int]) -> int:
-    """An integer with these bits set; they ascend."""
-    bits = bytearray(numbers[-1] // 8 + 1)
-    for number in numbers:
-        bits[number >> 3] |= 1 << (number & 7)
-    return int.from_bytes(bits, "little")
-
-
 class PlannedEvent(msgspec.Struct, frozen=True):
     """One event that is to be written, with all that the store adds to it."""
 
@@ -336,16 +260,6 @@ class _Planner:
         return AppendResult(key.aggregate_type, key.aggregate_id, version, position, tuple(appended))
 
 
-def _recent_events(batch: Sequence[AppendRequest], state: StoredState) -> RecentEvents | None:
-    conditions = [request.condition for request in batch if request.condition is not None]
-    if not conditions:
-        return None
-    recent = RecentEvents(state.head.position - len(state.recent), conditions)
-    for event in state.recent:
-        recent.add(event.event_type, event.aggregate_type, event.tags)
-    return recent
-
-
 def _id_conflict(event: NewEvent, what: str) -> EventIdConflict:
     return EventIdConflict(f"event id {event.event_id} {what}", event_id=str(event.event_id))
 
@@ -367,6 +281,98 @@ def _first_result(request: AppendRequest, placed: Sequence[Sequence[_Placed]]) -
             )
         )
     return AtomicAppendResult(max(result.position for result in results), tuple(results), True)
+
+
+# --- Events that conditions have not been held against ---------------------------------------------------------------
+
+
+class RecentEvents:
+    """Events in position order, without gaps, after the position ``after``. Only the names that ``conditions`` ask for
+    are kept."""
+
+    def __init__(self, after: int, conditions: Iterable[AppendCondition]) -> None:
+        self._after = after
+        self._count = 0
+        items = [item for condition in conditions for item in condition.fail_if]
+        self._event_types = _Names(name for item in items for name in item.event_types)
+        self._aggregate_types = _Names(name for item in items for name in item.aggregate_types)
+        self._tags = _Names(name for item in items for name in item.tags)
+
+    def add(self, event_type: str, aggregate_type: str, tags: Collection[str]) -> None:
+        number = self._count
+        self._count += 1
+        self._event_types.add(event_type, number)
+        self._aggregate_types.add(aggregate_type, number)
+        for tag in tags:
+            self._tags.add(tag, number)
+
+    def first_match(self, items: Sequence[QueryItem], after: int) -> int | None:
+        """Position of the first event after the given one that matches any item."""
+        skipped = max(after - self._after, 0)
+        found = 0
+        for item in items:
+            found |= self._matching(item) >> skipped
+        if not found:
+            return None
+        first = (found & -found).bit_length()
+        return self._after + skipped + first
+
+    def _matching(self, item: QueryItem) -> int:
+        matching = (1 << self._count) - 1
+        for tag in item.tags:
+            matching &= self._tags.places(tag)
+            if not matching:
+                return 0
+        for asked, known in ((item.event_types, self._event_types), (item.aggregate_types, self._aggregate_types)):
+            if asked:
+                any_of = 0
+                for name in asked:
+                    any_of |= known.places(name)
+                matching &= any_of
+        return matching
+
+
+class _Names:
+    """Where each of some names stands: the numbers of events."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._numbers: dict[str, list[int]] = {name: [] for name in names}
+        self._places: dict[str, tuple[int, int]] = {}
+        """As bits; and how many of the numbers are in there."""
+
+    def add(self, name: str, number: int) -> None:
+        numbers = self._numbers.get(name)
+        if numbers is not None:
+            numbers.append(number)
+
+    def places(self, name: str) -> int:
+        numbers = self._numbers[name]
+        places, count = self._places.get(name, (0, 0))
+        if count < len(numbers):
+            places |= _bits(numbers[count:])
+            self._places[name] = places, len(numbers)
+        return places
+
+
+def _bits(numbers: Sequence[int]) -> int:
+    """An integer with these bits set; they ascend."""
+    bits = bytearray(numbers[-1] // 8 + 1)
+    for number in numbers:
+        bits[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(bits, "little")
+
+
+def _recent_events(batch: Sequence[AppendRequest], state: StoredState) -> RecentEvents | None:
+    conditions = [request.condition for request in batch if request.condition is not None]
+    if not conditions:
+        return None
+    recent = RecentEvents(state.head.position - len(state.recent), conditions)
+    for event in state.recent:
+        recent.add(event.event_type, event.aggregate_type, event.tags)
+    return recent
+
+
+# --- Recorded events -------------------------------------------------------------------------------------------------
 
 
 def plan_recorded(events: Sequence[RecordedEvent], state: StoredState) -> Plan:

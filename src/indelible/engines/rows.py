@@ -26,6 +26,9 @@ COLUMNS: Final = 11
 """Of a group's row, as ``group_of_row`` takes them."""
 
 
+# --- Events and snapshots --------------------------------------------------------------------------------------------
+
+
 def names_of(key: AggregateKey) -> dict[str, Any]:
     """Parameters that name an aggregate."""
     return {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
@@ -59,6 +62,9 @@ def event_columns(event: NewEvent) -> tuple[str | None, str | None, str | None, 
         event.tags or None,
         None if event.content_type == JSON_CONTENT_TYPE else event.content_type,
     )
+
+
+# --- Consumer groups -------------------------------------------------------------------------------------------------
 
 
 def row_values(group: StoredGroup) -> dict[str, int | float | str]:
@@ -112,6 +118,9 @@ _decode_lines: Final = msgspec.json.Decoder(msgspec.Raw).decode_lines
 _TextDecoder: Final = codecs.getincrementaldecoder("utf-8")
 _CHUNK_SIZE_BYTES: Final = 64 * 1024
 """Text that is decoded at once: the whole page would take twice as long, for the memory that it needs."""
+
+
+# --- Lines that were rendered ----------------------------------------------------------------------------------------
 
 
 def check_lines(lines: bytes, count: int) -> None:

@@ -22,6 +22,8 @@ from indelible.errors import InvalidRequest
 from indelible.limits import DATABASE_CONNECT_TIMEOUT_S, DATABASE_TIMEOUT_S
 from indelible.queries import Direction
 
+# --- Where a store is ------------------------------------------------------------------------------------------------
+
 SCHEMA_DEFAULT: Final = "indelible"
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _APPLICATION_NAME: Final = "indelible"
@@ -80,6 +82,8 @@ _DEFAULTS: Final[dict[str, str | int]] = {
 }
 
 
+# --- Statements ------------------------------------------------------------------------------------------------------
+
 _DIRECTIONS: Final[dict[Direction, dict[str, str]]] = {
     "forward": {"order": "ASC", "first": "min", "last": "max", "from": ">=", "up_to": "<="},
     "backward": {"order": "DESC", "first": "max", "last": "min", "from": "<=", "up_to": ">="},
@@ -125,6 +129,8 @@ def text_of(folder: str, name: str) -> str:
         del lines[0]
     return "\n".join(lines)
 
+
+# --- Connections -----------------------------------------------------------------------------------------------------
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -215,7 +221,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What is done with it is the subclass's."""
+    """A connection, and the statements that are run on it; what for is the subclass's."""
 
     connection: Connection
     statement: Statements

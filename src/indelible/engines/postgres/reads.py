@@ -31,6 +31,9 @@ _T = TypeVar("_T")
 _Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
 
+# --- Searches --------------------------------------------------------------------------------------------------------
+
+
 async def answered_on(connection: Connection, statements: Statements, search: Generator[Question, Any, _T]) -> _T:
     """Run a search to its end."""
     try:
@@ -102,8 +105,11 @@ def _answer(question: Question, row: tuple[Any, ...] | None) -> Sequence[int] | 
             return Walked(*row)
 
 
+# --- Reads -----------------------------------------------------------------------------------------------------------
+
+
 class Reads(Session, frozen=True):
-    """One connection, lent for one read."""
+    """One connection, for one read."""
 
     async def head(self) -> LogHead:
         position, timestamp, hash_ = (await self._fetch("head"))[0]

@@ -150,6 +150,9 @@ async def _value(connection: Connection, sql: psycopg.abc.QueryNoTemplate, *valu
     return row[0]
 
 
+# --- The role that servers run under ---------------------------------------------------------------------------------
+
+
 async def grant_runtime_role(connection: Connection, schema: str, role: str, password: str | None) -> bool:
     """Make ``role`` if there is none, and give it the least that a server needs: to read everything, to add events and
     what leads to them, to move the head and counts, to save snapshots, and to keep consumer groups. It owns nothing.
@@ -180,8 +183,13 @@ async def excessive_rights(connection: Connection, schema: str) -> list[str]:
     return [str(right) for right in row[0]]
 
 
+# --- Partitions ------------------------------------------------------------------------------------------------------
+
+
 class Partitions:
-    """``connect`` gives a connection of its own: making a table must not wait for an append, nor the other way."""
+    """Keep the partitioned log ahead of its head: the next table is there well before a position needs it.
+
+    ``connect`` gives a connection of its own: making a table must not wait for an append, nor the other way."""
 
     def __init__(
         self, statements: Statements, connect: Callable[[], Awaitable[Connection]], *, positions_each: int

@@ -325,6 +325,9 @@ def _would_lose_commits() -> Unavailable:
     )
 
 
+# --- What is written -------------------------------------------------------------------------------------------------
+
+
 class Batch:
     """Requests of which each has its own outcome."""
 
@@ -380,6 +383,8 @@ class Recorded:
         self._was_sent = True
         return planned
 
+
+# --- A trial ---------------------------------------------------------------------------------------------------------
 
 _TIMEOUTS: Final = {"lock": f"{READY_TRIAL_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
 

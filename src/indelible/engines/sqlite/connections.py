@@ -21,6 +21,8 @@ from indelible.errors import (
 from indelible.limits import RETRY_AFTER_S
 from indelible.queries import Direction
 
+# --- Statements ------------------------------------------------------------------------------------------------------
+
 _DIRECTIONS: Final = {
     "forward": {"order": "ASC", "first": "min", "last": "max", "beyond": ">"},
     "backward": {"order": "DESC", "first": "max", "last": "min", "beyond": "<"},
@@ -46,6 +48,8 @@ def fetch(
     rows: list[tuple[Any, ...]] = connection.execute(sql, values).fetchall()
     return rows
 
+
+# --- Connections and the schema --------------------------------------------------------------------------------------
 
 APPLICATION_ID: Final = 0x496E644C
 """Marks a file as ours ("IndL"), so that no other SQLite database is ever migrated by mistake."""
@@ -127,6 +131,8 @@ def check_schema(connection: apsw.Connection) -> int:
         )
     return version
 
+
+# --- What errors mean ------------------------------------------------------------------------------------------------
 
 _NOT_WRITING: Final = frozenset(
     {

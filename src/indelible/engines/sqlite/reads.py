@@ -40,6 +40,9 @@ from indelible.queries import Direction, EventQuery, QueryItem
 _T = TypeVar("_T")
 
 
+# --- Searches --------------------------------------------------------------------------------------------------------
+
+
 def answered_on(connection: apsw.Connection, search: Generator[Question, Any, _T]) -> _T:
     return answered(search, lambda question: _answer(connection, question))
 
@@ -139,6 +142,9 @@ def _json(names: Sequence[str] | Sequence[int] | None) -> str:
 _NO_BOUND = 2**62
 
 _decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+# --- The head --------------------------------------------------------------------------------------------------------
 
 
 def read_head(connection: apsw.Connection) -> LogHead:

@@ -287,6 +287,9 @@ def _described(owner: dict[str, Any]) -> str:
         return "another process"
 
 
+# --- A log that ends too early ---------------------------------------------------------------------------------------
+
+
 class MissingEnd(NamedTuple):
     position: int
     """The first event that is not there."""
