@@ -35,7 +35,7 @@ from indelible.limits import (
     TYPES_SEARCHED_MAX,
     VERSION_MAX,
 )
-from indelible.queries import Direction, EventQuery, QueryItem
+from indelible.queries import Direction, EventQuery
 
 _T = TypeVar("_T")
 
@@ -98,37 +98,29 @@ def _count(connection: apsw.Connection, question: Count) -> int:
 
 
 def _walk(connection: apsw.Connection, question: Walk) -> Walked:
-    if question.whole is not None:
-        return _walk_positions(connection, question, question.whole)
-    others = question.other_tags
-    # One other tag is the usual case, and cheaper to look up by itself than as a list.
-    values: dict[str, int | str | None] = {
-        "low": question.range.low,
-        "high": question.range.high,
-        "chunk": question.chunk,
-        "event_types": None if question.types is None else _json(question.types),
-        "other_tag": others[0] if others else None,
-        "more_tags": _json(others[1:]) if len(others) > 1 else None,
-    }
-    name = "candidates_by_type"
-    if question.tag is not None:
-        name, values["tag"] = "candidates_by_tag", question.tag
+    name, values = _candidates(question)
+    values |= {"low": question.range.low, "high": question.range.high, "chunk": question.chunk}
     text, count, last = fetch(connection, directed(name, question.range.direction), values)[0]
     return Walked(msgspec.json.decode(text), count, last)
 
 
-def _walk_positions(connection: apsw.Connection, question: Walk, item: QueryItem) -> Walked:
+def _candidates(question: Walk) -> tuple[str, dict[str, int | str | None]]:
+    item, others = question.whole, question.other_tags
+    if item is not None:
+        return "candidates_by_position", {
+            "event_types": _json_or_none(item.event_types),
+            "aggregate_types": _json_or_none(item.aggregate_types),
+            "tags": _json(item.tags),
+        }
     values: dict[str, int | str | None] = {
-        "low": question.range.low,
-        "high": question.range.high,
-        "chunk": question.chunk,
-        "event_types": _json_or_none(item.event_types),
-        "aggregate_types": _json_or_none(item.aggregate_types),
-        "tags": _json(item.tags),
+        "event_types": None if question.types is None else _json(question.types),
+        # One other tag is the usual case, and cheaper to look up by itself than as a list.
+        "other_tag": others[0] if others else None,
+        "more_tags": _json(others[1:]) if len(others) > 1 else None,
     }
-    sql = directed("candidates_by_position", question.range.direction)
-    text, count, last = fetch(connection, sql, values)[0]
-    return Walked(msgspec.json.decode(text), count, last)
+    if question.tag is None:
+        return "candidates_by_type", values
+    return "candidates_by_tag", {**values, "tag": question.tag}
 
 
 def _json_or_none(names: Sequence[str]) -> str | None:
