@@ -133,7 +133,7 @@ async def test_writer_does_little_whatever_a_condition_asks_for(path: Path, monk
             thousands += 1
             return False
 
-        engine._writer._connection.set_progress_handler(stepped, 1_000)
+        engine._writer.connection.set_progress_handler(stepped, 1_000)
         assert not (await store.append_atomic(claim("a"), condition=condition)).replayed
         assert thousands < 100
 
