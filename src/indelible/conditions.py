@@ -64,8 +64,8 @@ def condition_failed(position: int) -> ConditionFailed:
     return ConditionFailed(f"the event at position {position} matches the append condition", position=position)
 
 
-class Looked(msgspec.Struct, frozen=True):
-    """What a look at the log has told about a condition, before its request comes to the writer."""
+class Scanned(msgspec.Struct, frozen=True):
+    """What a scan of the log has told about a condition, before its request comes to the writer."""
 
     up_to: int = 0
     """Every event up to this position was looked at."""
@@ -75,4 +75,4 @@ class Looked(msgspec.Struct, frozen=True):
     """Index entries that it took."""
 
 
-NOT_LOOKED: Final = Looked()
+NOT_SCANNED: Final = Scanned()

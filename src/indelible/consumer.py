@@ -35,21 +35,31 @@ class Consumer:
     as long as others are taken; once taken, each has at least two thirds of the group's time left. Use as ``async
     with``, or leave by :meth:`aclose`, which gives back what nobody has taken.
 
+    ``wait_s``: who has waited so long for a delivery gets none; 0 takes what is there now. Then as many are pulled as
+    are waited for.
+
     A server that is out of reach is waited for as in other calls; then iterating raises ``Unavailable``, and may be
     begun again. Raises ``GroupNotFound``.
     """
 
-    def __init__(self, groups: ConsumerGroups, group: str, *, member: str, max_in_flight: int) -> None:
+    def __init__(
+        self, groups: ConsumerGroups, group: str, *, member: str, max_in_flight: int, wait_s: float | None = None
+    ) -> None:
         self.group: Final = check_group(group)
-        self._pull: Final = partial(groups.pull, group, member=check_member(member), wait_s=GROUP_WAIT_MAX_S)
+        self._pull: Final = partial(groups.pull, group, member=check_member(member))
         self._groups: Final = groups
         self._max_in_flight: Final = check_count(max_in_flight, "/max_in_flight", GROUP_IN_FLIGHT_MAX)
+        self._wait_s: Final = wait_s
         self._acks: Final = ack_batcher(partial(groups.ack, group))
         self._ready: Final[deque[Delivery]] = deque()
         self._unsettled: Final[set[str]] = set()
         """Those in ``_ready`` included."""
+        self._callers: Final[list[float]] = []
+        """Those who wait for a delivery: since when, by the event loop's clock."""
+        self._empty_from = 0.0
+        """When the last pull began that brought nothing."""
         self._taken_at = 0.0
-        """When the last one was, by the event loop's clock."""
+        """When the last one was."""
         self._working: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._is_closed = False
@@ -64,21 +74,43 @@ class Consumer:
         return delivery
 
     async def next_delivery(self) -> Delivery | None:
-        """The next delivery, waited for as long as it takes; None once the consumer is closed."""
-        while not self._is_closed:
-            if self._ready:
-                delivery = self._ready.popleft()
-                self._taken_at = asyncio.get_running_loop().time()
-                self._tell()
-                return delivery
-            if self._working is None:
-                self._working = asyncio.create_task(self._work(), name="consumer")
-            if self._working.done():
-                failed, self._working = self._working, None
-                failed.result()
-            else:
-                await self._news.wait()
+        """The next delivery, waited for as long as it takes. None once the consumer is closed, and when ``wait_s`` is
+        over."""
+        came = asyncio.get_running_loop().time()
+        self._callers.append(came)
+        if self._wait_s is not None:
+            self._notify()
+        try:
+            while not self._is_closed:
+                if self._ready:
+                    return self._take()
+                if self._has_waited(came):
+                    return None
+                await self._wait_for_news()
+        finally:
+            self._callers.remove(came)
         return None
+
+    def _take(self) -> Delivery:
+        self._taken_at = asyncio.get_running_loop().time()
+        delivery = self._ready.popleft()
+        self._notify()
+        return delivery
+
+    def _has_waited(self, came: float) -> bool:
+        """Whether a caller has waited long enough, and nothing was there since it came."""
+        if self._wait_s is None or self._empty_from < came:
+            return False
+        return asyncio.get_running_loop().time() >= came + self._wait_s
+
+    async def _wait_for_news(self) -> None:
+        if self._working is None:
+            self._working = asyncio.create_task(self._work(), name="consumer")
+        if self._working.done():
+            failed, self._working = self._working, None
+            failed.result()
+        else:
+            await self._news.wait()
 
     async def ack(self, delivery: Delivery) -> bool:
         """Acknowledge: the event is done. False when it was lost: its time was over, and it goes to another member.
@@ -110,7 +142,7 @@ class Consumer:
         if self._working is not None:
             self._working.cancel()
             await asyncio.gather(self._working, return_exceptions=True)
-        self._tell()
+        self._notify()
         not_taken = self._waiting_ids()
         self._ready.clear()
         # Else the time-out gives them back.
@@ -128,18 +160,26 @@ class Consumer:
     async def _work(self) -> None:
         """Keep deliveries at hand, until it fails."""
         try:
-            await first_of(self._pull_on(), self._extend_waiting())
+            await first_of(self._keep_pulling(), self._extend_waiting())
         finally:
-            self._tell()
+            self._notify()
 
-    async def _pull_on(self) -> NoReturn:
+    async def _keep_pulling(self) -> NoReturn:
         while True:
             while not self._is_time_to_pull:
                 await self._news.wait()
-            pulled = await self._pull(limit=min(self._room, GROUP_PULL_MAX))
+            began = asyncio.get_running_loop().time()
+            limit, wait_s = min(self._room, GROUP_PULL_MAX), float(GROUP_WAIT_MAX_S)
+            if self._wait_s is not None:
+                limit, wait_s = min(limit, len(self._callers)), min(wait_s, self._callers[0] + self._wait_s - began)
+            pulled = await self._pull(limit=limit, wait_s=max(wait_s, 0.0))
+            if not pulled:
+                self._empty_from = began
             self._unsettled.update(delivery.delivery_id for delivery in pulled)
             self._ready.extend(pulled)
-            self._tell()
+            self._notify()
+            # Those who have waited long enough go first.
+            await asyncio.sleep(0)
 
     async def _extend_waiting(self) -> NoReturn:
         """Deliveries that wait must not run out of time because those before them take theirs. But a caller who takes
@@ -158,7 +198,7 @@ class Consumer:
         self._ready.clear()
         self._ready.extend(kept)
         self._unsettled.difference_update(gone)
-        self._tell()
+        self._notify()
 
     def _waiting_ids(self) -> list[str]:
         return [delivery.delivery_id for delivery in self._ready]
@@ -170,13 +210,15 @@ class Consumer:
     @property
     def _is_time_to_pull(self) -> bool:
         """When there is nothing to take. While there is, only for many at once: each call has its price."""
+        if self._wait_s is not None and not self._callers:
+            return False
         return self._room >= (self._max_in_flight + 1) // 2 or (self._room > 0 and not self._ready)
 
     def _settle(self, delivery: Delivery) -> None:
         self._unsettled.discard(delivery.delivery_id)
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         """Wake all who wait for something to change."""
         self._news.set()
         self._news = asyncio.Event()

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from indelible import words
-from indelible.conditions import NOT_LOOKED, AppendCondition, ExpectedVersion, Looked, check_expected_version
+from indelible.conditions import NOT_SCANNED, AppendCondition, ExpectedVersion, Scanned, check_expected_version
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import (
@@ -67,7 +67,7 @@ class AppendRequest(msgspec.Struct, frozen=True):
 
     appends: tuple[AggregateAppend, ...]
     condition: AppendCondition | None = None
-    looked: Looked = NOT_LOOKED
+    scanned: Scanned = NOT_SCANNED
     """What is known about the condition already; the store's own."""
 
     @property
@@ -75,7 +75,7 @@ class AppendRequest(msgspec.Struct, frozen=True):
         """The condition asks for events after this position that nobody has looked at yet."""
         if self.condition is None:
             return 0
-        return max(position_of(self.condition.after, "/condition/after"), self.looked.up_to)
+        return max(position_of(self.condition.after, "/condition/after"), self.scanned.up_to)
 
     @property
     def weight(self) -> int:

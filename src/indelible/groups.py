@@ -3,7 +3,7 @@
 A group reads the log for competing members. Each event that matches its query is delivered to one member, who
 acknowledges it; the events of one aggregate are delivered one at a time, in order. An event that is not acknowledged in
 time, or refused (nack), is delivered again; after ``max_attempts`` it is parked, and its aggregate with it, until
-somebody replays or skips it. The other aggregates go on.
+somebody redrives or skips it. The other aggregates go on.
 """
 
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ class GroupInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     is_stalled: Annotated[
         bool,
         words.meta(
-            "Whether so much is parked that nothing more is delivered until some is replayed or skipped; "
+            "Whether so much is parked that nothing more is delivered until some is redriven or skipped; "
             "or an event is parked that is so damaged that nobody can tell its aggregate, and nothing after it is "
             "delivered."
         ),
@@ -251,7 +251,8 @@ class ConsumerGroups(Protocol):
         after: Cursor | None = None,
         since: datetime | None = None,
     ) -> GroupInfo:
-        """Read from another place on; backward, that is a replay. Raises ``InvalidRequest`` unless one is given.
+        """Read from another place on; backward, that delivers events again. Raises ``InvalidRequest`` unless one is
+        given.
 
         Deliveries under way become lost. What is parked before the place stays parked; what comes after it is
         delivered anew.

@@ -68,7 +68,7 @@ page at a time. Tags that stand on more events than this, and seldom together, n
 
 CONDITION_TAIL_EVENTS_MAX: Final = 16_384
 """Events that were stored since a condition was looked at, and that the writer itself looks at. One append of the most
-events and one whole batch may come between; more, and the look is repeated."""
+events and one whole batch may come between; more, and the scan is repeated."""
 
 CONDITION_TAIL_SIZE_BYTES_MAX: Final = 1024 * 1024
 """Tags of these events, as JSON; usual ones take half of that. Bounds the time for which the writer is held."""
@@ -79,10 +79,10 @@ CONDITION_SHORT_EVENTS: Final = 256
 CONDITION_NAMES_PER_EVENT: Final = 2
 """Names in a condition that keep the writer as long as one event, at the most; by this they count towards a batch."""
 
-CONDITION_LOOKS_MAX: Final = 8
+CONDITION_SCANS_MAX: Final = 8
 """How often a condition is looked at, before its caller is told that too much is being stored meanwhile."""
 
-CONDITION_LONG_LOOKS_MAX: Final = 32
+CONDITION_LONG_SCANS_MAX: Final = 32
 """Conditions under way that need more than one short page; beyond it callers get 503. The last of them waits some ten
 seconds."""
 
@@ -274,7 +274,7 @@ GROUP_ACK_TIMEOUT_MAX_S: Final = 12 * 3600.0
 
 GROUP_ATTEMPTS_DEFAULT: Final = 5
 GROUP_ATTEMPTS_MAX: Final = 1_000
-"""Deliveries of one event. A group that is to try for ever has its parked events replayed."""
+"""Deliveries of one event. A group that is to try for ever has its parked events redriven."""
 
 GROUP_IN_FLIGHT_DEFAULT: Final = 1_000
 GROUP_IN_FLIGHT_MAX: Final = 10_000
@@ -312,9 +312,9 @@ GROUP_CALLS_WAITING_MAX: Final = 1_024
 GROUP_PAGES_AT_ONCE_MAX: Final = 8
 """Pages of the log that are read between two saves of a group, so that acknowledgements need not wait for more."""
 
-GROUP_EVENTS_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+GROUP_EVENTS_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Events that all groups of a server together keep in memory because they were read and not yet delivered, or may be
-delivered again. Others are read again."""
+delivered again, by a high estimate of what each takes. Others are read again."""
 
 GROUP_IDLE_S: Final = 10.0
 """How long a server remembers a group that nobody asks anything of; then all it knows is what is stored."""
@@ -337,7 +337,7 @@ GROUP_POLL_S: Final = 0.2
 members: any acknowledgement may free the next."""
 
 GROUP_IDLE_POLL_S: Final = 2.0
-"""The same while nothing is with members: only what people decide, such as a replay, is then found this way."""
+"""The same while nothing is with members: only what people decide, such as a redrive, is then found this way."""
 
 GROUP_SAVE_PAUSE_S: Final = 0.008
 """Between two saves of a group by one of several servers, on average, or twice what a load takes where that is more:

@@ -11,7 +11,7 @@ import pytest
 from cli.conftest import Run
 from cli.running import COMMAND, TIMEOUT_S, Ran, environment, indelible, wait_until
 from indelible import errors
-from indelible.cli.exit_codes import exit_code_of
+from indelible.cli.command import exit_code_of
 from indelible.core.open import open_local_store
 
 

@@ -14,7 +14,7 @@ import pytest
 from client.conftest import Server
 from indelible import AsyncClient, Client, EventQuery, GroupNotFound, InvalidRequest, NewEvent, Settled
 from indelible.batching import Batcher
-from indelible.consumer import ack_batcher
+from indelible.consumer import Consumer, ack_batcher
 from indelible.errors import IndelibleError, InternalError, Unavailable
 from indelible.limits import GROUP_SETTLE_MAX
 
@@ -311,6 +311,21 @@ async def test_a_store_in_this_process(url: str, tmp_path: object):
         async with client.consume(group.name) as consumer:
             for _ in range(6):
                 assert await consumer.ack(await anext(consumer))
+
+
+async def test_who_has_waited_long_enough_gets_none_and_only_what_is_waited_for_is_pulled():
+    async with asyncio.timeout(PATIENCE_S), AsyncClient("memory:") as client:
+        group = Group(client)
+        await client.groups.create(group.name)
+        await group.append(4)
+        async with Consumer(client.groups, group.name, member="", max_in_flight=8, wait_s=0.0) as consumer:
+            for taken in range(1, 3):
+                delivery = await anext(consumer)
+                await asyncio.sleep(LITTLE_S)
+                assert await group.in_flight() == 1, taken
+                assert await consumer.ack(delivery)
+            assert len([delivery async for delivery in consumer]) == 2
+            assert [await consumer.next_delivery() for _ in range(2)] == [None, None]
 
 
 # --- Threads ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import pytest
 
 from indelible.conditions import AppendCondition
-from indelible.core import condition_looks
+from indelible.core import condition_scans
 from indelible.cursors import cursor_at
 from indelible.errors import ConditionTooCostly
 from indelible.events import NewEvent
@@ -20,7 +20,7 @@ class TestEventStore(EventStoreConformance):
 
 async def test_condition_that_costs_too_much_to_look_at(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores and servers are in this process, so the bound can be made smaller."""
-    monkeypatch.setattr(condition_looks, "CONDITION_ENTRIES_MAX", 100)
+    monkeypatch.setattr(condition_scans, "CONDITION_ENTRIES_MAX", 100)
     one, other, start = unique("tag"), unique("tag"), (await store.head()).cursor
     events = [NewEvent("A", tags=[tag]) for _ in range(PAGE_SCAN_EVENTS_MAX) for tag in (one, other)]
     stored = await store.append(unique("Order"), unique(), events)

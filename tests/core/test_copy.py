@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from indelible.core.checked_log import Damage
 from indelible.core.copy import CopyReport, copy_log, verify_copy
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
-from indelible.core.verify import verify
+from indelible.core.verify import Damage, verify
 from indelible.engines.engine import Lines
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest, PayloadTooLarge, StorageFull, StoreCorrupted

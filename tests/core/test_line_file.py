@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from indelible.core.line_file import LineFile, UnreadableLine
+from indelible.core.log_file import LineFile, UnreadableLine
 from indelible.limits import LINE_SIZE_BYTES_MAX
 
 if sys.version_info >= (3, 14):

@@ -10,8 +10,7 @@ import pytest
 
 from core.test_copy import Counting, filled, lines
 from indelible.core.copy import CopyReport, copy_file, verify_copy
-from indelible.core.line_file import LineFile
-from indelible.core.log_file import LogFile
+from indelible.core.log_file import LineFile, LogFile
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.engines.memory import MemoryEngine

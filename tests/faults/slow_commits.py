@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from indelible.engines.postgres.address import parse_address
+from indelible.engines.postgres.connections import parse_address
 
 _INSTALL = Path(__file__).with_suffix(".sql")
 _REMOVE = "DROP FUNCTION {schema}.sleep_before_commit() CASCADE"

@@ -14,7 +14,7 @@ from faults.load import Load
 from faults.server_process import ServerProcess, server_process
 from faults.small_disk import SmallDisk, small_disk
 from indelible.client import AsyncClient
-from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
+from indelible.engines.group_storage import GroupChange, PendingEvent, StoredGroup
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.errors import StorageFull
 from indelible.events import AggregateKey, NewEvent
@@ -83,7 +83,7 @@ async def test_a_group_is_saved_whole_or_not_at_all(disk: SmallDisk) -> None:
     assert await engine.create_group(group, groups_max=2)
     then = msgspec.structs.replace(group, revision=2, reached=1_000)
     put = [
-        Unfinished(AggregateKey("order", str(n)), n, 1, 0, "parked", 0, reason="x" * GROUP_REASON_LENGTH_MAX)
+        PendingEvent(AggregateKey("order", str(n)), n, 1, 0, "parked", 0, reason="x" * GROUP_REASON_LENGTH_MAX)
         for n in range(1, 1_001)
     ]
     disk.fill()
@@ -92,7 +92,7 @@ async def test_a_group_is_saved_whole_or_not_at_all(disk: SmallDisk) -> None:
             await engine.save_group(GroupChange(1, then, put=put))
         state = await engine.load_group("billing")
         assert state is not None
-        assert (state.group, state.unfinished) == (group, ())
+        assert (state.group, state.pending) == (group, ())
     disk.free()
     assert await engine.save_group(GroupChange(1, then, put=put))
     (summary,) = await engine.list_groups()

@@ -13,7 +13,7 @@ from faults.server_process import ServerProcess, server_process
 from indelible.client import AsyncClient
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
-from indelible.engines.sqlite import end_note
+from indelible.engines.sqlite import store_file
 from indelible.errors import StoreCorrupted
 from indelible.events import NewEvent
 
@@ -136,9 +136,9 @@ async def test_the_note_survives_checkpoints(tmp_path: Path) -> None:
 
 
 def test_a_note_that_is_not_whole_says_nothing() -> None:
-    note = end_note.encode(2**40 + 1)
-    assert end_note.decode(note) == 2**40 + 1
-    assert end_note.decode(b"") == 0
-    assert end_note.decode(bytes(end_note.SIZE_BYTES)) == 0
+    note = store_file.encode_end_note(2**40 + 1)
+    assert store_file.decode_end_note(note) == 2**40 + 1
+    assert store_file.decode_end_note(b"") == 0
+    assert store_file.decode_end_note(bytes(store_file.END_NOTE_SIZE_BYTES)) == 0
     for place in range(16):
-        assert end_note.decode(note[:place] + bytes([note[place] ^ 1]) + note[place + 1 :]) == 0
+        assert store_file.decode_end_note(note[:place] + bytes([note[place] ^ 1]) + note[place + 1 :]) == 0

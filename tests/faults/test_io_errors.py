@@ -13,7 +13,7 @@ from faults.ledger import Entry, Ledger, attempt
 from faults.load import Load
 from faults.server_process import ServerProcess, server_process
 from indelible.client import AsyncClient
-from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
+from indelible.engines.group_storage import GroupChange, PendingEvent, StoredGroup
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.errors import OutcomeUnknown, ShuttingDown, StorageFailure, Unavailable
 from indelible.events import AggregateKey, NewEvent
@@ -110,7 +110,7 @@ async def test_a_group_that_cannot_be_synced_stops_the_engine(tmp_path: Path) ->
     await engine.open()
     group = StoredGroup("billing", GroupSettings(), 1, 1, 0, 0, 0, uuid4())
     then = msgspec.structs.replace(group, revision=2, reached=7)
-    put = Unfinished(AggregateKey("order", "1"), 7, 1, 0, "waiting", 0)
+    put = PendingEvent(AggregateKey("order", "1"), 7, 1, 0, "waiting", 0)
     assert await engine.create_group(group, groups_max=1)
     async with failing(os.getpid(), SYNC, path=path.with_name("store.db-wal"), when="1"):
         with pytest.raises(StorageFailure, match="SQLITE_IOERR_FSYNC"):
@@ -125,7 +125,7 @@ async def test_a_group_that_cannot_be_synced_stops_the_engine(tmp_path: Path) ->
     await again.open()
     state = await again.load_group("billing")
     assert state is not None
-    assert (state.group, state.unfinished) in ((group, ()), (then, (put,)))
+    assert (state.group, state.pending) in ((group, ()), (then, (put,)))
     await again.close()
 
 

@@ -14,7 +14,7 @@ import pytest
 from faults.server_process import ServerProcess, server_process
 from faults.small_disk import small_disk
 from indelible.client import AsyncClient
-from indelible.engines.postgres.address import parse_address
+from indelible.engines.postgres.connections import parse_address
 from indelible.errors import StorageFull
 from indelible.events import NewEvent
 from indelible.limits import READY_PROOF_S

@@ -16,7 +16,7 @@ import msgspec
 
 from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Engine
-from indelible.engines.group_storage import LOST, GroupChange, GroupStorage, StoredGroup, Unfinished
+from indelible.engines.group_storage import UNKNOWN_AGGREGATE, GroupChange, GroupStorage, PendingEvent, StoredGroup
 from indelible.engines.memory import MemoryEngine
 from indelible.engines.sqlite.connections import migrations
 from indelible.engines.sqlite.engine import SqliteEngine
@@ -80,10 +80,10 @@ async def fill_groups(storage: GroupStorage) -> None:
     order, other = AggregateKey("order", "o-1"), AggregateKey("order", "ó/ż 🦀")
     image = AggregateKey("image", "i-1")
     put = (
-        Unfinished(other, 2, 1, 0, "in_flight", BEGIN_US + 5, attempts=1, delivery=BEGIN_US + 2, member="worker 1"),
-        Unfinished(order, 3, 2, 29, "parked", BEGIN_US + 3, attempts=3, delivery=BEGIN_US + 1, reason='"none"'),
-        Unfinished(image, 33, 1, 1, "waiting", BEGIN_US + 9),
-        Unfinished(LOST, 35, 0, 0, "parked", BEGIN_US + 4, reason="store_corrupted", is_unreadable=True),
+        PendingEvent(other, 2, 1, 0, "in_flight", BEGIN_US + 5, attempts=1, delivery=BEGIN_US + 2, member="worker 1"),
+        PendingEvent(order, 3, 2, 29, "parked", BEGIN_US + 3, attempts=3, delivery=BEGIN_US + 1, reason='"none"'),
+        PendingEvent(image, 33, 1, 1, "waiting", BEGIN_US + 9),
+        PendingEvent(UNKNOWN_AGGREGATE, 35, 0, 0, "parked", BEGIN_US + 4, reason="store_corrupted", is_unreadable=True),
     )
     skipped = SkippedEvent(1, "order", "o-1", 1, 3, "no total", "known to be wrong", timestamp_from_us(BEGIN_US + 1))
     changed = msgspec.structs.replace(
@@ -117,7 +117,7 @@ async def _groups_of(storage: GroupStorage) -> list[object]:
         state = await storage.load_group(summary.group.name)
         assert state is not None
         skipped = await storage.list_skipped(summary.group.name, after=0, limit=100)
-        found.append((summary, state.group, state.unfinished, skipped))
+        found.append((summary, state.group, state.pending, skipped))
     return found
 
 

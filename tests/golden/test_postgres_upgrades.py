@@ -6,8 +6,7 @@ import pytest
 
 from golden.make import check_groups
 from golden.make_postgres import dump, dump_of, lines_of
-from indelible.core.init import init_store
-from indelible.core.open import open_local_store
+from indelible.core.open import init_store, open_local_store
 from indelible.core.verify import verify
 from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.postgres.schema import migrations

@@ -1,6 +1,7 @@
 """Small modules, small functions, nothing left for later."""
 
 import ast
+from statistics import median
 
 from house.source import (
     PACKAGE,
@@ -16,6 +17,10 @@ from house.source import (
 )
 
 MODULE_LINES_MAX = 600
+SMALL_MODULE_LINES = 40
+SMALL_MODULES_MAX = 29
+"""Beside files that only mark a package: each small module is one more door on a reader's way."""
+MODULE_LINES_MEDIAN = (100, 220)
 FUNCTION_LINES_MAX = 70
 FUNCTION_LINES_MEDIAN_MAX = 10
 
@@ -35,6 +40,14 @@ def test_the_rules_see_the_source():
 
 def test_modules_are_small():
     assert [f"{path.relative_to(ROOT)}" for path in python_files() if line_count(path) > MODULE_LINES_MAX] == []
+
+
+def test_modules_are_not_too_small():
+    lengths = {path: line_count(path) for path in package_files() if path.name != "__init__.py"}
+    small = [f"{path.relative_to(ROOT)}" for path, lines in lengths.items() if lines < SMALL_MODULE_LINES]
+    assert len(small) <= SMALL_MODULES_MAX, small
+    least, most = MODULE_LINES_MEDIAN
+    assert least <= median(lengths.values()) <= most
 
 
 def test_functions_are_small():

@@ -17,7 +17,7 @@ from indelible.client import AsyncClient
 from indelible.conditions import AppendCondition
 from indelible.core.open import open_local_store
 from indelible.engines.planner import Plan, plan
-from indelible.engines.postgres import wanted, writer
+from indelible.engines.postgres import writer
 from indelible.errors import OutcomeUnknown, Unavailable
 from indelible.eventstore import AggregateAppend
 from indelible.limits import DATABASE_IDLE_TIMEOUT_S
@@ -48,7 +48,7 @@ async def test_the_database_takes_the_head_from_a_frozen_process(
     async with open_local_store(url) as store:
         await store.append("order", "1", some_events(1))
         monkeypatch.setitem(writer.TIMEOUT_VALUES, "idle", "300ms")
-        monkeypatch.setattr(wanted, "plan", freeze_and_plan)
+        monkeypatch.setattr(writer, "plan", freeze_and_plan)
         append = AggregateAppend.of("order", "1", some_events(2), expected_version=1)
         result = await store.append_atomic([append], condition=condition)
         assert (result.results[0].version, result.replayed) == (3, False)

@@ -9,8 +9,7 @@ import pytest
 
 from cli.running import COMMAND, environment
 from golden.make import fill
-from indelible.core.init import init_store
-from indelible.core.open import open_local_store
+from indelible.core.open import init_store, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.engines.postgres.engine import PostgresEngine

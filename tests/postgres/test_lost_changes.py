@@ -13,8 +13,8 @@ from indelible import AsyncClient
 from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Engine
-from indelible.engines.group_storage import GroupChange, Unfinished
-from indelible.engines.postgres import readers
+from indelible.engines.group_storage import GroupChange, PendingEvent
+from indelible.engines.postgres import pool
 from indelible.errors import GroupNotFound, OutcomeUnknown
 from indelible.events import AggregateKey, NewEvent
 from postgres.lost_changes import new_group, saved_next
@@ -75,12 +75,12 @@ class TestRepeated:
         proxy.alone = SAVE
         proxy.cuts.extend(cuts)
         then = saved_next(group)
-        put = Unfinished(AggregateKey("order", "1"), 1, 1, 0, "waiting", 0)
+        put = PendingEvent(AggregateKey("order", "1"), 1, 1, 0, "waiting", 0)
         assert await engine.save_group(GroupChange(group.revision, then, put=[put]))
         assert proxy.cuts == deque()
         state = await engine.load_group("billing")
         assert state is not None
-        assert (state.group, state.unfinished) == (then, (put,))
+        assert (state.group, state.pending) == (then, (put,))
         assert not await engine.save_group(GroupChange(group.revision, saved_next(group)))
 
     async def test_a_deleted_group(self, engine: Engine, proxy: Proxy, cuts: list[Cut]) -> None:
@@ -191,7 +191,7 @@ class LoseThen:
             await do()
             await asyncio.sleep(duration_s)
 
-        monkeypatch.setattr(readers, "_wait_before_next", wait)
+        monkeypatch.setattr(pool, "_wait_before_next", wait)
 
 
 async def _nothing() -> None:
@@ -200,7 +200,7 @@ async def _nothing() -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "DATABASE_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(pool, "DATABASE_TIMEOUT_S", 2.0)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, Engine
-from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
+from indelible.engines.group_storage import GroupChange, PendingEvent, StoredGroup
 from indelible.engines.postgres import connections
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.events import AggregateKey, NewEvent
@@ -132,7 +132,7 @@ class TestLosses:
             saved = await saving
             state = await engine.load_group("billing")
             assert state is not None
-            assert [one.position for one in state.unfinished] == list(range(1, saved + 1))
+            assert [one.position for one in state.pending] == list(range(1, saved + 1))
             assert state.group.revision == saved + 1 > 20
         finally:
             await engine.close()
@@ -170,7 +170,7 @@ async def _save_until(stop: asyncio.Event, engine: Engine, group: StoredGroup) -
     while not stop.is_set():
         position += 1
         then = saved_next(group)
-        put = Unfinished(AggregateKey("order", str(position)), position, 1, 0, "waiting", 0)
+        put = PendingEvent(AggregateKey("order", str(position)), position, 1, 0, "waiting", 0)
         assert await engine.save_group(GroupChange(group.revision, then, put=[put]))
         group = then
     return position

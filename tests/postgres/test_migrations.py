@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from cli.running import COMMAND, environment
-from indelible.core.init import init_store
-from indelible.core.open import open_local_store
+from indelible.core.open import init_store, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.engines.group_storage import GroupChange, StoredGroup

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from indelible.core.init import init_store
-from indelible.core.open import open_local_store
+from indelible.core.open import init_store, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.engines.postgres.connections import Connection
@@ -105,7 +104,7 @@ async def test_no_statement_is_kept_on_a_connection(url: str, postgres: Postgres
         async def prepared() -> int:
             engine = store._engine
             assert isinstance(engine, PostgresEngine)
-            return await engine._readers.run(_count_prepared)
+            return await engine.readers.run(_count_prepared)
 
         assert set(await asyncio.gather(*(prepared() for _ in range(20)))) == {0}
 

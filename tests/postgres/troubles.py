@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 
-from indelible.engines.postgres.address import parse_address
+from indelible.engines.postgres.connections import parse_address
 from postgres.server import PostgresServer
 
 Phase = Literal["statement", "commit"]

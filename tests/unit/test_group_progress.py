@@ -9,7 +9,7 @@ import pytest
 
 from indelible.core import group_progress
 from indelible.core.group_progress import NOT_IN_TIME, GroupProgress, Place
-from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup, Unfinished
+from indelible.engines.group_storage import GroupChange, GroupState, PendingEvent, StoredGroup
 from indelible.errors import ParkedEventNotFound
 from indelible.events import AggregateKey
 from indelible.groups import GroupSettings
@@ -24,7 +24,7 @@ _SETTINGS = GroupSettings(ack_timeout_s=10.0, max_attempts=3, max_in_flight=100)
 def _new(settings: GroupSettings = _SETTINGS) -> GroupProgress:
     group = StoredGroup("g", settings, 100, revision=100, reached=0, last_delivery=100, reset_at=100, save_id=_SAVE_ID)
     progress = GroupProgress(GroupState(group, (), _START_US))
-    progress.go_on(_START_US)
+    progress.advance_clock(_START_US)
     return progress
 
 
@@ -43,27 +43,27 @@ def _read(progress: GroupProgress, *aggregates: object) -> None:
     progress.read(events, first + len(aggregates) - 1)
 
 
-def _take(progress: GroupProgress, limit: int = 100) -> list[Unfinished]:
+def _take(progress: GroupProgress, limit: int = 100) -> list[PendingEvent]:
     return progress.take(limit, "m")
 
 
-def _ack(progress: GroupProgress, *ones: Unfinished) -> None:
+def _ack(progress: GroupProgress, *ones: PendingEvent) -> None:
     for one in ones:
         assert progress.ack(one.position, one.delivery)
     assert progress.to_look_up() == []
-    progress.move_on()
+    progress.promote_next()
 
 
-def _nack(progress: GroupProgress, one: Unfinished, **options: object) -> None:
+def _nack(progress: GroupProgress, one: PendingEvent, **options: object) -> None:
     given = {"delay_s": 0.0, "reason": "", "park": False, **options}
     assert progress.nack(one.position, one.delivery, **given)  # type: ignore[arg-type]  # of a test
 
 
-def _positions(ones: Iterable[Unfinished]) -> list[int]:
+def _positions(ones: Iterable[PendingEvent]) -> list[int]:
     return [one.position for one in ones]
 
 
-def _apply(stored: dict[int, Unfinished], change: GroupChange) -> None:
+def _apply(stored: dict[int, PendingEvent], change: GroupChange) -> None:
     assert not set(change.dropped) & {one.position for one in change.put}
     if change.drop_all:
         stored.clear()
@@ -96,7 +96,7 @@ def test_what_is_read_while_an_event_is_out_waits_behind_it() -> None:
         (one,) = _take(progress)
         assert one.position == position
         _ack(progress, one)
-    assert not progress.is_anything_unfinished
+    assert not progress.has_pending
 
 
 def test_places_beyond_those_remembered_are_looked_up() -> None:
@@ -110,8 +110,8 @@ def test_places_beyond_those_remembered_are_looked_up() -> None:
         assert progress.ack(one.position, one.delivery)
         for done in progress.to_look_up():
             looked_up += 1
-            progress.found(done.key, [Place(n, n) for n in range(position + 1, count + 1)])
-        progress.move_on()
+            progress.set_following(done.key, [Place(n, n) for n in range(position + 1, count + 1)])
+        progress.promote_next()
     assert looked_up == 1
 
 
@@ -128,8 +128,8 @@ def test_only_so_many_places_are_remembered(monkeypatch: pytest.MonkeyPatch) -> 
             assert progress.ack(one.position, one.delivery)
         for one in progress.to_look_up():
             looked_up += 1
-            progress.found(one.key, [Place(n, n // 4 + 1) for n in range(one.position + 4, 13, 4)])
-        progress.move_on()
+            progress.set_following(one.key, [Place(n, n // 4 + 1) for n in range(one.position + 4, 13, 4)])
+        progress.promote_next()
     assert done == 12
     # The first of three aggregates were remembered; what was found fits in again as others go.
     assert 1 <= looked_up <= 8
@@ -139,15 +139,15 @@ def test_events_read_after_a_look_up_come_too() -> None:
     state = _new()
     _read(state, "a", "a")
     group = msgspec.structs.replace(state.group, last_delivery=200)
-    progress = GroupProgress(GroupState(group, (Unfinished(_key("a"), 1, 1, 1, "waiting", 0),), _START_US))
-    progress.go_on(_START_US)
+    progress = GroupProgress(GroupState(group, (PendingEvent(_key("a"), 1, 1, 1, "waiting", 0),), _START_US))
+    progress.advance_clock(_START_US)
     progress.__dict__["test_versions"] = {"a": 2}
     _read(progress, "a")
     (one,) = _take(progress)
     assert progress.ack(one.position, one.delivery)
     assert [one.key for one in progress.to_look_up()] == [_key("a")]
-    progress.found(_key("a"), [Place(2, 2), Place(3, 3)])
-    progress.move_on()
+    progress.set_following(_key("a"), [Place(2, 2), Place(3, 3)])
+    progress.promote_next()
     _read(progress, "a")
     for position in (2, 3, 4):
         (one,) = _take(progress)
@@ -176,7 +176,7 @@ def test_only_the_newest_delivery_counts() -> None:
     progress = _new()
     _read(progress, "a", "a")
     (first,) = _take(progress)
-    progress.go_on(_START_US + 10 * _SECOND)
+    progress.advance_clock(_START_US + 10 * _SECOND)
     (second,) = _take(progress)
     assert (second.position, second.attempts, second.reason) == (1, 2, NOT_IN_TIME)
     assert not progress.ack(first.position, first.delivery)
@@ -190,7 +190,7 @@ def test_what_is_ready_is_told_to_the_event() -> None:
     _read(progress, "a", "b")
     assert progress.ready == 2
     taken = _take(progress)
-    progress.go_on(_START_US + 10 * _SECOND)
+    progress.advance_clock(_START_US + 10 * _SECOND)
     assert progress.ready == 2
     _ack(progress, taken[0])
     assert (progress.ready, _positions(_take(progress)), progress.ready) == (1, [2], 0)
@@ -200,11 +200,11 @@ def test_a_deadline_that_was_put_off_does_not_end_it() -> None:
     progress = _new()
     _read(progress, "a")
     (one,) = _take(progress)
-    progress.go_on(_START_US + 9 * _SECOND)
+    progress.advance_clock(_START_US + 9 * _SECOND)
     assert progress.extend(one.position, one.delivery, timeout_s=None)
-    progress.go_on(_START_US + 18 * _SECOND)
+    progress.advance_clock(_START_US + 18 * _SECOND)
     assert _take(progress) == []
-    progress.go_on(_START_US + 19 * _SECOND)
+    progress.advance_clock(_START_US + 19 * _SECOND)
     assert _positions(_take(progress)) == [1]
 
 
@@ -214,14 +214,14 @@ def test_a_refused_event_waits_out_its_delay_whatever_was_before() -> None:
     _read(progress, "late", "busy")
     late, busy = _take(progress)
     _nack(progress, late, delay_s=1.0)
-    progress.go_on(_START_US + 2 * _SECOND)
+    progress.advance_clock(_START_US + 2 * _SECOND)
     for _ in range(1_100):
         assert progress.extend(busy.position, busy.delivery, timeout_s=5)
-    progress.go_on(_START_US + 3 * _SECOND)
+    progress.advance_clock(_START_US + 3 * _SECOND)
     (late,) = _take(progress, 1)
     _nack(progress, late, delay_s=1.0)
     assert _take(progress) == []
-    progress.go_on(_START_US + 4 * _SECOND)
+    progress.advance_clock(_START_US + 4 * _SECOND)
     assert _positions(_take(progress)) == [1]
 
 
@@ -229,16 +229,16 @@ def test_what_nobody_got_is_as_if_it_had_not_been_delivered() -> None:
     progress = _new()
     _read(progress, "a", "b")
     taken = _take(progress)
-    progress.untake(taken)
+    progress.release(taken)
     assert (progress.measure.deliveries, progress.capacity) == (0, 100)
     again = _take(progress)
     assert [(one.position, one.attempts) for one in again] == [(1, 1), (2, 1)]
     assert not {one.delivery for one in taken} & {one.delivery for one in again}
-    progress.untake(taken)
+    progress.release(taken)
     assert _take(progress) == [], "the members of the later deliveries keep them"
     _ack(progress, *again)
-    progress.untake(again)
-    assert not progress.is_anything_unfinished
+    progress.release(again)
+    assert not progress.has_pending
 
 
 def test_no_more_in_flight_than_allowed() -> None:
@@ -252,20 +252,20 @@ def test_no_more_in_flight_than_allowed() -> None:
     assert (progress.capacity, _take(progress)) == (0, [])
 
 
-def test_bounds_of_what_is_unfinished() -> None:
+def test_bounds_of_what_is_pending() -> None:
     progress = _new(GroupSettings(max_in_flight=10_000))
     _read(progress, *range(GROUP_AGGREGATES_MAX - 1))
-    assert progress.may_read_on
+    assert progress.may_read_further
     _read(progress, "one more")
-    assert not progress.may_read_on
+    assert not progress.may_read_further
     for one in progress.take(GROUP_PARKED_AGGREGATES_MAX - 1, "m"):
         _nack(progress, one, park=True)
-    assert (progress.may_read_on, progress.is_stalled) == (True, False)
+    assert (progress.may_read_further, progress.is_stalled) == (True, False)
     (last,) = _take(progress, 1)
     _nack(progress, last, park=True)
-    assert (progress.may_read_on, progress.is_stalled, progress.capacity) == (False, True, 0)
+    assert (progress.may_read_further, progress.is_stalled, progress.capacity) == (False, True, 0)
     assert progress.skip([1], "too many") == 1
-    progress.move_on()
+    progress.promote_next()
     assert (progress.is_stalled, len(_take(progress, 1))) == (False, 1)
 
 
@@ -279,7 +279,7 @@ def test_a_parked_event_holds_up_its_aggregate_alone() -> None:
     _nack(progress, bad, park=True, reason="broken")
     _ack(progress, good)
     assert _positions(_take(progress)) == [4]
-    assert progress.replay([1]) == 1
+    assert progress.redrive([1]) == 1
     (again,) = _take(progress)
     assert (again.position, again.attempts, again.following) == (1, 1, 1)
     _ack(progress, again)
@@ -291,7 +291,7 @@ def test_of_several_positions_all_are_decided_on_or_none() -> None:
     _read(progress, "a", "b")
     one, _ = _take(progress)
     _nack(progress, one, park=True)
-    for decide in (progress.replay, lambda positions: progress.skip(positions, "x")):
+    for decide in (progress.redrive, lambda positions: progress.skip(positions, "x")):
         with pytest.raises(ParkedEventNotFound) as caught:
             decide([1, 2])
         assert caught.value.fields["position"] == 2
@@ -319,7 +319,7 @@ def test_a_skip_is_recorded_with_a_reset_after_it() -> None:
     _nack(progress, one, park=True, reason="broken")
     assert progress.skip([1], "a duplicate") == 1
     progress.reset(0, {})
-    progress.move_on()
+    progress.promote_next()
     (skipped,) = progress.change(_SAVE_ID).skipped
     assert (skipped.position, skipped.parked_reason, skipped.reason) == (1, "broken", "a duplicate")
 
@@ -330,41 +330,41 @@ def test_a_skip_is_recorded_with_a_reset_after_it() -> None:
 def test_reading_on_alone_need_not_be_saved() -> None:
     progress = _new()
     progress.read([], 50)
-    assert (progress.is_changed, progress.has_read_on) == (False, True)
+    assert (progress.is_changed, progress.has_read_further) == (False, True)
     _read(progress, "a")
     assert progress.is_changed
     change = progress.change(UUID(int=7))
     assert (change.expected_revision, change.group.revision, change.group.reached) == (100, 101, 51)
     progress.saved()
-    assert (progress.is_changed, progress.has_read_on) == (False, False)
+    assert (progress.is_changed, progress.has_read_further) == (False, False)
 
 
 def test_what_is_saved_is_what_is_there() -> None:
     """Whatever is done: the changes, one upon another, lead to the same as what is known."""
     chance = random.Random(7)
-    progress, stored, now_us = _new(), dict[int, Unfinished](), _START_US
-    held: list[Unfinished] = []
+    progress, stored, now_us = _new(), dict[int, PendingEvent](), _START_US
+    held: list[PendingEvent] = []
     numbers = set[int]()
     for _ in range(400):
         for _ in range(chance.randrange(4)):
             _do_something(progress, held, numbers, chance)
-        progress.move_on()
+        progress.promote_next()
         now_us += chance.randrange(3) * _SECOND
-        progress.go_on(now_us)
+        progress.advance_clock(now_us)
         if chance.random() < 0.7:
             _apply(stored, progress.change(_SAVE_ID))
             progress.saved()
-            assert stored == {one.position: one for one in progress._unfinished.values()}
+            assert stored == {one.position: one for one in progress._pending.values()}
             if chance.random() < 0.1:
                 again = GroupProgress(GroupState(progress.group, tuple(stored.values()), now_us))
-                again.go_on(now_us)
+                again.advance_clock(now_us)
                 assert {one.position for one in again.take(100, "m")} == {
                     one.position for one in stored.values() if one.state == "waiting" and one.due_us <= now_us
                 }
     assert len(numbers) > 100
 
 
-def _do_something(progress: GroupProgress, held: list[Unfinished], numbers: set[int], chance: random.Random) -> None:
+def _do_something(progress: GroupProgress, held: list[PendingEvent], numbers: set[int], chance: random.Random) -> None:
     kind = chance.randrange(6)
     if kind == 0:
         _read(progress, *(chance.randrange(8) for _ in range(5)))
@@ -376,9 +376,9 @@ def _do_something(progress: GroupProgress, held: list[Unfinished], numbers: set[
     elif kind == 3 and held:
         one = held.pop(chance.randrange(len(held)))
         progress.ack(one.position, one.delivery)
-        progress.move_on()
+        progress.promote_next()
     elif kind == 4 and held:
         one = held.pop(chance.randrange(len(held)))
         progress.nack(one.position, one.delivery, delay_s=chance.choice((0.0, 2.0)), reason="no", park=False)
     elif kind == 5:
-        chance.choice((lambda: progress.replay(None), lambda: progress.untake(held[-1:])))()
+        chance.choice((lambda: progress.redrive(None), lambda: progress.release(held[-1:])))()

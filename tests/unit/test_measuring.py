@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from indelible.cli import measuring
-from indelible.cli.measuring import Times, measure
+from indelible.cli import bench
+from indelible.cli.bench import Times, measure
 from indelible.errors import Unavailable
 
 
@@ -43,7 +43,7 @@ async def test_errors_beside_successes_are_counted() -> None:
 
 
 async def test_a_store_that_is_gone_ends_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "BENCH_SILENCE_MAX_S", 0.05)
+    monkeypatch.setattr(bench, "BENCH_SILENCE_MAX_S", 0.05)
     calls = 0
 
     async def gone() -> int:

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from indelible.conditions import AppendCondition, Looked, condition_failed
+from indelible.conditions import AppendCondition, Scanned, condition_failed
 from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, ConditionBehind, LogHead
 from indelible.engines.memory import MemoryEngine
-from indelible.engines.planner import Plan, RecentEvent, StoredState, plan, unseen_after
-from indelible.engines.recent_events import RecentEvents
+from indelible.engines.planner import Plan, RecentEvent, RecentEvents, StoredState, plan, unseen_after
 from indelible.errors import ConditionFailed, StoreCorrupted, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
@@ -114,28 +113,28 @@ def test_stored_match_of_a_condition_comes_before_a_planned_one() -> None:
 
 def test_what_a_look_has_told_counts_after_ids_and_versions() -> None:
     refusal = condition_failed(3)
-    looked = msgspec.structs.replace(
-        request(condition=AppendCondition((QueryItem(tags=("no",)),))), looked=Looked(7, refusal)
+    scanned = msgspec.structs.replace(
+        request(condition=AppendCondition((QueryItem(tags=("no",)),))), scanned=Scanned(7, refusal)
     )
     state = StoredState(LogHead(7, 100, bytes(32)), {}, {})
-    assert plan([looked], state, 150).outcomes == [refusal]
-    late = msgspec.structs.replace(looked, appends=request(expected=3).appends)
+    assert plan([scanned], state, 150).outcomes == [refusal]
+    late = msgspec.structs.replace(scanned, appends=request(expected=3).appends)
     assert isinstance(plan([late], state, 150).outcomes[0], VersionConflict)
-    first = msgspec.structs.replace(looked, condition=None, looked=Looked())
-    stored, replayed = plan([first, looked], state, 150).outcomes
+    first = msgspec.structs.replace(scanned, condition=None, scanned=Scanned())
+    stored, replayed = plan([first, scanned], state, 150).outcomes
     assert isinstance(stored, AtomicAppendResult)
     assert isinstance(replayed, AtomicAppendResult)
     assert replayed.replayed
 
 
-@pytest.mark.parametrize(("looked_up_to", "cursor"), [(4, 0), (5, 0), (0, 4), (0, 5), (2, 5), (5, 2)])
-def test_condition_is_held_against_every_event_or_none(looked_up_to: int, cursor: int) -> None:
+@pytest.mark.parametrize(("scanned_up_to", "cursor"), [(4, 0), (5, 0), (0, 4), (0, 5), (2, 5), (5, 2)])
+def test_condition_is_held_against_every_event_or_none(scanned_up_to: int, cursor: int) -> None:
     """Events 6 and 7 are before the writer; a condition that was looked at up to 4 must be looked at again."""
     condition = AppendCondition((QueryItem(tags=("no",)),), cursor_at(cursor))
-    one = msgspec.structs.replace(request(condition=condition), looked=Looked(looked_up_to))
+    one = msgspec.structs.replace(request(condition=condition), scanned=Scanned(scanned_up_to))
     recent = [RecentEvent("A", "Order", ())] * 2
     (outcome,) = plan([one], StoredState(LogHead(7, 100, bytes(32)), {}, {}, recent), 150).outcomes
-    expected = AtomicAppendResult if max(looked_up_to, cursor) == 5 else ConditionBehind
+    expected = AtomicAppendResult if max(scanned_up_to, cursor) == 5 else ConditionBehind
     assert isinstance(outcome, expected)
 
 
@@ -187,7 +186,7 @@ async def test_memory_clock_that_goes_back_does_not_show() -> None:
 def test_id_whose_event_cannot_be_found_is_neither_stored_nor_replayed() -> None:
     lost, other = request(), request()
     (event,) = lost.appends[0].events
-    state = StoredState(LogHead(9, 0, HASH_BEFORE_FIRST), {}, {}, lost={event.event_id: 4})
+    state = StoredState(LogHead(9, 0, HASH_BEFORE_FIRST), {}, {}, unreadable={event.event_id: 4})
     planned = plan([lost, other], state, now_us=1)
     refused, stored = planned.outcomes
     assert isinstance(refused, StoreCorrupted)

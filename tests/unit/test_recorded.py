@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from indelible.engines.engine import LogHead
-from indelible.engines.planner import Plan, StoredState, plan
-from indelible.engines.recorded import plan_recorded
+from indelible.engines.planner import Plan, StoredState, plan, plan_recorded
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import (
     HASH_BEFORE_FIRST,

@@ -8,12 +8,10 @@ from typing import IO, Final
 
 import typer
 
-from indelible.cli.exit_codes import DAMAGED
-from indelible.cli.output import note, print_error, print_fields, print_json
-from indelible.cli.progress import progress
+from indelible.cli.command import DAMAGED
+from indelible.cli.output import note, print_error, print_fields, print_json, progress
 from indelible.core.copy import CopyReport, copy_file, copy_log, verify_copy
-from indelible.core.line_file import LineFile
-from indelible.core.log_file import LogFile
+from indelible.core.log_file import LineFile, LogFile
 from indelible.core.open import open_local_store
 from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import InvalidRequest, StoreCorrupted

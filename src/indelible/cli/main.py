@@ -8,28 +8,9 @@ from typing import Annotated
 
 import typer
 
-from indelible.cli.commands import (
-    aggregates,
-    append,
-    bench,
-    config,
-    copy,
-    export_events,
-    feed,
-    group,
-    import_events,
-    info,
-    init,
-    read,
-    restore,
-    serve,
-    snapshot,
-    tail,
-    verify,
-)
-from indelible.cli.exit_codes import BROKEN_PIPE, FAILED, OK, STORAGE, exit_code_of
+from indelible.cli import append, bench, copy, export_events, group, import_events, read, serve, snapshot, store
+from indelible.cli.command import BROKEN_PIPE, FAILED, OK, STORAGE, drop_unwritable_output, exit_code_of
 from indelible.cli.output import note, print_error, print_line
-from indelible.cli.running import drop_unwritable_output
 from indelible.errors import IndelibleError, InvalidRequest
 
 app = typer.Typer(
@@ -41,8 +22,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_asked_for: bool) -> None:
+    if is_asked_for:
         from importlib.metadata import version as package_version
 
         print_line(f"indelible {package_version('indelible')}")
@@ -83,26 +64,26 @@ def indelible(
 
 
 app.command()(serve.serve)
-app.command()(init.init)
+app.command()(store.init)
 app.command()(append.append)
 app.command()(read.read)
-app.command()(feed.feed)
-app.command()(tail.tail)
-app.command()(aggregates.aggregates)
+app.command()(read.feed)
+app.command()(read.tail)
+app.command()(read.aggregates)
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(group.app, name="group")
 app.command("import")(import_events.import_events)
 app.command("export")(export_events.export_events)
-app.command()(restore.restore)
+app.command()(copy.restore)
 app.command()(copy.copy)
-app.command()(verify.verify)
-app.command()(info.info)
+app.command()(store.verify)
+app.command()(store.info)
 app.command()(bench.bench)
-app.add_typer(config.app, name="config")
+app.add_typer(store.config, name="config")
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. See :mod:`indelible.cli.exit_codes`."""
+    """Run one command; returns its exit code. See :mod:`indelible.cli.command`."""
     args = (sys.argv[1:] if args is None else args) or ["--help"]
     as_json = "--json" in takewhile(lambda arg: arg != "--", args)
     for stream in (sys.stdout, sys.stderr):

@@ -4,12 +4,16 @@ On a terminal rich adds colour and fits tables to the window. Anywhere else the 
 """
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from indelible.errors import IndelibleError
+from indelible.events import RecordedEvent, decode_events, format_timestamp, timestamp_to_us
+from indelible.limits import PAGE_EVENTS_MAX
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +35,14 @@ def print_bytes(lines: bytes) -> None:
 
 def print_json(value: Any) -> None:
     print_bytes(msgspec.json.encode(value, enc_hook=str))
+
+
+def print_result(value: Any, sentence: str, *, json: bool) -> None:
+    """One value, or what it comes to in a sentence."""
+    if json:
+        print_json(value)
+    else:
+        print_line(sentence)
 
 
 def print_parts(*parts: Part) -> None:
@@ -75,6 +87,50 @@ def print_table(
         print_parts(("  ".join(padded).rstrip(), style))
 
 
+def print_rows(
+    columns: Sequence[str],
+    found: Iterable[Any],
+    *,
+    json: bool,
+    numbers: Collection[str] = (),
+    with_heading: bool = True,
+) -> None:
+    """Values, one a line: whole with ``json``, else those of their attributes that are columns."""
+    if json:
+        for one in found:
+            print_json(one)
+        return
+    rows = [[shown(getattr(one, name)) for name in columns] for one in found]
+    print_table(columns, rows, numbers=numbers, with_heading=with_heading)
+
+
+def shown(value: object) -> object:
+    return format_timestamp(timestamp_to_us(value)) if isinstance(value, datetime) else value
+
+
+NextRows = Callable[[str | None, int], Awaitable[tuple[Sequence[Any], str, bool]]]
+"""After a cursor, at most so many: what there is, the next cursor, and whether this is the last page."""
+
+
+async def print_pages(
+    columns: Sequence[str],
+    next_rows: NextRows,
+    *,
+    limit: int | None,
+    json: bool,
+    numbers: Collection[str] = (),
+    after: str | None = None,
+) -> None:
+    """Page after page, as :func:`print_rows` does."""
+    left, at_end, is_first = limit, False, True
+    while not at_end and left != 0:
+        size = PAGE_EVENTS_MAX if left is None else min(left, PAGE_EVENTS_MAX)
+        found, after, at_end = await next_rows(after, size)
+        print_rows(columns, found, json=json, numbers=numbers, with_heading=is_first)
+        is_first = False
+        left = None if left is None else left - len(found)
+
+
 def note(text: str) -> None:
     """A line for the person at the terminal that is not part of the result."""
     sys.stdout.flush()
@@ -103,3 +159,75 @@ def console(file: IO[str] | None = None) -> "Console":
     from rich.console import Console
 
     return Console(file=file, highlight=False, markup=False, emoji=False)
+
+
+# --- Events ----------------------------------------------------------------------------------------------------------
+
+
+class _Page(Protocol):
+    @property
+    def lines(self) -> bytes: ...
+
+    @property
+    def count(self) -> int: ...
+
+
+NextPage = Callable[[], Awaitable[_Page | None]]
+
+
+async def print_events(next_page: NextPage, *, limit: int | None, json: bool) -> None:
+    """All events, or the first ``limit``: as they are with ``json``, else a line for people."""
+    left = limit
+    while left != 0 and (page := await next_page()) is not None:
+        lines, count = page.lines, page.count
+        if left is not None:
+            if count > left:
+                lines, count = b"\n".join(lines.split(b"\n")[:left]), left
+            left -= count
+        if json:
+            print_bytes(lines)
+        else:
+            for event in decode_events(lines):
+                print_parts(*describe_event(event))
+
+
+def describe_event(event: RecordedEvent) -> list[Part]:
+    """An event as a line for people."""
+    parts = [
+        (f"{event.position}  ", "dim"),
+        (f"{shown(event.timestamp)}  ", "dim"),
+        (f"{event.aggregate_type}-{event.aggregate_id}", "cyan"),
+        (f" {event.version}  ", ""),
+        (f"{event.event_type}  ", "bold"),
+        (_data(event), ""),
+    ]
+    if event.tags:
+        parts.append((f"  [{', '.join(event.tags)}]", "green"))
+    return parts
+
+
+def _data(event: RecordedEvent) -> str:
+    if isinstance(event.event_data_base64, str):
+        return f"({len(event.event_data_bytes)} bytes of {event.content_type})"
+    return event.event_data_bytes.decode("utf-8")
+
+
+# --- Progress --------------------------------------------------------------------------------------------------------
+
+Advance = Callable[[int, int | None], None]
+"""Takes how much is done and how much there is in all (None where nobody knows)."""
+
+
+@contextmanager
+def progress(description: str, *, unit_bytes: bool = False) -> Iterator[Advance]:
+    """A bar on a terminal, and nothing where stderr is anything else."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    amount = DownloadColumn() if unit_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+    with Progress(*columns, console=console(sys.stderr), transient=True) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

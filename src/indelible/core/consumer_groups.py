@@ -1,24 +1,26 @@
 """The consumer groups of a store: checks what is asked, and has a worker of the group do it. What is only looked at is
 read from the storage."""
 
+import asyncio
 import contextlib
 import functools
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
 
+from indelible.core.engine_calls import outcome_of
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
-from indelible.core.idle_workers import IdleWorkers
-from indelible.core.outcomes import told_truly
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.diagnostics import GroupMeasure
 from indelible.engines.engine import Engine
-from indelible.engines.group_storage import GroupState, GroupSummary, StoredGroup, Unfinished
+from indelible.engines.group_storage import GroupState, GroupSummary, PendingEvent, StoredGroup
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest
 from indelible.events import timestamp_from_us
 from indelible.groups import (
@@ -44,9 +46,11 @@ from indelible.groups import (
 from indelible.limits import (
     GROUP_ACK_TIMEOUT_DEFAULT_S,
     GROUP_ATTEMPTS_DEFAULT,
+    GROUP_IDLE_S,
     GROUP_IN_FLIGHT_DEFAULT,
     GROUP_PARKED_AGGREGATES_MAX,
     GROUP_PULL_DEFAULT,
+    GROUPS_IDLE_PLACES_MAX,
     GROUPS_MAX,
     PAGE_EVENTS_DEFAULT,
 )
@@ -74,7 +78,7 @@ class LocalConsumerGroups:
     ) -> None:
         self._engine: Final = engine
         self._find_start: Final = find_start
-        self._on_measure: Final = on_measure or _tell_nobody
+        self._on_measure: Final = on_measure or _ignore
         self._monotonic_us: Final = monotonic_us
         self._events: Final = GroupEvents(engine)
         self._workers: Final[dict[str, GroupWorker]] = {}
@@ -134,7 +138,7 @@ class LocalConsumerGroups:
             name=group, settings=settings, created_us=now_us, revision=now_us,
             reached=position, last_delivery=now_us, reset_at=now_us, save_id=uuid4(),
         )  # fmt: skip
-        is_new = await told_truly(self._engine.create_group(stored, groups_max=GROUPS_MAX), _AGAIN)
+        is_new = await outcome_of(self._engine.create_group(stored, groups_max=GROUPS_MAX), _AGAIN)
         there = (await self._load(group)).group
         if there.settings != settings:
             raise GroupExists(f"there is a consumer group {group} with another query or other settings", group=group)
@@ -173,11 +177,11 @@ class LocalConsumerGroups:
 
     async def delete(self, group: str) -> None:
         check_group(group)
-        if not await told_truly(self._engine.delete_group(group), _AGAIN):
+        if not await outcome_of(self._engine.delete_group(group), _AGAIN):
             raise group_not_found(group)
         worker = self._workers.get(group)
         if worker is not None:
-            worker.look_again()
+            worker.reload()
 
     async def reset(
         self,
@@ -247,8 +251,8 @@ class LocalConsumerGroups:
         return await self._call(group, decide)
 
     async def list_in_flight(self, group: str) -> tuple[InFlight, ...]:
-        unfinished = (await self._load(group)).unfinished
-        return tuple(_in_flight(one) for one in unfinished if one.state == "in_flight")
+        pending = (await self._load(group)).pending
+        return tuple(_in_flight(one) for one in pending if one.state == "in_flight")
 
     # --- Parked events -----------------------------------------------------------------------------------------------
 
@@ -257,8 +261,8 @@ class LocalConsumerGroups:
     ) -> ParkedList:
         check_page(limit)
         start = 0 if after is None else position_of(after)
-        unfinished = (await self._load(group)).unfinished
-        found = [one for one in unfinished if one.state == "parked" and one.position > start]
+        pending = (await self._load(group)).pending
+        found = [one for one in pending if one.state == "parked" and one.position > start]
         page = found[:limit]
         cursor = cursor_at(page[-1].position if page else start)
         return ParkedList(tuple(map(_parked, page)), cursor, at_end=len(found) <= limit)
@@ -267,7 +271,7 @@ class LocalConsumerGroups:
         checked = None if positions is None else check_positions(positions)
 
         async def decide(progress: GroupProgress) -> int:
-            return progress.replay(checked)
+            return progress.redrive(checked)
 
         return await self._call(group, decide)
 
@@ -318,7 +322,7 @@ def _info(summary: GroupSummary, head: int) -> GroupInfo:
     )
 
 
-def _in_flight(one: Unfinished) -> InFlight:
+def _in_flight(one: PendingEvent) -> InFlight:
     return InFlight(
         position=one.position,
         aggregate_type=one.key.aggregate_type,
@@ -330,7 +334,7 @@ def _in_flight(one: Unfinished) -> InFlight:
     )
 
 
-def _parked(one: Unfinished) -> ParkedEvent:
+def _parked(one: PendingEvent) -> ParkedEvent:
     return ParkedEvent(
         position=one.position,
         aggregate_type=one.key.aggregate_type,
@@ -343,5 +347,68 @@ def _parked(one: Unfinished) -> ParkedEvent:
     )
 
 
-def _tell_nobody(group: str, measure: GroupMeasure) -> None:
+def _ignore(group: str, measure: GroupMeasure) -> None:
     pass
+
+
+# --- Workers that have nothing to do ---------------------------------------------------------------------------------
+
+
+class _Idle(NamedTuple):
+    worker: GroupWorker
+    since: float
+    size: int
+
+
+class IdleWorkers:
+    """Workers of groups of which nobody asks anything are forgotten, taken out of ``workers``, after a while or when
+    they know too much. All that an idle worker knows is stored; whoever asks for its group has it loaded anew. Belongs
+    to one event loop."""
+
+    def __init__(self, workers: dict[str, GroupWorker]) -> None:
+        self._workers: Final = workers
+        self._idle: Final[OrderedDict[str, _Idle]] = OrderedDict()
+        """By the group's name; who is idle for the longest first."""
+        self._size = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    def add(self, group: str, worker: GroupWorker) -> None:
+        self.discard(group)
+        if self._workers.get(group) is not worker or self._is_closed:
+            return
+        idle = self._idle[group] = _Idle(worker, time.monotonic(), worker.size)
+        self._size += idle.size
+        while self._size > GROUPS_IDLE_PLACES_MAX:
+            self._forget(next(iter(self._idle)))
+        if self._idle and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GROUP_IDLE_S, self._forget_old)
+
+    def discard(self, group: str) -> None:
+        """It is not idle any more."""
+        idle = self._idle.pop(group, None)
+        if idle is not None:
+            self._size -= idle.size
+
+    def close(self) -> None:
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _forget(self, group: str) -> None:
+        worker = self._idle[group].worker
+        self.discard(group)
+        # By now it may be another, of a group that was made anew.
+        if self._workers.get(group) is worker:
+            del self._workers[group]
+
+    def _forget_old(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        while self._idle:
+            group, idle = next(iter(self._idle.items()))
+            left_s = idle.since + GROUP_IDLE_S - now
+            if left_s > 0:
+                self._timer = asyncio.get_running_loop().call_later(left_s, self._forget_old)
+                return
+            self._forget(group)

@@ -13,9 +13,8 @@ from contextlib import aclosing
 
 import msgspec
 
-from indelible.core.checked_log import Chain, CheckedLog, Damage, RecordedEvents
 from indelible.core.log_file import LineDamage, LogFile
-from indelible.core.verify import verify
+from indelible.core.verify import Chain, CheckedEvents, CheckedLog, Damage, verify
 from indelible.cursors import cursor_at
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, decode_events
@@ -51,7 +50,7 @@ async def copy_log(
     head, there = (await source.head()).position, (await destination.head()).position
     chain = await _common_chain(source, head, destination, there)
     async with aclosing(CheckedLog(source, head, chain)) as log:
-        await _Copying(log, destination, on_progress or _tell_nobody).run()
+        await _Copying(log, destination, on_progress or _ignore).run()
         return CopyReport(head - there, there, head, log.hash.hex(), (await source.head()).position - head)
 
 
@@ -61,7 +60,7 @@ async def copy_file(file: LogFile, destination: RecordingStore, *, on_progress: 
     Raises what :func:`copy_log` raises; ``StoreCorrupted`` has the damaged ``line`` too, and what comes before it is
     stored. The file is read once, from its beginning.
     """
-    on_progress = on_progress or _tell_nobody
+    on_progress = on_progress or _ignore
     there = (await destination.head()).position
     await _pass_common(file, destination, there, on_progress)
     await _Copying(file, destination, on_progress).run()
@@ -84,32 +83,32 @@ async def verify_copy(
         )
 
 
-def _tell_nobody(_done: int, _total: int | None) -> None:
+def _ignore(_done: int, _total: int | None) -> None:
     pass
 
 
 class _Copying:
-    """Gathers the next events while the destination commits those before them. Holds two lots in memory at the most."""
+    """Gathers the next events while the destination commits those before them. Holds at most two batches in memory."""
 
-    def __init__(self, log: RecordedEvents, destination: RecordingStore, on_progress: OnProgress) -> None:
+    def __init__(self, log: CheckedEvents, destination: RecordingStore, on_progress: OnProgress) -> None:
         self._log = log
         self._destination = destination
         self._on_progress = on_progress
         self._next: _Page | Damage | None = None
-        """Was too much for the lot before, or is what comes after it."""
+        """Was too much for the batch before, or is what comes after it."""
 
     async def run(self) -> None:
         """What comes before damage is stored."""
         appending: asyncio.Task[None] | None = None
         progress = self._log.progress
         try:
-            while lot := await self._gather():
+            while batch := await self._gather():
                 if appending is not None:
                     await appending
                     self._on_progress(*progress)
-                events = [event for page in lot for event in page.events]
-                appending = asyncio.create_task(self._destination.append_recorded(events), name="append-lot")
-                progress = lot[-1].progress
+                events = [event for page in batch for event in page.events]
+                appending = asyncio.create_task(self._destination.append_recorded(events), name="append-batch")
+                progress = batch[-1].progress
         finally:
             if appending is not None:
                 await appending
@@ -117,21 +116,21 @@ class _Copying:
 
     async def _gather(self) -> "list[_Page]":
         """As many of the next events as one commit takes; none at the end."""
-        lot: list[_Page] = []
+        batch: list[_Page] = []
         count = size_bytes = 0
         while self._next is not None or not self._log.at_end:
             page = self._next = self._next or await self._next_page()
             if isinstance(page, Damage):
-                if lot:
+                if batch:
                     break
                 raise _damaged(page)
             count, size_bytes = count + len(page.events), size_bytes + page.size_bytes
-            if lot and (count > RECORDED_EVENTS_MAX or size_bytes > RECORDED_SIZE_BYTES_MAX):
+            if batch and (count > RECORDED_EVENTS_MAX or size_bytes > RECORDED_SIZE_BYTES_MAX):
                 break
             if page.events:
-                lot.append(page)
+                batch.append(page)
             self._next = None
-        return lot
+        return batch
 
     async def _next_page(self) -> "_Page | Damage":
         page = await self._log.next_page()

@@ -2,17 +2,16 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from indelible.core.engine_calls import SoundReads
 from indelible.core.group_progress import Place
-from indelible.core.sound_reads import SoundReads
 from indelible.engines.engine import Lines, StorageEngine
-from indelible.engines.group_storage import Unfinished
+from indelible.engines.group_storage import PendingEvent
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey
 from indelible.limits import (
@@ -23,6 +22,7 @@ from indelible.limits import (
     VERSION_MAX,
 )
 from indelible.queries import EVERYTHING, EventQuery
+from indelible.size_bounded import SizeBounded
 
 _READS_AT_ONCE: Final = 64
 """Single events that are asked for together: enough to keep all reader threads or connections busy, and far below the
@@ -68,29 +68,8 @@ class Page(NamedTuple):
 
     events: list[tuple[AggregateKey, Place]]
     reached: int
-    lost: StoreCorrupted | None = None
+    damage: StoreCorrupted | None = None
     """Why nobody can tell whose event stands at ``reached``."""
-
-
-class RecentEvents:
-    """JSON lines of events that were read a moment ago, whichever group they were for."""
-
-    def __init__(self, size_bytes_max: int = GROUP_EVENTS_SIZE_BYTES_MAX) -> None:
-        self._size_bytes_max: Final = size_bytes_max
-        self._lines: Final[OrderedDict[int, bytes]] = OrderedDict()
-        self._size_bytes = 0
-
-    def get(self, position: int) -> bytes | None:
-        return self._lines.get(position)
-
-    def keep(self, position: int, line: bytes) -> None:
-        if position in self._lines:
-            return
-        self._lines[position] = line
-        self._size_bytes += len(line)
-        while self._size_bytes > self._size_bytes_max:
-            _, dropped = self._lines.popitem(last=False)
-            self._size_bytes -= len(dropped)
 
 
 class GroupEvents:
@@ -99,7 +78,8 @@ class GroupEvents:
     def __init__(self, engine: StorageEngine) -> None:
         self._engine: Final = engine
         self._reads: Final = SoundReads(engine)
-        self._recent: Final = RecentEvents()
+        self._recent: Final = SizeBounded[int, bytes](GROUP_EVENTS_SIZE_BYTES_MAX, len)
+        """JSON lines of events that were read a moment ago, whichever group they were for."""
 
     async def page(self, query: EventQuery, *, after: int, until: int, limit: int) -> Page:
         """What comes after a position. An event that cannot be read is among it, as the indexes know it: when it is
@@ -113,9 +93,9 @@ class GroupEvents:
             return await self._page_up_to(query, position, error)
 
     async def _sound_page(
-        self, query: EventQuery, *, after: int, until: int, limit: int, wanted: EventQuery = EVERYTHING
+        self, query: EventQuery, *, after: int, until: int, limit: int, matching: EventQuery = EVERYTHING
     ) -> Page:
-        """``wanted`` is looked for in the events themselves."""
+        """``matching`` is looked for in the events themselves."""
 
         def parse(page: Lines) -> Page:
             found, last = [], after
@@ -123,7 +103,7 @@ class GroupEvents:
                 if not last < line.position <= page.reached:
                     raise ValueError(f"it says that its position is {line.position}, which it is not")
                 last = line.position
-                if line.is_for(wanted):
+                if line.is_for(matching):
                     found.append((line.key, line.place))
             return Page(found, page.reached)
 
@@ -134,7 +114,7 @@ class GroupEvents:
         if not query.is_unrestricted:
             # It may be the index that is damaged, and not the event.
             with contextlib.suppress(StoreCorrupted):
-                return await self._sound_page(EVERYTHING, after=position - 1, until=position, limit=1, wanted=query)
+                return await self._sound_page(EVERYTHING, after=position - 1, until=position, limit=1, matching=query)
         located = await self._engine.locate_position(position)
         if located is None:
             return Page([], position, damage)
@@ -147,11 +127,11 @@ class GroupEvents:
             self._recent.keep(decoded.position, line)
             yield decoded
 
-    async def following_each(self, query: EventQuery, many: Sequence[Unfinished], until: int) -> list[list[Place]]:
+    async def following_each(self, query: EventQuery, many: Sequence[PendingEvent], until: int) -> list[list[Place]]:
         """The first events that follow in each aggregate, up to a position of the log."""
         return await _each(lambda one: self._following(query, one, until), many)
 
-    async def _following(self, query: EventQuery, one: Unfinished, until: int) -> list[Place]:
+    async def _following(self, query: EventQuery, one: PendingEvent, until: int) -> list[Place]:
         found: list[Place] = []
         async for place in self._follow(query, one, until):
             found.append(place)
@@ -160,13 +140,13 @@ class GroupEvents:
         # Something that was read is gone, and so is where it stood. That is found out when it is delivered.
         return found or [Place(one.position, one.version + 1)]
 
-    async def count_following(self, query: EventQuery, one: Unfinished, until: int) -> int:
+    async def count_following(self, query: EventQuery, one: PendingEvent, until: int) -> int:
         count = 0
         async for _ in self._follow(query, one, until):
             count += 1
         return count
 
-    async def _follow(self, query: EventQuery, one: Unfinished, until: int) -> AsyncIterator[Place]:
+    async def _follow(self, query: EventQuery, one: PendingEvent, until: int) -> AsyncIterator[Place]:
         version = one.version
         while True:
             last, places = await self._places_after(query, one.key, version)
@@ -200,26 +180,26 @@ class GroupEvents:
             page = await self.page(query, after=position - 1, until=position, limit=1)
             return VERSION_MAX, [(Place(position, version + 1), bool(page.events))]
 
-    async def lines(self, wanted: Sequence[Unfinished]) -> list[bytes | StoreCorrupted]:
+    async def lines(self, many: Sequence[PendingEvent]) -> list[bytes | StoreCorrupted]:
         """The events themselves, or what is the matter with them: as many of the first as fit into one answer, at least
         one."""
         fitting: list[bytes | StoreCorrupted] = []
         size_bytes = 0
-        for start in range(0, len(wanted), _READS_AT_ONCE):
-            for line in await self._some_lines(wanted[start : start + _READS_AT_ONCE]):
+        for start in range(0, len(many), _READS_AT_ONCE):
+            for line in await self._some_lines(many[start : start + _READS_AT_ONCE]):
                 size_bytes += 0 if isinstance(line, StoreCorrupted) else len(line)
                 if fitting and size_bytes > GROUP_PULL_SIZE_BYTES_MAX:
                     return fitting
                 fitting.append(line)
         return fitting
 
-    async def _some_lines(self, wanted: Sequence[Unfinished]) -> list[bytes | StoreCorrupted]:
-        found = [self._recent.get(one.position) for one in wanted]
-        missing = [one for one, line in zip(wanted, found, strict=True) if line is None]
+    async def _some_lines(self, many: Sequence[PendingEvent]) -> list[bytes | StoreCorrupted]:
+        found = [self._recent.get(one.position) for one in many]
+        missing = [one for one, line in zip(many, found, strict=True) if line is None]
         read = iter(await _each(self._read_one, missing))
         return [next(read) if line is None else line for line in found]
 
-    async def _read_one(self, one: Unfinished) -> bytes | StoreCorrupted:
+    async def _read_one(self, one: PendingEvent) -> bytes | StoreCorrupted:
         try:
             _, lines = await self._engine.read_aggregate(
                 one.key, from_version=one.version, to_version=one.version, direction="forward", limit=1
@@ -234,7 +214,7 @@ class GroupEvents:
         return StoreCorrupted("it was read before, and is not there any more", position=one.position)
 
 
-async def _each(read: Callable[[Unfinished], Awaitable[T]], many: Sequence[Unfinished]) -> list[T]:
+async def _each(read: Callable[[PendingEvent], Awaitable[T]], many: Sequence[PendingEvent]) -> list[T]:
     """A read for each of them, in their order."""
     answers: list[T] = []
     for start in range(0, len(many), _READS_AT_ONCE):

@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.diagnostics import DamagedEvent, GroupMeasure
-from indelible.engines.group_storage import LOST, GroupChange, GroupState, StoredGroup, Unfinished
+from indelible.engines.group_storage import UNKNOWN_AGGREGATE, GroupChange, GroupState, PendingEvent, StoredGroup
 from indelible.errors import ParkedEventNotFound
 from indelible.events import AggregateKey, timestamp_from_us
 from indelible.groups import GroupSettings, SkippedEvent
@@ -50,23 +50,23 @@ class GroupProgress:
         self.now_us = state.now_us
         """When what happens now happens."""
         self._saved: StoredGroup = state.group
-        self._unfinished: Final = {one.key: one for one in state.unfinished}
-        self._at: Final = {one.position: one.key for one in state.unfinished}
+        self._pending: Final = {one.key: one for one in state.pending}
+        self._at: Final = {one.position: one.key for one in state.pending}
         self._next: Final[dict[AggregateKey, deque[Place]]] = {}
         """The first of the events that follow, where they are known."""
         self._places = 0
         """How many are known, all aggregates together."""
-        self._moving: Final[dict[AggregateKey, Unfinished]] = {}
+        self._to_promote: Final[dict[AggregateKey, PendingEvent]] = {}
         """Aggregates whose event is done, and whose next one has not taken its place yet."""
         self._ready: Final[set[int]] = set()
         """Positions that may be delivered."""
         self._in_order: Final[list[int]] = []
         """The same as a heap; with some that may not any more."""
-        self._due: Final = [(one.due_us, one.position) for one in state.unfinished if one.state != "parked"]
+        self._due: Final = [(one.due_us, one.position) for one in state.pending if one.state != "parked"]
         """When a wait or a deadline ends, as a heap; with some that ended before."""
         heapify(self._due)
         self._counts: Final = {"waiting": 0, "in_flight": 0, "parked": 0}
-        for one in state.unfinished:
+        for one in state.pending:
             self._counts[one.state] += 1
         self._begin_change()
 
@@ -95,21 +95,21 @@ class GroupProgress:
         return self._counts["parked"] >= GROUP_PARKED_AGGREGATES_MAX
 
     @property
-    def may_read_on(self) -> bool:
+    def may_read_further(self) -> bool:
         """Whether there is room for more of the log; and no event before it whose aggregate nobody can tell, as what
         comes may be of the same."""
-        is_held_up = self.is_stalled or LOST in self._unfinished
-        return not is_held_up and len(self._unfinished) - self._counts["parked"] < GROUP_AGGREGATES_MAX
+        is_held_up = self.is_stalled or UNKNOWN_AGGREGATE in self._pending
+        return not is_held_up and len(self._pending) - self._counts["parked"] < GROUP_AGGREGATES_MAX
 
     @property
-    def is_anything_unfinished(self) -> bool:
+    def has_pending(self) -> bool:
         """What is parked aside."""
-        return len(self._unfinished) > self._counts["parked"]
+        return len(self._pending) > self._counts["parked"]
 
     @property
     def size(self) -> int:
         """How many events it knows of."""
-        return len(self._unfinished) + self._places
+        return len(self._pending) + self._places
 
     @property
     def next_due_us(self) -> int | None:
@@ -131,18 +131,18 @@ class GroupProgress:
         )
 
     @property
-    def has_read_on(self) -> bool:
+    def has_read_further(self) -> bool:
         return self.group.reached != self._saved.reached
 
     def change(self, save_id: UUID) -> GroupChange:
         """All that changed since the last save. Every aggregate whose event is done has its next one by now."""
-        assert not self._moving, "an aggregate's next event is missing"
+        assert not self._to_promote, "an aggregate's next event is missing"
         self.group = _replace(self.group, revision=self._saved.revision + 1, save_id=save_id)
         return GroupChange(
             expected_revision=self._saved.revision,
             group=self.group,
             dropped=tuple(self._dropped),
-            put=tuple(self._unfinished[self._at[position]] for position in self._put),
+            put=tuple(self._pending[self._at[position]] for position in self._put),
             drop_all=self._drop_all,
             skipped=tuple(self._skipped),
         )
@@ -152,19 +152,19 @@ class GroupProgress:
         self._saved = self.group
         self._begin_change()
 
-    def _set(self, one: Unfinished) -> None:
-        before = self._unfinished.get(one.key)
+    def _set(self, one: PendingEvent) -> None:
+        before = self._pending.get(one.key)
         if before is not None:
             self._counts[before.state] -= 1
         self._counts[one.state] += 1
-        self._unfinished[one.key] = one
+        self._pending[one.key] = one
         self._at[one.position] = one.key
         self._put.add(one.position)
         self._dropped.discard(one.position)
 
-    def _remove(self, one: Unfinished) -> None:
+    def _remove(self, one: PendingEvent) -> None:
         self._counts[one.state] -= 1
-        del self._unfinished[one.key], self._at[one.position]
+        del self._pending[one.key], self._at[one.position]
         self._put.discard(one.position)
         self._ready.discard(one.position)
         if not self._drop_all:
@@ -175,9 +175,9 @@ class GroupProgress:
     def read(self, events: Iterable[tuple[AggregateKey, Place]], reached: int) -> None:
         """Take in a page of matching events, in order, after which the log is read up to ``reached``."""
         for key, place in events:
-            one = self._unfinished.get(key)
+            one = self._pending.get(key)
             if one is None:
-                self._wait(Unfinished(key, place.position, place.version, 0, "waiting", 0))
+                self._wait(PendingEvent(key, place.position, place.version, 0, "waiting", 0))
                 continue
             known = self._next.setdefault(key, deque()) if one.following == 0 else self._next.get(key)
             if known is not None and len(known) == one.following < GROUP_NEXT_EVENTS_MAX and self._has_room:
@@ -186,14 +186,14 @@ class GroupProgress:
             self._set(_replace(one, following=one.following + 1))
         self.group = _replace(self.group, reached=reached)
 
-    def _wait(self, one: Unfinished) -> None:
+    def _wait(self, one: PendingEvent) -> None:
         self._set(one)
         if one.due_us:
             self._await_due(one)
         else:
-            self._let_go(one.position)
+            self._make_ready(one.position)
 
-    def _let_go(self, position: int) -> None:
+    def _make_ready(self, position: int) -> None:
         if position not in self._ready:
             self._ready.add(position)
             heappush(self._in_order, position)
@@ -203,54 +203,54 @@ class GroupProgress:
         """For more places of events that follow."""
         return self._places < GROUP_PLACES_MAX
 
-    def to_look_up(self) -> list[Unfinished]:
-        """Aggregates whose next event must be looked up before :meth:`move_on`. It comes after the version given."""
-        return [one for key, one in self._moving.items() if not self._next.get(key)]
+    def to_look_up(self) -> list[PendingEvent]:
+        """Aggregates whose next event, after the version given, must be looked up before :meth:`promote_next`."""
+        return [one for key, one in self._to_promote.items() if not self._next.get(key)]
 
-    def found(self, key: AggregateKey, following: Sequence[Place]) -> None:
+    def set_following(self, key: AggregateKey, following: Sequence[Place]) -> None:
         """The first events that follow; at least one."""
         self._next[key] = deque(following if self._has_room else following[:1])
         self._places += len(self._next[key])
 
-    def move_on(self) -> None:
+    def promote_next(self) -> None:
         """Let the next events take the places of those that are done."""
-        for key, done in self._moving.items():
+        for key, done in self._to_promote.items():
             place = self._next[key].popleft()
             self._places -= 1
-            self._wait(Unfinished(key, place.position, place.version, done.following - 1, "waiting", 0))
+            self._wait(PendingEvent(key, place.position, place.version, done.following - 1, "waiting", 0))
             if done.following == 1:
                 del self._next[key]
-        self._moving.clear()
+        self._to_promote.clear()
 
     # --- Delivering --------------------------------------------------------------------------------------------------
 
-    def take(self, limit: int, member: str) -> list[Unfinished]:
+    def take(self, limit: int, member: str) -> list[PendingEvent]:
         """The first events that may be delivered are with a member from now on."""
-        taken: list[Unfinished] = []
+        taken: list[PendingEvent] = []
         limit = min(limit, self.capacity)
         while self._ready and len(taken) < limit:
             position = heappop(self._in_order)
             if position in self._ready:
                 self._ready.remove(position)
-                taken.append(self._take(self._unfinished[self._at[position]], member))
+                taken.append(self._take(self._pending[self._at[position]], member))
         return taken
 
-    def give_up(self, taken: Unfinished, reason: str) -> None:
+    def park_unreadable(self, taken: PendingEvent, reason: str) -> None:
         """The store cannot read this event, which so reached nobody. Its aggregate stops here, the others go on."""
-        self.untake([taken])
+        self.release([taken])
         self._ready.discard(taken.position)
-        self._park_unreadable(self._unfinished[taken.key], reason)
+        self._park_damaged(self._pending[taken.key], reason)
 
-    def lose(self, position: int, reason: str) -> None:
+    def park_unidentified(self, position: int, reason: str) -> None:
         """Nor can it tell whose event the one at ``position`` is, where reading the log has to stop."""
-        self._park_unreadable(Unfinished(LOST, position, 0, 0, "parked", 0), reason)
+        self._park_damaged(PendingEvent(UNKNOWN_AGGREGATE, position, 0, 0, "parked", 0), reason)
 
-    def _park_unreadable(self, one: Unfinished, reason: str) -> None:
+    def _park_damaged(self, one: PendingEvent, reason: str) -> None:
         self._set(_replace(one, state="parked", due_us=self.now_us, reason=reason, is_unreadable=True))
         self.measure.parked += 1
         self.measure.damage.append(DamagedEvent(one.position, reason))
 
-    def _take(self, one: Unfinished, member: str) -> Unfinished:
+    def _take(self, one: PendingEvent, member: str) -> PendingEvent:
         self.group = _replace(self.group, last_delivery=self.group.last_delivery + 1)
         taken = _replace(
             one,
@@ -266,19 +266,19 @@ class GroupProgress:
         self.measure.redeliveries += one.attempts > 0
         return taken
 
-    def _await_due(self, one: Unfinished) -> None:
+    def _await_due(self, one: PendingEvent) -> None:
         """Most deadlines never come: what was for events that are done by now is cleared away when it is the most."""
-        if len(self._due) > _STALE_ENTRIES_MIN + 4 * len(self._unfinished):
-            self._due[:] = [(one.due_us, one.position) for one in self._unfinished.values() if one.due_us]
+        if len(self._due) > _STALE_ENTRIES_MIN + 4 * len(self._pending):
+            self._due[:] = [(one.due_us, one.position) for one in self._pending.values() if one.due_us]
             heapify(self._due)
         heappush(self._due, (one.due_us, one.position))
 
-    def untake(self, deliveries: Iterable[Unfinished]) -> None:
+    def release(self, deliveries: Iterable[PendingEvent]) -> None:
         """These have not reached anybody: as if they had not been. Those that are not there, or not there any more, are
         passed over; by the deadline too, as another process may have given out the same number."""
         for taken in deliveries:
             key = self._at.get(taken.position)
-            one = None if key is None else self._unfinished[key]
+            one = None if key is None else self._pending[key]
             if one is None or (one.state, one.delivery, one.due_us) != ("in_flight", taken.delivery, taken.due_us):
                 continue
             self._wait(_replace(one, state="waiting", due_us=0, attempts=one.attempts - 1, member=""))
@@ -286,17 +286,17 @@ class GroupProgress:
                 self.measure.deliveries -= 1
                 self.measure.redeliveries -= one.attempts > 1
 
-    def go_on(self, now_us: int) -> None:
+    def advance_clock(self, now_us: int) -> None:
         """It is this late now: end waits and deadlines that are over."""
         self.now_us = now_us
         while self._due and self._due[0][0] <= now_us:
             due_us, position = heappop(self._due)
             key = self._at.get(position)
-            one = None if key is None else self._unfinished[key]
+            one = None if key is None else self._pending[key]
             if one is None or one.due_us != due_us or one.state == "parked":
                 continue
             if one.state == "waiting":
-                self._let_go(position)
+                self._make_ready(position)
             else:
                 self.measure.timeouts += 1
                 self._refuse(one, 0, NOT_IN_TIME)
@@ -306,7 +306,7 @@ class GroupProgress:
     def ack(self, position: int, number: int) -> bool:
         """Whether the event is done. It counts as long as nobody else got the event, however late it comes."""
         one = self._delivered(position, number)
-        if isinstance(one, Unfinished):
+        if isinstance(one, PendingEvent):
             self._finish(one)
             self.measure.acks += 1
         return one != "lost"
@@ -316,7 +316,7 @@ class GroupProgress:
     ) -> bool:
         """Whether the event was with the caller, or has been refused already."""
         one = self._delivered(position, number)
-        if not isinstance(one, Unfinished):
+        if not isinstance(one, PendingEvent):
             return False
         if one.state == "in_flight":
             self.measure.nacks += 1
@@ -330,7 +330,7 @@ class GroupProgress:
     def extend(self, position: int, number: int, *, timeout_s: float | None) -> bool:
         """Whether the event is with the caller. None: as long as the group gives."""
         one = self._delivered(position, number)
-        if not isinstance(one, Unfinished) or one.state != "in_flight":
+        if not isinstance(one, PendingEvent) or one.state != "in_flight":
             return False
         timeout_us = _us(self.settings.ack_timeout_s if timeout_s is None else timeout_s)
         extended = _replace(one, due_us=self.now_us + timeout_us)
@@ -338,38 +338,38 @@ class GroupProgress:
         self._await_due(extended)
         return True
 
-    def _delivered(self, position: int, number: int) -> Unfinished | Literal["done", "lost"]:
+    def _delivered(self, position: int, number: int) -> PendingEvent | Literal["done", "lost"]:
         """The event that a delivery brought, as long as no later one did."""
         if not self.group.reset_at < number <= self.group.last_delivery:
             return "lost"
         key = self._at.get(position)
         if key is None:
             return "done" if position <= self.group.reached else "lost"
-        one = self._unfinished[key]
+        one = self._pending[key]
         return one if one.delivery == number else "lost"
 
-    def _refuse(self, one: Unfinished, due_us: int, reason: str, *, park: bool = False) -> None:
+    def _refuse(self, one: PendingEvent, due_us: int, reason: str, *, park: bool = False) -> None:
         if park or one.attempts >= self.settings.max_attempts:
             self.measure.parked += 1
             self._set(_replace(one, state="parked", due_us=self.now_us, reason=reason))
         else:
             self._wait(_replace(one, state="waiting", due_us=due_us, reason=reason))
 
-    def _finish(self, one: Unfinished) -> None:
+    def _finish(self, one: PendingEvent) -> None:
         self._remove(one)
         if one.following:
-            self._moving[one.key] = one
+            self._to_promote[one.key] = one
 
     # --- What people decide ------------------------------------------------------------------------------------------
 
     def change_settings(self, settings: GroupSettings) -> None:
         self.group = _replace(self.group, settings=settings)
 
-    def replay(self, positions: Sequence[int] | None) -> int:
+    def redrive(self, positions: Sequence[int] | None) -> int:
         """Let parked events be delivered again: those at these positions, or all. Raises ``ParkedEventNotFound``."""
         parked = self._parked_at(positions)
         for one in parked:
-            if one.key == LOST:
+            if one.key == UNKNOWN_AGGREGATE:
                 # Reading the log goes on from there, and finds out whose it is.
                 self._remove(one)
                 self.group = _replace(self.group, reached=one.position - 1)
@@ -385,30 +385,30 @@ class GroupProgress:
             self._finish(one)
         return len(parked)
 
-    def _parked_at(self, positions: Sequence[int] | None) -> list[Unfinished]:
+    def _parked_at(self, positions: Sequence[int] | None) -> list[PendingEvent]:
         if positions is None:
-            return [one for one in self._unfinished.values() if one.state == "parked"]
+            return [one for one in self._pending.values() if one.state == "parked"]
         parked = []
         for position in positions:
             key = self._at.get(position)
-            if key is None or self._unfinished[key].state != "parked":
+            if key is None or self._pending[key].state != "parked":
                 raise ParkedEventNotFound(
                     f"the group has no parked event at position {position} that holds up its aggregate",
                     group=self.group.name, position=position,
                 )  # fmt: skip
-            parked.append(self._unfinished[key])
+            parked.append(self._pending[key])
         return parked
 
-    def parked_before(self, position: int) -> list[Unfinished]:
+    def parked_before(self, position: int) -> list[PendingEvent]:
         """What stays parked when the group is reset to a position. What nobody can tell the aggregate of does not: it
         is found again, or was passed over on purpose."""
-        return [one for one in self._parked_at(None) if one.position <= position and one.key != LOST]
+        return [one for one in self._parked_at(None) if one.position <= position and one.key != UNKNOWN_AGGREGATE]
 
     def reset(self, position: int, following: Mapping[AggregateKey, int]) -> None:
         """Read on after ``position``. ``following`` tells of each aggregate that stays parked how many events follow up
         to there."""
-        kept = [_replace(self._unfinished[key], following=count) for key, count in following.items()]
-        for known in (self._unfinished, self._at, self._next, self._moving, self._ready, self._in_order, self._due):
+        kept = [_replace(self._pending[key], following=count) for key, count in following.items()]
+        for known in (self._pending, self._at, self._next, self._to_promote, self._ready, self._in_order, self._due):
             known.clear()
         self._places = 0
         self._counts.update(waiting=0, in_flight=0, parked=0)
@@ -424,7 +424,7 @@ def _us(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
-def _skipped(one: Unfinished, reason: str, at: datetime) -> SkippedEvent:
+def _skipped(one: PendingEvent, reason: str, at: datetime) -> SkippedEvent:
     return SkippedEvent(
         position=one.position,
         aggregate_type=one.key.aggregate_type,

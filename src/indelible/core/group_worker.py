@@ -18,19 +18,18 @@ from uuid import uuid4
 
 import msgspec
 
+from indelible.core.engine_calls import outcome_of
 from indelible.core.group_events import GroupEvents
 from indelible.core.group_progress import GroupProgress, Place
-from indelible.core.outcomes import told_truly
 from indelible.diagnostics import GroupMeasure
-from indelible.engines.engine import Engine
-from indelible.engines.group_storage import GroupState, GroupUnmoved, Unfinished
+from indelible.engines.engine import Engine, store_closed
+from indelible.engines.group_storage import GroupState, GroupUnmoved, PendingEvent
 from indelible.errors import (
     GroupNotFound,
     IndelibleError,
     InternalError,
     OutcomeUnknown,
     Overloaded,
-    ShuttingDown,
     StoreCorrupted,
     Unavailable,
 )
@@ -64,7 +63,7 @@ class _Call(NamedTuple):
     future: asyncio.Future[Any]
 
 
-_Given = list[tuple[Unfinished, bytes]]
+_Deliveries = list[tuple[PendingEvent, bytes]]
 """Events, as their deliveries and as their JSON lines."""
 
 
@@ -73,10 +72,10 @@ class _Pull(msgspec.Struct, eq=False, frozen=True):
     limit: int
     until: float
     """By the monotonic clock, when to answer with nothing."""
-    future: asyncio.Future[_Given]
+    future: asyncio.Future[_Deliveries]
 
 
-_Handed = list[tuple[_Pull, _Given]]
+_PullAnswers = list[tuple[_Pull, _Deliveries]]
 """What each pull that was looked at gets."""
 
 
@@ -111,10 +110,10 @@ class GroupWorker:
         """What follows the versions of aggregates."""
         self._seen_at = 0.0
         """When the progress was what is stored."""
-        self._undelivered: Final[deque[Unfinished]] = deque(maxlen=GROUP_IN_FLIGHT_MAX)
+        self._to_release: Final[deque[PendingEvent]] = deque(maxlen=GROUP_IN_FLIGHT_MAX)
         """Deliveries that nobody got: their save did not come to a good end, or their caller has left. They are taken
         back wherever they are found stored."""
-        self._taken_back: frozenset[Unfinished] = frozenset()
+        self._releasing: frozenset[PendingEvent] = frozenset()
         """Those of them that the save under way deals with."""
         self._is_outdated = False
         self._is_closed = False
@@ -132,21 +131,21 @@ class GroupWorker:
     async def pull(self, member: str, limit: int, wait_s: float) -> tuple[Delivery, ...]:
         if len(self._pulls) >= GROUP_CALLS_WAITING_MAX:
             self._drop_pulls()
-        future: asyncio.Future[_Given] = self._admit(len(self._pulls))
+        future: asyncio.Future[_Deliveries] = self._admit(len(self._pulls))
         self._pulls.append(_Pull(member, limit, time.monotonic() + wait_s, future))
         try:
-            given = await future
+            deliveries = await future
         except asyncio.CancelledError:
             # The caller left between the answer and its taking it.
             if not future.cancelled() and future.exception() is None:
-                self._take_back(one for one, _ in future.result())
+                self._release(one for one, _ in future.result())
             raise
-        return tuple(_delivery(one, line) for one, line in given)
+        return tuple(_delivery_of(one, line) for one, line in deliveries)
 
     def _admit(self, waiting: int) -> asyncio.Future[Any]:
         """Take in a call of a kind of which so many wait. Members that wait must not keep others from acknowledging."""
         if self._is_closed:
-            raise _closed()
+            raise store_closed()
         if waiting >= GROUP_CALLS_WAITING_MAX:
             raise Overloaded(f"too many calls wait for the group {self._name}", retry_after_s=RETRY_AFTER_S)
         self._begin()
@@ -157,13 +156,13 @@ class GroupWorker:
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="consumer-group")
 
-    def _take_back(self, deliveries: Iterable[Unfinished]) -> None:
+    def _release(self, deliveries: Iterable[PendingEvent]) -> None:
         """Nobody got these: others may, at once."""
-        self._undelivered.extend(deliveries)
-        if self._undelivered and not self._is_closed:
+        self._to_release.extend(deliveries)
+        if self._to_release and not self._is_closed:
             self._begin()
 
-    def look_again(self) -> None:
+    def reload(self) -> None:
         """What is stored has changed."""
         self._is_outdated = True
         self._something_to_do.set()
@@ -179,14 +178,14 @@ class GroupWorker:
     def size(self) -> int:
         """How many places in the log it keeps in memory. When it is idle, all that it knows is stored as well, but for
         deliveries that nobody got: without the worker they come again when their time is over."""
-        return len(self._undelivered) + (0 if self._progress is None else self._progress.size)
+        return len(self._to_release) + (0 if self._progress is None else self._progress.size)
 
     # --- The loop ----------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
         try:
             while True:
-                await self._let_others()
+                await self._yield_to_others()
                 self._something_to_do.clear()
                 await self._answer_all()
                 if not (self._calls or self._pulls or self._something_to_do.is_set()):
@@ -201,7 +200,7 @@ class GroupWorker:
             if self.on_idle is not None:
                 self.on_idle(self._name, self)
 
-    async def _let_others(self) -> None:
+    async def _yield_to_others(self) -> None:
         """Give other servers a chance to save: they have to load first, which takes them as long as it takes here. What
         comes meanwhile is saved together."""
         if self._engine.capabilities.many_processes:
@@ -215,14 +214,14 @@ class GroupWorker:
         self._drop_pulls()
         pulls = tuple(self._pulls)
         try:
-            answers, handed = await self._decide_and_save(calls, pulls)
+            answers, pulled = await self._decide_and_save(calls, pulls)
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
             self._progress = None
             self._refuse(calls, error if isinstance(error, IndelibleError) else _broken(error))
             return
         for call, answer in zip(calls, answers, strict=True):
-            _settle(call.future, answer)
-        self._hand_out(handed)
+            _resolve(call.future, answer)
+        self._answer_pulls(pulled)
 
     def _drop_pulls(self) -> None:
         """Forget those who gave up."""
@@ -230,37 +229,37 @@ class GroupWorker:
 
     def _refuse(self, calls: list[_Call], error: IndelibleError) -> None:
         for call in calls:
-            _settle(call.future, copy(error))
-        # What was to be given is taken back wherever it is found stored.
+            _resolve(call.future, copy(error))
+        # What was to be delivered is released wherever it is found stored.
         of_pulls = _nothing_delivered(error) if isinstance(error, OutcomeUnknown) else error
         for pull in self._pulls:
-            _settle(pull.future, copy(of_pulls))
+            _resolve(pull.future, copy(of_pulls))
         self._pulls.clear()
 
-    async def _decide_and_save(self, calls: list[_Call], pulls: Sequence[_Pull]) -> tuple[list[Any], _Handed]:
+    async def _decide_and_save(self, calls: list[_Call], pulls: Sequence[_Pull]) -> tuple[list[Any], _PullAnswers]:
         tries = 0
         self._looked_up.clear()
         while True:
             progress = await self._load()
-            self._taken_back = frozenset(self._undelivered)
-            progress.untake(self._taken_back)
-            progress.go_on(self._now_us())
+            self._releasing = frozenset(self._to_release)
+            progress.release(self._releasing)
+            progress.advance_clock(self._now_us())
             answers = [await _decided(call, progress) for call in calls]
-            await self._move_on(progress)
+            await self._promote_next(progress)
             if tries and calls and pulls:
                 # Who came too late must be quick, or comes too late again: those who wait for events are next.
                 pulls = ()
                 self._something_to_do.set()
-            handed = await self._give(progress, pulls)
-            if await self._save(progress, handed):
-                return answers, handed
+            pulled = await self._deliver(progress, pulls)
+            if await self._save(progress, pulled):
+                return answers, pulled
             self._progress = None
             tries += 1
             await asyncio.sleep(random.uniform(0, _RETRY_WAIT_MAX_S / tries))  # noqa: S311 - no secret
 
     async def _load(self) -> GroupProgress:
         progress = self._progress
-        if progress is None or self._is_outdated or self._look_again_s(progress) <= 0:
+        if progress is None or self._is_outdated or self._reload_after_s(progress) <= 0:
             self._is_outdated = False
             self._seen_at = time.monotonic()
             found = await self._load_unless_known(progress)
@@ -280,12 +279,12 @@ class GroupWorker:
             return await self._engine.load_group(self._name)
         return await self._engine.reload_group(self._name, progress.group.revision)
 
-    def _look_again_s(self, progress: GroupProgress) -> float:
+    def _reload_after_s(self, progress: GroupProgress) -> float:
         """How long what is known may be taken for what is stored. What was read on and is not saved would have to be
         read again; saving it, which is due soon, tells as well."""
-        if progress.has_read_on or not self._engine.capabilities.many_processes:
+        if progress.has_read_further or not self._engine.capabilities.many_processes:
             return math.inf
-        poll_s = GROUP_POLL_S if progress.is_anything_unfinished else GROUP_IDLE_POLL_S
+        poll_s = GROUP_POLL_S if progress.has_pending else GROUP_IDLE_POLL_S
         return self._seen_at + poll_s - time.monotonic()
 
     def _now_us(self) -> int:
@@ -296,7 +295,7 @@ class GroupWorker:
         assert self._progress is not None
         return EventQuery(self._progress.settings.items)
 
-    async def _move_on(self, progress: GroupProgress) -> None:
+    async def _promote_next(self, progress: GroupProgress) -> None:
         """Places are looked up once a round: events never change."""
         reached, to_look_up = progress.group.reached, progress.to_look_up()
         unknown = [one for one in to_look_up if (one.key, one.version) not in self._looked_up]
@@ -304,40 +303,40 @@ class GroupWorker:
         self._looked_up.update(zip([(one.key, one.version) for one in unknown], found, strict=True))
         for one in to_look_up:
             places = self._looked_up[one.key, one.version]
-            progress.found(one.key, [place for place in places if place.position <= reached])
-        progress.move_on()
+            progress.set_following(one.key, [place for place in places if place.position <= reached])
+        progress.promote_next()
 
     # --- Giving ------------------------------------------------------------------------------------------------------
 
-    async def _give(self, progress: GroupProgress, pulls: Sequence[_Pull]) -> _Handed:
+    async def _deliver(self, progress: GroupProgress, pulls: Sequence[_Pull]) -> _PullAnswers:
         """What each member gets who waits for events, in their order."""
-        handed: _Handed = []
-        await self._read_on(progress, min(sum(pull.limit for pull in pulls), progress.capacity))
+        pulled: _PullAnswers = []
+        await self._read_further(progress, min(sum(pull.limit for pull in pulls), progress.capacity))
         for pull in pulls:
-            given: _Given = []
-            while not given and (taken := progress.take(pull.limit, pull.member)):
-                given = await self._readable(progress, taken)
-            handed.append((pull, given))
-        return handed
+            deliveries: _Deliveries = []
+            while not deliveries and (taken := progress.take(pull.limit, pull.member)):
+                deliveries = await self._readable(progress, taken)
+            pulled.append((pull, deliveries))
+        return pulled
 
-    async def _readable(self, progress: GroupProgress, taken: Sequence[Unfinished]) -> _Given:
+    async def _readable(self, progress: GroupProgress, taken: Sequence[PendingEvent]) -> _Deliveries:
         """The events themselves, as many of the first as fit into one answer. Those that the store cannot read are
         parked."""
-        given: _Given = []
+        deliveries: _Deliveries = []
         lines = await self._events.lines(taken)
-        progress.untake(taken[len(lines) :])
+        progress.release(taken[len(lines) :])
         for one, line in zip(taken, lines, strict=False):
             if isinstance(line, StoreCorrupted):
-                progress.give_up(one, _reason(line))
+                progress.park_unreadable(one, _reason(line))
             else:
-                given.append((one, line))
-        return given
+                deliveries.append((one, line))
+        return deliveries
 
-    async def _read_on(self, progress: GroupProgress, wanted: int) -> None:
+    async def _read_further(self, progress: GroupProgress, count: int) -> None:
         """Read the log until there are events for all who wait, or it ends, or it is time to save."""
         for _ in range(GROUP_PAGES_AT_ONCE_MAX):
-            missing = wanted - progress.ready
-            if missing <= 0 or not progress.may_read_on:
+            missing = count - progress.ready
+            if missing <= 0 or not progress.may_read_further:
                 return
             if progress.group.reached >= self._head:
                 self._head = (await self._engine.head()).position
@@ -347,38 +346,38 @@ class GroupWorker:
             limit = max(missing, PAGE_EVENTS_DEFAULT)
             page = await self._events.page(self._query, after=progress.group.reached, until=self._head, limit=limit)
             progress.read(page.events, page.reached)
-            if page.lost is not None:
-                progress.lose(page.reached, _reason(page.lost))
+            if page.damage is not None:
+                progress.park_unidentified(page.reached, _reason(page.damage))
 
-    def _hand_out(self, handed: _Handed) -> None:
+    def _answer_pulls(self, pulled: _PullAnswers) -> None:
         """Answer the pulls. What is for a caller who has gone meanwhile was not delivered."""
         now = time.monotonic()
-        for pull, given in handed:
+        for pull, deliveries in pulled:
             if pull.future.done():
-                self._take_back(one for one, _ in given)
-            elif given or pull.until <= now or self._is_closed:
-                pull.future.set_result(given)
+                self._release(one for one, _ in deliveries)
+            elif deliveries or pull.until <= now or self._is_closed:
+                pull.future.set_result(deliveries)
         self._drop_pulls()
 
     # --- Saving ------------------------------------------------------------------------------------------------------
 
-    async def _save(self, progress: GroupProgress, handed: _Handed) -> bool:
-        if not progress.is_changed and not (progress.has_read_on and self._is_checkpoint_due()):
+    async def _save(self, progress: GroupProgress, pulled: _PullAnswers) -> bool:
+        if not progress.is_changed and not (progress.has_read_further and self._is_checkpoint_due()):
             return True
         change = progress.change(uuid4())
-        given = [one for _, given in handed for one, _ in given]
-        self._undelivered.extend(given)
-        self._taken_back = self._taken_back.union(given)
-        if not await told_truly(self._engine.save_group(change), "ask the group what it came to"):
+        deliveries = [one for _, deliveries in pulled for one, _ in deliveries]
+        self._to_release.extend(deliveries)
+        self._releasing = self._releasing.union(deliveries)
+        if not await outcome_of(self._engine.save_group(change), "ask the group what it came to"):
             return False
         self._saved(progress)
         return True
 
     def _saved(self, progress: GroupProgress) -> None:
-        # Not those whose caller left while it was saved: they are taken back next.
-        left = [one for one in self._undelivered if one not in self._taken_back]
-        self._undelivered.clear()
-        self._undelivered.extend(left)
+        # Not those whose caller left while it was saved: they are released next.
+        left = [one for one in self._to_release if one not in self._releasing]
+        self._to_release.clear()
+        self._to_release.extend(left)
         self._on_measure(self._name, progress.measure)
         progress.saved()
         self._saved_at = self._seen_at = time.monotonic()
@@ -395,7 +394,7 @@ class GroupWorker:
         progress = self._progress
         if progress is None or self._is_closed:
             return
-        is_reading = progress.capacity > 0 and progress.may_read_on
+        is_reading = progress.capacity > 0 and progress.may_read_further
         if is_reading and progress.group.reached < self._head:
             return
         if is_reading and self._head_moves is None:
@@ -406,10 +405,10 @@ class GroupWorker:
                 await self._something_to_do.wait()
 
     def _wait_s(self, progress: GroupProgress) -> float:
-        wait_s = min(min(pull.until for pull in self._pulls) - time.monotonic(), self._look_again_s(progress))
+        wait_s = min(min(pull.until for pull in self._pulls) - time.monotonic(), self._reload_after_s(progress))
         if progress.next_due_us is not None:
             wait_s = min(wait_s, (progress.next_due_us - self._now_us()) / 1_000_000)
-        if progress.has_read_on:
+        if progress.has_read_further:
             wait_s = min(wait_s, self._saved_at + CHECKPOINT_INTERVAL_S - time.monotonic())
         return max(wait_s, 0.0)
 
@@ -431,7 +430,7 @@ async def _decided(call: _Call, progress: GroupProgress) -> Any:
         return error
 
 
-def _settle(future: asyncio.Future[Any], answer: Any) -> None:
+def _resolve(future: asyncio.Future[Any], answer: Any) -> None:
     if future.done():
         return
     if isinstance(answer, IndelibleError):
@@ -440,7 +439,7 @@ def _settle(future: asyncio.Future[Any], answer: Any) -> None:
         future.set_result(answer)
 
 
-def _delivery(one: Unfinished, line: bytes) -> Delivery:
+def _delivery_of(one: PendingEvent, line: bytes) -> Delivery:
     return Delivery(
         delivery_id(one.position, one.delivery), one.attempts, timestamp_from_us(one.due_us), msgspec.Raw(line)
     )
@@ -458,10 +457,6 @@ def _broken(error: Exception) -> InternalError:
     broken = InternalError(f"the consumer group broke: {type(error).__name__}: {error}")
     broken.__cause__ = error
     return broken
-
-
-def _closed() -> ShuttingDown:
-    return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
 
 
 def group_not_found(name: str) -> GroupNotFound:

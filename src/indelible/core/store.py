@@ -14,16 +14,14 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue
-from indelible.core.condition_looks import ConditionLooks, check_not_past
+from indelible.core.condition_scans import ConditionScans, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
-from indelible.core.outcomes import told_truly
-from indelible.core.sound_reads import SoundReads, as_it_is
+from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure
-from indelible.engines.engine import ConditionBehind, Engine, Lines
+from indelible.engines.engine import ConditionBehind, Engine, Lines, aggregate_not_found
 from indelible.errors import (
-    AggregateNotFound,
     EventNotFound,
     IndelibleError,
     InvalidRequest,
@@ -63,7 +61,7 @@ from indelible.eventstore import (
 )
 from indelible.groups import StartPoint
 from indelible.limits import (
-    CONDITION_LOOKS_MAX,
+    CONDITION_SCANS_MAX,
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
     RECORDED_EVENTS_MAX,
@@ -100,7 +98,7 @@ class LocalEventStore:
         self.groups: Final = LocalConsumerGroups(engine, self._position_before_start, on_group, monotonic_us)
         self._reads: Final = SoundReads(engine)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
-        self._looks = ConditionLooks(engine)
+        self._scans = ConditionScans(engine)
         self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 
     @property
@@ -154,8 +152,8 @@ class LocalEventStore:
     ) -> AtomicAppendResult:
         request = AppendRequest(tuple(appends), condition)
         request.check(atomic=True)
-        for number in range(CONDITION_LOOKS_MAX):
-            request = await self._looks.look(request)
+        for number in range(CONDITION_SCANS_MAX):
+            request = await self._scans.scan_condition(request)
             try:
                 return await self._queue.append(request, first=number > 0)
             except ConditionBehind as behind:
@@ -193,10 +191,10 @@ class LocalEventStore:
         last = VERSION_MAX if to_version is None else check_version(to_version, "/to_version")
         check_page(limit, direction)
         version, lines = await self._reads.aggregate(
-            key, from_version=first, to_version=last, direction=direction, limit=limit, parse=as_it_is
+            key, from_version=first, to_version=last, direction=direction, limit=limit, parse=unparsed
         )
         if version == 0:
-            raise _aggregate_not_found(key)
+            raise aggregate_not_found(key)
         step = 1 if direction == "forward" else -1
         return AggregatePage(lines.lines, lines.count, version, None if lines.at_end else lines.reached + step)
 
@@ -217,7 +215,7 @@ class LocalEventStore:
             start = position_of(after)
             check_not_past(start, head, "/after")
         lines = await self._reads.feed(
-            query, after=start, until=until, direction=direction, limit=limit, parse=as_it_is
+            query, after=start, until=until, direction=direction, limit=limit, parse=unparsed
         )
         # At the end backward, ``reached`` is 1; the cursor of an empty store, or of its beginning, is below that.
         reached = lines.reached if forward else min(lines.reached, start, head)
@@ -260,7 +258,7 @@ class LocalEventStore:
             after=after,
             until=until,
             limit=SUBSCRIPTION_PAGE_EVENTS_MAX,
-            parse=as_it_is,
+            parse=unparsed,
             size_bytes_max=SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
         )
 
@@ -277,7 +275,7 @@ class LocalEventStore:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
         info = await self._engine.read_aggregate_info(key)
         if info is None:
-            raise _aggregate_not_found(key)
+            raise aggregate_not_found(key)
         return info
 
     async def replay(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Replay:
@@ -354,7 +352,7 @@ class LocalEventStore:
             state_raw=msgspec.Raw(encoded),
             metadata_raw=msgspec.Raw(encoded_metadata),
         )
-        await told_truly(self._engine.save_snapshot(snapshot), "save it again to be sure")
+        await outcome_of(self._engine.save_snapshot(snapshot), "save it again to be sure")
         return snapshot
 
     async def get_snapshot(self, aggregate_type: str, aggregate_id: str, *, at_version: int | None = None) -> Snapshot:
@@ -369,12 +367,6 @@ class LocalEventStore:
                 aggregate_id=key.aggregate_id,
             )
         return snapshot
-
-
-def _aggregate_not_found(key: AggregateKey) -> AggregateNotFound:
-    return AggregateNotFound(
-        f"no aggregate {key.stream}", aggregate_type=key.aggregate_type, aggregate_id=key.aggregate_id
-    )
 
 
 def _encode_list_cursor(info: AggregateInfo) -> str:

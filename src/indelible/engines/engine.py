@@ -8,8 +8,8 @@ What an engine must keep, and the conformance suite checks:
 - :meth:`StorageEngine.append` is one transaction and one sync to stable storage for the whole batch; it returns after
   that. Calls do not overlap (the append queue sees to it). The outcome of each request is its own: a conflict of one
   changes nothing for the others. Requests of a batch take effect in their order.
-- What a condition asks for is looked for by :meth:`StorageEngine.look` before the append, as far as the head was then.
-  ``append`` looks at what came since, in the same serial order as it stores; where that is more than
+- What a condition asks for is looked for by :meth:`StorageEngine.scan_condition` before the append, as far as the head
+  was then. ``append`` looks at what came since, in the same serial order as it stores; where that is more than
   ``CONDITION_TAIL_EVENTS_MAX``, the outcome is :class:`ConditionBehind`.
 - :meth:`StorageEngine.append_recorded` is the same for events that have all that a store adds already. It may be called
   beside ``append``; the engine keeps its writes apart.
@@ -18,7 +18,7 @@ What an engine must keep, and the conformance suite checks:
 - A read that starts after an append returned sees its events. No read sees a part of a batch.
 - Rendered events are JSON lines in exactly the form of :func:`indelible.events.hashed_line`. A read whose page would
   hold anything else, or lack an event that the log must have, raises :class:`indelible.errors.StoreCorrupted`;
-  :mod:`indelible.core.sound_reads` finds out which event it is.
+  :mod:`indelible.core.engine_calls` finds out which event it is.
 - A write fails in one of two ways, and the engine tells which.
   *Nothing was stored, and the engine goes on*: any error of the store but ``StorageFailure``. That is so whenever it
   failed before anything was written: ``InvalidRequest`` (the store is open for reading only, or the caller's fault),
@@ -31,19 +31,21 @@ What an engine must keep, and the conformance suite checks:
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 import msgspec
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.feed_walk import Look
+from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupStorage
-from indelible.errors import IndelibleError, Overloaded, StorageFailure
+from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, Overloaded, ShuttingDown, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
 from indelible.limits import PAGE_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.queries import Direction, EventQuery
+
+_T = TypeVar("_T")
 
 
 class ConditionBehind(Overloaded):
@@ -113,7 +115,7 @@ class StorageEngine(Protocol):
         """Store events of another store exactly as they are: position, version, timestamp and hash included.
 
         All are stored, or none: raises ``InvalidRequest`` when they do not continue the log, as
-        :func:`indelible.engines.recorded.plan_recorded` decides. The same promises on errors as :meth:`append`.
+        :func:`indelible.engines.planner.plan_recorded` decides. The same promises on errors as :meth:`append`.
         """
         ...
 
@@ -158,8 +160,8 @@ class StorageEngine(Protocol):
         """Version and position of an aggregate's newest event not above ``version``, by the indexes alone."""
         ...
 
-    async def look(self, look: Look, entries_max: int) -> Look:
-        """Go on looking for the first match of a condition, by one short page: about ``entries_max`` index entries.
+    async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        """Go on scanning for the first match of a condition, by one short page: about ``entries_max`` index entries.
         Sees all that was stored up to a head that was read before."""
         ...
 
@@ -237,6 +239,41 @@ class ManagedStorage(Protocol):
 
 class Engine(StorageEngine, SnapshotStorage, GroupStorage, Protocol):
     """All that a store needs of an engine."""
+
+
+class FallibleEngine:
+    """What engines that may fail have in common: a failure for good is told once, and ends all writing."""
+
+    def __init__(self, *, read_only: bool) -> None:
+        self.on_failure: Callable[[StorageFailure], None] = lambda _: None
+        self.warnings: tuple[str, ...] = ()
+        self._read_only: Final = read_only
+        self._failure: StorageFailure | None = None
+
+    def _fail(self, failure: StorageFailure) -> None:
+        if self._failure is None:
+            self._failure = failure
+            self.on_failure(failure)
+
+    def _require(self, writer: _T | None) -> _T:
+        """What writes; None while the engine is closed. Raises why nothing may be written."""
+        if self._failure is not None:
+            raise StorageFailure(self._failure.message, nothing_stored=True)
+        if self._read_only:
+            raise InvalidRequest("the store is open for reading only")
+        if writer is None:
+            raise store_closed()
+        return writer
+
+
+def store_closed() -> ShuttingDown:
+    return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
+
+
+def aggregate_not_found(key: AggregateKey) -> AggregateNotFound:
+    return AggregateNotFound(
+        f"no aggregate {key.stream}", aggregate_type=key.aggregate_type, aggregate_id=key.aggregate_id
+    )
 
 
 class EngineMaker(Protocol):

@@ -4,7 +4,7 @@ Each item of a query is walked along its rarest part (one tag, or its event type
 page looks at a bounded number of index entries, all items together, so its cost has a bound at any size of the log and
 for any query.
 
-:func:`find_positions` and :func:`look_on` are generators of :data:`Question`; each is answered by sending the value
+:func:`find_positions` and :func:`scan_on` are generators of :data:`Question`; each is answered by sending the value
 that its class names. So an engine that blocks and one that awaits share the walk.
 """
 
@@ -28,7 +28,7 @@ _CHUNK_LEAST: Final = 256
 
 
 class Range(msgspec.Struct, frozen=True):
-    """Positions to look at, both inclusive, and from which end."""
+    """Positions (or versions) to look at, both inclusive, and from which end."""
 
     low: int
     high: int
@@ -40,9 +40,27 @@ class Range(msgspec.Struct, frozen=True):
             return Range(position + 1, self.high, self.direction)
         return Range(self.low, position - 1, self.direction)
 
+    def first(self, limit: int) -> "Range":
+        """The first ``limit`` of them, in the direction of reading."""
+        if self.direction == "forward":
+            return Range(self.low, min(self.high, self.low + limit - 1), self.direction)
+        return Range(max(self.low, self.high - limit + 1), self.high, self.direction)
+
+    def place(self, number: int) -> int:
+        """The one that is read as the first, second, …"""
+        return self.low + number - 1 if self.direction == "forward" else self.high - number + 1
+
+    def __len__(self) -> int:
+        return max(self.high - self.low + 1, 0)
+
     @property
     def is_empty(self) -> bool:
         return self.low > self.high
+
+    @classmethod
+    def of_feed(cls, after: int, until: int, direction: Direction) -> "Range":
+        """As a reader of the feed asks: ``after`` exclusive, ``until`` inclusive."""
+        return cls(after + 1, until, direction) if direction == "forward" else cls(until, after - 1, direction)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -51,6 +69,12 @@ class Found(msgspec.Struct, frozen=True):
 
     positions: Sequence[int]
     reached: int | None
+
+    def end(self, within: Range, until: int) -> tuple[int, bool]:
+        """How far a page with all of them reaches, of a search up to ``until``, and whether that is the end."""
+        if self.reached is None:
+            return until, True
+        return self.reached, within.beyond(self.reached).is_empty
 
 
 # --- Questions -------------------------------------------------------------------------------------------------------
@@ -110,7 +134,7 @@ Question = FindTypes | Count | Walk
 Search = Generator[Question, Any, Found]
 
 
-class Look(msgspec.Struct, frozen=True):
+class ConditionScan(msgspec.Struct, frozen=True):
     """How far the search for the first match of an append condition has come. Item by item, because nobody needs to
     know which of several matches: each is looked for up to the first match so far."""
 
@@ -130,38 +154,38 @@ class Look(msgspec.Struct, frozen=True):
         return not self.items or self.range.is_empty
 
 
-def find_positions(items: Sequence[QueryItem], wanted: Range, limit: int) -> Search:
+def find_positions(items: Sequence[QueryItem], within: Range, limit: int) -> Search:
     """The first ``limit`` positions that match any item, looking at ``PAGE_SCAN_EVENTS_MAX`` index entries, or a few
     more than that."""
     found = []
     left = PAGE_SCAN_EVENTS_MAX
     for number, item in enumerate(items):
         # What one item leaves is shared by those after it.
-        one, cost = yield from _walk_item(item, wanted, limit, max(left // (len(items) - number), 1))
+        one, cost = yield from _walk_item(item, within, limit, max(left // (len(items) - number), 1))
         found.append(one)
         left -= cost
-    return _merge(found, wanted, limit)
+    return _merge(found, within, limit)
 
 
-def look_on(look: Look, entries_max: int) -> Generator[Question, Any, Look]:
+def scan_on(scan: ConditionScan, entries_max: int) -> Generator[Question, Any, ConditionScan]:
     """Look at ``entries_max`` more index entries, or a few more than that."""
-    items, wanted, position, walk = look.items, look.range, look.position, look.walk
+    items, within, position, walk = scan.items, scan.range, scan.position, scan.walk
     spent = 0
-    while items and not wanted.is_empty and spent < entries_max:
+    while items and not within.is_empty and spent < entries_max:
         most = entries_max - spent
         if walk is None:
-            found, cost = yield from _walk_item(items[0], wanted, 1, most, resumable := _Resumable())
+            found, cost = yield from _walk_item(items[0], within, 1, most, resumable := _Resumable())
         else:
-            rest = msgspec.structs.replace(walk, range=Range(walk.range.low, wanted.high, wanted.direction))
+            rest = msgspec.structs.replace(walk, range=Range(walk.range.low, within.high, within.direction))
             found, cost = yield from _walk_along(rest, 1, most, resumable := _Resumable())
         spent += max(cost, 1)
         if found.positions:
             position = found.positions[0]
-            wanted = Range(wanted.low, position - 1, wanted.direction)
+            within = Range(within.low, position - 1, within.direction)
         walk = None if found.positions or found.reached is None else resumable.walk
         if walk is None:
             items = items[1:]
-    return Look(items, wanted, position, look.entries + spent, walk)
+    return ConditionScan(items, within, position, scan.entries + spent, walk)
 
 
 def answered(search: Generator[Question, Any, _T], answer: Callable[[Question], Any]) -> _T:
@@ -175,11 +199,11 @@ def answered(search: Generator[Question, Any, _T], answer: Callable[[Question], 
         return found
 
 
-def _merge(found: Sequence[Found], wanted: Range, limit: int) -> Found:
-    nearest, furthest = (min, max) if wanted.direction == "forward" else (max, min)
+def _merge(found: Sequence[Found], within: Range, limit: int) -> Found:
+    nearest, furthest = (min, max) if within.direction == "forward" else (max, min)
     ends = [one.reached for one in found if one.reached is not None]
     reached = nearest(ends) if ends else None
-    merged = sorted({position for one in found for position in one.positions}, reverse=wanted.direction == "backward")
+    merged = sorted({position for one in found for position in one.positions}, reverse=within.direction == "backward")
     if reached is not None:
         merged = [position for position in merged if furthest(position, reached) == reached]
     if len(merged) >= limit:
@@ -197,33 +221,33 @@ class _Resumable:
     walk: Walk | None = None
 
 
-def _walk_item(item: QueryItem, wanted: Range, limit: int, most: int, left: _Resumable | None = None) -> _Walking:
+def _walk_item(item: QueryItem, within: Range, limit: int, most: int, left: _Resumable | None = None) -> _Walking:
     if item.is_unrestricted:
-        return _walk_all(wanted, limit), 1
+        return _walk_all(within, limit), 1
     if len(item.tags) > TAGS_PER_EVENT_MAX:
         return Found([], None), 1  # no event has so many
     types: Sequence[int] | None = None
     if item.event_types or item.aggregate_types:
         types = yield FindTypes(item.event_types, item.aggregate_types)
         if types is None:
-            return (yield from _walk_along(Walk(wanted, 0, None, None, item.tags, item), limit, most, left))
+            return (yield from _walk_along(Walk(within, 0, None, None, item.tags, item), limit, most, left))
         if not types:
             return Found([], None), 1
-    walk, counted = yield from _along_rarest(item, types, wanted, most)
+    walk, counted = yield from _along_rarest(item, types, within, most)
     if walk is None:
         return Found([], None), counted
     found, cost = yield from _walk_along(walk, limit, most, left)
     return found, cost + counted
 
 
-def _walk_all(wanted: Range, limit: int) -> Found:
+def _walk_all(within: Range, limit: int) -> Found:
     """Every position matches an item that restricts nothing."""
-    ordered = range(wanted.low, wanted.high + 1)[:: 1 if wanted.direction == "forward" else -1]
+    ordered = range(within.low, within.high + 1)[:: 1 if within.direction == "forward" else -1]
     return Found(ordered[:limit], ordered[limit - 1] if len(ordered) >= limit else None)
 
 
 def _along_rarest(
-    item: QueryItem, types: Sequence[int] | None, wanted: Range, most: int
+    item: QueryItem, types: Sequence[int] | None, within: Range, most: int
 ) -> Generator[Question, Any, tuple[Walk | None, int]]:
     """The walk along the tag, or the event types, that has the fewest entries; None when one has none at all. And what
     it cost to find that out."""
@@ -233,14 +257,14 @@ def _along_rarest(
         # Counting costs no more than the walk may.
         least = max(min(COUNT_MAX, most // len(parts)), 1) + 1
         for part in parts:
-            count: int = yield Count(wanted, least, part, types if part is None else None)
+            count: int = yield Count(within, least, part, types if part is None else None)
             counted += count
             if count == 0:
                 return None, _counting_cost(counted, parts)
             if count < least:
                 rarest, least = part, count
     others = tuple(tag for tag in item.tags if tag != rarest)
-    return Walk(wanted, 0, rarest, types, others), _counting_cost(counted, parts)
+    return Walk(within, 0, rarest, types, others), _counting_cost(counted, parts)
 
 
 def _counting_cost(counted: int, parts: Sequence[object]) -> int:
@@ -250,22 +274,22 @@ def _counting_cost(counted: int, parts: Sequence[object]) -> int:
 def _walk_along(walk: Walk, limit: int, most: int, left: _Resumable | None = None) -> _Walking:
     """Walk until ``limit`` matches are found, or ``most`` index entries were looked at: at least one step."""
     positions: list[int] = []
-    spent, wanted = 0, walk.range
+    spent, within = 0, walk.range
     # Seldom a match far away: one that was gone on with is gone on with in long steps.
     chunk = walk.chunk or (max(_CHUNK_LEAST, 2 * limit) if walk.filters else limit)
-    while not wanted.is_empty:
+    while not within.is_empty:
         chunk = max(min(chunk, (most - spent) // walk.cost), 1)
-        walked: Walked = yield msgspec.structs.replace(walk, range=wanted, chunk=chunk)
+        walked: Walked = yield msgspec.structs.replace(walk, range=within, chunk=chunk)
         positions += walked.positions
         spent += walked.count * walk.cost
         if len(positions) >= limit:
             return Found(positions[:limit], positions[limit - 1]), spent
         if walked.last is None:
             break
-        wanted = wanted.beyond(walked.last)
-        if spent + walk.cost > most and not wanted.is_empty:
+        within = within.beyond(walked.last)
+        if spent + walk.cost > most and not within.is_empty:
             if left is not None:
-                left.walk = msgspec.structs.replace(walk, range=wanted, chunk=4 * chunk)
+                left.walk = msgspec.structs.replace(walk, range=within, chunk=4 * chunk)
             return Found(positions, walked.last), spent
         chunk *= 4
     return Found(positions, None), spent

@@ -16,7 +16,7 @@ from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey
 from indelible.groups import GroupSettings, SkippedEvent
 
-UnfinishedState = Literal["waiting", "in_flight", "parked"]
+PendingState = Literal["waiting", "in_flight", "parked"]
 
 
 class StoredGroup(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class StoredGroup(msgspec.Struct, frozen=True):
     revision: int
     """One more with every save. Begins at ``created_us``, so that no two groups of one name ever share one."""
     reached: int
-    """Position up to which the log was read: a matching event up to here is in ``unfinished``, or done."""
+    """Position up to which the log was read: a matching event up to here is in ``pending``, or done."""
     last_delivery: int
     """Number of the newest delivery. Begins at ``created_us`` too."""
     reset_at: int
@@ -37,11 +37,11 @@ class StoredGroup(msgspec.Struct, frozen=True):
     """Given by whoever made the group or saved it last: another each time, so everybody knows a save of theirs."""
 
 
-LOST: Final = AggregateKey("", "")
+UNKNOWN_AGGREGATE: Final = AggregateKey("", "")
 """Stands for the aggregate of an event that is so damaged that nobody can tell whose it is. None has this name."""
 
 
-class Unfinished(msgspec.Struct, frozen=True):
+class PendingEvent(msgspec.Struct, frozen=True):
     """An aggregate's first event that is not done. Those that follow it, as far as the log was read, wait behind it."""
 
     key: AggregateKey
@@ -49,7 +49,7 @@ class Unfinished(msgspec.Struct, frozen=True):
     version: int
     following: int
     """How many of them there are."""
-    state: UnfinishedState
+    state: PendingState
     due_us: int
     """Waiting: not to be delivered before. In flight: the deadline. Parked: since when."""
     attempts: int = 0
@@ -66,7 +66,7 @@ class GroupState(msgspec.Struct, frozen=True):
     """A group as it is stored."""
 
     group: StoredGroup
-    unfinished: tuple[Unfinished, ...]
+    pending: tuple[PendingEvent, ...]
     now_us: int
     """The storage's clock. All who serve the group reckon by it."""
 
@@ -79,7 +79,7 @@ class GroupUnmoved(msgspec.Struct, frozen=True):
 
 
 class GroupSummary(msgspec.Struct, frozen=True):
-    """A group, and what its unfinished aggregates add up to."""
+    """A group, and what its pending events add up to."""
 
     group: StoredGroup
     checkpoint: int
@@ -102,11 +102,11 @@ class GroupChange(msgspec.Struct, frozen=True):
     group: StoredGroup
     """The row as it is to be, with its new revision. Its name, its query and ``created_us`` are what they were."""
     dropped: Sequence[int] = ()
-    """Positions whose ``Unfinished`` is gone."""
-    put: Sequence[Unfinished] = ()
+    """Positions whose ``PendingEvent`` is gone."""
+    put: Sequence[PendingEvent] = ()
     """Each replaces the one at its position, if there is one. No position is in both."""
     drop_all: bool = False
-    """Every ``Unfinished`` goes before those in ``put`` come."""
+    """Every ``PendingEvent`` goes before those in ``put`` come."""
     skipped: Sequence[SkippedEvent] = ()
     """To be recorded; one that is recorded at the same position is replaced."""
 
@@ -128,7 +128,7 @@ class GroupStorage(Protocol):
         ...
 
     async def load_group(self, name: str) -> GroupState | None:
-        """A group as of one moment, unfinished aggregates by position; None when there is none of this name."""
+        """A group as of one moment, pending events by position; None when there is none of this name."""
         ...
 
     async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:

@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 from typing import Final
 
-from indelible.errors import ShuttingDown
-from indelible.limits import RETRY_AFTER_S
+from indelible.engines.engine import store_closed
 
 
 class HeadSignal:
@@ -19,7 +18,7 @@ class HeadSignal:
         self._position = 0
         self._is_closed = False
         self._waiters: Final[set[asyncio.Future[None]]] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
     def moved(self, position: int) -> None:
         """The head is at ``position`` now, or further."""
@@ -42,30 +41,30 @@ class HeadSignal:
         ``ShuttingDown`` after :meth:`close`."""
         while self._position <= after:
             if self._is_closed:
-                raise _closed()
+                raise store_closed()
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)
-            if self._read_head is not None and self._looking is None:
-                self._looking = asyncio.create_task(self._look(self._read_head), name="head-look")
+            if self._read_head is not None and self._polling is None:
+                self._polling = asyncio.create_task(self._poll(self._read_head), name="head-poll")
             try:
                 await waiter
             finally:
                 self._waiters.discard(waiter)
         return self._position
 
-    async def _look(self, read_head: Callable[[], Awaitable[int]]) -> None:
+    async def _poll(self, read_head: Callable[[], Awaitable[int]]) -> None:
         """Look for as long as anybody waits. One looks for all: thousands must not ask more of the storage than one."""
         this = asyncio.current_task()
         try:
             # Not by the cancellation alone: what waits for a connection may lose one.
-            while self._waiters and self._looking is this:
+            while self._waiters and self._polling is this:
                 self.moved(await read_head())
                 await asyncio.sleep(self._poll_s)
         except Exception as error:  # noqa: BLE001 - it is for those who wait
             self._wake(error)
         finally:
-            if self._looking is this:
-                self._looking = None
+            if self._polling is this:
+                self._polling = None
 
     def open(self) -> None:
         """Let it be waited for again after :meth:`close`."""
@@ -74,12 +73,8 @@ class HeadSignal:
     async def close(self) -> None:
         """Let nobody wait any longer: whoever does, or asks later, gets ``ShuttingDown``."""
         self._is_closed = True
-        looking, self._looking = self._looking, None
+        looking, self._polling = self._polling, None
         if looking is not None:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-        self._wake(_closed())
-
-
-def _closed() -> ShuttingDown:
-    return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
+        self._wake(store_closed())

@@ -36,7 +36,7 @@ def make_sqlite(url: str, *, read_only: bool) -> Engine:
 
 def make_postgres(url: str, *, read_only: bool) -> Engine:
     """``postgresql://…`` is a schema of a database, see ``parse_address`` in
-    :mod:`indelible.engines.postgres.address`."""
+    :mod:`indelible.engines.postgres.connections`."""
     try:
         from indelible.engines.postgres.engine import PostgresEngine  # noqa: PLC0415 - see above
     except ImportError as error:

@@ -1,7 +1,8 @@
 """The memory engine: the reference model. Plain lists and loops, so that it can be read as the definition of what every
-other engine does; also a fast store for tests. Nothing outlives the process."""
+other engine, and every other storage of groups, does; also a fast store for tests. Nothing outlives the process."""
 
 import asyncio
+import bisect
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +13,19 @@ import msgspec
 from indelible.conditions import AppendCondition, condition_failed, version_conflict
 from indelible.diagnostics import Capabilities
 from indelible.engines.engine import AppendOutcome, ConditionBehind, Lines, LogHead
-from indelible.engines.feed_walk import Look, Range
+from indelible.engines.feed_walk import ConditionScan, Range
+from indelible.engines.group_storage import (
+    UNKNOWN_AGGREGATE,
+    GroupChange,
+    GroupState,
+    GroupSummary,
+    GroupUnmoved,
+    PendingEvent,
+    StoredGroup,
+    too_many_groups,
+)
 from indelible.engines.head_signal import HeadSignal
-from indelible.engines.memory_groups import MemoryGroups
-from indelible.engines.planner import StoredState, same_content
-from indelible.engines.recorded import plan_recorded
+from indelible.engines.planner import StoredState, plan_recorded, same_content
 from indelible.errors import EventIdConflict, IndelibleError, StorageFailure
 from indelible.events import (
     HASH_BEFORE_FIRST,
@@ -39,8 +48,97 @@ from indelible.eventstore import (
     AtomicAppendResult,
     EventTypeInfo,
 )
+from indelible.groups import SkippedEvent
 from indelible.limits import CONDITION_TAIL_EVENTS_MAX, PAGE_SCAN_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
 from indelible.queries import Direction, EventQuery, QueryItem
+
+
+class _Kept(msgspec.Struct):
+    group: StoredGroup
+    pending: dict[int, PendingEvent] = msgspec.field(default_factory=dict)
+    """By position."""
+    skipped: dict[int, SkippedEvent] = msgspec.field(default_factory=dict)
+
+    def in_order(self) -> tuple[PendingEvent, ...]:
+        return tuple(self.pending[position] for position in sorted(self.pending))
+
+
+# --- Consumer groups -------------------------------------------------------------------------------------------------
+
+
+class MemoryGroups:
+    """Implements :class:`indelible.engines.group_storage.GroupStorage`. ``clock_us`` gives microseconds since 1970."""
+
+    def __init__(self, clock_us: Callable[[], int]) -> None:
+        self._clock_us = clock_us
+        self._groups: dict[str, _Kept] = {}
+
+    async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
+        if group.name in self._groups:
+            return False
+        if len(self._groups) >= groups_max:
+            raise too_many_groups(groups_max)
+        self._groups[group.name] = _Kept(group)
+        return True
+
+    async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
+        names = self._groups if name is None else self._groups.keys() & {name}
+        return tuple(_summary(self._groups[name]) for name in sorted(names, key=str.encode))
+
+    async def load_group(self, name: str) -> GroupState | None:
+        kept = self._groups.get(name)
+        return None if kept is None else GroupState(kept.group, kept.in_order(), self._clock_us())
+
+    async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:
+        kept = self._groups.get(name)
+        is_known = kept is not None and kept.group.revision == revision
+        return GroupUnmoved(self._clock_us()) if is_known else await self.load_group(name)
+
+    async def save_group(self, change: GroupChange) -> bool:
+        kept = self._groups.get(change.group.name)
+        if kept is None or kept.group.revision != change.expected_revision:
+            return False
+        kept.group = change.group
+        if change.drop_all:
+            kept.pending.clear()
+        for position in change.dropped:
+            kept.pending.pop(position, None)
+        kept.pending.update((one.position, one) for one in change.put)
+        kept.skipped.update((one.position, one) for one in change.skipped)
+        return True
+
+    async def delete_group(self, name: str) -> bool:
+        return self._groups.pop(name, None) is not None
+
+    async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+        kept = self._groups.get(name)
+        if kept is None:
+            return ()
+        positions = sorted(kept.skipped)
+        first = bisect.bisect_right(positions, after)
+        return tuple(kept.skipped[position] for position in positions[first : first + limit])
+
+    async def now_us(self) -> int:
+        return self._clock_us()
+
+
+def _summary(kept: _Kept) -> GroupSummary:
+    in_order = kept.in_order()
+    parked = [one for one in in_order if one.state == "parked"]
+    active = [one for one in in_order if one.state != "parked"]
+    return GroupSummary(
+        kept.group,
+        checkpoint=active[0].position - 1 if active else kept.group.reached,
+        in_flight=sum(one.state == "in_flight" for one in active),
+        waiting=sum(one.state == "waiting" for one in active),
+        parked_aggregates=len(parked),
+        parked=sum(1 + one.following for one in parked),
+        unreadable=sum(one.is_unreadable for one in parked),
+        is_held_up=any(one.key == UNKNOWN_AGGREGATE for one in parked),
+    )
+
+
+# --- The log ---------------------------------------------------------------------------------------------------------
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -92,7 +190,7 @@ class MemoryEngine(MemoryGroups):
         try:
             known = [event.event_id in self._by_id for append in request.appends for event in append.events]
             if any(known):
-                return self._replay(request, all(known))
+                return self._repeated(request, all(known))
             for append in request.appends:
                 conflict = version_conflict(append.key, append.expected_version, self._version(append.key))
                 if conflict is not None:
@@ -107,7 +205,7 @@ class MemoryEngine(MemoryGroups):
             results.append(_result(append.key, stored, replayed=False))
         return AtomicAppendResult(self._head.position, tuple(results))
 
-    def _replay(self, request: AppendRequest, all_known: bool) -> AtomicAppendResult:
+    def _repeated(self, request: AppendRequest, all_known: bool) -> AtomicAppendResult:
         known = [[self._same(append.key, event) for event in append.events] for append in request.appends]
         if not all_known:
             raise _id_conflict(next(one.event.event_id for stored in known for one in stored if one is not None))
@@ -127,8 +225,8 @@ class MemoryEngine(MemoryGroups):
         return stored
 
     def _check_condition(self, condition: AppendCondition, request: AppendRequest) -> None:
-        if request.looked.refusal is not None:
-            raise request.looked.refusal
+        if request.scanned.refusal is not None:
+            raise request.scanned.refusal
         after = request.condition_start
         if self._stored_before_batch - after > CONDITION_TAIL_EVENTS_MAX:
             raise ConditionBehind.at(after)
@@ -213,14 +311,14 @@ class MemoryEngine(MemoryGroups):
         events = self._aggregates.get(key, [])[: max(version, 0)]
         return (events[-1].event.version, events[-1].event.position) if events else None
 
-    async def look(self, look: Look, entries_max: int) -> Look:
-        count = max(entries_max // len(look.items), 1)
-        last = min(look.range.low + count - 1, look.range.high)
-        position = self._first_match(look.items, look.range.low - 1, last)
+    async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        count = max(entries_max // len(scan.items), 1)
+        last = min(scan.range.low + count - 1, scan.range.high)
+        position = self._first_match(scan.items, scan.range.low - 1, last)
         await asyncio.sleep(0)
-        entries = look.entries + (last - look.range.low + 1) * len(look.items)
-        left = Range(last + 1, look.range.high if position is None else last, "forward")
-        return Look(look.items, left, position, entries)
+        entries = scan.entries + (last - scan.range.low + 1) * len(scan.items)
+        left = Range(last + 1, scan.range.high if position is None else last, "forward")
+        return ConditionScan(scan.items, left, position, entries)
 
     async def read_event(self, event_id: UUID) -> bytes | None:
         stored = self._by_id.get(event_id)

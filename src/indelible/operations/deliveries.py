@@ -244,7 +244,7 @@ LIST_IN_FLIGHT: Final = Operation[OfGroup, tuple[InFlight, ...]](
 LIST_PARKED: Final = Operation[ListParked, ParkedList](
     name="list_parked", store_method="groups.list_parked", section="Consumer groups", summary="List parked events",
     description="A page of the events that were given up, by position. Each holds up those that follow in its "
-    "aggregate, until it is replayed or skipped. Give a page's `cursor` as `after` of the next one, or follow `Link`, "
+    "aggregate, until it is redriven or skipped. Give a page's `cursor` as `after` of the next one, or follow `Link`, "
     "until `at_end`.",
     parameters=ListParked, answer=ParkedList, answers="A page of parked events.",
     http="GET /v1/groups/{group}/parked", answer_headers=("Link",), grpc="ConsumerGroups.ListParked",

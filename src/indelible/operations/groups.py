@@ -162,8 +162,8 @@ DELETE_GROUP: Final = Operation[OfGroup, None](
 )  # fmt: skip
 RESET_GROUP: Final = Operation[ResetGroup, GroupInfo](
     name="reset_group", store_method="groups.reset", section="Consumer groups", summary="Read from another place on",
-    description="From `start`, `after` a cursor, or `since` a time; backward, that is a replay. Deliveries under way "
-    "become lost. What is parked before the place stays parked; what comes after it is delivered anew.",
+    description="From `start`, `after` a cursor, or `since` a time; backward, that delivers events again. Deliveries "
+    "under way become lost. What is parked before the place stays parked; what comes after it is delivered anew.",
     parameters=ResetGroup, answer=GroupInfo, answers="The group as it is now.",
     http="POST /v1/groups/{group}/reset", grpc="ConsumerGroups.ResetGroup",
     retry="idempotent", permission="admin", errors=GROUP_CHANGE_ERRORS,

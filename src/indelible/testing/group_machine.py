@@ -91,7 +91,7 @@ class GroupModel:
         moving = [todo[0].position for key, todo in self.todo.items() if self.first[key].state != "parked"]
         return min(moving) - 1 if moving else len(self.log)
 
-    def go_on(self, now_us: int) -> None:
+    def advance_clock(self, now_us: int) -> None:
         self.now_us = now_us
         for _, first in self.at("in_flight"):
             if first.due_us <= now_us:
@@ -162,7 +162,7 @@ class GroupModel:
                 raise _NothingParked(position)
         return [parked[position] for position in dict.fromkeys(positions)]
 
-    def replay(self, positions: Sequence[int] | None) -> int:
+    def redrive(self, positions: Sequence[int] | None) -> int:
         parked = self.parked_at(positions)
         for _, first in parked:
             first.state, first.due_us, first.attempts = "waiting", 0, 0
@@ -262,7 +262,7 @@ class _GroupMachine(Machine):
 
     def _ask(self, call: Awaitable[R]) -> R:
         """Ask the group's worker: what is due is done first."""
-        self._model.go_on(self._clock.now_us)
+        self._model.advance_clock(self._clock.now_us)
 
         async def ask() -> R:
             return await call
@@ -366,7 +366,7 @@ class _GroupMachine(Machine):
             self._decide(call, lambda: self._model.skip(positions, "why not"))
 
     def _replay(self, positions: Sequence[int] | None) -> None:
-        self._decide(self._store.groups.replay_parked(_GROUP, positions), lambda: self._model.replay(positions))
+        self._decide(self._store.groups.replay_parked(_GROUP, positions), lambda: self._model.redrive(positions))
 
     @rule(data=st.data(), settings=_settings, what=st.sampled_from(("reset", "reset", "change", "make again")))
     def administer(self, data: st.DataObject, settings: GroupSettings, what: str) -> None:

@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from indelible.core.store import LocalEventStore
 from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, Engine
-from indelible.engines.group_storage import GroupChange, StoredGroup, Unfinished
+from indelible.engines.group_storage import GroupChange, PendingEvent, StoredGroup
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import IndelibleError, InvalidRequest
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, RecordedEvent, Snapshot, event_hash, split_hashed_line
@@ -296,7 +296,7 @@ _GROUP_NAMES: Final = ("billing", "search", "Ü '\"")
 _GROUPS_MAX: Final = 2
 _POSITIONS: Final = st.integers(1, 12)
 _UNFINISHED: Final = st.builds(
-    Unfinished,
+    PendingEvent,
     key=st.sampled_from([AggregateKey(*key) for key in KEYS]),
     position=_POSITIONS,
     version=st.integers(1, 3),
@@ -352,7 +352,7 @@ class _GroupMachine(Machine):
         name: str,
         is_late: bool,
         reached: int,
-        put: list[Unfinished],
+        put: list[PendingEvent],
         dropped: set[int],
         drop_all: bool,
         skipped: list[SkippedEvent],
@@ -380,7 +380,7 @@ class _GroupMachine(Machine):
         found = [await _answer(call(engine)), await engine.list_groups()]
         for name in _GROUP_NAMES:
             state = await engine.load_group(name)
-            found.append(None if state is None else (state.group, state.unfinished))
+            found.append(None if state is None else (state.group, state.pending))
             found += [await engine.list_skipped(name, after=after, limit=3) for after in (0, 4)]
         return found
 

@@ -15,19 +15,17 @@ import psycopg
 
 from indelible.engines.engine import AppendOutcome
 from indelible.engines.planner import Plan
-from indelible.engines.postgres.address import Address
-from indelible.engines.postgres.connections import connect, is_lost
+from indelible.engines.postgres.connections import Address, Statements, connect, is_broken
 from indelible.engines.postgres.failures import (
     is_cut_off,
-    is_worth_repeating,
+    is_retryable,
     lacks_partition,
     too_large,
     translated,
     unreachable,
 )
-from indelible.engines.postgres.partitions import Partitions
-from indelible.engines.postgres.statements import Statements
-from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Wanted, Writer
+from indelible.engines.postgres.schema import Partitions
+from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Write, Writer
 from indelible.errors import IndelibleError, OutcomeUnknown, PayloadTooLarge, Unavailable
 from indelible.eventstore import AtomicAppendResult
 from indelible.limits import (
@@ -53,13 +51,13 @@ class Appender:
         self._round_began = 0.0
         self._last_failed_at = float("-inf")
 
-    async def append(self, wanted: Wanted) -> Plan:
+    async def append(self, write: Write) -> Plan:
         """What was stored, and the outcomes. Raises :class:`Unavailable` and :class:`PayloadTooLarge` (nothing was
         stored), :class:`StorageFailure`, :class:`OutcomeUnknown` where there is no request to say it to, and what
-        ``wanted`` raises."""
+        ``write`` raises."""
         earlier: list[Plan] = []
         while True:
-            attempt = Attempt(wanted)
+            attempt = Attempt(write)
             started = time.monotonic()
             self._begin(started)
             try:
@@ -74,7 +72,7 @@ class Appender:
             if attempt.may_be_stored and attempt.planned is not None:
                 earlier.append(attempt.planned)
             if is_final:
-                return _given_up(earlier, error)
+                return _unknown_outcomes(earlier, error)
             await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
     def _begin(self, started: float) -> None:
@@ -104,18 +102,18 @@ class Appender:
         except ReplicationInDoubt:
             raise _Failed(unreachable(None, "the wait for its standbys was cancelled")) from None
         except psycopg.Error as error:
-            raise await self._what_next(writer, attempt, error, time.monotonic() - started) from error
+            raise await self._classified(writer, attempt, error, time.monotonic() - started) from error
         self._failing_since = None
         return planned
 
-    async def _what_next(
+    async def _classified(
         self, writer: Writer, attempt: Attempt, error: psycopg.Error, took_s: float
     ) -> "_Failed | IndelibleError":
-        if is_lost(writer.connection, error):
+        if is_broken(writer.connection, error):
             await self.close()
             return _Failed(unreachable(error, "nothing was stored"))
         attempt.may_be_stored = False  # the database has said so
-        if is_cut_off(error) and not attempt.wanted.is_small:
+        if is_cut_off(error) and not attempt.write.is_small:
             timeout_s = await writer.statement_timeout_s()
             # Else an administrator has ended it.
             if timeout_s is not None and took_s >= timeout_s:
@@ -123,7 +121,7 @@ class Appender:
         if lacks_partition(error) and attempt.planned is not None:
             await self._partitions.make(attempt.planned.head.position)
             return _Failed(translated(error))
-        return _Failed(translated(error)) if is_worth_repeating(error) else translated(error)
+        return _Failed(translated(error)) if is_retryable(error) else translated(error)
 
     async def _connected(self) -> Writer:
         if self._writer is None:
@@ -152,11 +150,11 @@ class _Failed(Exception):
 
 
 def _as_first_answered(decided: Plan, earlier: Sequence[Plan]) -> Plan:
-    """What an earlier attempt stored without a word comes back as a replay; to the caller it is the first answer."""
+    """What an earlier attempt stored without a word comes back as a repeat; to the caller it is the first answer."""
     outcomes = list(decided.outcomes)
     for planned in earlier:
         for index, first in enumerate(planned.outcomes):
-            if _is_new(first) and _is_replay_of(outcomes[index], first):
+            if _is_new(first) and _repeats(outcomes[index], first):
                 outcomes[index] = first
     return Plan(outcomes, decided.events, decided.head)
 
@@ -165,7 +163,7 @@ def _is_new(outcome: AppendOutcome) -> bool:
     return isinstance(outcome, AtomicAppendResult) and not outcome.replayed
 
 
-def _is_replay_of(outcome: AppendOutcome, first: AppendOutcome) -> bool:
+def _repeats(outcome: AppendOutcome, first: AppendOutcome) -> bool:
     return (
         isinstance(outcome, AtomicAppendResult)
         and isinstance(first, AtomicAppendResult)
@@ -174,7 +172,7 @@ def _is_replay_of(outcome: AppendOutcome, first: AppendOutcome) -> bool:
     )
 
 
-def _given_up(earlier: Sequence[Plan], error: IndelibleError) -> Plan:
+def _unknown_outcomes(earlier: Sequence[Plan], error: IndelibleError) -> Plan:
     """Outcomes when no attempt came to an end that is known. Raises ``error`` when nothing can be stored."""
     if not earlier:
         raise error

@@ -7,55 +7,59 @@ transaction.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from copy import copy
-from typing import Final, TypeVar
-from uuid import UUID
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.engine import AppendOutcome, InitReport, Lines, LogHead
-from indelible.engines.feed_walk import Look
-from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, GroupUnmoved, StoredGroup, loaded
+from indelible.engines.engine import AppendOutcome, FallibleEngine, InitReport, aggregate_not_found
+from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup, loaded
 from indelible.engines.planner import Plan
-from indelible.engines.postgres import roles, schema
-from indelible.engines.postgres.address import Address, parse_address
+from indelible.engines.postgres import schema
 from indelible.engines.postgres.appender import Appender
-from indelible.engines.postgres.connections import Connection, connect, is_pooled
+from indelible.engines.postgres.connections import Address, Connection, Statements, connect, is_pooled, parse_address
 from indelible.engines.postgres.failures import translated, unreachable
 from indelible.engines.postgres.groups import Groups
 from indelible.engines.postgres.head_watch import HeadWatch
-from indelible.engines.postgres.partitions import Partitions
-from indelible.engines.postgres.readers import Readers
+from indelible.engines.postgres.pool import Readers
 from indelible.engines.postgres.reads import Reads
-from indelible.engines.postgres.statements import Statements
-from indelible.engines.postgres.trial import try_append
-from indelible.engines.postgres.wanted import Batch, Recorded
-from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Wanted
+from indelible.engines.postgres.schema import Partitions
+from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Batch, Recorded, Write, try_append
 from indelible.errors import (
-    AggregateNotFound,
     IndelibleError,
     InvalidRequest,
     OutcomeUnknown,
     PayloadTooLarge,
-    ShuttingDown,
     StorageFailure,
     StoreCorrupted,
     Unavailable,
 )
-from indelible.events import AggregateKey, RecordedEvent, Snapshot
-from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
-from indelible.groups import SkippedEvent
-from indelible.limits import HEAD_POLL_S, PAGE_SIZE_BYTES_MAX, PARTITION_POSITIONS, RETRY_AFTER_S
-from indelible.queries import Direction, EventQuery
+from indelible.events import RecordedEvent, Snapshot
+from indelible.eventstore import AppendRequest
+from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
+_OnConnection = TypeVar("_OnConnection")
 
 
-class PostgresEngine:
+def _reading(
+    of: Callable[[Connection, Statements], _OnConnection],
+    read: Callable[Concatenate[_OnConnection, _P], Awaitable[_T]],
+) -> "Callable[Concatenate[PostgresEngine, _P], Coroutine[Any, Any, _T]]":
+    """A read of the contract that is a method of what is done with a connection."""
+
+    async def call(engine: "PostgresEngine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await engine.readers.run(lambda connection: read(of(connection, engine.statement), *args, **kwargs))
+
+    return call
+
+
+class PostgresEngine(FallibleEngine):
     """Implements :class:`indelible.engines.engine.Engine` over the database that ``url`` names (see
-    :func:`indelible.engines.postgres.address.parse_address`).
+    :func:`indelible.engines.postgres.connections.parse_address`).
 
     ``read_only``: nothing is created or migrated, and every write is refused. ``partition_positions`` is the size of
     tables of the log that are made from now on.
@@ -64,20 +68,17 @@ class PostgresEngine:
     capabilities = Capabilities(durable=True, many_processes=True, read_only_beside_writer=True)
 
     def __init__(self, url: str, *, read_only: bool = False, partition_positions: int = PARTITION_POSITIONS) -> None:
+        super().__init__(read_only=read_only)
         self._address: Final[Address] = parse_address(url)
-        self._read_only: Final = read_only
-        self._statement: Final = Statements(self._address.schema)
-        self._readers = Readers(self._address, read_only=read_only)
-        self._partitions = Partitions(self._statement, self._connect, positions_each=partition_positions)
+        self.statement: Final = Statements(self._address.schema)
+        self.readers = Readers(self._address, read_only=read_only)
+        self._partitions = Partitions(self.statement, self._connect, positions_each=partition_positions)
         self._making_partitions: asyncio.Task[None] | None = None
         self._appender: Appender | None = None
         self._writing = asyncio.Lock()
-        self._failure: StorageFailure | None = None
         self._watch = HeadWatch(
             self._address.schema, connect=self._connect, read_head=self._head_position, send=self._send
         )
-        self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
-        self.warnings: tuple[str, ...] = ()
 
     async def _connect(self) -> Connection:
         return await connect(self._address, read_only=self._read_only)
@@ -87,7 +88,7 @@ class PostgresEngine:
     async def open(self) -> None:
         async with self._opened_connection() as connection:
             await self._prepare(connection)
-        await self._readers.open()
+        await self.readers.open()
 
     @contextlib.asynccontextmanager
     async def _opened_connection(self) -> AsyncIterator[Connection]:
@@ -117,10 +118,10 @@ class PostgresEngine:
         await self._check_durability(connection)
         self.warnings = await self._find_warnings(connection)
         await self._partitions.make(head)
-        self._appender = Appender(self._address, self._statement, self._partitions)
+        self._appender = Appender(self._address, self.statement, self._partitions)
 
     async def _check_log(self, connection: Connection) -> int:
-        head, last = await Reads(connection, self._statement).ends()
+        head, last = await Reads(connection, self.statement).ends()
         if head != last:
             raise StoreCorrupted(
                 f"the log ends at position {last}, but its head says {head}: was only a part restored?",
@@ -135,7 +136,7 @@ class PostgresEngine:
 
     async def _find_warnings(self, connection: Connection) -> tuple[str, ...]:
         found = []
-        rights = await roles.excessive_rights(connection, self._address.schema)
+        rights = await schema.excessive_rights(connection, self._address.schema)
         if rights:
             found.append(
                 f'the database role "{connection.info.user}" can do more than append: it {", ".join(rights)}. '
@@ -152,11 +153,11 @@ class PostgresEngine:
 
     async def init(self, *, runtime_role: str | None, password: str | None, post_deploy: bool) -> InitReport:
         name = self._address.schema
-        wanted: tuple[schema.Step, ...] = ("pre", "post") if post_deploy else ("pre",)
+        kinds: tuple[schema.Step, ...] = ("pre", "post") if post_deploy else ("pre",)
         async with self._opened_connection() as connection:
             await schema.check_server(connection)
-            done = await schema.migrate(connection, name, schema.migrations(), wanted)
-            is_new = runtime_role is not None and await roles.grant_runtime_role(
+            done = await schema.migrate(connection, name, schema.migrations(), kinds)
+            is_new = runtime_role is not None and await schema.grant_runtime_role(
                 connection, name, runtime_role, password
             )
             await self._partitions.make(await self._check_log(connection))
@@ -170,7 +171,7 @@ class PostgresEngine:
                 await asyncio.gather(self._making_partitions, return_exceptions=True)
             if appender is not None:
                 await appender.close()
-        await self._readers.close()
+        await self.readers.close()
 
     # --- Writing -----------------------------------------------------------------------------------------------------
 
@@ -200,11 +201,11 @@ class PostgresEngine:
         if events:
             await self._append(Recorded(events))
 
-    async def _append(self, wanted: Wanted) -> Plan:
+    async def _append(self, write: Write) -> Plan:
         async with self._writing:
-            appender = self._require_appender()
+            appender = self._require(self._appender)
             try:
-                decided = await appender.append(wanted)
+                decided = await appender.append(write)
             except StorageFailure as failure:
                 self._fail(failure)
                 raise
@@ -225,26 +226,9 @@ class PostgresEngine:
         finally:
             self._making_partitions = None
 
-    def _fail(self, failure: StorageFailure) -> None:
-        self._failure = failure
-        self.on_failure(failure)
-
-    def _require_appender(self) -> Appender:
-        if self._failure is not None:
-            raise StorageFailure(self._failure.message, nothing_stored=True)
-        if self._read_only:
-            raise InvalidRequest("the store is open for reading only")
-        if self._appender is None:
-            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
-        return self._appender
-
     async def save_snapshot(self, snapshot: Snapshot) -> None:
-        if not await self._change(lambda connection, _: Reads(connection, self._statement).save_snapshot(snapshot)):
-            raise AggregateNotFound(
-                f"no aggregate {snapshot.key.stream}",
-                aggregate_type=snapshot.aggregate_type,
-                aggregate_id=snapshot.aggregate_id,
-            )
+        if not await self._change(lambda connection, _: Reads(connection, self.statement).save_snapshot(snapshot)):
+            raise aggregate_not_found(snapshot.key)
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
         return await self._change(
@@ -259,33 +243,26 @@ class PostgresEngine:
         return await self._change(lambda connection, _: self._groups(connection).delete(name, locked))
 
     async def _change(self, change: Callable[[Connection, bool], Awaitable[_T]]) -> _T:
-        self._require_appender()
+        self._require(self._appender)
         # In a task of its own: a caller that gives up must not leave it half way, where nobody hears what it came to.
         return await asyncio.shield(asyncio.create_task(self._change_alone(change), name="change"))
 
     async def _change_alone(self, change: Callable[[Connection, bool], Awaitable[_T]]) -> _T:
         try:
-            return await self._readers.change(change)
+            return await self.readers.change(change)
         except StorageFailure as failure:
             self._fail(failure)
             raise
 
     def _groups(self, connection: Connection) -> Groups:
-        return Groups(connection, self._statement)
+        return Groups(connection, self.statement)
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 
-    async def _read(self, read: Callable[[Reads], Awaitable[_T]]) -> _T:
-        return await self._readers.run(lambda connection: read(Reads(connection, self._statement)))
-
-    async def _with_groups(self, use: Callable[[Groups], Awaitable[_T]]) -> _T:
-        return await self._readers.run(lambda connection: use(self._groups(connection)))
-
     async def _send(self, sql: str) -> None:
-        await self._readers.run(lambda connection: connection.execute(sql, prepare=False))
+        await self.readers.run(lambda connection: connection.execute(sql, prepare=False))
 
-    async def head(self) -> LogHead:
-        return await self._read(Reads.head)
+    head = _reading(Reads, Reads.head)
 
     async def _head_position(self) -> int:
         return (await self.head()).position
@@ -293,89 +270,35 @@ class PostgresEngine:
     async def wait_for_head(self, after: int) -> int:
         return await self._watch.wait(after)
 
-    async def read_aggregate(
-        self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
-    ) -> tuple[int, Lines]:
-        return await self._read(
-            lambda reads: reads.aggregate(
-                key, from_version=from_version, to_version=to_version, direction=direction, limit=limit
-            )
-        )
-
-    async def read_feed(
-        self,
-        query: EventQuery,
-        *,
-        after: int,
-        until: int,
-        direction: Direction,
-        limit: int,
-        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
-    ) -> Lines:
-        return await self._read(
-            lambda reads: reads.feed(
-                query, after=after, until=until, direction=direction, limit=limit, size_bytes_max=size_bytes_max
-            )
-        )
-
-    async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
-        return await self._read(lambda reads: reads.locate_position(position))
-
-    async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
-        return await self._read(lambda reads: reads.locate_version(key, version))
-
-    async def look(self, look: Look, entries_max: int) -> Look:
-        return await self._read(lambda reads: reads.look(look, entries_max))
-
-    async def read_event(self, event_id: UUID) -> bytes | None:
-        return await self._read(lambda reads: reads.event(event_id))
-
-    async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
-        return await self._read(lambda reads: reads.aggregate_info(key))
-
-    async def list_event_types(self) -> tuple[EventTypeInfo, ...]:
-        return await self._read(Reads.event_types)
-
-    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        return await self._read(Reads.aggregate_types)
-
-    async def list_aggregates(
-        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
-    ) -> tuple[AggregateInfo, ...]:
-        return await self._read(lambda reads: reads.aggregates(aggregate_type, after, limit))
-
-    async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
-        return await self._read(lambda reads: reads.snapshot(key, at_version))
-
-    async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
-        return await self._with_groups(lambda groups: groups.summaries(name))
+    read_aggregate = _reading(Reads, Reads.aggregate)
+    read_feed = _reading(Reads, Reads.feed)
+    locate_position = _reading(Reads, Reads.locate_position)
+    locate_version = _reading(Reads, Reads.locate_version)
+    scan_condition = _reading(Reads, Reads.scan_condition)
+    read_event = _reading(Reads, Reads.event)
+    read_aggregate_info = _reading(Reads, Reads.aggregate_info)
+    list_event_types = _reading(Reads, Reads.event_types)
+    list_aggregate_types = _reading(Reads, Reads.aggregate_types)
+    list_aggregates = _reading(Reads, Reads.aggregates)
+    find_unindexed = _reading(Reads, Reads.unindexed)
+    load_snapshot = _reading(Reads, Reads.snapshot)
+    list_groups = _reading(Groups, Groups.summaries)
+    reload_group = _reading(Groups, Groups.load)
+    list_skipped = _reading(Groups, Groups.skipped)
+    now_us = _reading(Groups, Groups.now_us)
 
     async def load_group(self, name: str) -> GroupState | None:
-        return loaded(await self._with_groups(lambda groups: groups.load(name)))
-
-    async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:
-        return await self._with_groups(lambda groups: groups.load(name, revision))
-
-    async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
-        return await self._with_groups(lambda groups: groups.skipped(name, after, limit))
-
-    async def now_us(self) -> int:
-        return await self._with_groups(Groups.now_us)
+        return loaded(await self.reload_group(name, None))
 
     async def find_missing_end(self) -> None:
         # A dump has all tables as of one moment, and opening compares the head with the log.
         pass
 
     async def check_writable(self, size_bytes: int) -> None:
-        self._require_appender()
-        await self._readers.run(lambda connection: try_append(connection, self._statement, size_bytes))
-
-    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
-        return await self._read(lambda reads: reads.unindexed(first, last))
+        self._require(self._appender)
+        await self.readers.run(lambda connection: try_append(connection, self.statement, size_bytes))
 
     async def storage_size_bytes(self) -> int:
-        return await self._read(lambda reads: reads.storage_size_bytes(self._address.schema))
-
-
-def _tell_nobody(failure: StorageFailure) -> None:
-    pass
+        return await self.readers.run(
+            lambda connection: Reads(connection, self.statement).storage_size_bytes(self._address.schema)
+        )

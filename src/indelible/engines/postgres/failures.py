@@ -35,7 +35,7 @@ def is_gone(error: psycopg.Error) -> bool:
     return code.startswith(_CONNECTION_GONE)
 
 
-def is_worth_repeating(error: psycopg.Error) -> bool:
+def is_retryable(error: psycopg.Error) -> bool:
     """Whether the same transaction may succeed when it is simply run again."""
     return (error.sqlstate or "") in _TRY_AGAIN
 
@@ -60,7 +60,7 @@ def lacks_partition(error: psycopg.Error) -> bool:
     return error.sqlstate == _NO_PARTITION
 
 
-def is_doubt(diagnostic: psycopg.errors.Diagnostic) -> bool:
+def is_replication_doubt(diagnostic: psycopg.errors.Diagnostic) -> bool:
     """Whether a notice says that a commit is on the primary's disk, but the wait for its standbys was cancelled. Its
     message is in the server's language; the place in the server's source is not."""
     return diagnostic.source_function == "SyncRepWaitForLSN"
@@ -74,7 +74,7 @@ def unreachable(error: BaseException | None, what: str) -> Unavailable:
 
 def translated(error: psycopg.Error) -> IndelibleError:
     """The store's error for one of the database, of a transaction that is undone."""
-    if is_gone(error) or is_worth_repeating(error):
+    if is_gone(error) or is_retryable(error):
         return unreachable(error, "nothing was stored")
     code, text = error.sqlstate or "", one_line(error)
     for codes, kind, what in _REFUSALS:

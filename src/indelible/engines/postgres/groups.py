@@ -7,14 +7,6 @@ from typing import Any
 
 import msgspec
 
-from indelible.engines.group_rows import (
-    COLUMNS,
-    changing_values,
-    group_of_row,
-    row_values,
-    summary_of_row,
-    unfinished_of,
-)
 from indelible.engines.group_storage import (
     GroupChange,
     GroupState,
@@ -23,13 +15,21 @@ from indelible.engines.group_storage import (
     StoredGroup,
     too_many_groups,
 )
-from indelible.engines.postgres.lent import Lent
+from indelible.engines.postgres.connections import Session
 from indelible.engines.postgres.writer import TIMEOUT_VALUES
+from indelible.engines.rows import (
+    COLUMNS,
+    changing_values,
+    group_of_row,
+    pending_of,
+    row_values,
+    summary_of_row,
+)
 from indelible.errors import OutcomeUnknown
 from indelible.groups import SkippedEvent
 
 
-class Groups(Lent, frozen=True):
+class Groups(Session, frozen=True):
     """What is done with a connection for groups."""
 
     # Where an attempt may be done already (``may_be_done``), one that is refused looks whether it was refused for that.
@@ -43,17 +43,17 @@ class Groups(Lent, frozen=True):
             raise too_many_groups(groups_max)
         return bool(is_made) or (may_be_done and await self._is_ours(group))
 
-    async def summaries(self, name: str | None) -> tuple[GroupSummary, ...]:
+    async def summaries(self, name: str | None = None) -> tuple[GroupSummary, ...]:
         return tuple(summary_of_row(row) for row in await self._fetch("list_groups", name=name))
 
-    async def load(self, name: str, known_revision: int | None = None) -> GroupState | GroupUnmoved | None:
-        rows = await self._fetch("load_group", name=name, known_revision=known_revision)
+    async def load(self, name: str, revision: int | None = None) -> GroupState | GroupUnmoved | None:
+        rows = await self._fetch("load_group", name=name, known_revision=revision)
         if not rows:
             return None
-        now_us, unfinished = rows[0][COLUMNS:]
-        if unfinished is None:
+        now_us, pending = rows[0][COLUMNS:]
+        if pending is None:
             return GroupUnmoved(now_us)
-        return GroupState(group_of_row(rows[0][:COLUMNS]), unfinished_of(unfinished), now_us)
+        return GroupState(group_of_row(rows[0][:COLUMNS]), pending_of(pending), now_us)
 
     async def save(self, change: GroupChange, may_be_done: bool) -> bool:
         rows = await self._fetch(
@@ -93,7 +93,7 @@ class Groups(Lent, frozen=True):
                 await self._fetch("delete_group", id=group)
         return bool(found)
 
-    async def skipped(self, name: str, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+    async def skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
         rows = await self._fetch("list_skipped", name=name, after=after, limit=limit)
         return tuple(_skipped_of_row(row) for row in rows)
 

@@ -1,24 +1,115 @@
-"""Reads, as plain functions over a connection."""
+"""Reads, as methods over a connection that is had for one of them."""
 
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
-import msgspec
+import psycopg
 
 from indelible.engines.engine import Lines, LogHead
-from indelible.engines.feed_walk import Look, Range, find_positions, look_on
-from indelible.engines.page_lines import check_lines
-from indelible.engines.postgres.feed import answered_on, time_window
-from indelible.engines.postgres.lent import Lent
+from indelible.engines.feed_walk import (
+    ConditionScan,
+    Count,
+    FindTypes,
+    Question,
+    Range,
+    Walk,
+    Walked,
+    find_positions,
+    scan_on,
+)
+from indelible.engines.postgres.connections import Connection, Session, Statements, is_pooled
+from indelible.engines.rows import check_lines, names_of, snapshot_of
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
 from indelible.limits import PAGE_SIZE_BYTES_MAX, VERSION_MAX
 from indelible.queries import Direction, EventQuery
 
+_T = TypeVar("_T")
+_Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
-class Reads(Lent, frozen=True):
-    """One connection, lent for one read."""
+
+# --- Searches --------------------------------------------------------------------------------------------------------
+
+
+async def answered_on(connection: Connection, statements: Statements, search: Generator[Question, Any, _T]) -> _T:
+    """Run a search to its end."""
+    try:
+        question = next(search)
+        while True:
+            cursor = await _ask(connection, statements, question)
+            question = search.send(_answer(question, await cursor.fetchone()))
+    except StopIteration as end:
+        found: _T = end.value
+        return found
+
+
+async def time_window(
+    connection: Connection, statements: Statements, query: EventQuery, low: int, high: int
+) -> tuple[int, int]:
+    """The part of ``low`` to ``high`` (positions, inclusive) whose timestamps are in the query's time window."""
+    if query.since is not None:
+        low = await _first_position_since(connection, statements, (low, high + 1), query.since, "forward")
+    if query.until is not None and low <= high:
+        high = await _first_position_since(connection, statements, (low, high + 1), query.until, "backward") - 1
+    return low, high
+
+
+async def _first_position_since(
+    connection: Connection, statements: Statements, within: tuple[int, int], timestamp: datetime, direction: Direction
+) -> int:
+    values = {
+        "low": within[0], "high": within[1], "timestamp": timestamp, "none_is_before": direction == "backward",
+    }  # fmt: skip
+    row = await (await connection.execute(statements("first_position_since", direction), values)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def _ask(connection: Connection, statements: Statements, question: Question) -> _Cursor:
+    name, values = _statement_for(question)
+    direction = "forward" if isinstance(question, FindTypes) else question.range.direction
+    cursor = connection.cursor(binary=True)
+    return await cursor.execute(statements(name, direction), values, prepare=not is_pooled(connection))
+
+
+def _statement_for(question: Question) -> tuple[str, dict[str, Any]]:
+    match question:
+        case FindTypes(event_types, aggregate_types):
+            values = {"event_types": event_types, "aggregate_types": aggregate_types}
+            return "event_type_ids", {name: list(names) or None for name, names in values.items()}
+        case Count(range, most, tag, types):
+            bounds = {"low": range.low, "high": range.high, "most": most}
+            if tag is None:
+                return "count_types_bounded", {**bounds, "event_types": types}
+            return "count_tag_bounded", {**bounds, "tag": tag}
+        case Walk(range, chunk, tag, types, other_tags):
+            bounds = {"low": range.low, "high": range.high, "chunk": chunk}
+            rest = {"event_types": types, "other_tags": list(other_tags)}
+            if tag is None:
+                return "candidates_by_type", {**bounds, **rest}
+            return "candidates_by_tag", {**bounds, **rest, "tag": tag}
+
+
+def _answer(question: Question, row: tuple[Any, ...] | None) -> Sequence[int] | int | Walked:
+    assert row is not None
+    match question:
+        case FindTypes():
+            types: list[int] = row[0]
+            return types
+        case Count():
+            return int(row[0])
+        case Walk():
+            return Walked(*row)
+
+
+# --- Reads -----------------------------------------------------------------------------------------------------------
+
+
+class Reads(Session, frozen=True):
+    """One connection, for one read."""
 
     async def head(self) -> LogHead:
         position, timestamp, hash_ = (await self._fetch("head"))[0]
@@ -32,60 +123,61 @@ class Reads(Lent, frozen=True):
         rows = await self._fetch(
             "read_aggregate",
             direction,
-            **_names(key),
+            **names_of(key),
             from_version=max(from_version, 1),
             to_version=to_version,
             limit=limit,
             size_bytes_max=PAGE_SIZE_BYTES_MAX,
         )
         version, lines, count, reached = rows[0] if rows else (0, None, 0, None)
-        low, high = max(from_version, 1), min(to_version, version)
-        if low > high:
+        versions = Range(max(from_version, 1), min(to_version, version), direction)
+        if versions.is_empty:
             return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
-        if _has_gap(low, high, direction, count, reached):
-            raise _missing(f"versions {low} to {high} of {key.stream}")
+        if _has_gap(versions, count, reached):
+            raise _missing(f"versions {versions.low} to {versions.high} of {key.stream}")
         check_lines(lines, count)
-        return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
+        return version, Lines(lines, count, reached, versions.beyond(reached).is_empty)
 
     async def feed(
-        self, query: EventQuery, *, after: int, until: int, direction: Direction, limit: int, size_bytes_max: int
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
     ) -> Lines:
-        low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
-        if low <= high and (query.since is not None or query.until is not None):
-            low, high = await time_window(self.connection, self.statement, query, low, high)
-        if low > high:
+        within = Range.of_feed(after, until, direction)
+        if not within.is_empty and (query.since is not None or query.until is not None):
+            window = await time_window(self.connection, self.statement, query, within.low, within.high)
+            within = Range(*window, direction)
+        if within.is_empty:
             return Lines(b"", 0, until, True)
-        wanted = Range(low, high, direction)
         if query.is_unrestricted:
-            return await self._unfiltered_page(wanted, limit, size_bytes_max)
-        return await self._filtered_page(query, wanted, until, limit, size_bytes_max)
+            return await self._unfiltered_page(within, limit, size_bytes_max)
+        return await self._filtered_page(query, within, until, limit, size_bytes_max)
 
-    async def _unfiltered_page(self, wanted: Range, limit: int, size_bytes_max: int) -> Lines:
-        low, high = wanted.low, wanted.high
-        if wanted.direction == "forward":
-            high = min(high, low + limit - 1)
-        else:
-            low = max(low, high - limit + 1)
+    async def _unfiltered_page(self, within: Range, limit: int, size_bytes_max: int) -> Lines:
+        page = within.first(limit)
         ((lines, count, reached),) = await self._fetch(
-            "read_range", wanted.direction, low=low, high=high, limit=limit, size_bytes_max=size_bytes_max
+            "read_range", page.direction, low=page.low, high=page.high, limit=limit, size_bytes_max=size_bytes_max
         )
-        if _has_gap(low, high, wanted.direction, count, reached):
-            raise _missing(f"positions {low} to {high}")
+        if _has_gap(page, count, reached):
+            raise _missing(f"positions {page.low} to {page.high}")
         check_lines(lines, count)
-        return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
+        return Lines(lines, count, reached, within.beyond(reached).is_empty)
 
     async def _filtered_page(
-        self, query: EventQuery, wanted: Range, until: int, limit: int, size_bytes_max: int
+        self, query: EventQuery, within: Range, until: int, limit: int, size_bytes_max: int
     ) -> Lines:
-        found = await answered_on(self.connection, self.statement, find_positions(query.items, wanted, limit))
-        reached, at_end = (
-            (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
-        )
+        found = await answered_on(self.connection, self.statement, find_positions(query.items, within, limit))
+        reached, at_end = found.end(within, until)
         if not found.positions:
             return Lines(b"", 0, reached, at_end)
         ((lines, count, last),) = await self._fetch(
             "read_positions",
-            wanted.direction,
+            within.direction,
             positions=list(found.positions),
             size_bytes_max=size_bytes_max,
         )
@@ -96,8 +188,8 @@ class Reads(Lent, frozen=True):
             reached, at_end = found.positions[count - 1], False
         return Lines(lines, count, reached, at_end)
 
-    async def look(self, begun: Look, entries_max: int) -> Look:
-        return await answered_on(self.connection, self.statement, look_on(begun, entries_max))
+    async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        return await answered_on(self.connection, self.statement, scan_on(scan, entries_max))
 
     # --- Single things and catalogues --------------------------------------------------------------------------------
 
@@ -109,7 +201,7 @@ class Reads(Lent, frozen=True):
         return None
 
     async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
-        rows = await self._fetch("locate_version", **_names(key), version=version)
+        rows = await self._fetch("locate_version", **names_of(key), version=version)
         return (rows[0][0], rows[0][1]) if rows else None
 
     async def event(self, event_id: UUID) -> bytes | None:
@@ -123,7 +215,7 @@ class Reads(Lent, frozen=True):
         return bytes(line)
 
     async def aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
-        rows = await self._fetch("aggregate_info", **_names(key))
+        rows = await self._fetch("aggregate_info", **names_of(key))
         return _info(key.aggregate_type, key.aggregate_id, *rows[0]) if rows else None
 
     async def event_types(self) -> tuple[EventTypeInfo, ...]:
@@ -133,7 +225,7 @@ class Reads(Lent, frozen=True):
         return tuple(AggregateTypeInfo(*row) for row in await self._fetch("list_aggregate_types"))
 
     async def aggregates(
-        self, aggregate_type: str | None, after: AggregateKey | None, limit: int
+        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
     ) -> tuple[AggregateInfo, ...]:
         rows = await self._fetch(
             "list_aggregates",
@@ -158,28 +250,20 @@ class Reads(Lent, frozen=True):
 
     # --- Snapshots ---------------------------------------------------------------------------------------------------
 
-    async def snapshot(self, key: AggregateKey, at_version: int | None) -> Snapshot | None:
+    async def snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
         rows = await self._fetch(
-            "load_snapshot", **_names(key), at_version=VERSION_MAX if at_version is None else at_version
+            "load_snapshot", **names_of(key), at_version=VERSION_MAX if at_version is None else at_version
         )
-        if not rows:
-            return None
-        version, timestamp, state, metadata = rows[0]
-        return Snapshot(
-            aggregate_type=key.aggregate_type,
-            aggregate_id=key.aggregate_id,
-            version=version,
-            timestamp=_utc(timestamp),
-            state_raw=msgspec.Raw(state),
-            metadata_raw=msgspec.Raw(metadata),
-        )
+        for version, timestamp, state, metadata in rows:
+            return snapshot_of(key, version, _utc(timestamp), state, metadata)
+        return None
 
     async def save_snapshot(self, snapshot: Snapshot) -> bool:
         """False when there is no such aggregate."""
         cursor = await self.connection.execute(
             self.statement("save_snapshot"),
             {
-                **_names(snapshot.key),
+                **names_of(snapshot.key),
                 "version": snapshot.version,
                 "timestamp": snapshot.timestamp,
                 "state": bytes(snapshot.state_raw).decode(),
@@ -187,10 +271,6 @@ class Reads(Lent, frozen=True):
             },
         )
         return cursor.rowcount > 0
-
-
-def _names(key: AggregateKey) -> dict[str, str]:
-    return {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
 
 
 def _info(
@@ -206,10 +286,10 @@ def _utc(timestamp: datetime) -> datetime:
     return timestamp.astimezone(UTC)
 
 
-def _has_gap(low: int, high: int, direction: Direction, count: int, reached: int | None) -> bool:
+def _has_gap(asked: Range, count: int, reached: int | None) -> bool:
     """Whether a page lacks a number of its range before the one that it reaches: a reader must not pass over events
     that are gone, or whose partition was taken off, unawares."""
-    return count == 0 or reached != (low + count - 1 if direction == "forward" else high - count + 1)
+    return count == 0 or reached != asked.place(count)
 
 
 def _missing(what: str) -> StoreCorrupted:

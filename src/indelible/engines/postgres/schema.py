@@ -1,19 +1,22 @@
-"""The schema: what steps lead to it, and whether this program and a stored schema fit together.
+"""The schema: what steps lead to it, whether this program and a stored schema fit together, the role that servers run
+under, and the partitions of the log.
 
 A version has a pre-deploy step, which only adds, and may have a post-deploy step, which takes away what only older
 programs need. So a program runs on every schema that has its own version's pre-deploy step and lacks any newer
 version's post-deploy step: servers of two neighbouring versions share a database while one replaces the other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib import resources
 from typing import Final, Literal, NamedTuple
 
 import psycopg
+from psycopg import sql
 
-from indelible.engines.postgres.connections import Connection
-from indelible.engines.postgres.statements import in_schema, text_of
+from indelible.engines.postgres.connections import Connection, Statements, deadline, in_schema, text_of
+from indelible.engines.postgres.failures import translated
 from indelible.errors import InvalidRequest
+from indelible.limits import DATABASE_TIMEOUT_S
 
 Step = Literal["pre", "post"]
 SERVER_VERSION_LEAST: Final = 14_00_00
@@ -100,7 +103,7 @@ def check_fits(done: Done | None, steps: Sequence[Migration], schema: str) -> No
 
 
 async def migrate(
-    connection: Connection, schema: str, steps: Sequence[Migration], wanted: Sequence[Step] = ("pre",)
+    connection: Connection, schema: str, steps: Sequence[Migration], kinds: Sequence[Step] = ("pre",)
 ) -> list[Migration]:
     """Do what is not done yet, all or nothing; returns what was done. Others that do the same wait for it.
 
@@ -114,7 +117,7 @@ async def migrate(
             await _check_empty(connection, schema)
             await connection.execute(in_schema(text_of("migrations", "versions"), schema), prepare=False)
         reached = done or Done(0, 0)
-        missing = [one for one in steps if one.step in wanted and one.version > getattr(reached, one.step)]
+        missing = [one for one in steps if one.step in kinds and one.version > getattr(reached, one.step)]
         for one in missing:
             await connection.execute(in_schema(one.sql, schema), prepare=False)
             done_sql = in_schema(text_of("migrations", "done"), schema)
@@ -145,3 +148,71 @@ async def _value(connection: Connection, sql: psycopg.abc.QueryNoTemplate, *valu
     row = await (await connection.execute(sql, values or None)).fetchone()
     assert row is not None
     return row[0]
+
+
+# --- The role that servers run under ---------------------------------------------------------------------------------
+
+
+async def grant_runtime_role(connection: Connection, schema: str, role: str, password: str | None) -> bool:
+    """Make ``role`` if there is none, and give it the least that a server needs: to read everything, to add events and
+    what leads to them, to move the head and counts, to save snapshots, and to keep consumer groups. It owns nothing.
+    Returns whether it is new.
+
+    Raises :class:`psycopg.Error`.
+    """
+    name = sql.Identifier(role)
+    async with connection.transaction():
+        is_new = not await (await connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,))).fetchall()
+        if is_new:
+            await connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+        if password is not None:
+            await connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(password)))
+        await connection.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(connection.info.dbname), name)
+        )
+        grants = sql.SQL(in_schema(text_of("sql", "grant_runtime_role"), schema)).format(role=name)
+        await connection.execute(grants, prepare=False)
+    return is_new
+
+
+async def excessive_rights(connection: Connection, schema: str) -> list[str]:
+    """What the role of this connection could do to stored events, in words; nothing for a runtime role."""
+    statement = in_schema(text_of("sql", "excessive_rights"), schema)
+    row = await (await connection.execute(statement)).fetchone()
+    assert row is not None
+    return [str(right) for right in row[0]]
+
+
+# --- Partitions ------------------------------------------------------------------------------------------------------
+
+
+class Partitions:
+    """Keep the partitioned log ahead of its head: the next table is there well before a position needs it.
+
+    ``connect`` gives a connection of its own: making a table must not wait for an append, nor the other way."""
+
+    def __init__(
+        self, statements: Statements, connect: Callable[[], Awaitable[Connection]], *, positions_each: int
+    ) -> None:
+        self._statement: Final = statements
+        self._connect: Final = connect
+        self._positions_each: Final = positions_each
+        self._end = 0
+        """The first position that has no table, as far as is known."""
+
+    def is_short(self, head: int) -> bool:
+        """Whether less than half a table is left beyond the head."""
+        return self._end - head < self._positions_each // 2
+
+    async def make(self, head: int) -> None:
+        """Make tables until one whole table is left beyond the head. Raises what the database's errors mean."""
+        try:
+            connection = await self._connect()
+            async with connection, deadline(connection, DATABASE_TIMEOUT_S):
+                up_to = head + self._positions_each
+                await connection.execute(self._statement("make_event_partitions"), (up_to, self._positions_each))
+                row = await (await connection.execute(self._statement("partitions_end"))).fetchone()
+        except psycopg.Error as error:
+            raise translated(error) from error
+        assert row is not None
+        self._end = row[0]

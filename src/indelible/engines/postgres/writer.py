@@ -1,8 +1,11 @@
-"""Writes batches over one connection. A batch takes two round trips: lock the head and look up; insert and commit."""
+"""Writes over one connection: a batch of appends, or recorded events of another store, in one transaction. It takes two
+round trips: lock the head and look up; insert and commit."""
 
 import base64
 import contextlib
+import os
 from collections.abc import AsyncIterator, Collection, Sequence
+from functools import cached_property
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -10,26 +13,31 @@ import msgspec
 import psycopg
 
 from indelible.engines.engine import LogHead
-from indelible.engines.page_lines import readable_event
-from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState
-from indelible.engines.postgres.connections import Connection, deadline, is_pooled
-from indelible.engines.postgres.failures import is_doubt
-from indelible.engines.postgres.statements import Statements
+from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
+from indelible.engines.postgres.connections import Connection, Statements, deadline, is_pooled
+from indelible.engines.postgres.failures import is_replication_doubt
+from indelible.engines.rows import event_columns, readable_event
 from indelible.errors import IndelibleError, Unavailable
 from indelible.events import (
-    JSON_CONTENT_TYPE,
     AggregateKey,
-    is_json,
+    NewEvent,
+    RecordedEvent,
+    new_event_id,
     timestamp_from_us,
     timestamp_to_us,
 )
+from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.limits import (
     CONDITION_TAIL_EVENTS_MAX,
     CONDITION_TAIL_SIZE_BYTES_MAX,
     DATABASE_IDLE_TIMEOUT_S,
     DATABASE_LATE_TIMEOUT_S,
     DATABASE_LOCK_TIMEOUT_S,
+    EVENT_SIZE_BYTES_MAX,
+    READY_TRIAL_LOCK_TIMEOUT_S,
     RETRY_AFTER_S,
+    SMALL_APPEND_EVENTS_MAX,
+    SMALL_APPEND_SIZE_BYTES_MAX,
     VERSION_MAX,
 )
 
@@ -75,7 +83,7 @@ class _Row(msgspec.Struct, frozen=True):
     hash: str
 
 
-class Wanted(Protocol):
+class Write(Protocol):
     """What is to be written: what it touches, and what it comes to once that is known."""
 
     @property
@@ -106,8 +114,8 @@ class Attempt:
     """One transaction. ``planned`` is what it would store, once that is known; ``may_be_stored`` whether the commit was
     sent: until then a lost connection means that nothing is stored."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self.wanted: Final = wanted
+    def __init__(self, write: Write) -> None:
+        self.write: Final = write
         self.planned: Plan | None = None
         self.may_be_stored = False
 
@@ -130,8 +138,8 @@ class Writer:
         self._in_doubt = False
         try:
             async with deadline(self.connection, timeout_s), self.connection.pipeline() as pipeline:
-                state, now_us, numbers = await self._lock_and_look_up(attempt.wanted, pipeline)
-                planned = attempt.planned = attempt.wanted.decide(state, now_us)
+                state, now_us, numbers = await self._lock_and_look_up(attempt.write, pipeline)
+                planned = attempt.planned = attempt.write.decide(state, now_us)
                 await self._send(attempt, planned, numbers)
         except BaseException:
             await self._roll_back()
@@ -149,17 +157,17 @@ class Writer:
     # --- First round trip --------------------------------------------------------------------------------------------
 
     async def _lock_and_look_up(
-        self, wanted: Wanted, pipeline: psycopg.AsyncPipeline
+        self, write: Write, pipeline: psycopg.AsyncPipeline
     ) -> "tuple[StoredState, int, Numbers]":
         async with _round_trip(pipeline):
             await self._execute(_BEGIN)
             await self._execute(self._statement("set_timeouts"), TIMEOUT_VALUES)
             locked = await self._execute(self._statement("lock_head"))
             # Each statement sees all that was committed before it began, so all that came before the lock was had.
-            aggregates = await self._execute(self._statement("find_aggregates"), _names_of(wanted.keys))
-            events = await self._execute(self._statement("stored_events"), {"event_ids": wanted.event_ids})
-            event_types = await self._find_event_types(wanted.type_names)
-            recent = await self._find_recent(wanted.unseen_after)
+            aggregates = await self._execute(self._statement("find_aggregates"), _names_of(write.keys))
+            events = await self._execute(self._statement("stored_events"), {"event_ids": write.event_ids})
+            event_types = await self._find_event_types(write.type_names)
+            recent = await self._find_recent(write.unseen_after)
         position, timestamp, hash_, now, synchronous_commit = await _one(locked)
         if synchronous_commit == "off" and not self._may_lose_commits:
             raise _would_lose_commits()
@@ -171,7 +179,7 @@ class Writer:
             head,
             {key: version for key, (_, version) in found.items()},
             {event_id: event for event_id, event in readable.items() if event is not None},
-            [] if recent is None else _in_a_row(await recent.fetchall(), position),
+            [] if recent is None else _contiguous(await recent.fetchall(), position),
             {event_id: position for event_id, position, _ in stored if readable[event_id] is None},
         )
         types = [] if event_types is None else await event_types.fetchall()
@@ -238,7 +246,7 @@ class Writer:
             await self.connection.close()
 
     def _on_notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
-        self._in_doubt = self._in_doubt or is_doubt(diagnostic)
+        self._in_doubt = self._in_doubt or is_replication_doubt(diagnostic)
 
 
 @contextlib.asynccontextmanager
@@ -279,28 +287,12 @@ def batch_values(planned: Plan, numbers: Numbers) -> dict[str, object]:
 
 def _row(planned: PlannedEvent, numbers: Numbers) -> _Row:
     event, key = planned.event, planned.key
-    data, data_base64 = (
-        (event.event_data_raw.decode(), None)
-        if is_json(event.content_type)
-        else (None, base64.b64encode(event.event_data_raw).decode())
-    )
+    aggregate = numbers.aggregates.setdefault(key, planned.position)
+    event_type = numbers.of_event_type((key.aggregate_type, event.event_type), planned.position)
     return _Row(
-        planned.position,
-        numbers.aggregates.setdefault(key, planned.position),
-        key.aggregate_type,
-        key.aggregate_id,
-        planned.version,
-        event.event_id,
-        numbers.of_event_type((key.aggregate_type, event.event_type), planned.position),
-        event.event_type,
-        planned.timestamp_us,
-        data,
-        data_base64,
-        None if event.metadata_raw == b"{}" else event.metadata_raw.decode(),
-        event.tags or None,
-        None if event.content_type == JSON_CONTENT_TYPE else event.content_type,
-        planned.hash.hex(),
-    )
+        planned.position, aggregate, key.aggregate_type, key.aggregate_id, planned.version, event.event_id,
+        event_type, event.event_type, planned.timestamp_us, *event_columns(event), planned.hash.hex(),
+    )  # fmt: skip
 
 
 def _names_of(keys: Collection[AggregateKey]) -> dict[str, list[str]]:
@@ -310,7 +302,7 @@ def _names_of(keys: Collection[AggregateKey]) -> dict[str, list[str]]:
     }
 
 
-def _in_a_row(rows: Sequence[tuple[int, str, str, str | None]], head: int) -> list[RecentEvent]:
+def _contiguous(rows: Sequence[tuple[int, str, str, str | None]], head: int) -> list[RecentEvent]:
     """Events that came newest first, back to the first gap: where a partition was taken off."""
     events = []
     for expected, (position, event_type, aggregate_type, tags) in zip(range(head, 0, -1), rows, strict=False):
@@ -331,3 +323,92 @@ def _would_lose_commits() -> Unavailable:
         f"{WOULD_LOSE_COMMITS}; nothing was stored",
         retry_after_s=RETRY_AFTER_S,
     )
+
+
+# --- What is written -------------------------------------------------------------------------------------------------
+
+
+class Batch:
+    """Requests of which each has its own outcome."""
+
+    def __init__(self, requests: Sequence[AppendRequest]) -> None:
+        self.requests = requests
+        appends = [append for request in requests for append in request.appends]
+        self.keys = list(dict.fromkeys(append.key for append in appends))
+        self.event_ids = [event.event_id for append in appends for event in append.events]
+        self.type_names = {
+            (append.key.aggregate_type, event.event_type) for append in appends for event in append.events
+        }
+        self.unseen_after = unseen_after(requests, VERSION_MAX)
+
+    def decide(self, state: StoredState, now_us: int) -> Plan:
+        return plan(self.requests, state, now_us)
+
+    @property
+    def is_small(self) -> bool:
+        return (
+            len(self.event_ids) <= SMALL_APPEND_EVENTS_MAX
+            and sum(request.size_bytes for request in self.requests) <= SMALL_APPEND_SIZE_BYTES_MAX
+        )
+
+
+class Recorded:
+    """Events that are stored as they are, or refused."""
+
+    is_small = False
+    unseen_after: Final = VERSION_MAX
+
+    def __init__(self, events: Sequence[RecordedEvent]) -> None:
+        self._events = events
+        self._was_sent = False
+
+    @cached_property
+    def keys(self) -> list[AggregateKey]:
+        return list(dict.fromkeys(event.key for event in self._events))
+
+    @cached_property
+    def event_ids(self) -> list[UUID]:
+        return [event.event_id for event in self._events]
+
+    @cached_property
+    def type_names(self) -> set[TypeNames]:
+        return {(event.aggregate_type, event.event_type) for event in self._events}
+
+    def decide(self, state: StoredState, now_us: int) -> Plan:  # noqa: ARG002 - the events have their times
+        last = self._events[-1]
+        if self._was_sent and state.events.get(last.event_id) == last:
+            # An attempt of which nobody heard has stored them.
+            return Plan([], [], state.head)
+        planned = plan_recorded(self._events, state)
+        self._was_sent = True
+        return planned
+
+
+# --- A trial ---------------------------------------------------------------------------------------------------------
+
+_TIMEOUTS: Final = {"lock": f"{READY_TRIAL_LOCK_TIMEOUT_S}s", "idle": f"{DATABASE_IDLE_TIMEOUT_S}s"}
+
+
+async def try_append(connection: Connection, statement: Statements, size_bytes: int) -> None:
+    """Raises :class:`psycopg.Error` when one of the tables cannot be written to, or is locked by others for long.
+
+    With ``size_bytes`` there is one event of that size at the most. It leaves a dead row, so that is for when appends
+    were refused.
+    """
+    async with connection.transaction(force_rollback=True):
+        # In binary, as the writer does: as text a time looks as the database is set up.
+        cursor = connection.cursor(binary=True)
+        await cursor.execute(statement("set_timeouts"), _TIMEOUTS)
+        await cursor.execute(statement("lock_head"))
+        position, timestamp, hash_, *_ = await cursor.fetchone() or ()
+        head = LogHead(position, timestamp_to_us(timestamp), hash_)
+        planned = plan(_batch(size_bytes), StoredState(head, {}, {}, ()), head.timestamp_us) if size_bytes else None
+        values = batch_values(planned or Plan([], [], head), Numbers({}, {}, {}))
+        await cursor.execute(statement("append_batch"), values)
+
+
+def _batch(size_bytes: int) -> list[AppendRequest]:
+    # Random, since the database compresses what it can; base64 makes four bytes of three, and JSON adds quotes.
+    filling = base64.b64encode(os.urandom(min(size_bytes, EVENT_SIZE_BYTES_MAX - 8) * 3 // 4))
+    key = AggregateKey("trial", str(new_event_id()))
+    return [AppendRequest((AggregateAppend(key, (NewEvent("Tried", filling.decode()),)),))]

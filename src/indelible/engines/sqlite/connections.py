@@ -1,13 +1,55 @@
-"""Opens SQLite connections the one way that this engine uses them."""
+"""SQLite as this engine uses it: its statements, the one way that connections are opened, the schema, and what an error
+means to a caller."""
 
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from string import Template
+from typing import Any, Final
 
 import apsw
 
-from indelible.engines.sqlite.statements import fetch, statement
-from indelible.errors import StorageFailure
+from indelible.errors import (
+    IndelibleError,
+    InternalError,
+    StorageFailure,
+    StorageFull,
+    StoreCorrupted,
+    Unavailable,
+)
+from indelible.limits import RETRY_AFTER_S
+from indelible.queries import Direction
+
+# --- Statements ------------------------------------------------------------------------------------------------------
+
+_DIRECTIONS: Final = {
+    "forward": {"order": "ASC", "first": "min", "last": "max", "beyond": ">"},
+    "backward": {"order": "DESC", "first": "max", "last": "min", "beyond": "<"},
+}
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of ``sql/{name}.sql``."""
+    return resources.files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def directed(name: str, direction: Direction, **parts: str) -> str:
+    """A statement with ``$`` parts, for one direction of reading."""
+    return Template(statement(name)).substitute(_DIRECTIONS[direction], **parts)
+
+
+def fetch(
+    connection: apsw.Connection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[tuple[Any, ...]]:
+    """Run a statement to its end and give all its rows."""
+    rows: list[tuple[Any, ...]] = connection.execute(sql, values).fetchall()
+    return rows
+
+
+# --- Connections and the schema --------------------------------------------------------------------------------------
 
 APPLICATION_ID: Final = 0x496E644C
 """Marks a file as ours ("IndL"), so that no other SQLite database is ever migrated by mistake."""
@@ -88,3 +130,64 @@ def check_schema(connection: apsw.Connection) -> int:
             f"the store has schema version {version}, this Indelible knows up to {newest}; use a newer Indelible"
         )
     return version
+
+
+# --- What errors mean ------------------------------------------------------------------------------------------------
+
+_NOT_WRITING: Final = frozenset(
+    {
+        apsw.SQLITE_IOERR_READ,
+        apsw.SQLITE_IOERR_SHORT_READ,
+        apsw.SQLITE_IOERR_FSTAT,
+        apsw.SQLITE_IOERR_ACCESS,
+        apsw.SQLITE_IOERR_LOCK,
+        apsw.SQLITE_IOERR_RDLOCK,
+        apsw.SQLITE_IOERR_UNLOCK,
+        apsw.SQLITE_IOERR_NOMEM,
+        apsw.SQLITE_IOERR_SHMOPEN,
+        apsw.SQLITE_IOERR_SHMSIZE,
+        apsw.SQLITE_IOERR_SHMLOCK,
+        apsw.SQLITE_IOERR_SHMMAP,
+    }
+)
+"""I/O errors after which every page that was written is still known to be what was written."""
+
+
+def translated(error: apsw.Error, path: Path) -> IndelibleError:
+    """Of opening, reading or committing, where what was written may have become durable or not."""
+    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
+        # SQLite leaves the transaction as it was.
+        return Unavailable(f"another process holds a lock on {path}; nothing was stored", retry_after_s=RETRY_AFTER_S)
+    if isinstance(error, apsw.FullError):
+        # SQLite could not write the commit's last page, so nothing of it can become durable.
+        return StorageFull(f"no space is left for {path}; nothing was stored", retry_after_s=RETRY_AFTER_S)
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+        return StoreCorrupted(f"{path} is damaged: {error}")
+    if isinstance(error, apsw.CantOpenError):
+        return StorageFailure(f"cannot open {path}: {error}")
+    return StorageFailure(f"SQLite failed on {path}: {described(error)}")
+
+
+def translated_before_commit(error: Exception, path: Path) -> IndelibleError:
+    """Of a transaction that is undone, and whose commit was never asked for: nothing was stored.
+
+    A :class:`StorageFailure` ends writing all the same: of damage, and of a page that could not be written.
+    """
+    if isinstance(error, IndelibleError):
+        return error
+    if not isinstance(error, apsw.Error):
+        return InternalError(f"the write broke: {type(error).__name__}: {error}; nothing was stored")
+    found = translated(error, path)
+    if not isinstance(found, StorageFailure) or isinstance(found, StoreCorrupted):
+        return found
+    if isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) not in _NOT_WRITING:
+        return found
+    if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.NoMemError, apsw.ReadOnlyError)):
+        return Unavailable(f"{found.message}; nothing was stored", retry_after_s=RETRY_AFTER_S)
+    return InternalError(f"{found.message}; nothing was stored")
+
+
+def described(error: apsw.Error) -> str:
+    """With SQLite's own name of what failed, such as SQLITE_IOERR_FSYNC: the message alone says "disk I/O error"."""
+    name = apsw.mapping_extended_result_codes.get(getattr(error, "extendedresult", 0))
+    return f"{error} ({name})" if name else str(error)

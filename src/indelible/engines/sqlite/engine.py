@@ -16,37 +16,36 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
-from uuid import UUID
 
 import apsw
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.engine import AppendOutcome, Lines, LogHead
-from indelible.engines.feed_walk import Look
-from indelible.engines.group_storage import GroupChange, GroupState, GroupSummary, GroupUnmoved, StoredGroup, loaded
+from indelible.engines.engine import AppendOutcome, FallibleEngine, LogHead
+from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
 from indelible.engines.sqlite import groups, reads
-from indelible.engines.sqlite.connections import check_schema, connect_reader, migrations
-from indelible.engines.sqlite.failures import described, translated, translated_before_commit
-from indelible.engines.sqlite.missing_end import find_missing_end
+from indelible.engines.sqlite.connections import (
+    check_schema,
+    connect_reader,
+    described,
+    migrations,
+    translated,
+    translated_before_commit,
+)
 from indelible.engines.sqlite.reader_threads import ReaderThreads
-from indelible.engines.sqlite.store_file import StoreFile
+from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
 from indelible.engines.sqlite.writer import Writer, chunks
-from indelible.errors import InternalError, InvalidRequest, ShuttingDown, StorageFailure
-from indelible.events import AggregateKey, RecordedEvent, Snapshot
-from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, EventTypeInfo
-from indelible.groups import SkippedEvent
+from indelible.errors import InternalError, StorageFailure
+from indelible.events import RecordedEvent, Snapshot
+from indelible.eventstore import AppendRequest
 from indelible.limits import (
     FILE_LOCK_LATE_WAIT_S,
     FILE_LOCK_WAIT_S,
     FILE_LOOK_INTERVAL_S,
     HEAD_POLL_S,
-    PAGE_SIZE_BYTES_MAX,
     READY_TRIAL_SIZE_BYTES,
-    RETRY_AFTER_S,
 )
-from indelible.queries import Direction, EventQuery
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -70,7 +69,18 @@ is worth one longer wait."""
 CHECKPOINT_ROUNDS_MAX: Final = 4
 
 
-class SqliteEngine:
+def _reading(
+    function: Callable[Concatenate[apsw.Connection, _P], _T],
+) -> "Callable[Concatenate[SqliteEngine, _P], Coroutine[Any, Any, _T]]":
+    """A read of the contract that is a function over a connection."""
+
+    async def read(engine: "SqliteEngine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await engine.read(function, *args, **kwargs)
+
+    return read
+
+
+class SqliteEngine(FallibleEngine):
     """Implements :class:`indelible.engines.engine.Engine` over the database file ``path``; its folder is created.
 
     ``read_only``: no lock is taken and every write is refused. ``clock_us`` gives microseconds since 1970.
@@ -81,21 +91,18 @@ class SqliteEngine:
     def __init__(
         self, path: Path, *, read_only: bool = False, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
     ) -> None:
+        super().__init__(read_only=read_only)
         # Absolute: it must lead to the same file wherever the process goes.
         self._path = path = path.absolute()
-        self._read_only = read_only
         self._clock_us = clock_us
         self._file = StoreFile(path)
-        self.warnings: tuple[str, ...] = ()
         self._writer: Writer | None = None
         self._writing = asyncio.Lock()
         self._is_committing = False
         self._is_held_up = False
         """Whether another process held SQLite's lock for longer than the last write waited."""
-        self._looking: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._checkpointing: asyncio.Task[None] | None = None
-        self._failure: StorageFailure | None = None
-        self.on_failure: Callable[[StorageFailure], None] = _tell_nobody
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
         self._readers = ReaderThreads(self._connect_reader, READER_THREADS)
@@ -111,7 +118,7 @@ class SqliteEngine:
                 await self._open_for_reading()
             else:
                 await asyncio.to_thread(self._open_writer)
-                self._looking = asyncio.create_task(self._look_at_file(), name="file-look")
+                self._watching = asyncio.create_task(self._watch_file(), name="file-watch")
         except apsw.Error as error:
             raise translated(error, self._path) from error
         except OSError as error:
@@ -130,15 +137,15 @@ class SqliteEngine:
     async def _open_for_reading(self) -> None:
         await asyncio.to_thread(self._file.open_for_reading)
         try:
-            await self._read(_check_readable)
-            missing = await self._read(find_missing_end, self._file)
+            await self.read(_check_readable)
+            missing = await self.read(find_missing_end, self._file)
         except BaseException:
             await asyncio.to_thread(self._close_readers)
             raise
         if missing is not None:
             self.warnings = (f"{self._path} is incomplete: {missing.reason}",)
 
-    async def _look_at_file(self) -> None:
+    async def _watch_file(self) -> None:
         """Notice that the file is gone while nobody writes to it."""
         with contextlib.suppress(StorageFailure):
             while True:
@@ -151,9 +158,9 @@ class SqliteEngine:
 
     async def close(self) -> None:
         await self._signal.close()
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait({self._looking})
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
         async with self._writing:
             writer, self._writer = self._writer, None
         if self._checkpointing is not None:
@@ -196,7 +203,7 @@ class SqliteEngine:
         return (await self._append(lambda writer: writer.begin(batch, self._clock_us()))).outcomes
 
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
-        await _to_its_end(self._append(lambda writer: writer.begin_recorded(events)))
+        await _shielded(self._append(lambda writer: writer.begin_recorded(events)))
 
     async def _append(self, decide: Callable[[Writer], Plan]) -> Plan:
         async def write(writer: Writer) -> Plan:
@@ -223,7 +230,7 @@ class SqliteEngine:
     async def _transaction(self, write: Callable[[Writer], Awaitable[_T]]) -> _T:
         """Run ``write`` alone, in a transaction that is undone unless it committed it."""
         async with self._writing:
-            writer = self._require_writer()
+            writer = self._require(self._writer)
             try:
                 await self._begin(writer)
                 done = await write(writer)
@@ -273,26 +280,12 @@ class SqliteEngine:
             self._fail(found)
         return found
 
-    def _fail(self, failure: StorageFailure) -> None:
-        if self._failure is None:
-            self._failure = failure
-            self.on_failure(failure)
-
-    def _require_writer(self) -> Writer:
-        if self._failure is not None:
-            raise StorageFailure(self._failure.message, nothing_stored=True)
-        if self._read_only:
-            raise InvalidRequest("the store is open for reading only")
-        if self._writer is None:
-            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
-        return self._writer
-
     async def check_writable(self, size_bytes: int) -> None:
         async def write(writer: Writer) -> None:
             await self._in_commit_thread(lambda: writer.try_writing(max(size_bytes, READY_TRIAL_SIZE_BYTES)))
 
         self._file.check()
-        await _to_its_end(self._transaction(write))
+        await _shielded(self._transaction(write))
 
     # --- Other writes ------------------------------------------------------------------------------------------------
 
@@ -304,13 +297,13 @@ class SqliteEngine:
         await self._change(write)
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
-        return await self._change(lambda writer: writer.change_groups(lambda at: groups.create(at, group, groups_max)))
+        return await self._change(lambda writer: groups.create(writer.connection, group, groups_max))
 
     async def save_group(self, change: GroupChange) -> bool:
-        return await self._change(lambda writer: writer.change_groups(lambda at: groups.save(at, change)))
+        return await self._change(lambda writer: groups.save(writer.connection, change))
 
     async def delete_group(self, name: str) -> bool:
-        return await self._change(lambda writer: writer.change_groups(lambda at: groups.delete(at, name)))
+        return await self._change(lambda writer: groups.delete(writer.connection, name))
 
     async def _change(self, change: Callable[[Writer], bool]) -> bool:
         """Commit what ``change`` wrote, unless it says that there is nothing."""
@@ -321,7 +314,7 @@ class SqliteEngine:
                 await self._commit(writer)
             return is_changed
 
-        return await _to_its_end(self._transaction(write))
+        return await _shielded(self._transaction(write))
 
     # --- Checkpoints -------------------------------------------------------------------------------------------------
 
@@ -361,7 +354,7 @@ class SqliteEngine:
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 
-    async def _read(
+    async def read(
         self, function: Callable[Concatenate[apsw.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
         """Run a read on a reader thread. Raises :class:`StorageFailure` when the file is gone."""
@@ -379,7 +372,7 @@ class SqliteEngine:
         # While a commit is on its way, readers may see its events before its writer knows; the head must be no further
         # back than they are.
         if self._writer is None or self._is_committing:
-            return await self._read(reads.read_visible_head)
+            return await self.read(reads.read_visible_head)
         return self._writer.head
 
     async def _head_position(self) -> int:
@@ -388,95 +381,36 @@ class SqliteEngine:
     async def wait_for_head(self, after: int) -> int:
         return await self._signal.wait(after)
 
-    async def read_aggregate(
-        self, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
-    ) -> tuple[int, Lines]:
-        return await self._read(
-            reads.read_aggregate,
-            key,
-            from_version=from_version,
-            to_version=to_version,
-            direction=direction,
-            limit=limit,
-        )
-
-    async def read_feed(
-        self,
-        query: EventQuery,
-        *,
-        after: int,
-        until: int,
-        direction: Direction,
-        limit: int,
-        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
-    ) -> Lines:
-        return await self._read(
-            reads.read_feed,
-            query,
-            after=after,
-            until=until,
-            direction=direction,
-            limit=limit,
-            size_bytes_max=size_bytes_max,
-        )
-
-    async def locate_position(self, position: int) -> tuple[AggregateKey, int] | None:
-        return await self._read(reads.locate_position, position)
-
-    async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
-        return await self._read(reads.locate_version, key, version)
-
-    async def look(self, look: Look, entries_max: int) -> Look:
-        return await self._read(reads.look, look, entries_max)
-
-    async def read_event(self, event_id: UUID) -> bytes | None:
-        return await self._read(reads.read_event, event_id)
-
-    async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
-        return await self._read(reads.read_aggregate_info, key)
-
-    async def list_event_types(self) -> tuple[EventTypeInfo, ...]:
-        return await self._read(reads.list_event_types)
-
-    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        return await self._read(reads.list_aggregate_types)
-
-    async def list_aggregates(
-        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
-    ) -> tuple[AggregateInfo, ...]:
-        return await self._read(reads.list_aggregates, aggregate_type, after, limit)
-
-    async def load_snapshot(self, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
-        return await self._read(reads.load_snapshot, key, at_version)
-
-    async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
-        return await self._read(groups.summaries, name)
+    read_aggregate = _reading(reads.read_aggregate)
+    read_feed = _reading(reads.read_feed)
+    locate_position = _reading(reads.locate_position)
+    locate_version = _reading(reads.locate_version)
+    scan_condition = _reading(reads.scan_condition)
+    read_event = _reading(reads.read_event)
+    read_aggregate_info = _reading(reads.read_aggregate_info)
+    list_event_types = _reading(reads.list_event_types)
+    list_aggregate_types = _reading(reads.list_aggregate_types)
+    list_aggregates = _reading(reads.list_aggregates)
+    find_unindexed = _reading(reads.find_unindexed)
+    load_snapshot = _reading(reads.load_snapshot)
+    list_groups = _reading(groups.summaries)
+    list_skipped = _reading(groups.list_skipped)
 
     async def load_group(self, name: str) -> GroupState | None:
-        return loaded(await self._read(groups.load, name, self._clock_us()))
+        return loaded(await self.read(groups.load, name, self._clock_us()))
 
     async def reload_group(self, name: str, revision: int) -> GroupState | GroupUnmoved | None:
-        return await self._read(groups.load, name, self._clock_us(), revision)
-
-    async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
-        return await self._read(groups.list_skipped, name, after, limit)
+        return await self.read(groups.load, name, self._clock_us(), revision)
 
     async def now_us(self) -> int:
         return self._clock_us()
 
-    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
-        return await self._read(reads.find_unindexed, first, last)
-
     async def find_missing_end(self) -> tuple[int, str] | None:
-        return await self._read(find_missing_end, self._file)
+        return await self.read(find_missing_end, self._file)
 
     async def storage_size_bytes(self) -> int:
         files = (self._path, self._file.log_path)
         return sum(file.stat().st_size for file in files if file.exists())
-
-
-def _tell_nobody(failure: StorageFailure) -> None:
-    pass
 
 
 def _check_readable(connection: apsw.Connection) -> None:
@@ -488,7 +422,7 @@ def _check_readable(connection: apsw.Connection) -> None:
         )
 
 
-async def _to_its_end(write: Coroutine[Any, Any, _T]) -> _T:
+async def _shielded(write: Coroutine[Any, Any, _T]) -> _T:
     """In a task of its own: a caller that gives up must not let go of a connection that still commits."""
     return await asyncio.shield(asyncio.create_task(write, name="write"))
 

@@ -6,23 +6,23 @@ from typing import Any
 import apsw
 import msgspec
 
-from indelible.engines.group_rows import (
-    changing_values,
-    group_of_row,
-    row_values,
-    summary_of_row,
-    unfinished_of,
-)
 from indelible.engines.group_storage import (
     GroupChange,
     GroupState,
     GroupSummary,
     GroupUnmoved,
+    PendingEvent,
     StoredGroup,
-    Unfinished,
     too_many_groups,
 )
-from indelible.engines.sqlite.statements import fetch, statement
+from indelible.engines.rows import (
+    changing_values,
+    group_of_row,
+    pending_of,
+    row_values,
+    summary_of_row,
+)
+from indelible.engines.sqlite.connections import fetch, statement
 from indelible.events import timestamp_from_us, timestamp_to_us
 from indelible.groups import SkippedEvent
 
@@ -51,7 +51,7 @@ def save(connection: apsw.Connection, change: GroupChange) -> bool:
         fetch(connection, statement("drop_unfinished"), (group, msgspec.json.encode(list(change.dropped)).decode()))
     if change.put:
         # A third of the time that one statement over json_each takes, for one row as for a thousand.
-        connection.executemany(statement("put_unfinished"), _unfinished_rows(group, change.put))
+        connection.executemany(statement("put_unfinished"), _pending_rows(group, change.put))
     if change.skipped:
         connection.executemany(statement("put_skip"), [_skip_row(group, one) for one in change.skipped])
     return True
@@ -65,45 +65,22 @@ def delete(connection: apsw.Connection, name: str) -> bool:
     return bool(rows)
 
 
-def _unfinished_rows(group: int, put: Sequence[Unfinished]) -> list[tuple[object, ...]]:
+def _pending_rows(group: int, put: Sequence[PendingEvent]) -> list[tuple[object, ...]]:
+    """Columns and fields have one order, but for the names."""
     return [
-        (
-            group,
-            one.position,
-            one.key.aggregate_type,
-            one.key.aggregate_id,
-            one.version,
-            one.following,
-            one.state,
-            one.due_us,
-            one.attempts,
-            one.delivery,
-            one.member,
-            one.reason,
-            one.is_unreadable,
-        )
-        for one in put
+        (group, position, key.aggregate_type, key.aggregate_id, *rest)
+        for key, position, *rest in map(msgspec.structs.astuple, put)
     ]
 
 
 def _skip_row(group: int, one: SkippedEvent) -> tuple[object, ...]:
-    return (
-        group,
-        one.position,
-        one.aggregate_type,
-        one.aggregate_id,
-        one.version,
-        one.attempts,
-        one.parked_reason,
-        one.reason,
-        timestamp_to_us(one.skipped_at),
-    )
+    return (group, *msgspec.structs.astuple(one)[:-1], timestamp_to_us(one.skipped_at))
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
-def summaries(connection: apsw.Connection, name: str | None) -> tuple[GroupSummary, ...]:
+def summaries(connection: apsw.Connection, name: str | None = None) -> tuple[GroupSummary, ...]:
     return tuple(summary_of_row(row) for row in fetch(connection, statement("list_groups"), {"name": name}))
 
 
@@ -113,13 +90,13 @@ def load(
     rows = fetch(connection, statement("load_group"), {"name": name, "known_revision": known_revision})
     if not rows:
         return None
-    *group, unfinished = rows[0]
-    if unfinished is None:
+    *group, pending = rows[0]
+    if pending is None:
         return GroupUnmoved(now_us)
-    return GroupState(group_of_row(group), unfinished_of(unfinished), now_us)
+    return GroupState(group_of_row(group), pending_of(pending), now_us)
 
 
-def list_skipped(connection: apsw.Connection, name: str, after: int, limit: int) -> tuple[SkippedEvent, ...]:
+def list_skipped(connection: apsw.Connection, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
     rows = fetch(connection, statement("list_skipped"), {"name": name, "after": after, "limit": limit})
     return tuple(_skipped_of_row(row) for row in rows)
 

@@ -14,7 +14,8 @@ from typing import Any, Final, TypeVar
 import apsw
 import msgspec
 
-from indelible.errors import Overloaded, ShuttingDown
+from indelible.engines.engine import store_closed
+from indelible.errors import Overloaded
 from indelible.limits import READS_WAITING_MAX, RETRY_AFTER_S
 
 _T = TypeVar("_T")
@@ -47,7 +48,7 @@ class ReaderThreads:
     async def run(self, read: Read[_T]) -> _T:
         """Run a read on one of the threads. The wait for one is bounded: raises :class:`Overloaded`."""
         if self._is_closed:
-            raise ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
+            raise store_closed()
         if self._waiting >= READS_WAITING_MAX:
             raise Overloaded("too many reads are waiting", retry_after_s=RETRY_AFTER_S)
         if len(self._threads) < min(self._count, self._waiting + 1):
@@ -78,7 +79,7 @@ class ReaderThreads:
                     done.append((job, None, error))
             # A closed loop has nobody left who waits.
             with contextlib.suppress(RuntimeError):
-                jobs[0].loop.call_soon_threadsafe(_settle, done)
+                jobs[0].loop.call_soon_threadsafe(_resolve, done)
         if connection is not None:
             connection.close()
 
@@ -108,7 +109,7 @@ class ReaderThreads:
         self._threads.clear()
 
 
-def _settle(done: list[_Done]) -> None:
+def _resolve(done: list[_Done]) -> None:
     for job, result, error in done:
         if job.future.done():
             continue

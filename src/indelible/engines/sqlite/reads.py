@@ -1,18 +1,29 @@
 """Reads, as plain functions over a connection: each takes a few statements that run without the interpreter's lock."""
 
 import contextlib
-from typing import Final
+from collections.abc import Generator, Sequence
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import apsw
 import msgspec
 
 from indelible.engines.engine import Lines, LogHead
-from indelible.engines.feed_walk import Look, Range, find_positions, look_on
-from indelible.engines.page_lines import check_lines
+from indelible.engines.feed_walk import (
+    ConditionScan,
+    Count,
+    FindTypes,
+    Question,
+    Range,
+    Walk,
+    Walked,
+    answered,
+    find_positions,
+    scan_on,
+)
 from indelible.engines.planner import RecentEvent
-from indelible.engines.sqlite.feed import answered_on, time_window
-from indelible.engines.sqlite.statements import directed, fetch, statement
+from indelible.engines.rows import check_lines, names_of, snapshot_of
+from indelible.engines.sqlite.connections import directed, fetch, statement
 from indelible.errors import StoreCorrupted
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
@@ -20,13 +31,112 @@ from indelible.limits import (
     CONDITION_TAIL_EVENTS_MAX,
     CONDITION_TAIL_SIZE_BYTES_MAX,
     PAGE_SIZE_BYTES_MAX,
+    TYPES_MERGED_MAX,
+    TYPES_SEARCHED_MAX,
     VERSION_MAX,
 )
 from indelible.queries import Direction, EventQuery
 
+_T = TypeVar("_T")
+
+
+# --- Searches --------------------------------------------------------------------------------------------------------
+
+
+def answered_on(connection: apsw.Connection, search: Generator[Question, Any, _T]) -> _T:
+    return answered(search, lambda question: _answer(connection, question))
+
+
+def time_window(connection: apsw.Connection, query: EventQuery, low: int, high: int) -> tuple[int, int]:
+    """The part of ``low`` to ``high`` (positions, inclusive) whose timestamps are in the query's time window."""
+    if query.since is not None:
+        low = _first_position_since(connection, low, high + 1, timestamp_to_us(query.since))
+    if query.until is not None and low <= high:
+        high = _first_position_since(connection, low, high + 1, timestamp_to_us(query.until)) - 1
+    return low, high
+
+
+def _first_position_since(connection: apsw.Connection, low: int, high: int, timestamp_us: int) -> int:
+    values = {"low": low, "high": high, "timestamp_us": timestamp_us}
+    return int(fetch(connection, statement("first_position_since"), values)[0][0])
+
+
+def _answer(connection: apsw.Connection, question: Question) -> Sequence[int] | int | Walked | None:
+    match question:
+        case FindTypes():
+            return _find_types(connection, question)
+        case Count():
+            return _count(connection, question)
+        case Walk():
+            return _walk(connection, question)
+
+
+def _find_types(connection: apsw.Connection, question: FindTypes) -> list[int] | None:
+    values = {
+        "event_types": _json_or_none(question.event_types),
+        "aggregate_types": _json_or_none(question.aggregate_types),
+        "found_max": TYPES_MERGED_MAX,
+    }
+    known = fetch(connection, "SELECT max(id) FROM event_types")[0][0]
+    if known is not None and known > TYPES_SEARCHED_MAX:
+        return None
+    ids = msgspec.json.decode(fetch(connection, statement("event_type_ids"), values)[0][0], type=list[int])
+    return ids if len(ids) <= TYPES_MERGED_MAX else None
+
+
+def _count(connection: apsw.Connection, question: Count) -> int:
+    values: dict[str, int | str | None] = {
+        "low": question.range.low,
+        "high": question.range.high,
+        "most": question.most,
+    }
+    if question.tag is not None:
+        sql, values["tag"] = statement("count_tag_bounded"), question.tag
+    else:
+        sql, values["event_types"] = statement("count_types_bounded"), _json(question.types)
+    return int(fetch(connection, sql, values)[0][0])
+
+
+def _walk(connection: apsw.Connection, question: Walk) -> Walked:
+    name, values = _candidates(question)
+    values |= {"low": question.range.low, "high": question.range.high, "chunk": question.chunk}
+    text, count, last = fetch(connection, directed(name, question.range.direction), values)[0]
+    return Walked(msgspec.json.decode(text), count, last)
+
+
+def _candidates(question: Walk) -> tuple[str, dict[str, int | str | None]]:
+    item, others = question.whole, question.other_tags
+    if item is not None:
+        return "candidates_by_position", {
+            "event_types": _json_or_none(item.event_types),
+            "aggregate_types": _json_or_none(item.aggregate_types),
+            "tags": _json(item.tags),
+        }
+    values: dict[str, int | str | None] = {
+        "event_types": None if question.types is None else _json(question.types),
+        # One other tag is the usual case, and cheaper to look up by itself than as a list.
+        "other_tag": others[0] if others else None,
+        "more_tags": _json(others[1:]) if len(others) > 1 else None,
+    }
+    if question.tag is None:
+        return "candidates_by_type", values
+    return "candidates_by_tag", {**values, "tag": question.tag}
+
+
+def _json_or_none(names: Sequence[str]) -> str | None:
+    return _json(names) if names else None
+
+
+def _json(names: Sequence[str] | Sequence[int] | None) -> str:
+    return msgspec.json.encode(names).decode()
+
+
 _NO_BOUND = 2**62
 
 _decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+# --- The head --------------------------------------------------------------------------------------------------------
 
 
 def read_head(connection: apsw.Connection) -> LogHead:
@@ -36,7 +146,7 @@ def read_head(connection: apsw.Connection) -> LogHead:
 
 def read_sound_head(connection: apsw.Connection) -> LogHead:
     """The head to append to. Raises :class:`StoreCorrupted` when the last event's row is not where it must be."""
-    head, count = read_head(connection), _count(connection)
+    head, count = read_head(connection), _count_events(connection)
     if head.position != count:
         raise StoreCorrupted(
             f"the log ends at position {head.position}, but {count} events were appended",
@@ -47,7 +157,7 @@ def read_sound_head(connection: apsw.Connection) -> LogHead:
 
 def read_visible_head(connection: apsw.Connection) -> LogHead:
     """The head for a reader. Its position is known even where the last event is damaged, so that verify gets there."""
-    count = _count(connection)
+    count = _count_events(connection)
     with contextlib.suppress(apsw.Error):
         head = read_head(connection)
         if head.position >= count:
@@ -55,7 +165,7 @@ def read_visible_head(connection: apsw.Connection) -> LogHead:
     return LogHead(count, 0, HASH_BEFORE_FIRST)
 
 
-def _count(connection: apsw.Connection) -> int:
+def _count_events(connection: apsw.Connection) -> int:
     return int(fetch(connection, statement("count_all_events"))[0][0])
 
 
@@ -102,11 +212,6 @@ def _fitting(sizes_bytes: list[int], size_bytes_max: int) -> int:
     return len(sizes_bytes)
 
 
-def _cut(low: int, high: int, direction: Direction, limit: int) -> tuple[int, int]:
-    """The first ``limit`` whole numbers of a range, in the direction of reading."""
-    return (low, min(high, low + limit - 1)) if direction == "forward" else (max(low, high - limit + 1), high)
-
-
 def read_aggregate(
     connection: apsw.Connection,
     key: AggregateKey,
@@ -116,22 +221,19 @@ def read_aggregate(
     direction: Direction,
     limit: int,
 ) -> tuple[int, Lines]:
-    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
-    rows = fetch(connection, statement("find_aggregate"), names)
+    rows = fetch(connection, statement("find_aggregate"), names_of(key))
     aggregate, version = rows[0] if rows else (0, 0)
-    low, high = max(from_version, 1), min(to_version, version)
-    if low > high:
+    versions = Range(max(from_version, 1), min(to_version, version), direction)
+    if versions.is_empty:
         return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
-    first, last = _cut(low, high, direction, limit)
+    page = versions.first(limit)
     selection = _Selection(
-        "aggregate = :aggregate AND version BETWEEN :first AND :last",
-        "version",
-        direction,
-        {"aggregate": aggregate, "first": first, "last": last},
-    )
-    lines, count = _render(connection, selection, last - first + 1)
-    reached = first + count - 1 if direction == "forward" else last - count + 1
-    return version, Lines(lines, count, reached, reached == (high if direction == "forward" else low))
+        "aggregate = :aggregate AND version BETWEEN :first AND :last", "version", direction,
+        {"aggregate": aggregate, "first": page.low, "last": page.high},
+    )  # fmt: skip
+    lines, count = _render(connection, selection, len(page))
+    reached = page.place(count)
+    return version, Lines(lines, count, reached, versions.beyond(reached).is_empty)
 
 
 def read_feed(
@@ -142,39 +244,38 @@ def read_feed(
     until: int,
     direction: Direction,
     limit: int,
-    size_bytes_max: int,
+    size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
 ) -> Lines:
-    low, high = (after + 1, until) if direction == "forward" else (until, after - 1)
-    low, high = time_window(connection, query, low, high)
-    if low > high:
+    asked = Range.of_feed(after, until, direction)
+    within = Range(*time_window(connection, query, asked.low, asked.high), direction)
+    if within.is_empty:
         return Lines(b"", 0, until, True)
-    wanted = Range(low, high, direction)
     if query.is_unrestricted:
-        return _unfiltered_page(connection, wanted, limit, size_bytes_max)
-    return _filtered_page(connection, query, wanted, until, limit, size_bytes_max=size_bytes_max)
+        return _unfiltered_page(connection, within, limit, size_bytes_max)
+    return _filtered_page(connection, query, within, until, limit, size_bytes_max=size_bytes_max)
 
 
-def _unfiltered_page(connection: apsw.Connection, wanted: Range, limit: int, size_bytes_max: int) -> Lines:
-    first, last = _cut(wanted.low, wanted.high, wanted.direction, limit)
+def _unfiltered_page(connection: apsw.Connection, within: Range, limit: int, size_bytes_max: int) -> Lines:
+    page = within.first(limit)
     selection = _Selection(
-        "position BETWEEN :first AND :last", "position", wanted.direction, {"first": first, "last": last}
+        "position BETWEEN :first AND :last", "position", page.direction, {"first": page.low, "last": page.high}
     )
-    lines, count = _render(connection, selection, last - first + 1, size_bytes_max)
-    reached = first + count - 1 if wanted.direction == "forward" else last - count + 1
-    return Lines(lines, count, reached, wanted.beyond(reached).is_empty)
+    lines, count = _render(connection, selection, len(page), size_bytes_max)
+    reached = page.place(count)
+    return Lines(lines, count, reached, within.beyond(reached).is_empty)
 
 
 def _filtered_page(
-    connection: apsw.Connection, query: EventQuery, wanted: Range, until: int, limit: int, *, size_bytes_max: int
+    connection: apsw.Connection, query: EventQuery, within: Range, until: int, limit: int, *, size_bytes_max: int
 ) -> Lines:
-    found = answered_on(connection, find_positions(query.items, wanted, limit))
-    reached, at_end = (until, True) if found.reached is None else (found.reached, wanted.beyond(found.reached).is_empty)
+    found = answered_on(connection, find_positions(query.items, within, limit))
+    reached, at_end = found.end(within, until)
     if not found.positions:
         return Lines(b"", 0, reached, at_end)
     selection = _Selection(
         "position IN (SELECT value FROM json_each(:positions))",
         "position",
-        wanted.direction,
+        within.direction,
         {"positions": msgspec.json.encode(found.positions).decode()},
     )
     lines, count = _render(connection, selection, len(found.positions), size_bytes_max)
@@ -186,8 +287,8 @@ def _filtered_page(
 # --- Conditions ------------------------------------------------------------------------------------------------------
 
 
-def look(connection: apsw.Connection, begun: Look, entries_max: int) -> Look:
-    return answered_on(connection, look_on(begun, entries_max))
+def scan_condition(connection: apsw.Connection, scan: ConditionScan, entries_max: int) -> ConditionScan:
+    return answered_on(connection, scan_on(scan, entries_max))
 
 
 def recent_events(connection: apsw.Connection, after: int, head: int) -> list[RecentEvent]:
@@ -219,8 +320,7 @@ def locate_position(connection: apsw.Connection, position: int) -> tuple[Aggrega
 
 
 def locate_version(connection: apsw.Connection, key: AggregateKey, version: int) -> tuple[int, int] | None:
-    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id, "version": version}
-    rows = fetch(connection, statement("locate_version"), names)
+    rows = fetch(connection, statement("locate_version"), {**names_of(key), "version": version})
     return rows[0] if rows else None
 
 
@@ -234,8 +334,7 @@ def read_event(connection: apsw.Connection, event_id: UUID) -> bytes | None:
 
 
 def read_aggregate_info(connection: apsw.Connection, key: AggregateKey) -> AggregateInfo | None:
-    names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
-    rows = fetch(connection, statement("aggregate_info"), names)
+    rows = fetch(connection, statement("aggregate_info"), names_of(key))
     return _info(key.aggregate_type, key.aggregate_id, *rows[0]) if rows else None
 
 
@@ -257,7 +356,7 @@ def list_aggregate_types(connection: apsw.Connection) -> tuple[AggregateTypeInfo
 
 
 def list_aggregates(
-    connection: apsw.Connection, aggregate_type: str | None, after: AggregateKey | None, limit: int
+    connection: apsw.Connection, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
 ) -> tuple[AggregateInfo, ...]:
     names = [aggregate_type] if aggregate_type else [row.aggregate_type for row in list_aggregate_types(connection)]
     found: list[AggregateInfo] = []
@@ -276,24 +375,11 @@ def list_aggregates(
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 
 
-def load_snapshot(connection: apsw.Connection, key: AggregateKey, at_version: int | None) -> Snapshot | None:
-    values = {
-        "aggregate_type": key.aggregate_type,
-        "aggregate_id": key.aggregate_id,
-        "at_version": VERSION_MAX if at_version is None else at_version,
-    }
-    rows = fetch(connection, statement("load_snapshot"), values)
-    if not rows:
-        return None
-    version, timestamp_us, state, metadata = rows[0]
-    return Snapshot(
-        aggregate_type=key.aggregate_type,
-        aggregate_id=key.aggregate_id,
-        version=version,
-        timestamp=timestamp_from_us(timestamp_us),
-        state_raw=msgspec.Raw(state),
-        metadata_raw=msgspec.Raw(metadata),
-    )
+def load_snapshot(connection: apsw.Connection, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
+    values = {**names_of(key), "at_version": VERSION_MAX if at_version is None else at_version}
+    for version, timestamp_us, state, metadata in fetch(connection, statement("load_snapshot"), values):
+        return snapshot_of(key, version, timestamp_from_us(timestamp_us), state, metadata)
+    return None
 
 
 def snapshot_values(aggregate: int, snapshot: Snapshot) -> dict[str, int | str]:

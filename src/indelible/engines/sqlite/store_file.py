@@ -1,4 +1,5 @@
-"""The database file itself, by whatever name it is reached: who writes to it, and whether it is still there.
+"""The database file itself, by whatever name it is reached: who writes to it, whether it is still there, and whether it
+is all of it.
 
 Names prove nothing: one file may have several (links), and one name may come to mean another file (``mv``, ``rm``, a
 restore). So a store is told apart by the file's device and inode, and what belongs to it is kept with the inode:
@@ -10,6 +11,15 @@ restore). So a store is told apart by the file's device and inode, and what belo
 SQLite's own locks are of the other kind, which POSIX takes away from a process that closes *any* descriptor of the
 file. So all descriptors of one file in this process are closed together, when the last store that uses it has closed
 its connections.
+
+How far the log went is noted in the header of the database file, where SQLite has no say. Between two checkpoints the
+newest events are in the write-ahead log alone. A copy of the database file without it is a sound database, only an
+older one: nothing in it tells that events are missing. So each commit notes the position that it reached in bytes of
+the file's header that SQLite reserves and never looks at (72 to 91). The note is written past SQLite, after the commit
+is on stable storage: it is never ahead of the log, and a file whose log ends before it lacks events for certain. A
+checkpoint may put an older note in its place for a moment, which only makes it say less. It holds 4 bytes of mark, the
+position in 8 and the CRC-32 of both in 4, then 4 bytes of zeros. A backup or a VACUUM by SQLite's own means keeps an
+older note, or none.
 """
 
 import contextlib
@@ -19,14 +29,36 @@ import os
 import struct
 import sys
 import threading
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import apsw
 import msgspec
 
-from indelible.engines.sqlite import end_note
+from indelible.engines.sqlite.connections import fetch
 from indelible.errors import StorageFailure, StoreCorrupted, StoreLocked
+
+END_NOTE_OFFSET: Final = 72
+END_NOTE_SIZE_BYTES: Final = 20
+
+_MARK: Final = b"end1"
+_BODY: Final = struct.Struct(">4sQ")
+_NOTE: Final = struct.Struct(">4sQI4x")
+
+
+def encode_end_note(position: int) -> bytes:
+    return _NOTE.pack(_MARK, position, zlib.crc32(_BODY.pack(_MARK, position)))
+
+
+def decode_end_note(note: bytes) -> int:
+    """The position; 0 where there is no note, or none that is whole."""
+    if len(note) < END_NOTE_SIZE_BYTES:
+        return 0
+    mark, position, checksum = _NOTE.unpack(note)
+    return position if mark == _MARK and checksum == zlib.crc32(_BODY.pack(_MARK, position)) else 0
+
 
 FileId = tuple[int, int]
 """Device and inode."""
@@ -206,11 +238,11 @@ class StoreFile:
         """Note that the log, side file included, goes to ``position`` and is on stable storage so far."""
         # The note is a help for later; that it cannot be written says nothing about the log.
         with contextlib.suppress(OSError):
-            os.pwrite(self._descriptor, end_note.encode(position), end_note.OFFSET)
+            os.pwrite(self._descriptor, encode_end_note(position), END_NOTE_OFFSET)
 
     def noted_end(self) -> int:
         """How far the log went when that was last noted; 0 when it never was."""
-        return end_note.decode(os.pread(self._descriptor, end_note.SIZE_BYTES, end_note.OFFSET))
+        return decode_end_note(os.pread(self._descriptor, END_NOTE_SIZE_BYTES, END_NOTE_OFFSET))
 
 
 def _gone(what: str, name: str) -> StorageFailure:
@@ -253,3 +285,34 @@ def _described(owner: dict[str, Any]) -> str:
         return f"process {owner['pid']} ({owner['command']}, since {owner['since']})"
     except KeyError:
         return "another process"
+
+
+# --- A log that ends too early ---------------------------------------------------------------------------------------
+
+
+class MissingEnd(NamedTuple):
+    position: int
+    """The first event that is not there."""
+    reason: str
+
+
+def find_missing_end(connection: apsw.Connection, file: StoreFile) -> MissingEnd | None:
+    """None when nothing is known to be missing."""
+    # In this order: whoever writes beside this commits first and notes it then.
+    noted = file.noted_end()
+    has_events = fetch(connection, "SELECT count(*) FROM sqlite_schema WHERE name = 'events'")[0][0]
+    head = fetch(connection, "SELECT coalesce(max(position), 0) FROM events")[0][0] if has_events else 0
+    if head >= noted:
+        return None
+    log = file.log_path
+    beside = (
+        f"the write-ahead log {log} beside it is not the one that held them"
+        if file.had_log
+        else f"its write-ahead log {log}, which held them, is not there"
+    )
+    return MissingEnd(
+        head + 1,
+        f"the log ends at position {head}, but it went to {noted} when it was last seen, and {beside}. Copy the "
+        "database and its -wal together. Where that file is lost, the events up to here can be copied to a new store: "
+        f"indelible copy --from sqlite:{file.path} --to sqlite:NEW.db",
+    )

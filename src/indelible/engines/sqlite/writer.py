@@ -3,27 +3,23 @@
 A batch is prepared (looked up, decided, inserted) and then committed; only the commit waits for the disk.
 """
 
-import base64
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
 import apsw
 import msgspec
 
-from indelible.engines.engine import LogHead
-from indelible.engines.page_lines import readable_event
-from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, unseen_after
-from indelible.engines.recorded import plan_recorded
+from indelible.engines.engine import LogHead, aggregate_not_found
+from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
+from indelible.engines.rows import event_columns, names_of, readable_event
 from indelible.engines.sqlite import reads
-from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, migrate
-from indelible.engines.sqlite.missing_end import find_missing_end
-from indelible.engines.sqlite.statements import fetch, statement
-from indelible.engines.sqlite.store_file import StoreFile
-from indelible.errors import AggregateNotFound, StoreCorrupted
-from indelible.events import JSON_CONTENT_TYPE, AggregateKey, RecordedEvent, Snapshot, is_json
+from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, fetch, migrate, statement
+from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
+from indelible.errors import StoreCorrupted
+from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
 
 AGGREGATES_CACHED_MAX: Final = 65_536
@@ -33,7 +29,7 @@ Those that came first go first, even those in use: to look one up again is cheap
 _encode_ids: Final = msgspec.json.Encoder(uuid_format="hex").encode
 
 
-class _Known(msgspec.Struct):
+class _CachedAggregate(msgspec.Struct):
     """An aggregate that the store holds, or will once the open transaction is committed."""
 
     row: int
@@ -46,39 +42,39 @@ class Writer:
 
     def __init__(self, file: StoreFile) -> None:
         self._file: Final = file
-        self._connection = connect_writer(file.path)
+        self.connection = connect_writer(file.path)
         self.may_be_stored = False
         """Whether the commit of the open transaction was asked for: from then on only its success is certain."""
-        self._aggregates: OrderedDict[AggregateKey, _Known] = OrderedDict()
+        self._aggregates: OrderedDict[AggregateKey, _CachedAggregate] = OrderedDict()
         self._type_ids: dict[tuple[str, str], int] = {}
-        self._pending: _Pending | None = None
+        self._open_batch: _OpenBatch | None = None
         try:
             self._refuse_incomplete()
-            migrate(self._connection)
-            self._settle()
-            self._connection.execute(statement("rendered_events"))
-            self.head = reads.read_sound_head(self._connection)
+            migrate(self.connection)
+            self._sync_log()
+            self.connection.execute(statement("rendered_events"))
+            self.head = reads.read_sound_head(self.connection)
             # What waits for a lock does so in another thread than the one that finds it.
-            self._connection.set_busy_timeout(0)
+            self.connection.set_busy_timeout(0)
             file.watch_log()
             file.check()
             file.note_end(self.head.position)
         except BaseException:
-            self._connection.close()
+            self.connection.close()
             raise
 
     def _refuse_incomplete(self) -> None:
         """Raises :class:`StoreCorrupted` for a log that went further once: appends would give positions anew that
         others have seen."""
-        missing = find_missing_end(self._connection, self._file)
+        missing = find_missing_end(self.connection, self._file)
         if missing is not None:
             raise StoreCorrupted(f"{self._file.path} is incomplete: {missing.reason}", position=missing.position)
 
-    def _settle(self) -> None:
+    def _sync_log(self) -> None:
         """Bring what the last process left in the log to stable storage, before anybody is told that it is stored: that
         process may have died between writing and syncing, or because the sync failed."""
         try:
-            logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            logged, copied = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except (apsw.BusyError, apsw.FullError):
             logged, copied = 1, 0
         if copied < logged:
@@ -95,55 +91,55 @@ class Writer:
         """Take SQLite's right to write, which another process may have for a while. Raises :class:`apsw.BusyError` when
         that takes longer than ``wait_s``."""
         if wait_s:
-            self._connection.set_busy_timeout(int(wait_s * 1_000))
+            self.connection.set_busy_timeout(int(wait_s * 1_000))
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("BEGIN IMMEDIATE")
         finally:
             if wait_s:
-                self._connection.set_busy_timeout(0)
+                self.connection.set_busy_timeout(0)
 
     def commit(self, end: int | None = None) -> None:
         """Wait until the open transaction is on stable storage; with events, the log then ends at ``end``. Raises
         :class:`StorageFailure` when that storage is not where its name leads to any more."""
         self.may_be_stored = True
-        self._connection.execute("COMMIT")
+        self.connection.execute("COMMIT")
         self._file.check()
         if end is not None:
             self._file.note_end(end)
 
     def rollback(self) -> None:
         """Give up the open transaction, if SQLite has not done so already."""
-        self._pending, self.may_be_stored = None, False
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        self._open_batch, self.may_be_stored = None, False
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
 
     def try_writing(self, size_bytes: int) -> None:
         """Write so much into the log as a part of the open transaction, which is then to be rolled back."""
-        self._connection.execute(statement("try_writing"), (size_bytes,))
+        self.connection.execute(statement("try_writing"), (size_bytes,))
         # In WAL mode this is what a transaction does that outgrows the cache.
-        self._connection.cache_flush()
+        self.connection.cache_flush()
 
     # --- A batch -----------------------------------------------------------------------------------------------------
 
     def begin(self, batch: Sequence[AppendRequest], now_us: int) -> Plan:
         """Decide the batch within the open transaction."""
-        self._pending = _Pending()
+        self._open_batch = _OpenBatch()
         appends = [append for request in batch for append in request.appends]
         ids = [event.event_id for append in appends for event in append.events]
         keys = [append.key for append in appends]
-        recent = reads.recent_events(self._connection, unseen_after(batch, self.head.position), self.head.position)
+        recent = reads.recent_events(self.connection, unseen_after(batch, self.head.position), self.head.position)
         return plan(batch, self._stored_state(keys, ids, recent), now_us)
 
     def begin_recorded(self, events: Sequence[RecordedEvent]) -> Plan:
         """The same for recorded events. Raises :class:`InvalidRequest` when they do not continue the log."""
-        self._pending = _Pending()
+        self._open_batch = _OpenBatch()
         keys, ids = [event.key for event in events], [event.event_id for event in events]
         return plan_recorded(events, self._stored_state(keys, ids, ()))
 
     def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
-        pending = self._require_pending()
-        aggregates, type_ids, versions = pending.aggregates, pending.type_ids, pending.versions
+        opened = self._require_batch()
+        aggregates, type_ids, versions = opened.aggregates, opened.type_ids, opened.versions
         self._insert_aggregates(one.key for one in events)
         rows, tag_rows, event_types = [], [], []
         for planned in events:
@@ -156,32 +152,32 @@ class Writer:
                 tag_rows += [(tag, planned.position, event_type) for tag in event.tags]
             event_types.append(event_type)
             versions.append((known, planned.version))
-        pending.events.update(event_types)
+        opened.events.update(event_types)
         if tag_rows:
-            self._connection.executemany(statement("insert_event_tag"), tag_rows)
-        self._connection.executemany(statement("insert_event"), rows)
+            self.connection.executemany(statement("insert_event_tag"), tag_rows)
+        self.connection.executemany(statement("insert_event"), rows)
 
     def finish(self) -> None:
         """The batch's last inserts: the catalogue's counts."""
-        pending = self._require_pending()
-        self._connection.executemany(
-            statement("count_events"), [(count, event_type) for event_type, count in pending.events.items()]
+        opened = self._require_batch()
+        self.connection.executemany(
+            statement("count_events"), [(count, event_type) for event_type, count in opened.events.items()]
         )
-        if pending.aggregates_of_type:
-            self._connection.executemany(
+        if opened.aggregates_of_type:
+            self.connection.executemany(
                 statement("count_aggregates"),
-                [(count, aggregate_type) for aggregate_type, count in pending.aggregates_of_type.items()],
+                [(count, aggregate_type) for aggregate_type, count in opened.aggregates_of_type.items()],
             )
 
     def publish(self, head: LogHead) -> None:
         """Take over what the committed batch brought."""
-        pending = self._require_pending()
-        for known, version in pending.versions:
+        opened = self._require_batch()
+        for known, version in opened.versions:
             known.version = version
-        for key, known in pending.new_aggregates.items():
+        for key, known in opened.new_aggregates.items():
             self._remember(key, known)
-        self._type_ids.update(pending.type_ids)
-        self._pending = None
+        self._type_ids.update(opened.type_ids)
+        self._open_batch = None
         self.head = head
 
     # --- Other writes ------------------------------------------------------------------------------------------------
@@ -190,21 +186,13 @@ class Writer:
         """Within the open transaction. Raises :class:`AggregateNotFound`."""
         known = self._aggregates.get(snapshot.key) or self._look_up(snapshot.key)
         if known is None:
-            raise AggregateNotFound(
-                f"no aggregate {snapshot.key.stream}",
-                aggregate_type=snapshot.aggregate_type,
-                aggregate_id=snapshot.aggregate_id,
-            )
-        self._connection.execute(statement("save_snapshot"), reads.snapshot_values(known.row, snapshot))
-
-    def change_groups(self, change: Callable[[apsw.Connection], bool]) -> bool:
-        """Within the open transaction; the answer of ``change`` says whether what it wrote is to be committed."""
-        return change(self._connection)
+            raise aggregate_not_found(snapshot.key)
+        self.connection.execute(statement("save_snapshot"), reads.snapshot_values(known.row, snapshot))
 
     def wal_frames(self) -> tuple[int, int]:
         """Pages in the write-ahead log, and how many of them are in the database file already."""
         try:
-            logged, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+            logged, copied = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
         except apsw.BusyError:
             # Another process is at it; the next commit asks again.
             return 0, 0
@@ -212,14 +200,14 @@ class Writer:
 
     def checkpoint(self) -> None:
         """Copy the log into the database, as far as no reader needs it."""
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         self.note_end()
 
     def empty_log(self) -> None:
         """Copy all of it, and wait for readers of other processes. Raises :class:`apsw.BusyError` when they take too
         long."""
-        self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self.connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.note_end()
 
     def note_end(self) -> None:
@@ -227,7 +215,7 @@ class Writer:
         self._file.note_end(self.head.position)
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
     # --- Looking up --------------------------------------------------------------------------------------------------
 
@@ -235,27 +223,26 @@ class Writer:
         self, keys: Iterable[AggregateKey], ids: Sequence[UUID], recent: Sequence[RecentEvent]
     ) -> StoredState:
         # Kept with the batch: the cache may let go of some before the batch is stored.
-        aggregates = self._require_pending().aggregates
+        aggregates = self._require_batch().aggregates
         for key in keys:
             if key not in aggregates:
                 known = self._aggregates.get(key) or self._look_up(key)
                 if known is not None:
                     aggregates[key] = known
         versions = {key: known.version for key, known in aggregates.items()}
-        events, lost = self._stored_events(ids)
-        return StoredState(self.head, versions, events, recent, lost)
+        events, unreadable = self._stored_events(ids)
+        return StoredState(self.head, versions, events, recent, unreadable)
 
-    def _look_up(self, key: AggregateKey) -> _Known | None:
+    def _look_up(self, key: AggregateKey) -> _CachedAggregate | None:
         """An aggregate that is not in the cache."""
-        names = {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
-        rows = fetch(self._connection, statement("find_aggregate"), names)
+        rows = fetch(self.connection, statement("find_aggregate"), names_of(key))
         if not rows:
             return None
-        known = _Known(*rows[0])
+        known = _CachedAggregate(*rows[0])
         self._remember(key, known)
         return known
 
-    def _remember(self, key: AggregateKey, known: _Known) -> None:
+    def _remember(self, key: AggregateKey, known: _CachedAggregate) -> None:
         self._aggregates[key] = known
         if len(self._aggregates) > AGGREGATES_CACHED_MAX:
             self._aggregates.popitem(last=False)
@@ -263,21 +250,21 @@ class Writer:
     def _stored_events(self, ids: Sequence[UUID]) -> tuple[dict[UUID, RecordedEvent], dict[UUID, int]]:
         """The stored ones among some ids, and the positions of those that are stored and cannot be read."""
         events: dict[UUID, RecordedEvent] = {}
-        lost: dict[UUID, int] = {}
+        unreadable: dict[UUID, int] = {}
         encoded = _encode_ids(ids).decode()
-        for digits, position in fetch(self._connection, statement("stored_ids"), {"event_ids": encoded}):
+        for digits, position in fetch(self.connection, statement("stored_ids"), {"event_ids": encoded}):
             event_id = UUID(digits)
             # One by one: what is damaged must spoil the append that asks for it, and no other.
             event = self._read_event(position)
             if event is None:
-                lost[event_id] = position
+                unreadable[event_id] = position
             else:
                 events[event_id] = event
-        return events, lost
+        return events, unreadable
 
     def _read_event(self, position: int) -> RecordedEvent | None:
         try:
-            rows = fetch(self._connection, statement("read_line"), {"position": position})
+            rows = fetch(self.connection, statement("read_line"), {"position": position})
         except apsw.CorruptError:
             return None
         return readable_event(rows[0][0] if rows else None)
@@ -286,16 +273,16 @@ class Writer:
 
     def _insert_aggregates(self, keys: Iterable[AggregateKey]) -> None:
         """Insert those that are new, all by one call: one for each took as long as everything else about its event."""
-        pending = self._require_pending()
-        new = [key for key in dict.fromkeys(keys) if key not in pending.aggregates]
+        opened = self._require_batch()
+        new = [key for key in dict.fromkeys(keys) if key not in opened.aggregates]
         if not new:
             return
         types = {name: self._aggregate_type_id(name) for name in {key.aggregate_type for key in new}}
         rows = [(types[key.aggregate_type], key.aggregate_id) for key in new]
-        inserted = self._connection.executemany(statement("insert_aggregate"), rows)
+        inserted = self.connection.executemany(statement("insert_aggregate"), rows)
         for key, (row,) in zip(new, inserted, strict=True):
-            pending.aggregates[key] = pending.new_aggregates[key] = _Known(row, 0)
-        pending.aggregates_of_type.update(row[0] for row in rows)
+            opened.aggregates[key] = opened.new_aggregates[key] = _CachedAggregate(row, 0)
+        opened.aggregates_of_type.update(row[0] for row in rows)
 
     def _event_type_id(self, names: tuple[str, str]) -> int:
         """Of an aggregate type's and an event type's names; known to the batch from then on."""
@@ -303,58 +290,43 @@ class Writer:
         if known is None:
             aggregate_type = self._aggregate_type_id(names[0])
             sql = "SELECT id FROM event_types WHERE aggregate_type = ? AND name = ?"
-            rows = fetch(self._connection, sql, (aggregate_type, names[1]))
+            rows = fetch(self.connection, sql, (aggregate_type, names[1]))
             known = int(rows[0][0]) if rows else self._insert("insert_event_type", aggregate_type, names[1])
-        self._require_pending().type_ids[names] = known
+        self._require_batch().type_ids[names] = known
         return known
 
     def _aggregate_type_id(self, name: str) -> int:
-        rows = fetch(self._connection, "SELECT id FROM aggregate_types WHERE name = ?", (name,))
+        rows = fetch(self.connection, "SELECT id FROM aggregate_types WHERE name = ?", (name,))
         return int(rows[0][0]) if rows else self._insert("insert_aggregate_type", name)
 
     def _insert(self, name: str, *values: int | str) -> int:
-        return int(fetch(self._connection, statement(name), values)[0][0])
+        return int(fetch(self.connection, statement(name), values)[0][0])
 
-    def _require_pending(self) -> "_Pending":
-        assert self._pending is not None, "no batch has begun"
-        return self._pending
+    def _require_batch(self) -> "_OpenBatch":
+        assert self._open_batch is not None, "no batch has begun"
+        return self._open_batch
 
 
-class _Pending:
+class _OpenBatch:
     """What an open transaction has brought and the caches may know only after its commit."""
 
     def __init__(self) -> None:
-        self.versions: list[tuple[_Known, int]] = []
+        self.versions: list[tuple[_CachedAggregate, int]] = []
         """Of each event's aggregate, in position order."""
-        self.aggregates: dict[AggregateKey, _Known] = {}
+        self.aggregates: dict[AggregateKey, _CachedAggregate] = {}
         """The batch's, those that were there before too."""
-        self.new_aggregates: dict[AggregateKey, _Known] = {}
+        self.new_aggregates: dict[AggregateKey, _CachedAggregate] = {}
         self.type_ids: dict[tuple[str, str], int] = {}
         self.events: Counter[int] = Counter()
         self.aggregates_of_type: Counter[int] = Counter()
 
 
 def _event_row(planned: PlannedEvent, aggregate: int, event_type: int) -> tuple[object, ...]:
-    event = planned.event
-    data, data_base64 = (
-        (event.event_data_raw.decode(), None)
-        if is_json(event.content_type)
-        else (None, base64.b64encode(event.event_data_raw).decode())
-    )
+    data, data_base64, metadata, tags, content_type = event_columns(planned.event)
     return (
-        planned.position,
-        aggregate,
-        planned.version,
-        event_type,
-        event.event_id.bytes,
-        planned.timestamp_us,
-        data,
-        data_base64,
-        None if event.metadata_raw == b"{}" else event.metadata_raw.decode(),
-        msgspec.json.encode(event.tags).decode() if event.tags else None,
-        None if event.content_type == JSON_CONTENT_TYPE else event.content_type,
-        planned.hash,
-    )
+        planned.position, aggregate, planned.version, event_type, planned.event.event_id.bytes, planned.timestamp_us,
+        data, data_base64, metadata, msgspec.json.encode(tags).decode() if tags else None, content_type, planned.hash,
+    )  # fmt: skip
 
 
 def chunks(events: Sequence[PlannedEvent], size: int) -> Iterator[Sequence[PlannedEvent]]:

@@ -7,10 +7,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from indelible.conditions import AppendCondition, Looked
+from indelible.conditions import AppendCondition, Scanned
 from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, ConditionBehind, Engine, LogHead
-from indelible.engines.feed_walk import Look, Range
+from indelible.engines.feed_walk import ConditionScan, Range
 from indelible.errors import ConditionFailed, EventIdConflict, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent, new_event_id, split_hashed_line, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
@@ -53,11 +53,11 @@ async def _read_from(engine: Engine, after: int) -> list[bytes]:
     return page.lines.split(b"\n") if page.lines else []
 
 
-async def _look(engine: Engine, items: tuple[QueryItem, ...], after: int, until: int) -> Look:
-    look = Look(items, Range(after + 1, until, "forward"))
-    while not look.is_done:
-        look = await engine.look(look, PAGE_SCAN_EVENTS_MAX)
-    return look
+async def _scan(engine: Engine, items: tuple[QueryItem, ...], after: int, until: int) -> ConditionScan:
+    scan = ConditionScan(items, Range(after + 1, until, "forward"))
+    while not scan.is_done:
+        scan = await engine.scan_condition(scan, PAGE_SCAN_EVENTS_MAX)
+    return scan
 
 
 @pytest.mark.asyncio
@@ -147,16 +147,18 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         condition = AppendCondition(items, cursor_at(start.position))
         await engine.append([_request(_append(_key(), *some_events(3, tags=[unique()])))])
         head = await engine.head()
-        seen = await _look(engine, items, start.position, head.position)
+        seen = await _scan(engine, items, start.position, head.position)
         assert (seen.position, seen.entries > 0) == (None, True)
         (between,) = await engine.append([_request(_append(_key(), NewEvent("A", tags=[other])))])
-        looked = msgspec.structs.replace(_request(_append(_key()), condition=condition), looked=Looked(head.position))
-        (outcome,) = await engine.append([looked])
+        scanned = msgspec.structs.replace(
+            _request(_append(_key()), condition=condition), scanned=Scanned(head.position)
+        )
+        (outcome,) = await engine.append([scanned])
         assert isinstance(outcome, ConditionFailed)
         assert outcome.position == _stored(between).position
-        assert (await _look(engine, items, start.position, head.position)).position is None
-        assert (await _look(engine, items, start.position, head.position + 1)).position == head.position + 1
-        (outcome,) = await engine.append([msgspec.structs.replace(looked, looked=Looked(head.position + 1))])
+        assert (await _scan(engine, items, start.position, head.position)).position is None
+        assert (await _scan(engine, items, start.position, head.position + 1)).position == head.position + 1
+        (outcome,) = await engine.append([msgspec.structs.replace(scanned, scanned=Scanned(head.position + 1))])
         assert not _stored(outcome).replayed
 
     async def test_look_is_short_page_after_short_page(self, engine: Engine) -> None:
@@ -165,15 +167,15 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         events = [NewEvent("A", tags=[one if number % 2 else other]) for number in range(2 * count)]
         await engine.append([_request(_append(_key(), *events))])
         items = tuple(QueryItem(("A", f"B{number}"), tags=(one, other)) for number in range(4))
-        look = Look(items, Range(start + 1, start + 2 * count, "forward"))
+        scan = ConditionScan(items, Range(start + 1, start + 2 * count, "forward"))
         pages = 0
-        while not look.is_done:
-            before = look.entries
-            look = await engine.look(look, PAGE_SCAN_EVENTS_MAX)
+        while not scan.is_done:
+            before = scan.entries
+            scan = await engine.scan_condition(scan, PAGE_SCAN_EVENTS_MAX)
             pages += 1
-            assert look.entries - before <= 2 * PAGE_SCAN_EVENTS_MAX
-        assert look.position is None
-        assert look.entries >= 4 * count
+            assert scan.entries - before <= 2 * PAGE_SCAN_EVENTS_MAX
+        assert scan.position is None
+        assert scan.entries >= 4 * count
         assert pages >= 4
 
     async def test_condition_that_was_looked_at_too_long_ago_is_sent_back(self, engine: Engine) -> None:
@@ -183,12 +185,12 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         request = _request(_append(_key()), condition=condition)
         for _ in range(2):
             await engine.append([_request(_append(_key(), *some_events(9_000)))])
-        behind = [msgspec.structs.replace(request, looked=Looked(start)), _request(_append(_key()))]
+        behind = [msgspec.structs.replace(request, scanned=Scanned(start)), _request(_append(_key()))]
         outcome, other = await engine.append(behind)
         assert isinstance(outcome, ConditionBehind)
         assert not _stored(other).replayed
         head = (await engine.head()).position
-        (outcome,) = await engine.append([msgspec.structs.replace(request, looked=Looked(head - 100))])
+        (outcome,) = await engine.append([msgspec.structs.replace(request, scanned=Scanned(head - 100))])
         assert not _stored(outcome).replayed
 
     async def test_repeats_within_a_batch_are_replayed(self, engine: Engine) -> None:

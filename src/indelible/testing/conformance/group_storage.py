@@ -11,14 +11,14 @@ import pytest
 
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import (
-    LOST,
+    UNKNOWN_AGGREGATE,
     GroupChange,
     GroupState,
     GroupSummary,
     GroupUnmoved,
+    PendingEvent,
+    PendingState,
     StoredGroup,
-    Unfinished,
-    UnfinishedState,
 )
 from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey
@@ -45,9 +45,9 @@ def _new(name: str = "", settings: GroupSettings | None = None, *, created_us: i
     )
 
 
-def _unfinished(position: int, state: UnfinishedState = "waiting", **fields: Any) -> Unfinished:
+def _pending(position: int, state: PendingState = "waiting", **fields: Any) -> PendingEvent:
     given = {"key": AggregateKey("order", f"o-{position}"), "version": 3, "following": 0, "due_us": _BEGIN_US, **fields}
-    return Unfinished(position=position, state=state, **given)
+    return PendingEvent(position=position, state=state, **given)
 
 
 def _skipped(position: int, reason: str = "known to be wrong", **fields: Any) -> SkippedEvent:
@@ -94,7 +94,7 @@ async def _summary(engine: Engine, name: str) -> GroupSummary:
 
 
 async def _positions(engine: Engine, name: str) -> list[int]:
-    return [one.position for one in (await _load(engine, name)).unfinished]
+    return [one.position for one in (await _load(engine, name)).pending]
 
 
 async def _skips(engine: Engine, name: str, after: int = 0, limit: int = 1_000) -> Sequence[SkippedEvent]:
@@ -122,17 +122,17 @@ class GroupStorageConformance:
         )
         await _create(engine, group)
         state = await _load(engine, group.name)
-        assert (state.group, state.unfinished) == (group, ())
+        assert (state.group, state.pending) == (group, ())
         assert await _summary(engine, group.name) == GroupSummary(group, VERSION_MAX - 1, 0, 0, 0, 0)
         assert await _summary(engine, group.name) in await engine.list_groups()
 
     async def test_taken_name(self, engine: Engine) -> None:
-        group = await _save(engine, await _create(engine), put=[_unfinished(4)])
+        group = await _save(engine, await _create(engine), put=[_pending(4)])
         other = _new(group.name, GroupSettings(max_attempts=9), created_us=_BEGIN_US + 1)
         assert not await engine.create_group(other, groups_max=GROUPS_MAX)
         assert not await engine.create_group(other, groups_max=1)
         state = await _load(engine, group.name)
-        assert (state.group, state.unfinished) == (group, (_unfinished(4),))
+        assert (state.group, state.pending) == (group, (_pending(4),))
 
     async def test_too_many(self, engine: Engine) -> None:
         await _create(engine)
@@ -160,7 +160,7 @@ class GroupStorageConformance:
         assert await engine.list_groups(name) == ()
         assert await engine.list_skipped(name, after=0, limit=10) == ()
         assert not await engine.delete_group(name)
-        assert not await engine.save_group(_change(_new(name), put=[_unfinished(1)]))
+        assert not await engine.save_group(_change(_new(name), put=[_pending(1)]))
         assert await engine.load_group(name) is None
 
     async def test_names_are_told_apart_and_listed_by_their_bytes(self, engine: Engine) -> None:
@@ -174,7 +174,7 @@ class GroupStorageConformance:
         for name in (*names, longest):
             assert [one.group.name for one in await engine.list_groups(name)] == [name]
         for number, name in enumerate(names):
-            await _save(engine, _new(name), put=[_unfinished(number + 1)])
+            await _save(engine, _new(name), put=[_pending(number + 1)])
         for number, name in enumerate(names):
             assert await _positions(engine, name) == [number + 1]
         assert await engine.delete_group(names[0])
@@ -184,11 +184,11 @@ class GroupStorageConformance:
     async def test_deleting_takes_all_that_is_the_groups_own(self, engine: Engine) -> None:
         one, other = await _create(engine), await _create(engine)
         for group in (one, other):
-            await _save(engine, group, put=[_unfinished(3), _unfinished(4, "parked")], skipped=[_skipped(2)])
+            await _save(engine, group, put=[_pending(3), _pending(4, "parked")], skipped=[_skipped(2)])
         assert await engine.delete_group(one.name)
         assert not await engine.delete_group(one.name)
         again = await _create(engine, msgspec.structs.replace(one, created_us=_BEGIN_US + 9, revision=_BEGIN_US + 9))
-        assert (await _load(engine, one.name)).unfinished == ()
+        assert (await _load(engine, one.name)).pending == ()
         assert await _skips(engine, one.name) == ()
         assert (await _load(engine, one.name)).group == again
         assert await _positions(engine, other.name) == [3, 4]
@@ -215,69 +215,69 @@ class GroupStorageConformance:
     async def test_unfinished_come_back_whole_and_by_position(self, engine: Engine) -> None:
         group = await _create(engine)
         put = [
-            _unfinished(VERSION_MAX, "parked", attempts=1_000, reason="x" * GROUP_REASON_LENGTH_MAX, following=9),
-            _unfinished(7, "in_flight", attempts=2, delivery=2**60, member=_LONG, due_us=2**60),
-            _unfinished(1, key=AggregateKey(_LONG, _LONG), version=VERSION_MAX, reason='\n\t"\\ \x01 €'),
+            _pending(VERSION_MAX, "parked", attempts=1_000, reason="x" * GROUP_REASON_LENGTH_MAX, following=9),
+            _pending(7, "in_flight", attempts=2, delivery=2**60, member=_LONG, due_us=2**60),
+            _pending(1, key=AggregateKey(_LONG, _LONG), version=VERSION_MAX, reason='\n\t"\\ \x01 €'),
         ]
         await _save(engine, group, put=put)
-        assert (await _load(engine, group.name)).unfinished == tuple(put[::-1])
+        assert (await _load(engine, group.name)).pending == tuple(put[::-1])
 
     async def test_odd_text_is_kept(self, engine: Engine) -> None:
         group = await _create(engine)
         put = [
-            _unfinished(n, "in_flight", key=AggregateKey(name.replace("-", "_"), name), member=name, reason=name)
+            _pending(n, "in_flight", key=AggregateKey(name.replace("-", "_"), name), member=name, reason=name)
             for n, name in enumerate(ODD_NAMES, 1)
         ]
         skipped = [_skipped(n, name, aggregate_id=name, parked_reason=name) for n, name in enumerate(ODD_NAMES, 1)]
         await _save(engine, group, put=put, skipped=skipped)
-        assert (await _load(engine, group.name)).unfinished == tuple(put)
+        assert (await _load(engine, group.name)).pending == tuple(put)
         assert await _skips(engine, group.name) == tuple(skipped)
 
     async def test_put_replaces_and_drop_takes_away(self, engine: Engine) -> None:
         group = await _create(engine)
-        other = await _save(engine, await _create(engine), put=[_unfinished(n) for n in range(1, 6)])
-        group = await _save(engine, group, put=[_unfinished(n) for n in range(1, 6)])
-        moved = _unfinished(2, "in_flight", attempts=1, delivery=8, member="m", due_us=9, following=4, reason="late")
-        await _save(engine, group, dropped=[1, 4, 77], put=[moved, _unfinished(9, "parked")])
-        kept = (moved, _unfinished(3), _unfinished(5), _unfinished(9, "parked"))
-        assert (await _load(engine, group.name)).unfinished == kept
+        other = await _save(engine, await _create(engine), put=[_pending(n) for n in range(1, 6)])
+        group = await _save(engine, group, put=[_pending(n) for n in range(1, 6)])
+        moved = _pending(2, "in_flight", attempts=1, delivery=8, member="m", due_us=9, following=4, reason="late")
+        await _save(engine, group, dropped=[1, 4, 77], put=[moved, _pending(9, "parked")])
+        kept = (moved, _pending(3), _pending(5), _pending(9, "parked"))
+        assert (await _load(engine, group.name)).pending == kept
         assert await _positions(engine, other.name) == [1, 2, 3, 4, 5]
 
     async def test_drop_all_comes_before_put(self, engine: Engine) -> None:
-        group = await _save(engine, await _create(engine), put=[_unfinished(n) for n in range(1, 6)])
-        put = [_unfinished(2, "parked", reason="kept"), _unfinished(8)]
+        group = await _save(engine, await _create(engine), put=[_pending(n) for n in range(1, 6)])
+        put = [_pending(2, "parked", reason="kept"), _pending(8)]
         group = await _save(engine, group, drop_all=True, put=put, skipped=[_skipped(3)])
-        assert (await _load(engine, group.name)).unfinished == tuple(put)
+        assert (await _load(engine, group.name)).pending == tuple(put)
         await _save(engine, group, drop_all=True)
-        assert (await _load(engine, group.name)).unfinished == ()
+        assert (await _load(engine, group.name)).pending == ()
         assert await _skips(engine, group.name) == (_skipped(3),)
 
     async def test_many_at_once(self, engine: Engine) -> None:
-        group = await _save(engine, await _create(engine), put=[_unfinished(n, following=n) for n in range(1, 3_001)])
+        group = await _save(engine, await _create(engine), put=[_pending(n, following=n) for n in range(1, 3_001)])
         group = await _save(
             engine,
             group,
             dropped=range(1, 2_001),
-            put=[_unfinished(n, "in_flight", delivery=n) for n in range(2_001, 4_001)],
+            put=[_pending(n, "in_flight", delivery=n) for n in range(2_001, 4_001)],
         )
-        found = (await _load(engine, group.name)).unfinished
-        assert found == tuple(_unfinished(n, "in_flight", delivery=n) for n in range(2_001, 4_001))
+        found = (await _load(engine, group.name)).pending
+        assert found == tuple(_pending(n, "in_flight", delivery=n) for n in range(2_001, 4_001))
         assert (await _summary(engine, group.name)).in_flight == 2_000
 
     async def test_summary_adds_up(self, engine: Engine) -> None:
         group = await _create(engine)
         put = [
-            _unfinished(2, "parked", following=3),
-            _unfinished(3, "parked"),
-            _unfinished(6, "in_flight", following=5),
-            _unfinished(7),
-            _unfinished(8),
-            _unfinished(9, "parked", following=1),
+            _pending(2, "parked", following=3),
+            _pending(3, "parked"),
+            _pending(6, "in_flight", following=5),
+            _pending(7),
+            _pending(8),
+            _pending(9, "parked", following=1),
         ]
         group = await _save(engine, group, put=put)
         assert await _summary(engine, group.name) == GroupSummary(group, 5, 1, 2, 3, 7)
-        lost = _unfinished(10, "parked", key=LOST, version=0, is_unreadable=True)
-        group = await _save(engine, group, put=[lost, _unfinished(3, "parked", is_unreadable=True)])
+        unknown = _pending(10, "parked", key=UNKNOWN_AGGREGATE, version=0, is_unreadable=True)
+        group = await _save(engine, group, put=[unknown, _pending(3, "parked", is_unreadable=True)])
         assert await _summary(engine, group.name) == GroupSummary(group, 5, 1, 2, 4, 8, 2, is_held_up=True)
         group = await _save(engine, group, put=[put[1]], dropped=[10])
         group = await _save(engine, group, dropped=[6])
@@ -302,15 +302,15 @@ class GroupStorageConformance:
     # --- Who may change ----------------------------------------------------------------------------------------------
 
     async def test_change_from_another_revision_is_refused_whole(self, engine: Engine) -> None:
-        group = await _save(engine, await _create(engine), put=[_unfinished(4)])
+        group = await _save(engine, await _create(engine), put=[_pending(4)])
         before = await _load(engine, group.name)
         for expected in (group.revision - 1, group.revision + 1, 0):
             change = _change(
-                group, expected=expected, dropped=[4], put=[_unfinished(5)], drop_all=True, skipped=[_skipped(3)]
+                group, expected=expected, dropped=[4], put=[_pending(5)], drop_all=True, skipped=[_skipped(3)]
             )
             assert not await engine.save_group(change)
         after = await _load(engine, group.name)
-        assert (after.group, after.unfinished) == (before.group, before.unfinished)
+        assert (after.group, after.pending) == (before.group, before.pending)
         assert await _skips(engine, group.name) == ()
 
     async def test_one_of_many_savers_wins(self, engine: Engine) -> None:
@@ -320,7 +320,7 @@ class GroupStorageConformance:
                 GroupChange(
                     group.revision,
                     msgspec.structs.replace(group, revision=group.revision + 1 + n, reached=n),
-                    put=[_unfinished(n + 1)],
+                    put=[_pending(n + 1)],
                     drop_all=True,
                 )
                 for n in range(8)
@@ -329,36 +329,36 @@ class GroupStorageConformance:
             assert answers.count(True) == 1
             won = changes[answers.index(True)]
             state = await _load(engine, group.name)
-            assert (state.group, state.unfinished) == (won.group, tuple(won.put))
+            assert (state.group, state.pending) == (won.group, tuple(won.put))
             group = state.group
 
     async def test_change_of_a_group_that_was_made_again_is_refused(self, engine: Engine) -> None:
         group = await _create(engine)
         assert await engine.delete_group(group.name)
-        assert not await engine.save_group(_change(group, put=[_unfinished(1)]))
+        assert not await engine.save_group(_change(group, put=[_pending(1)]))
         await _create(engine, _new(group.name, created_us=_BEGIN_US + 5))
-        assert not await engine.save_group(_change(group, put=[_unfinished(1)]))
-        assert (await _load(engine, group.name)).unfinished == ()
+        assert not await engine.save_group(_change(group, put=[_pending(1)]))
+        assert (await _load(engine, group.name)).pending == ()
 
     async def test_deleting_beside_savers_leaves_nothing(self, engine: Engine) -> None:
         for _ in range(5):
             group = await _create(engine)
-            saves = [engine.save_group(_change(group, put=[_unfinished(n)])) for n in range(1, 5)]
+            saves = [engine.save_group(_change(group, put=[_pending(n)])) for n in range(1, 5)]
             *_, is_deleted = await asyncio.gather(*saves, engine.delete_group(group.name))
             assert is_deleted
             assert await engine.load_group(group.name) is None
             await _create(engine, group)
-            assert (await _load(engine, group.name)).unfinished == ()
+            assert (await _load(engine, group.name)).pending == ()
             await engine.delete_group(group.name)
 
     async def test_reading_beside_savers_is_of_one_moment(self, engine: Engine) -> None:
         """The row and what belongs to it, of a load and of a list."""
-        group = await _save(engine, await _create(engine), put=[_unfinished(1)])
+        group = await _save(engine, await _create(engine), put=[_pending(1)])
 
         async def save_many() -> None:
             nonlocal group
             for n in range(2, 60):
-                put = [_unfinished(n * 10 + i) for i in range(n % 3 + 1)]
+                put = [_pending(n * 10 + i) for i in range(n % 3 + 1)]
                 change = _change(msgspec.structs.replace(group, reached=len(put)), drop_all=True, put=put)
                 assert await engine.save_group(change)
                 group = change.group
@@ -367,15 +367,15 @@ class GroupStorageConformance:
         while not saving.done():
             state = await engine.load_group(group.name)
             assert state is not None
-            assert state.group.reached in (len(state.unfinished), 10)
+            assert state.group.reached in (len(state.pending), 10)
             summary = await _summary(engine, group.name)
             assert summary.group.reached in (summary.waiting, 10)
             await asyncio.sleep(0)
         await saving
 
     async def test_reload_tells_whether_anybody_has_saved(self, engine: Engine) -> None:
-        one, other = await _create(engine), await _save(engine, await _create(engine), put=[_unfinished(7)])
-        for known, put in ((one, [_unfinished(3)]), (other, [_unfinished(4), _unfinished(5, "parked")])):
+        one, other = await _create(engine), await _save(engine, await _create(engine), put=[_pending(7)])
+        for known, put in ((one, [_pending(3)]), (other, [_pending(4), _pending(5, "parked")])):
             before = await engine.now_us()
             unmoved = await engine.reload_group(known.name, known.revision)
             assert isinstance(unmoved, GroupUnmoved)
@@ -383,7 +383,7 @@ class GroupStorageConformance:
             saved = await _save(engine, known, put=put, drop_all=True)
             state = await engine.reload_group(known.name, known.revision)
             assert isinstance(state, GroupState)
-            assert (state.group, state.unfinished) == (saved, tuple(put))
+            assert (state.group, state.pending) == (saved, tuple(put))
             assert isinstance(await engine.reload_group(known.name, saved.revision), GroupUnmoved)
 
     async def test_reload_of_a_group_that_was_made_again(self, engine: Engine) -> None:
@@ -392,7 +392,7 @@ class GroupStorageConformance:
         again = await _create(engine, _new(group.name, created_us=_BEGIN_US + 5))
         state = await engine.reload_group(group.name, group.revision)
         assert isinstance(state, GroupState)
-        assert (state.group, state.unfinished) == (again, ())
+        assert (state.group, state.pending) == (again, ())
 
     async def test_clock(self, engine: Engine) -> None:
         group = await _create(engine)
@@ -404,7 +404,7 @@ class GroupStorageConformance:
         engine = make_engine()
         await engine.open()
         group = await _create(engine, _new(settings=GroupSettings((QueryItem(tags=("ü",)),), max_attempts=2)))
-        put = (_unfinished(1, "in_flight", member="m"), _unfinished(2, "parked", reason="r"))
+        put = (_pending(1, "in_flight", member="m"), _pending(2, "parked", reason="r"))
         group = await _save(engine, group, put=put, skipped=[_skipped(9)])
         await engine.close()
         again = make_engine()
@@ -412,7 +412,7 @@ class GroupStorageConformance:
         state = await again.load_group(group.name)
         if again.capabilities.durable:
             assert state is not None
-            assert (state.group, state.unfinished) == (group, put)
+            assert (state.group, state.pending) == (group, put)
             assert await _skips(again, group.name) == (_skipped(9),)
             await _save(again, group, dropped=[1])
         else:

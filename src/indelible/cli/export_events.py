@@ -1,0 +1,195 @@
+"""indelible export"""
+
+import contextlib
+import fcntl
+import mmap
+import os
+import sys
+from pathlib import Path
+from typing import IO, Annotated, Final, NamedTuple
+
+import msgspec
+import typer
+
+from indelible.cli.command import ConfigFile, Json, Store, Target, Url, open_store, run
+from indelible.cli.output import Advance, note, print_json, progress
+from indelible.client.iterators import iterate_feed
+from indelible.cursors import START, Cursor, cursor_behind
+from indelible.errors import AggregateNotFound, InvalidRequest
+from indelible.events import RecordedEvent, decode_event
+from indelible.eventstore import EventStore
+from indelible.limits import PAGE_EVENTS_MAX
+from indelible.queries import EVERYTHING
+
+PACKED_SUFFIXES: Final = (".gz", ".zst")
+LINE_START: Final = b'{"event_id":'
+
+
+class Exported(msgspec.Struct):
+    """What an export to a file did."""
+
+    file: str
+    events: int
+    """Written now."""
+    position: int
+    """Of the file's last event; 0 when it has none."""
+
+
+class _Reached(NamedTuple):
+    """How far a file has come."""
+
+    cursor: Cursor
+    position: int
+    """Of its last event."""
+
+
+_NOTHING: Final = _Reached(START, 0)
+
+
+def export_events(
+    file: Annotated[Path, typer.Argument(help='Where to write; "-" is stdout.')],
+    *,
+    url: Url = None,
+    store: Store = None,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Write the whole log as NDJSON, one event a line.
+
+    A file that is there already is continued after its last complete line, so an export that was interrupted, or one
+    from yesterday, is just repeated. Lines are the canonical form that the hash chain is made of. A server may have
+    the store open.
+
+    A file whose name ends in .gz or .zst is packed by gzip or zstd. It is always written whole, and takes the place of
+    an older one once it is complete. "restore" brings the store back from any of these files.
+
+    \b
+    indelible export events.ndjson --store sqlite:data/indelible.db
+    indelible export backup.ndjson.zst --url http://127.0.0.1:8080
+    """
+    target = Target.chosen(url, store, config)
+    if str(file) == "-":
+        run(_export_to(target, sys.stdout.buffer))
+        return
+    if file.exists() and not file.is_file():
+        # A pipe or a device: there is nothing to continue.
+        with file.open("wb") as output:
+            run(_export_to(target, output))
+        return
+    if file.suffix in PACKED_SUFFIXES:
+        run(_export_packed(target, file, json))
+        return
+    # "a+b" would write at the end whatever the offset, but the torn line at the end has to go.
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with open(descriptor, "r+b") as output:  # noqa: PTH123 - a descriptor, not a path
+        run(_export_to_file(target, output, file, json))
+
+
+async def _export_to(target: Target, output: IO[bytes]) -> None:
+    with progress("exporting") as advance:
+        async with open_store(target, read_only=True, retry_total_s=10) as store:
+            await _write(store, _NOTHING, output, advance)
+
+
+async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: bool) -> None:
+    _lock(output, file)
+    with progress("exporting") as advance:
+        async with open_store(target, read_only=True, retry_total_s=10) as store:
+            start = await _resume(store, output, file)
+            events, reached = await _write(store, start, output, advance)
+    output.flush()
+    os.fsync(output.fileno())
+    continued = f", after the {start.position} that were there" if start.position else ""
+    _say(file, events, reached, continued, json)
+
+
+async def _export_packed(target: Target, file: Path, json: bool) -> None:
+    """Packed data cannot be continued after its last line, so it grows beside the file that it is to replace."""
+    from indelible.core.log_file import packed
+
+    part = file.with_name(f"{file.name}.part")
+    with part.open("wb") as output:
+        _lock(output, file)
+        with progress("exporting") as advance:
+            async with open_store(target, read_only=True, retry_total_s=10) as store:
+                with packed(output, file.suffix) as lines:
+                    events, reached = await _write(store, _NOTHING, lines, advance)
+        output.flush()
+        os.fsync(output.fileno())
+        part.replace(file)
+    _say(file, events, reached, "", json)
+
+
+def _say(file: Path, events: int, reached: _Reached, more: str, json: bool) -> None:
+    if json:
+        print_json(Exported(str(file), events, reached.position))
+    else:
+        note(f"{events} events exported to {file}{more}")
+
+
+async def _write(store: EventStore, start: _Reached, output: IO[bytes], advance: Advance) -> tuple[int, _Reached]:
+    """Everything after ``start``, up to the head; how many events that were, and how far they reach."""
+    head = (await store.head()).position
+    pages = iterate_feed(store, EVERYTHING, after=start.cursor, direction="forward", page_size=PAGE_EVENTS_MAX)
+    events, reached = 0, start
+    while (page := await pages.next_page()) is not None:
+        if page.lines:
+            output.write(page.lines)
+            output.write(b"\n")
+            last = decode_event(page.lines[page.lines.rfind(b"\n") + 1 :])
+            reached = _Reached(page.cursor, last.position)
+        events += page.count
+        advance(reached.position, max(head, reached.position))
+    return events, reached
+
+
+# --- Continuing a file -----------------------------------------------------------------------------------------------
+
+
+def _lock(output: IO[bytes], file: Path) -> None:
+    try:
+        fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InvalidRequest(f"another export is writing to {file}", pointer="/file") from None
+
+
+async def _resume(store: EventStore, output: IO[bytes], file: Path) -> _Reached:
+    """Cut off what follows the file's last complete line, and go to its end."""
+    line, end = _last_complete_line(output)
+    reached = _NOTHING
+    if line:
+        try:
+            last = decode_event(line)
+        except ValueError:
+            raise InvalidRequest(f"{file} is not an export: its last line is not an event", pointer="/file") from None
+        await _check_is_of_this_store(store, line, last, file)
+        reached = _Reached(cursor_behind(line), last.position)
+    elif not LINE_START.startswith(start := os.pread(output.fileno(), len(LINE_START), 0)):
+        raise InvalidRequest(f"{file} is not an export: it starts with {start!r}", pointer="/file")
+    output.truncate(end)
+    output.seek(end)
+    return reached
+
+
+async def _check_is_of_this_store(store: EventStore, line: bytes, event: RecordedEvent, file: Path) -> None:
+    version = event.version
+    with contextlib.suppress(AggregateNotFound):
+        page = await store.read_aggregate(
+            event.aggregate_type, event.aggregate_id, from_version=version, to_version=version, limit=1
+        )
+        if page.lines == line:
+            return
+    raise InvalidRequest(
+        f"{file} is an export of another store: this one has another event at position {event.position}, or none",
+        pointer="/file",
+    )
+
+
+def _last_complete_line(output: IO[bytes]) -> tuple[bytes, int]:
+    """The line without its end, and the offset after it; nothing and 0 when there is none."""
+    if os.fstat(output.fileno()).st_size == 0:
+        return b"", 0
+    with mmap.mmap(output.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        end = content.rfind(b"\n") + 1
+        start = content.rfind(b"\n", 0, max(end - 1, 0)) + 1
+        return content[start : max(end - 1, 0)], end
