@@ -1,8 +1,14 @@
 """What the client makes of calls that failed without a word from the server."""
 
+import asyncio
+import gc
+import socket
+from typing import Any
+
 import grpc
 import pytest
 
+from indelible import AsyncClient, NewEvent
 from indelible.client.grpc import error_of
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, PayloadTooLarge, Unavailable
 
@@ -25,3 +31,15 @@ def test_what_a_failed_call_stands_for(code: grpc.StatusCode, details: str, kind
     error = error_of("127.0.0.1:1", failed)
     assert type(error) is kind
     assert details in error.message
+
+
+async def test_an_append_that_cannot_be_sent_leaves_no_failure_unheard() -> None:
+    complaints = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"grpc://127.0.0.1:{silent.getsockname()[1]}"
+        async with AsyncClient(url, timeout_s=0.1, retry_total_s=0) as client:
+            with pytest.raises(OutcomeUnknown):
+                await client.append("Order", "1", [NewEvent("Placed", {})])
+    gc.collect()
+    assert complaints == []

@@ -63,6 +63,8 @@ class _BatchStream:
 
     async def send(self, batch: bytes) -> AppendBatchResponse:
         answer: asyncio.Future[AppendBatchResponse] = asyncio.get_running_loop().create_future()
+        # Its caller may have given up by the time that the stream ends; asyncio would complain of an unheard failure.
+        answer.add_done_callback(_hear_of_failure)
         async with self._writing:
             if self._error is not None:
                 raise Unavailable(self._error.message, **self._error.fields)
@@ -100,6 +102,11 @@ class _BatchStream:
         self._reading.cancel()
         self._call.cancel()
         await asyncio.wait({self._reading})
+
+
+def _hear_of_failure(answer: asyncio.Future[AppendBatchResponse]) -> None:
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _path_of(operation: Operation[Any, Any]) -> str:
