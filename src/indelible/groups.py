@@ -32,7 +32,7 @@ from indelible.limits import (
     GROUP_WAIT_MAX_S,
     PAGE_EVENTS_DEFAULT,
 )
-from indelible.queries import EVERYTHING, EventQuery, QueryItem, check_items, check_time
+from indelible.queries import EVERYTHING, EventQuery, QueryItem, check_items, check_query, check_time
 
 Start = Literal["beginning", "end"]
 
@@ -324,12 +324,13 @@ class ConsumerGroups(Protocol):
 
 def check_group_query(query: EventQuery) -> tuple[QueryItem, ...]:
     """The items of a query without a time window."""
+    query = check_query(query)
     for name in ("since", "until"):
         if getattr(query, name) is not None:
             raise InvalidRequest(
                 "a group's query has no time window; a group can start since a time", pointer=f"/{name}"
             )
-    return query.checked().items
+    return query.items
 
 
 def check_group(group: object) -> str:

@@ -107,6 +107,12 @@ class EventQuery(msgspec.Struct, frozen=True):
         )
 
 
+def check_query(query: object) -> EventQuery:
+    if not isinstance(query, EventQuery):
+        raise InvalidRequest(f"must be an EventQuery, not {type(query).__name__}", pointer="/query")
+    return query.checked()
+
+
 def check_items(items: Iterable[QueryItem], pointer: str) -> tuple[QueryItem, ...]:
     if not isinstance(items, Iterable):
         raise InvalidRequest(f"must be a list of QueryItem, not {type(items).__name__}", pointer=pointer)

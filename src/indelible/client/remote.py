@@ -46,7 +46,7 @@ from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
 from indelible.operations import store as on_store
 from indelible.operations.events import Subscribe, query_fields
-from indelible.queries import EVERYTHING, Direction, EventQuery, check_page
+from indelible.queries import EVERYTHING, Direction, EventQuery, check_page, check_query
 
 A = ParamSpec("A")
 P = TypeVar("P", bound=Parameters)
@@ -235,12 +235,12 @@ class RemoteStore(ABC):
         limit: int = PAGE_EVENTS_DEFAULT,
     ) -> FeedPage:
         check_page(limit, direction)
-        asked = on_events.ReadFeed(after=after, direction=direction, limit=limit, **query_fields(query.checked()))
+        asked = on_events.ReadFeed(after=after, direction=direction, limit=limit, **query_fields(check_query(query)))
         return await self._ask(on_events.READ_FEED, asked)
 
     async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
         """Connects anew by itself, see :meth:`Calls.follow`."""
-        asked = Subscribe(**query_fields(query.checked()))
+        asked = Subscribe(**query_fields(check_query(query)))
         cursor = START if after is None else Cursor.parse(after)
         pages = self._calls.follow(lambda cursor: self._connect(msgspec.structs.replace(asked, after=cursor)), cursor)
         async with aclosing(pages):

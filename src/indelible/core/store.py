@@ -70,7 +70,7 @@ from indelible.limits import (
     SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
     VERSION_MAX,
 )
-from indelible.queries import EVERYTHING, Direction, EventQuery, check_list_cursor, check_page
+from indelible.queries import EVERYTHING, Direction, EventQuery, check_list_cursor, check_page, check_query
 
 _LIST_START: Final = ""
 """The cursor of a list that holds nothing yet."""
@@ -206,7 +206,7 @@ class LocalEventStore:
         direction: Direction = "forward",
         limit: int = PAGE_EVENTS_DEFAULT,
     ) -> FeedPage:
-        query = query.checked()
+        query = check_query(query)
         check_page(limit, direction)
         head = (await self._engine.head()).position
         forward = direction == "forward"
@@ -222,7 +222,7 @@ class LocalEventStore:
         return FeedPage(lines.lines, lines.count, cursor_at(reached), lines.at_end)
 
     async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
-        query = query.checked()
+        query = check_query(query)
         start = 0 if after is None else position_of(after)
         head = (await self._engine.head()).position
         check_not_past(start, head, "/after")

@@ -189,6 +189,12 @@ class BadInputConformance:
     async def test_bad_list_cursor(self, unchanged: EventStore, cursor: Any) -> None:
         await refused(InvalidRequest, unchanged.list_aggregates(after=cursor), pointer="/after")
 
+    @pytest.mark.parametrize("query", ["Order", None, (), QueryItem()], ids=_IDS)
+    async def test_bad_query(self, unchanged: EventStore, query: Any) -> None:
+        await refused(InvalidRequest, unchanged.read_feed(query), pointer="/query")
+        await refused(InvalidRequest, anext(unchanged.follow(query)), pointer="/query")
+        await refused(InvalidRequest, unchanged.groups.create("billing", query), pointer="/query")
+
     async def test_too_many_names_in_a_query(self, unchanged: EventStore) -> None:
         names = tuple(unique() for _ in range(QUERY_NAMES_MAX + 1))
         for field in ("event_types", "aggregate_types", "tags"):
