@@ -82,6 +82,12 @@ async def test_a_client(tmp_path: Path) -> None:
         assert (await client.head()).position == 1
 
 
+def test_a_scheme_means_the_same_in_capitals(run: Run) -> None:
+    assert run("append", "order", "1", "Placed", "{}", "--store", "SQLITE:x.db").code == 0
+    assert run("info", "--store", "MEMORY:").code == 0
+    assert "is empty when the command begins" in run("copy", "--from", "SQLITE:x.db", "--to", "MEMORY:").err
+
+
 def test_an_unknown_scheme_lists_what_there_is(run: Run) -> None:
     assert engine_schemes() == ["box+file", "broken", "memory", "postgres", "postgresql", "sqlite", "wrong"]
     known = "box+file:, broken:, memory:, postgres:, postgresql:, sqlite:, wrong:"

@@ -30,6 +30,7 @@ from indelible.errors import (
 from indelible.eventstore import EventStore
 from indelible.limits import REQUEST_SIZE_BYTES_MAX
 from indelible.server.config import load_settings
+from indelible.store_urls import scheme_of
 
 # --- Exit codes ------------------------------------------------------------------------------------------------------
 
@@ -144,7 +145,7 @@ async def open_store(target: Target, *, read_only: bool, retry_total_s: float = 
     else:
         from indelible.core.open import open_local_store
 
-        store = open_local_store(target.url, read_only=read_only and target.url != "memory:")
+        store = open_local_store(target.url, read_only=read_only and scheme_of(target.url) != "memory")
     try:
         async with store:
             # A server has told its own log.

@@ -16,7 +16,7 @@ from indelible.core.open import open_local_store
 from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.eventstore import EventStore, RecordingStore
-from indelible.store_urls import is_engine_url, is_server_url
+from indelible.store_urls import is_engine_url, is_server_url, scheme_of
 
 STDIN: Final = "-"
 
@@ -110,7 +110,7 @@ def _destination(url: str) -> RecordingStore:
 
 
 def _local_store(url: str, *, read_only: bool) -> RecordingStore:
-    if url == "memory:":
+    if scheme_of(url) == "memory":
         raise InvalidRequest("memory: is empty when the command begins, and gone when it ends")
     return open_local_store(url, read_only=read_only)
 

@@ -13,7 +13,7 @@ def make_memory(url: str, *, read_only: bool) -> Engine:
     """``memory:`` is a new, empty store."""
     from indelible.engines.memory import MemoryEngine  # noqa: PLC0415 - see above
 
-    if url != "memory:" or read_only:
+    if url.lower() != "memory:" or read_only:
         raise InvalidRequest('is just "memory:", and never read-only: it belongs to its process', pointer="/store")
     return MemoryEngine()
 
