@@ -64,8 +64,10 @@ class BatchLoop(Generic[T]):
         try:
             while batch := self._take():
                 self.free -= 1
-                await self._do(batch)
-                self.free += 1
+                try:
+                    await self._do(batch)
+                finally:
+                    self.free += 1
         except Exception as error:  # noqa: BLE001 - whoever comes next is told
             self._failure = error
         finally:
@@ -167,15 +169,23 @@ class Batcher(Generic[T, R]):
             outcomes = [copy(error) for _ in batch]
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
             outcomes = [InternalError(f"sending the batch failed: {type(error).__name__}: {error}") for _ in batch]
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if waiting.outcome.done():
-                continue
-            if isinstance(outcome, IndelibleError):
-                waiting.outcome.set_exception(outcome)
-            else:
-                waiting.outcome.set_result(outcome)
+        except asyncio.CancelledError:
+            # Its callers are not cancelled with it, and would wait for ever.
+            _answer(batch, [InternalError("sending the batch was cancelled") for _ in batch])
+            raise
+        _answer(batch, outcomes)
         # Those who have their answer, and ask again, come into the next batch.
         await asyncio.sleep(0)
+
+
+def _answer(batch: Sequence[_Waiting], outcomes: Sequence[object]) -> None:
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        if waiting.outcome.done():
+            continue
+        if isinstance(outcome, IndelibleError):
+            waiting.outcome.set_exception(outcome)
+        else:
+            waiting.outcome.set_result(outcome)
 
 
 def in_lots(items: Iterable[T], count_max: int) -> Iterator[list[T]]:

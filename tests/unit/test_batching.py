@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from indelible.batching import Batcher, BatchLoop, Bounds, in_lots
-from indelible.errors import Unavailable
+from indelible.errors import InternalError, Unavailable
 
 
 class Work:
@@ -108,6 +108,21 @@ async def test_those_who_ask_again_at_once_come_into_the_next_batch() -> None:
     await asyncio.sleep(0)
     await asyncio.gather(*first, ask_again("c"))
     assert [sorted(batch) for batch in batches][:2] == [["a", "b"], ["a", "b", "c"]]
+
+
+async def test_a_batch_that_is_cancelled_is_answered_and_others_follow() -> None:
+    batches: list[list[str]] = []
+
+    async def send(items: Sequence[str]) -> Sequence[str]:
+        batches.append([*items])
+        if len(batches) == 1:
+            raise asyncio.CancelledError
+        return items
+
+    batcher = Batcher[str, str]("letters", send, Bounds(100))
+    with pytest.raises(InternalError, match="cancelled"):
+        await batcher.put("a")
+    assert await batcher.put("b") == "b"
 
 
 def test_lots() -> None:
