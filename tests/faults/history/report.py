@@ -1,7 +1,7 @@
 """Collects violations, with the operation that shows each."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from faults.history.model import Append, LoggedEvent, Operation
 from faults.history.violations import Rule, Violation
@@ -40,13 +40,6 @@ def _shown(operation: Operation) -> str:
             request = str(other)
     outcome = str(operation.outcome)
     return f"{request} -> {outcome if len(outcome) < 200 else outcome[:200] + '…'}"
-
-
-def rules_broken(violations: Iterable[Violation]) -> dict[Rule, int]:
-    counts: defaultdict[Rule, int] = defaultdict(int)
-    for violation in violations:
-        counts[violation.rule] += 1
-    return dict(counts)
 
 
 def shown(violations: list[Violation], most: int = 20) -> Iterator[str]:
