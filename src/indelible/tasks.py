@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -24,10 +24,14 @@ async def first_of(*awaitables: Awaitable[T]) -> T:
             task.cancel()
         await asyncio.wait(tasks)
         for task in tasks:
-            # asyncio would complain of a failure that nobody has looked at.
-            if not task.cancelled():
-                task.exception()
+            hear_of_failure(task)
     return first.result()
+
+
+def hear_of_failure(done: asyncio.Future[Any]) -> None:
+    """Of what nobody may wait for any more: asyncio would complain of a failure that nobody has looked at."""
+    if not done.cancelled():
+        done.exception()
 
 
 async def is_set_within(duration_s: float, event: asyncio.Event) -> bool:

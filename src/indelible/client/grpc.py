@@ -25,6 +25,7 @@ from indelible.limits import (
 )
 from indelible.operations import Operation
 from indelible.operations.events import APPEND_ATOMIC, APPEND_BATCH, SUBSCRIBE, Subscribe
+from indelible.tasks import hear_of_failure
 from indelible.wire.errors import GRPC_DETAILS_KEY
 from indelible.wire.operation_proto import answer_type, decode_answer, encode_parameters, method_of
 from indelible.wire.pb.errors_pb2 import Error
@@ -63,8 +64,8 @@ class _BatchStream:
 
     async def send(self, batch: bytes) -> AppendBatchResponse:
         answer: asyncio.Future[AppendBatchResponse] = asyncio.get_running_loop().create_future()
-        # Its caller may have given up by the time that the stream ends; asyncio would complain of an unheard failure.
-        answer.add_done_callback(_hear_of_failure)
+        # Its caller may have given up by the time that the stream ends.
+        answer.add_done_callback(hear_of_failure)
         async with self._writing:
             if self._error is not None:
                 raise Unavailable(self._error.message, **self._error.fields)
@@ -102,11 +103,6 @@ class _BatchStream:
         self._reading.cancel()
         self._call.cancel()
         await asyncio.wait({self._reading})
-
-
-def _hear_of_failure(answer: asyncio.Future[AppendBatchResponse]) -> None:
-    if not answer.cancelled():
-        answer.exception()
 
 
 def _path_of(operation: Operation[Any, Any]) -> str:

@@ -10,6 +10,7 @@ from indelible.events import RecordedEvent
 from indelible.eventstore import AggregatePage, EventStore, FeedPage
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING, Direction, EventQuery
+from indelible.tasks import hear_of_failure
 
 
 class Page(Protocol):
@@ -70,13 +71,8 @@ class EventIterator(Generic[PageT]):
         reading = self._read_next(page)
         self._ahead = None if reading is None else asyncio.create_task(reading, name="read-ahead")
         if self._ahead is not None:
-            self._ahead.add_done_callback(_retrieve)
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """An iterator that is left early never looks at its last page; asyncio should not warn of that page's error."""
-    if not task.cancelled():
-        task.exception()
+            # An iterator that is left early never looks at its last page.
+            self._ahead.add_done_callback(hear_of_failure)
 
 
 def iterate_aggregate(

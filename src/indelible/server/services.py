@@ -23,7 +23,7 @@ from indelible.limits import (
 from indelible.server.background import Background, PartState
 from indelible.server.metrics import Metrics, gauge, group_gauges
 from indelible.server.streams import RenderedPages
-from indelible.tasks import first_of
+from indelible.tasks import first_of, hear_of_failure
 
 _T = TypeVar("_T")
 
@@ -143,7 +143,7 @@ class StoreQuestion(Generic[_T]):
         asking = self._asking
         if asking is None or asking.done():
             asking = self._asking = asyncio.ensure_future(self._question())
-            asking.add_done_callback(_hear_of_failure)
+            asking.add_done_callback(hear_of_failure)
         # Not cancelled when it is late: to cancel a query, a database driver may have to wait for the database.
         await asyncio.wait({asking}, timeout=STORE_ANSWER_TIMEOUT_S)
         try:
@@ -153,12 +153,6 @@ class StoreQuestion(Generic[_T]):
         except IndelibleError as error:
             self.last_error = error.message
             raise
-
-
-def _hear_of_failure(asking: "asyncio.Future[_T]") -> None:
-    """Nobody may be left to hear of it, which asyncio would complain about."""
-    if not asking.cancelled():
-        asking.exception()
 
 
 async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:
