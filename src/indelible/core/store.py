@@ -118,9 +118,13 @@ class LocalEventStore:
         return self
 
     async def aclose(self) -> None:
-        await self.groups.close()
-        await self._queue.close()
-        await self._engine.close()
+        try:
+            await self.groups.close()
+        finally:
+            try:
+                await self._queue.close()
+            finally:
+                await self._engine.close()
 
     async def __aenter__(self) -> Self:
         return await self.open()
