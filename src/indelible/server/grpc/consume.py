@@ -33,7 +33,7 @@ from indelible.operations.deliveries import ACK, EXTEND, NACK, Ack, Consume, Ext
 from indelible.server.call import Call
 from indelible.server.grpc.calls import decode_message
 from indelible.server.services import give_back
-from indelible.tasks import first_of, is_set_within
+from indelible.tasks import first_of, hear_of_failure, is_set_within
 from indelible.wire.operation_proto import to_struct
 from indelible.wire.pb.groups_pb2 import ConsumeRequest, ConsumeStart
 from indelible.wire.proto_events import encode_consumed
@@ -219,8 +219,10 @@ async def consume(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[
                 yield encode_consumed(deliveries, settled)
         await serving
     finally:
-        # Also when this call is cancelled again: it goes on by itself until everything is given back.
-        for task in (serving, reading, stop):
+        # It ends with these. It is not cancelled: it may be giving back already. When this call is cancelled again, it
+        # goes on by itself until everything is given back.
+        serving.add_done_callback(hear_of_failure)
+        for task in (reading, stop):
             task.cancel()
         await asyncio.wait((serving,))
 
