@@ -1,7 +1,9 @@
 """A member of a group that says much and takes nothing is heard no more."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,11 @@ from indelible import NewEvent
 from indelible.core.open import open_local_store
 from indelible.limits import GROUP_SETTLE_MAX, GRPC_UNANSWERED_IDS_MAX
 from indelible.operations.deliveries import Ack
-from indelible.server.grpc.consume import Member
+from indelible.server.call import Call
+from indelible.server.compose import make_services
+from indelible.server.grpc.consume import Member, consume
+from indelible.server.services import give_back
+from indelible.wire.pb.groups_pb2 import ConsumeRequest, ConsumeStart
 
 ACK = Ack("billing", ("1-1",) * (GROUP_SETTLE_MAX // 10))
 
@@ -76,6 +82,38 @@ async def test_what_fails_ends_the_member() -> None:
         wrong = asyncio.create_task(_fail())
         with pytest.raises(ZeroDivisionError):
             await member.serve(until=(wrong,))
+
+
+async def test_a_call_that_is_cancelled_while_it_gives_back_gives_back_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_go_on, has_left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def give_back_later(*args: Any, **options: Any) -> None:
+        begun.set()
+        await may_go_on.wait()
+        await give_back(*args, **options)
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield ConsumeRequest(start=ConsumeStart(group="billing")).SerializeToString()
+        await has_left.wait()
+
+    async def consume_all(delivered: asyncio.Event) -> None:
+        async for _ in consume(Call(make_services(store)), requests()):
+            delivered.set()
+
+    monkeypatch.setattr("indelible.server.grpc.consume.give_back", give_back_later)
+    async with open_local_store("memory:") as store:
+        await store.groups.create("billing")
+        await store.append("order", "1", [NewEvent("OrderPlaced")])
+        delivered = asyncio.Event()
+        consuming = asyncio.create_task(consume_all(delivered))
+        await delivered.wait()
+        has_left.set()
+        await begun.wait()
+        consuming.cancel()
+        await asyncio.sleep(0.05)
+        may_go_on.set()
+        await asyncio.wait((consuming,))
+        assert await store.groups.list_in_flight("billing") == ()
 
 
 async def _fail() -> None:

@@ -2,7 +2,8 @@
 out"""
 
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -290,12 +291,8 @@ async def parked(target: Target, group: Group, *, after: After = None, limit: Li
     indelible group parked billing --json --limit 10
     """
     async with open_groups(target, read_only=True) as groups:
-
-        async def next_rows(after: str | None, limit: int) -> tuple[Sequence[Any], str, bool]:
-            page = await groups.list_parked(group, after=after, limit=limit)
-            return page.parked, page.cursor, page.at_end
-
-        await print_pages(_PARKED, next_rows, limit=limit, json=json, numbers=_NUMBERS, after=after)
+        next_page = partial(groups.list_parked, group)
+        await print_pages(_PARKED, next_page, "parked", limit=limit, json=json, numbers=_NUMBERS, after=after)
 
 
 @app.command()
@@ -352,12 +349,8 @@ async def skipped(
     indelible group skipped billing
     """
     async with open_groups(target, read_only=True) as groups:
-
-        async def next_rows(after: str | None, limit: int) -> tuple[Sequence[Any], str, bool]:
-            page = await groups.list_skipped(group, after=after, limit=limit)
-            return page.skipped, page.cursor, page.at_end
-
-        await print_pages(_SKIPPED, next_rows, limit=limit, json=json, numbers=_NUMBERS, after=after)
+        next_page = partial(groups.list_skipped, group)
+        await print_pages(_SKIPPED, next_page, "skipped", limit=limit, json=json, numbers=_NUMBERS, after=after)
 
 
 # --- Deliveries ------------------------------------------------------------------------------------------------------

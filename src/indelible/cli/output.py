@@ -108,24 +108,23 @@ def shown(value: object) -> object:
     return format_timestamp(timestamp_to_us(value)) if isinstance(value, datetime) else value
 
 
-NextRows = Callable[[str | None, int], Awaitable[tuple[Sequence[Any], str, bool]]]
-"""After a cursor, at most so many: what there is, the next cursor, and whether this is the last page."""
-
-
 async def print_pages(
     columns: Sequence[str],
-    next_rows: NextRows,
+    next_page: Callable[..., Awaitable[Any]],
+    rows: str,
     *,
     limit: int | None,
     json: bool,
     numbers: Collection[str] = (),
     after: str | None = None,
 ) -> None:
-    """Page after page, as :func:`print_rows` does."""
+    """Page after page, as :func:`print_rows` does. ``next_page`` takes ``after`` and ``limit``, and gives what has
+    ``cursor``, ``at_end`` and, by the name ``rows``, the values."""
     left, at_end, is_first = limit, False, True
     while not at_end and left != 0:
         size = PAGE_EVENTS_MAX if left is None else min(left, PAGE_EVENTS_MAX)
-        found, after, at_end = await next_rows(after, size)
+        page = await next_page(after=after, limit=size)
+        found, after, at_end = getattr(page, rows), page.cursor, page.at_end
         print_rows(columns, found, json=json, numbers=numbers, with_heading=is_first)
         is_first = False
         left = None if left is None else left - len(found)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -26,7 +27,7 @@ from indelible.cli.output import print_events, print_pages
 from indelible.client.iterators import iterate_aggregate, iterate_feed
 from indelible.cursors import START, Cursor
 from indelible.errors import InvalidRequest
-from indelible.eventstore import AggregateInfo, FeedPage
+from indelible.eventstore import FeedPage
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, PAGE_EVENTS_MAX
 from indelible.queries import EventQuery
 
@@ -169,10 +170,6 @@ async def aggregates(
     indelible aggregates --aggregate-type order --limit 10
     """
     async with open_store(target, read_only=True) as store:
-
-        async def next_rows(after: str | None, limit: int) -> tuple[tuple[AggregateInfo, ...], str, bool]:
-            page = await store.list_aggregates(aggregate_type=aggregate_type, after=after, limit=limit)
-            return page.aggregates, page.cursor, page.at_end
-
+        next_page = partial(store.list_aggregates, aggregate_type=aggregate_type)
         columns = ("aggregate_type", "aggregate_id", "version", "last_timestamp")
-        await print_pages(columns, next_rows, limit=limit, json=json, numbers=("version",))
+        await print_pages(columns, next_page, "aggregates", limit=limit, json=json, numbers=("version",))

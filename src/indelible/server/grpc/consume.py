@@ -42,6 +42,7 @@ Outgoing = tuple[Sequence[Delivery], Sequence[Settled]]
 Settlement = Ack | Nack | Extend
 """What a member says on its stream of some deliveries."""
 _OPERATIONS: Final[dict[str, Operation[Any, Settled]]] = {"ack": ACK, "nack": NACK, "extend": EXTEND}
+_OPERATION_OF: Final = {operation.parameters: operation for operation in _OPERATIONS.values()}
 
 
 def decode_settlement(group: str, message: ConsumeRequest) -> Settlement:
@@ -196,8 +197,7 @@ class Member:
     async def _settle(self, alike: Sequence[Settlement]) -> None:
         first = alike[0]
         ids = [delivery_id for one in alike for delivery_id in one.delivery_ids]
-        operation = _OPERATIONS[type(first).__name__.lower()]
-        settled = await operation.ask(self._store, replace(first, delivery_ids=ids))
+        settled = await _OPERATION_OF[type(first)].ask(self._store, replace(first, delivery_ids=ids))
         lost = frozenset(settled.lost)
         self._settled += [_answer(one, lost) for one in alike]
         self._must_send.set()
