@@ -272,10 +272,18 @@ class FeedPage(msgspec.Struct, frozen=True):
 class Head(msgspec.Struct, frozen=True):
     """Where the log ends now."""
 
-    position: Annotated[int, words.meta("The last committed position; 0 in an empty store.", words.COUNT, example=3)]
+    position: Annotated[
+        int,
+        words.meta(
+            "The last committed position; 0 in an empty store. Of several partitions the sum of theirs: "
+            "how many events there are.",
+            words.COUNT, example=3,
+        ),
+    ]  # fmt: skip
     cursor: Annotated[
         Cursor, words.meta("The cursor of a reader that has come there.", {"type": "string"}, example="3")
     ]
+    partitions: Annotated[int, words.meta("How many partitions the store has.", {"minimum": 1}, example=1)] = 1
 
 
 class AggregateInfo(msgspec.Struct, frozen=True):
@@ -324,6 +332,18 @@ class Replay(msgspec.Struct, frozen=True):
 class EventStore(Protocol):
     """The one door to a store. Methods raise :class:`indelible.errors.IndelibleError` and nothing else on purpose.
 
+    A store has one partition, or several; :meth:`head` says how many. Each aggregate lies in one. Of several, each is a
+    log with positions, timestamps and a hash chain of its own, so that
+
+    - a position names an event in its partition, and is no place in the feed: that is a cursor, in any store;
+    - the feed keeps the order of each partition. How they alternate in it is left open, and two reads may differ in
+      that, but never in what comes after a cursor: nothing that is stored later comes at it or before;
+    - an append whose aggregates lie in different partitions is ``InvalidRequest``, with the pointer of the first that
+      lies in another than ``/appends/0``;
+    - an event id stands for one event in all partitions, and a condition looks at all of them. A store that cannot do
+      so in the serial order in which it stores refuses the condition: ``InvalidRequest`` with ``/condition``;
+    - it may take no consumer groups: then making one is ``InvalidRequest``, and none is there.
+
     All methods may be called concurrently. An append that is cancelled, or that raises ``OutcomeUnknown``, may still be
     stored; appending the same :class:`NewEvent` objects again is always safe and tells.
     """
@@ -358,7 +378,8 @@ class EventStore(Protocol):
     async def append_atomic(
         self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
     ) -> AtomicAppendResult:
-        """Append to many aggregates, whole or not at all. Also raises ``ConditionFailed``, ``ConditionTooCostly``."""
+        """Append to many aggregates of one partition, whole or not at all. Also raises ``ConditionFailed``,
+        ``ConditionTooCostly``."""
         ...
 
     async def read_aggregate(

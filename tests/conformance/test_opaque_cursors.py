@@ -1,147 +1,131 @@
-"""Nothing between a store and its caller looks into a cursor: the suite passes where cursors are no numbers."""
+"""Nothing between a store and its callers looks into a cursor: the suites pass where cursors are no numbers.
+
+On two partitions all that concerns the log, and on one, whose cursors are veiled, what concerns consumer groups.
+"""
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
 
-import msgspec
 import pytest
 
 from indelible import AsyncClient
 from indelible.client.iterators import Subscription
-from indelible.conditions import AppendCondition
-from indelible.core.store import LocalEventStore
-from indelible.core.store_around import StoreAround
 from indelible.cursors import START, Cursor, cursor_at, position_of
-from indelible.engines.memory import MemoryEngine
-from indelible.errors import InvalidRequest
-from indelible.events import NewEvent
-from indelible.eventstore import EventStore, FeedPage
-from indelible.queries import EVERYTHING, EventQuery
-from indelible.testing.conformance import BadInputConformance, EventStoreConformance
-from indelible.testing.conformance.helpers import unique
+from indelible.errors import GroupNotFound, InvalidRequest
+from indelible.events import AggregateKey, NewEvent, RecordedEvent
+from indelible.eventstore import EventStore
+from indelible.testing.conformance import BadInputConformance, LogConformance
+from indelible.testing.conformance.groups import GroupConformance
+from indelible.testing.conformance.helpers import append_noise, check_each_order, ids, some_events, unique
+from indelible.testing.conformance.parking import ParkingConformance
+from opaque_stores import PARTITIONS, MergedStore, VeiledStore, partition_of, unveiled, veiled
 from serving import serving_in_a_thread
 
 
-def veiled(cursor: str) -> Cursor:
-    return Cursor(f"at:{cursor[::-1]}/x")
-
-
-def unveiled(cursor: Any, pointer: str = "/after") -> Any:
-    if cursor is None or cursor in ("", START):
-        return cursor
-    if not Cursor.parse(cursor, pointer).startswith("at:"):
-        raise InvalidRequest("is not a cursor of this store", pointer=pointer)
-    return Cursor(cursor[3:-2][::-1])
-
-
-def with_veil(told: Any, **more: Any) -> Any:
-    return msgspec.structs.replace(told, cursor=veiled(told.cursor), **more)
-
-
-class VeiledGroups:
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def create(self, group: str, *args: Any, after: Any = None, **more: Any) -> Any:
-        return with_veil(await self._inner.create(group, *args, after=unveiled(after), **more))
-
-    async def change(self, group: str, **more: Any) -> Any:
-        return with_veil(await self._inner.change(group, **more))
-
-    async def reset(self, group: str, *, after: Any = None, **more: Any) -> Any:
-        return with_veil(await self._inner.reset(group, after=unveiled(after), **more))
-
-    async def get(self, group: str) -> Any:
-        return with_veil(await self._inner.get(group))
-
-    async def list(self) -> Any:
-        return tuple(map(with_veil, await self._inner.list()))
-
-    async def list_parked(self, group: str, *, after: Any = None, **more: Any) -> Any:
-        return with_veil(await self._inner.list_parked(group, after=unveiled(after), **more))
-
-    async def list_skipped(self, group: str, *, after: Any = None, **more: Any) -> Any:
-        return with_veil(await self._inner.list_skipped(group, after=unveiled(after), **more))
-
-
-class VeiledStore(StoreAround):
-    """Stands between a store and its callers."""
-
-    def __init__(self) -> None:
-        super().__init__(LocalEventStore(MemoryEngine()))
-
-    @property
-    def groups(self) -> VeiledGroups:
-        return VeiledGroups(self.inner.groups)
-
-    def __getattr__(self, name: str) -> Any:
-        """What it says of itself to a server."""
-        return getattr(self.inner, name)
-
-    async def head(self) -> Any:
-        return with_veil(await self.inner.head())
-
-    async def read_feed(self, query: EventQuery = EVERYTHING, *, after: Any = None, **more: Any) -> FeedPage:
-        return with_veil(await self.inner.read_feed(query, after=unveiled(after), **more))
-
-    async def follow(self, query: EventQuery = EVERYTHING, *, after: Any = None) -> AsyncGenerator[FeedPage]:
-        async for page in self.inner.follow(query, after=unveiled(after)):
-            yield with_veil(page, cursors=tuple(veiled(cursor_at(event.position)) for event in page.events))
-
-    async def append_atomic(self, appends: Any, *, condition: AppendCondition | None = None) -> Any:
-        if condition is not None:
-            condition.check()
-            after = unveiled(condition.after, "/condition/after")
-            condition = msgspec.structs.replace(condition, after=after)
-        return await self.inner.append_atomic(appends, condition=condition)
-
-
 @pytest.fixture(scope="module", params=["direct", "http", "grpc"])
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "direct":
+def transport(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def merged_url(transport: str) -> Iterator[str]:
+    if transport == "direct":
         yield ""
         return
-    with serving_in_a_thread(VeiledStore(), request.param) as url:
+    with serving_in_a_thread(MergedStore(), transport) as url:
         yield url
 
 
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[EventStore]:
-    async with AsyncClient(url) if url else VeiledStore() as store:
-        yield store
+@pytest.fixture(scope="module")
+def veiled_url(transport: str) -> Iterator[str]:
+    if transport == "direct":
+        yield ""
+        return
+    with serving_in_a_thread(VeiledStore(), transport) as url:
+        yield url
+
+
+class TestMergedStore(LogConformance, BadInputConformance):
+    @pytest.fixture
+    async def store(self, merged_url: str) -> AsyncIterator[EventStore]:
+        async with AsyncClient(merged_url) if merged_url else MergedStore() as store:
+            yield store
+
+    async def test_both_partitions_are_read_as_one_feed(self, store: EventStore) -> None:
+        start = await store.head()
+        assert start.partitions == len(PARTITIONS) == 2
+        assert not start.cursor.isdigit()
+        names = [unique() for _ in range(40)]
+        assert {partition_of(AggregateKey("Order", name)) for name in names} == set(PARTITIONS)
+        sent = [NewEvent("Placed", name) for name in names]
+        for name, event in zip(names, sent, strict=True):
+            await store.append("Order", name, [event])
+        page = await store.read_feed(after=start.cursor)
+        assert (ids(page.events), page.at_end, page.cursor) == (ids(sent), True, (await store.head()).cursor)
+        backward = await store.read_feed(direction="backward", limit=40)
+        assert ids(backward.events) == ids(sent)[::-1]
+
+    async def test_what_comes_later_comes_behind_every_cursor(self, store: EventStore) -> None:
+        given: list[tuple[Cursor, int]] = []
+        sent: list[NewEvent] = []
+        start = (await store.head()).cursor
+        for n in range(30):
+            sent += (events := some_events(n % 3 + 1))
+            await store.append("Order", unique(), events)
+            given.append(((await store.read_feed(after=start)).cursor, len(sent)))
+            given.append(((await store.read_feed(after=start, limit=len(sent))).cursor, len(sent)))
+        for cursor, passed in given:
+            assert sorted(ids((await store.read_feed(after=cursor)).events)) == sorted(ids(sent[passed:]))
+
+    async def test_cursors_that_this_store_never_gave(self, store: EventStore) -> None:
+        await append_noise(store)
+        for text in ("1", "~1", "~1~2~3", "~1~x", "~999999999~0", "~0~999999999"):
+            for call in (
+                store.read_feed(after=Cursor(text)),
+                store.read_feed(after=Cursor(text), direction="backward"),
+                anext(store.follow(after=Cursor(text))),
+            ):
+                with pytest.raises(InvalidRequest) as caught:
+                    await call
+                assert caught.value.pointer == "/after"
+        assert (await store.read_feed(after=START, limit=1)).count == 1
+
+    async def test_subscriptions_go_on_behind_any_event(self, store: EventStore) -> None:
+        """Of which a few make a message or a chunk."""
+        cursor, names = (await store.head()).cursor, [unique() for _ in range(12)]
+        for n, name in enumerate(names):
+            await store.append("Order", name, [NewEvent("Placed", [n, "x" * 5_000])])
+        found: list[RecordedEvent] = []
+        for taken in (1, 6, 5):
+            async with Subscription(store.follow(after=cursor), cursor) as subscription:
+                found += [await anext(subscription) for _ in range(taken)]
+                cursor = Cursor.parse(str(subscription.cursor))
+        assert sorted(event.event_data[0] for event in found) == list(range(12))
+        check_each_order(found)
+        async with Subscription(store.follow(after=cursor), cursor) as subscription:
+            await store.append(unique("Order"), "2", [NewEvent("Placed", ["new"])])
+            assert (await anext(subscription)).event_data == ["new"]
+
+    async def test_consumer_groups_are_refused(self, store: EventStore) -> None:
+        with pytest.raises(InvalidRequest, match="takes no consumer groups"):
+            await store.groups.create("billing")
+        assert await store.groups.list() == ()
+        with pytest.raises(GroupNotFound):
+            await store.groups.pull("billing")
 
 
 @pytest.fixture
-def _cursors_of_this_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the suites hold cursors against."""
+def _veiled_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the suites hold cursors of one partition against."""
     suites = [module for name, module in sys.modules.items() if name.startswith("indelible.testing.conformance")]
     for suite in suites:
         monkeypatch.setattr(suite, "cursor_at", lambda position: veiled(cursor_at(position)), raising=False)
         monkeypatch.setattr(suite, "position_of", lambda cursor: position_of(unveiled(cursor)), raising=False)
 
 
-@pytest.mark.usefixtures("_cursors_of_this_store")
-class TestVeiledStore(EventStoreConformance, BadInputConformance):
-    pass
-
-
-async def test_subscriptions_go_on_behind_any_event(store: EventStore) -> None:
-    """Of which a few make a message or a chunk."""
-    cursor, count = (await store.head()).cursor, 12
-    await store.append(unique("Order"), "1", [NewEvent("Placed", [n, "x" * 5_000]) for n in range(count)])
-    found: list[int] = []
-    for taken in (1, 6, 5):
-        async with Subscription(store.follow(after=cursor), cursor) as subscription:
-            for _ in range(taken):
-                event = await anext(subscription)
-                found.append(event.event_data[0])
-            assert subscription.cursor == veiled(str(event.position))
-            cursor = Cursor.parse(str(subscription.cursor))
-    assert found == list(range(count))
-    async with Subscription(store.follow(after=cursor), cursor) as subscription:
-        await store.append(unique("Order"), "2", [NewEvent("Placed", ["new"])])
-        assert (await anext(subscription)).event_data == ["new"]
+@pytest.mark.usefixtures("_veiled_cursors")
+class TestVeiledStore(GroupConformance, ParkingConformance):
+    @pytest.fixture
+    async def store(self, veiled_url: str) -> AsyncIterator[EventStore]:
+        async with AsyncClient(veiled_url) if veiled_url else VeiledStore() as store:
+            yield store

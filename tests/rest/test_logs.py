@@ -77,6 +77,6 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path):
     with server.stdout:
         url = server.stdout.readline().removeprefix("API").strip()
         with urllib.request.urlopen(f"{url}/head", timeout=60) as answer:
-            assert answer.read() == b'{"position":0,"cursor":"0"}'
+            assert answer.read() == b'{"position":0,"cursor":"0","partitions":1}'
         server.terminate()
         assert server.wait(timeout=30) == 0

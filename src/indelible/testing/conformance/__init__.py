@@ -11,6 +11,7 @@ For a store (anything that has the :class:`indelible.eventstore.EventStore` prot
             async with MyStore(...) as store:
                 yield store
 
+A store that takes no consumer groups, as it may when it has several partitions, is put through :class:`LogConformance`.
 What a store refuses before an engine is asked is in :class:`BadInputConformance`: once for each way to a store is
 enough. For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it,
 :class:`ReopenConformance`; for a store of which several may be open on one storage, :class:`SharedConformance`. Each
@@ -48,12 +49,13 @@ __all__ = [
     "BadInputConformance",
     "EngineConformance",
     "EventStoreConformance",
+    "LogConformance",
     "ReopenConformance",
     "SharedConformance",
 ]
 
 
-class EventStoreConformance(
+class LogConformance(
     AppendConformance,
     ExpectedVersionConformance,
     IdempotencyConformance,
@@ -66,7 +68,9 @@ class EventStoreConformance(
     HashChainConformance,
     CatalogueConformance,
     SnapshotConformance,
-    GroupConformance,
-    ParkingConformance,
 ):
+    """All promises but those of consumer groups. Fixture: ``store``, an open event store."""
+
+
+class EventStoreConformance(LogConformance, GroupConformance, ParkingConformance):
     """All promises of the protocol to those who ask what may be asked. Fixture: ``store``, an open event store."""

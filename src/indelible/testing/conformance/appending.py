@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from indelible.conditions import AppendCondition
-from indelible.cursors import cursor_at
 from indelible.errors import (
     AggregateNotFound,
     ConditionFailed,
@@ -29,7 +28,9 @@ from indelible.queries import EventQuery, QueryItem
 from indelible.testing.conformance.helpers import (
     ODD_NAMES,
     append_noise,
+    check_same_feed,
     ids,
+    new_names,
     read_aggregate_to_end,
     read_feed_to_end,
     refused,
@@ -46,8 +47,10 @@ class _PlainName(str):
     __slots__ = ()
 
 
-def _another(name: str) -> AggregateAppend:
-    return AggregateAppend.of(name, unique(), some_events(1))
+async def _another(store: EventStore, aggregate_type: str, beside: str) -> AggregateAppend:
+    """Of a new aggregate, which an append may name beside the other."""
+    (aggregate_id,) = await new_names(store, aggregate_type, 1, beside=beside)
+    return AggregateAppend.of(aggregate_type, aggregate_id, some_events(1))
 
 
 @pytest.mark.asyncio
@@ -55,11 +58,12 @@ class AppendConformance:
     async def test_first_append_starts_at_version_one(self, store: EventStore) -> None:
         aggregate_type, aggregate_id = unique("Order"), unique()
         event = NewEvent("OrderPlaced", {"total": 12})
-        head = (await store.head()).position
+        head = await store.head()
         result = await store.append(aggregate_type, aggregate_id, [event])
         assert (result.aggregate_type, result.aggregate_id) == (aggregate_type, aggregate_id)
-        assert (result.version, result.position, result.replayed) == (1, head + 1, False)
-        assert [(e.event_id, e.version, e.position) for e in result.events] == [(event.event_id, 1, head + 1)]
+        assert (result.version, result.replayed) == (1, False)
+        assert result.position == head.position + 1 or head.partitions > 1
+        assert [(e.event_id, e.version, e.position) for e in result.events] == [(event.event_id, 1, result.position)]
 
     async def test_versions_run_on_without_gaps(self, store: EventStore) -> None:
         aggregate_type, aggregate_id = unique("Order"), unique()
@@ -82,7 +86,8 @@ class AppendConformance:
         end = await store.head()
         assert end.position == head.position + sum(result.version for result in results)
         feed = await read_feed_to_end(store, after=head.cursor, limit=7)
-        assert [e.position for e in feed] == list(range(head.position + 1, end.position + 1))
+        positions = [e.position for e in feed]
+        assert positions == list(range(head.position + 1, end.position + 1)) or head.partitions > 1
         places = {e.event_id: (e.version, e.position) for e in feed}
         assert places == {e.event_id: (e.version, e.position) for result in results for e in result.events}
 
@@ -134,7 +139,9 @@ class AppendConformance:
                 result = await store.append(aggregate_type, aggregate_id, [event])
                 assert (await store.get_aggregate(aggregate_type, aggregate_id)).version == version
                 assert (await store.get_event(event.event_id)).position == result.position
-                assert (await store.head()).position >= result.position
+                head = await store.head()
+                assert head.position >= result.position
+                assert event.event_id not in ids((await store.read_feed(after=head.cursor)).events)
 
         await asyncio.gather(*(append_and_read(unique()) for _ in range(8)))
 
@@ -169,9 +176,10 @@ class AppendConformance:
             assert ids(page.events) == [event.event_id]
             (stored,) = page.events
             assert (stored.event_type, stored.aggregate_type, stored.tags) == ("Order", "Order", ("Order",))
-            call = store.append_atomic([append, _another(name)], condition=AppendCondition((item,), start))
+            another = await _another(store, name, append.key.aggregate_id)
+            call = store.append_atomic([append, another], condition=AppendCondition((item,), start))
             await refused(EventIdConflict, call, event_id=str(event.event_id))
-            call = store.append_atomic([_another(name)], condition=AppendCondition((item,), start))
+            call = store.append_atomic([another], condition=AppendCondition((item,), start))
             await refused(ConditionFailed, call, position=done.position)
             assert (await store.get_aggregate(name, append.key.aggregate_id)).version == result.version == 2
             saved = await store.save_snapshot(name, append.key.aggregate_id, version=1, state=name)
@@ -229,7 +237,7 @@ class AppendConformance:
         assert ids(await read_aggregate_to_end(store, aggregate_type, name)) == ids([*first.events, *last.events])
 
     async def test_many_independent_appends_are_stored_in_their_order(self, store: EventStore) -> None:
-        aggregate_type, names, start = unique("Account"), [unique() for _ in range(3)], (await store.head()).cursor
+        aggregate_type, names, head = unique("Account"), [unique() for _ in range(3)], await store.head()
         appends = [
             AggregateAppend.of(aggregate_type, names[n % 3], some_events(1), expected_version=n // 3)
             for n in range(2 * CLIENT_BATCH_APPENDS_MAX + 3)
@@ -238,8 +246,8 @@ class AppendConformance:
         results = [one for one in outcomes if isinstance(one, AppendResult)]
         assert len(results) == len(outcomes) == len(appends)
         assert [result.version for result in results] == [n // 3 + 1 for n in range(len(appends))]
-        found = await read_feed_to_end(store, EventQuery.of(aggregate_types=[aggregate_type]), after=start)
-        assert ids(found) == [append.events[0].event_id for append in appends]
+        found = await read_feed_to_end(store, EventQuery.of(aggregate_types=[aggregate_type]), after=head.cursor)
+        check_same_feed(ids(found), [append.events[0].event_id for append in appends], head.partitions)
 
     async def test_no_independent_appends_have_no_outcomes(self, store: EventStore) -> None:
         assert await store.append_each([]) == []
@@ -247,22 +255,23 @@ class AppendConformance:
     # --- Many aggregates at once -------------------------------------------------------------------------------------
 
     async def test_atomic_append_answers_in_the_order_of_the_request(self, store: EventStore) -> None:
-        aggregate_type, names = unique("Account"), [unique() for _ in range(3)]
-        await store.append(aggregate_type, names[1], some_events(2))
+        aggregate_type = unique("Account")
+        names = await new_names(store, aggregate_type, 3)
+        before = (await store.append(aggregate_type, names[1], some_events(2))).position
         appends = [AggregateAppend.of(aggregate_type, name, some_events(n)) for n, name in enumerate(names, 1)]
-        head = (await store.head()).position
         done = await store.append_atomic(appends)
         assert not done.replayed
-        assert done.position == head + 6
+        assert done.position == before + 6
         assert [(r.aggregate_id, r.version) for r in done.results] == [(names[0], 1), (names[1], 4), (names[2], 3)]
         positions = [e.position for r in done.results for e in r.events]
-        assert positions == list(range(head + 1, head + 7))
-        assert [r.position for r in done.results] == [head + 1, head + 3, head + 6]
+        assert positions == list(range(before + 1, before + 7))
+        assert [r.position for r in done.results] == [before + 1, before + 3, before + 6]
         assert [ids(r.events) for r in done.results] == [ids(append.events) for append in appends]
 
     async def test_atomic_append_keeps_its_order(self, store: EventStore) -> None:
         """However often an aggregate stands in it; and it is known again."""
-        aggregate_type, names = unique("Account"), [unique() for _ in range(2)]
+        aggregate_type = unique("Account")
+        names = await new_names(store, aggregate_type, 2)
         await store.append(aggregate_type, names[1], some_events(2))
         appends = [
             AggregateAppend.of(aggregate_type, names[0], some_events(1), expected_version=0),
@@ -270,13 +279,13 @@ class AppendConformance:
             AggregateAppend.of(aggregate_type, names[0], some_events(2)),
             AggregateAppend.of(aggregate_type, names[1], some_events(1)),
         ]
-        head = (await store.head()).position
+        start = (await store.head()).cursor
         done = await store.append_atomic(appends)
         assert [(r.aggregate_id, r.version) for r in done.results] == [
             (names[0], 1), (names[1], 4), (names[0], 3), (names[1], 5)
         ]  # fmt: skip
         events = [event for append in appends for event in append.events]
-        assert ids(await read_feed_to_end(store, after=cursor_at(head))) == ids(events)
+        assert ids(await read_feed_to_end(store, after=start)) == ids(events)
         for name in names:
             own = await read_aggregate_to_end(store, aggregate_type, name)
             assert [event.version for event in own] == list(range(1, len(own) + 1))
@@ -291,7 +300,8 @@ class AppendConformance:
         assert [(r.aggregate_id, r.version) for r in done.results] == [(aggregate_id, 2)]
 
     async def test_atomic_append_is_refused_whole(self, store: EventStore) -> None:
-        aggregate_type, first, second, third = unique("Account"), unique(), unique(), unique()
+        aggregate_type = unique("Account")
+        first, second, third = await new_names(store, aggregate_type, 3)
         await store.append(aggregate_type, second, some_events(3))
         events = some_events(3)
         appends = [
@@ -312,7 +322,8 @@ class AppendConformance:
 
     async def test_atomic_appends_do_not_mix(self, store: EventStore) -> None:
         """Each atomic append's events stand next to each other, however many are on their way."""
-        aggregate_type, names = unique("Account"), [unique() for _ in range(4)]
+        aggregate_type = unique("Account")
+        names = await new_names(store, aggregate_type, 4)
 
         async def append_to_all() -> None:
             done = await store.append_atomic([AggregateAppend.of(aggregate_type, n, some_events(2)) for n in names])
@@ -323,3 +334,18 @@ class AppendConformance:
         await asyncio.gather(*(append_to_all() for _ in range(10)))
         for name in names:
             assert (await store.get_aggregate(aggregate_type, name)).version == 20
+
+    async def test_atomic_append_names_aggregates_of_one_partition(self, store: EventStore) -> None:
+        aggregate_type = unique("Account")
+        appends = [AggregateAppend.of(aggregate_type, unique(), some_events(1)) for _ in range(20)]
+        before = await store.head()
+        if before.partitions == 1:
+            assert len((await store.append_atomic(appends)).results) == 20
+            return
+        with pytest.raises(InvalidRequest) as caught:
+            await store.append_atomic(appends)
+        assert caught.value.pointer.startswith("/appends/")
+        assert await store.head() == before
+        for append in appends:
+            event_id = append.events[0].event_id
+            await refused(EventNotFound, store.get_event(event_id), event_id=str(event_id))

@@ -32,8 +32,9 @@ class CatalogueConformance:
         before = await store.head()
         result = await append_noise(store, 5)
         head = await store.head()
-        assert head.position == before.position + 5 == result.position
-        assert position_of(head.cursor) == head.position
+        assert head.position == before.position + 5
+        assert head.partitions > 1 or result.position == head.position == position_of(head.cursor)
+        assert head.partitions == before.partitions >= 1
         assert await store.head() == head
 
     async def test_event_types_are_counted_by_aggregate_type(self, store: EventStore) -> None:

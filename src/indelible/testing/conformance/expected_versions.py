@@ -8,7 +8,7 @@ from indelible.conditions import ExpectedVersion
 from indelible.errors import AggregateNotFound, VersionConflict
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendResult, EventStore
-from indelible.testing.conformance.helpers import read_aggregate_to_end, refused, some_events, unique
+from indelible.testing.conformance.helpers import new_names, read_aggregate_to_end, refused, some_events, unique
 
 
 @pytest.mark.asyncio
@@ -46,7 +46,8 @@ class ExpectedVersionConformance:
             await refused(AggregateNotFound, call, aggregate_type=aggregate_type, aggregate_id=aggregate_id)
 
     async def test_first_missed_version_of_an_atomic_append_is_named(self, store: EventStore) -> None:
-        aggregate_type, names = unique("Order"), [unique() for _ in range(3)]
+        aggregate_type = unique("Order")
+        names = await new_names(store, aggregate_type, 3)
         appends = [AggregateAppend.of(aggregate_type, n, some_events(1), expected_version=v)
                    for n, v in zip(names, (0, 5, 7), strict=True)]  # fmt: skip
         await refused(
@@ -70,7 +71,8 @@ class ExpectedVersionConformance:
         assert len(await read_aggregate_to_end(store, aggregate_type, aggregate_id)) == 3
 
     async def test_of_racing_atomic_appends_one_wins(self, store: EventStore) -> None:
-        aggregate_type, one, other = unique("Order"), unique(), unique()
+        aggregate_type = unique("Order")
+        one, other = await new_names(store, aggregate_type, 2)
 
         def both(first: str, second: str) -> list[AggregateAppend]:
             return [AggregateAppend.of(aggregate_type, name, some_events(1), expected_version="none")

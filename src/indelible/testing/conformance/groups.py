@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from indelible.cursors import cursor_at
+from indelible.cursors import Cursor, cursor_at
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest
 from indelible.events import NewEvent
 from indelible.eventstore import EventStore
@@ -54,6 +54,14 @@ class GroupConformance:
         described = await store.groups.get(group)
         assert described == msgspec.structs.replace(made, is_new=False)
         assert described in await store.groups.list()
+
+    async def test_a_group_starts_at_the_empty_cursor(self, store: EventStore) -> None:
+        await append_noise(store)
+        group = unique("group")
+        try:
+            assert (await store.groups.create(group, after=Cursor(""))).position == 0
+        finally:
+            await store.groups.delete(group)
 
     async def test_settings_have_defaults(self, store: EventStore) -> None:
         made = await store.groups.create(unique("group"))

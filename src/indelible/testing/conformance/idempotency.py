@@ -10,7 +10,14 @@ from indelible.errors import EventIdConflict, EventNotFound, VersionConflict
 from indelible.events import NewEvent, new_event_id
 from indelible.eventstore import AggregateAppend, EventStore
 from indelible.queries import QueryItem
-from indelible.testing.conformance.helpers import append_noise, read_aggregate_to_end, refused, some_events, unique
+from indelible.testing.conformance.helpers import (
+    append_noise,
+    new_names,
+    read_aggregate_to_end,
+    refused,
+    some_events,
+    unique,
+)
 
 _HUGE = b'{"n":1e99999999999999999999}'
 """A number past what decimal libraries can hold, and JSON all the same."""
@@ -147,7 +154,8 @@ class IdempotencyConformance:
             await refused(EventIdConflict, call, event_id=str(changed[0].event_id))
 
     async def test_repeated_atomic_append_is_replayed(self, store: EventStore) -> None:
-        aggregate_type, names, tag = unique("Account"), [unique(), unique()], unique("tag")
+        aggregate_type, tag = unique("Account"), unique("tag")
+        names = await new_names(store, aggregate_type, 2)
         appends = [AggregateAppend.of(aggregate_type, name, some_events(2, tags=[tag])) for name in names]
         condition = AppendCondition((QueryItem(tags=(tag,)),), (await store.head()).cursor)
         first = await store.append_atomic(appends, condition=condition)
@@ -159,7 +167,8 @@ class IdempotencyConformance:
         assert again.results == tuple(msgspec.structs.replace(result, replayed=True) for result in first.results)
 
     async def test_atomic_append_of_stored_and_new_events_is_a_conflict(self, store: EventStore) -> None:
-        aggregate_type, one, other = unique("Account"), unique(), unique()
+        aggregate_type = unique("Account")
+        one, other = await new_names(store, aggregate_type, 2)
         stored = AggregateAppend.of(aggregate_type, one, some_events(1))
         await store.append_atomic([stored])
         new = AggregateAppend.of(aggregate_type, other, some_events(1))
@@ -168,7 +177,8 @@ class IdempotencyConformance:
         await refused(EventNotFound, store.get_event(new.events[0].event_id), event_id=str(new.events[0].event_id))
 
     async def test_conflicting_content_is_named_before_order(self, store: EventStore) -> None:
-        aggregate_type, one, other = unique("Account"), unique(), unique()
+        aggregate_type = unique("Account")
+        one, other = await new_names(store, aggregate_type, 2)
         events = some_events(2)
         (more,) = some_events(1)
         await store.append(aggregate_type, one, events)

@@ -266,12 +266,14 @@ class GetHeadRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetHeadResponse(_message.Message):
-    __slots__ = ("position", "cursor")
+    __slots__ = ("position", "cursor", "partitions")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
     position: int
     cursor: str
-    def __init__(self, position: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+    partitions: int
+    def __init__(self, position: _Optional[int] = ..., cursor: _Optional[str] = ..., partitions: _Optional[int] = ...) -> None: ...
 
 class ListEventTypesRequest(_message.Message):
     __slots__ = ()
