@@ -157,8 +157,8 @@ class MergedStore:
     warnings = ()
     queue_depth = 0
 
-    def __init__(self) -> None:
-        self._engines: Final = tuple(MemoryEngine() for _ in PARTITIONS)
+    def __init__(self, *engines: MemoryEngine) -> None:
+        self._engines: Final = engines or tuple(MemoryEngine() for _ in PARTITIONS)
         self._stores: Final = tuple(map(LocalEventStore, self._engines))
         self._writing: Final = asyncio.Lock()
 

@@ -10,7 +10,7 @@ import typer
 
 from indelible.cli.command import DAMAGED
 from indelible.cli.output import note, print_error, print_fields, print_json, progress
-from indelible.core.copy import CopyReport, copy_file, copy_log, verify_copy
+from indelible.core.copy import CopyReport, check_has_one_log, copy_file, copy_log, verify_copy
 from indelible.core.log_file import LineFile, LogFile
 from indelible.core.open import open_local_store
 from indelible.diagnostics import StoreDiagnostics
@@ -31,7 +31,7 @@ async def copy_between(source: str, destination: str, json: bool) -> None:
     with _reporting_damage(json):
         async with _source(source) as store:
             # When it is not there, no destination comes into being.
-            await store.head()
+            check_has_one_log(await store.head())
             async with _destination(destination) as copy:
                 with progress("copying") as advance:
                     report = await copy_log(store, copy, on_progress=advance)

@@ -1,6 +1,5 @@
 """indelible export"""
 
-import contextlib
 import fcntl
 import mmap
 import os
@@ -14,9 +13,9 @@ import typer
 from indelible.cli.command import ConfigFile, Json, Store, Target, Url, open_store, run
 from indelible.cli.output import Advance, note, print_json, progress
 from indelible.client.iterators import iterate_feed
-from indelible.cursors import START, Cursor, cursor_behind
-from indelible.errors import AggregateNotFound, InvalidRequest
-from indelible.events import RecordedEvent, decode_event
+from indelible.cursors import START, Cursor
+from indelible.errors import InvalidRequest
+from indelible.events import decode_event
 from indelible.eventstore import EventStore
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING
@@ -32,7 +31,7 @@ class Exported(msgspec.Struct):
     events: int
     """Written now."""
     position: int
-    """Of the file's last event; 0 when it has none."""
+    """Of the file's last event; 0 when it has none. Of several partitions the sum of theirs."""
 
 
 class _Reached(NamedTuple):
@@ -40,7 +39,7 @@ class _Reached(NamedTuple):
 
     cursor: Cursor
     position: int
-    """Of its last event."""
+    """Of its last event; in that of a whole log, the number of its events."""
 
 
 _NOTHING: Final = _Reached(START, 0)
@@ -61,7 +60,8 @@ def export_events(
     the store open.
 
     A file whose name ends in .gz or .zst is packed by gzip or zstd. It is always written whole, and takes the place of
-    an older one once it is complete. "restore" brings the store back from any of these files.
+    an older one once it is complete; so is any file of a store that has several partitions. "restore" brings a store of
+    one partition back from any of these files.
 
     \b
     indelible export events.ndjson --store sqlite:data/indelible.db
@@ -95,52 +95,64 @@ async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: b
     _lock(output, file)
     with progress("exporting") as advance:
         async with open_store(target, read_only=True, retry_total_s=10) as store:
-            start = await _resume(store, output, file)
-            events, reached = await _write(store, start, output, advance)
+            if (await store.head()).partitions > 1:
+                # How they alternate is another matter in each read, so there is no line to go on after.
+                await _check_last_line(store, output, file)
+                start, events = _NOTHING, await _write_anew(store, file, advance)
+            else:
+                start = await _resume(store, output, file)
+                events = await _write(store, start, output, advance)
     output.flush()
     os.fsync(output.fileno())
     continued = f", after the {start.position} that were there" if start.position else ""
-    _say(file, events, reached, continued, json)
+    _say(file, events, start.position + events, continued, json)
 
 
 async def _export_packed(target: Target, file: Path, json: bool) -> None:
-    """Packed data cannot be continued after its last line, so it grows beside the file that it is to replace."""
+    """Packed data cannot be continued after its last line."""
+    with progress("exporting") as advance:
+        async with open_store(target, read_only=True, retry_total_s=10) as store:
+            events = await _write_anew(store, file, advance)
+    _say(file, events, events, "", json)
+
+
+async def _write_anew(store: EventStore, file: Path, advance: Advance) -> int:
+    """Everything, into a file that grows beside the one that it is to replace."""
     from indelible.core.log_file import packed
 
     part = file.with_name(f"{file.name}.part")
     with part.open("wb") as output:
         _lock(output, file)
-        with progress("exporting") as advance:
-            async with open_store(target, read_only=True, retry_total_s=10) as store:
-                with packed(output, file.suffix) as lines:
-                    events, reached = await _write(store, _NOTHING, lines, advance)
+        if file.suffix in PACKED_SUFFIXES:
+            with packed(output, file.suffix) as lines:
+                events = await _write(store, _NOTHING, lines, advance)
+        else:
+            events = await _write(store, _NOTHING, output, advance)
         output.flush()
         os.fsync(output.fileno())
         part.replace(file)
-    _say(file, events, reached, "", json)
+    return events
 
 
-def _say(file: Path, events: int, reached: _Reached, more: str, json: bool) -> None:
+def _say(file: Path, events: int, position: int, more: str, json: bool) -> None:
     if json:
-        print_json(Exported(str(file), events, reached.position))
+        print_json(Exported(str(file), events, position))
     else:
         note(f"{events} events exported to {file}{more}")
 
 
-async def _write(store: EventStore, start: _Reached, output: IO[bytes], advance: Advance) -> tuple[int, _Reached]:
-    """Everything after ``start``, up to the head; how many events that were, and how far they reach."""
+async def _write(store: EventStore, start: _Reached, output: IO[bytes], advance: Advance) -> int:
+    """Everything after ``start``, up to the head; how many events that were."""
     head = (await store.head()).position
     pages = iterate_feed(store, EVERYTHING, after=start.cursor, direction="forward", page_size=PAGE_EVENTS_MAX)
-    events, reached = 0, start
+    events = 0
     while (page := await pages.next_page()) is not None:
         if page.lines:
             output.write(page.lines)
             output.write(b"\n")
-            last = decode_event(page.lines[page.lines.rfind(b"\n") + 1 :])
-            reached = _Reached(page.cursor, last.position)
         events += page.count
-        advance(reached.position, max(head, reached.position))
-    return events, reached
+        advance(start.position + events, max(head, start.position + events))
+    return events
 
 
 # --- Continuing a file -----------------------------------------------------------------------------------------------
@@ -155,32 +167,41 @@ def _lock(output: IO[bytes], file: Path) -> None:
 
 async def _resume(store: EventStore, output: IO[bytes], file: Path) -> _Reached:
     """Cut off what follows the file's last complete line, and go to its end."""
-    line, end = _last_complete_line(output)
+    from indelible.core.verify import find_line
+
+    line, end = await _check_last_line(store, output, file)
     reached = _NOTHING
     if line:
-        try:
-            last = decode_event(line)
-        except ValueError:
-            raise InvalidRequest(f"{file} is not an export: its last line is not an event", pointer="/file") from None
-        await _check_is_of_this_store(store, line, last, file)
-        reached = _Reached(cursor_behind(line), last.position)
-    elif not LINE_START.startswith(start := os.pread(output.fileno(), len(LINE_START), 0)):
-        raise InvalidRequest(f"{file} is not an export: it starts with {start!r}", pointer="/file")
+        last = decode_event(line)
+        cursor = await find_line(store, line)
+        if cursor is None:
+            raise _of_another_store(file, last.position)
+        reached = _Reached(cursor, last.position)
     output.truncate(end)
     output.seek(end)
     return reached
 
 
-async def _check_is_of_this_store(store: EventStore, line: bytes, event: RecordedEvent, file: Path) -> None:
-    version = event.version
-    with contextlib.suppress(AggregateNotFound):
-        page = await store.read_aggregate(
-            event.aggregate_type, event.aggregate_id, from_version=version, to_version=version, limit=1
-        )
-        if page.lines == line:
-            return
-    raise InvalidRequest(
-        f"{file} is an export of another store: this one has another event at position {event.position}, or none",
+async def _check_last_line(store: EventStore, output: IO[bytes], file: Path) -> tuple[bytes, int]:
+    """The last complete line of a file that is an export of this store, and the offset after it."""
+    from indelible.core.copy import has_line
+
+    line, end = _last_complete_line(output)
+    if line:
+        try:
+            last = decode_event(line)
+        except ValueError:
+            raise InvalidRequest(f"{file} is not an export: its last line is not an event", pointer="/file") from None
+        if not await has_line(store, line):
+            raise _of_another_store(file, last.position)
+    elif not LINE_START.startswith(start := os.pread(output.fileno(), len(LINE_START), 0)):
+        raise InvalidRequest(f"{file} is not an export: it starts with {start!r}", pointer="/file")
+    return line, end
+
+
+def _of_another_store(file: Path, position: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"{file} is an export of another store: this one has another event at position {position}, or none",
         pointer="/file",
     )
 

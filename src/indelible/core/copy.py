@@ -8,17 +8,17 @@ not copied.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 
 import msgspec
 
 from indelible.core.log_file import LineDamage, LogFile
-from indelible.core.verify import Chain, CheckedEvents, CheckedLog, Damage, verify
-from indelible.cursors import cursor_at
-from indelible.errors import InvalidRequest, StoreCorrupted
+from indelible.core.verify import Chain, CheckedEvents, CheckedLog, Damage, find_line, verify
+from indelible.cursors import START, Cursor
+from indelible.errors import AggregateNotFound, InvalidRequest, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, decode_events
-from indelible.eventstore import EventStore, RecordingStore
+from indelible.eventstore import EventStore, Head, RecordingStore
 from indelible.limits import PAGE_EVENTS_MAX, RECORDED_EVENTS_MAX, RECORDED_SIZE_BYTES_MAX
 
 OnProgress = Callable[[int, int | None], None]
@@ -47,11 +47,19 @@ async def copy_log(
     first ``position`` that differs; :class:`StoreCorrupted` when the source is damaged, with the ``position``; and what
     both stores raise. Copying again goes on after the events that are stored.
     """
-    head, there = (await source.head()).position, (await destination.head()).position
-    chain = await _common_chain(source, head, destination, there)
-    async with aclosing(CheckedLog(source, head, chain)) as log:
+    head, there = await source.head(), (await destination.head()).position
+    chain, after = await _common_chain(source, head, destination, there)
+    async with aclosing(CheckedLog(source, head, chain, after)) as log:
         await _Copying(log, destination, on_progress or _ignore).run()
-        return CopyReport(head - there, there, head, log.hash.hex(), (await source.head()).position - head)
+        behind = (await source.head()).position - head.position
+        return CopyReport(head.position - there, there, head.position, log.hash, behind)
+
+
+def check_has_one_log(head: Head) -> None:
+    """Raises ``InvalidRequest`` for the head of a store that cannot be copied: events keep their positions."""
+    if head.partitions > 1:
+        message = f"has {head.partitions} partitions, each a log of its own; a copy holds one"
+        raise InvalidRequest(message, pointer="/from")
 
 
 async def copy_file(file: LogFile, destination: RecordingStore, *, on_progress: OnProgress | None = None) -> CopyReport:
@@ -64,7 +72,7 @@ async def copy_file(file: LogFile, destination: RecordingStore, *, on_progress: 
     there = (await destination.head()).position
     await _pass_common(file, destination, there, on_progress)
     await _Copying(file, destination, on_progress).run()
-    return CopyReport(file.position - there, there, file.position, file.hash.hex(), 0)
+    return CopyReport(file.position - there, there, file.position, file.hash, 0)
 
 
 async def verify_copy(
@@ -133,11 +141,11 @@ class _Copying:
         return batch
 
     async def _next_page(self) -> "_Page | Damage":
-        page = await self._log.next_page()
-        if isinstance(page, Damage):
-            return page
+        lines = await self._log.next_lines()
+        if isinstance(lines, Damage):
+            return lines
         try:
-            return _Page(decode_events(page.lines), self._log.progress)
+            return _Page(decode_events(lines), self._log.progress)
         except ValueError as error:
             # The chain holds, so it was written so.
             raise InvalidRequest(f"holds an event that this version cannot read: {error}", pointer="/from") from error
@@ -164,73 +172,99 @@ def _damaged(damage: Damage) -> StoreCorrupted:
 # --- What the destination holds already ------------------------------------------------------------------------------
 
 
-async def _common_chain(source: EventStore, head: int, destination: RecordingStore, there: int) -> Chain:
-    """The chain of what both have. Each hash covers all before it, so the last event speaks for all of them."""
-    if there > head:
+async def _common_chain(source: EventStore, head: Head, destination: EventStore, there: int) -> tuple[Chain, Cursor]:
+    """The chain of what both have, and the source's cursor behind it. Each hash covers all before it, so the last event
+    speaks for all of them."""
+    check_has_one_log(head)
+    if there > head.position:
         raise InvalidRequest(
-            f"holds {there} events, more than the source, which has {head}: it is not a copy of it",
-            pointer="/to", position=head + 1,
+            f"holds {there} events, more than the source, which has {head.position}: it is not a copy of it",
+            pointer="/to", position=head.position + 1,
         )  # fmt: skip
     if there == 0:
-        return Chain()
-    line = await _line_at(destination, there)
-    if line == await _line_at(source, there):
-        return Chain.after(line)
+        return Chain(), START
+    line = (await destination.read_feed(direction="backward", limit=1)).lines
+    cursor = await find_line(source, line)
+    if cursor is not None:
+        return Chain.after(line), cursor
+    await _raise_difference(source, destination)
+    raise StoreCorrupted("the source has the events of the copy, but in another order", position=there)
 
-    async def differs(position: int) -> bool:
-        return await _line_at(source, position) != await _line_at(destination, position)
 
-    position = await _first_difference(differs, 1, there)
-    raise _other_log("source", position, await _line_at(destination, position), await _line_at(source, position))
+async def _raise_difference(source: EventStore, destination: EventStore) -> None:
+    before, cursor, at_end, position = b"", START, False, 0
+    while not at_end:
+        page = await destination.read_feed(after=cursor, limit=PAGE_EVENTS_MAX)
+        cursor, at_end = page.cursor, page.at_end
+        lines = page.lines.split(b"\n")
+        found = await _first_missing(lines, source)
+        if found is not None:
+            theirs = await _line_behind(source, lines[found - 1] if found else before)
+            raise _other_log("source", lines[found], theirs, position=position + found + 1)
+        before, position = lines[-1], position + len(lines)
 
 
 async def _pass_common(file: LogFile, destination: EventStore, there: int, on_progress: OnProgress) -> None:
     """Read what both have. Each hash covers all before it, so the last event of a page speaks for all of them."""
+    last = b""
     while file.position < there:
         before = file.position
-        page = await file.next_page(min(there - before, PAGE_EVENTS_MAX))
-        if isinstance(page, Damage):
-            raise _damaged(page)
-        if not page.count:
+        read = await file.next_lines(min(there - before, PAGE_EVENTS_MAX))
+        if isinstance(read, Damage):
+            raise _damaged(read)
+        if not read:
             raise InvalidRequest(
                 f"holds {there} events, more than the file, which has {before}: it is not a copy of it",
                 pointer="/to", position=before + 1,
             )  # fmt: skip
-        await _compare(page.lines.split(b"\n"), before + 1, destination)
+        lines = read.split(b"\n")
+        found = await _first_missing(lines, destination)
+        if found is not None:
+            ours = await _line_behind(destination, lines[found - 1] if found else last)
+            raise _other_log("file", ours, lines[found], position=before + found + 1)
+        last = lines[-1]
         on_progress(*file.progress)
 
 
-async def _compare(lines: list[bytes], first: int, destination: EventStore) -> None:
-    async def differs(position: int) -> bool:
-        return lines[position - first] != await _line_at(destination, position)
+async def _first_missing(lines: list[bytes], store: EventStore) -> int | None:
+    """Which of these lines of a log is the first that a store does not have; None when it has all. Halves the range,
+    since two logs that are equal at one position are equal in all before it."""
+    if await has_line(store, lines[-1]):
+        return None
+    first, last = 0, len(lines) - 1
+    while first < last:
+        middle = (first + last) // 2
+        if await has_line(store, lines[middle]):
+            first = middle + 1
+        else:
+            last = middle
+    return first
 
-    last = first + len(lines) - 1
-    if await differs(last):
-        position = await _first_difference(differs, first, last)
-        raise _other_log("file", position, await _line_at(destination, position), lines[position - first])
+
+async def has_line(store: EventStore, line: bytes) -> bool:
+    """Whether a store has this line."""
+    try:
+        event = decode_event(line)
+        page = await store.read_aggregate(
+            event.aggregate_type, event.aggregate_id, from_version=event.version, to_version=event.version, limit=1
+        )
+    except (AggregateNotFound, ValueError):
+        return False
+    return page.lines == line
 
 
-def _other_log(source: str, position: int, ours: bytes, theirs: bytes) -> InvalidRequest:
+async def _line_behind(store: EventStore, line: bytes) -> bytes:
+    """What follows an event that the store has; nothing: the first event."""
+    after = await find_line(store, line) if line else START
+    return (await store.read_feed(after=after, limit=1)).lines
+
+
+def _other_log(source: str, ours: bytes, theirs: bytes, *, position: int) -> InvalidRequest:
     return InvalidRequest(
         f"is not a copy of the {source}: at position {position} it holds {_described(ours)}, but the {source} holds "
         f"{_described(theirs)}",
         pointer="/to", position=position,
     )  # fmt: skip
-
-
-async def _first_difference(differs: Callable[[int], Awaitable[bool]], first: int, last: int) -> int:
-    """Halves the range, since two logs that are equal at one position are equal in all before it."""
-    while first < last:
-        middle = (first + last) // 2
-        if await differs(middle):
-            last = middle
-        else:
-            first = middle + 1
-    return first
-
-
-async def _line_at(store: EventStore, position: int) -> bytes:
-    return (await store.read_feed(after=cursor_at(position - 1), limit=1)).lines
 
 
 def _described(line: bytes) -> str:

@@ -22,11 +22,9 @@ else:
     from backports import zstd
 import asyncio
 
-from indelible.core.verify import CheckedEvents, Damage
-from indelible.cursors import cursor_at
+from indelible.core.verify import Chain, CheckedEvents, Damage
 from indelible.errors import InvalidRequest
 from indelible.events import decode_event, split_hashed_line
-from indelible.eventstore import FeedPage
 from indelible.limits import LINE_SIZE_BYTES_MAX, PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
 
 # --- Lines of a file -------------------------------------------------------------------------------------------------
@@ -174,7 +172,7 @@ class LogFile(CheckedEvents):
     """
 
     def __init__(self, file: LineFile) -> None:
-        super().__init__()
+        super().__init__(Chain())
         self._file: Final = file
         self._damage: LineDamage | None = None
 
@@ -197,11 +195,11 @@ class LogFile(CheckedEvents):
         if line:
             _check_first(line)
 
-    async def next_page(self, events_max: int = PAGE_EVENTS_MAX) -> FeedPage | LineDamage:
+    async def next_lines(self, events_max: int = PAGE_EVENTS_MAX) -> bytes | LineDamage:
         """The events that follow, up to the first damage, which comes next."""
         return await asyncio.to_thread(self._read, events_max)
 
-    def _read(self, events_max: int) -> FeedPage | LineDamage:
+    def _read(self, events_max: int) -> bytes | LineDamage:
         if self._damage is not None:
             return self._damage
         taken: list[bytes] = []
@@ -211,14 +209,14 @@ class LogFile(CheckedEvents):
             return self._damaged(f"cannot be read: the file {error}")
         for line in lines:
             event = line.removesuffix(b"\n")
-            problem = self._chain.check(event)
+            problem = self._chains.check(event)
             if problem is not None:
                 damage = self._damaged(problem)
                 if not taken:
                     return damage
                 break
             taken.append(event)
-        return FeedPage(b"\n".join(taken), len(taken), cursor_at(self.position), self.at_end)
+        return b"\n".join(taken)
 
     def _damaged(self, reason: str) -> LineDamage:
         # Every line before it was the event of its number.

@@ -17,18 +17,20 @@ from typing import Final, Self
 
 import msgspec
 
-from indelible.cursors import cursor_at, position_of
+from indelible.cursors import START, Cursor
 from indelible.diagnostics import StoreDiagnostics
-from indelible.errors import InternalError, StorageFailure
-from indelible.events import HASH_BEFORE_FIRST, event_hash, split_hashed_line
-from indelible.eventstore import EventStore, FeedPage
+from indelible.errors import IndelibleError, InternalError, StorageFailure
+from indelible.events import HASH_BEFORE_FIRST, decode_event, event_hash, split_hashed_line
+from indelible.eventstore import EventStore, FeedPage, Head
 from indelible.limits import PAGE_EVENTS_MAX
+from indelible.queries import EventQuery
 
 
 class Damage(msgspec.Struct, frozen=True):
     """The first event that is not as it was written, or that is not there."""
 
     position: int
+    """In its partition; 0 where there are several, and nobody can tell."""
     reason: str
 
 
@@ -41,7 +43,7 @@ _decode = msgspec.json.Decoder(_Placed).decode
 
 
 class Chain:
-    """How far the log is known to be as written."""
+    """How far the log of one partition is known to be as written."""
 
     def __init__(self) -> None:
         self.position = 0
@@ -56,14 +58,6 @@ class Chain:
         chain.hash = split_hashed_line(line)[1]
         return chain
 
-    def extend(self, lines: bytes) -> str | None:
-        """Check the events that follow. Stops at the first that is wrong and says why."""
-        for line in lines.split(b"\n") if lines else ():
-            problem = self.check(line)
-            if problem is not None:
-                return problem
-        return None
-
     def check(self, line: bytes) -> str | None:
         """Take the event that follows, or say what is wrong with it."""
         try:
@@ -71,6 +65,8 @@ class Chain:
             unhashed, digest = split_hashed_line(line)
         except ValueError as error:
             return f"is not an event: {error}"
+        if placed.position == 1 < self.position + 1:
+            return "is missing: the first event of a log stands in its place"
         if placed.position != self.position + 1:
             return f"is missing: an event with position {placed.position} stands in its place"
         expected = event_hash(self.hash, unhashed)
@@ -83,24 +79,64 @@ class Chain:
         return None
 
 
+class Chains:
+    """Those of all partitions of a store. Their events may come in any order that keeps each partition's."""
+
+    def __init__(self, *chains: Chain) -> None:
+        self._chains: Final = chains
+
+    @property
+    def position(self) -> int:
+        """Of several chains, the sum of their positions."""
+        return sum(chain.position for chain in self._chains)
+
+    @property
+    def hash(self) -> str:
+        """Of several chains, their hashes in ascending order, with a comma between."""
+        return ",".join(sorted(chain.hash.hex() for chain in self._chains))
+
+    @property
+    def next_position(self) -> int:
+        """Of the event that follows; 0 where that may be one of several."""
+        return self.position + 1 if len(self._chains) == 1 else 0
+
+    def check(self, line: bytes) -> str | None:
+        """Take the event that follows in one of the chains, or say what is wrong with it."""
+        problems = []
+        for chain in self._chains:
+            problem = chain.check(line)
+            if problem is None:
+                return None
+            problems.append(problem)
+        return problems[0] if len(problems) == 1 else f"follows in no partition: {'; or '.join(problems)}"
+
+    def extend(self, lines: bytes) -> str | None:
+        """Check the events that follow. Stops at the first that is wrong and says why."""
+        for line in lines.split(b"\n") if lines else ():
+            problem = self.check(line)
+            if problem is not None:
+                return problem
+        return None
+
+
 # --- Events, checked as they pass ------------------------------------------------------------------------------------
 
 
 class CheckedEvents(ABC):
     """Recorded events from the first on, in their order, checked as they pass: of a store, or of a file."""
 
-    def __init__(self, chain: Chain | None = None) -> None:
-        self._chain: Final = chain or Chain()
+    def __init__(self, *chains: Chain) -> None:
+        self._chains: Final = Chains(*chains)
 
     @property
     def position(self) -> int:
         """Every event up to here has been read, and is as it was written."""
-        return self._chain.position
+        return self._chains.position
 
     @property
-    def hash(self) -> bytes:
-        """Of the event at :attr:`position`; 32 zero bytes before the first."""
-        return self._chain.hash
+    def hash(self) -> str:
+        """Of the event at :attr:`position`; 64 zeros before the first. See :attr:`Chains.hash`."""
+        return self._chains.hash
 
     @property
     @abstractmethod
@@ -112,8 +148,8 @@ class CheckedEvents(ABC):
         """How much has been read and how much there is in all, None where nobody knows."""
 
     @abstractmethod
-    async def next_page(self) -> FeedPage | Damage:
-        """The events that follow; perhaps none, at the end."""
+    async def next_lines(self) -> bytes | Damage:
+        """The events that follow, as NDJSON; perhaps none, at the end."""
 
 
 _UNREADABLE = (StorageFailure, InternalError, ValueError)
@@ -121,76 +157,92 @@ _UNREADABLE = (StorageFailure, InternalError, ValueError)
 
 
 class CheckedLog(CheckedEvents):
-    """A store's log up to the position ``until``. Leave it with :meth:`aclose`.
+    """A store's log up to the head that it had; of several partitions, up to the one that it has by then. Leave it with
+    :meth:`aclose`. With a ``chain``, what follows that, after the cursor there.
 
     Reads one page ahead, so that the store renders a page while the one before it is checked.
     """
 
-    def __init__(self, store: EventStore, until: int, chain: Chain | None = None) -> None:
-        super().__init__(chain)
-        self._store = store
-        self._until = until
+    def __init__(self, store: EventStore, head: Head, chain: Chain | None = None, after: Cursor = START) -> None:
+        super().__init__(*([chain or Chain()] if head.partitions == 1 else [Chain() for _ in range(head.partitions)]))
+        self._store: Final = store
+        self._head: Final = head
+        self._cursor = after
+        self._is_read = False
+        """Whether the last page came to the head."""
         self._ahead: asyncio.Task[FeedPage] | None = None
 
     @property
     def at_end(self) -> bool:
-        return self.position >= self._until
+        is_there = self.position >= self._head.position
+        # How partitions alternate is left open: so many events need not be those that the head stood for.
+        return is_there and (self._head.partitions == 1 or self._is_read)
 
     @property
     def progress(self) -> tuple[int, int]:
-        """As positions."""
-        return self.position, self._until
+        return self.position, max(self.position, self._head.position)
 
-    async def next_page(self) -> FeedPage | Damage:
+    async def next_lines(self) -> bytes | Damage:
         """The events that follow. Raises what the store raises when it is out of reach; an event that the store cannot
         read is damage."""
-        first = self.position + 1
+        first = self.position
         page = await self._check_next()
-        return page if isinstance(page, FeedPage) else await self._narrow_down(first, page)
+        if isinstance(page, str):
+            return await self._narrow_down(self.position - first, page)
+        self._cursor, self._is_read = page.cursor, page.at_end
+        return page.lines
 
     async def _check_next(self) -> FeedPage | str:
         """The next page, or what is wrong in it."""
         before = self.position
         try:
-            page = await (self._ahead or self._read(before))
+            page = await (self._ahead or self._read(self._cursor, self._limit_after(before)))
         except _UNREADABLE as error:
             return f"cannot be read: {error}"
         finally:
             self._ahead = None
-        reached = position_of(page.cursor)
-        if before < reached < self._until:
-            self._ahead = asyncio.create_task(self._read(reached), name="read-ahead")
+        limit = self._limit_after(before + page.count)
+        if limit and not page.at_end:
+            self._ahead = asyncio.create_task(self._read(page.cursor, limit), name="read-ahead")
         # In a thread, because the event loop has to see the next page's read through its steps meanwhile.
-        problem = await asyncio.to_thread(self._chain.extend, page.lines)
-        if problem is None and not before < self.position == reached:
-            return f"is missing from a page that reaches to position {reached}"
+        problem = await asyncio.to_thread(self._chains.extend, page.lines)
+        is_short = self.position < self._head.position if page.at_end else page.cursor == self._cursor
+        if problem is None and is_short:
+            return "is missing"
         return problem or page
 
-    async def _read(self, position: int) -> FeedPage:
-        limit = min(PAGE_EVENTS_MAX, self._until - position)
-        return await self._store.read_feed(after=cursor_at(position), limit=limit)
+    def _limit_after(self, position: int) -> int:
+        """How many events to ask for after so many; 0 at the end."""
+        return PAGE_EVENTS_MAX if self._head.partitions > 1 else min(PAGE_EVENTS_MAX, self._head.position - position)
 
-    async def _narrow_down(self, first: int, problem: str) -> Damage:
-        """Name the position that spoils a page: a damaged byte may break a line in two, or swallow others."""
-        last = min(first + PAGE_EVENTS_MAX, self._until)
-        while self.position < last:
-            position = self.position + 1
-            alone = await self._check_alone(position)
-            if alone is not None:
-                return Damage(position, alone)
-        return Damage(first, f"{problem} (only when read together with those after it, up to {last})")
+    async def _read(self, after: Cursor, limit: int) -> FeedPage:
+        return await self._store.read_feed(after=after, limit=limit)
 
-    async def _check_alone(self, position: int) -> str | None:
+    async def _narrow_down(self, sound: int, problem: str) -> Damage:
+        """Name the position that spoils a page after so many sound events: a damaged byte may break a line in two, or
+        swallow others."""
+        first, cursor = self._chains.next_position, self._cursor
+        if sound:
+            cursor = (await self._read(cursor, sound)).cursor
+        for _ in range(PAGE_EVENTS_MAX):
+            found = await self._check_alone(cursor)
+            if isinstance(found, Damage):
+                return found
+            cursor = found
+        return Damage(first, f"{problem} (only when read together with those after it, {PAGE_EVENTS_MAX} in all)")
+
+    async def _check_alone(self, after: Cursor) -> Cursor | Damage:
+        """The cursor behind the next event, or what is wrong with that."""
+        position = self._chains.next_position
         try:
-            page = await self._store.read_feed(after=cursor_at(position - 1), limit=1)
+            page = await self._read(after, 1)
         except _UNREADABLE as error:
-            return f"cannot be read: {error}"
+            told = error.fields.get("position", 0) if isinstance(error, IndelibleError) else 0
+            return Damage(position or told, f"cannot be read: {error}")
         if b"\n" in page.lines:
-            return "is not one line: a line end stands within it"
-        problem = self._chain.extend(page.lines)
-        if problem is None and self.position != position:
-            return "is missing"
-        return problem
+            return Damage(position, "is not one line: a line end stands within it")
+        problem = self._chains.extend(page.lines) if page.lines else "is missing"
+        return page.cursor if problem is None else Damage(position or _position_in(page.lines), problem)
 
     async def aclose(self) -> None:
         if self._ahead is not None:
@@ -198,40 +250,70 @@ class CheckedLog(CheckedEvents):
             await asyncio.gather(self._ahead, return_exceptions=True)
 
 
+def _position_in(line: bytes) -> int:
+    try:
+        return _decode(line).position
+    except ValueError:
+        return 0
+
+
+async def find_line(store: EventStore, line: bytes) -> Cursor | None:
+    """The cursor behind an event in a store with one partition; None where the store has no such line."""
+    try:
+        event = decode_event(line)
+    except ValueError:
+        return None
+    query, cursor = EventQuery(since=event.timestamp), START
+    while True:
+        page = await store.read_feed(query, after=cursor, limit=PAGE_EVENTS_MAX)
+        lines = page.lines.split(b"\n")
+        if line in lines:
+            return (await store.read_feed(query, after=cursor, limit=lines.index(line) + 1)).cursor
+        if page.at_end or (page.lines and _decode(lines[-1]).position >= event.position):
+            return None
+        cursor = page.cursor
+
+
 # --- Verifying -------------------------------------------------------------------------------------------------------
 
 
 class VerifyReport(msgspec.Struct, frozen=True):
+    """Of a store with several partitions, positions are sums of theirs."""
+
     head: int
     """The head when verifying began."""
     verified: int
-    """Every event up to this position is as it was written. ``head`` when there is no damage."""
+    """Every event up to this position is as it was written. ``head`` when there is no damage, or more where partitions
+    grew meanwhile."""
     hash: str
-    """Of the event at ``verified``; 64 zeros in an empty log."""
+    """Of the event at ``verified``; 64 zeros in an empty log. Of several partitions the hash of each, in ascending
+    order, with a comma between."""
     damage: Damage | None
 
 
 async def verify(store: EventStore, *, on_progress: Callable[[int, int], None] | None = None) -> VerifyReport:
-    """Walk the whole log up to its head, stop at the first damage.
+    """Walk the whole log up to its head, and the chain of each of its partitions; stop at the first damage.
 
     ``on_progress`` hears the verified position and the head after every page. Raises what the store raises when it is
     out of reach; an event that the store cannot read is damage.
     """
-    head = (await store.head()).position
+    head = await store.head()
+    # Of several partitions it has no positions to ask by.
+    diagnostics = store if isinstance(store, StoreDiagnostics) and head.partitions == 1 else None
     damage: Damage | None = None
     async with aclosing(CheckedLog(store, head)) as log:
         while damage is None and not log.at_end:
             first = log.position + 1
-            page = await log.next_page()
-            if isinstance(page, Damage):
-                damage = page
-            elif isinstance(store, StoreDiagnostics):
-                damage = await _check_indexes(store, first, log.position)
+            lines = await log.next_lines()
+            if isinstance(lines, Damage):
+                damage = lines
+            elif diagnostics is not None:
+                damage = await _check_indexes(diagnostics, first, log.position)
             if on_progress is not None:
-                on_progress(log.position, head)
-        if damage is None and isinstance(store, StoreDiagnostics):
-            damage = await _check_end(store)
-        return VerifyReport(head, log.position, log.hash.hex(), damage)
+                on_progress(*log.progress)
+        if damage is None and diagnostics is not None:
+            damage = await _check_end(diagnostics)
+        return VerifyReport(head.position, log.position, log.hash, damage)
 
 
 async def _check_end(store: StoreDiagnostics) -> Damage | None:
