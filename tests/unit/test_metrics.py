@@ -228,3 +228,26 @@ async def test_a_worker_that_hangs_is_left_out(monkeypatch: pytest.MonkeyPatch) 
     assert text.count(b'indelible_queue_depth{worker="2"} 2.0') == 1
     assert [line["log_level"] for line in logged] == ["warning", "warning"]
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("told", [b"", b"# HELP indelible_queue_depth \xe2", b"all but the end"])
+async def test_a_worker_that_dies_while_it_tells_is_left_out(told: bytes) -> None:
+    async def first() -> bytes:
+        return await _text(1, 3)
+
+    if told.startswith(b"all"):
+        told = (await _text(2, 4))[:-1]
+
+    async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(told)
+        writer.close()
+
+    with socket.socket(socket.AF_UNIX) as dies:
+        dies.bind("")
+        address = dies.getsockname().decode("ascii")
+        async with await asyncio.start_unix_server(tell, sock=dies):
+            with structlog.testing.capture_logs() as logged:
+                text = await SharedMetrics(first, [address]).text()
+    assert b'worker="1"' in text
+    assert b'worker="2"' not in text
+    assert [line["error"] for line in logged] == ["it has not told all"]

@@ -4,8 +4,12 @@ import asyncio
 
 import pytest
 
+from indelible.core.store import LocalEventStore
+from indelible.engines.memory import MemoryEngine
 from indelible.errors import StorageFailure, Unavailable
+from indelible.eventstore import Head
 from indelible.server import services
+from indelible.server.compose import make_services
 from indelible.server.services import StoreQuestion
 
 
@@ -52,3 +56,23 @@ async def test_failures_reach_everyone_who_waits_and_are_not_kept() -> None:
     assert await asyncio.gather(question.ask(), question.ask(), return_exceptions=True) == [store.failure] * 2
     store.failure = None
     assert await question.ask() == 2
+
+
+class Broken(LocalEventStore):
+    """Raises what no store should."""
+
+    async def head(self) -> Head:
+        raise ZeroDivisionError("a bug")
+
+    async def storage_size_bytes(self) -> int:
+        raise OSError("no such file")
+
+
+async def test_a_store_that_breaks_is_not_ready_and_metrics_go_on() -> None:
+    async with Broken(MemoryEngine()) as store:
+        serving = make_services(store)
+        with pytest.raises(Unavailable, match="the store is out of reach: ZeroDivisionError: a bug"):
+            await serving.check_ready()
+        text = await serving.metrics_text()
+    assert b"\nindelible_ready 0.0\n" in text
+    assert b"indelible_queue_depth" in text

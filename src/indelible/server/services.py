@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from indelible.batching import in_lots
 from indelible.diagnostics import StoreDiagnostics
-from indelible.errors import IndelibleError, Overloaded, ShuttingDown, Unavailable
+from indelible.errors import IndelibleError, InternalError, Overloaded, ShuttingDown, Unavailable
 from indelible.eventstore import EventStore
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo
 from indelible.limits import (
@@ -138,21 +138,27 @@ class StoreQuestion(Generic[_T]):
         self._asking: asyncio.Future[_T] | None = None
 
     async def ask(self) -> _T:
-        """The store's answer. Raises what the store raises, and ``Unavailable`` when it takes more than
-        ``STORE_ANSWER_TIMEOUT_S``."""
+        """The store's answer. Raises what the store raises, as ``InternalError`` where it is an error of another kind,
+        and ``Unavailable`` when it takes more than ``STORE_ANSWER_TIMEOUT_S``."""
         asking = self._asking
         if asking is None or asking.done():
             asking = self._asking = asyncio.ensure_future(self._question())
             asking.add_done_callback(hear_of_failure)
         # Not cancelled when it is late: to cancel a query, a database driver may have to wait for the database.
-        await asyncio.wait({asking}, timeout=STORE_ANSWER_TIMEOUT_S)
-        try:
-            if asking.done():
-                return asking.result()
-            raise Unavailable(f"it has not answered within {STORE_ANSWER_TIMEOUT_S:g} s", retry_after_s=RETRY_AFTER_S)
-        except IndelibleError as error:
-            self.last_error = error.message
-            raise
+        done, _ = await asyncio.wait({asking}, timeout=STORE_ANSWER_TIMEOUT_S)
+        if not done:
+            late = f"it has not answered within {STORE_ANSWER_TIMEOUT_S:g} s"
+            raise self._heard(Unavailable(late, retry_after_s=RETRY_AFTER_S))
+        error = asking.exception()
+        if error is None:
+            return asking.result()
+        if isinstance(error, IndelibleError):
+            raise self._heard(error)
+        raise self._heard(InternalError(f"{type(error).__name__}: {error}")) from error
+
+    def _heard(self, error: IndelibleError) -> IndelibleError:
+        self.last_error = error.message
+        return error
 
 
 async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:

@@ -26,6 +26,8 @@ from indelible.server.config import Settings
 from indelible.server.services import Services
 
 _FAMILY: Final = re.compile(rb"^(?=# HELP )", re.MULTILINE)
+_END: Final = b"# EOF\n"
+"""Behind what a worker tells another: one that dies while it tells would else have told less, or other numbers."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -102,7 +104,7 @@ class SharedMetrics:
     async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Whoever asked may have given up waiting.
         with contextlib.suppress(OSError), contextlib.closing(writer):
-            writer.write(await self._own_text())
+            writer.write(await self._own_text() + _END)
             await writer.drain()
 
     async def text(self) -> bytes:
@@ -127,7 +129,10 @@ async def _read(address: str) -> bytes:
         parts = []
         while part := await loop.sock_recv(connection, 65536):
             parts.append(part)
-        return b"".join(parts)
+        text = b"".join(parts)
+        if not text.endswith(_END):
+            raise ConnectionError("it has not told all")
+        return text.removesuffix(_END)
 
 
 def merged(texts: Iterable[bytes]) -> bytes:

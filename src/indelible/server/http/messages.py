@@ -29,8 +29,9 @@ def parse_query(text: bytes, names: QueryNames) -> dict[str, list[str]]:
         name = _decode(raw_name, "")
         pointer = f"/{name}"
         if name not in names.single and name not in names.repeatable:
-            allowed = ", ".join((*names.single, *names.repeatable)) or "none"
-            raise InvalidRequest(f"is not a known parameter; allowed are {allowed}", pointer=pointer)
+            known = ", ".join((*names.single, *names.repeatable))
+            allowed = f"allowed are {known}" if known else "none is taken here"
+            raise InvalidRequest(f"is not a known parameter; {allowed}", pointer=pointer)
         if not equals and name not in names.flags:
             raise InvalidRequest("needs a value", pointer=pointer)
         if name in values and name in names.single:
