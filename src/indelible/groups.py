@@ -301,7 +301,7 @@ class ConsumerGroups(Protocol):
         """A page of the parked events that hold up their aggregates. ``after`` is the cursor of an earlier page."""
         ...
 
-    async def replay_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
+    async def redrive_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
         """Deliver parked events again, and then those that follow them: those at these positions, or all. Their
         attempts count from zero. Returns how many aggregates go on. Raises ``ParkedEventNotFound``; nothing happens
         then."""

@@ -181,7 +181,7 @@ def test_a_terminal_is_asked(run: Run, tmp_path: Path, answer: str, code: int, i
     "args",
     [
         ("show",), ("change", "--max-attempts", "2"), ("delete", "--yes"), ("reset", "--start", "end"), ("in-flight",),
-        ("parked",), ("skipped",), ("replay", "--all"), ("skip", "1", "--reason", "x"), ("pull",), ("ack", "1-1"),
+        ("parked",), ("skipped",), ("redrive", "--all"), ("skip", "1", "--reason", "x"), ("pull",), ("ack", "1-1"),
         ("nack", "1-1"), ("extend", "1-1"), ("consume", "true"),
     ],
 )  # fmt: skip
@@ -251,9 +251,9 @@ def test_a_refused_event_comes_again_and_more_time_is_given(run: Run, place: Pla
         (("ack", "g"), "Missing argument"),
         (("nack", "g", "1-1", "--delay", "-1"), "delay_s: "),
         (("extend", "g", "1-1", "--ack-timeout", "0"), "ack_timeout_s: "),
-        (("replay", "g"), "--all"),
-        (("replay", "g", "1", "--all"), "--all"),
-        (("replay", "g", "x"), "'positions'"),
+        (("redrive", "g"), "--all"),
+        (("redrive", "g", "1", "--all"), "--all"),
+        (("redrive", "g", "x"), "'positions'"),
         (("skip", "g", "1"), "--reason"),
         (("skip", "g", "1", "--reason", ""), "reason: must be text"),
         (("parked", "g", "--after", "x"), "after: "),
@@ -273,7 +273,7 @@ def test_what_is_refused(run: Run, args: tuple[str, ...], says: str) -> None:
 # --- Parked events ---------------------------------------------------------------------------------------------------
 
 
-def test_parked_events_are_looked_at_replayed_and_skipped(run: Run, place: Place, name: str) -> None:
+def test_parked_events_are_looked_at_redriven_and_skipped(run: Run, place: Place, name: str) -> None:
     positions = made(run, place, name, aggregates="112")
     ids = [one["delivery_id"] for one in pulled(run, place, name)]
     assert run("group", "nack", name, *ids, "--park", "--reason", "no such customer", *place).code == 0
@@ -288,7 +288,7 @@ def test_parked_events_are_looked_at_replayed_and_skipped(run: Run, place: Place
     assert lines(run("group", "parked", name, "--after", positions[0], "--json", *place)) == parked[1:]
     assert re.search(r"parked +3 events in 2 aggregates", run("group", "show", name, *place).out)
 
-    assert run("group", "replay", name, positions[0], *place) == Ran(0, "replayed: 1\n", "")
+    assert run("group", "redrive", name, positions[0], *place) == Ran(0, "redriven: 1\n", "")
     (again,) = pulled(run, place, name)
     assert (again["attempt"], again["event"]["position"]) == (1, positions[0])
     skipped = run("group", "skip", name, positions[2], "--reason", "a test", "--json", *place)
@@ -297,12 +297,12 @@ def test_parked_events_are_looked_at_replayed_and_skipped(run: Run, place: Place
     assert (one["position"], one["reason"], one["parked_reason"]) == (positions[2], "a test", "no such customer")
     assert run("group", "skipped", name, *place).out.splitlines()[1].endswith("Z  a test  no such customer")
     assert run("group", "parked", name, "--json", *place) == Ran(0, "", "")
-    assert run("group", "replay", name, "--all", *place).out == "replayed: 0\n"
+    assert run("group", "redrive", name, "--all", *place).out == "redriven: 0\n"
 
 
 def test_what_is_not_parked_is_not_found(run: Run, place: Place, name: str) -> None:
     (position,) = made(run, place, name, aggregates="1")
-    for args in (("replay", name, position), ("skip", name, position, "--reason", "x")):
+    for args in (("redrive", name, position), ("skip", name, position, "--reason", "x")):
         ran = run("group", *args, *place)
         assert (ran.code, ran.out) == (4, "")
         assert f"no parked event at position {position} that holds up its aggregate; list them" in ran.err

@@ -84,7 +84,7 @@ def test_a_command_that_fails_has_its_event_again_until_it_is_parked(
     )
     (parked,) = lines(run("group", "parked", name, "--json", *place))
     assert (parked["position"], parked["reason"]) == (first, f"{command} exited with code 3")
-    assert run("group", "replay", name, "--all", *place).code == 0
+    assert run("group", "redrive", name, "--all", *place).code == 0
     assert run(*args, *place, "--", "true") == (0, "", "")
     assert lines(run("group", "parked", name, "--json", *place)) == []
 

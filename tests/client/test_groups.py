@@ -52,7 +52,7 @@ async def test_the_life_of_a_group(http_client: AsyncClient):
     assert (await http_client.groups.nack(group, [second.delivery_id], reason="bad")).lost == ()
     (parked,) = (await http_client.groups.list_parked(group)).parked
     assert (parked.reason, parked.following) == ("bad", 1)
-    assert await http_client.groups.replay_parked(group) == 1
+    assert await http_client.groups.redrive_parked(group) == 1
     (again,) = await http_client.groups.pull(group)
     await http_client.groups.nack(group, [again.delivery_id], park=True)
     with pytest.raises(ParkedEventNotFound):
@@ -87,7 +87,7 @@ CALLS: list[tuple[str, dict[str, Any], str]] = [
     ("nack", {"delivery_ids": ["1-1"], "park": 1}, "/park"),
     ("nack", {"delivery_ids": ["1-1"], "delay_s": -1}, "/delay_s"),
     ("extend", {"delivery_ids": ["1-1", "1"]}, "/delivery_ids/1"),
-    ("replay_parked", {"positions": [0]}, "/positions/0"),
+    ("redrive_parked", {"positions": [0]}, "/positions/0"),
     ("skip_parked", {"positions": [1], "reason": ""}, "/reason"),
     ("list_parked", {"limit": 0}, "/limit"),
     ("list_skipped", {"after": "é"}, "/after"),
@@ -194,7 +194,7 @@ async def test_who_is_cancelled_while_waiting_gets_nothing(http_client: AsyncCli
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("delete", ()), ("replay_parked", ([1],)), ("replay_parked", ()), ("skip_parked", ([1],))],
+    [("delete", ()), ("redrive_parked", ([1],)), ("redrive_parked", ()), ("skip_parked", ([1],))],
 )
 async def test_what_must_not_be_done_twice_is_sent_once(name: str, arguments: tuple[Any, ...]):
     requests = 0
@@ -214,14 +214,14 @@ async def test_what_must_not_be_done_twice_is_sent_once(name: str, arguments: tu
 async def test_what_was_surely_not_done_is_repeated():
     answers = [
         answering(503, b'{"code": "shutting_down", "detail": "no", "status": 503}'),
-        answering(200, b'{"replayed": 3}'),
+        answering(200, b'{"redriven": 3}'),
     ]
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await answers.pop(0)(reader, writer)
 
     async with odd_server(answer) as url, AsyncClient(url) as client:
-        assert await client.groups.replay_parked("g") == 3
+        assert await client.groups.redrive_parked("g") == 3
 
 
 @pytest.mark.parametrize("name", ["ack", "nack", "extend"])

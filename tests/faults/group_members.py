@@ -3,7 +3,7 @@
 PYTHONPATH=tests .venv/bin/python -m faults.group_members --events 100000 --aggregates 1000 --store postgresql --grpc
 
 Four members in processes of their own: one is killed with -9 and replaced, one hangs for longer than it may, one
-refuses events at random. Some events are poisoned: handling them fails until they are cured, and replayed. A server is
+refuses events at random. Some events are poisoned: handling them fails until they are cured, and redriven. A server is
 killed with -9: the only one, on SQLite, which is started again; one of three, on PostgreSQL. What the members wrote
 down is checked: nothing is lost, and nothing comes out of order.
 """
@@ -76,7 +76,7 @@ class Figures(msgspec.Struct):
     """Lost though they came in time; one server among several must not be kept from saving by the others."""
     refusals: int = 0
     parked: int = 0
-    replayed: int = 0
+    redriven: int = 0
     latest_redelivery_s: float = 0.0
     stood_still_s: float = 0.0
     """At most, about when a server was killed."""
@@ -247,8 +247,8 @@ class Run:
         check_held_up(self._deliveries(), poisoned, log)
         self.figures.parked = (await self._client.groups.get(GROUP)).parked
         self._cured.touch()
-        self.figures.replayed = await self._client.groups.replay_parked(GROUP)
-        assert self.figures.replayed == len(poisoned)
+        self.figures.redriven = await self._client.groups.redrive_parked(GROUP)
+        assert self.figures.redriven == len(poisoned)
         await self._until(lambda info: not (info.parked or info.lag or info.in_flight or info.waiting))
         assert await self._client.groups.list_in_flight(GROUP) == ()
 

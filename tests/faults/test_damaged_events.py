@@ -112,7 +112,7 @@ async def test_a_group_parks_the_aggregate_and_goes_on(damaged_url: str, transpo
         assert (info.lag, info.unreadable, info.parked, info.parked_aggregates, info.is_stalled) == (0, 1, 2, 1, False)
 
         # As it is no better, it is parked again; and when it is passed over, the aggregate goes on.
-        assert await store.groups.replay_parked("billing") == 1
+        assert await store.groups.redrive_parked("billing") == 1
         assert await store.groups.pull("billing") == ()
         assert (await store.groups.get("billing")).unreadable == 1
         assert await store.groups.skip_parked("billing", [DAMAGED], reason="told by the backup") == 1
@@ -166,7 +166,7 @@ async def test_an_event_of_nobody_knows_whom_holds_up_what_comes_after_it(lost_u
         assert (parked.position, parked.aggregate_type, parked.aggregate_id, parked.version) == (DAMAGED, "", "", 0)
         assert parked.reason.startswith("store_corrupted: ")
         # It is looked at again where somebody asks for it, and stays what it is.
-        assert await store.groups.replay_parked("billing", [DAMAGED]) == 1
+        assert await store.groups.redrive_parked("billing", [DAMAGED]) == 1
         assert await consume(store, "billing") == []
         assert (await store.groups.get("billing")).is_stalled
         assert await store.groups.skip_parked("billing", [DAMAGED], reason="told by the backup") == 1

@@ -84,7 +84,7 @@ async def test_acknowledged_refused_and_extended(api: Api) -> None:
     assert await group.ack([b, again]) == pb.Settled(settled=1, lost=[b.delivery_id])
 
 
-async def test_what_is_parked_is_replayed_or_skipped(api: Api) -> None:
+async def test_what_is_parked_is_redriven_or_skipped(api: Api) -> None:
     group = await Group.made(api)
     await group.append("a", "b", "b")
     deliveries = await group.pull()
@@ -102,9 +102,9 @@ async def test_what_is_parked_is_replayed_or_skipped(api: Api) -> None:
     assert (status, error.code) == (grpc.StatusCode.NOT_FOUND, "parked_event_not_found")
     [skipped] = (await api.ListSkipped(pb.ListSkippedRequest(group=group.name))).skipped
     assert (skipped.position, skipped.reason, skipped.parked_reason) == (a.position, "a test", "no such account")
-    assert (await api.ReplayParked(pb.ReplayParkedRequest(group=group.name, all=True))).replayed == 1
-    [replayed] = await group.pull()
-    assert (names([replayed]), replayed.attempt) == (["b"], 1)
+    assert (await api.RedriveParked(pb.RedriveParkedRequest(group=group.name, all=True))).redriven == 1
+    [redriven] = await group.pull()
+    assert (names([redriven]), redriven.attempt) == (["b"], 1)
 
 
 async def test_changed_reset_and_deleted(api: Api) -> None:
@@ -160,7 +160,7 @@ async def test_every_call_knows_a_group_that_is_not_there(api: Api) -> None:
         "Ack": {"delivery_ids": ["1-1"]},
         "Nack": {"delivery_ids": ["1-1"]},
         "Extend": {"delivery_ids": ["1-1"]},
-        "ReplayParked": {"all": True},
+        "RedriveParked": {"all": True},
         "SkipParked": {"positions": [1], "reason": "a test"},
     }
     about_one = [method for method in METHODS.values() if "group" in method.input_type.fields_by_name]
@@ -194,7 +194,7 @@ async def test_what_is_wrong_with_a_call(api: Api) -> None:
         (api.Extend(pb.ExtendRequest(group=name, delivery_ids=["1-1"], ack_timeout_s=0)), "/ack_timeout_s"),
         (api.ListParked(pb.ListParkedRequest(group=name, after="x")), "/after"),
         (api.ListSkipped(pb.ListSkippedRequest(group=name, limit=0)), "/limit"),
-        (api.ReplayParked(pb.ReplayParkedRequest(group=name)), "/positions"),
+        (api.RedriveParked(pb.RedriveParkedRequest(group=name)), "/positions"),
         (api.SkipParked(pb.SkipParkedRequest(group=name, positions=[0], reason="a test")), "/positions/0"),
         (api.SkipParked(pb.SkipParkedRequest(group=name, positions=[1])), "/reason"),
     ]

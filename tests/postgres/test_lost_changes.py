@@ -112,7 +112,7 @@ class TestRepeated:
 
             await park()
             proxy.cuts.extend(cuts)
-            assert await store.groups.replay_parked("billing", [1]) == 1
+            assert await store.groups.redrive_parked("billing", [1]) == 1
             assert proxy.cuts == deque()
             await park()
             proxy.cuts.extend(cuts)

@@ -148,15 +148,15 @@ def _park(group: Group, count: int) -> list[int]:
     return [one["event"]["position"] for one in deliveries]
 
 
-def test_parked_events_are_replayed_and_skipped(api: Api):
+def test_parked_events_are_redriven_and_skipped(api: Api):
     group = Group(api)
     positions = _park(group, 4)
-    group.post("parked/replay", {"positions": [positions[0], 1]}).problem(404, "parked_event_not_found")
+    group.post("parked/redrive", {"positions": [positions[0], 1]}).problem(404, "parked_event_not_found")
     problem = group.post("parked/skip", {"positions": [1], "reason": "x"}).problem(404, "parked_event_not_found")
     assert (problem["group"], problem["position"]) == (group.name, 1)
-    assert group.post("parked/replay", {"positions": positions[:1]}).json == {"replayed": 1}
+    assert group.post("parked/redrive", {"positions": positions[:1]}).json == {"redriven": 1}
     assert group.post("parked/skip", {"positions": positions[1:2], "reason": "void"}).json == {"skipped": 1}
-    assert group.post("parked/replay", {"all": True}).json == {"replayed": 2}
+    assert group.post("parked/redrive", {"all": True}).json == {"redriven": 2}
     assert group.get("/parked") == {"parked": [], "cursor": group.get("/parked")["cursor"], "at_end": True}
     (skipped,) = group.get("/skipped")["skipped"]
     assert (skipped["position"], skipped["reason"], skipped["parked_reason"]) == (positions[1], "void", "bad")
@@ -224,10 +224,10 @@ BAD: list[tuple[str, Any, str]] = [
     ("POST /nack", {**IDS, "park": "yes"}, "/park"),
     ("POST /extend", {**IDS, "ack_timeout_s": 0}, "/ack_timeout_s"),
     ("POST /extend", {**IDS, "delay_s": 0}, "/delay_s"),
-    ("POST /parked/replay", {}, "/positions"),
-    ("POST /parked/replay", {"all": True, "positions": [1]}, "/all"),
-    ("POST /parked/replay", {"positions": []}, "/positions"),
-    ("POST /parked/replay", {"positions": [1, 0]}, "/positions/1"),
+    ("POST /parked/redrive", {}, "/positions"),
+    ("POST /parked/redrive", {"all": True, "positions": [1]}, "/all"),
+    ("POST /parked/redrive", {"positions": []}, "/positions"),
+    ("POST /parked/redrive", {"positions": [1, 0]}, "/positions/1"),
     ("POST /parked/skip", {"positions": [1]}, "/reason"),
     ("POST /parked/skip", {"positions": [1], "reason": ""}, "/reason"),
     ("POST /parked/skip", {"positions": ["1"], "reason": "x"}, "/positions/0"),
@@ -270,7 +270,7 @@ def test_bad_pages(unchanged: Api, group_path: str, what: str, query: str, point
         ("POST", "/extend", IDS),
         ("GET", "/in-flight", None),
         ("GET", "/parked", None),
-        ("POST", "/parked/replay", {"all": True}),
+        ("POST", "/parked/redrive", {"all": True}),
         ("POST", "/parked/skip", {"positions": [1], "reason": "x"}),
         ("GET", "/skipped", None),
         ("DELETE", "", None),

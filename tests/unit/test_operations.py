@@ -244,8 +244,8 @@ def test_what_is_wrong_is_named(row: Operation[Any, Any], body: bytes, pointer: 
 @pytest.mark.parametrize(
     ("parameters", "pointer"),
     [
-        (on_deliveries.ReplayParked("g"), "/positions"),
-        (on_deliveries.ReplayParked("g", (1,), all=True), "/all"),
+        (on_deliveries.RedriveParked("g"), "/positions"),
+        (on_deliveries.RedriveParked("g", (1,), all=True), "/all"),
         (on_groups.ChangeGroup("g"), ""),
         (on_groups.ResetGroup("g"), "/start"),
         (on_groups.CreateGroup("g", start="middle"), "/start"),  # type: ignore[arg-type]  # that is the point

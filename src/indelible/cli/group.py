@@ -149,7 +149,7 @@ def _print_group(info: GroupInfo, *, json: bool) -> None:
     if json:
         print_json(info)
         return
-    stalled = " (stalled: nothing more is delivered until some are replayed or skipped)" if info.is_stalled else ""
+    stalled = " (stalled: nothing more is delivered until some are redriven or skipped)" if info.is_stalled else ""
     unreadable = f", {info.unreadable} of them unreadable" if info.unreadable else ""
     print_fields(
         [
@@ -297,7 +297,7 @@ async def parked(target: Target, group: Group, *, after: After = None, limit: Li
 
 @app.command()
 @on_store
-async def replay(
+async def redrive(
     target: Target,
     group: Group,
     positions: Annotated[list[int] | None, typer.Argument(help="Positions of parked events.")] = None,
@@ -308,14 +308,14 @@ async def replay(
     """Deliver parked events again, and then those that follow them. Their attempts count from zero.
 
     \b
-    indelible group replay billing 1042 1077
-    indelible group replay billing --all
+    indelible group redrive billing 1042 1077
+    indelible group redrive billing --all
     """
     if bool(positions) == all_:
         raise InvalidRequest("give positions of parked events, or --all", pointer="/positions")
     async with open_groups(target, read_only=False) as groups:
-        count = await groups.replay_parked(group, None if all_ else positions)
-    print_result({"replayed": count}, f"replayed: {count}", json=json)
+        count = await groups.redrive_parked(group, None if all_ else positions)
+    print_result({"redriven": count}, f"redriven: {count}", json=json)
 
 
 @app.command()

@@ -109,7 +109,7 @@ class AsyncGroups(_Opening[ConsumerGroups]):
     extend = _forwarded(ConsumerGroups.extend)
     list_in_flight = _forwarded(ConsumerGroups.list_in_flight)
     list_parked = _forwarded(ConsumerGroups.list_parked)
-    replay_parked = _forwarded(ConsumerGroups.replay_parked)
+    redrive_parked = _forwarded(ConsumerGroups.redrive_parked)
     skip_parked = _forwarded(ConsumerGroups.skip_parked)
     list_skipped = _forwarded(ConsumerGroups.list_skipped)
 

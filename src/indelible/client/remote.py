@@ -309,7 +309,7 @@ class RemoteGroups:
     skip_parked = _asks(on_deliveries.SKIP_PARKED, ConsumerGroups.skip_parked)
     list_skipped = _asks(on_deliveries.LIST_SKIPPED, ConsumerGroups.list_skipped)
 
-    async def replay_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
+    async def redrive_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
         return await self._ask(
-            on_deliveries.REPLAY_PARKED, on_deliveries.ReplayParked(group, positions, positions is None)
+            on_deliveries.REDRIVE_PARKED, on_deliveries.RedriveParked(group, positions, positions is None)
         )

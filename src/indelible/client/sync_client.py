@@ -202,7 +202,7 @@ class SyncGroups(Blocking[AsyncGroups]):
     extend = blocking(AsyncGroups.extend)
     list_in_flight = blocking(AsyncGroups.list_in_flight)
     list_parked = blocking(AsyncGroups.list_parked)
-    replay_parked = blocking(AsyncGroups.replay_parked)
+    redrive_parked = blocking(AsyncGroups.redrive_parked)
     skip_parked = blocking(AsyncGroups.skip_parked)
     list_skipped = blocking(AsyncGroups.list_skipped)
 

@@ -267,7 +267,7 @@ class LocalConsumerGroups:
         cursor = cursor_at(page[-1].position if page else start)
         return ParkedList(tuple(map(_parked, page)), cursor, at_end=len(found) <= limit)
 
-    async def replay_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
+    async def redrive_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
         checked = None if positions is None else check_positions(positions)
 
         async def decide(progress: GroupProgress) -> int:

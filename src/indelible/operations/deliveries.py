@@ -134,7 +134,7 @@ class ListSkipped(_GroupPage, frozen=True):
     """A page of skipped events."""
 
 
-class ReplayParked(OfGroup, frozen=True):
+class RedriveParked(OfGroup, frozen=True):
     """Which parked events to deliver again."""
 
     positions: words.Positions | None = None
@@ -179,10 +179,10 @@ class InFlightList(msgspec.Struct, frozen=True):
     in_flight: Annotated[tuple[InFlight, ...], words.meta("By position.")]
 
 
-class Replayed(msgspec.Struct, frozen=True):
+class Redriven(msgspec.Struct, frozen=True):
     """What became of parked events."""
 
-    replayed: Annotated[int, words.meta("How many aggregates go on.", words.COUNT, example=1)]
+    redriven: Annotated[int, words.meta("How many aggregates go on.", words.COUNT, example=1)]
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -194,10 +194,10 @@ class Skipped(msgspec.Struct, frozen=True):
 # --- The rows --------------------------------------------------------------------------------------------------------
 
 
-async def _replay_parked(store: Any, asked: ReplayParked) -> int:
+async def _redrive_parked(store: Any, asked: RedriveParked) -> int:
     asked.check()
-    replayed: int = await store.groups.replay_parked(asked.group, asked.positions)
-    return replayed
+    redriven: int = await store.groups.redrive_parked(asked.group, asked.positions)
+    return redriven
 
 
 PULL: Final = Operation[Pull, tuple[Delivery, ...]](
@@ -258,14 +258,14 @@ SKIP_PARKED: Final = Operation[SkipParked, int](
     http="POST /v1/groups/{group}/parked/skip", grpc="ConsumerGroups.SkipParked",
     retry="once", permission="admin", errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"),
 )  # fmt: skip
-REPLAY_PARKED: Final = Operation(
-    name="replay_parked", store_method="groups.replay_parked", section="Consumer groups",
+REDRIVE_PARKED: Final = Operation(
+    name="redrive_parked", store_method="groups.redrive_parked", section="Consumer groups",
     summary="Deliver parked events again",
     description="Those at `positions`, or `all`, and then those that follow them. Their attempts count from zero. When "
     "one of the positions is not that of a parked event, nothing happens: `parked_event_not_found`.",
-    parameters=ReplayParked, answer=Replayed, answer_field="replayed", answers="How many go on.",
-    http="POST /v1/groups/{group}/parked/replay", grpc="ConsumerGroups.ReplayParked",
-    retry="once", permission="admin", errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"), call=_replay_parked,
+    parameters=RedriveParked, answer=Redriven, answer_field="redriven", answers="How many go on.",
+    http="POST /v1/groups/{group}/parked/redrive", grpc="ConsumerGroups.RedriveParked",
+    retry="once", permission="admin", errors=(*GROUP_CHANGE_ERRORS, "parked_event_not_found"), call=_redrive_parked,
 )  # fmt: skip
 LIST_SKIPPED: Final = Operation[ListSkipped, SkippedList](
     name="list_skipped", store_method="groups.list_skipped", section="Consumer groups", summary="List skipped events",
@@ -288,5 +288,5 @@ CONSUME: Final = Operation[Consume, tuple[Delivery, ...]](
 )  # fmt: skip
 
 DELIVERY_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
-    CONSUME, PULL, ACK, NACK, EXTEND, LIST_IN_FLIGHT, LIST_PARKED, SKIP_PARKED, REPLAY_PARKED, LIST_SKIPPED,
+    CONSUME, PULL, ACK, NACK, EXTEND, LIST_IN_FLIGHT, LIST_PARKED, SKIP_PARKED, REDRIVE_PARKED, LIST_SKIPPED,
 )  # fmt: skip

@@ -352,21 +352,21 @@ class _GroupMachine(Machine):
         return data.draw(wanted) + (wrong if data.draw(st.integers(0, 5)) == 0 else [])
 
     @precondition(lambda self: self._model.at("parked"))
-    @rule(data=st.data(), what=st.sampled_from(("replay all", "replay", "skip")))
+    @rule(data=st.data(), what=st.sampled_from(("redrive all", "redrive", "skip")))
     def decide(self, data: st.DataObject, what: str) -> None:
         """On what is parked."""
-        if what == "replay all":
-            self._replay(None)
+        if what == "redrive all":
+            self._redrive(None)
             return
         positions = self._positions(data)
-        if what == "replay":
-            self._replay(positions)
+        if what == "redrive":
+            self._redrive(positions)
         else:
             call = self._store.groups.skip_parked(_GROUP, positions, reason="why not")
             self._decide(call, lambda: self._model.skip(positions, "why not"))
 
-    def _replay(self, positions: Sequence[int] | None) -> None:
-        self._decide(self._store.groups.replay_parked(_GROUP, positions), lambda: self._model.redrive(positions))
+    def _redrive(self, positions: Sequence[int] | None) -> None:
+        self._decide(self._store.groups.redrive_parked(_GROUP, positions), lambda: self._model.redrive(positions))
 
     @rule(data=st.data(), settings=_settings, what=st.sampled_from(("reset", "reset", "change", "make again")))
     def administer(self, data: st.DataObject, settings: GroupSettings, what: str) -> None:
@@ -442,7 +442,7 @@ class _GroupMachine(Machine):
         """Whatever was done, the group can be brought to its end: every event that is left comes, in order."""
         self.look()
         self._clock.now_us += 60 * _SECOND
-        self._replay(None)
+        self._redrive(None)
         for _ in range(len(self._model.log) + 2):
             self._pull(100, "last")
             held = [first.delivery for _, first in self._model.at("in_flight")]
@@ -451,7 +451,7 @@ class _GroupMachine(Machine):
             self._settle([len(self._ids) - 1 - n for n in held], lambda ids: self._store.groups.ack(_GROUP, ids))(
                 self._model.ack
             )
-            self._replay(None)
+            self._redrive(None)
         self.look()
         info = self._run(self._store.groups.get(_GROUP))
         assert (info.lag, info.in_flight, info.waiting, info.parked) == (0, 0, 0, 0)

@@ -144,7 +144,7 @@ def _answers(row: Row) -> Schema:
     content = {} if row.answer is None else _content(row.answer, media_type=row.media_type)
     answer: Schema = {"description": row.answers, "headers": headers, "content": content}
     fields = getattr(row.answer, "__struct_fields__", ())
-    if "replayed" in fields and row.section == "Append":
+    if "replayed" in fields:
         again = "They were stored before; this is the first result again."
         return {"201": answer, "200": answer | {"description": again}}
     if "is_new" in fields and row.method == "PUT":
@@ -189,7 +189,7 @@ _MORE: Final[dict[str, Schema]] = {
     "Event": _DATA_OR_BYTES,
     "ChangeGroup": {"minProperties": 1},
     "ResetGroup": {"minProperties": 1, "maxProperties": 1},
-    "ReplayParked": {
+    "RedriveParked": {
         "if": {"properties": {"all": {"const": True}}, "required": ["all"]},
         "then": {"not": {"required": ["positions"]}},
         "else": {"required": ["positions"]},

@@ -152,7 +152,7 @@ class GroupConformance:
             lambda: store.groups.extend(group, ["1-1"]),
             lambda: store.groups.list_in_flight(group),
             lambda: store.groups.list_parked(group),
-            lambda: store.groups.replay_parked(group),
+            lambda: store.groups.redrive_parked(group),
             lambda: store.groups.skip_parked(group, [1], reason="x"),
             lambda: store.groups.list_skipped(group),
         ]
@@ -454,7 +454,7 @@ class GroupConformance:
             (store.groups.extend(group, ["1-1"], ack_timeout_s=0), "/ack_timeout_s"),
             (store.groups.skip_parked(group, [1], reason=""), "/reason"),
             (store.groups.skip_parked(group, [0], reason="x"), "/positions/0"),
-            (store.groups.replay_parked(group, []), "/positions"),
+            (store.groups.redrive_parked(group, []), "/positions"),
             (store.groups.list_parked(group, limit=0), "/limit"),
             (store.groups.list_skipped(group, after="x"), "/after"),
             (store.groups.reset(group), "/start"),

@@ -1,4 +1,4 @@
-"""Parked events: given up, seen, and replayed or skipped; and what a reset makes of a group."""
+"""Parked events: given up, seen, and redriven or skipped; and what a reset makes of a group."""
 
 import asyncio
 
@@ -49,21 +49,21 @@ class ParkingConformance:
         consumer = await Consumer.begin(store)
         events = {name: await consumer.append(name, 2) for name in ("1", "2", "3")}
         parked = await consumer.park(3)
-        assert await store.groups.replay_parked(consumer.group, [parked[1].event.position]) == 1
+        assert await store.groups.redrive_parked(consumer.group, [parked[1].event.position]) == 1
         again = await consumer.pull(1)
         assert (events_of(again), again[0].attempt) == ([events["2"][0].event_id], 1)
         await consumer.ack(again)
         following = await consumer.pull(1)
         assert events_of(following) == [events["2"][1].event_id]
         await consumer.ack(following)
-        assert await store.groups.replay_parked(consumer.group) == 2
+        assert await store.groups.redrive_parked(consumer.group) == 2
         for n in range(2):
             found = await consumer.pull(2)
             assert events_of(found) == [events["1"][n].event_id, events["3"][n].event_id]
             await consumer.ack(found)
         info = await consumer.info()
         assert (info.parked, info.lag) == (0, 0)
-        assert await store.groups.replay_parked(consumer.group) == 0
+        assert await store.groups.redrive_parked(consumer.group) == 0
 
     async def test_parked_events_are_skipped_for_a_reason(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
@@ -79,7 +79,7 @@ class ParkingConformance:
         assert (skipped.parked_reason, skipped.reason) == ("no good", "a duplicate")
         assert listed.at_end
 
-    async def test_what_is_not_parked_cannot_be_replayed_or_skipped(self, store: EventStore) -> None:
+    async def test_what_is_not_parked_cannot_be_redriven_or_skipped(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
         await consumer.append("1", 2)
         await consumer.append("2")
@@ -88,16 +88,16 @@ class ParkingConformance:
         parked, in_flight = positions_of(found)
         for position in (in_flight, parked + 1, in_flight + 1_000_000):
             fields = {"group": consumer.group, "position": position}
-            await refused(ParkedEventNotFound, store.groups.replay_parked(consumer.group, [position]), **fields)
+            await refused(ParkedEventNotFound, store.groups.redrive_parked(consumer.group, [position]), **fields)
             call = store.groups.skip_parked(consumer.group, [position], reason="x")
             await refused(ParkedEventNotFound, call, **fields)
         assert (await store.groups.list_skipped(consumer.group)).skipped == ()
 
-    async def test_of_several_positions_all_are_replayed_or_none(self, store: EventStore) -> None:
+    async def test_of_several_positions_all_are_redriven_or_none(self, store: EventStore) -> None:
         consumer = await Consumer.begin(store)
         await consumer.append("1")
         parked = positions_of(await consumer.park())
-        call = store.groups.replay_parked(consumer.group, [parked[0], 10**9])
+        call = store.groups.redrive_parked(consumer.group, [parked[0], 10**9])
         await refused(ParkedEventNotFound, call, group=consumer.group, position=10**9)
         call = store.groups.skip_parked(consumer.group, [parked[0], 10**9], reason="x")
         await refused(ParkedEventNotFound, call, group=consumer.group, position=10**9)
@@ -184,7 +184,7 @@ class ParkingConformance:
         assert events_of(await consumer.pull(1)) == events_of(late)
         (parked,) = (await store.groups.list_parked(consumer.group)).parked
         assert parked.following == 3
-        await store.groups.replay_parked(consumer.group)
+        await store.groups.redrive_parked(consumer.group)
         for version in range(1, 5):
             found = await consumer.pull(1)
             assert (found[0].event.aggregate_id, found[0].event.version) == ("early", version)

@@ -93,7 +93,7 @@ class ReopenConformance:
             assert [one.event.aggregate_id for one in following] == [f"{tag} 0", f"{tag} 3"]
             assert not {one.delivery_id for one in following} & {held.delivery_id, done.delivery_id}
             assert await store.groups.ack(group, [done.delivery_id, held.delivery_id]) == Settled(2)
-            assert await store.groups.replay_parked(group) == 1
+            assert await store.groups.redrive_parked(group) == 1
             assert {one.event.aggregate_id for one in await store.groups.pull(group)} == {f"{tag} 1", f"{tag} 2"}
 
     async def test_a_deadline_passes_while_the_store_is_closed(self, open_store: OpenStore) -> None:

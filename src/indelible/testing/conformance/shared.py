@@ -406,7 +406,7 @@ class SharedConformance:
             assert await stores[0].groups.ack(group, ids[2:]) == Settled(2)
             positions = [one.event.position for one in found[:2]]
             assert await stores[0].groups.skip_parked(group, positions[:1], reason="a duplicate") == 1
-            assert await stores[1].groups.replay_parked(group) == 1
+            assert await stores[1].groups.redrive_parked(group) == 1
             assert [one.position for one in (await stores[1].groups.list_skipped(group)).skipped] == positions[:1]
             rest = await stores[0].groups.pull(group)
             assert [one.event.version for one in rest] == [2, 1, 2, 2]

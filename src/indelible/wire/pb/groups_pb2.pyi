@@ -326,7 +326,7 @@ class ListParkedResponse(_message.Message):
     at_end: bool
     def __init__(self, parked: _Optional[_Iterable[_Union[ParkedEvent, _Mapping]]] = ..., cursor: _Optional[str] = ..., at_end: _Optional[bool] = ...) -> None: ...
 
-class ReplayParkedRequest(_message.Message):
+class RedriveParkedRequest(_message.Message):
     __slots__ = ("group", "positions", "all")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
@@ -336,11 +336,11 @@ class ReplayParkedRequest(_message.Message):
     all: bool
     def __init__(self, group: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., all: _Optional[bool] = ...) -> None: ...
 
-class ReplayParkedResponse(_message.Message):
-    __slots__ = ("replayed",)
-    REPLAYED_FIELD_NUMBER: _ClassVar[int]
-    replayed: int
-    def __init__(self, replayed: _Optional[int] = ...) -> None: ...
+class RedriveParkedResponse(_message.Message):
+    __slots__ = ("redriven",)
+    REDRIVEN_FIELD_NUMBER: _ClassVar[int]
+    redriven: int
+    def __init__(self, redriven: _Optional[int] = ...) -> None: ...
 
 class SkipParkedRequest(_message.Message):
     __slots__ = ("group", "positions", "reason")
