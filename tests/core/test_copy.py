@@ -13,7 +13,7 @@ from indelible.core.store import LocalEventStore
 from indelible.core.verify import Damage, verify
 from indelible.engines.engine import Lines
 from indelible.engines.memory import MemoryEngine
-from indelible.errors import InvalidRequest, PayloadTooLarge, StorageFull, StoreCorrupted
+from indelible.errors import InvalidRequest, PayloadTooLarge, StorageFailure, StorageFull, StoreCorrupted
 from indelible.events import HASH_BEFORE_FIRST, NewEvent, RecordedEvent, decode_events
 from indelible.limits import EVENT_SIZE_BYTES_MAX, RECORDED_EVENTS_MAX, RECORDED_SIZE_BYTES_MAX
 from indelible.queries import EventQuery
@@ -218,3 +218,19 @@ async def test_lots_are_bounded() -> None:
     with pytest.raises(PayloadTooLarge) as caught:
         await (await filled(0)).append_recorded(decode_events(b"\n".join(await lines(source))))
     assert caught.value.fields["size_bytes_max"] == RECORDED_SIZE_BYTES_MAX
+
+
+class Crowded(MemoryEngine):
+    """Cannot read more than one event at a time."""
+
+    async def read_feed(self, *args: Any, limit: int, **options: Any) -> Lines:
+        if limit > 1:
+            raise StorageFailure("too much")
+        return await super().read_feed(*args, limit=limit, **options)
+
+
+async def test_events_that_can_only_be_read_alone_are_not_missing() -> None:
+    report = await verify(await filled(20, Crowded()))
+    assert report.damage == Damage(
+        1, "cannot be read: too much (only when read together with those after it, 20 in all)"
+    )

@@ -112,8 +112,9 @@ class Chains:
 
     def extend(self, lines: bytes) -> str | None:
         """Check the events that follow. Stops at the first that is wrong and says why."""
+        check = self._chains[0].check if len(self._chains) == 1 else self.check
         for line in lines.split(b"\n") if lines else ():
-            problem = self.check(line)
+            problem = check(line)
             if problem is not None:
                 return problem
         return None
@@ -224,12 +225,13 @@ class CheckedLog(CheckedEvents):
         first, cursor = self._chains.next_position, self._cursor
         if sound:
             cursor = (await self._read(cursor, sound)).cursor
-        for _ in range(PAGE_EVENTS_MAX):
+        alone = 0
+        while alone < PAGE_EVENTS_MAX and self.position < self._head.position:
             found = await self._check_alone(cursor)
             if isinstance(found, Damage):
                 return found
-            cursor = found
-        return Damage(first, f"{problem} (only when read together with those after it, {PAGE_EVENTS_MAX} in all)")
+            cursor, alone = found, alone + 1
+        return Damage(first, f"{problem} (only when read together with those after it, {alone} in all)")
 
     async def _check_alone(self, after: Cursor) -> Cursor | Damage:
         """The cursor behind the next event, or what is wrong with that."""
