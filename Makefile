@@ -1,9 +1,10 @@
 # make run    install what is needed and start a server on an embedded store in ./data
 # make test   install what is needed and pass every check and test
-# Others: lint, types, format, bench, reference, proto, lock, docs-viewer, clean. PYTHON=python3.13 chooses the interpreter.
+# Others: lint, types, format, bench, bench-peers, reference, proto, lock, docs-viewer, clean. PYTHON=python3.13 chooses the interpreter.
 
 PYTHON ?= $(shell tools/find_python.sh)
 VENV := .venv
+PEERS := .venv-peers
 VIEWER := src/indelible/server/http/swagger_ui
 BIN := $(VENV)/bin
 UV ?= uv
@@ -12,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: run test lint types format bench reference proto lock docs-viewer clean
+.PHONY: run test lint types format bench bench-peers reference proto lock docs-viewer clean
 
 run: $(VENV)/.runtime-installed
 	@exec $(BIN)/indelible serve $(ARGS)
@@ -42,6 +43,11 @@ bench: $(VENV)/.dev-installed
 	@tools/install_system_packages.sh wrk
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# Indelible beside other event stores, which are installed apart.
+bench-peers: $(VENV)/.dev-installed $(PEERS)/.installed
+	@tools/install_system_packages.sh nghttp2-client npm wrk
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
 # The pages of docs/reference that follow from the code.
 reference: $(VENV)/.dev-installed
 	$(BIN)/python tools/reference.py
@@ -54,6 +60,7 @@ proto: $(VENV)/.dev-installed
 lock:
 	$(COMPILE) $(UPGRADE) --group build -o requirements/build.txt
 	$(COMPILE) $(UPGRADE) --group generators -o requirements/generators.txt
+	$(COMPILE) $(UPGRADE) --group peers -o requirements/peers.txt
 	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
@@ -64,7 +71,7 @@ docs-viewer:
 	cp $(addprefix tools/docs_viewer/node_modules/swagger-ui-dist/,$(notdir $(wildcard $(VIEWER)/*))) $(VIEWER)
 
 clean:
-	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 
 $(VENV)/.created:
 	tools/create_venv.sh "$(PYTHON)" $(VENV)
@@ -78,4 +85,9 @@ $(VENV)/.runtime-installed: $(VENV)/.created requirements/runtime.txt requiremen
 
 $(VENV)/.dev-installed: $(VENV)/.runtime-installed requirements/dev.txt
 	$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(PEERS)/.installed: requirements/peers.txt
+	tools/create_venv.sh "$(PYTHON)" $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peers.txt
 	@touch $@

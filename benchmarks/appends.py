@@ -25,7 +25,7 @@ CLIENT_TASKS = 64
 
 def single_appends(options: Options) -> Iterator[Figure]:
     """One event an append: its id made by the server, then by the caller, as clients do that want to repeat safely."""
-    for what, body in (("single-event appends", _body(1)), ("... with event ids", body_with_id())):
+    for what, body in (("single-event appends", body_of(1)), ("... with event ids", body_with_id())):
         with Server(stores.empty(options, "append")) as server:
             done = append_load(server, options, body)
         is_met = done.per_s >= 10_000 and done.p99_ms <= 60 and not done.errors
@@ -39,7 +39,7 @@ def append_load(server: Server, options: Options, body: bytes) -> Load:
 
 def batch_load(server: Server, options: Options) -> Load:
     paths = (f"/v1/aggregates/order/bench-{number}/events" for number in range(BATCH_AGGREGATES))
-    return load(server, options, "POST", paths, connections=BATCH_CONNECTIONS, body=_body(BATCH_EVENTS))
+    return load(server, options, "POST", paths, connections=BATCH_CONNECTIONS, body=body_of(BATCH_EVENTS))
 
 
 def batch_appends(options: Options) -> Iterator[Figure]:
@@ -68,7 +68,7 @@ def _figure(what: str, done: Load, value: float, goal: str, *, is_met: bool | No
     return Figure(what, value, "events/s", goal, is_met, done.latencies_ms, done.errors, note)
 
 
-def _body(events: int) -> bytes:
+def body_of(events: int) -> bytes:
     rng = random.Random(1)
     return json.dumps(
         {"events": [{"event_type": "OrderLineAdded", "event_data": event_data(rng)} for _ in range(events)]},
@@ -85,7 +85,7 @@ def some_event_json() -> str:
 
 
 def body_with_id() -> bytes:
-    return _body(1).replace(b'"event_type"', b'"event_id":"EVENT_ID","event_type"')
+    return body_of(1).replace(b'"event_type"', b'"event_id":"EVENT_ID","event_type"')
 
 
 # --- The Python client -----------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""A server in a process of its own, as users start it, and what the system knows about that process."""
+"""A server in a process of its own, as users start it, and what it says."""
 
 import http.client
 import json
-import os
 import subprocess
 import sys
 import time
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from benchmarks.process import Process
 
-class Server:
+
+class Server(Process):
     """``indelible serve`` on the database file, or the store with the URL, ``store``. Use as a context manager."""
 
     def __init__(self, store: Path | str, *flags: str) -> None:
@@ -22,6 +23,7 @@ class Server:
     def __enter__(self) -> Self:
         started = time.perf_counter()
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.pid = self._process.pid
         said = self._wait_for_urls()
         self.url = str(said["url"])
         self.grpc_url = str(said["grpc"])
@@ -48,13 +50,9 @@ class Server:
         if self._process.wait() != 0:
             print(f"the server ended with {self._process.returncode}:\n{said}", file=sys.stderr)
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, accept: str = "*/*") -> bytes:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Accept": accept})
         response = connection.getresponse()
         body = response.read()
         connection.close()
@@ -64,18 +62,3 @@ class Server:
 
     def head(self) -> int:
         return int(json.loads(self.get("/v1/head"))["position"])
-
-    def memory_bytes(self) -> dict[str, int]:
-        """Resident memory: now, and the most since the start."""
-        status = Path(f"/proc/{self.pid}/status").read_text("ascii")
-        fields = dict(line.split(":", 1) for line in status.splitlines())
-        return {"now": _kib(fields["VmRSS"]), "most": _kib(fields["VmHWM"])}
-
-    def cpu_s(self) -> float:
-        """Processor time of all threads so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _kib(text: str) -> int:
-    return int(text.split(maxsplit=1)[0]) * 1024

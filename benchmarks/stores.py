@@ -34,17 +34,17 @@ def empty(options: Options, name: str) -> Path:
 
 
 def large(options: Options) -> Path:
-    return _filled(options, f"mixed-{options.events}", options.events, mixed_chunk)
+    return filled(options, f"mixed-{options.events}", options.events, mixed_chunk)
 
 
 def small(options: Options) -> Path:
-    return _filled(options, f"mixed-{options.events_small}", options.events_small, mixed_chunk)
+    return filled(options, f"mixed-{options.events_small}", options.events_small, mixed_chunk)
 
 
 def feed(options: Options) -> Path:
     """Aggregates of 30 events each."""
     chunk = even_chunk(feed_aggregates(options))
-    return _filled(options, f"even-{options.events_feed}", options.events_feed, chunk)
+    return filled(options, f"even-{options.events_feed}", options.events_feed, chunk)
 
 
 def feed_aggregates(options: Options) -> int:
@@ -53,10 +53,10 @@ def feed_aggregates(options: Options) -> int:
 
 def grouped(options: Options, aggregates: int) -> Path:
     """What a consumer group works on: few aggregates, with many events each."""
-    return _filled(options, f"grouped-{options.events_feed}", options.events_feed, even_chunk(aggregates))
+    return filled(options, f"grouped-{options.events_feed}", options.events_feed, even_chunk(aggregates))
 
 
-def _filled(options: Options, name: str, events: int, chunk: Chunk) -> Path:
+def filled(options: Options, name: str, events: int, chunk: Chunk) -> Path:
     path = options.folder / f"{name}.db"
     print_note(f"preparing {path} with {events:,} events")
     fill(path, events, chunk)

@@ -1,0 +1,68 @@
+"""``python -m benchmarks.peers``: Indelible beside its peers, in turn, in one run on this machine.
+
+Both sides sync what they acknowledge before they do. The events stored are counted after each load, on both sides.
+h2load, wrk and the servers share the cores. ``make bench-peers`` installs what it needs.
+
+    python -m benchmarks.peers single batch --rounds 3 --duration 5
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests import programs
+
+from benchmarks.machine import describe
+from benchmarks.peers import appends, environment, reads
+from benchmarks.peers.comparison import Row, compare, table
+from benchmarks.report import print_machine, print_note
+from benchmarks.stores import Options
+
+ROWS: dict[str, Row] = {**dict(appends.rows()), **dict(reads.rows())}
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", nargs="*", default="all", choices=["all", *ROWS], help="which (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="the sides take turns so often (default: 3)")
+    parser.add_argument("--duration", type=int, default=5, metavar="SECONDS", help="of each load (default: 5)")
+    parser.add_argument("--warm-up", type=int, default=1, metavar="SECONDS", help="before each load (default: 1)")
+    parser.add_argument("--events", type=int, default=300_000, metavar="N", help="in the stores that are read")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="keep the stores here; else they are deleted after")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parse_arguments(arguments)
+    programs.take_charge()
+    if given.store is not None:
+        given.store.mkdir(parents=True, exist_ok=True)
+        return run(given, given.store)
+    with tempfile.TemporaryDirectory(prefix="indelible-peers-") as folder:
+        return run(given, Path(folder))
+
+
+def run(given: argparse.Namespace, folder: Path) -> int:
+    options = Options(folder, given.duration, given.warm_up, 0, 0, given.events)
+    machine = {**describe(folder), "peers": ", ".join(" ".join(one) for one in environment.versions().items())}
+    if not given.json:
+        print_machine(machine)
+    comparisons = []
+    for name in ROWS if "all" in given.rows else given.rows:
+        print_note(f"running {name}")
+        comparisons.append(compare(ROWS[name], options, given.rounds))
+    if given.json:
+        print(json.dumps({"machine": machine, "rows": [one.as_json() for one in comparisons]}, indent=2))
+    else:
+        print("\n".join(table(comparisons)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
