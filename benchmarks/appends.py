@@ -116,14 +116,19 @@ class ClientLoad(NamedTuple):
 def client_appends(options: Options) -> Iterator[Figure]:
     """One client process, whose tasks append one event after another."""
     with Server(stores.empty(options, "client")) as server:
-        done = asyncio.run(_client_load(server, options))
+        done = client_load(server, server.url, options)
     per_s = len(done.latencies_ms) / done.duration_s
     what = f"AsyncClient, {CLIENT_TASKS} concurrent single-event appends"
     yield Figure(what, per_s, "events/s", "≥ 10,000/s", per_s >= 10_000, done.percentiles_ms, note=done.use)
 
 
-async def _client_load(server: Server, options: Options) -> ClientLoad:
-    async with AsyncClient(server.url) as client:
+def client_load(server: Server, url: str, options: Options) -> ClientLoad:
+    """``url`` is the server's, over HTTP or gRPC."""
+    return asyncio.run(_client_load(server, url, options))
+
+
+async def _client_load(server: Server, url: str, options: Options) -> ClientLoad:
+    async with AsyncClient(url) as client:
         if options.warm_up_s:
             await _append_for(client, options.warm_up_s)
         client_cpu_s, server_cpu_s, started = time.process_time(), server.cpu_s(), time.perf_counter()

@@ -1,5 +1,6 @@
 -- Load for wrk. Arguments: METHOD FILE_OF_PATHS [FILE_OF_BODY]
--- Each connection's next request goes to a random path. EVENT_ID in the body becomes a fresh UUID (version 7).
+-- Each connection's next request goes to a random path. EVENT_ID in the body becomes a fresh UUID (version 7), and
+-- PATH_NUMBER the path's number.
 -- The result is the line that starts with RESULT, in JSON.
 
 local requests = {}
@@ -21,7 +22,8 @@ function init(args)
     wrk.headers["Content-Type"] = "application/json"
   end
   for path in io.lines(args[2]) do
-    local request = wrk.format(method, path, nil, body and body:gsub("EVENT_ID", string.rep("\1", 36)))
+    local its_body = body and body:gsub("EVENT_ID", string.rep("\1", 36)):gsub("PATH_NUMBER", #requests + 1)
+    local request = wrk.format(method, path, nil, its_body)
     local first, last = request:find(string.rep("\1", 36), 1, true)
     if first then
       after_id[#requests + 1] = request:sub(last + 1)

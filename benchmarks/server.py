@@ -60,5 +60,13 @@ class Server(Process):
             raise RuntimeError(f"GET {path} gave {response.status}: {body[:200]!r}")
         return body
 
+    def post(self, path: str, body: bytes) -> int:
+        """The answer's status."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
     def head(self) -> int:
         return int(json.loads(self.get("/v1/head"))["position"])

@@ -57,7 +57,8 @@ def load(
     body: bytes | None = None,
     accept: str | None = None,
 ) -> Load:
-    """Requests to random paths, after a warm-up. ``EVENT_ID`` in the body becomes a fresh UUID."""
+    """Requests to random paths, after a warm-up. ``EVENT_ID`` in the body becomes a fresh UUID, ``PATH_NUMBER`` the
+    number of the path."""
     with tempfile.TemporaryDirectory(prefix="indelible-wrk-") as folder:
         arguments = [method, f"{folder}/paths"]
         Path(arguments[1]).write_text("\n".join(paths) + "\n", "ascii")

@@ -13,15 +13,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests import programs
+from tests.programs import take_charge
 
 from benchmarks.machine import describe
-from benchmarks.peers import appends, environment, reads
+from benchmarks.peers import appends, environment, postgres, programs, reads
 from benchmarks.peers.comparison import Row, compare, table
 from benchmarks.report import print_machine, print_note
 from benchmarks.stores import Options
 
-ROWS: dict[str, Row] = {**dict(appends.rows()), **dict(reads.rows())}
+ROWS: dict[str, Row] = {name: row for part in (appends, programs, reads, postgres) for name, row in part.rows()}
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -40,7 +40,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parse_arguments(arguments)
-    programs.take_charge()
+    take_charge()
     if given.store is not None:
         given.store.mkdir(parents=True, exist_ok=True)
         return run(given, given.store)

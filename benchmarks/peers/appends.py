@@ -4,39 +4,41 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
-from benchmarks import appends, stores
+from benchmarks import appends, stores, wrk
 from benchmarks.peers import umadb
 from benchmarks.peers.comparison import Row, Sample, Sides
 from benchmarks.peers.h2load import GRPC, GRPC_CONNECTIONS, Done, grpc_frame, h2load
 from benchmarks.peers.umadb import UmaDB
 from benchmarks.server import Server
 from benchmarks.stores import Options
-from benchmarks.wrk import Load
+from indelible import Client, NewEvent
 from indelible.wire.pb import event_store_pb2 as pb
-from indelible.wire.pb.events_pb2 import NewEvent
+from indelible.wire.pb import events_pb2
 
 SINGLE_STREAMS: Final = appends.SINGLE_CONNECTIONS // GRPC_CONNECTIONS
 BATCH_STREAMS: Final = appends.BATCH_CONNECTIONS // GRPC_CONNECTIONS
 EVENT_TYPE: Final = "OrderLineAdded"
 
-OneLoad = Callable[[Server, Options], Load]
+OneLoad = Callable[[Server, Options], wrk.Load]
 
 
 def rows() -> Iterator[tuple[str, Row]]:
     single, batch = _uma_events(1), _uma_events(appends.BATCH_EVENTS)
     yield "single", Row("single-event appends over HTTP / UmaDB", "events/s", 0.55, partial(
-        _over_http, load=_singles, events=1, their_message=umadb.append_request(single), streams=SINGLE_STREAMS,
+        _over_http, load=singles, events=1, their_message=umadb.append_request(single), streams=SINGLE_STREAMS,
     ), p99_ms_goal=25)  # fmt: skip
     yield "batch", Row("100-event appends over HTTP / UmaDB", "events/s", 0.35, partial(
         _over_http, load=appends.batch_load, events=appends.BATCH_EVENTS,
         their_message=umadb.append_request(batch), streams=BATCH_STREAMS,
     ))  # fmt: skip
+    yield "condition", Row("single-event appends with a condition / UmaDB", "events/s", 0.4, _conditional)
     yield "grpc", Row("single-event appends over gRPC / UmaDB", "events/s", 0.35, _over_grpc)
 
 
-def _singles(server: Server, options: Options) -> Load:
+def singles(server: Server, options: Options) -> wrk.Load:
     return appends.append_load(server, options, appends.body_of(1))
 
 
@@ -65,7 +67,7 @@ def _over_http(options: Options, load: OneLoad, events: int, their_message: byte
 def _over_grpc(options: Options) -> Iterator[Sides]:
     data = appends.some_event_json().encode()
     message = pb.AggregateAppend(
-        aggregate_type="order", aggregate_id="1", events=[NewEvent(event_type=EVENT_TYPE, event_data=data)]
+        aggregate_type="order", aggregate_id="1", events=[events_pb2.NewEvent(event_type=EVENT_TYPE, event_data=data)]
     ).SerializeToString()
 
     def ours() -> Sample:
@@ -81,6 +83,61 @@ def _theirs(options: Options, message: bytes, events: int, streams: int) -> Samp
     path.unlink(missing_ok=True)
     with UmaDB(path) as server:
         return grpc_sample(server, server.url("Append"), options, message=message, events=events, streams=streams)
+
+
+# --- With a condition ------------------------------------------------------------------------------------------------
+
+GUARDED: Final = "seat:1"
+"""The tag that no event after the cursor may have. The first event has it."""
+TAKEN: Final = "seat:2"
+"""The tag that all others have."""
+
+
+@contextmanager
+def _conditional(options: Options) -> Iterator[Sides]:
+    """Each append is refused if an event after the first has the first one's tag: none has."""
+    data = appends.some_event_data()
+    text = appends.some_event_json().encode()
+
+    def ours() -> Sample:
+        with Server(stores.empty(options, "ours")) as server:
+            with Client(server.url) as client:
+                client.append("order", "1", [NewEvent(EVENT_TYPE, data, tags=[GUARDED])])
+                cursor = str(client.head().cursor)
+            _check_refused(server, _conditional_body(data, "0"))
+            body = _conditional_body(data, cursor)
+            return http_sample(server, options, partial(_conditional_load, body=body), 1)
+
+    def theirs() -> Sample:
+        path = options.folder / "umadb.db"
+        path.unlink(missing_ok=True)
+        made, guarded = [umadb.event(EVENT_TYPE, text, ["order-2", TAKEN])], umadb.query(tags=[GUARDED])
+        with UmaDB(path) as server:
+            server.append(umadb.append_request([umadb.event(EVENT_TYPE, text, ["order-1", GUARDED])]))
+            if not server.refuses(umadb.append_request(made, fail_if=guarded, after=0)):
+                raise RuntimeError("UmaDB does not look at the condition")
+            message = umadb.append_request(made, fail_if=guarded, after=server.head())
+            return grpc_sample(server, server.url("Append"), options, message=message, events=1, streams=SINGLE_STREAMS)
+
+    yield Sides(ours, theirs)
+
+
+def _conditional_body(data: dict[str, object], cursor: str) -> bytes:
+    event = {"event_type": EVENT_TYPE, "event_data": data, "tags": [TAKEN]}
+    append = {"aggregate_type": "order", "aggregate_id": "bench-PATH_NUMBER", "events": [event]}
+    condition = {"fail_if": [{"tags": [GUARDED]}], "after": cursor}
+    return json.dumps({"appends": [append], "condition": condition}, separators=(",", ":")).encode()
+
+
+def _conditional_load(server: Server, options: Options, body: bytes) -> wrk.Load:
+    paths = ["/v1/append"] * appends.AGGREGATES
+    return wrk.load(server, options, "POST", paths, connections=appends.SINGLE_CONNECTIONS, body=body)
+
+
+def _check_refused(server: Server, body: bytes) -> None:
+    status = server.post("/v1/append", body)
+    if status != HTTPStatus.CONFLICT:
+        raise RuntimeError(f"an append whose condition fails gave {status}")
 
 
 # --- One load, counted -----------------------------------------------------------------------------------------------

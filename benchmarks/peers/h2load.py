@@ -67,10 +67,10 @@ def h2load(
         printed = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
         cpu_s = server.cpu_s() - cpu_s
         times_us = [int(line.rsplit("\t", 1)[1]) for line in log.read_text("ascii").splitlines()]
-    return _parse(printed, times_us, cpu_s)
+    return parse(printed, times_us, cpu_s)
 
 
-def _parse(printed: str, times_us: Sequence[int], cpu_s: float) -> Done:
+def parse(printed: str, times_us: Sequence[int], cpu_s: float) -> Done:
     finished = re.search(r"finished in ([\d.]+)(us|ms|s|m)\b", printed)
     counts = {name: int(count) for count, name in re.findall(r"(\d+) (done|succeeded|failed|timeout)\b", printed)}
     data = re.search(r"\((\d+)\) data", printed)

@@ -57,6 +57,14 @@ class UmaDB(Process):
         """Raises ``grpc.RpcError``."""
         self._call("Append", message)
 
+    def refuses(self, message: bytes) -> bool:
+        """Whether an append is refused for its condition."""
+        try:
+            self.append(message)
+        except grpc.RpcError as error:
+            return bool(error.code() is grpc.StatusCode.FAILED_PRECONDITION)
+        return False
+
     def fill(self, messages: Iterable[bytes]) -> None:
         """Append events, each given as its message, up to what the store holds already."""
         waiting: list[bytes] = []
