@@ -168,10 +168,14 @@ async def kill_rounds(folder: Path, rounds: int, seed: int, database: PostgresSe
 
     Without a ``database``, on SQLite.
     """
-    began, figures = time.perf_counter(), Figures(rounds)
     store = f"sqlite:{folder / 'store.db'}" if database is None else database.new_database()
     servers = [ServerProcess(store, log=folder / f"server-{n}.log") for n in range(1 if database is None else 2)]
-    scene = Scene(store, servers, database, seed)
+    return await play(Scene(store, servers, database, seed), rounds)
+
+
+async def play(scene: Scene, rounds: int) -> Figures:
+    """Raises ``AssertionError`` when the store and the ledger differ."""
+    began, figures = time.perf_counter(), Figures(rounds)
     try:
         for _ in range(rounds):
             await scene.start(figures)
@@ -179,7 +183,7 @@ async def kill_rounds(folder: Path, rounds: int, seed: int, database: PostgresSe
         await scene.start(figures)
         await scene.check(figures)
     finally:
-        for server in servers:
+        for server in scene.servers:
             await server.kill()
     figures.total_s = time.perf_counter() - began
     return figures
@@ -204,6 +208,10 @@ def main() -> None:
     print(f"seed {arguments.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="kill-rounds-") as folder, _database(arguments.store) as database:
         figures = asyncio.run(kill_rounds(Path(folder), arguments.rounds, arguments.seed, database))
+    print_figures(figures)
+
+
+def print_figures(figures: msgspec.Struct) -> None:
     for name, value in msgspec.structs.asdict(figures).items():
         print(f"{name:<22}{value:>12.3f}" if isinstance(value, float) else f"{name:<22}{value:>12,}")
 
