@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faults.forgetful_disk import ForgetfulDisk, forgetful_disk
-from faults.power_cuts import power_cuts
+from faults.power_cuts import cuts_at_birth, power_cuts
 from faults.unsynced import PAGE_BYTES, SECTOR_BYTES, Directory, File, Lost
 from indelible.errors import IndelibleError
 
@@ -22,6 +22,12 @@ async def test_power_cuts_under_load(tmp_path: Path) -> None:
     assert disk.lost.cuts >= CUTS
     assert disk.lost.pages_unsynced > disk.lost.pages_kept
     assert figures.appends_acknowledged > 100
+
+
+async def test_power_cuts_while_a_store_is_made(tmp_path: Path) -> None:
+    lost = await cuts_at_birth(tmp_path, 4, seed=7)
+    print(lost)
+    assert lost.cuts >= 12
 
 
 async def test_a_disk_that_lies_is_found_out(tmp_path: Path) -> None:
