@@ -23,6 +23,12 @@ from benchmarks.stores import Options
 
 ROWS: dict[str, Row] = {name: row for part in (appends, programs, reads, postgres) for name, row in part.rows()}
 
+DURABILITY = (
+    "UmaDB syncs each commit, and has no setting; eventsourcing journal_mode=wal, synchronous=FULL; "
+    "PostgreSQL fsync=on, synchronous_commit=on"
+)
+"""The settings are looked at in each run."""
+
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -50,7 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(given: argparse.Namespace, folder: Path) -> int:
     options = Options(folder, given.duration, given.warm_up, 0, 0, given.events)
-    machine = {**describe(folder), "peers": ", ".join(" ".join(one) for one in environment.versions().items())}
+    peers = {
+        "peers": ", ".join(" ".join(one) for one in environment.versions().items()),
+        "their durability": DURABILITY,
+    }
+    machine = {**describe(folder), **peers}
     if not given.json:
         print_machine(machine)
     comparisons = []

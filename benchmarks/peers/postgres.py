@@ -34,6 +34,9 @@ def _sides(options: Options, load: OneLoad, events: int) -> Iterator[Sides]:
         other, url = message_db.install(database), database.new_database()
         if other is None:
             raise FileNotFoundError("npm is not installed; it brings Message DB")
+        for setting in ("fsync", "synchronous_commit"):
+            if (found := database.query(f"SHOW {setting}")) != [("on",)]:
+                raise RuntimeError(f"PostgreSQL runs with {setting}={found}")
 
         def ours() -> Sample:
             with Server(url) as server:
