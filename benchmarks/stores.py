@@ -28,8 +28,8 @@ class Options(NamedTuple):
 def empty(options: Options, name: str) -> Path:
     """A database file that is not there yet."""
     path = options.folder / f"{name}.db"
-    for old in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        old.unlink(missing_ok=True)
+    for old in path.parent.glob(f"{path.name}*"):
+        old.unlink()
     return path
 
 
