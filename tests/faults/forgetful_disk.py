@@ -13,6 +13,7 @@ import select
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,18 +65,25 @@ class ForgetfulDisk:
         self._process.stdin.flush()
 
     def power_on(self) -> None:
-        """What runs on the disk must have ended."""
-        if os.path.ismount(self.path):
-            subprocess.run(["fusermount3", "-u", self.path], check=True, timeout=ANSWER_TIMEOUT_S)
+        """What runs on the disk must have ended; what it started may still be about to."""
+        give_up_at = time.monotonic() + ANSWER_TIMEOUT_S
+        while os.path.ismount(self.path) and not self._unmount():
+            if time.monotonic() > give_up_at:
+                raise RuntimeError(f"{self.path} is still in use")
+            time.sleep(0.01)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("the disk's process has ended")
         self.done = msgspec.json.decode(line, type=Done)
 
+    def _unmount(self, *flags: str) -> bool:
+        command = ["fusermount3", "-u", *flags, self.path]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
     def close(self) -> None:
         """Even if something still runs on it."""
-        subprocess.run(["fusermount3", "-u", "-z", self.path], check=False, capture_output=True)
+        self._unmount("-z")
         self._process.kill()
         self._process.communicate()
 
