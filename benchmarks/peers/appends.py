@@ -1,4 +1,5 @@
-"""Appends to a server, against UmaDB: wrk and h2load put the load on, or a Python program of many callers."""
+"""Appends to a server, against UmaDB: wrk and h2load put the load on. h2load has one body for all requests: what UmaDB
+gets, and what we get over gRPC, is for one aggregate; over HTTP ours is for thousands."""
 
 import json
 from collections.abc import Callable, Iterator
