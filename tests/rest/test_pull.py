@@ -186,7 +186,7 @@ def _leaving(groups: ConsumerGroups) -> asyncio.Event:
 class _LeavingCaller:
     """Of a pull; goes once it is told to."""
 
-    is_body_read = True
+    is_body_whole = True
 
     def __init__(self, has_left: asyncio.Event) -> None:
         body = b'{"member":"leaving"}'
@@ -195,7 +195,7 @@ class _LeavingCaller:
         self.head = reader.head()
         self._body, self._has_left = body, has_left
 
-    async def read(self) -> bytes:
+    def take(self) -> bytes:
         return self._body
 
     async def until_left(self) -> None:

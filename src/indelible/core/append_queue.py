@@ -60,16 +60,20 @@ class _Call:
     """One caller's requests, and their outcomes, of which the caller hears once the last is there: a future for each
     took longer than all the rest of the queue."""
 
-    __slots__ = ("_complete", "_missing", "_outcomes", "count", "size_bytes", "turns")
+    __slots__ = ("_missing", "_outcomes", "count", "outcomes", "size_bytes", "turns")
 
     def __init__(self, requests: Sequence[AppendRequest]) -> None:
         self.count: Final = len(requests)
-        self.turns: Final = list(self._cut(requests))
+        self.turns: Final = [self._only_turn(requests)] if self.count == 1 else list(self._cut(requests))
         """Those that wait."""
         self.size_bytes: Final = sum([turn.size_bytes for turn in self.turns])
-        self._outcomes: list[AppendOutcome | None] = [None] * self.count
+        self.outcomes: Final[asyncio.Future[list[AppendOutcome]]] = asyncio.get_running_loop().create_future()
+        self._outcomes: Final[list[AppendOutcome | None]] = [None] * self.count
         self._missing = self.count
-        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def _only_turn(self, requests: Sequence[AppendRequest]) -> _Turn:
+        (request,) = requests
+        return _Turn(self, 0, requests, request.event_count, request.weight, request.size_bytes)
 
     def _cut(self, requests: Sequence[AppendRequest]) -> Iterator[_Turn]:
         first = events = weight = size_bytes = 0
@@ -90,12 +94,8 @@ class _Call:
         self._outcomes[first : first + len(outcomes)] = outcomes
         self._missing -= len(outcomes)
         # The caller may have given up.
-        if not self._missing and not self._complete.done():
-            self._complete.set_result(None)
-
-    async def outcomes(self) -> list[AppendOutcome]:
-        await self._complete
-        return cast("list[AppendOutcome]", self._outcomes)
+        if not self._missing and not self.outcomes.done():
+            self.outcomes.set_result(cast("list[AppendOutcome]", self._outcomes))
 
 
 _T = TypeVar("_T")
@@ -165,29 +165,34 @@ class AppendQueue:
     async def append(self, request: AppendRequest, *, first: bool = False) -> AtomicAppendResult:
         """Queue one checked request; return once it is on stable storage, raise why it is not. ``first``: before those
         that wait, because it has waited already."""
-        (outcome,) = await self.append_each((request,), first=first)
+        call = _Call((request,))
+        self._admit(call, first)
+        (outcome,) = await call.outcomes
         if isinstance(outcome, IndelibleError):
             raise outcome
         return outcome
 
-    async def append_each(self, requests: Sequence[AppendRequest], *, first: bool = False) -> list[AppendOutcome]:
+    async def append_each(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Queue checked requests that have nothing to do with one another: one outcome each, in their order. They are
         stored in that order too, but others' may come between. That the queue does not take them is an outcome."""
         if not requests:
             return []
         call = _Call(requests)
         try:
-            self._admit(call, first)
+            self._admit(call)
         except IndelibleError as error:
             return [copy(error) for _ in requests]
-        return await call.outcomes()
+        return await call.outcomes
 
-    def _admit(self, call: _Call, first: bool) -> None:
+    def _admit(self, call: _Call, first: bool = False) -> None:
         if self._refused_because is not None:
             raise self._refusal()
         if self._waiting and self._has_no_room(call):
             raise Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S)
-        (self._waiting.appendleft if first else self._waiting.append)(call)
+        if first:
+            self._waiting.appendleft(call)
+        else:
+            self._waiting.append(call)
         self._waiting_requests += call.count
         self._waiting_size_bytes += call.size_bytes
         self._commits.wake()

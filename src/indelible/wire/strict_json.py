@@ -18,6 +18,7 @@ from indelible.json_text import malformed, too_deep
 from indelible.limits import REQUEST_KEYS_MAX
 
 _Body = TypeVar("_Body")
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
@@ -35,7 +36,7 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
         raise invalid_request(str(error)) from None
     except msgspec.DecodeError as error:
         raise malformed(error, body) if body else InvalidRequest("the body is empty; it must be JSON") from None
-    refuse_repeated_keys(body, decoder.type)
+    refuse_repeated_keys(body, decoder.type, decoded=decoded)
     return decoded
 
 
@@ -132,14 +133,18 @@ class _Shape(msgspec.Struct, frozen=True):
     inner: "dict[str, _Shape]"
 
 
-def refuse_repeated_keys(body: bytes, kind: Any, pointer: str = "") -> None:
-    """``body`` is known to decode as a ``kind``. Raises ``InvalidRequest`` that points at the first key that stands
-    twice, ``pointer`` being where the body stands."""
+def refuse_repeated_keys(body: bytes, kind: Any, pointer: str = "", *, decoded: Any = msgspec.UNSET) -> None:
+    """``body`` is known to decode as a ``kind``, maybe to ``decoded``. Raises ``InvalidRequest`` that points at the
+    first key that stands twice, ``pointer`` being where the body stands."""
     shape = _shape_of(kind)
-    if shape is not None:
-        # A key takes four bytes at the least. To count them takes time.
-        decoders = _unbounded if len(body) <= 4 * REQUEST_KEYS_MAX else _bounded()
-        _check(decoders, body, shape, pointer)
+    if shape is None:
+        return
+    # A key takes four bytes at the least. To count them takes time.
+    if len(body) > 4 * REQUEST_KEYS_MAX:
+        _check(_bounded(), body, shape, pointer)
+    # What the encoder writes repeats no key: a body that is the same to the letter, as many are, needs no second look.
+    elif decoded is msgspec.UNSET or _encode(decoded) != body:
+        _check(_unbounded, body, shape, pointer)
 
 
 def _find_shape(kind: Any) -> _Shape | None:

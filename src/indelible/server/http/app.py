@@ -69,21 +69,20 @@ class HttpApp:
             response = problem_response(_internal_error(request, error))
         finally:
             self._services.bodies.give_back(request.body_size_bytes)
-        status = await _send(exchange, response)
+        if isinstance(response, Response):
+            exchange.answer(response)
+            status = response.status
+        elif response is None:
+            exchange.abandon()
+            status = _STATUS_CLIENT_DISCONNECTED
+        else:
+            await exchange.stream(response)
+            status = 200
         self._requests.observe(time.perf_counter() - started, request.method, path, status)
 
     def _call_of(self, request: Request) -> Call:
         headers = request.headers
         return Call(self._services, trace=trace_context(headers.get(b"traceparent"), headers.get(b"tracestate")))
-
-
-async def _send(exchange: Exchange, response: Response | StreamedResponse | None) -> int:
-    """Answer; returns the status."""
-    if response is None:
-        exchange.abandon()
-        return _STATUS_CLIENT_DISCONNECTED
-    await exchange.send(response)
-    return 200 if isinstance(response, StreamedResponse) else response.status
 
 
 def _internal_error(request: Request, error: Exception) -> InternalError:

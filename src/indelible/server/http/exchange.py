@@ -22,8 +22,8 @@ _STATUS_LINES: Final = {
 }
 _WITHOUT_BODY: Final = (204, 304)
 """An answer that has no body, nor headers that speak of one (RFC 9110, sections 8.6 and 15.4.5)."""
-_CLOSE: Final = b"connection: close\r\n"
-_KEEP_ALIVE: Final = b"connection: keep-alive\r\n"
+_CLOSE: Final = b"\r\nconnection: close"
+_KEEP_ALIVE: Final = b"\r\nconnection: keep-alive"
 """Said to callers in HTTP/1.0 only: they expect the end."""
 
 
@@ -48,28 +48,29 @@ _clock: Final = _Clock()
 
 def render(response: Response, *, is_head: bool, is_last: bool, is_version_1_0: bool) -> bytes:
     """A whole answer; without its body when HEAD asked for it."""
-    parts = [_STATUS_LINES[response.status], _clock.date(), b"\r\n"]
-    if response.status not in _WITHOUT_BODY:
+    has_body = response.status not in _WITHOUT_BODY
+    parts = [_STATUS_LINES[response.status], _clock.date()]
+    if has_body:
         content_type = response.content_type.encode("ascii")
-        parts.append(b"content-type: %b\r\ncontent-length: %d\r\n" % (content_type, len(response.body)))
-    parts += [b"%b: %b\r\n" % header for header in response.headers]
+        parts.append(b"\r\ncontent-type: %b\r\ncontent-length: %d" % (content_type, len(response.body)))
+    parts += [b"\r\n%b: %b" % header for header in response.headers]
     if is_last:
         parts.append(_CLOSE)
     elif is_version_1_0:
         parts.append(_KEEP_ALIVE)
-    parts.append(b"\r\n")
-    if not is_head and response.status not in _WITHOUT_BODY:
+    parts.append(b"\r\n\r\n")
+    if has_body and not is_head:
         parts.append(response.body)
     return b"".join(parts)
 
 
 def render_stream_head(response: StreamedResponse, *, is_chunked: bool, is_last: bool) -> bytes:
     """What goes before a stream. One that is not chunked ends with the connection."""
-    return b"%b%b\r\ncontent-type: %b\r\n%b%b\r\n" % (
+    return b"%b%b\r\ncontent-type: %b%b%b\r\n\r\n" % (
         _STATUS_LINES[200],
         _clock.date(),
         response.content_type.encode("ascii"),
-        b"transfer-encoding: chunked\r\n" if is_chunked else b"",
+        b"\r\ntransfer-encoding: chunked" if is_chunked else b"",
         _CLOSE if is_last else b"",
     )
 
@@ -123,7 +124,7 @@ class Exchange:
         """The caller sends nothing any more."""
         self._has_left = True
         _wake(self._left)
-        if not self._is_body_whole:
+        if not self.is_body_whole:
             self.fail(ClientDisconnected())
 
     @property
@@ -134,27 +135,32 @@ class Exchange:
 
     @property
     def is_body_read(self) -> bool:
-        return not self._unread and self._is_body_whole
+        return not self._unread and self.is_body_whole
 
     @property
-    def _is_body_whole(self) -> bool:
+    def is_body_whole(self) -> bool:
         return self._framing is None or self._framing.is_whole
 
     async def read(self) -> bytes:
         """More of the body; nothing at its end. Raises ``ClientDisconnected`` when the caller goes before that, and
         ``BadFraming`` when the end cannot be known."""
-        if not self._unread and not self._is_body_whole:
+        if not self._unread and not self.is_body_whole:
             if self.head.expects_continue and not self._has_body_begun:
                 self._has_body_begun = True
                 self._connection.write(CONTINUE)
-            while not self._unread and not self._is_body_whole:
+            while not self._unread and not self.is_body_whole:
                 if self._failure is not None:
                     raise self._failure
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
-        part, self._unread = self._unread, b""
-        if not self._is_body_whole:
+        part = self.take()
+        if not self.is_body_whole:
             self._connection.body_taken()
+        return part
+
+    def take(self) -> bytes:
+        """What has come of the body."""
+        part, self._unread = self._unread, b""
         return part
 
     async def until_left(self) -> None:
@@ -163,11 +169,8 @@ class Exchange:
             self._left = asyncio.get_running_loop().create_future()
             await self._left
 
-    async def send(self, response: Response | StreamedResponse) -> None:
+    def answer(self, response: Response) -> None:
         """Answer."""
-        if isinstance(response, StreamedResponse):
-            await self._send_stream(response)
-            return
         head = self.head
         is_last = self._is_last
         self._connection.write(
@@ -182,7 +185,8 @@ class Exchange:
 
     # --- Streams -----------------------------------------------------------------------------------------------------
 
-    async def _send_stream(self, response: StreamedResponse) -> None:
+    async def stream(self, response: StreamedResponse) -> None:
+        """Answer, part by part."""
         # A body in HTTP/1.0 has no chunks: only the connection's end shows its own.
         is_chunked = not self.head.is_version_1_0
         is_last = self._is_last or not is_chunked
@@ -229,7 +233,7 @@ class Exchange:
         waits for "100 Continue": whether it still comes is the sender's choice."""
         if self.head.is_last or self._connection.is_last:
             return True
-        if self._is_body_whole:
+        if self.is_body_whole:
             return False
         assert self._framing is not None
         left = self._framing.size_left_bytes

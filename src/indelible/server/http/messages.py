@@ -142,16 +142,16 @@ class Request:
         declared = self.headers.get(b"content-length")
         if declared is not None and int(declared) > REQUEST_SIZE_BYTES_MAX:
             raise body_too_large()
-        part = await self._take_part()
-        if self._exchange.is_body_read:
-            return part
-        whole = bytearray(part)
-        while not self._exchange.is_body_read:
-            whole += await self._take_part()
+        exchange = self._exchange
+        if exchange.is_body_whole:
+            # Nearly always: what came with its head.
+            return self._take(exchange.take())
+        whole = bytearray()
+        while not exchange.is_body_read:
+            whole += self._take(await exchange.read())
         return bytes(whole)
 
-    async def _take_part(self) -> bytes:
-        part = await self._exchange.read()
+    def _take(self, part: bytes) -> bytes:
         self._bodies.take(len(part))
         self.body_size_bytes += len(part)
         if self.body_size_bytes > REQUEST_SIZE_BYTES_MAX:
