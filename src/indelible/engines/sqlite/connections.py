@@ -24,8 +24,8 @@ from indelible.queries import Direction
 # --- Statements ------------------------------------------------------------------------------------------------------
 
 _DIRECTIONS: Final = {
-    "forward": {"order": "ASC", "first": "min", "last": "max", "beyond": ">"},
-    "backward": {"order": "DESC", "first": "max", "last": "min", "beyond": "<"},
+    "forward": {"order": "ASC", "first": "min", "last": "max", "beyond": ">", "within": "<= :high"},
+    "backward": {"order": "DESC", "first": "max", "last": "min", "beyond": "<", "within": ">= :low"},
 }
 
 

@@ -1,5 +1,6 @@
 -- The same for event types. The recursion is a merge: its queue (ORDER BY) holds the next position of each type, so the
--- cost is one index probe for each position, however many types there are and however long their histories.
+-- cost is one index probe for each position, however many types there are and however long their histories. Given the
+-- range's near end as well, SQLite would begin each probe there.
 WITH RECURSIVE walk (position, event_type) AS (
     SELECT
         (SELECT $first(position) FROM events WHERE event_type = type.value AND position BETWEEN :low AND :high),
@@ -9,7 +10,7 @@ WITH RECURSIVE walk (position, event_type) AS (
     SELECT
         (
             SELECT $first(position) FROM events
-            WHERE event_type = walk.event_type AND position $beyond walk.position AND position BETWEEN :low AND :high
+            WHERE event_type = walk.event_type AND position $beyond walk.position AND position $within
         ),
         walk.event_type
     FROM walk WHERE walk.position IS NOT NULL
