@@ -446,15 +446,26 @@ which is its backpressure."""
 
 GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Messages of streams, above two pieces of a subscription each, that readers have yet to take; half of it for readers
-that have taken none so far. gRPC holds each twice."""
+that have taken none so far."""
 
 GRPC_STALLED_S: Final = 5.0
-"""How long a reader may leave such a message lying while others wait for room; then its connection is closed. Time for
+"""How long a reader may leave such a message lying while others wait for room; then its call is ended. Time for
 the largest event over a link of 3 Mbit/s."""
 
-GRPC_PING_INTERVAL_MIN_S: Final = 5.0
-"""How often a client may ping a connection, calls or not. Below the 10 s that gRPC allows clients at the least, because
-networks deliver pings late and early; a client that pings more often is cut off."""
+GRPC_UNREAD_SIZE_BYTES_MAX: Final = 256 * 1024
+"""What has come on one stream and waits for its handler, beyond the message that is being put together. A multiple of
+what is on its way in one round trip of a fast network."""
+
+GRPC_CONTINUATIONS_MAX: Final = 32
+"""Frames that the head of one call may come in. All of them together are bounded as a head is; empty ones are not."""
+
+GRPC_IDLE_FRAMES_MAX: Final = 1_000
+GRPC_IDLE_FRAMES_S: Final = 10.0
+"""Pings, settings and the like that a connection may send within so many seconds while it begins no call and is sent no
+answer. Clients ping every few seconds, or measure the network by a ping when an answer comes."""
+
+GRPC_RESETS_MAX: Final = 10_000
+"""Calls that a connection may give up within the same time: a tenth of the event loop's. More are an attack."""
 
 GRPC_KEEP_ALIVE_S: Final = 30.0
 """How often the server pings a silent connection: clients that vanished are noticed, and proxies see it is alive."""

@@ -1,21 +1,23 @@
-"""Calls: bounds them, counts them, finds their handlers, and turns errors into statuses."""
+"""Calls: finds their handlers, bounds and counts them, and turns errors into statuses."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+from base64 import b64encode
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
-import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
+from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
 from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded
 from indelible.limits import ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX, GRPC_CALLS_MAX, RETRY_AFTER_S
 from indelible.server.call import Call, trace_context
+from indelible.server.grpc.exchange import SENT_PLAINLY, Exchange, Refused
 from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 from indelible.server.services import Services
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
@@ -62,133 +64,145 @@ def decode_message(kind: type[M], encoded: bytes) -> M:
 
 
 _log: Final = structlog.get_logger(__name__)
-_Context = Any
-"""grpc.aio.ServicerContext, whose type knows nothing of encoded messages."""
-_SENT_PLAINLY: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
-"""In a status message; each byte of anything else takes three."""
-_CANCELLED: Final = "CANCELLED"
-"""In metrics only: the caller went away, or its deadline passed."""
+_CONTENT_TYPE: Final = b"application/grpc"
+_UNSUPPORTED_MEDIA_TYPE: Final = b"415"
 
 
 class Calls:
-    """All calls of the API that are under way in this process."""
+    """All calls that are under way in this process. ``services``: the API's methods, by the full name of their service;
+    ``others`` the same of gRPC's own, which are neither counted nor bounded beyond their connection."""
 
-    def __init__(self, services: Services, large: LargeMessages) -> None:
+    def __init__(
+        self,
+        services: Services,
+        own: Mapping[str, Sequence[Method]],
+        others: Mapping[str, Sequence[Method]],
+    ) -> None:
         self._services: Final = services
-        self._large: Final = large
+        self._large: Final = LargeMessages()
         self._times: Final = services.metrics.histogram(
             "indelible_grpc_call_seconds", "Time from a call's beginning to its end, in seconds.", "method", "status"
         )
+        self._methods: Final = {
+            f"/{service}/{method.name}".encode(): (method, table is own)
+            for table in (own, others)
+            for service, methods in table.items()
+            for method in methods
+        }
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
         self._count = 0
         self._idle: Final = asyncio.Event()
         self._idle.set()
 
     async def wait_until_idle(self) -> None:
+        """Until none of the API's calls is under way."""
         await self._idle.wait()
 
-    def handler(self, method: Method) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """Messages stay encoded between gRPC and the handlers: their size counts, and pages are made encoded."""
-        if isinstance(method, Unary):
-            return grpc.unary_unary_rpc_method_handler(self._unary(method))
-        if isinstance(method, ToStream):
-            return grpc.unary_stream_rpc_method_handler(self._to_stream(method))
-        return grpc.stream_stream_rpc_method_handler(self._streams(method))
+    async def wait_until_done(self) -> None:
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
 
-    def _unary(self, method: Unary) -> Any:
-        async def call(encoded: bytes, context: _Context) -> bytes:
-            async with self._under_way(method.name, context):
-                self._services.bodies.take(len(encoded))
-                try:
-                    return await method.handle(
-                        _call_of(self._services, context), decode_message(method.request, encoded)
-                    )
-                finally:
-                    self._services.bodies.give_back(len(encoded))
+    def begin(self, exchange: Exchange) -> None:
+        head = exchange.head
+        if not head.fields.get(b"content-type", b"").startswith(_CONTENT_TYPE) or head.method != b"POST":
+            exchange.reject(_UNSUPPORTED_MEDIA_TYPE)
+            return
+        method, is_own = self._methods.get(head.path, (None, False))
+        if method is None:
+            exchange.finish("UNIMPLEMENTED", f"there is no method {head.path.decode('latin-1')}")
+            return
+        task = asyncio.get_running_loop().create_task((self._run_counted if is_own else self._run)(method, exchange))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(exchange.done)
+        try:
+            exchange.begin(task, self._services.bodies)
+        except Refused as refused:
+            exchange.finish(refused.status, refused.message)
+            task.cancel()
 
-        return call
-
-    def _to_stream(self, method: ToStream) -> Any:
-        async def call(encoded: bytes, context: _Context) -> None:
-            async with self._under_way(method.name, context):
-                outgoing = Outgoing(self._large, context)
-                request = decode_message(method.request, encoded)
-                await _write(method.handle(_call_of(self._services, context), request, outgoing.make_room), outgoing)
-
-        return call
-
-    def _streams(self, method: Streams) -> Any:
-        async def call(requests: AsyncIterator[bytes], context: _Context) -> None:
-            async with self._under_way(method.name, context):
-                await _write(method.handle(_call_of(self._services, context), requests), Outgoing(self._large, context))
-
-        return call
-
-    def _check_count(self) -> None:
-        if self._count > GRPC_CALLS_MAX:
-            raise Overloaded("too many calls are under way; nothing was stored", retry_after_s=RETRY_AFTER_S)
-
-    @asynccontextmanager
-    async def _under_way(self, name: str, context: _Context) -> AsyncIterator[None]:
+    async def _run_counted(self, method: Method, exchange: Exchange) -> None:
         started = time.perf_counter()
-        status = _CANCELLED
         self._count += 1
         self._idle.clear()
+        status = "CANCELLED"
         try:
-            self._check_count()
-            yield
-            status = "OK"
-        except IndelibleError as error:
-            status = grpc_status_of(error)
-            await _abort(context, error)
-        except grpc.aio.BaseError:
-            _log.debug("the caller is gone", method=name)
-        except Exception as error:  # noqa: BLE001 - whatever broke, the caller must get an answer
-            _log.error("call failed", method=name, exc_info=error)
-            broken = InternalError("something is wrong in the server; its log has the details")
-            status = grpc_status_of(broken)
-            await _abort(context, broken)
+            status = await self._run(method, exchange, is_over_bound=self._count > GRPC_CALLS_MAX)
         finally:
             self._count -= 1
             if not self._count:
                 self._idle.set()
-            self._times.observe(time.perf_counter() - started, name, status)
+            self._times.observe(time.perf_counter() - started, method.name, status)
+
+    async def _run(self, method: Method, exchange: Exchange, *, is_over_bound: bool = False) -> str:
+        """Gives the status that it ended with."""
+        try:
+            if is_over_bound:
+                raise Overloaded("too many calls are under way; nothing was stored", retry_after_s=RETRY_AFTER_S)
+            await self._handle(method, exchange)
+        except IndelibleError as error:
+            return _finish(exchange, error)
+        except Refused as refused:
+            exchange.finish(refused.status, refused.message)
+            return refused.status
+        except asyncio.CancelledError:
+            return exchange.cancelled()
+        except Exception as error:  # noqa: BLE001 - whatever broke, the caller must get an answer
+            _log.error("call failed", method=method.name, exc_info=error)
+            return _finish(exchange, InternalError("something is wrong in the server; its log has the details"))
+        return "OK"
+
+    async def _handle(self, method: Method, exchange: Exchange) -> None:
+        call = _call_of(self._services, exchange)
+        if isinstance(method, Unary):
+            request = decode_message(method.request, await exchange.only_message())
+            await exchange.answer(await method.handle(call, request))
+            return
+        outgoing = Outgoing(self._large, exchange)
+        if isinstance(method, ToStream):
+            request = decode_message(method.request, await exchange.only_message())
+            await _write(method.handle(call, request, outgoing.make_room), outgoing)
+        else:
+            await _write(method.handle(call, exchange), outgoing)
+        exchange.finish()
 
 
-def _call_of(services: Services, context: _Context) -> Call:
-    metadata = dict(context.invocation_metadata() or ())
-    left_s = context.time_remaining()
+def _call_of(services: Services, exchange: Exchange) -> Call:
+    fields = exchange.head.fields
     return Call(
         services,
-        deadline=None if left_s is None else asyncio.get_running_loop().time() + left_s,
-        trace=trace_context(metadata.get("traceparent"), metadata.get("tracestate")),
+        deadline=exchange.deadline,
+        trace=trace_context(fields.get(b"traceparent"), fields.get(b"tracestate")),
     )
 
 
 async def _write(messages: AsyncGenerator[bytes], outgoing: Outgoing) -> None:
-    """Each waits until the caller has taken most of what came before."""
+    """Each waits until the caller has had room for what came before."""
     async with outgoing, aclosing(messages):
         async for message in messages:
             await outgoing.write(message)
             del message  # the next may be long in coming
 
 
-async def _abort(context: _Context, error: IndelibleError) -> NoReturn:
-    status = grpc.StatusCode[grpc_status_of(error)]
-    number, _ = status.value
+def _finish(exchange: Exchange, error: IndelibleError) -> str:
+    status = grpc_status_of(error)
     detail = AnyMessage()
     detail.Pack(error_message(error))
-    details = Status(code=number, message=error.message, details=[detail]).SerializeToString()
+    details = Status(code=Code.Value(status), message=error.message, details=[detail]).SerializeToString()
+    trailers = (
+        (GRPC_DETAILS_KEY.encode(), b64encode(details).rstrip(b"=")),
+        (GRPC_CODE_KEY.encode(), error.code.encode()),
+    )
     # The message alone would be long: it is sent percent-encoded, and clients bound what trailers take together.
-    message = _beginning(error.message)
-    await context.abort(status, message, ((GRPC_DETAILS_KEY, details), (GRPC_CODE_KEY, error.code)))
-    raise AssertionError("abort() raises")
+    exchange.finish(status, _beginning(error.message), trailers)
+    return status
 
 
 def _beginning(message: str) -> str:
     """As much as fits into a status."""
     size_bytes = 0
     for end, character in enumerate(message):
-        size_bytes += len(quote(character, safe=_SENT_PLAINLY, errors="replace"))
+        size_bytes += len(quote(character, safe=SENT_PLAINLY, errors="replace"))
         if size_bytes > ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX:
             return message[:end]
     return message

@@ -1,8 +1,7 @@
 """Bounds what large messages of all streams take while their readers do not take them.
 
-gRPC holds a message whole until its reader has room for it, beside the one that it was given, and offers no way to give
-up on it: ending the call waits for the reader as well. So large messages wait for room before they are handed over, and
-when others wait, the connection of a reader that has had a message for too long without taking it is closed. Whoever
+A stream holds one message until its reader has had room for all of it. So large messages wait for room before they are
+made, and when others wait, the call of a reader that has had a message for too long without taking it is ended. Whoever
 reads again subscribes anew after its last cursor.
 
 Streams whose readers have taken a large message before have a room of their own: newcomers that take nothing, however
@@ -10,31 +9,24 @@ many, keep none of them waiting.
 """
 
 import asyncio
-import contextlib
-import os
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from ipaddress import IPv6Address, ip_address
-from pathlib import Path
-from typing import Any, Final, Self
-from urllib.parse import unquote
+from typing import Final, Self
 
 import msgspec
 import structlog
 
 from indelible.limits import GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX, GRPC_STALLED_S, STREAM_CHUNK_SIZE_BYTES_MAX
+from indelible.server.grpc.exchange import Exchange
 
 _LARGE_BYTES: Final = 2 * STREAM_CHUNK_SIZE_BYTES_MAX
 """Messages that are not larger need no room: what a reader that takes nothing may cost anyway."""
-
-CutConnections = Callable[[Collection[str]], None]
-"""Closes the connections of these peers, as gRPC names them."""
+_log: Final = structlog.get_logger(__name__)
 
 
 class _Message(msgspec.Struct, eq=False):
-    peer: str
+    exchange: Exchange
     since: float
     is_given_up: bool = False
 
@@ -42,10 +34,9 @@ class _Message(msgspec.Struct, eq=False):
 class _Room:
     """For messages that are with gRPC. Who waits for room is served in order."""
 
-    def __init__(self, size_bytes: int, stalled_s: float, cut: CutConnections) -> None:
+    def __init__(self, size_bytes: int, stalled_s: float) -> None:
         self._size_bytes: Final = size_bytes
         self._stalled_s: Final = stalled_s
-        self._cut: Final = cut
         self._free_bytes = size_bytes
         self._waiting: Final[dict[asyncio.Future[None], int]] = {}
         """How much each wants, in order."""
@@ -54,11 +45,11 @@ class _Room:
         self._watch: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def holding(self, peer: str, size_bytes: int) -> AsyncIterator[None]:
+    async def holding(self, exchange: Exchange, size_bytes: int) -> AsyncIterator[None]:
         # One that is larger than all the room gets all of it.
         size_bytes = min(size_bytes, self._size_bytes)
         await self._take(size_bytes)
-        message = _Message(peer, time.monotonic())
+        message = _Message(exchange, time.monotonic())
         self._held[message] = None
         try:
             yield
@@ -98,10 +89,11 @@ class _Room:
             while self._waiting:
                 now = time.monotonic()
                 stalled = [one for one in self._held if not one.is_given_up and now >= one.since + self._stalled_s]
+                for one in stalled:
+                    one.is_given_up = True
+                    one.exchange.give_up()
                 if stalled:
-                    for one in stalled:
-                        one.is_given_up = True
-                    await asyncio.to_thread(self._cut, {one.peer for one in stalled})
+                    _log.warning("ended calls whose readers took nothing while others waited", calls=len(stalled))
                 await asyncio.sleep(self._stalled_s / 10)
         finally:
             self._watch = None
@@ -111,21 +103,18 @@ class LargeMessages:
     """Of all streams of one server."""
 
     def __init__(
-        self,
-        cut: CutConnections,
-        size_bytes_max: int = GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX,
-        stalled_s: float = GRPC_STALLED_S,
+        self, size_bytes_max: int = GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX, stalled_s: float = GRPC_STALLED_S
     ) -> None:
-        self.of_newcomers: Final = _Room(size_bytes_max // 2, stalled_s, cut)
-        self.of_others: Final = _Room(size_bytes_max // 2, stalled_s, cut)
+        self.of_newcomers: Final = _Room(size_bytes_max // 2, stalled_s)
+        self.of_others: Final = _Room(size_bytes_max // 2, stalled_s)
 
 
 class Outgoing:
-    """The messages of one stream; ``context`` is gRPC's. Use as a context: what it holds is given back at the end."""
+    """The messages of one stream. Use as a context: what it holds is given back at the end."""
 
-    def __init__(self, large: LargeMessages, context: Any) -> None:
+    def __init__(self, large: LargeMessages, exchange: Exchange) -> None:
         self._large: Final = large
-        self._context: Final = context
+        self._exchange: Final = exchange
         self._held: Final = AsyncExitStack()
         self._has_room = False
         self._is_newcomer = True
@@ -134,13 +123,13 @@ class Outgoing:
         """For the next message, which need not be there yet."""
         if size_bytes > _LARGE_BYTES and not self._has_room:
             room = self._large.of_newcomers if self._is_newcomer else self._large.of_others
-            await self._held.enter_async_context(room.holding(self._context.peer(), size_bytes))
+            await self._held.enter_async_context(room.holding(self._exchange, size_bytes))
             self._has_room = True
 
     async def write(self, message: bytes) -> None:
-        """Returns when the reader has taken most of it."""
+        """Returns when the reader had room for all of it."""
         await self.make_room(len(message))
-        await self._context.write(message)
+        await self._exchange.write(message)
         if self._has_room:
             await self._held.aclose()
             self._has_room = self._is_newcomer = False
@@ -150,49 +139,3 @@ class Outgoing:
 
     async def __aexit__(self, *_: object) -> None:
         await self._held.aclose()
-
-
-_log = structlog.get_logger(__name__)
-_FILES = "/dev/fd"
-"""Lists the open files of the process that looks, on Linux, BSD and macOS."""
-
-
-def cut_connections(port: int, peers: Collection[str]) -> None:
-    """Shut down this process's connections that come from ``peers`` to ``port``. Takes a system call or two an open
-    file."""
-    addresses = {_address(peer) for peer in peers}
-    count = 0
-    for connection in _sockets():
-        with connection, contextlib.suppress(OSError):
-            if connection.getsockname()[1] == port and _normal(*connection.getpeername()[:2]) in addresses:
-                connection.shutdown(socket.SHUT_RDWR)
-                count += 1
-    _log.warning("cut off readers that took nothing while others waited", connections=count)
-
-
-def _sockets() -> Iterator[socket.socket]:
-    """TCP sockets; copies, so that none can be closed, and its number given to another file, meanwhile."""
-    for file in Path(_FILES).iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            copy = os.dup(int(file.name))
-            try:
-                found = socket.socket(fileno=copy)
-            except OSError:
-                os.close(copy)
-                continue
-            if found.family in (socket.AF_INET, socket.AF_INET6):
-                yield found
-            else:
-                found.close()
-
-
-def _address(peer: str) -> tuple[str, int]:
-    """Of ``ipv4:127.0.0.1:50000`` or ``ipv6:%5B::1%5D:50000``."""
-    host, _, port = unquote(peer).partition(":")[2].rpartition(":")
-    return _normal(host.strip("[]"), int(port))
-
-
-def _normal(host: str, port: int) -> tuple[str, int]:
-    address = ip_address(host)
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address), port

@@ -1,45 +1,21 @@
-"""The gRPC server, held to this project's limits, as one part of an event loop that others use too."""
+"""The gRPC server: a part of an event loop that others use too."""
 
 import asyncio
 import contextlib
-import functools
+import socket
 from collections.abc import AsyncIterator
 from typing import Final
 
-import grpc
-
-from indelible.errors import InvalidRequest
-from indelible.limits import (
-    GRPC_CALLS_PER_CONNECTION_MAX,
-    GRPC_KEEP_ALIVE_S,
-    GRPC_KEEP_ALIVE_TIMEOUT_S,
-    GRPC_PING_INTERVAL_MIN_S,
-    GRPC_STOP_S,
-    HEADER_SIZE_BYTES_MAX,
-    REQUEST_SIZE_BYTES_MAX,
-)
+from indelible.limits import GRPC_STOP_S
 from indelible.server.config import Address
-from indelible.server.grpc.calls import Calls
+from indelible.server.grpc.calls import Calls, Method
+from indelible.server.grpc.connection import Connection, Site
 from indelible.server.grpc.handlers import SERVICES
-from indelible.server.grpc.outgoing import LargeMessages, cut_connections
-from indelible.server.grpc.standard_services import HEALTH_SERVICE, Health, Reflection
+from indelible.server.grpc.standard_services import HEALTH_SERVICE, REFLECTION_SERVICES, Health, Reflection
+from indelible.server.process import listen
 from indelible.server.services import Services
-from indelible.tasks import first_of
 
-_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", REQUEST_SIZE_BYTES_MAX),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_metadata_size", HEADER_SIZE_BYTES_MAX),
-    ("grpc.absolute_max_metadata_size", HEADER_SIZE_BYTES_MAX),
-    ("grpc.max_concurrent_streams", GRPC_CALLS_PER_CONNECTION_MAX),
-    ("grpc.keepalive_time_ms", int(GRPC_KEEP_ALIVE_S * 1_000)),
-    ("grpc.keepalive_timeout_ms", int(GRPC_KEEP_ALIVE_TIMEOUT_S * 1_000)),
-    # Clients may ping connections that carry nothing: that is how an idle subscription notices a dead server.
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", int(GRPC_PING_INTERVAL_MIN_S * 1_000)),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", int(GRPC_PING_INTERVAL_MIN_S * 1_000)),
-)
+_LOOK_INTERVAL_S: Final = 1.0
 
 
 @contextlib.asynccontextmanager
@@ -53,31 +29,47 @@ async def serving_grpc(
     seconds. Set ``services.stopping`` before, which ends subscriptions. Raises ``InvalidRequest`` when the address
     cannot be had.
     """
-    server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(shared))))
-    port = _listen(server, at)
-    calls = Calls(services, LargeMessages(functools.partial(cut_connections, port)))
-    for service, methods in SERVICES.items():
-        handlers = {method.name: calls.handler(method) for method in methods}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    server.add_generic_rpc_handlers((Health(services, tuple(SERVICES)).handlers(),))
-    server.add_generic_rpc_handlers(Reflection((*SERVICES, HEALTH_SERVICE)).handlers())
-    await server.start()
+    listener = listen(at, shared=shared, pointer="/grpc")
+    at = at._replace(port=listener.getsockname()[1])
+    calls = Calls(services, SERVICES, _standard_services(services))
+    site = Site(calls.begin)
+    server = await _serve(site, listener)
+    looking = asyncio.create_task(_look(site), name="grpc-connections")
     try:
-        yield str(at._replace(port=port))
+        yield str(at)
     finally:
-        await _stop(server, calls, shutdown_grace_s)
+        server.close()
+        site.stop()
+        await _stop(site, calls, shutdown_grace_s)
+        looking.cancel()
 
 
-def _listen(server: grpc.aio.Server, at: Address) -> int:
-    try:
-        return server.add_insecure_port(str(at))
-    except RuntimeError as error:
-        raise InvalidRequest(f"cannot listen on {at}: {error}", pointer="/grpc") from None
+def _standard_services(services: Services) -> dict[str, tuple[Method, ...]]:
+    reflection = Reflection((*SERVICES, HEALTH_SERVICE)).methods()
+    return {
+        HEALTH_SERVICE: Health(services, tuple(SERVICES)).methods(),
+        **dict.fromkeys(REFLECTION_SERVICES, reflection),
+    }
 
 
-async def _stop(server: grpc.aio.Server, calls: Calls, grace_s: float) -> None:
+async def _serve(site: Site, listener: socket.socket) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(lambda: Connection(site), sock=listener)
+
+
+async def _look(site: Site) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_INTERVAL_S)
+        site.look(asyncio.get_running_loop().time())
+
+
+async def _stop(site: Site, calls: Calls, grace_s: float) -> None:
     """The store's own calls get all the grace there is; others, which clients may hold open for ever, hardly any."""
-    stopping = asyncio.create_task(server.stop(grace_s))
-    await first_of(asyncio.shield(stopping), calls.wait_until_idle())
-    await server.stop(GRPC_STOP_S)
-    await stopping
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(grace_s):
+            await calls.wait_until_idle()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRPC_STOP_S):
+            await calls.wait_until_done()
+    site.cancel_calls()
+    await calls.wait_until_done()
+    await site.close()

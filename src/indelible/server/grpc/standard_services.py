@@ -8,15 +8,18 @@ messages are used here, for both versions: they are the same but for the package
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
-import grpc
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import Default
+from google.rpc.code_pb2 import Code
 from grpc_health.v1.health_pb2 import DESCRIPTOR, HealthCheckRequest, HealthCheckResponse
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 
 from indelible.errors import IndelibleError
 from indelible.limits import HEALTH_WATCH_INTERVAL_S
+from indelible.server.call import Call
+from indelible.server.grpc.calls import MakeRoom, Method, Streams, ToStream, Unary, decode_message
+from indelible.server.grpc.exchange import Refused
 from indelible.server.services import Services
 from indelible.tasks import is_set_within
 
@@ -30,29 +33,15 @@ class Health:
         self._services: Final = services
         self._names: Final = ("", *names)
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        return grpc.method_handlers_generic_handler(
-            HEALTH_SERVICE,
-            {
-                "Check": grpc.unary_unary_rpc_method_handler(
-                    self._check, HealthCheckRequest.FromString, HealthCheckResponse.SerializeToString
-                ),
-                "Watch": grpc.unary_stream_rpc_method_handler(
-                    self._watch, HealthCheckRequest.FromString, HealthCheckResponse.SerializeToString
-                ),
-            },
-        )
+    def methods(self) -> tuple[Method, ...]:
+        return (Unary("Check", HealthCheckRequest, self._check), ToStream("Watch", HealthCheckRequest, self._watch))
 
-    async def _check(
-        self, request: HealthCheckRequest, context: "grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]"
-    ) -> HealthCheckResponse:
+    async def _check(self, _: Call, request: HealthCheckRequest) -> bytes:
         if request.service not in self._names:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
-        return HealthCheckResponse(status=await self._status())
+            raise Refused("NOT_FOUND", "no such service")
+        return HealthCheckResponse(status=await self._status()).SerializeToString()
 
-    async def _watch(
-        self, request: HealthCheckRequest, _: "grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]"
-    ) -> AsyncGenerator[HealthCheckResponse]:
+    async def _watch(self, call: Call, request: HealthCheckRequest, _: MakeRoom) -> AsyncGenerator[bytes]:
         """Each change, until the server stops."""
         last_sent: int | None = None
         is_known = request.service in self._names
@@ -60,10 +49,10 @@ class Health:
             status = await self._status() if is_known else HealthCheckResponse.SERVICE_UNKNOWN
             if status != last_sent:
                 last_sent = status
-                yield HealthCheckResponse(status=status)
-            if self._services.stopping.is_set():
+                yield HealthCheckResponse(status=status).SerializeToString()
+            if call.stopping.is_set():
                 return
-            await is_set_within(HEALTH_WATCH_INTERVAL_S, self._services.stopping)
+            await is_set_within(HEALTH_WATCH_INTERVAL_S, call.stopping)
 
     async def _status(self) -> int:
         try:
@@ -103,26 +92,19 @@ class Reflection:
     def __init__(self, services: Iterable[str]) -> None:
         self._names: Final = sorted((*services, *REFLECTION_SERVICES))
 
-    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
-        method = grpc.stream_stream_rpc_method_handler(
-            self._answers, pb.ServerReflectionRequest.FromString, pb.ServerReflectionResponse.SerializeToString
-        )
-        return tuple(
-            grpc.method_handlers_generic_handler(service, {"ServerReflectionInfo": method})
-            for service in REFLECTION_SERVICES
-        )
+    def methods(self) -> tuple[Method, ...]:
+        return (Streams("ServerReflectionInfo", self._answers),)
 
-    async def _answers(
-        self, requests: AsyncIterator[pb.ServerReflectionRequest], _: object
-    ) -> AsyncGenerator[pb.ServerReflectionResponse]:
-        async for request in requests:
+    async def _answers(self, _: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        async for encoded in requests:
+            request = decode_message(pb.ServerReflectionRequest, encoded)
             answer = pb.ServerReflectionResponse(valid_host=request.host, original_request=request)
             try:
                 self._fill(answer, request)
             except KeyError:
-                answer.error_response.error_code = grpc.StatusCode.NOT_FOUND.value[0]
+                answer.error_response.error_code = Code.NOT_FOUND
                 answer.error_response.error_message = "not found"
-            yield answer
+            yield answer.SerializeToString()
 
     def _fill(self, answer: pb.ServerReflectionResponse, request: pb.ServerReflectionRequest) -> None:
         """Raises ``KeyError`` for what there is not."""
@@ -144,7 +126,7 @@ class Reflection:
                 numbers = (extension.number for extension in _POOL.FindAllExtensions(extended))
                 answer.all_extension_numbers_response.extension_number.extend(sorted(numbers))
             case _:
-                answer.error_response.error_code = grpc.StatusCode.INVALID_ARGUMENT.value[0]
+                answer.error_response.error_code = Code.INVALID_ARGUMENT
                 answer.error_response.error_message = "asks for nothing that is known here"
 
 

@@ -1,0 +1,325 @@
+"""One call's stream: puts together the messages that come on it, and sends what the call answers, in frames, as far as
+its caller has room."""
+
+import asyncio
+import zlib
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import quote
+
+from google.rpc.code_pb2 import Code
+
+from indelible.errors import IndelibleError, PayloadTooLarge
+from indelible.limits import GRPC_UNREAD_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.server.grpc import frames as h2
+from indelible.server.grpc.frames import BrokenConnection, Head, field_block, frame_head, headers_frames, number_frame
+from indelible.server.services import BodyMemory
+
+if TYPE_CHECKING:
+    from indelible.server.grpc.connection import Connection
+
+SENT_PLAINLY: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+"""In a status message; each byte of anything else takes three."""
+_PREFIX_BYTES: Final = 5
+_ANSWER_HEAD: Final = (
+    (b":status", b"200"),
+    (b"content-type", b"application/grpc"),
+    (b"grpc-accept-encoding", b"identity, deflate, gzip"),
+)
+_HEAD_BLOCK: Final = field_block(_ANSWER_HEAD)
+_OK_BLOCK: Final = field_block(((b"grpc-status", b"0"),))
+_WINDOW_BITS: Final = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
+_UNIT_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_TIMEOUT_DIGITS_MAX: Final = 8
+
+
+class Refused(Exception):
+    """A call ends in a status of gRPC's own, such as UNIMPLEMENTED, that says nothing of the store."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status: Final = status
+        self.message: Final = message
+
+
+class Exchange:
+    """Iterating over it gives the caller's messages, encoded."""
+
+    __slots__ = (
+        "_arrived", "_bodies", "_buffer", "_cancelled_because", "_connection", "_has_begun", "_has_room", "_held_bytes",
+        "_is_alone", "_is_over", "_messages", "_problem", "_requests_ended", "_timer", "_uncredited_bytes",
+        "_unread_window", "deadline", "head", "send_window", "stream_id", "task",
+    )  # fmt: skip
+
+    def __init__(self, connection: "Connection", stream_id: int, head: Head, send_window: int) -> None:
+        self.stream_id: Final = stream_id
+        self.head: Final = head
+        self.send_window = send_window
+        self.task: asyncio.Task[None] | None = None
+        self.deadline: float | None = None
+        self._connection: Final = connection
+        self._bodies: BodyMemory | None = None
+        self._cancelled_because: Refused | None = None
+        self._is_alone = False
+        """Whether the caller is gone."""
+        self._buffer = bytearray()
+        self._messages: Final[deque[bytes]] = deque()
+        self._held_bytes = 0
+        self._uncredited_bytes = 0
+        self._unread_window = GRPC_UNREAD_SIZE_BYTES_MAX
+        self._arrived: asyncio.Future[None] | None = None
+        self._has_room: asyncio.Future[None] | None = None
+        self._problem: IndelibleError | Refused | None = None
+        self._requests_ended = False
+        self._has_begun = False
+        self._is_over = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, task: "asyncio.Task[None]", bodies: BodyMemory) -> None:
+        self.task, self._bodies = task, bodies
+        timeout = self.head.fields.get(b"grpc-timeout")
+        if timeout is not None:
+            left_s = _seconds(timeout)
+            self.deadline = self._connection.loop.time() + left_s
+            self._timer = self._connection.loop.call_later(
+                left_s, self.cancel, Refused("DEADLINE_EXCEEDED", "the call's deadline has passed")
+            )
+
+    def cancel(self, because: Refused | None = None) -> None:
+        """``because``: what the caller is told; None where it is the caller who left."""
+        self._cancelled_because = because
+        if self.task is not None:
+            self.task.cancel()
+
+    def cancelled(self) -> str:
+        """Tell the caller, if it is there; gives the status."""
+        because = self._cancelled_because or Refused("CANCELLED", "the caller is gone")
+        self.finish(because.status, because.message)
+        return because.status
+
+    def done(self, _: object) -> None:
+        """Its task has ended, and may have been cancelled before it began."""
+        if not self._is_over:
+            self.cancelled()
+
+    # --- What comes --------------------------------------------------------------------------------------------------
+
+    def take(self, payload: bytes, flow_bytes: int) -> None:
+        """``flow_bytes``: what it counts for, its padding included. Raises ``BrokenConnection``."""
+        self._unread_window -= flow_bytes
+        if self._unread_window < 0 or self._requests_ended:
+            raise BrokenConnection(h2.FLOW_CONTROL_ERROR, "more comes than there is room for")
+        self._uncredited_bytes += flow_bytes
+        if self._problem is not None:
+            return
+        try:
+            self._keep(payload)
+        except (IndelibleError, Refused) as problem:
+            self._problem = problem
+            self._buffer.clear()
+        self._notify()
+        self._give_credit()
+
+    def _keep(self, payload: bytes) -> None:
+        if self._bodies is not None and payload:
+            self._bodies.take(len(payload))
+            self._held_bytes += len(payload)
+        if not self._buffer and len(payload) >= _PREFIX_BYTES:
+            size_bytes = int.from_bytes(payload[1:_PREFIX_BYTES], "big")
+            if len(payload) == size_bytes + _PREFIX_BYTES:
+                self._messages.append(self._message(payload[0], payload[_PREFIX_BYTES:]))
+                return
+        buffer = self._buffer
+        buffer += payload
+        while len(buffer) >= _PREFIX_BYTES:
+            size_bytes = int.from_bytes(buffer[1:_PREFIX_BYTES], "big")
+            if size_bytes > REQUEST_SIZE_BYTES_MAX:
+                raise _too_large()
+            end = size_bytes + _PREFIX_BYTES
+            if len(buffer) < end:
+                return
+            self._messages.append(self._message(buffer[0], bytes(buffer[_PREFIX_BYTES:end])))
+            del buffer[:end]
+
+    def _message(self, flag: int, content: bytes) -> bytes:
+        if not flag:
+            return content
+        encoding = self.head.fields.get(b"grpc-encoding", b"identity")
+        window_bits = _WINDOW_BITS.get(encoding)
+        if flag != 1 or window_bits is None:
+            raise Refused("INTERNAL", f"a message is compressed as {encoding!r}, which is not known")
+        reader = zlib.decompressobj(window_bits)
+        try:
+            plain = reader.decompress(content, REQUEST_SIZE_BYTES_MAX + 1)
+        except zlib.error as error:
+            raise Refused("INTERNAL", f"a compressed message cannot be read: {error}") from None
+        if len(plain) > REQUEST_SIZE_BYTES_MAX:
+            raise _too_large()
+        return plain
+
+    def end_of_requests(self) -> None:
+        self._requests_ended = True
+        if self._buffer and self._problem is None:
+            self._problem = Refused("INTERNAL", "the last message is not whole")
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    def _give_credit(self) -> None:
+        """Room for more, once what has come is taken."""
+        if self._uncredited_bytes > GRPC_UNREAD_SIZE_BYTES_MAX // 4 and not self._messages:
+            if not self._requests_ended and not self._is_over:
+                self._connection.write(number_frame(h2.WINDOW_UPDATE, self.stream_id, self._uncredited_bytes))
+            self._unread_window += self._uncredited_bytes
+            self._uncredited_bytes = 0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Raises what is wrong with what came."""
+        while not self._messages:
+            if self._problem is not None:
+                raise self._problem
+            if self._requests_ended:
+                raise StopAsyncIteration
+            self._arrived = self._connection.loop.create_future()
+            await self._arrived
+        message = self._messages.popleft()
+        self._release(len(message))
+        self._give_credit()
+        return message
+
+    async def only_message(self) -> bytes:
+        """Of a call that has one. What it takes is held until the call is over."""
+        while not self._requests_ended and self._problem is None:
+            self._arrived = self._connection.loop.create_future()
+            await self._arrived
+        if self._problem is not None:
+            raise self._problem
+        if len(self._messages) != 1:
+            raise Refused("INTERNAL", "a call of this kind has one message")
+        return self._messages[0]
+
+    def _release(self, size_bytes: int) -> None:
+        size_bytes = min(size_bytes, self._held_bytes)
+        if self._bodies is not None and size_bytes:
+            self._bodies.give_back(size_bytes)
+            self._held_bytes -= size_bytes
+
+    # --- What goes out -----------------------------------------------------------------------------------------------
+
+    def widen(self, size_bytes: int) -> None:
+        self.send_window += size_bytes
+        if self.send_window > h2.WINDOW_MAX:
+            raise BrokenConnection(h2.FLOW_CONTROL_ERROR, "a window is too large")
+        if self._has_room is not None and not self._has_room.done():
+            self._has_room.set_result(None)
+
+    async def write(self, message: bytes) -> None:
+        """Returns when there was room for all of it."""
+        data = memoryview(b"\0" + len(message).to_bytes(4, "big") + message)
+        at, end = 0, len(data)
+        while at < end:
+            room = min(self.send_window, self._connection.room_now(), h2.FRAME_SIZE_BYTES_MAX, end - at)
+            if room <= 0:
+                await self._room()
+                continue
+            self._spend(room)
+            head = frame_head(room, h2.DATA, 0, self.stream_id)
+            self._connection.write(b"".join((self._head(), head, data[at : at + room])))
+            at += room
+
+    async def answer(self, message: bytes) -> None:
+        """The only message, and with it the end."""
+        size_bytes = len(message) + _PREFIX_BYTES
+        room = min(self.send_window, self._connection.room_now(), h2.FRAME_SIZE_BYTES_MAX)
+        if size_bytes > room:
+            await self.write(message)
+            self.finish()
+            return
+        self._spend(size_bytes)
+        data = frame_head(size_bytes, h2.DATA, 0, self.stream_id) + b"\0" + len(message).to_bytes(4, "big")
+        self._end(b"".join((self._head(), data, message, headers_frames(self.stream_id, _OK_BLOCK, ends=True))))
+
+    def finish(self, status: str = "OK", message: str = "", trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        if status == "OK":
+            block = _OK_BLOCK
+        else:
+            text = quote(message, safe=SENT_PLAINLY, errors="replace").encode("ascii")
+            block = field_block(((b"grpc-status", b"%d" % Code.Value(status)), (b"grpc-message", text), *trailers))
+        if not self._has_begun:
+            self._has_begun = True
+            block = _HEAD_BLOCK + block
+        self._end(headers_frames(self.stream_id, block, ends=True))
+
+    def reject(self, http_status: bytes) -> None:
+        """What is no call at all."""
+        self._has_begun = True
+        self._end(headers_frames(self.stream_id, field_block(((b":status", http_status),)), ends=True))
+
+    def _head(self) -> bytes:
+        if self._has_begun:
+            return b""
+        self._has_begun = True
+        return headers_frames(self.stream_id, _HEAD_BLOCK, ends=False)
+
+    def _spend(self, size_bytes: int) -> None:
+        self.send_window -= size_bytes
+        self._connection.take_room(size_bytes)
+
+    async def _room(self) -> None:
+        if self._connection.room_now() <= 0:
+            await self._connection.room()
+        else:
+            self._has_room = self._connection.loop.create_future()
+            await self._has_room
+
+    def _end(self, last: bytes) -> None:
+        if self._is_over:
+            return
+        if not self._requests_ended and not self._is_alone:
+            last += number_frame(h2.RST_STREAM, self.stream_id, h2.NO_ERROR)
+        if not self._is_alone:
+            self._connection.write(last)
+        self.close()
+
+    def close(self) -> None:
+        """Nothing more comes or goes."""
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._messages.clear()
+        self._buffer.clear()
+        self._release(self._held_bytes)
+        self._connection.forget(self.stream_id)
+
+    def leave(self) -> None:
+        """The caller is gone. What it began may have something to put in order: it counts until that is done."""
+        self._is_alone = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.cancel()
+
+    def give_up(self) -> None:
+        """Whoever calls does not take what it asked for."""
+        self._connection.write(number_frame(h2.RST_STREAM, self.stream_id, h2.ENHANCE_YOUR_CALM))
+        self.leave()
+
+
+def _too_large() -> PayloadTooLarge:
+    message = f"a message may have at most {REQUEST_SIZE_BYTES_MAX} bytes"
+    return PayloadTooLarge(message, size_bytes_max=REQUEST_SIZE_BYTES_MAX)
+
+
+def _seconds(timeout: bytes) -> float:
+    """Raises ``Refused`` for what is no time-out."""
+    digits, unit_s = timeout[:-1], _UNIT_S.get(timeout[-1:])
+    if unit_s is None or not digits.isdigit() or len(digits) > _TIMEOUT_DIGITS_MAX:
+        raise Refused("INTERNAL", f"{timeout!r} is no time-out")
+    return int(digits) * unit_s
