@@ -459,6 +459,9 @@ what is on its way in one round trip of a fast network."""
 GRPC_CONTINUATIONS_MAX: Final = 32
 """Frames that the head of one call may come in. All of them together are bounded as a head is; empty ones are not."""
 
+GRPC_FRAMES_AT_ONCE_MAX: Final = 512
+"""Frames of one connection that are taken in one turn of the event loop: some milliseconds, whatever they hold."""
+
 GRPC_IDLE_FRAMES_MAX: Final = 1_000
 GRPC_IDLE_FRAMES_S: Final = 10.0
 """Pings, settings and the like that a connection may send within so many seconds while it begins no call and is sent no
@@ -479,6 +482,9 @@ ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX: Final = 600
 
 GRPC_STOP_S: Final = 0.5
 """How long a stopping server lets calls that are not the store's own (health, reflection) go on after the others."""
+
+GRPC_CANCEL_S: Final = 2.0
+"""How long it then lets calls that are cancelled put things in order."""
 
 HEALTH_WATCH_INTERVAL_S: Final = 1.0
 """How often a watched health is looked at."""

@@ -1,6 +1,7 @@
 """Calls: finds their handlers, bounds and counts them, and turns errors into statuses."""
 
 import asyncio
+import re
 import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -64,7 +65,7 @@ def decode_message(kind: type[M], encoded: bytes) -> M:
 
 
 _log: Final = structlog.get_logger(__name__)
-_CONTENT_TYPE: Final = b"application/grpc"
+_CONTENT_TYPE: Final = re.compile(rb"application/grpc(?:[+;].*)?", re.IGNORECASE)
 _UNSUPPORTED_MEDIA_TYPE: Final = b"415"
 
 
@@ -89,7 +90,7 @@ class Calls:
             for service, methods in table.items()
             for method in methods
         }
-        self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._tasks: Final[set[asyncio.Task[Any]]] = set()
         self._count = 0
         self._idle: Final = asyncio.Event()
         self._idle.set()
@@ -104,12 +105,12 @@ class Calls:
 
     def begin(self, exchange: Exchange) -> None:
         head = exchange.head
-        if not head.fields.get(b"content-type", b"").startswith(_CONTENT_TYPE) or head.method != b"POST":
+        if not _CONTENT_TYPE.fullmatch(head.fields.get(b"content-type", b"")) or head.method != b"POST":
             exchange.reject(_UNSUPPORTED_MEDIA_TYPE)
             return
         method, is_own = self._methods.get(head.path, (None, False))
         if method is None:
-            exchange.finish("UNIMPLEMENTED", f"there is no method {head.path.decode('latin-1')}")
+            exchange.finish("UNIMPLEMENTED", _beginning(f"there is no method {head.path.decode('latin-1')}"))
             return
         task = asyncio.get_running_loop().create_task((self._run_counted if is_own else self._run)(method, exchange))
         self._tasks.add(task)
@@ -137,8 +138,7 @@ class Calls:
     async def _run(self, method: Method, exchange: Exchange, *, is_over_bound: bool = False) -> str:
         """Gives the status that it ended with."""
         try:
-            if is_over_bound:
-                raise Overloaded("too many calls are under way; nothing was stored", retry_after_s=RETRY_AFTER_S)
+            _check_count(is_over_bound=is_over_bound)
             await self._handle(method, exchange)
         except IndelibleError as error:
             return _finish(exchange, error)
@@ -165,6 +165,11 @@ class Calls:
         else:
             await _write(method.handle(call, exchange), outgoing)
         exchange.finish()
+
+
+def _check_count(*, is_over_bound: bool) -> None:
+    if is_over_bound:
+        raise Overloaded("too many calls are under way; nothing was stored", retry_after_s=RETRY_AFTER_S)
 
 
 def _call_of(services: Services, exchange: Exchange) -> Call:

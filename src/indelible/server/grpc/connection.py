@@ -6,6 +6,7 @@ nobody takes: what cannot be sent stays with its call.
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections import deque
@@ -18,6 +19,7 @@ from indelible.limits import (
     CONNECTIONS_MAX,
     GRPC_CALLS_PER_CONNECTION_MAX,
     GRPC_CONTINUATIONS_MAX,
+    GRPC_FRAMES_AT_ONCE_MAX,
     GRPC_IDLE_FRAMES_MAX,
     GRPC_IDLE_FRAMES_S,
     GRPC_KEEP_ALIVE_S,
@@ -104,6 +106,8 @@ class Connection(asyncio.Protocol):
         self._waiting: Final[deque[asyncio.Future[None]]] = deque()
         """Calls for which the connection has no room."""
         self._is_writing_paused = False
+        self._is_reading_paused = False
+        self._is_taking_later = False
         self._is_going_away = False
         self._is_lost = False
         self._heard_at = self._counted_since = self.loop.time()
@@ -135,12 +139,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at, self._pinged_at = self.loop.time(), None
-        if self._unread:
-            data = self._unread + data
-        try:
-            self._unread = self._take(data)
-        except BrokenConnection as broken:
-            self._break(broken)
+        self._unread = self._unread + data if self._unread else data
+        self._take_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
         self._is_lost = True
@@ -153,18 +153,49 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._is_writing_paused = True
-        # Whoever does not take answers says nothing more either: pings and settings are answered too.
-        self._transport.pause_reading()
+        self._pace()
 
     def resume_writing(self) -> None:
         self._is_writing_paused = False
-        self._transport.resume_reading()
+        self._pace()
         self._wake()
 
     # --- What comes --------------------------------------------------------------------------------------------------
 
+    def _take_turn(self) -> None:
+        if self._is_taking_later:
+            return
+        try:
+            self._unread = self._take(self._unread)
+        except BrokenConnection as broken:
+            self._break(broken)
+
+    def _take_later(self) -> None:
+        """Others on the event loop get their turns."""
+        self._is_taking_later = True
+        self._pace()
+        self.loop.call_soon(self._take_on)
+
+    def _take_on(self) -> None:
+        self._is_taking_later = False
+        self._take_turn()
+        self._pace()
+
+    def _pace(self) -> None:
+        """Read on while what has come can be taken. Whoever does not take answers says nothing more either: pings and
+        settings are answered too."""
+        if self._is_lost or self._transport.is_closing():
+            return
+        is_full = self._is_taking_later or self._is_writing_paused
+        if is_full != self._is_reading_paused:
+            self._is_reading_paused = is_full
+            if is_full:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
     def _take(self, data: bytes) -> bytes:
-        """Gives what is not a whole frame."""
+        """Gives what is left: what is not a whole frame, or comes in a later turn."""
         at = 0
         if not self._has_preface:
             size = min(len(data), len(h2.PREFACE))
@@ -174,7 +205,7 @@ class Connection(asyncio.Protocol):
                 return data
             self._has_preface = True
             at = size
-        end = len(data)
+        end, count = len(data), 0
         while end - at >= h2.HEAD_SIZE_BYTES:
             size_bytes = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
             if size_bytes > h2.FRAME_SIZE_BYTES_MAX:
@@ -185,8 +216,12 @@ class Connection(asyncio.Protocol):
             stream_id = int.from_bytes(data[at + 5 : start], "big") & 0x7FFFFFFF
             self._on_frame(data[at + 3], data[at + 4], stream_id, data[start : start + size_bytes])
             at = start + size_bytes
-            if self._is_lost or self._transport.is_closing():
+            count += 1
+            if self._transport.is_closing():
                 return b""
+            if count == GRPC_FRAMES_AT_ONCE_MAX:
+                self._take_later()
+                break
         return data[at:]
 
     def _on_frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
@@ -258,14 +293,18 @@ class Connection(asyncio.Protocol):
             self._count_idle_frame()
         exchange = self._exchanges.get(stream_id)
         if exchange is None:
-            if stream_id > self._last_stream_id or not stream_id:
-                raise BrokenConnection(h2.PROTOCOL_ERROR, "no such stream")
+            self._check_begun(stream_id)
             return
         exchange.take(_unpadded(flags, payload), len(payload))
         if flags & h2.END_STREAM:
             exchange.end_of_requests()
 
+    def _check_begun(self, stream_id: int) -> None:
+        if not stream_id or stream_id > self._last_stream_id:
+            raise BrokenConnection(h2.PROTOCOL_ERROR, "there is no such stream yet")
+
     def _on_reset(self, _flags: int, stream_id: int, _payload: bytes) -> None:
+        self._check_begun(stream_id)
         self._count_idle_frame(0)
         self._resets += 1
         if self._resets > GRPC_RESETS_MAX:
@@ -311,6 +350,7 @@ class Connection(asyncio.Protocol):
         if len(payload) != 4 or not increment:
             raise BrokenConnection(h2.PROTOCOL_ERROR, "a window must grow")
         if stream_id:
+            self._check_begun(stream_id)
             exchange = self._exchanges.get(stream_id)
             if exchange is not None:
                 exchange.widen(increment)
@@ -351,7 +391,7 @@ class Connection(asyncio.Protocol):
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.done() or turn.cancelled():
+            with contextlib.suppress(ValueError):
                 self._waiting.remove(turn)
             raise
 

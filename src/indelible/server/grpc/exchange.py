@@ -5,7 +5,7 @@ import asyncio
 import zlib
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
 from google.rpc.code_pb2 import Code
@@ -56,7 +56,7 @@ class Exchange:
         self.stream_id: Final = stream_id
         self.head: Final = head
         self.send_window = send_window
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Any] | None = None
         self.deadline: float | None = None
         self._connection: Final = connection
         self._bodies: BodyMemory | None = None
@@ -76,7 +76,7 @@ class Exchange:
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, task: "asyncio.Task[None]", bodies: BodyMemory) -> None:
+    def begin(self, task: "asyncio.Task[Any]", bodies: BodyMemory) -> None:
         self.task, self._bodies = task, bodies
         timeout = self.head.fields.get(b"grpc-timeout")
         if timeout is not None:
@@ -108,8 +108,10 @@ class Exchange:
     def take(self, payload: bytes, flow_bytes: int) -> None:
         """``flow_bytes``: what it counts for, its padding included. Raises ``BrokenConnection``."""
         self._unread_window -= flow_bytes
-        if self._unread_window < 0 or self._requests_ended:
+        if self._unread_window < 0:
             raise BrokenConnection(h2.FLOW_CONTROL_ERROR, "more comes than there is room for")
+        if self._requests_ended:
+            raise BrokenConnection(h2.STREAM_CLOSED, "more comes after the end")
         self._uncredited_bytes += flow_bytes
         if self._problem is not None:
             return

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Final
 
-from indelible.limits import GRPC_STOP_S
+from indelible.limits import GRPC_CANCEL_S, GRPC_STOP_S
 from indelible.server.config import Address
 from indelible.server.grpc.calls import Calls, Method
 from indelible.server.grpc.connection import Connection, Site
@@ -64,12 +64,14 @@ async def _look(site: Site) -> None:
 
 async def _stop(site: Site, calls: Calls, grace_s: float) -> None:
     """The store's own calls get all the grace there is; others, which clients may hold open for ever, hardly any."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(grace_s):
-            await calls.wait_until_idle()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GRPC_STOP_S):
-            await calls.wait_until_done()
+    await _wait(calls.wait_until_idle(), grace_s)
+    await _wait(calls.wait_until_done(), GRPC_STOP_S)
     site.cancel_calls()
-    await calls.wait_until_done()
+    await _wait(calls.wait_until_done(), GRPC_CANCEL_S)
     await site.close()
+
+
+async def _wait(done: Coroutine[Any, Any, None], seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await done

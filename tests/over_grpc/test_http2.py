@@ -1,0 +1,237 @@
+"""Callers that speak HTTP/2 by hand: what is bounded, what ends a connection, and that nobody waits for another."""
+
+import asyncio
+import gzip
+import struct
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from hpack import Decoder
+
+from indelible.limits import (
+    GRPC_CONTINUATIONS_MAX,
+    GRPC_IDLE_FRAMES_MAX,
+    GRPC_RESETS_MAX,
+    HEADER_SIZE_BYTES_MAX,
+    PAGE_EVENTS_MAX,
+)
+from indelible.server.grpc import frames as h2
+from indelible.wire.pb import event_store_pb2 as pb
+from over_grpc.calls import Api, an_append, connected, new_event
+
+PATIENCE_S = 30.0
+EVENT_STORE = b"/indelible.v1.EventStore/"
+
+
+def head(method: bytes, **fields: str) -> bytes:
+    common = [
+        (b":method", b"POST"), (b":scheme", b"http"), (b":path", EVENT_STORE + method), (b":authority", b"x"),
+        (b"te", b"trailers"), (b"content-type", b"application/grpc"),
+    ]  # fmt: skip
+    return h2.field_block([*common, *((name.replace("_", "-").encode(), text.encode()) for name, text in fields.items())])
+
+
+def message(content: bytes, *, compressed: bool = False) -> bytes:
+    return struct.pack(">BI", compressed, len(content)) + content
+
+
+class Caller:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._fields = Decoder()
+
+    async def send(self, *frames: bytes) -> None:
+        for one in frames:
+            self._writer.write(one)
+            await self._writer.drain()
+
+    async def frame(self) -> tuple[int, int, int, bytes]:
+        async with asyncio.timeout(PATIENCE_S):
+            start = await self._reader.readexactly(h2.HEAD_SIZE_BYTES)
+            payload = await self._reader.readexactly(int.from_bytes(start[:3], "big"))
+        return start[3], start[4], int.from_bytes(start[5:], "big"), payload
+
+    async def next(self, *kinds: int) -> tuple[int, int, int, bytes]:
+        while True:
+            found = await self.frame()
+            if found[0] in kinds:
+                return found
+
+    async def fields(self) -> dict[str, str]:
+        _, _, _, payload = await self.next(h2.HEADERS)
+        return {str(name): str(value) for name, value in self._fields.decode(payload)}
+
+    async def goes_away(self) -> int:
+        """The code with which the server ends the connection; nothing comes after it."""
+        _, _, _, payload = await self.next(h2.GOAWAY)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await self.next(-1)
+        return int.from_bytes(payload[4:8], "big")
+
+
+@asynccontextmanager
+async def calling(url: str, settings: tuple[tuple[int, int], ...] = ()) -> AsyncIterator[Caller]:
+    host, _, port = url.removeprefix("grpc://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    caller = Caller(reader, writer)
+    try:
+        await caller.send(h2.PREFACE + h2.settings_frame(settings))
+        yield caller
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def caller(url: str) -> AsyncIterator[Caller]:
+    async with calling(url) as caller:
+        yield caller
+
+
+async def _soon(awaited: Awaitable[Any]) -> Any:
+    async with asyncio.timeout(PATIENCE_S):
+        return await awaited
+
+
+async def test_streams_that_nobody_reads_keep_no_other_call_of_their_connection_waiting(
+    url: str, aggregate_id: str
+) -> None:
+    events = [new_event(b'"' + b"x" * 1_000 + b'"')] * PAGE_EVENTS_MAX
+    async with connected(url) as channel:
+        api = Api(channel)
+        for _ in range(8):
+            await api.Append(an_append(aggregate_id, *events))
+        request = pb.ReadAggregateRequest(aggregate_type="thing", aggregate_id=aggregate_id)
+        unread = [api.ReadAggregate(request) for _ in range(12)]
+        for stream in unread:
+            await _soon(stream.read())
+        assert (await _soon(api.Append(an_append(aggregate_id)))).version == 8 * PAGE_EVENTS_MAX + 1
+
+
+async def test_many_calls_may_be_given_up(url: str) -> None:
+    async with connected(url) as channel:
+        api = Api(channel)
+        stays = api.Subscribe(pb.SubscribeRequest())
+        await stays.read()
+        for _ in range(500):
+            stream = api.Subscribe(pb.SubscribeRequest())
+            await stream.read()
+            stream.cancel()
+        assert not stays.done()
+        assert (await api.GetHead(pb.GetHeadRequest())).position >= 0
+
+
+async def test_an_answer_comes_in_as_small_pieces_as_its_caller_has_room_for(url: str) -> None:
+    async with calling(url, ((h2.SETTING_INITIAL_WINDOW, 3),)) as caller:
+        await caller.send(
+            h2.headers_frames(1, head(b"GetHead"), ends=False), h2.frame(h2.DATA, h2.END_STREAM, 1, message(b""))
+        )
+        assert (await caller.fields())[":status"] == "200"
+        data = b""
+        while True:
+            kind, flags, _, payload = await caller.next(h2.DATA, h2.HEADERS)
+            if kind == h2.HEADERS:
+                break
+            assert len(payload) <= 3
+            data += payload
+            await caller.send(h2.number_frame(h2.WINDOW_UPDATE, 1, len(payload)))
+        assert flags & h2.END_STREAM
+        assert int.from_bytes(data[1:5], "big") == len(data) - 5
+
+
+async def test_padding_priority_continuation_and_unknown_frames(caller: Caller) -> None:
+    block = head(b"GetHead")
+    first = bytes((4,)) + bytes(5) + block[:20] + bytes(4)
+    await caller.send(
+        h2.frame(0xEE, 0, 0, b"unknown"),
+        h2.frame(h2.HEADERS, h2.PADDED | h2.WITH_PRIORITY, 1, first),
+        h2.frame(h2.CONTINUATION, 0, 1, block[20:30]),
+        h2.frame(h2.CONTINUATION, h2.END_HEADERS, 1, block[30:]),
+        h2.frame(h2.DATA, h2.PADDED, 1, bytes((3,)) + message(b"") + bytes(3)),
+        h2.headers_frames(1, h2.field_block([(b"x-trailer", b"1")]), ends=True),
+    )
+    assert (await caller.fields())[":status"] == "200"
+    assert (await caller.fields())["grpc-status"] == "0"
+
+
+async def test_compressed_messages_are_read(caller: Caller) -> None:
+    content = an_append("zipped").SerializeToString()
+    await caller.send(
+        h2.headers_frames(1, head(b"Append", grpc_encoding="gzip"), ends=False),
+        h2.frame(h2.DATA, h2.END_STREAM, 1, message(gzip.compress(content), compressed=True)),
+    )
+    assert "gzip" in (await caller.fields())["grpc-accept-encoding"]
+    assert (await caller.fields())["grpc-status"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "status"),
+    [
+        ({"grpc_encoding": "br"}, message(b"", compressed=True), grpc.StatusCode.INTERNAL),
+        ({"grpc_encoding": "gzip"}, message(b"no gzip", compressed=True), grpc.StatusCode.INTERNAL),
+        ({"grpc_timeout": "soon"}, message(b""), grpc.StatusCode.INTERNAL),
+        ({}, message(b"")[:3], grpc.StatusCode.INTERNAL),
+        ({}, b"", grpc.StatusCode.INTERNAL),
+        ({}, message(b"") * 2, grpc.StatusCode.INTERNAL),
+        ({}, b"\0\xff\xff\xff\xff", grpc.StatusCode.RESOURCE_EXHAUSTED),
+    ],
+)
+async def test_what_is_no_call_ends_it_and_no_other(
+    caller: Caller, fields: dict[str, str], data: bytes, status: grpc.StatusCode
+) -> None:
+    await caller.send(
+        h2.headers_frames(1, head(b"GetHead", **fields), ends=False), h2.frame(h2.DATA, h2.END_STREAM, 1, data)
+    )
+    assert (await caller.fields())["grpc-status"] == str(status.value[0])
+    await caller.send(h2.headers_frames(3, head(b"Nothing"), ends=True))
+    assert (await caller.fields())["grpc-status"] == str(grpc.StatusCode.UNIMPLEMENTED.value[0])
+
+
+async def test_a_media_type_that_is_not_grpc(caller: Caller) -> None:
+    block = h2.field_block([(b":method", b"POST"), (b":path", b"/"), (b"content-type", b"application/json")])
+    await caller.send(h2.headers_frames(1, block, ends=True))
+    assert (await caller.fields())[":status"] == "415"
+
+
+def _pings(count: int) -> bytes:
+    return h2.frame(h2.PING, 0, 0, bytes(8)) * count
+
+
+RESETS = b"".join(
+    h2.headers_frames(number, b"\x83", ends=False) + h2.number_frame(h2.RST_STREAM, number, h2.CANCEL)
+    for number in range(1, 2 * GRPC_RESETS_MAX + 4, 2)
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (_pings(GRPC_IDLE_FRAMES_MAX + 1), h2.ENHANCE_YOUR_CALM),
+        (h2.settings_frame(()) * (GRPC_IDLE_FRAMES_MAX + 1), h2.ENHANCE_YOUR_CALM),
+        (RESETS, h2.ENHANCE_YOUR_CALM),
+        (
+            h2.frame(h2.HEADERS, 0, 1, head(b"GetHead")) + h2.frame(h2.CONTINUATION, 0, 1) * GRPC_CONTINUATIONS_MAX,
+            h2.ENHANCE_YOUR_CALM,
+        ),
+        (
+            h2.headers_frames(1, head(b"GetHead", x="y" * 2 * HEADER_SIZE_BYTES_MAX), ends=True),
+            h2.ENHANCE_YOUR_CALM,
+        ),
+        (h2.frame(h2.HEADERS, h2.END_HEADERS, 1, b"\x41\xff\xff"), h2.COMPRESSION_ERROR),
+        (h2.frame(h2.HEADERS, 0, 1, b"") + _pings(1), h2.PROTOCOL_ERROR),
+        (h2.frame_head(1 << 20, h2.DATA, 0, 1), h2.FRAME_SIZE_ERROR),
+        (h2.frame(h2.DATA, 0, 1, b"x"), h2.PROTOCOL_ERROR),
+        (h2.headers_frames(2, head(b"GetHead"), ends=True), h2.PROTOCOL_ERROR),
+        (h2.number_frame(h2.WINDOW_UPDATE, 0, h2.WINDOW_MAX), h2.FLOW_CONTROL_ERROR),
+        (h2.settings_frame([(h2.SETTING_INITIAL_WINDOW, h2.WINDOW_MAX + 1)]), h2.FLOW_CONTROL_ERROR),
+    ],
+    ids=[
+        "pings", "settings", "resets", "continuations", "head", "hpack", "interrupted head", "frame size", "no stream",
+        "even stream", "window", "initial window",
+    ],
+)  # fmt: skip
+async def test_what_ends_a_connection(caller: Caller, sent: bytes, code: int) -> None:
+    await caller.send(sent)
+    assert await caller.goes_away() == code
