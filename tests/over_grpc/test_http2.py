@@ -31,7 +31,9 @@ def head(method: bytes, **fields: str) -> bytes:
         (b":method", b"POST"), (b":scheme", b"http"), (b":path", EVENT_STORE + method), (b":authority", b"x"),
         (b"te", b"trailers"), (b"content-type", b"application/grpc"),
     ]  # fmt: skip
-    return h2.field_block([*common, *((name.replace("_", "-").encode(), text.encode()) for name, text in fields.items())])
+    return h2.field_block(
+        [*common, *((name.replace("_", "-").encode(), text.encode()) for name, text in fields.items())]
+    )
 
 
 def message(content: bytes, *, compressed: bool = False) -> bytes:
@@ -190,9 +192,20 @@ async def test_what_is_no_call_ends_it_and_no_other(
 
 
 async def test_a_media_type_that_is_not_grpc(caller: Caller) -> None:
-    block = h2.field_block([(b":method", b"POST"), (b":path", b"/"), (b"content-type", b"application/json")])
+    block = h2.field_block([(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/")])
     await caller.send(h2.headers_frames(1, block, ends=True))
     assert (await caller.fields())[":status"] == "415"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"X_upper": "1"}, {"connection": "close"}, {"te": "gzip"}, {":path": "/again"}, {":other": "1"}],
+    ids=str,
+)
+async def test_a_head_that_http_does_not_allow(caller: Caller, fields: dict[str, str]) -> None:
+    await caller.send(h2.headers_frames(1, head(b"GetHead", **fields), ends=True))
+    _, _, stream_id, payload = await caller.next(h2.RST_STREAM)
+    assert (stream_id, int.from_bytes(payload, "big")) == (1, h2.PROTOCOL_ERROR)
 
 
 def _pings(count: int) -> bytes:
@@ -223,12 +236,17 @@ RESETS = b"".join(
         (h2.frame(h2.HEADERS, 0, 1, b"") + _pings(1), h2.PROTOCOL_ERROR),
         (h2.frame_head(1 << 20, h2.DATA, 0, 1), h2.FRAME_SIZE_ERROR),
         (h2.frame(h2.DATA, 0, 1, b"x"), h2.PROTOCOL_ERROR),
+        (
+            h2.headers_frames(1, head(b"Consume"), ends=False) + h2.headers_frames(1, head(b"Consume"), ends=True),
+            h2.PROTOCOL_ERROR,
+        ),
         (h2.headers_frames(2, head(b"GetHead"), ends=True), h2.PROTOCOL_ERROR),
         (h2.number_frame(h2.WINDOW_UPDATE, 0, h2.WINDOW_MAX), h2.FLOW_CONTROL_ERROR),
         (h2.settings_frame([(h2.SETTING_INITIAL_WINDOW, h2.WINDOW_MAX + 1)]), h2.FLOW_CONTROL_ERROR),
     ],
     ids=[
         "pings", "settings", "resets", "continuations", "head", "hpack", "interrupted head", "frame size", "no stream",
+        "second head",
         "even stream", "window", "initial window",
     ],
 )  # fmt: skip

@@ -1,13 +1,14 @@
 """Room for large messages: who gets it, and who loses it."""
 
 import asyncio
-from collections.abc import Collection
+from typing import cast
 
 import pytest
 
 pytest.importorskip("grpc")
 
 from indelible.limits import STREAM_CHUNK_SIZE_BYTES_MAX
+from indelible.server.grpc.exchange import Exchange
 from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 
 LARGE = b"x" * (3 * STREAM_CHUNK_SIZE_BYTES_MAX)
@@ -15,49 +16,39 @@ PATIENCE_S = 30.0
 NEVER_S = 3_600.0
 
 
-class _Context:
+class _Exchange:
     """A call whose reader takes a message when it is let."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, ended: list[str]) -> None:
+        self._name, self._ended = name, ended
         self.written: list[bytes] = []
         self.takes = asyncio.Event()
-        self.is_cut = False
-
-    def peer(self) -> str:
-        return self.name
 
     async def write(self, message: bytes) -> None:
         self.written.append(message)
         await self.takes.wait()
-        if self.is_cut:
-            raise ConnectionError(self.name)
+        if self._name in self._ended:
+            raise ConnectionError(self._name)
+
+    def give_up(self) -> None:
+        self._ended.append(self._name)
+        self.takes.set()
 
 
 class _Server:
     def __init__(self, messages: int, stalled_s: float) -> None:
         """With room for so many messages of newcomers, and as many of others."""
-        self.contexts: dict[str, _Context] = {}
-        self.cuts: list[str] = []
-        self.loop = asyncio.get_running_loop()
-        self._large = LargeMessages(self._cut, 2 * messages * len(LARGE), stalled_s)
-
-    def _cut(self, peers: Collection[str]) -> None:
-        self.cuts += peers
-        self.loop.call_soon_threadsafe(self._end, peers)
-
-    def _end(self, peers: Collection[str]) -> None:
-        for name in peers:
-            self.contexts[name].is_cut = True
-            self.contexts[name].takes.set()
+        self.exchanges: dict[str, _Exchange] = {}
+        self.ended: list[str] = []
+        self._large = LargeMessages(2 * messages * len(LARGE), stalled_s)
 
     def stream(self, name: str, *messages: bytes, takes: bool = False) -> "asyncio.Task[None]":
-        context = self.contexts[name] = _Context(name)
+        exchange = self.exchanges[name] = _Exchange(name, self.ended)
         if takes:
-            context.takes.set()
+            exchange.takes.set()
 
         async def write() -> None:
-            async with Outgoing(self._large, context) as outgoing:
+            async with Outgoing(self._large, cast("Exchange", exchange)) as outgoing:
                 for message in messages:
                     await outgoing.write(message)
 
@@ -73,17 +64,17 @@ async def test_a_large_message_waits_for_room_in_order() -> None:
     server = _Server(2, NEVER_S)
     streams = [server.stream(name, LARGE) for name in "abcde"]
     await _settled()
-    assert [len(context.written) for context in server.contexts.values()] == [1, 1, 0, 0, 0]
-    server.contexts["b"].takes.set()
+    assert [len(exchange.written) for exchange in server.exchanges.values()] == [1, 1, 0, 0, 0]
+    server.exchanges["b"].takes.set()
     await _settled()
-    assert [len(context.written) for context in server.contexts.values()] == [1, 1, 1, 0, 0]
+    assert [len(exchange.written) for exchange in server.exchanges.values()] == [1, 1, 1, 0, 0]
     streams[3].cancel()
-    for context in server.contexts.values():
-        context.takes.set()
+    for exchange in server.exchanges.values():
+        exchange.takes.set()
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*streams, return_exceptions=True)
-    assert [len(context.written) for context in server.contexts.values()] == [1, 1, 1, 0, 1]
-    assert server.cuts == []
+    assert [len(exchange.written) for exchange in server.exchanges.values()] == [1, 1, 1, 0, 1]
+    assert server.ended == []
 
 
 async def test_small_messages_wait_for_nobody() -> None:
@@ -96,17 +87,17 @@ async def test_small_messages_wait_for_nobody() -> None:
     await asyncio.wait(streams)
 
 
-async def test_who_takes_nothing_while_others_wait_is_cut_off() -> None:
+async def test_the_call_of_who_takes_nothing_while_others_wait_is_ended() -> None:
     server = _Server(1, 0.02)
     stalled = server.stream("stalled", LARGE)
     await asyncio.sleep(0.1)
-    assert server.cuts == []  # nobody waits
+    assert server.ended == []  # nobody waits
     waiting = server.stream("waiting", LARGE, LARGE, takes=True)
     async with asyncio.timeout(PATIENCE_S):
         await waiting
         with pytest.raises(ConnectionError):
             await stalled
-    assert server.cuts == ["stalled"]
+    assert server.ended == ["stalled"]
 
 
 async def test_newcomers_that_take_nothing_keep_no_reader_waiting() -> None:
@@ -115,10 +106,10 @@ async def test_newcomers_that_take_nothing_keep_no_reader_waiting() -> None:
     await _settled()
     stalled = [server.stream(f"stalled {number}", LARGE) for number in range(9)]
     await _settled()
-    server.contexts["reader"].takes.set()
+    server.exchanges["reader"].takes.set()
     async with asyncio.timeout(PATIENCE_S):
         await reader
-    assert sum(len(context.written) for context in server.contexts.values()) == 3 + 1
+    assert sum(len(exchange.written) for exchange in server.exchanges.values()) == 3 + 1
     for stream in stalled:
         stream.cancel()
     await asyncio.wait(stalled)

@@ -46,6 +46,11 @@ _SETTINGS_ACK: Final = frame(h2.SETTINGS, h2.ACK, 0)
 _POLL_S: Final = 0.05
 _PING: Final = frame(h2.PING, 0, 0, b"indelibl")
 
+_ALLOWED: Final = {
+    h2.SETTING_ENABLE_PUSH: range(2),
+    h2.SETTING_FRAME_SIZE_MAX: range(h2.FRAME_SIZE_BYTES_MAX, 1 << 24),
+}
+
 Begin = Callable[[Exchange], None]
 
 
@@ -116,12 +121,12 @@ class Connection(asyncio.Protocol):
         self._handlers: Final[dict[int, Callable[[int, int, bytes], None]]] = {
             h2.DATA: self._on_data,
             h2.HEADERS: self._on_headers,
-            h2.PRIORITY: self._on_idle_frame,
+            h2.PRIORITY: self._on_priority,
             h2.RST_STREAM: self._on_reset,
             h2.SETTINGS: self._on_settings,
             h2.PUSH_PROMISE: self._on_push_promise,
             h2.PING: self._on_ping,
-            h2.GOAWAY: self._on_idle_frame,
+            h2.GOAWAY: self._on_goaway,
             h2.WINDOW_UPDATE: self._on_window_update,
         }
 
@@ -259,16 +264,19 @@ class Connection(asyncio.Protocol):
 
     def _on_head(self, stream_id: int, block: bytes, *, ends: bool) -> None:
         head = self._heads.decode(block)
-        if stream_id <= self._last_stream_id:
-            self._on_request_trailers(stream_id, ends=ends)
+        if stream_id and stream_id <= self._last_stream_id:
+            self._on_request_trailers(stream_id, head, ends=ends)
             return
         if not stream_id & 1:
             raise BrokenConnection(h2.PROTOCOL_ERROR, "callers' streams have odd numbers")
         self._last_stream_id = stream_id
         if self._is_going_away or len(self._exchanges) >= GRPC_CALLS_PER_CONNECTION_MAX:
-            self._transport.write(number_frame(h2.RST_STREAM, stream_id, h2.REFUSED_STREAM))
+            self._reset(stream_id, h2.REFUSED_STREAM)
             return
-        self._begin(stream_id, head, ends=ends)
+        if head.can_begin:
+            self._begin(stream_id, head, ends=ends)
+        else:
+            self._reset(stream_id, h2.PROTOCOL_ERROR)
 
     def _begin(self, stream_id: int, head: Head, *, ends: bool) -> None:
         self._idle_frames = 0
@@ -277,14 +285,20 @@ class Connection(asyncio.Protocol):
         if ends:
             exchange.end_of_requests()
 
-    def _on_request_trailers(self, stream_id: int, *, ends: bool) -> None:
+    def _reset(self, stream_id: int, code: int) -> None:
+        self._transport.write(number_frame(h2.RST_STREAM, stream_id, code))
+
+    def _on_request_trailers(self, stream_id: int, head: Head, *, ends: bool) -> None:
         exchange = self._exchanges.get(stream_id)
-        if exchange is not None:
-            if not ends:
-                raise BrokenConnection(h2.PROTOCOL_ERROR, "trailers end a stream")
+        if exchange is None:
+            self._reset(stream_id, h2.STREAM_CLOSED)
+        elif not ends or not head.can_end or exchange.requests_ended:
+            raise BrokenConnection(h2.PROTOCOL_ERROR, "only trailers may come after a head, and end a stream")
+        else:
             exchange.end_of_requests()
 
     def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        content = _unpadded(flags, payload)
         self._received_bytes += len(payload)
         if self._received_bytes > _CONNECTION_WINDOW // 2:
             self._transport.write(number_frame(h2.WINDOW_UPDATE, 0, self._received_bytes))
@@ -294,8 +308,9 @@ class Connection(asyncio.Protocol):
         exchange = self._exchanges.get(stream_id)
         if exchange is None:
             self._check_begun(stream_id)
+            self._reset(stream_id, h2.STREAM_CLOSED)
             return
-        exchange.take(_unpadded(flags, payload), len(payload))
+        exchange.take(content, len(payload))
         if flags & h2.END_STREAM:
             exchange.end_of_requests()
 
@@ -303,7 +318,8 @@ class Connection(asyncio.Protocol):
         if not stream_id or stream_id > self._last_stream_id:
             raise BrokenConnection(h2.PROTOCOL_ERROR, "there is no such stream yet")
 
-    def _on_reset(self, _flags: int, stream_id: int, _payload: bytes) -> None:
+    def _on_reset(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        _check_size(payload, 4)
         self._check_begun(stream_id)
         self._count_idle_frame(0)
         self._resets += 1
@@ -313,15 +329,19 @@ class Connection(asyncio.Protocol):
         if exchange is not None:
             exchange.leave()
 
-    def _on_settings(self, flags: int, _stream_id: int, payload: bytes) -> None:
+    def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._count_idle_frame()
+        _check_whole_connection(stream_id)
         if flags & h2.ACK:
+            _check_size(payload, 0)
             return
         if len(payload) % 6:
             raise BrokenConnection(h2.FRAME_SIZE_ERROR, "settings have six bytes each")
         for setting, value in struct.iter_unpack(">HI", payload):
             if setting == h2.SETTING_INITIAL_WINDOW:
                 self._set_peer_window(value)
+            elif setting in _ALLOWED and value not in _ALLOWED[setting]:
+                raise BrokenConnection(h2.PROTOCOL_ERROR, "a setting is not allowed")
         self._transport.write(_SETTINGS_ACK)
 
     def _set_peer_window(self, size_bytes: int) -> None:
@@ -335,19 +355,28 @@ class Connection(asyncio.Protocol):
     def _on_push_promise(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
         raise BrokenConnection(h2.PROTOCOL_ERROR, "callers push nothing")
 
-    def _on_ping(self, flags: int, _stream_id: int, payload: bytes) -> None:
+    def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._count_idle_frame()
-        if len(payload) != 8:
-            raise BrokenConnection(h2.FRAME_SIZE_ERROR, "a ping has eight bytes")
+        _check_whole_connection(stream_id)
+        _check_size(payload, 8)
         if not flags & h2.ACK:
             self._transport.write(frame(h2.PING, h2.ACK, 0, payload))
 
-    def _on_idle_frame(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
+    def _on_goaway(self, _flags: int, stream_id: int, _payload: bytes) -> None:
         self._count_idle_frame()
+        _check_whole_connection(stream_id)
+
+    def _on_priority(self, _flags: int, stream_id: int, payload: bytes) -> None:
+        """Which means nothing any more (RFC 9113, section 5.3.2)."""
+        self._count_idle_frame()
+        _check_size(payload, 5)
+        if not stream_id:
+            raise BrokenConnection(h2.PROTOCOL_ERROR, "only a stream has a priority")
 
     def _on_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
         increment = int.from_bytes(payload, "big") & 0x7FFFFFFF
-        if len(payload) != 4 or not increment:
+        _check_size(payload, 4)
+        if not increment:
             raise BrokenConnection(h2.PROTOCOL_ERROR, "a window must grow")
         if stream_id:
             self._check_begun(stream_id)
@@ -445,6 +474,16 @@ class Connection(asyncio.Protocol):
                 self._pinged_at = now
             else:
                 self._transport.abort()
+
+
+def _check_size(payload: bytes, size_bytes: int) -> None:
+    if len(payload) != size_bytes:
+        raise BrokenConnection(h2.FRAME_SIZE_ERROR, f"such a frame has {size_bytes} bytes")
+
+
+def _check_whole_connection(stream_id: int) -> None:
+    if stream_id:
+        raise BrokenConnection(h2.PROTOCOL_ERROR, "such a frame is about no stream")
 
 
 def _unpadded(flags: int, payload: bytes) -> bytes:

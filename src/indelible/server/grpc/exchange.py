@@ -48,8 +48,8 @@ class Exchange:
 
     __slots__ = (
         "_arrived", "_bodies", "_buffer", "_cancelled_because", "_connection", "_has_begun", "_has_room", "_held_bytes",
-        "_is_alone", "_is_over", "_messages", "_problem", "_requests_ended", "_timer", "_uncredited_bytes",
-        "_unread_window", "deadline", "head", "send_window", "stream_id", "task",
+        "_is_alone", "_is_over", "_messages", "_problem", "_timer", "_uncredited_bytes",
+        "_unread_window", "deadline", "head", "requests_ended", "send_window", "stream_id", "task",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection", stream_id: int, head: Head, send_window: int) -> None:
@@ -71,7 +71,7 @@ class Exchange:
         self._arrived: asyncio.Future[None] | None = None
         self._has_room: asyncio.Future[None] | None = None
         self._problem: IndelibleError | Refused | None = None
-        self._requests_ended = False
+        self.requests_ended = False
         self._has_begun = False
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
@@ -110,7 +110,7 @@ class Exchange:
         self._unread_window -= flow_bytes
         if self._unread_window < 0:
             raise BrokenConnection(h2.FLOW_CONTROL_ERROR, "more comes than there is room for")
-        if self._requests_ended:
+        if self.requests_ended:
             raise BrokenConnection(h2.STREAM_CLOSED, "more comes after the end")
         self._uncredited_bytes += flow_bytes
         if self._problem is not None:
@@ -161,7 +161,7 @@ class Exchange:
         return plain
 
     def end_of_requests(self) -> None:
-        self._requests_ended = True
+        self.requests_ended = True
         if self._buffer and self._problem is None:
             self._problem = Refused("INTERNAL", "the last message is not whole")
         self._notify()
@@ -173,7 +173,7 @@ class Exchange:
     def _give_credit(self) -> None:
         """Room for more, once what has come is taken."""
         if self._uncredited_bytes > GRPC_UNREAD_SIZE_BYTES_MAX // 4 and not self._messages:
-            if not self._requests_ended and not self._is_over:
+            if not self.requests_ended and not self._is_over:
                 self._connection.write(number_frame(h2.WINDOW_UPDATE, self.stream_id, self._uncredited_bytes))
             self._unread_window += self._uncredited_bytes
             self._uncredited_bytes = 0
@@ -186,7 +186,7 @@ class Exchange:
         while not self._messages:
             if self._problem is not None:
                 raise self._problem
-            if self._requests_ended:
+            if self.requests_ended:
                 raise StopAsyncIteration
             self._arrived = self._connection.loop.create_future()
             await self._arrived
@@ -197,7 +197,7 @@ class Exchange:
 
     async def only_message(self) -> bytes:
         """Of a call that has one. What it takes is held until the call is over."""
-        while not self._requests_ended and self._problem is None:
+        while not self.requests_ended and self._problem is None:
             self._arrived = self._connection.loop.create_future()
             await self._arrived
         if self._problem is not None:
@@ -283,7 +283,7 @@ class Exchange:
     def _end(self, last: bytes) -> None:
         if self._is_over:
             return
-        if not self._requests_ended and not self._is_alone:
+        if not self.requests_ended and not self._is_alone:
             last += number_frame(h2.RST_STREAM, self.stream_id, h2.NO_ERROR)
         if not self._is_alone:
             self._connection.write(last)

@@ -33,6 +33,9 @@ STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM, CANCEL, COMPRESSION_ERROR = 5, 
 ENHANCE_YOUR_CALM: Final = 11
 
 _HEAD: Final = struct.Struct(">HBBBI")
+_PSEUDO: Final = frozenset((b":method", b":scheme", b":path", b":authority"))
+_FORBIDDEN: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
+_TRAILERS: Final = b"trailers"
 _CACHED_BLOCKS_MAX: Final = 64
 _CACHED_SIZE_BYTES_MAX: Final = 1_024
 
@@ -104,6 +107,16 @@ class Head(msgspec.Struct, frozen=True):
     method: bytes
     path: bytes
     fields: dict[bytes, bytes]
+    is_malformed: bool = False
+
+    @property
+    def can_begin(self) -> bool:
+        return not self.is_malformed and b":scheme" in self.fields and bool(self.method and self.path)
+
+    @property
+    def can_end(self) -> bool:
+        """As trailers."""
+        return not self.is_malformed and _PSEUDO.isdisjoint(self.fields)
 
 
 class HeadDecoder:
@@ -138,6 +151,15 @@ class HeadDecoder:
         except HPACKError as error:
             raise BrokenConnection(COMPRESSION_ERROR, str(error)) from None
         fields: dict[bytes, bytes] = {}
+        is_bad = False
         for name, value in decoded:
+            if name[:1] == b":" or name in _FORBIDDEN or name != name.lower():
+                is_bad = is_bad or _is_misplaced(name, fields)
             fields[name] = value if name not in fields else fields[name] + b"," + value
-        return Head(fields.get(b":method", b""), fields.get(b":path", b""), fields)
+        is_bad = is_bad or fields.get(b"te", _TRAILERS) != _TRAILERS
+        return Head(fields.get(b":method", b""), fields.get(b":path", b""), fields, is_bad)
+
+
+def _is_misplaced(name: bytes, before: dict[bytes, bytes]) -> bool:
+    """Whether such a name may not follow these (RFC 9113, sections 8.2 and 8.3)."""
+    return name not in _PSEUDO or name in before or any(one not in _PSEUDO for one in before)
