@@ -237,7 +237,8 @@ RESETS = b"".join(
         (h2.frame_head(1 << 20, h2.DATA, 0, 1), h2.FRAME_SIZE_ERROR),
         (h2.frame(h2.DATA, 0, 1, b"x"), h2.PROTOCOL_ERROR),
         (
-            h2.headers_frames(1, head(b"Consume"), ends=False) + h2.headers_frames(1, head(b"Consume"), ends=True),
+            h2.headers_frames(1, head(b"AppendBatches"), ends=False)
+            + h2.headers_frames(1, head(b"AppendBatches"), ends=True),
             h2.PROTOCOL_ERROR,
         ),
         (h2.headers_frames(2, head(b"GetHead"), ends=True), h2.PROTOCOL_ERROR),

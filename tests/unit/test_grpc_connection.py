@@ -78,6 +78,7 @@ async def test_a_silent_connection_is_asked_and_a_dead_one_ended() -> None:
     site.look(now + GRPC_KEEP_ALIVE_S - 1)
     assert h2.frame(h2.PING, 0, 0, b"indelibl") not in transport.written
     site.look(now + GRPC_KEEP_ALIVE_S + 1)
+    await asyncio.sleep(0)
     assert transport.written.endswith(h2.frame(h2.PING, 0, 0, b"indelibl"))
     connection.data_received(h2.frame(h2.PING, h2.ACK, 0, b"indelibl"))
     site.look(now + GRPC_KEEP_ALIVE_S - 1)

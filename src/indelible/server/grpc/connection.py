@@ -108,6 +108,8 @@ class Connection(asyncio.Protocol):
         self._send_window = h2.WINDOW_DEFAULT
         self._received_bytes = 0
         """Since the caller was told that there is room for more."""
+        self._outgoing: Final[list[bytes]] = []
+        self._outgoing_bytes = 0
         self._waiting: Final[deque[asyncio.Future[None]]] = deque()
         """Calls for which the connection has no room."""
         self._is_writing_paused = False
@@ -137,10 +139,10 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=STREAM_CHUNK_SIZE_BYTES_MAX)
         _bound_unsent(transport.get_extra_info("socket"))
         self._site.connections.add(self)
-        self._transport.write(_SETTINGS)
+        self.write(_SETTINGS)
         if self._site.is_stopping or len(self._site.connections) > CONNECTIONS_MAX:
             self.go_away(h2.NO_ERROR, "too many connections")
-            self._transport.close()
+            self._close_soon()
 
     def data_received(self, data: bytes) -> None:
         self._heard_at, self._pinged_at = self.loop.time(), None
@@ -286,7 +288,7 @@ class Connection(asyncio.Protocol):
             exchange.end_of_requests()
 
     def _reset(self, stream_id: int, code: int) -> None:
-        self._transport.write(number_frame(h2.RST_STREAM, stream_id, code))
+        self.write(number_frame(h2.RST_STREAM, stream_id, code))
 
     def _on_request_trailers(self, stream_id: int, head: Head, *, ends: bool) -> None:
         exchange = self._exchanges.get(stream_id)
@@ -301,7 +303,7 @@ class Connection(asyncio.Protocol):
         content = _unpadded(flags, payload)
         self._received_bytes += len(payload)
         if self._received_bytes > _CONNECTION_WINDOW // 2:
-            self._transport.write(number_frame(h2.WINDOW_UPDATE, 0, self._received_bytes))
+            self.write(number_frame(h2.WINDOW_UPDATE, 0, self._received_bytes))
             self._received_bytes = 0
         if not payload and not flags & h2.END_STREAM:
             self._count_idle_frame()
@@ -342,7 +344,7 @@ class Connection(asyncio.Protocol):
                 self._set_peer_window(value)
             elif setting in _ALLOWED and value not in _ALLOWED[setting]:
                 raise BrokenConnection(h2.PROTOCOL_ERROR, "a setting is not allowed")
-        self._transport.write(_SETTINGS_ACK)
+        self.write(_SETTINGS_ACK)
 
     def _set_peer_window(self, size_bytes: int) -> None:
         if size_bytes > h2.WINDOW_MAX:
@@ -360,7 +362,7 @@ class Connection(asyncio.Protocol):
         _check_whole_connection(stream_id)
         _check_size(payload, 8)
         if not flags & h2.ACK:
-            self._transport.write(frame(h2.PING, h2.ACK, 0, payload))
+            self.write(frame(h2.PING, h2.ACK, 0, payload))
 
     def _on_goaway(self, _flags: int, stream_id: int, _payload: bytes) -> None:
         self._count_idle_frame()
@@ -401,9 +403,27 @@ class Connection(asyncio.Protocol):
     # --- What goes out -----------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """What needs no room: heads, trailers and resets."""
-        if not self._is_lost:
+        """What needs no room: heads, trailers and resets. All that is written in one turn of the event loop goes out
+        together: many calls end at once, when what they wait for is stored."""
+        if self._is_lost:
+            return
+        if not self._outgoing:
+            self.loop.call_soon(self._flush)
+        self._outgoing.append(data)
+        self._outgoing_bytes += len(data)
+        if self._outgoing_bytes > STREAM_CHUNK_SIZE_BYTES_MAX:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._outgoing:
+            data = b"".join(self._outgoing)
+            self._outgoing.clear()
+            self._outgoing_bytes = 0
             self._transport.write(data)
+
+    def _close_soon(self) -> None:
+        self._flush()
+        self._transport.close()
 
     def room_now(self) -> int:
         """Bytes of messages that may go at once."""
@@ -434,14 +454,14 @@ class Connection(asyncio.Protocol):
         """Its call is over."""
         self._exchanges.pop(stream_id, None)
         if self._is_going_away and not self._exchanges and not self._is_lost:
-            self._transport.close()
+            self._close_soon()
 
     def go_away(self, code: int, why: str) -> None:
         if not self._is_going_away:
             self._is_going_away = True
             self.write(h2.goaway_frame(self._last_stream_id, code, why))
         if not self._exchanges and not self._is_lost:
-            self._transport.close()
+            self._close_soon()
 
     def cancel_calls(self) -> None:
         for exchange in tuple(self._exchanges.values()):
@@ -462,7 +482,7 @@ class Connection(asyncio.Protocol):
         if self._is_writing_paused:
             self._transport.abort()
         else:
-            self._transport.close()
+            self._close_soon()
 
     def look(self, now: float) -> None:
         if self._pinged_at is not None:
