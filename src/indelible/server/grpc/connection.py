@@ -283,9 +283,9 @@ class Connection(asyncio.Protocol):
     def _begin(self, stream_id: int, head: Head, *, ends: bool) -> None:
         self._idle_frames = 0
         exchange = self._exchanges[stream_id] = Exchange(self, stream_id, head, self.peer_window)
-        self._site.begin(exchange)
         if ends:
             exchange.end_of_requests()
+        self._site.begin(exchange)
 
     def _reset(self, stream_id: int, code: int) -> None:
         self.write(number_frame(h2.RST_STREAM, stream_id, code))
