@@ -26,10 +26,11 @@ The server also has `grpc.health.v1.Health`, which says what `/readyz` says, and
 - A request may take 16 MiB. Answers with a snapshot may take more than the 4 MiB that many clients allow unless they
   are told otherwise (`grpc.max_receive_message_length`).
 - A deadline ends a call. An append that it ends may be stored all the same: send it again, with the same event ids.
-- Messages may come compressed, by gzip or deflate; answers are not.
+- Messages may come compressed, by gzip or deflate; another way gets `UNIMPLEMENTED`. Answers are not compressed. A
+  message that does not come whole within 60 s of its beginning ends its call.
 - Clients may ping, on connections without calls too; the server itself pings after 30 s of silence. A connection ends
-  (`ENHANCE_YOUR_CALM`) after 1,000 pings or settings in 10 s with no call or answer between them, and after 10,000
-  calls that are given up in 10 s.
+  (`ENHANCE_YOUR_CALM`) when there are, within 10 s, 1,000 pings or the like with no call or answer between them, 200
+  settings, or 10,000 calls that are given up.
 - Calls of one connection do not wait for one another: a stream that is not read holds up no other.
 - A server that stops ends subscriptions and streams of batches and of consumers with `UNAVAILABLE` and the code
   `shutting_down`: connect anew.

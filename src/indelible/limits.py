@@ -459,13 +459,22 @@ what is on its way in one round trip of a fast network."""
 GRPC_CONTINUATIONS_MAX: Final = 32
 """Frames that the head of one call may come in. All of them together are bounded as a head is; empty ones are not."""
 
-GRPC_FRAMES_AT_ONCE_MAX: Final = 512
-"""Frames of one connection that are taken in one turn of the event loop: some milliseconds, whatever they hold."""
+GRPC_MESSAGE_S: Final = 60.0
+"""How long a message may take to come whole after its first bytes, which are held meanwhile: time for the largest over
+a link of 3 Mbit/s."""
+
+GRPC_TURN_S: Final = 0.005
+"""How long the frames of one connection are taken before others get their turn. One frame takes up to 20 ms: a head of
+the largest size, all of it compressed."""
 
 GRPC_IDLE_FRAMES_MAX: Final = 1_000
 GRPC_IDLE_FRAMES_S: Final = 10.0
 """Pings, settings and the like that a connection may send within so many seconds while it begins no call and is sent no
 answer. Clients ping every few seconds, or measure the network by a ping when an answer comes."""
+
+GRPC_SETTINGS_MAX: Final = 200
+"""Settings that a connection may send within the same time, whatever else it does: each may widen all calls' windows.
+Clients send them once, and when they have measured the network anew, which they do every 100 ms at most."""
 
 GRPC_RESETS_MAX: Final = 10_000
 """Calls that a connection may give up within the same time: a tenth of the event loop's. More are an attack."""

@@ -12,9 +12,12 @@ import pytest
 from hpack import Decoder
 
 from indelible.limits import (
+    ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX,
     GRPC_CONTINUATIONS_MAX,
     GRPC_IDLE_FRAMES_MAX,
     GRPC_RESETS_MAX,
+    GRPC_SETTINGS_MAX,
+    GRPC_UNREAD_SIZE_BYTES_MAX,
     HEADER_SIZE_BYTES_MAX,
     PAGE_EVENTS_MAX,
 )
@@ -131,6 +134,7 @@ async def test_an_answer_comes_in_as_small_pieces_as_its_caller_has_room_for(url
             h2.headers_frames(1, head(b"GetHead"), ends=False), h2.frame(h2.DATA, h2.END_STREAM, 1, message(b""))
         )
         assert (await caller.fields())[":status"] == "200"
+        await caller.send(h2.frame(h2.PRIORITY, 0, 1, bytes(5)))
         data = b""
         while True:
             kind, flags, _, payload = await caller.next(h2.DATA, h2.HEADERS)
@@ -171,9 +175,15 @@ async def test_compressed_messages_are_read(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("fields", "data", "status"),
     [
-        ({"grpc_encoding": "br"}, message(b"", compressed=True), grpc.StatusCode.INTERNAL),
+        ({"grpc_encoding": "br"}, message(b"", compressed=True), grpc.StatusCode.UNIMPLEMENTED),
+        ({}, message(gzip.compress(b"", mtime=0), compressed=True), grpc.StatusCode.INTERNAL),
         ({"grpc_encoding": "gzip"}, message(b"no gzip", compressed=True), grpc.StatusCode.INTERNAL),
-        ({"grpc_timeout": "soon"}, message(b""), grpc.StatusCode.INTERNAL),
+        (
+            {"grpc_encoding": "gzip"},
+            message(gzip.compress(b"", mtime=0)[:-8], compressed=True),
+            grpc.StatusCode.INTERNAL,
+        ),
+        ({"grpc_timeout": "soon" * 1_000}, message(b""), grpc.StatusCode.INTERNAL),
         ({}, message(b"")[:3], grpc.StatusCode.INTERNAL),
         ({}, b"", grpc.StatusCode.INTERNAL),
         ({}, message(b"") * 2, grpc.StatusCode.INTERNAL),
@@ -186,7 +196,9 @@ async def test_what_is_no_call_ends_it_and_no_other(
     await caller.send(
         h2.headers_frames(1, head(b"GetHead", **fields), ends=False), h2.frame(h2.DATA, h2.END_STREAM, 1, data)
     )
-    assert (await caller.fields())["grpc-status"] == str(status.value[0])
+    trailers = await caller.fields()
+    assert trailers["grpc-status"] == str(status.value[0])
+    assert len(trailers["grpc-message"]) <= ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX
     await caller.send(h2.headers_frames(3, head(b"Nothing"), ends=True))
     assert (await caller.fields())["grpc-status"] == str(grpc.StatusCode.UNIMPLEMENTED.value[0])
 
@@ -217,12 +229,26 @@ RESETS = b"".join(
     for number in range(1, 2 * GRPC_RESETS_MAX + 4, 2)
 )
 
+SETTINGS = b"".join(
+    h2.settings_frame(()) + h2.headers_frames(number, head(b"Nothing"), ends=True)
+    for number in range(1, 2 * GRPC_SETTINGS_MAX + 4, 2)
+)
+LARGE_FIELD = b"\x40" + h2.field_block([(b"x-large", b"y" * 3_000)])[1:]
+"""Is put into the table, where a byte brings it back."""
+
 
 @pytest.mark.parametrize(
     ("sent", "code"),
     [
         (_pings(GRPC_IDLE_FRAMES_MAX + 1), h2.ENHANCE_YOUR_CALM),
-        (h2.settings_frame(()) * (GRPC_IDLE_FRAMES_MAX + 1), h2.ENHANCE_YOUR_CALM),
+        (SETTINGS, h2.ENHANCE_YOUR_CALM),
+        (h2.frame(h2.PRIORITY, 0, 1, bytes(5)) * (GRPC_IDLE_FRAMES_MAX + 1), h2.ENHANCE_YOUR_CALM),
+        (h2.frame(0xEE, 0, 0) * (GRPC_IDLE_FRAMES_MAX + 1), h2.ENHANCE_YOUR_CALM),
+        (
+            h2.headers_frames(1, head(b"AppendBatches"), ends=False)
+            + h2.frame(h2.DATA, h2.PADDED, 1, b"\0") * (GRPC_IDLE_FRAMES_MAX + 1),
+            h2.ENHANCE_YOUR_CALM,
+        ),
         (RESETS, h2.ENHANCE_YOUR_CALM),
         (
             h2.frame(h2.HEADERS, 0, 1, head(b"GetHead")) + h2.frame(h2.CONTINUATION, 0, 1) * GRPC_CONTINUATIONS_MAX,
@@ -233,6 +259,8 @@ RESETS = b"".join(
             h2.ENHANCE_YOUR_CALM,
         ),
         (h2.frame(h2.HEADERS, h2.END_HEADERS, 1, b"\x41\xff\xff"), h2.COMPRESSION_ERROR),
+        (h2.frame(h2.HEADERS, h2.END_HEADERS, 1, LARGE_FIELD + b"\xbe" * 10_000), h2.COMPRESSION_ERROR),
+        (h2.frame(h2.HEADERS, h2.END_HEADERS, 1, b"\xff" * 10_000), h2.COMPRESSION_ERROR),
         (h2.frame(h2.HEADERS, 0, 1, b"") + _pings(1), h2.PROTOCOL_ERROR),
         (h2.frame_head(1 << 20, h2.DATA, 0, 1), h2.FRAME_SIZE_ERROR),
         (h2.frame(h2.DATA, 0, 1, b"x"), h2.PROTOCOL_ERROR),
@@ -241,16 +269,43 @@ RESETS = b"".join(
             + h2.headers_frames(1, head(b"AppendBatches"), ends=True),
             h2.PROTOCOL_ERROR,
         ),
+        (
+            h2.headers_frames(1, head(b"AppendBatches"), ends=False)
+            + h2.headers_frames(1, h2.field_block([(b":path", b"/")]), ends=True),
+            h2.PROTOCOL_ERROR,
+        ),
         (h2.headers_frames(2, head(b"GetHead"), ends=True), h2.PROTOCOL_ERROR),
         (h2.number_frame(h2.WINDOW_UPDATE, 0, h2.WINDOW_MAX), h2.FLOW_CONTROL_ERROR),
+        (
+            h2.headers_frames(1, head(b"AppendBatches"), ends=False)
+            + h2.number_frame(h2.WINDOW_UPDATE, 1, h2.WINDOW_MAX),
+            h2.FLOW_CONTROL_ERROR,
+        ),
+        (
+            h2.headers_frames(1, head(b"GetHead"), ends=False)
+            + h2.frame(h2.DATA, 0, 1, message(bytes(h2.FRAME_SIZE_BYTES_MAX - 5)))
+            * (GRPC_UNREAD_SIZE_BYTES_MAX // h2.FRAME_SIZE_BYTES_MAX + 1),
+            h2.FLOW_CONTROL_ERROR,
+        ),
         (h2.settings_frame([(h2.SETTING_INITIAL_WINDOW, h2.WINDOW_MAX + 1)]), h2.FLOW_CONTROL_ERROR),
     ],
     ids=[
-        "pings", "settings", "resets", "continuations", "head", "hpack", "interrupted head", "frame size", "no stream",
-        "second head",
-        "even stream", "window", "initial window",
+        "pings", "settings", "priorities", "unknown frames", "padding", "resets", "continuations", "head", "hpack",
+        "large fields again and again", "a number without end", "interrupted head", "frame size", "no stream",
+        "second head", "trailers with a path", "even stream", "window", "stream's window", "more than the window",
+        "initial window",
     ],
 )  # fmt: skip
 async def test_what_ends_a_connection(caller: Caller, sent: bytes, code: int) -> None:
     await caller.send(sent)
     assert await caller.goes_away() == code
+
+
+async def test_a_request_of_http_1_gets_an_answer_that_its_sender_can_read(url: str) -> None:
+    host, _, port = url.removeprefix("grpc://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = await _soon(reader.read())
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"gRPC" in answer

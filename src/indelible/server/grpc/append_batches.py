@@ -74,8 +74,10 @@ async def _begin_batches(call: Call, requests: AsyncIterator[bytes], under_way: 
     async for encoded in requests:
         await under_way.wait_for_room()
         decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
-        under_way.add(batch := _begin(call, decoded, len(encoded)))
-        if _takes_turns(decoded, len(encoded)):
+        takes_turns = _takes_turns(decoded, len(encoded))
+        # The message itself counts until the next is asked for.
+        under_way.add(batch := _begin(call, decoded, 0 if takes_turns else len(encoded)))
+        if takes_turns:
             # Between its turns the queue would store what comes next.
             await asyncio.wait((batch,))
 

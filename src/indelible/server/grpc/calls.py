@@ -7,7 +7,6 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple, TypeVar
-from urllib.parse import quote
 
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -16,9 +15,9 @@ from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
 from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded
-from indelible.limits import ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX, GRPC_CALLS_MAX, RETRY_AFTER_S
+from indelible.limits import GRPC_CALLS_MAX, RETRY_AFTER_S
 from indelible.server.call import Call, trace_context
-from indelible.server.grpc.exchange import SENT_PLAINLY, Exchange, Refused
+from indelible.server.grpc.exchange import Exchange, Refused
 from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 from indelible.server.services import Services
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
@@ -110,7 +109,7 @@ class Calls:
             return
         method, is_own = self._methods.get(head.path, (None, False))
         if method is None:
-            exchange.finish("UNIMPLEMENTED", _beginning(f"there is no method {head.path.decode('latin-1')}"))
+            exchange.finish("UNIMPLEMENTED", f"there is no method {head.path.decode('latin-1')}")
             return
         task = asyncio.get_running_loop().create_task((self._run_counted if is_own else self._run)(method, exchange))
         self._tasks.add(task)
@@ -198,16 +197,5 @@ def _finish(exchange: Exchange, error: IndelibleError) -> str:
         (GRPC_DETAILS_KEY.encode(), b64encode(details).rstrip(b"=")),
         (GRPC_CODE_KEY.encode(), error.code.encode()),
     )
-    # The message alone would be long: it is sent percent-encoded, and clients bound what trailers take together.
-    exchange.finish(status, _beginning(error.message), trailers)
+    exchange.finish(status, error.message, trailers)
     return status
-
-
-def _beginning(message: str) -> str:
-    """As much as fits into a status."""
-    size_bytes = 0
-    for end, character in enumerate(message):
-        size_bytes += len(quote(character, safe=SENT_PLAINLY, errors="replace"))
-        if size_bytes > ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX:
-            return message[:end]
-    return message

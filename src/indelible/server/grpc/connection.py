@@ -6,11 +6,11 @@ nobody takes: what cannot be sent stays with its call.
 """
 
 import asyncio
-import contextlib
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, cast
 
 import structlog
@@ -19,12 +19,13 @@ from indelible.limits import (
     CONNECTIONS_MAX,
     GRPC_CALLS_PER_CONNECTION_MAX,
     GRPC_CONTINUATIONS_MAX,
-    GRPC_FRAMES_AT_ONCE_MAX,
     GRPC_IDLE_FRAMES_MAX,
     GRPC_IDLE_FRAMES_S,
     GRPC_KEEP_ALIVE_S,
     GRPC_KEEP_ALIVE_TIMEOUT_S,
     GRPC_RESETS_MAX,
+    GRPC_SETTINGS_MAX,
+    GRPC_TURN_S,
     GRPC_UNREAD_SIZE_BYTES_MAX,
     HEADER_SIZE_BYTES_MAX,
     KERNEL_UNSENT_SIZE_BYTES_MAX,
@@ -43,8 +44,18 @@ _SETTINGS: Final = h2.settings_frame((
     (h2.SETTING_HEADER_LIST_SIZE_MAX, HEADER_SIZE_BYTES_MAX),
 )) + number_frame(h2.WINDOW_UPDATE, 0, _CONNECTION_WINDOW - h2.WINDOW_DEFAULT)  # fmt: skip
 _SETTINGS_ACK: Final = frame(h2.SETTINGS, h2.ACK, 0)
+_WAKING_SIZE_BYTES: Final = 1_024
+"""Of room, for each call that is woken to use it."""
 _POLL_S: Final = 0.05
 _PING: Final = frame(h2.PING, 0, 0, b"indelibl")
+
+_NOT_HTTP2: Final = b"""\
+HTTP/1.1 400 Bad Request\r
+Content-Type: text/plain\r
+Connection: close\r
+\r
+This port speaks gRPC, over HTTP/2 from the first byte on. The REST API has another.
+"""
 
 _ALLOWED: Final = {
     h2.SETTING_ENABLE_PUSH: range(2),
@@ -119,7 +130,7 @@ class Connection(asyncio.Protocol):
         self._is_lost = False
         self._heard_at = self._counted_since = self.loop.time()
         self._pinged_at: float | None = None
-        self._idle_frames = self._resets = 0
+        self._idle_frames = self._resets = self._settings = 0
         self._handlers: Final[dict[int, Callable[[int, int, bytes], None]]] = {
             h2.DATA: self._on_data,
             h2.HEADERS: self._on_headers,
@@ -139,8 +150,8 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=STREAM_CHUNK_SIZE_BYTES_MAX)
         _bound_unsent(transport.get_extra_info("socket"))
         self._site.connections.add(self)
-        self.write(_SETTINGS)
         if self._site.is_stopping or len(self._site.connections) > CONNECTIONS_MAX:
+            self.write(_SETTINGS)
             self.go_away(h2.NO_ERROR, "too many connections")
             self._close_soon()
 
@@ -207,12 +218,15 @@ class Connection(asyncio.Protocol):
         if not self._has_preface:
             size = min(len(data), len(h2.PREFACE))
             if data[:size] != h2.PREFACE[:size]:
-                raise BrokenConnection(h2.PROTOCOL_ERROR, "this is not HTTP/2")
+                self.write(_NOT_HTTP2)
+                self.close()
+                return b""
             if size < len(h2.PREFACE):
                 return data
             self._has_preface = True
+            self.write(_SETTINGS)
             at = size
-        end, count = len(data), 0
+        end, turn_ends = len(data), monotonic() + GRPC_TURN_S
         while end - at >= h2.HEAD_SIZE_BYTES:
             size_bytes = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
             if size_bytes > h2.FRAME_SIZE_BYTES_MAX:
@@ -223,10 +237,9 @@ class Connection(asyncio.Protocol):
             stream_id = int.from_bytes(data[at + 5 : start], "big") & 0x7FFFFFFF
             self._on_frame(data[at + 3], data[at + 4], stream_id, data[start : start + size_bytes])
             at = start + size_bytes
-            count += 1
             if self._transport.is_closing():
                 return b""
-            if count == GRPC_FRAMES_AT_ONCE_MAX:
+            if monotonic() > turn_ends:
                 self._take_later()
                 break
         return data[at:]
@@ -305,7 +318,7 @@ class Connection(asyncio.Protocol):
         if self._received_bytes > _CONNECTION_WINDOW // 2:
             self.write(number_frame(h2.WINDOW_UPDATE, 0, self._received_bytes))
             self._received_bytes = 0
-        if not payload and not flags & h2.END_STREAM:
+        if not content and not flags & h2.END_STREAM:
             self._count_idle_frame()
         exchange = self._exchanges.get(stream_id)
         if exchange is None:
@@ -339,20 +352,26 @@ class Connection(asyncio.Protocol):
             return
         if len(payload) % 6:
             raise BrokenConnection(h2.FRAME_SIZE_ERROR, "settings have six bytes each")
+        self._settings += 1
+        if self._settings > GRPC_SETTINGS_MAX:
+            raise BrokenConnection(h2.ENHANCE_YOUR_CALM, "settings change too often")
+        window_bytes = self.peer_window
         for setting, value in struct.iter_unpack(">HI", payload):
             if setting == h2.SETTING_INITIAL_WINDOW:
-                self._set_peer_window(value)
+                window_bytes = value
+                if value > h2.WINDOW_MAX:
+                    raise BrokenConnection(h2.FLOW_CONTROL_ERROR, "a window is too large")
             elif setting in _ALLOWED and value not in _ALLOWED[setting]:
                 raise BrokenConnection(h2.PROTOCOL_ERROR, "a setting is not allowed")
+        self._set_peer_window(window_bytes)
         self.write(_SETTINGS_ACK)
 
     def _set_peer_window(self, size_bytes: int) -> None:
-        if size_bytes > h2.WINDOW_MAX:
-            raise BrokenConnection(h2.FLOW_CONTROL_ERROR, "a window is too large")
         change = size_bytes - self.peer_window
         self.peer_window = size_bytes
-        for exchange in tuple(self._exchanges.values()):
-            exchange.widen(change)
+        if change:
+            for exchange in tuple(self._exchanges.values()):
+                exchange.widen(change)
 
     def _on_push_promise(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
         raise BrokenConnection(h2.PROTOCOL_ERROR, "callers push nothing")
@@ -395,7 +414,8 @@ class Connection(asyncio.Protocol):
         """What costs its sender nothing, and asks for no call: bounded by what clients do that live."""
         now = self._heard_at
         if now - self._counted_since > GRPC_IDLE_FRAMES_S:
-            self._counted_since, self._idle_frames, self._resets = now, 0, 0
+            self._counted_since = now
+            self._idle_frames = self._resets = self._settings = 0
         self._idle_frames += count
         if self._idle_frames > GRPC_IDLE_FRAMES_MAX:
             raise BrokenConnection(h2.ENHANCE_YOUR_CALM, "too_many_pings")
@@ -415,7 +435,7 @@ class Connection(asyncio.Protocol):
             self._flush()
 
     def _flush(self) -> None:
-        if self._outgoing:
+        if self._outgoing and not self._is_lost:
             data = b"".join(self._outgoing)
             self._outgoing.clear()
             self._outgoing_bytes = 0
@@ -439,16 +459,18 @@ class Connection(asyncio.Protocol):
         self._waiting.append(turn)
         try:
             await turn
-        except asyncio.CancelledError:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(turn)
-            raise
+        finally:
+            # After what this one sends: whoever is next may have room as well.
+            self.loop.call_soon(self._wake)
 
     def _wake(self) -> None:
-        while self._waiting:
+        """As many calls as the room could be worth it for: to wake all for a few bytes would cost more than they."""
+        count = len(self._waiting) if self._is_lost else -(-self.room_now() // _WAKING_SIZE_BYTES)
+        while self._waiting and count > 0:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
+                count -= 1
 
     def forget(self, stream_id: int) -> None:
         """Its call is over."""

@@ -5,13 +5,19 @@ import asyncio
 import zlib
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
 from google.rpc.code_pb2 import Code
 
 from indelible.errors import IndelibleError, PayloadTooLarge
-from indelible.limits import GRPC_UNREAD_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.limits import (
+    ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX,
+    GRPC_MESSAGE_S,
+    GRPC_UNREAD_SIZE_BYTES_MAX,
+    REQUEST_SIZE_BYTES_MAX,
+)
 from indelible.server.grpc import frames as h2
 from indelible.server.grpc.frames import BrokenConnection, Head, field_block, frame_head, headers_frames, number_frame
 from indelible.server.services import BodyMemory
@@ -19,7 +25,7 @@ from indelible.server.services import BodyMemory
 if TYPE_CHECKING:
     from indelible.server.grpc.connection import Connection
 
-SENT_PLAINLY: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+_SENT_PLAINLY: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 """In a status message; each byte of anything else takes three."""
 _PREFIX_BYTES: Final = 5
 _ANSWER_HEAD: Final = (
@@ -32,6 +38,8 @@ _OK_BLOCK: Final = field_block(((b"grpc-status", b"0"),))
 _WINDOW_BITS: Final = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 _UNIT_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _TIMEOUT_DIGITS_MAX: Final = 8
+_COPIED_SIZE_BYTES_MAX: Final = h2.FRAME_SIZE_BYTES_MAX
+"""Longer messages are not copied to get their prefix, but sent after it."""
 
 
 class Refused(Exception):
@@ -48,7 +56,7 @@ class Exchange:
 
     __slots__ = (
         "_arrived", "_bodies", "_buffer", "_cancelled_because", "_connection", "_has_begun", "_has_room", "_held_bytes",
-        "_is_alone", "_is_over", "_messages", "_problem", "_timer", "_uncredited_bytes",
+        "_is_alone", "_is_over", "_late", "_messages", "_problem", "_taken_bytes", "_timer", "_uncredited_bytes",
         "_unread_window", "deadline", "head", "requests_ended", "send_window", "stream_id", "task",
     )  # fmt: skip
 
@@ -64,8 +72,10 @@ class Exchange:
         self._is_alone = False
         """Whether the caller is gone."""
         self._buffer = bytearray()
-        self._messages: Final[deque[bytes]] = deque()
-        self._held_bytes = 0
+        self._messages: Final[deque[tuple[int, bytes]]] = deque()
+        """As they came, and whether they are compressed: read only when they are taken, so that what waits is small."""
+        self._held_bytes = self._taken_bytes = 0
+        """Of all that is here, and of the message that was taken last, which is held until the next is asked for."""
         self._uncredited_bytes = 0
         self._unread_window = GRPC_UNREAD_SIZE_BYTES_MAX
         self._arrived: asyncio.Future[None] | None = None
@@ -75,6 +85,7 @@ class Exchange:
         self._has_begun = False
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
+        self._late: asyncio.TimerHandle | None = None
 
     def begin(self, task: "asyncio.Task[Any]", bodies: BodyMemory) -> None:
         self.task, self._bodies = task, bodies
@@ -118,19 +129,20 @@ class Exchange:
         try:
             self._keep(payload)
         except (IndelibleError, Refused) as problem:
-            self._problem = problem
-            self._buffer.clear()
+            self._fail(problem)
         self._notify()
         self._give_credit()
 
+    def _fail(self, problem: IndelibleError | Refused) -> None:
+        self._problem = problem
+        self._buffer.clear()
+
     def _keep(self, payload: bytes) -> None:
-        if self._bodies is not None and payload:
-            self._bodies.take(len(payload))
-            self._held_bytes += len(payload)
+        self._hold(len(payload))
         if not self._buffer and len(payload) >= _PREFIX_BYTES:
             size_bytes = int.from_bytes(payload[1:_PREFIX_BYTES], "big")
             if len(payload) == size_bytes + _PREFIX_BYTES:
-                self._messages.append(self._message(payload[0], payload[_PREFIX_BYTES:]))
+                self._messages.append((payload[0], payload[_PREFIX_BYTES:]))
                 return
         buffer = self._buffer
         buffer += payload
@@ -140,17 +152,31 @@ class Exchange:
                 raise _too_large()
             end = size_bytes + _PREFIX_BYTES
             if len(buffer) < end:
-                return
-            self._messages.append(self._message(buffer[0], bytes(buffer[_PREFIX_BYTES:end])))
+                break
+            self._messages.append((buffer[0], bytes(buffer[_PREFIX_BYTES:end])))
             del buffer[:end]
+            self._cancel_late()
+        if buffer and self._late is None:
+            self._late = self._connection.loop.call_later(GRPC_MESSAGE_S, self._on_late)
 
-    def _message(self, flag: int, content: bytes) -> bytes:
+    def _cancel_late(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _on_late(self) -> None:
+        self._fail(Refused("DEADLINE_EXCEEDED", f"a message did not come whole within {GRPC_MESSAGE_S:g} s"))
+        self._notify()
+
+    def _plain(self, flag: int, content: bytes) -> bytes:
         if not flag:
             return content
         encoding = self.head.fields.get(b"grpc-encoding", b"identity")
         window_bits = _WINDOW_BITS.get(encoding)
-        if flag != 1 or window_bits is None:
-            raise Refused("INTERNAL", f"a message is compressed as {encoding!r}, which is not known")
+        if flag != 1 or encoding == b"identity":
+            raise Refused("INTERNAL", "a message says that it is compressed, its call does not")
+        if window_bits is None:
+            raise Refused("UNIMPLEMENTED", "messages may be compressed by gzip or deflate")
         reader = zlib.decompressobj(window_bits)
         try:
             plain = reader.decompress(content, REQUEST_SIZE_BYTES_MAX + 1)
@@ -158,10 +184,15 @@ class Exchange:
             raise Refused("INTERNAL", f"a compressed message cannot be read: {error}") from None
         if len(plain) > REQUEST_SIZE_BYTES_MAX:
             raise _too_large()
+        if not reader.eof:
+            raise Refused("INTERNAL", "a compressed message is not whole")
+        self._hold(len(plain))
+        self._taken_bytes += len(plain)
         return plain
 
     def end_of_requests(self) -> None:
         self.requests_ended = True
+        self._cancel_late()
         if self._buffer and self._problem is None:
             self._problem = Refused("INTERNAL", "the last message is not whole")
         self._notify()
@@ -183,6 +214,8 @@ class Exchange:
 
     async def __anext__(self) -> bytes:
         """Raises what is wrong with what came."""
+        self._release(self._taken_bytes)
+        self._taken_bytes = 0
         while not self._messages:
             if self._problem is not None:
                 raise self._problem
@@ -190,10 +223,10 @@ class Exchange:
                 raise StopAsyncIteration
             self._arrived = self._connection.loop.create_future()
             await self._arrived
-        message = self._messages.popleft()
-        self._release(len(message))
+        flag, content = self._messages.popleft()
+        self._taken_bytes = len(content) + _PREFIX_BYTES
         self._give_credit()
-        return message
+        return self._plain(flag, content)
 
     async def only_message(self) -> bytes:
         """Of a call that has one. What it takes is held until the call is over."""
@@ -204,7 +237,12 @@ class Exchange:
             raise self._problem
         if len(self._messages) != 1:
             raise Refused("INTERNAL", "a call of this kind has one message")
-        return self._messages[0]
+        return self._plain(*self._messages[0])
+
+    def _hold(self, size_bytes: int) -> None:
+        if self._bodies is not None:
+            self._bodies.take(size_bytes)
+            self._held_bytes += size_bytes
 
     def _release(self, size_bytes: int) -> None:
         size_bytes = min(size_bytes, self._held_bytes)
@@ -218,12 +256,19 @@ class Exchange:
         self.send_window += size_bytes
         if self.send_window > h2.WINDOW_MAX:
             raise BrokenConnection(h2.FLOW_CONTROL_ERROR, "a window is too large")
-        if self._has_room is not None and not self._has_room.done():
+        if self.send_window > 0 and self._has_room is not None and not self._has_room.done():
             self._has_room.set_result(None)
 
     async def write(self, message: bytes) -> None:
         """Returns when there was room for all of it."""
-        data = memoryview(b"\0" + len(message).to_bytes(4, "big") + message)
+        prefix = b"\0" + len(message).to_bytes(4, "big")
+        if len(message) > _COPIED_SIZE_BYTES_MAX:
+            await self._send(memoryview(prefix))
+            await self._send(memoryview(message))
+        else:
+            await self._send(memoryview(prefix + message))
+
+    async def _send(self, data: memoryview) -> None:
         at, end = 0, len(data)
         while at < end:
             room = min(self.send_window, self._connection.room_now(), h2.FRAME_SIZE_BYTES_MAX, end - at)
@@ -251,8 +296,8 @@ class Exchange:
         if status == "OK":
             block = _OK_BLOCK
         else:
-            text = quote(message, safe=SENT_PLAINLY, errors="replace").encode("ascii")
-            block = field_block(((b"grpc-status", b"%d" % Code.Value(status)), (b"grpc-message", text), *trailers))
+            fields = ((b"grpc-status", b"%d" % Code.Value(status)), (b"grpc-message", _status_text(message)))
+            block = field_block((*fields, *trailers))
         if not self._has_begun:
             self._has_begun = True
             block = _HEAD_BLOCK + block
@@ -296,6 +341,7 @@ class Exchange:
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
+        self._cancel_late()
         self._messages.clear()
         self._buffer.clear()
         self._release(self._held_bytes)
@@ -312,6 +358,16 @@ class Exchange:
         """Whoever calls does not take what it asked for."""
         self._connection.write(number_frame(h2.RST_STREAM, self.stream_id, h2.ENHANCE_YOUR_CALM))
         self.leave()
+
+
+def _status_text(message: str) -> bytes:
+    """As much as fits into a status."""
+    quoted = quote(message, safe=_SENT_PLAINLY, errors="replace")
+    if len(quoted) > ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX:
+        pieces = (quote(character, safe=_SENT_PLAINLY, errors="replace") for character in message)
+        ends = accumulate(pieces, lambda size_bytes, piece: size_bytes + len(piece), initial=0)
+        quoted = quoted[: max(takewhile(ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX.__ge__, ends))]
+    return quoted.encode("ascii")
 
 
 def _too_large() -> PayloadTooLarge:

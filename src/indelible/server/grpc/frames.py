@@ -131,19 +131,19 @@ class HeadDecoder:
         """Raises ``BrokenConnection``."""
         head = self._known.get(block)
         if head is None:
-            before = self._table()
+            table = self._decoder.header_table
+            size_max, count, first = table.maxsize, len(table.dynamic_entries), self._first_entry()
             head = self._decode(block)
-            if self._table() != before:
+            # What is new in the table comes first.
+            if (table.maxsize, len(table.dynamic_entries)) != (size_max, count) or self._first_entry() is not first:
                 self._known.clear()
             elif len(block) <= _CACHED_SIZE_BYTES_MAX and len(self._known) < _CACHED_BLOCKS_MAX:
                 self._known[block] = head
         return head
 
-    def _table(self) -> tuple[int, int, int]:
-        """Changes with the table: what is new in it comes first."""
-        table = self._decoder.header_table
-        entries = table.dynamic_entries
-        return table.maxsize, len(entries), id(entries[0]) if entries else 0
+    def _first_entry(self) -> object:
+        entries = self._decoder.header_table.dynamic_entries
+        return entries[0] if entries else None
 
     def _decode(self, block: bytes) -> Head:
         try:
