@@ -14,6 +14,7 @@ pytest.importorskip("grpc")
 
 from indelible.errors import Overloaded
 from indelible.limits import GRPC_KEEP_ALIVE_S, GRPC_KEEP_ALIVE_TIMEOUT_S
+from indelible.server.grpc import connection as connection_module
 from indelible.server.grpc import exchange as exchange_module
 from indelible.server.grpc import frames as h2
 from indelible.server.grpc.connection import Connection, Site
@@ -105,6 +106,12 @@ async def test_who_connects_and_says_nothing_is_not_kept() -> None:
 MANY = 50
 
 
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that comes at once is taken in one turn, on a slow machine too."""
+    monkeypatch.setattr(connection_module, "GRPC_TURN_S", 3_600.0)
+
+
 def _connected_with_calls(count: int) -> tuple[Connection, _Transport, list[Exchange]]:
     begun: list[Exchange] = []
     connection, transport = Connection(Site(begun.append)), _Transport()
@@ -179,6 +186,7 @@ async def test_a_message_that_does_not_come_whole_is_not_held_for_ever(monkeypat
     opened.close()
 
 
+@pytest.mark.usefixtures("_patient")
 async def test_a_little_room_wakes_few_calls() -> None:
     connection, transport, calls = _connected_with_calls(MANY)
     connection.take_room(h2.WINDOW_DEFAULT)
@@ -202,6 +210,7 @@ async def test_a_little_room_wakes_few_calls() -> None:
     transport.socket.close()
 
 
+@pytest.mark.usefixtures("_patient")
 async def test_settings_widen_each_call_once(monkeypatch: pytest.MonkeyPatch) -> None:
     connection, transport, _ = _connected_with_calls(MANY)
     changes: list[int] = []
