@@ -448,6 +448,10 @@ GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Messages of streams, above two pieces of a subscription each, that readers have yet to take; half of it for readers
 that have taken none so far."""
 
+GRPC_WAITING_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Such messages that wait for that room and are made already, as pages are; half of it for readers that have taken none
+so far. More get UNAVAILABLE."""
+
 GRPC_STALLED_S: Final = 5.0
 """How long a reader may leave such a message lying while others wait for room; then its call is ended. Time for
 the largest event over a link of 3 Mbit/s."""

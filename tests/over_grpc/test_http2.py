@@ -18,6 +18,7 @@ from indelible.limits import (
     GRPC_RESETS_MAX,
     GRPC_SETTINGS_MAX,
     GRPC_UNREAD_SIZE_BYTES_MAX,
+    GRPC_WAITING_SIZE_BYTES_MAX,
     HEADER_SIZE_BYTES_MAX,
     PAGE_EVENTS_MAX,
 )
@@ -113,6 +114,23 @@ async def test_streams_that_nobody_reads_keep_no_other_call_of_their_connection_
         for stream in unread:
             await _soon(stream.read())
         assert (await _soon(api.Append(an_append(aggregate_id)))).version == 8 * PAGE_EVENTS_MAX + 1
+
+
+async def test_pages_that_nobody_takes_are_bounded(url: str, aggregate_id: str) -> None:
+    large = new_event(b'"' + b"x" * 1_000_000 + b'"')
+    async with connected(url) as channel:
+        api = Api(channel)
+        await api.Append(an_append(aggregate_id, large))
+        request = pb.ReadAggregateRequest(aggregate_type="thing", aggregate_id=aggregate_id)
+        unread = [api.ReadAggregate(request) for _ in range(GRPC_WAITING_SIZE_BYTES_MAX // 2_000_000 + 20)]
+        codes = [asyncio.create_task(stream.code()) for stream in unread]
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(task.done() and task.result() is grpc.StatusCode.UNAVAILABLE for task in codes):
+                await asyncio.wait([task for task in codes if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+        for stream in unread:
+            stream.cancel()
+        await asyncio.wait(codes)
+        assert (await _soon(api.GetHead(pb.GetHeadRequest()))).position > 0
 
 
 async def test_many_calls_may_be_given_up(url: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("grpc")
 
-from indelible.limits import STREAM_CHUNK_SIZE_BYTES_MAX
+from indelible.errors import Overloaded
+from indelible.limits import GRPC_WAITING_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
 from indelible.server.grpc.exchange import Exchange
 from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 
@@ -42,7 +43,9 @@ class _Server:
         self.ended: list[str] = []
         self._large = LargeMessages(2 * messages * len(LARGE), stalled_s)
 
-    def stream(self, name: str, *messages: bytes, takes: bool = False) -> "asyncio.Task[None]":
+    def stream(
+        self, name: str, *messages: bytes, takes: bool = False, may_be_refused: bool = False
+    ) -> "asyncio.Task[None]":
         exchange = self.exchanges[name] = _Exchange(name, self.ended)
         if takes:
             exchange.takes.set()
@@ -50,7 +53,7 @@ class _Server:
         async def write() -> None:
             async with Outgoing(self._large, cast("Exchange", exchange)) as outgoing:
                 for message in messages:
-                    await outgoing.write(message)
+                    await outgoing.write(message, may_be_refused=may_be_refused)
 
         return asyncio.create_task(write())
 
@@ -113,3 +116,23 @@ async def test_newcomers_that_take_nothing_keep_no_reader_waiting() -> None:
     for stream in stalled:
         stream.cancel()
     await asyncio.wait(stalled)
+
+
+async def test_no_more_waits_made_than_can_be_held() -> None:
+    server = _Server(1, stalled_s=NEVER_S)
+    large = b"x" * (GRPC_WAITING_SIZE_BYTES_MAX // 8)
+    # One is with its reader, and four wait for the room that it has.
+    waiting = [server.stream(f"page {number}", large, may_be_refused=True) for number in range(5)]
+    one_more = server.stream("one more", large, may_be_refused=True)
+    must_not_fail = server.stream("stored already", large)
+    await _settled()
+    assert not any(task.done() for task in (*waiting, must_not_fail))
+    with pytest.raises(Overloaded):
+        await one_more
+    for exchange in server.exchanges.values():
+        exchange.takes.set()
+    for number in range(1, 5):
+        await _settled()
+        server.exchanges[f"page {number}"].takes.set()
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*waiting, must_not_fail)

@@ -296,8 +296,11 @@ async def read_pages(
     pages = 0
     while following is not None:
         page: PageT = await operation.ask(store, msgspec.structs.replace(following, limit=budget.page_limit))
-        yield page
-        pages += 1
-        if budget.spend(page.count) or pages == pages_max:
-            return
+        count = page.count
         following = following.following(page)  # type: ignore[arg-type]  # the page is of its own operation
+        given = [page]
+        del page  # whoever gets it may have to wait with what it made of it
+        yield given.pop()
+        pages += 1
+        if budget.spend(count) or pages == pages_max:
+            return

@@ -18,7 +18,7 @@ from indelible.errors import IndelibleError, InternalError, InvalidRequest, Over
 from indelible.limits import GRPC_CALLS_MAX, RETRY_AFTER_S
 from indelible.server.call import Call, trace_context
 from indelible.server.grpc.exchange import Exchange, Refused
-from indelible.server.grpc.outgoing import LargeMessages, Outgoing
+from indelible.server.grpc.outgoing import LARGE_BYTES, LargeMessages, Outgoing
 from indelible.server.services import Services
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
 from indelible.wire.proto_events import error_message
@@ -33,6 +33,7 @@ class Unary(NamedTuple):
     name: str
     request: type[Message]
     handle: Callable[[Call, Any], Awaitable[bytes]]
+    is_read: bool = False
 
 
 class ToStream(NamedTuple):
@@ -155,14 +156,20 @@ class Calls:
         call = _call_of(self._services, exchange)
         if isinstance(method, Unary):
             request = decode_message(method.request, await exchange.only_message())
-            await exchange.answer(await method.handle(call, request))
+            answer = await method.handle(call, request)
+            if method.is_read and len(answer) > LARGE_BYTES:
+                async with Outgoing(self._large, exchange) as outgoing:
+                    await outgoing.make_room(len(answer), made_bytes=len(answer))
+                    await exchange.answer(answer)
+            else:
+                await exchange.answer(answer)
             return
         outgoing = Outgoing(self._large, exchange)
         if isinstance(method, ToStream):
             request = decode_message(method.request, await exchange.only_message())
-            await _write(method.handle(call, request, outgoing.make_room), outgoing)
+            await _write(method.handle(call, request, outgoing.make_room), outgoing, may_be_refused=True)
         else:
-            await _write(method.handle(call, exchange), outgoing)
+            await _write(method.handle(call, exchange), outgoing, may_be_refused=False)
         exchange.finish()
 
 
@@ -180,11 +187,11 @@ def _call_of(services: Services, exchange: Exchange) -> Call:
     )
 
 
-async def _write(messages: AsyncGenerator[bytes], outgoing: Outgoing) -> None:
+async def _write(messages: AsyncGenerator[bytes], outgoing: Outgoing, *, may_be_refused: bool) -> None:
     """Each waits until the caller has had room for what came before."""
     async with outgoing, aclosing(messages):
         async for message in messages:
-            await outgoing.write(message)
+            await outgoing.write(message, may_be_refused=may_be_refused)
             del message  # the next may be long in coming
 
 

@@ -63,7 +63,10 @@ async def pages(
     pages_max = request.pages_max if request.HasField("pages_max") else None
     async with aclosing(read_pages(operation, call.store, asked, pages_max=pages_max)) as found:
         async for page in found:
-            yield encode_answer(operation, page)
+            message = encode_answer(operation, page)
+            del page  # held by nobody while the message waits
+            yield message
+            del message
 
 
 async def subscribe(call: Call, request: SubscribeRequest, make_room: MakeRoom) -> AsyncGenerator[bytes]:
@@ -104,8 +107,9 @@ def _method(operation: Operation[Any, Any]) -> Method:
     handle: Any = _OWN_HANDLERS.get(operation.name) or partial(ask, operation)
     if declared.client_streaming:
         return Streams(declared.name, handle)
-    kind = ToStream if declared.server_streaming else Unary
-    return kind(declared.name, request_type(operation), handle)
+    if declared.server_streaming:
+        return ToStream(declared.name, request_type(operation), handle)
+    return Unary(declared.name, request_type(operation), handle, operation.permission == "read")
 
 
 def _services() -> dict[str, tuple[Method, ...]]:

@@ -2,7 +2,8 @@
 
 A stream holds one message until its reader has had room for all of it. So large messages wait for room before they are
 made, and when others wait, the call of a reader that has had a message for too long without taking it is ended. Whoever
-reads again subscribes anew after its last cursor.
+reads again subscribes anew after its last cursor. Of those whose size is known only when they are made, such as pages,
+no more may wait than can be held.
 
 Streams whose readers have taken a large message before have a room of their own: newcomers that take nothing, however
 many, keep none of them waiting.
@@ -17,10 +18,17 @@ from typing import Final, Self
 import msgspec
 import structlog
 
-from indelible.limits import GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX, GRPC_STALLED_S, STREAM_CHUNK_SIZE_BYTES_MAX
+from indelible.errors import Overloaded
+from indelible.limits import (
+    GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX,
+    GRPC_STALLED_S,
+    GRPC_WAITING_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
+    STREAM_CHUNK_SIZE_BYTES_MAX,
+)
 from indelible.server.grpc.exchange import Exchange
 
-_LARGE_BYTES: Final = 2 * STREAM_CHUNK_SIZE_BYTES_MAX
+LARGE_BYTES: Final = 2 * STREAM_CHUNK_SIZE_BYTES_MAX
 """Messages that are not larger need no room: what a reader that takes nothing may cost anyway."""
 _log: Final = structlog.get_logger(__name__)
 
@@ -38,6 +46,8 @@ class _Room:
         self._size_bytes: Final = size_bytes
         self._stalled_s: Final = stalled_s
         self._free_bytes = size_bytes
+        self._made_bytes = 0
+        """Of messages that wait and are made already."""
         self._waiting: Final[dict[asyncio.Future[None], int]] = {}
         """How much each wants, in order."""
         self._held: Final[dict[_Message, None]] = {}
@@ -45,10 +55,19 @@ class _Room:
         self._watch: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def holding(self, exchange: Exchange, size_bytes: int) -> AsyncIterator[None]:
+    async def holding(self, exchange: Exchange, size_bytes: int, made_bytes: int) -> AsyncIterator[None]:
         # One that is larger than all the room gets all of it.
         size_bytes = min(size_bytes, self._size_bytes)
-        await self._take(size_bytes)
+        if self._waiting or size_bytes > self._free_bytes:
+            if self._made_bytes + made_bytes > GRPC_WAITING_SIZE_BYTES_MAX // 2:
+                raise Overloaded("too much waits for readers that do not take it", retry_after_s=RETRY_AFTER_S)
+            self._made_bytes += made_bytes
+            try:
+                await self._wait(size_bytes)
+            finally:
+                self._made_bytes -= made_bytes
+        else:
+            self._free_bytes -= size_bytes
         message = _Message(exchange, time.monotonic())
         self._held[message] = None
         try:
@@ -57,10 +76,7 @@ class _Room:
             del self._held[message]
             self._give_back(size_bytes)
 
-    async def _take(self, size_bytes: int) -> None:
-        if not self._waiting and size_bytes <= self._free_bytes:
-            self._free_bytes -= size_bytes
-            return
+    async def _wait(self, size_bytes: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[turn] = size_bytes
         if self._watch is None:
@@ -119,16 +135,17 @@ class Outgoing:
         self._has_room = False
         self._is_newcomer = True
 
-    async def make_room(self, size_bytes: int) -> None:
-        """For the next message, which need not be there yet."""
-        if size_bytes > _LARGE_BYTES and not self._has_room:
+    async def make_room(self, size_bytes: int, *, made_bytes: int = 0) -> None:
+        """For the next message, of which so much is there already. Raises ``Overloaded`` where that is too much."""
+        if size_bytes > LARGE_BYTES and not self._has_room:
             room = self._large.of_newcomers if self._is_newcomer else self._large.of_others
-            await self._held.enter_async_context(room.holding(self._exchange, size_bytes))
+            await self._held.enter_async_context(room.holding(self._exchange, size_bytes, made_bytes))
             self._has_room = True
 
-    async def write(self, message: bytes) -> None:
-        """Returns when the reader had room for all of it."""
-        await self.make_room(len(message))
+    async def write(self, message: bytes, *, may_be_refused: bool) -> None:
+        """Returns when the reader had room for all of it. ``may_be_refused``: whether it may be answered with
+        ``Overloaded`` instead, which says that nothing was done."""
+        await self.make_room(len(message), made_bytes=len(message) if may_be_refused else 0)
         await self._exchange.write(message)
         if self._has_room:
             await self._held.aclose()
