@@ -437,8 +437,9 @@ GRPC_CALLS_MAX: Final = 4_096
 GRPC_CALLS_PER_CONNECTION_MAX: Final = 1_024
 """Calls under way at once on one connection. The client's library makes further ones wait."""
 
-GRPC_BATCHES_UNDER_WAY_MAX: Final = 8
-"""Batches of one stream that wait for their commit. Beyond it the stream is not read, which is its backpressure."""
+GRPC_BATCHES_UNDER_WAY_MAX: Final = 16
+"""Batches of one stream that wait for their commit: half of them are gathered while the others are stored, and fill a
+commit well. Beyond it the stream is not read, which is its backpressure."""
 
 GRPC_UNANSWERED_IDS_MAX: Final = 1_000
 """Delivery ids that the member of one stream has settled without taking the answers. Beyond it the stream is not read,
