@@ -520,7 +520,12 @@ def split_hashed_line(line: bytes) -> tuple[bytes, bytes]:
     tail = line[-_HASH_TAIL_LENGTH:]
     if not (tail.startswith(b',"hash":"') and tail.endswith(b'"}')):
         raise ValueError("the line does not end in a hash")
-    return line[:-_HASH_TAIL_LENGTH] + b"}", bytes.fromhex(tail[9:-2].decode("ascii"))
+    text = tail[9:-2].decode("ascii")
+    digest = bytes.fromhex(text)
+    # That takes capitals and spaces too, which is not the one form of a line.
+    if digest.hex() != text:
+        raise ValueError("the line's hash is not in lower-case hexadecimal digits")
+    return line[:-_HASH_TAIL_LENGTH] + b"}", digest
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -150,6 +150,36 @@ FILE_LOCK_LATE_WAIT_S: Final = 1
 FILE_LOOK_INTERVAL_S: Final = 0.5
 """How often it is looked whether the file's name still leads to the file; a look takes microseconds."""
 
+# --- An index beside the log -----------------------------------------------------------------------------------------
+
+INDEX_TAIL_EVENTS_MAX: Final = 65_536
+"""Events that may be stored and not be in the index yet, tags counted as further events; beyond it appends wait. They
+are held in memory, about 400 bytes each, and whoever opens the store looks through them. It is several seconds of the
+fastest load, so that an index whose checkpoint is slow holds up nobody."""
+
+INDEX_ROUND_EVENTS: Final = 4_096
+"""So many, and they are taken into the index: sorted, many at once touch fewer of its pages than one by one."""
+
+INDEX_ROUND_EVENTS_MAX: Final = 16_384
+"""Events that are taken in at once; about 0.1 s, for which the log's file is read at one state."""
+
+INDEX_REBUILD_EVENTS: Final = 262_144
+"""The same for an index that is made anew; about a second, and some tens of megabytes to sort them in."""
+
+INDEX_PAUSE_S: Final = 1.0
+"""How long fewer events than a round wait to be taken in: they are found all the same, by those who look through the
+tail."""
+
+INDEX_RETRY_S: Final = 1.0
+"""Between two attempts to write to an index whose disk is full, or that another process has locked."""
+
+INDEX_ROOM_WAIT_S: Final = 10
+"""How long an append waits for the index to come on; below the 15 s within which callers are answered."""
+
+INDEX_CHECK_INTERVAL_S: Final = 60
+"""Between two looks through a whole index, after a read that met damage: it may be the log's, which another read meets
+again."""
+
 # --- A database elsewhere --------------------------------------------------------------------------------------------
 
 DATABASE_CONNECT_TIMEOUT_S: Final = 3

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import apsw
+
 from faults.btree import columns_of, rows_of
+from indelible.engines.sqlite.index_file import index_path
 from postgres.server import PostgresServer
 
 Damage = Callable[[str, int], None]
@@ -47,6 +50,10 @@ def _change_freely(url: str, sql: str) -> None:
 
 def _remove(url: str, position: int) -> None:
     _change_freely(url, f"DELETE FROM events WHERE position = {position}")
+    index = apsw.Connection(str(index_path(path_of(url))))
+    for table in ("versions", "event_ids"):
+        index.execute(f"DELETE FROM {table} WHERE position = {position}")
+    index.close()
 
 
 def _query(server: PostgresServer, url: str, sql: str) -> None:
@@ -54,8 +61,8 @@ def _query(server: PostgresServer, url: str, sql: str) -> None:
 
 
 SQLITE: Final[dict[str, Damage]] = {
-    "no JSON": _overwrite("event_data", 0x22),
-    "no UTF-8": _overwrite("event_data", 0xFF),
+    "no JSON": _overwrite("line", 0x22),
+    "no UTF-8": _overwrite("line", 0xFF),
     "no record": _break_record,
 }
 """Whose event it is can still be told, by the index."""

@@ -64,8 +64,8 @@ async def test_indexes_ids_and_snapshots_are_there(path: Path) -> None:
         }  # fmt: skip
 
 
-async def test_groups_are_there(version: int, path: Path) -> None:
-    await check_groups(SqliteEngine(path), version)
+async def test_groups_are_there(path: Path) -> None:
+    await check_groups(SqliteEngine(path))
 
 
 async def test_an_upgraded_store_has_the_schema_of_a_new_one(path: Path, tmp_path: Path) -> None:

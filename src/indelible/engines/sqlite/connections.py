@@ -67,6 +67,8 @@ def connect_writer(path: Path) -> apsw.Connection:
     connection.pragma("synchronous", "FULL")
     connection.pragma("wal_autocheckpoint", 0)
     connection.pragma("journal_size_limit", WAL_SIZE_BYTES_KEPT)
+    # They refuse what everybody else might do to events.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     # After a failed sync a checkpoint could copy pages that never became durable; an orderly close does its own.
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     return connection
@@ -75,7 +77,8 @@ def connect_writer(path: Path) -> apsw.Connection:
 def connect_reader(path: Path) -> apsw.Connection:
     """A connection that cannot write. It works beside a writer in another process."""
     connection = _connect(path, apsw.SQLITE_OPEN_READONLY, READER_CACHE_KIB)
-    connection.execute(statement("rendered_events"))
+    # It may outlive an index that is made anew, and must not take away the side files of the new one.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.pragma("query_only", True)
     return connection
 

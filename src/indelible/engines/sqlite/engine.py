@@ -1,11 +1,12 @@
-"""The SQLite engine: one file, one writing process, any number of readers.
+"""The SQLite engine: one writing process, any number of readers; a file with the log, and beside it another with the
+index, which follows from the log and lags behind it a little.
 
 A write is a transaction of SQLite's. Until its commit is asked for nothing is stored, whatever goes wrong, and service
 goes on; after that only success is certain, and the engine stops.
 
 Threads: the event loop prepares a batch itself (a few microseconds a row; another thread would fight it for the
 interpreter's lock), a commit thread waits for the disk, a checkpoint thread copies the write-ahead log into the
-database file beside the commits, and a few reader threads render pages.
+database file beside the commits, an index thread takes in what was committed, and a few reader threads render pages.
 """
 
 import asyncio
@@ -20,11 +21,11 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 import apsw
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.engine import AppendOutcome, FallibleEngine, LogHead
+from indelible.engines.engine import AppendOutcome, FallibleEngine, Lines, LogHead
 from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
-from indelible.engines.sqlite import groups, reads
+from indelible.engines.sqlite import aggregates, groups, reads
 from indelible.engines.sqlite.connections import (
     check_schema,
     connect_reader,
@@ -33,8 +34,12 @@ from indelible.engines.sqlite.connections import (
     translated,
     translated_before_commit,
 )
+from indelible.engines.sqlite.index_file import index_path
+from indelible.engines.sqlite.indexed_beside import IndexedBeside
+from indelible.engines.sqlite.indexing import Indexing
 from indelible.engines.sqlite.reader_threads import ReaderThreads
 from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
+from indelible.engines.sqlite.views import Reader, View, Views
 from indelible.engines.sqlite.writer import Writer, chunks
 from indelible.errors import InternalError, StorageFailure
 from indelible.events import RecordedEvent, Snapshot
@@ -44,8 +49,10 @@ from indelible.limits import (
     FILE_LOCK_WAIT_S,
     FILE_LOOK_INTERVAL_S,
     HEAD_POLL_S,
+    PAGE_SIZE_BYTES_MAX,
     READY_TRIAL_SIZE_BYTES,
 )
+from indelible.queries import Direction, EventQuery
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -70,9 +77,20 @@ CHECKPOINT_ROUNDS_MAX: Final = 4
 
 
 def _reading(
+    function: Callable[Concatenate[View, _P], _T],
+) -> "Callable[Concatenate[SqliteEngine, _P], Coroutine[Any, Any, _T]]":
+    """A read of the contract that is a function over log, index and tail."""
+
+    async def read(engine: "SqliteEngine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await engine.read_indexed(function, *args, **kwargs)
+
+    return read
+
+
+def _reading_log(
     function: Callable[Concatenate[apsw.Connection, _P], _T],
 ) -> "Callable[Concatenate[SqliteEngine, _P], Coroutine[Any, Any, _T]]":
-    """A read of the contract that is a function over a connection."""
+    """The same over the log alone."""
 
     async def read(engine: "SqliteEngine", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await engine.read(function, *args, **kwargs)
@@ -81,7 +99,8 @@ def _reading(
 
 
 class SqliteEngine(FallibleEngine):
-    """Implements :class:`indelible.engines.engine.Engine` over the database file ``path``; its folder is created.
+    """Implements :class:`indelible.engines.engine.Engine` over the database file ``path``; its folder is created. The
+    index is beside it, see :func:`indelible.engines.sqlite.index_file.index_path`.
 
     ``read_only``: no lock is taken and every write is refused. ``clock_us`` gives microseconds since 1970.
     """
@@ -97,8 +116,9 @@ class SqliteEngine(FallibleEngine):
         self._clock_us = clock_us
         self._file = StoreFile(path)
         self._writer: Writer | None = None
+        self._indexing: Indexing | None = None
+        self._views: Views | None = None
         self._writing = asyncio.Lock()
-        self._is_committing = False
         self._is_held_up = False
         """Whether another process held SQLite's lock for longer than the last write waited."""
         self._watching: asyncio.Task[None] | None = None
@@ -117,18 +137,24 @@ class SqliteEngine(FallibleEngine):
             if self._read_only:
                 await self._open_for_reading()
             else:
-                await asyncio.to_thread(self._open_writer)
+                self._views = self._indexing = indexing = Indexing(self._path, self._fail)
+                try:
+                    await asyncio.to_thread(self._open_writer, indexing)
+                except BaseException:
+                    await indexing.close(is_sound=False)
+                    raise
+                indexing.start()
                 self._watching = asyncio.create_task(self._watch_file(), name="file-watch")
         except apsw.Error as error:
             raise translated(error, self._path) from error
         except OSError as error:
             raise StorageFailure(f"cannot open {self._path}: {error}") from error
 
-    def _open_writer(self) -> None:
+    def _open_writer(self, indexing: Indexing) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file.open_for_writing()
         try:
-            self._writer = Writer(self._file)
+            self._writer = Writer(self._file, indexing)
         except BaseException:
             self._file.close()
             raise
@@ -136,11 +162,13 @@ class SqliteEngine(FallibleEngine):
 
     async def _open_for_reading(self) -> None:
         await asyncio.to_thread(self._file.open_for_reading)
+        self._views = IndexedBeside(self._file)
         try:
             await self.read(_check_readable)
             missing = await self.read(find_missing_end, self._file)
         except BaseException:
             await asyncio.to_thread(self._close_readers)
+            self._file.close()
             raise
         if missing is not None:
             self.warnings = (f"{self._path} is incomplete: {missing.reason}",)
@@ -165,8 +193,11 @@ class SqliteEngine(FallibleEngine):
             writer, self._writer = self._writer, None
         if self._checkpointing is not None:
             await self._checkpointing
-        await asyncio.to_thread(self._readers.close)
+        await asyncio.to_thread(self._close_readers)
         await asyncio.to_thread(self._checkpoint_thread.shutdown)
+        if writer is not None and self._indexing is not None:
+            writer.close_lookups()
+            await self._indexing.close(is_sound=self._failure is None)
         try:
             if writer is not None:
                 await asyncio.get_running_loop().run_in_executor(self._commit_thread, self._close_writer, writer)
@@ -177,14 +208,15 @@ class SqliteEngine(FallibleEngine):
             # Last, and after the readers' connections too.
             self._file.close()
 
-    def _connect_reader(self) -> apsw.Connection:
+    def _connect_reader(self) -> Reader:
         # First: of a file that is gone SQLite would only say that it cannot open it.
         self._file.check_database()
-        return connect_reader(self._path)
+        return Reader(connect_reader(self._path))
 
     def _close_readers(self) -> None:
         self._readers.close()
-        self._file.close()
+        if isinstance(self._views, IndexedBeside):
+            self._views.close()
 
     def _close_writer(self, writer: Writer) -> None:
         try:
@@ -210,12 +242,13 @@ class SqliteEngine(FallibleEngine):
             decided = decide(writer)
             if decided.events:
                 await self._insert(writer, decided)
-                self._is_committing = True
                 await self._commit(writer, decided.head.position)
                 writer.publish(decided.head)
                 self._signal.moved(decided.head.position)
             return decided
 
+        if self._indexing is not None:
+            await self._indexing.wait_for_room()
         return await self._transaction(write)
 
     async def _insert(self, writer: Writer, decided: Plan) -> None:
@@ -223,7 +256,6 @@ class SqliteEngine(FallibleEngine):
             if number:
                 await asyncio.sleep(0)
             writer.insert(chunk)
-        writer.finish()
 
     # --- Transactions ------------------------------------------------------------------------------------------------
 
@@ -240,8 +272,6 @@ class SqliteEngine(FallibleEngine):
                 if failed is error:
                     raise
                 raise failed from error
-            finally:
-                self._is_committing = False
             self._start_checkpoint(writer)
             return done
 
@@ -285,6 +315,8 @@ class SqliteEngine(FallibleEngine):
             await self._in_commit_thread(lambda: writer.try_writing(max(size_bytes, READY_TRIAL_SIZE_BYTES)))
 
         self._file.check()
+        if self._indexing is not None:
+            await self._indexing.wait_for_room()
         await _shielded(self._transaction(write))
 
     # --- Other writes ------------------------------------------------------------------------------------------------
@@ -357,22 +389,35 @@ class SqliteEngine(FallibleEngine):
     async def read(
         self, function: Callable[Concatenate[apsw.Connection, _P], _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run a read on a reader thread. Raises :class:`StorageFailure` when the file is gone."""
+        """Run a read of the log on a reader thread. Raises :class:`StorageFailure` when the file is gone."""
+        return await self._read(lambda reader: function(reader.connection, *args, **kwargs))
 
-        def read(connection: apsw.Connection) -> _T:
+    async def read_indexed(
+        self, function: Callable[Concatenate[View, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """The same of log, index and tail."""
+
+        def read(reader: Reader) -> _T:
+            assert self._views is not None, "the engine is not open"
+            return function(self._views.view(reader), *args, **kwargs)
+
+        return await self._read(read)
+
+    async def _read(self, function: Callable[[Reader], _T]) -> _T:
+        def read(reader: Reader) -> _T:
             self._file.check_database()
-            return function(connection, *args, **kwargs)
+            return function(reader)
 
         try:
             return await self._readers.run(read)
         except apsw.Error as error:
+            if self._indexing is not None and isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+                self._indexing.suspect()
             raise translated(error, self._path) from error
 
     async def head(self) -> LogHead:
-        # While a commit is on its way, readers may see its events before its writer knows; the head must be no further
-        # back than they are.
-        if self._writer is None or self._is_committing:
-            return await self.read(reads.read_visible_head)
+        if self._writer is None:
+            return await self._read(lambda reader: reads.read_visible_head(reader.connection, self._file.noted_end()))
         return self._writer.head
 
     async def _head_position(self) -> int:
@@ -381,20 +426,39 @@ class SqliteEngine(FallibleEngine):
     async def wait_for_head(self, after: int) -> int:
         return await self._signal.wait(after)
 
-    read_aggregate = _reading(reads.read_aggregate)
-    read_feed = _reading(reads.read_feed)
-    locate_position = _reading(reads.locate_position)
-    locate_version = _reading(reads.locate_version)
+    async def read_feed(
+        self,
+        query: EventQuery,
+        *,
+        after: int,
+        until: int,
+        direction: Direction,
+        limit: int,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
+    ) -> Lines:
+        if query.is_unrestricted:
+            return await self.read(
+                reads.read_log, query, after=after, until=until, direction=direction, limit=limit,
+                size_bytes_max=size_bytes_max,
+            )  # fmt: skip
+        return await self.read_indexed(
+            reads.read_filtered, query, after=after, until=until, direction=direction, limit=limit,
+            size_bytes_max=size_bytes_max,
+        )  # fmt: skip
+
+    read_aggregate = _reading(aggregates.read_aggregate)
+    locate_position = _reading(aggregates.locate_position)
+    locate_version = _reading(aggregates.locate_version)
     scan_condition = _reading(reads.scan_condition)
-    read_event = _reading(reads.read_event)
-    read_aggregate_info = _reading(reads.read_aggregate_info)
-    list_event_types = _reading(reads.list_event_types)
-    list_aggregate_types = _reading(reads.list_aggregate_types)
-    list_aggregates = _reading(reads.list_aggregates)
+    read_event = _reading(aggregates.read_event)
+    read_aggregate_info = _reading(aggregates.read_aggregate_info)
+    list_event_types = _reading(aggregates.list_event_types)
+    list_aggregate_types = _reading(aggregates.list_aggregate_types)
+    list_aggregates = _reading(aggregates.list_aggregates)
     find_unindexed = _reading(reads.find_unindexed)
-    load_snapshot = _reading(reads.load_snapshot)
-    list_groups = _reading(groups.summaries)
-    list_skipped = _reading(groups.list_skipped)
+    load_snapshot = _reading(aggregates.load_snapshot)
+    list_groups = _reading_log(groups.summaries)
+    list_skipped = _reading_log(groups.list_skipped)
 
     async def load_group(self, name: str) -> GroupState | None:
         return loaded(await self.read(groups.load, name, self._clock_us()))
@@ -409,7 +473,8 @@ class SqliteEngine(FallibleEngine):
         return await self.read(find_missing_end, self._file)
 
     async def storage_size_bytes(self) -> int:
-        files = (self._path, self._file.log_path)
+        index = index_path(self._path)
+        files = (self._path, self._file.log_path, index, index.with_name(index.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
 

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
-import apsw
 import msgspec
 
 from indelible.engines.engine import store_closed
+from indelible.engines.sqlite.views import Reader
 from indelible.errors import Overloaded
 from indelible.limits import READS_WAITING_MAX, RETRY_AFTER_S
 
 _T = TypeVar("_T")
-Read = Callable[[apsw.Connection], _T]
+Read = Callable[[Reader], _T]
 
 TAKEN_AT_ONCE_MAX: Final = 4
 """Reads that one thread takes together; more would leave other threads idle."""
@@ -37,7 +37,7 @@ _Done = tuple[_Job, Any, Exception | None]
 class ReaderThreads:
     """``connect`` opens a connection; each thread calls it once, at its first read."""
 
-    def __init__(self, connect: Callable[[], apsw.Connection], count: int) -> None:
+    def __init__(self, connect: Callable[[], Reader], count: int) -> None:
         self._connect: Final = connect
         self._count: Final = count
         self._jobs: Final[SimpleQueue[_Job | None]] = SimpleQueue()
@@ -68,7 +68,7 @@ class ReaderThreads:
         thread.start()
 
     def _work(self) -> None:
-        connection: apsw.Connection | None = None
+        connection: Reader | None = None
         while jobs := self._take():
             done: list[_Done] = []
             for job in jobs:

@@ -1,9 +1,10 @@
-"""Reads, as plain functions over a connection: each takes a few statements that run without the interpreter's lock."""
+"""Reads of what is found by its position or by a filter, as plain functions: each takes a few statements that run
+without the interpreter's lock. Those that need the index take a :class:`View`, and look through the tail as well."""
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeVar
-from uuid import UUID
 
 import apsw
 import msgspec
@@ -22,18 +23,17 @@ from indelible.engines.feed_walk import (
     scan_on,
 )
 from indelible.engines.planner import RecentEvent
-from indelible.engines.rows import check_lines, names_of, snapshot_of
+from indelible.engines.rows import check_lines
 from indelible.engines.sqlite.connections import directed, fetch, statement
+from indelible.engines.sqlite.views import View
 from indelible.errors import StoreCorrupted
-from indelible.events import HASH_BEFORE_FIRST, AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
-from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
+from indelible.events import HASH_BEFORE_FIRST, format_timestamp, split_hashed_line, timestamp_to_us
 from indelible.limits import (
     CONDITION_TAIL_EVENTS_MAX,
     CONDITION_TAIL_SIZE_BYTES_MAX,
     PAGE_SIZE_BYTES_MAX,
     TYPES_MERGED_MAX,
     TYPES_SEARCHED_MAX,
-    VERSION_MAX,
 )
 from indelible.queries import Direction, EventQuery
 
@@ -43,32 +43,62 @@ _T = TypeVar("_T")
 # --- Searches --------------------------------------------------------------------------------------------------------
 
 
-def answered_on(connection: apsw.Connection, search: Generator[Question, Any, _T]) -> _T:
-    return answered(search, lambda question: _answer(connection, question))
+def answered_in(view: View, search: Generator[Question, Any, _T]) -> _T:
+    indexed = view.indexed
+    return answered(search, lambda question: _answer(view, indexed, question))
 
 
 def time_window(connection: apsw.Connection, query: EventQuery, low: int, high: int) -> tuple[int, int]:
     """The part of ``low`` to ``high`` (positions, inclusive) whose timestamps are in the query's time window."""
     if query.since is not None:
-        low = _first_position_since(connection, low, high + 1, timestamp_to_us(query.since))
+        low = _first_position_since(connection, low, high + 1, query.since)
     if query.until is not None and low <= high:
-        high = _first_position_since(connection, low, high + 1, timestamp_to_us(query.until)) - 1
+        high = _first_position_since(connection, low, high + 1, query.until) - 1
     return low, high
 
 
-def _first_position_since(connection: apsw.Connection, low: int, high: int, timestamp_us: int) -> int:
-    values = {"low": low, "high": high, "timestamp_us": timestamp_us}
+def _first_position_since(connection: apsw.Connection, low: int, high: int, moment: datetime) -> int:
+    values = {"low": low, "high": high, "timestamp": format_timestamp(timestamp_to_us(moment))}
     return int(fetch(connection, statement("first_position_since"), values)[0][0])
 
 
-def _answer(connection: apsw.Connection, question: Question) -> Sequence[int] | int | Walked | None:
+def _answer(view: View, indexed: int, question: Question) -> Sequence[int] | int | Walked | None:
     match question:
         case FindTypes():
-            return _find_types(connection, question)
+            return _find_types(view.connection, question)
         case Count():
-            return _count(connection, question)
+            in_index, in_tail = _parts(question.range, indexed)
+            count = 0 if in_index.is_empty else _count(view.connection, question, in_index)
+            if not in_tail.is_empty:
+                count += view.tail.count(question.tag, question.types, in_tail)
+            return min(count, question.most)
         case Walk():
-            return _walk(connection, question)
+            return _walk(view, indexed, question)
+
+
+def _parts(within: Range, indexed: int) -> tuple[Range, Range]:
+    """What of a range the index has, and what the tail has."""
+    return (
+        Range(within.low, min(within.high, indexed), within.direction),
+        Range(max(within.low, indexed + 1), within.high, within.direction),
+    )
+
+
+def _walk(view: View, indexed: int, question: Walk) -> Walked:
+    """Through the one part, and then on through the other."""
+    in_index, in_tail = _parts(question.range, indexed)
+    parts = [(in_index, _walk_index), (in_tail, _walk_tail)]
+    walked = Walked([], 0, None)
+    for part, walk in parts if question.range.direction == "forward" else parts[::-1]:
+        if not part.is_empty and walked.count < question.chunk:
+            more = walk(view, question, part, question.chunk - walked.count)
+            last = walked.last if more.last is None else more.last
+            walked = Walked([*walked.positions, *more.positions], walked.count + more.count, last)
+    return walked
+
+
+def _walk_tail(view: View, question: Walk, within: Range, chunk: int) -> Walked:
+    return view.tail.walk(question, within, chunk)
 
 
 def _find_types(connection: apsw.Connection, question: FindTypes) -> list[int] | None:
@@ -84,12 +114,8 @@ def _find_types(connection: apsw.Connection, question: FindTypes) -> list[int] |
     return ids if len(ids) <= TYPES_MERGED_MAX else None
 
 
-def _count(connection: apsw.Connection, question: Count) -> int:
-    values: dict[str, int | str | None] = {
-        "low": question.range.low,
-        "high": question.range.high,
-        "most": question.most,
-    }
+def _count(connection: apsw.Connection, question: Count, within: Range) -> int:
+    values: dict[str, int | str | None] = {"low": within.low, "high": within.high, "most": question.most}
     if question.tag is not None:
         sql, values["tag"] = statement("count_tag_bounded"), question.tag
     else:
@@ -97,10 +123,10 @@ def _count(connection: apsw.Connection, question: Count) -> int:
     return int(fetch(connection, sql, values)[0][0])
 
 
-def _walk(connection: apsw.Connection, question: Walk) -> Walked:
+def _walk_index(view: View, question: Walk, within: Range, chunk: int) -> Walked:
     name, values = _candidates(question)
-    values |= {"low": question.range.low, "high": question.range.high, "chunk": question.chunk}
-    text, count, last = fetch(connection, directed(name, question.range.direction), values)[0]
+    values |= {"low": within.low, "high": within.high, "chunk": chunk}
+    text, count, last = fetch(view.connection, directed(name, within.direction), values)[0]
     return Walked(msgspec.json.decode(text), count, last)
 
 
@@ -131,7 +157,7 @@ def _json(names: Sequence[str] | Sequence[int] | None) -> str:
     return msgspec.json.encode(names).decode()
 
 
-_NO_BOUND = 2**62
+_NO_BOUND: Final = 2**62
 
 _decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -139,58 +165,73 @@ _decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 # --- The head --------------------------------------------------------------------------------------------------------
 
 
-def read_head(connection: apsw.Connection) -> LogHead:
-    rows = fetch(connection, statement("head"))
-    return LogHead(*rows[0]) if rows else LogHead(0, 0, HASH_BEFORE_FIRST)
+class _Placed(msgspec.Struct):
+    position: int
+    timestamp: datetime
+
+
+_decode_placed: Final = msgspec.json.Decoder(_Placed).decode
 
 
 def read_sound_head(connection: apsw.Connection) -> LogHead:
-    """The head to append to. Raises :class:`StoreCorrupted` when the last event's row is not where it must be."""
-    head, count = read_head(connection), _count_events(connection)
-    if head.position != count:
+    """The head to append to. Raises :class:`StoreCorrupted` when the last event's row is not where it must be: its line
+    says as well where that is."""
+    rows = fetch(connection, statement("head"))
+    if not rows:
+        return LogHead(0, 0, HASH_BEFORE_FIRST)
+    position, line = rows[0]
+    try:
+        placed, (_, digest) = _decode_placed(line), split_hashed_line(line)
+    except ValueError as error:
+        raise StoreCorrupted(f"the last event is damaged: {error}", position=position) from error
+    if placed.position != position:
         raise StoreCorrupted(
-            f"the log ends at position {head.position}, but {count} events were appended",
-            position=min(head.position, count) + 1,
+            f"the log ends at position {position}, but the event there says that it is {placed.position}",
+            position=max(position, placed.position),
         )
-    return head
+    return LogHead(position, timestamp_to_us(placed.timestamp), digest)
 
 
-def read_visible_head(connection: apsw.Connection) -> LogHead:
-    """The head for a reader. Its position is known even where the last event is damaged, so that verify gets there."""
-    count = _count_events(connection)
-    with contextlib.suppress(apsw.Error):
-        head = read_head(connection)
-        if head.position >= count:
-            return head
-    return LogHead(count, 0, HASH_BEFORE_FIRST)
-
-
-def _count_events(connection: apsw.Connection) -> int:
-    return int(fetch(connection, statement("count_all_events"))[0][0])
+def read_visible_head(connection: apsw.Connection, noted_end: int) -> LogHead:
+    """The head for a reader. Its position is known even where the last event is damaged, so that verify gets there: by
+    the event's own word, by its row's key, or by what was noted of the log's end."""
+    position = noted_end
+    try:
+        return read_sound_head(connection)
+    except StoreCorrupted as error:
+        position = max(position, error.fields["position"])
+    except apsw.Error:
+        with contextlib.suppress(apsw.Error):
+            position = max(position, fetch(connection, "SELECT coalesce(max(position), 0) FROM events")[0][0])
+    return LogHead(position, 0, HASH_BEFORE_FIRST)
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------
 
 
-class _Selection(msgspec.Struct, frozen=True):
-    """A set of events to render: a condition on the view, the column that orders it, and the condition's values."""
+class Selection(msgspec.Struct, frozen=True):
+    """A set of events to render: a condition on their positions, and its values."""
 
     range: str
-    key: str
     direction: Direction
     values: dict[str, int | str]
 
+    @classmethod
+    def at(cls, positions: Sequence[int], direction: Direction) -> "Selection":
+        condition = "position IN (SELECT value FROM json_each(:positions))"
+        return cls(condition, direction, {"positions": _json(positions)})
 
-def _render(
-    connection: apsw.Connection, selection: _Selection, count: int, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+
+def render(
+    connection: apsw.Connection, selection: Selection, count: int, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
 ) -> tuple[bytes, int]:
     """The first ``count`` events of a selection that holds as many, or fewer when they take more than a page may; and
     how many."""
     values = {**selection.values, "limit": count}
-    page = directed("render_page", selection.direction, range=selection.range, key=selection.key)
+    page = directed("render_page", selection.direction, range=selection.range)
     lines = fetch(connection, page, {**values, "size_bytes_max": size_bytes_max})[0][0]
     if lines is None:
-        sizes = directed("page_sizes", selection.direction, range=selection.range, key=selection.key)
+        sizes = directed("page_sizes", selection.direction, range=selection.range)
         found = msgspec.json.decode(fetch(connection, sizes, values)[0][0], type=list[int])
         if not found:
             raise StoreCorrupted("no event stands where the log has some")
@@ -212,31 +253,7 @@ def _fitting(sizes_bytes: list[int], size_bytes_max: int) -> int:
     return len(sizes_bytes)
 
 
-def read_aggregate(
-    connection: apsw.Connection,
-    key: AggregateKey,
-    *,
-    from_version: int,
-    to_version: int,
-    direction: Direction,
-    limit: int,
-) -> tuple[int, Lines]:
-    rows = fetch(connection, statement("find_aggregate"), names_of(key))
-    aggregate, version = rows[0] if rows else (0, 0)
-    versions = Range(max(from_version, 1), min(to_version, version), direction)
-    if versions.is_empty:
-        return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
-    page = versions.first(limit)
-    selection = _Selection(
-        "aggregate = :aggregate AND version BETWEEN :first AND :last", "version", direction,
-        {"aggregate": aggregate, "first": page.low, "last": page.high},
-    )  # fmt: skip
-    lines, count = _render(connection, selection, len(page))
-    reached = page.place(count)
-    return version, Lines(lines, count, reached, versions.beyond(reached).is_empty)
-
-
-def read_feed(
+def read_log(
     connection: apsw.Connection,
     query: EventQuery,
     *,
@@ -246,39 +263,41 @@ def read_feed(
     limit: int,
     size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
 ) -> Lines:
-    asked = Range.of_feed(after, until, direction)
-    within = Range(*time_window(connection, query, asked.low, asked.high), direction)
+    """A page of the feed where the query has no filter but a time window: the log alone has it."""
+    within = _within(connection, query, after, until, direction)
     if within.is_empty:
         return Lines(b"", 0, until, True)
-    if query.is_unrestricted:
-        return _unfiltered_page(connection, within, limit, size_bytes_max)
-    return _filtered_page(connection, query, within, until, limit, size_bytes_max=size_bytes_max)
-
-
-def _unfiltered_page(connection: apsw.Connection, within: Range, limit: int, size_bytes_max: int) -> Lines:
     page = within.first(limit)
-    selection = _Selection(
-        "position BETWEEN :first AND :last", "position", page.direction, {"first": page.low, "last": page.high}
-    )
-    lines, count = _render(connection, selection, len(page), size_bytes_max)
+    selection = Selection("position BETWEEN :first AND :last", page.direction, {"first": page.low, "last": page.high})
+    lines, count = render(connection, selection, len(page), size_bytes_max)
     reached = page.place(count)
     return Lines(lines, count, reached, within.beyond(reached).is_empty)
 
 
-def _filtered_page(
-    connection: apsw.Connection, query: EventQuery, within: Range, until: int, limit: int, *, size_bytes_max: int
+def _within(connection: apsw.Connection, query: EventQuery, after: int, until: int, direction: Direction) -> Range:
+    asked = Range.of_feed(after, until, direction)
+    return Range(*time_window(connection, query, asked.low, asked.high), direction)
+
+
+def read_filtered(
+    view: View,
+    query: EventQuery,
+    *,
+    after: int,
+    until: int,
+    direction: Direction,
+    limit: int,
+    size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
 ) -> Lines:
-    found = answered_on(connection, find_positions(query.items, within, limit))
+    within = _within(view.connection, query, after, until, direction)
+    if within.is_empty:
+        return Lines(b"", 0, until, True)
+    found = answered_in(view, find_positions(query.items, within, limit))
     reached, at_end = found.end(within, until)
     if not found.positions:
         return Lines(b"", 0, reached, at_end)
-    selection = _Selection(
-        "position IN (SELECT value FROM json_each(:positions))",
-        "position",
-        within.direction,
-        {"positions": msgspec.json.encode(found.positions).decode()},
-    )
-    lines, count = _render(connection, selection, len(found.positions), size_bytes_max)
+    selection = Selection.at(found.positions, within.direction)
+    lines, count = render(view.connection, selection, len(found.positions), size_bytes_max)
     if count < len(found.positions):
         reached, at_end = found.positions[count - 1], False
     return Lines(lines, count, reached, at_end)
@@ -287,106 +306,35 @@ def _filtered_page(
 # --- Conditions ------------------------------------------------------------------------------------------------------
 
 
-def scan_condition(connection: apsw.Connection, scan: ConditionScan, entries_max: int) -> ConditionScan:
-    return answered_on(connection, scan_on(scan, entries_max))
+def scan_condition(view: View, scan: ConditionScan, entries_max: int) -> ConditionScan:
+    return answered_in(view, scan_on(scan, entries_max))
 
 
-def recent_events(connection: apsw.Connection, after: int, head: int) -> list[RecentEvent]:
+def recent_events(view: View, after: int, head: int) -> list[RecentEvent]:
     """The events after ``after``, or as many of the last ones as the writer looks at."""
     if after >= head:
         return []
+    newest_first = (
+        view.tail.recent(after, CONDITION_TAIL_EVENTS_MAX)
+        if after >= view.tail.start
+        else _recent_in_log(view.connection, after)
+    )
     events, left_bytes = [], CONDITION_TAIL_SIZE_BYTES_MAX
-    values = {"after": after, "events_max": CONDITION_TAIL_EVENTS_MAX}
-    for event_type, aggregate_type, tags in connection.execute(statement("recent_events"), values):
-        left_bytes -= len(tags or "")
+    for event in newest_first:
+        left_bytes -= sum([len(tag) + 3 for tag in event.tags])
         if left_bytes < 0:
             break
-        events.append(RecentEvent(event_type, aggregate_type, _decode_tags(tags) if tags else ()))
+        events.append(event)
     return events[::-1]
 
 
-# --- Single things and catalogues ------------------------------------------------------------------------------------
+def _recent_in_log(connection: apsw.Connection, after: int) -> Iterator[RecentEvent]:
+    values = {"after": after, "events_max": CONDITION_TAIL_EVENTS_MAX}
+    for event_type, aggregate_type, tags in connection.execute(statement("recent_events"), values):
+        yield RecentEvent(event_type, aggregate_type, _decode_tags(tags) if tags else ())
 
 
-def locate_position(connection: apsw.Connection, position: int) -> tuple[AggregateKey, int] | None:
-    """Whose event stands at a position, and its version; as the index says, which may be sound where the event's row is
-    not. None when it does not know."""
-    for name in ("locate_by_row", "locate_by_index"):
-        # Names that are no text any more say nothing either.
-        with contextlib.suppress(apsw.CorruptError, UnicodeError):
-            for aggregate_type, aggregate_id, version in fetch(connection, statement(name), {"position": position}):
-                return AggregateKey(aggregate_type, aggregate_id), version
-    return None
-
-
-def locate_version(connection: apsw.Connection, key: AggregateKey, version: int) -> tuple[int, int] | None:
-    rows = fetch(connection, statement("locate_version"), {**names_of(key), "version": version})
+def find_unindexed(view: View, first: int, last: int) -> tuple[int, str] | None:
+    values = {"first": first, "last": last, "indexed": view.indexed}
+    rows = fetch(view.connection, statement("find_unindexed"), values)
     return rows[0] if rows else None
-
-
-def read_event(connection: apsw.Connection, event_id: UUID) -> bytes | None:
-    rows = fetch(connection, statement("read_event"), {"event_id": event_id.bytes})
-    if not rows:
-        return None
-    line: bytes = rows[0][0]
-    check_lines(line, 1)
-    return line
-
-
-def read_aggregate_info(connection: apsw.Connection, key: AggregateKey) -> AggregateInfo | None:
-    rows = fetch(connection, statement("aggregate_info"), names_of(key))
-    return _info(key.aggregate_type, key.aggregate_id, *rows[0]) if rows else None
-
-
-def _info(aggregate_type: str, aggregate_id: str, version: int, first_us: int, last_us: int) -> AggregateInfo:
-    return AggregateInfo(aggregate_type, aggregate_id, version, timestamp_from_us(first_us), timestamp_from_us(last_us))
-
-
-def find_unindexed(connection: apsw.Connection, first: int, last: int) -> tuple[int, str] | None:
-    rows = fetch(connection, statement("find_unindexed"), {"first": first, "last": last})
-    return rows[0] if rows else None
-
-
-def list_event_types(connection: apsw.Connection) -> tuple[EventTypeInfo, ...]:
-    return tuple(EventTypeInfo(*row) for row in fetch(connection, statement("list_event_types")))
-
-
-def list_aggregate_types(connection: apsw.Connection) -> tuple[AggregateTypeInfo, ...]:
-    return tuple(AggregateTypeInfo(*row) for row in fetch(connection, statement("list_aggregate_types")))
-
-
-def list_aggregates(
-    connection: apsw.Connection, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
-) -> tuple[AggregateInfo, ...]:
-    names = [aggregate_type] if aggregate_type else [row.aggregate_type for row in list_aggregate_types(connection)]
-    found: list[AggregateInfo] = []
-    for name in names:
-        if after is not None and name.encode() < after.aggregate_type.encode():
-            continue
-        after_id = after.aggregate_id if after is not None and name == after.aggregate_type else ""
-        values = {"aggregate_type": name, "after": after_id, "limit": limit - len(found)}
-        rows = fetch(connection, statement("list_aggregates"), values)
-        found += [_info(name, *row) for row in rows]
-        if len(found) >= limit:
-            break
-    return tuple(found)
-
-
-# --- Snapshots -------------------------------------------------------------------------------------------------------
-
-
-def load_snapshot(connection: apsw.Connection, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
-    values = {**names_of(key), "at_version": VERSION_MAX if at_version is None else at_version}
-    for version, timestamp_us, state, metadata in fetch(connection, statement("load_snapshot"), values):
-        return snapshot_of(key, version, timestamp_from_us(timestamp_us), state, metadata)
-    return None
-
-
-def snapshot_values(aggregate: int, snapshot: Snapshot) -> dict[str, int | str]:
-    return {
-        "aggregate": aggregate,
-        "version": snapshot.version,
-        "timestamp_us": timestamp_to_us(snapshot.timestamp),
-        "state": bytes(snapshot.state_raw).decode(),
-        "metadata": bytes(snapshot.metadata_raw).decode(),
-    }

@@ -102,6 +102,12 @@ class StoreFile:
         """SQLite puts it beside the file that a symbolic link leads to."""
         return Path(os.path.realpath(self.path) + "-wal")
 
+    @property
+    def inode(self) -> int:
+        """Of the file that is open."""
+        assert self._id is not None, "the file is not open"
+        return self._id[1]
+
     # --- Opening and closing -----------------------------------------------------------------------------------------
 
     def open_for_writing(self) -> None:
@@ -121,7 +127,7 @@ class StoreFile:
         log cannot be found by this one. Raises :class:`OSError`."""
         self._open(os.O_RDONLY)
         try:
-            self._refuse_other_name(self._owner() if self._is_locked() else {})
+            self._refuse_other_name(self._owner() if self.has_writer() else {})
         except BaseException:
             self.close()
             raise
@@ -190,7 +196,8 @@ class StoreFile:
             owner=owner,
         )
 
-    def _is_locked(self) -> bool:
+    def has_writer(self) -> bool:
+        """Whether anybody has the right to write."""
         # Only asks: a lock taken for the question could keep a writer out.
         answer = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK))
         return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)

@@ -1,10 +1,12 @@
-"""The one connection that writes. Plain blocking functions; the engine decides on which thread each runs.
+"""The one connection that writes the log. Plain blocking functions; the engine decides on which thread each runs.
 
-A batch is prepared (looked up, decided, inserted) and then committed; only the commit waits for the disk.
+A batch is prepared (looked up, decided, inserted) and then committed; only the commit waits for the disk. What it
+touches is looked up in the tail and the index, through a reader's connection: a transaction on the log must not hold
+the index.
 """
 
 import os
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
@@ -14,25 +16,37 @@ import msgspec
 
 from indelible.engines.engine import LogHead, aggregate_not_found
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
-from indelible.engines.rows import event_columns, names_of, readable_event
-from indelible.engines.sqlite import reads
-from indelible.engines.sqlite.connections import BUSY_TIMEOUT_MS, connect_writer, fetch, migrate, statement
+from indelible.engines.rows import readable_event
+from indelible.engines.sqlite import aggregates, reads
+from indelible.engines.sqlite.connections import (
+    BUSY_TIMEOUT_MS,
+    connect_reader,
+    connect_writer,
+    fetch,
+    migrate,
+    statement,
+)
+from indelible.engines.sqlite.indexing import Indexing
 from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
+from indelible.engines.sqlite.tail import TailEvent
+from indelible.engines.sqlite.views import Reader, View
 from indelible.errors import StoreCorrupted
-from indelible.events import AggregateKey, RecordedEvent, Snapshot
+from indelible.events import AggregateKey, RecordedEvent, Snapshot, hashed_line
 from indelible.eventstore import AppendRequest
 
 AGGREGATES_CACHED_MAX: Final = 65_536
-"""Known aggregates (row id and version) that are kept in memory: about 20 MB at the most.
+"""Known aggregates that are kept in memory: about 20 MB at the most.
 Those that came first go first, even those in use: to look one up again is cheaper than to keep account of it."""
 
 _encode_ids: Final = msgspec.json.Encoder(uuid_format="hex").encode
+_encode_tags: Final = msgspec.json.encode
 
 
 class _CachedAggregate(msgspec.Struct):
     """An aggregate that the store holds, or will once the open transaction is committed."""
 
-    row: int
+    aggregate: int
+    """Position of its first event."""
     version: int
     """As committed; 0 for one that is new in the open transaction."""
 
@@ -40,9 +54,11 @@ class _CachedAggregate(msgspec.Struct):
 class Writer:
     """Prepares and commits batches. Not for use from two threads at once."""
 
-    def __init__(self, file: StoreFile) -> None:
+    def __init__(self, file: StoreFile, indexing: Indexing) -> None:
         self._file: Final = file
+        self._indexing: Final = indexing
         self.connection = connect_writer(file.path)
+        self._lookups: Reader | None = None
         self.may_be_stored = False
         """Whether the commit of the open transaction was asked for: from then on only its success is certain."""
         self._aggregates: OrderedDict[AggregateKey, _CachedAggregate] = OrderedDict()
@@ -52,13 +68,14 @@ class Writer:
             self._refuse_incomplete()
             migrate(self.connection)
             self._sync_log()
-            self.connection.execute(statement("rendered_events"))
             self.head = reads.read_sound_head(self.connection)
             # What waits for a lock does so in another thread than the one that finds it.
             self.connection.set_busy_timeout(0)
             file.watch_log()
             file.check()
             file.note_end(self.head.position)
+            indexing.open(self.connection, self.head.position)
+            self._lookups = Reader(connect_reader(file.path))
         except BaseException:
             self.connection.close()
             raise
@@ -123,60 +140,50 @@ class Writer:
 
     def begin(self, batch: Sequence[AppendRequest], now_us: int) -> Plan:
         """Decide the batch within the open transaction."""
-        self._open_batch = _OpenBatch()
+        self._open_batch = _OpenBatch(self._view())
         appends = [append for request in batch for append in request.appends]
         ids = [event.event_id for append in appends for event in append.events]
         keys = [append.key for append in appends]
-        recent = reads.recent_events(self.connection, unseen_after(batch, self.head.position), self.head.position)
+        recent = reads.recent_events(self._open_batch.view, unseen_after(batch, self.head.position), self.head.position)
         return plan(batch, self._stored_state(keys, ids, recent), now_us)
 
     def begin_recorded(self, events: Sequence[RecordedEvent]) -> Plan:
         """The same for recorded events. Raises :class:`InvalidRequest` when they do not continue the log."""
-        self._open_batch = _OpenBatch()
+        self._open_batch = _OpenBatch(self._view())
         keys, ids = [event.key for event in events], [event.event_id for event in events]
         return plan_recorded(events, self._stored_state(keys, ids, ()))
 
     def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
         opened = self._require_batch()
-        aggregates, type_ids, versions = opened.aggregates, opened.type_ids, opened.versions
-        self._insert_aggregates(one.key for one in events)
-        rows, tag_rows, event_types = [], [], []
+        known_aggregates, type_ids = opened.aggregates, opened.type_ids
+        rows, tail = [], opened.tail
         for planned in events:
             key, event = planned.key, planned.event
-            known = aggregates[key]
+            known = known_aggregates.get(key)
+            if known is None:
+                known = known_aggregates[key] = opened.new_aggregates[key] = _CachedAggregate(planned.position, 0)
             names = (key.aggregate_type, event.event_type)
             event_type = type_ids.get(names) or self._event_type_id(names)
-            rows.append(_event_row(planned, known.row, event_type))
-            if event.tags:
-                tag_rows += [(tag, planned.position, event_type) for tag in event.tags]
-            event_types.append(event_type)
-            versions.append((known, planned.version))
-        opened.events.update(event_types)
-        if tag_rows:
-            self.connection.executemany(statement("insert_event_tag"), tag_rows)
+            rows.append(_event_row(planned, known.aggregate, event_type))
+            tail.append(
+                TailEvent(
+                    key, known.aggregate, planned.version, event.event_id.bytes, event_type, event.event_type,
+                    event.tags,
+                )
+            )  # fmt: skip
+            opened.versions[key] = planned.version
         self.connection.executemany(statement("insert_event"), rows)
-
-    def finish(self) -> None:
-        """The batch's last inserts: the catalogue's counts."""
-        opened = self._require_batch()
-        self.connection.executemany(
-            statement("count_events"), [(count, event_type) for event_type, count in opened.events.items()]
-        )
-        if opened.aggregates_of_type:
-            self.connection.executemany(
-                statement("count_aggregates"),
-                [(count, aggregate_type) for aggregate_type, count in opened.aggregates_of_type.items()],
-            )
 
     def publish(self, head: LogHead) -> None:
         """Take over what the committed batch brought."""
         opened = self._require_batch()
-        for known, version in opened.versions:
-            known.version = version
+        for key, version in opened.versions.items():
+            opened.aggregates[key].version = version
         for key, known in opened.new_aggregates.items():
             self._remember(key, known)
         self._type_ids.update(opened.type_ids)
+        self._indexing.add(opened.tail)
         self._open_batch = None
         self.head = head
 
@@ -184,10 +191,10 @@ class Writer:
 
     def insert_snapshot(self, snapshot: Snapshot) -> None:
         """Within the open transaction. Raises :class:`AggregateNotFound`."""
-        known = self._aggregates.get(snapshot.key) or self._look_up(snapshot.key)
+        known = self._aggregates.get(snapshot.key) or self._look_up(self._view(), snapshot.key)
         if known is None:
             raise aggregate_not_found(snapshot.key)
-        self.connection.execute(statement("save_snapshot"), reads.snapshot_values(known.row, snapshot))
+        self.connection.execute(statement("save_snapshot"), aggregates.snapshot_values(known.aggregate, snapshot))
 
     def wal_frames(self) -> tuple[int, int]:
         """Pages in the write-ahead log, and how many of them are in the database file already."""
@@ -214,31 +221,42 @@ class Writer:
         """After a checkpoint, which may have put an older note there."""
         self._file.note_end(self.head.position)
 
+    def close_lookups(self) -> None:
+        """Let go of the index, and of what a reader of the log would hold."""
+        lookups, self._lookups = self._lookups, None
+        if lookups is not None:
+            lookups.close()
+
     def close(self) -> None:
+        self.close_lookups()
         self.connection.close()
 
     # --- Looking up --------------------------------------------------------------------------------------------------
+
+    def _view(self) -> View:
+        assert self._lookups is not None, "the writer is closed"
+        return self._indexing.view(self._lookups)
 
     def _stored_state(
         self, keys: Iterable[AggregateKey], ids: Sequence[UUID], recent: Sequence[RecentEvent]
     ) -> StoredState:
         # Kept with the batch: the cache may let go of some before the batch is stored.
-        aggregates = self._require_batch().aggregates
+        opened = self._require_batch()
         for key in keys:
-            if key not in aggregates:
-                known = self._aggregates.get(key) or self._look_up(key)
+            if key not in opened.aggregates:
+                known = self._aggregates.get(key) or self._look_up(opened.view, key)
                 if known is not None:
-                    aggregates[key] = known
-        versions = {key: known.version for key, known in aggregates.items()}
-        events, unreadable = self._stored_events(ids)
+                    opened.aggregates[key] = known
+        versions = {key: known.version for key, known in opened.aggregates.items()}
+        events, unreadable = self._stored_events(opened.view, ids)
         return StoredState(self.head, versions, events, recent, unreadable)
 
-    def _look_up(self, key: AggregateKey) -> _CachedAggregate | None:
+    def _look_up(self, view: View, key: AggregateKey) -> _CachedAggregate | None:
         """An aggregate that is not in the cache."""
-        rows = fetch(self.connection, statement("find_aggregate"), names_of(key))
-        if not rows:
+        aggregate, version = aggregates.find_aggregate(view, key)
+        if not version:
             return None
-        known = _CachedAggregate(*rows[0])
+        known = _CachedAggregate(aggregate, version)
         self._remember(key, known)
         return known
 
@@ -247,60 +265,40 @@ class Writer:
         if len(self._aggregates) > AGGREGATES_CACHED_MAX:
             self._aggregates.popitem(last=False)
 
-    def _stored_events(self, ids: Sequence[UUID]) -> tuple[dict[UUID, RecordedEvent], dict[UUID, int]]:
+    def _stored_events(self, view: View, ids: Sequence[UUID]) -> tuple[dict[UUID, RecordedEvent], dict[UUID, int]]:
         """The stored ones among some ids, and the positions of those that are stored and cannot be read."""
         events: dict[UUID, RecordedEvent] = {}
         unreadable: dict[UUID, int] = {}
-        encoded = _encode_ids(ids).decode()
-        for digits, position in fetch(self.connection, statement("stored_ids"), {"event_ids": encoded}):
-            event_id = UUID(digits)
+        for event_id, position in self._stored_ids(view, ids):
             # One by one: what is damaged must spoil the append that asks for it, and no other.
-            event = self._read_event(position)
+            event = _read_event(view, position)
             if event is None:
                 unreadable[event_id] = position
             else:
                 events[event_id] = event
         return events, unreadable
 
-    def _read_event(self, position: int) -> RecordedEvent | None:
-        try:
-            rows = fetch(self.connection, statement("read_line"), {"position": position})
-        except apsw.CorruptError:
-            return None
-        return readable_event(rows[0][0] if rows else None)
+    def _stored_ids(self, view: View, ids: Sequence[UUID]) -> list[tuple[UUID, int]]:
+        encoded = _encode_ids(ids).decode()
+        found = fetch(view.connection, statement("stored_ids"), {"event_ids": encoded})
+        stored = [(UUID(digits), int(position)) for digits, position in found]
+        for event_id in ids:
+            position = view.tail.position_of(event_id.bytes)
+            if position is not None:
+                stored.append((event_id, position))
+        return stored
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
-
-    def _insert_aggregates(self, keys: Iterable[AggregateKey]) -> None:
-        """Insert those that are new, all by one call: one for each took as long as everything else about its event."""
-        opened = self._require_batch()
-        new = [key for key in dict.fromkeys(keys) if key not in opened.aggregates]
-        if not new:
-            return
-        types = {name: self._aggregate_type_id(name) for name in {key.aggregate_type for key in new}}
-        rows = [(types[key.aggregate_type], key.aggregate_id) for key in new]
-        inserted = self.connection.executemany(statement("insert_aggregate"), rows)
-        for key, (row,) in zip(new, inserted, strict=True):
-            opened.aggregates[key] = opened.new_aggregates[key] = _CachedAggregate(row, 0)
-        opened.aggregates_of_type.update(row[0] for row in rows)
 
     def _event_type_id(self, names: tuple[str, str]) -> int:
         """Of an aggregate type's and an event type's names; known to the batch from then on."""
         known = self._type_ids.get(names)
         if known is None:
-            aggregate_type = self._aggregate_type_id(names[0])
             sql = "SELECT id FROM event_types WHERE aggregate_type = ? AND name = ?"
-            rows = fetch(self.connection, sql, (aggregate_type, names[1]))
-            known = int(rows[0][0]) if rows else self._insert("insert_event_type", aggregate_type, names[1])
+            rows = fetch(self.connection, sql, names) or fetch(self.connection, statement("insert_event_type"), names)
+            known = int(rows[0][0])
         self._require_batch().type_ids[names] = known
         return known
-
-    def _aggregate_type_id(self, name: str) -> int:
-        rows = fetch(self.connection, "SELECT id FROM aggregate_types WHERE name = ?", (name,))
-        return int(rows[0][0]) if rows else self._insert("insert_aggregate_type", name)
-
-    def _insert(self, name: str, *values: int | str) -> int:
-        return int(fetch(self.connection, statement(name), values)[0][0])
 
     def _require_batch(self) -> "_OpenBatch":
         assert self._open_batch is not None, "no batch has begun"
@@ -310,22 +308,33 @@ class Writer:
 class _OpenBatch:
     """What an open transaction has brought and the caches may know only after its commit."""
 
-    def __init__(self) -> None:
-        self.versions: list[tuple[_CachedAggregate, int]] = []
-        """Of each event's aggregate, in position order."""
+    def __init__(self, view: View) -> None:
+        self.view: Final = view
+        """What was stored before it."""
+        self.tail: list[TailEvent] = []
+        self.versions: dict[AggregateKey, int] = {}
         self.aggregates: dict[AggregateKey, _CachedAggregate] = {}
         """The batch's, those that were there before too."""
         self.new_aggregates: dict[AggregateKey, _CachedAggregate] = {}
         self.type_ids: dict[tuple[str, str], int] = {}
-        self.events: Counter[int] = Counter()
-        self.aggregates_of_type: Counter[int] = Counter()
+
+
+def _read_event(view: View, position: int) -> RecordedEvent | None:
+    # A connection that meets damage within a transaction of its own writes no more.
+    try:
+        rows = fetch(view.connection, statement("read_line"), {"position": position})
+    except apsw.CorruptError:
+        return None
+    return readable_event(rows[0][0] if rows else None)
 
 
 def _event_row(planned: PlannedEvent, aggregate: int, event_type: int) -> tuple[object, ...]:
-    data, data_base64, metadata, tags, content_type = event_columns(planned.event)
+    event = planned.event
     return (
-        planned.position, aggregate, planned.version, event_type, planned.event.event_id.bytes, planned.timestamp_us,
-        data, data_base64, metadata, msgspec.json.encode(tags).decode() if tags else None, content_type, planned.hash,
+        planned.position, aggregate, planned.version, event_type, event.size_bytes,
+        planned.key.aggregate_id if planned.version == 1 else None,
+        _encode_tags(event.tags).decode() if event.tags else None,
+        hashed_line(planned.unhashed, planned.hash).decode(),
     )  # fmt: skip
 
 

@@ -3,10 +3,10 @@ SELECT json_group_array(position) FILTER (WHERE matches), count(*), $last(positi
 FROM (
     SELECT position, (
         EXISTS (
-            SELECT 1 FROM event_types AS et INNER JOIN aggregate_types AS at ON at.id = et.aggregate_type
+            SELECT 1 FROM event_types AS et
             WHERE et.id = entry.event_type
                 AND (:event_types IS NULL OR et.name IN (SELECT value FROM json_each(:event_types)))
-                AND (:aggregate_types IS NULL OR at.name IN (SELECT value FROM json_each(:aggregate_types)))
+                AND (:aggregate_types IS NULL OR et.aggregate_type IN (SELECT value FROM json_each(:aggregate_types)))
         )
         AND NOT EXISTS (
             SELECT 1 FROM json_each(:tags) AS wanted

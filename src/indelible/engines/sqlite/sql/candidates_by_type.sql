@@ -3,13 +3,13 @@
 -- range's near end as well, SQLite would begin each probe there.
 WITH RECURSIVE walk (position, event_type) AS (
     SELECT
-        (SELECT $first(position) FROM events WHERE event_type = type.value AND position BETWEEN :low AND :high),
+        (SELECT $first(position) FROM positions_by_type WHERE event_type = type.value AND position BETWEEN :low AND :high),
         type.value
     FROM json_each(:event_types) AS type
     UNION ALL
     SELECT
         (
-            SELECT $first(position) FROM events
+            SELECT $first(position) FROM positions_by_type
             WHERE event_type = walk.event_type AND position $beyond walk.position AND position $within
         ),
         walk.event_type

@@ -2,10 +2,9 @@
 -- are wanted at the most.
 SELECT json_group_array(id)
 FROM (
-    SELECT event_types.id
+    SELECT id
     FROM event_types
-    INNER JOIN aggregate_types ON aggregate_types.id = event_types.aggregate_type
-    WHERE (:event_types IS NULL OR event_types.name IN (SELECT value FROM json_each(:event_types)))
-        AND (:aggregate_types IS NULL OR aggregate_types.name IN (SELECT value FROM json_each(:aggregate_types)))
+    WHERE (:event_types IS NULL OR name IN (SELECT value FROM json_each(:event_types)))
+        AND (:aggregate_types IS NULL OR aggregate_type IN (SELECT value FROM json_each(:aggregate_types)))
     LIMIT :found_max + 1
 )

@@ -1,4 +1,3 @@
-SELECT a.id, (SELECT max(version) FROM events WHERE aggregate = a.id)
+SELECT aggregate, (SELECT max(v.version) FROM versions AS v WHERE v.aggregate = a.aggregate)
 FROM aggregates AS a
-INNER JOIN aggregate_types AS t ON t.id = a.aggregate_type
-WHERE t.name = :aggregate_type AND a.aggregate_id = :aggregate_id
+WHERE aggregate_type = :aggregate_type AND aggregate_id = :aggregate_id

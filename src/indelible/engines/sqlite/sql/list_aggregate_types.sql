@@ -1,3 +1,2 @@
-SELECT t.name, t.aggregates, coalesce((SELECT sum(events) FROM event_types WHERE aggregate_type = t.id), 0)
-FROM aggregate_types AS t
-ORDER BY t.name
+-- With how far the index goes, as above.
+SELECT aggregate_type, aggregates, (SELECT indexed FROM state) FROM aggregate_counts

@@ -1,4 +1,4 @@
-SELECT event_types.name, aggregate_types.name, event_types.events
-FROM event_types
-INNER JOIN aggregate_types ON aggregate_types.id = event_types.aggregate_type
-ORDER BY event_types.name, aggregate_types.name
+-- With how far the index goes: what comes after it is counted in the tail.
+SELECT t.id, t.name, t.aggregate_type, coalesce(c.events, 0), (SELECT indexed FROM state)
+FROM event_types AS t LEFT JOIN event_counts AS c ON c.event_type = t.id
+ORDER BY t.name, t.aggregate_type

@@ -1,8 +1,7 @@
--- An aggregate's newest event not above a version: its version and position, by the index alone.
-SELECT e.version, e.position
+-- An aggregate's newest event not above a version.
+SELECT v.version, v.position, a.aggregate
 FROM aggregates AS a
-INNER JOIN aggregate_types AS at ON at.id = a.aggregate_type
-INNER JOIN events AS e INDEXED BY events_by_aggregate ON e.aggregate = a.id AND e.version <= :version
-WHERE at.name = :aggregate_type AND a.aggregate_id = :aggregate_id
-ORDER BY e.version DESC
+INNER JOIN versions AS v ON v.aggregate = a.aggregate AND v.version <= :version
+WHERE a.aggregate_type = :aggregate_type AND a.aggregate_id = :aggregate_id
+ORDER BY v.version DESC
 LIMIT 1

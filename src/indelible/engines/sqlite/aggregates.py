@@ -1,0 +1,254 @@
+"""Reads of aggregates, single events, snapshots and catalogues, as plain functions: through the index and the tail."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import apsw
+import msgspec
+
+from indelible.engines.engine import Lines
+from indelible.engines.feed_walk import Range
+from indelible.engines.rows import check_lines, names_of, snapshot_of
+from indelible.engines.sqlite.connections import fetch, statement
+from indelible.engines.sqlite.reads import Selection, render
+from indelible.engines.sqlite.tail import Stretch
+from indelible.engines.sqlite.views import View
+from indelible.errors import StoreCorrupted
+from indelible.events import AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
+from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
+from indelible.limits import VERSION_MAX
+from indelible.queries import Direction
+
+# --- Aggregates ------------------------------------------------------------------------------------------------------
+
+
+def find_aggregate(view: View, key: AggregateKey) -> tuple[int, int]:
+    """The position of an aggregate's first event, and its version; zeros when it does not exist."""
+    stretch = view.tail.stretch(key)
+    if stretch is not None:
+        return stretch.aggregate, stretch.first_version + len(stretch.positions) - 1
+    return _find_in_index(view, key)
+
+
+def _find_in_index(view: View, key: AggregateKey) -> tuple[int, int]:
+    rows = fetch(view.connection, statement("find_aggregate"), names_of(key))
+    if not rows:
+        return 0, 0
+    aggregate, version = rows[0]
+    if version is None:
+        raise StoreCorrupted(f"the index has {key.stream}, but none of its versions", position=aggregate)
+    return int(aggregate), int(version)
+
+
+def read_aggregate(
+    view: View, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
+) -> tuple[int, Lines]:
+    stretch = view.tail.stretch(key)
+    if stretch is None:
+        aggregate, version = _find_in_index(view, key)
+    else:
+        aggregate, version = stretch.aggregate, stretch.first_version + len(stretch.positions) - 1
+    versions = Range(max(from_version, 1), min(to_version, version), direction)
+    if versions.is_empty:
+        return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
+    page = versions.first(limit)
+    lines, count = render(view.connection, _selection(view, aggregate, stretch, page), len(page))
+    reached = page.place(count)
+    return version, Lines(lines, count, reached, versions.beyond(reached).is_empty)
+
+
+def _selection(view: View, aggregate: int, stretch: Stretch | None, page: Range) -> Selection:
+    """An aggregate's events of some versions, of the index, or of the tail, or the older ones of the one and the newer
+    ones of the other."""
+    if stretch is None or page.high < stretch.first_version:
+        return Selection(
+            "position IN (SELECT position FROM versions WHERE aggregate = :aggregate"
+            " AND version BETWEEN :first AND :last)",
+            page.direction,
+            {"aggregate": aggregate, "first": page.low, "last": page.high},
+        )
+    newer = max(page.low - stretch.first_version, 0)
+    positions = stretch.positions[newer : page.high - stretch.first_version + 1]
+    if page.low < stretch.first_version:
+        sql = "SELECT position FROM versions WHERE aggregate = ? AND version BETWEEN ? AND ? ORDER BY version"
+        older = fetch(view.connection, sql, (aggregate, page.low, stretch.first_version - 1))
+        positions = [position for (position,) in older] + positions
+    return Selection.at(positions, page.direction)
+
+
+def locate_version(view: View, key: AggregateKey, version: int) -> tuple[int, int] | None:
+    stretch = view.tail.stretch(key)
+    if stretch is not None and version >= stretch.first_version:
+        place = min(version - stretch.first_version, len(stretch.positions) - 1)
+        return stretch.first_version + place, stretch.positions[place]
+    rows = fetch(view.connection, statement("locate_version"), {**names_of(key), "version": version})
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+def locate_position(view: View, position: int) -> tuple[AggregateKey, int] | None:
+    """Whose event stands at a position, and its version; as tail and index say, which may be sound where the event's
+    row is not. None when they do not know."""
+    found = view.tail.key_at(position)
+    if found is not None:
+        return found
+    for name in ("locate_by_row", "locate_by_index"):
+        with contextlib.suppress(apsw.CorruptError):
+            for aggregate, version in fetch(view.connection, statement(name), {"position": position}):
+                key = _name_of(view, aggregate)
+                if key is not None:
+                    return key, version
+    return None
+
+
+def _name_of(view: View, aggregate: int) -> AggregateKey | None:
+    for name in ("name_by_row", "name_by_index"):
+        # Names that are no text any more say nothing either.
+        with contextlib.suppress(apsw.CorruptError, UnicodeError):
+            for names in fetch(view.connection, statement(name), {"aggregate": aggregate}):
+                return AggregateKey(*names)
+    return None
+
+
+# --- Single events ---------------------------------------------------------------------------------------------------
+
+
+def read_event(view: View, event_id: UUID) -> bytes | None:
+    position = view.tail.position_of(event_id.bytes)
+    if position is None:
+        rows = fetch(view.connection, statement("find_event"), {"event_id": event_id.bytes})
+        if not rows:
+            return None
+        position = rows[0][0]
+    rows = fetch(view.connection, statement("read_line"), {"position": position})
+    if not rows:
+        raise StoreCorrupted(f"the event at position {position} is not there", position=position)
+    line: bytes = rows[0][0]
+    check_lines(line, 1)
+    return line
+
+
+class _Timed(msgspec.Struct):
+    timestamp: datetime
+
+
+_decode_timed: Final = msgspec.json.Decoder(_Timed).decode
+
+
+def _timestamps(view: View, positions: Iterable[int]) -> dict[int, datetime]:
+    """Of the events at some positions."""
+    values = {"positions": msgspec.json.encode(list(positions)).decode()}
+    rows = fetch(view.connection, statement("read_lines"), values)
+    try:
+        return {position: _decode_timed(line).timestamp for position, line in rows}
+    except ValueError as error:
+        raise StoreCorrupted(f"a stored event is no JSON any more: {error}") from error
+
+
+# --- Catalogues ------------------------------------------------------------------------------------------------------
+
+
+class _Place(msgspec.Struct, frozen=True):
+    aggregate_id: str
+    version: int
+    first: int
+    last: int
+
+
+def _infos(view: View, aggregate_type: str, places: Sequence[_Place]) -> list[AggregateInfo]:
+    times = _timestamps(view, {position for place in places for position in (place.first, place.last)})
+    try:
+        return [
+            AggregateInfo(aggregate_type, place.aggregate_id, place.version, times[place.first], times[place.last])
+            for place in places
+        ]
+    except KeyError as missing:
+        position = missing.args[0]
+        raise StoreCorrupted(f"the event at position {position} is not there", position=position) from None
+
+
+def _place_of(key: AggregateKey, stretch: Stretch) -> _Place:
+    version = stretch.first_version + len(stretch.positions) - 1
+    return _Place(key.aggregate_id, version, stretch.aggregate, stretch.positions[-1])
+
+
+def read_aggregate_info(view: View, key: AggregateKey) -> AggregateInfo | None:
+    stretch = view.tail.stretch(key)
+    if stretch is not None:
+        return _infos(view, key.aggregate_type, [_place_of(key, stretch)])[0]
+    rows = fetch(view.connection, statement("locate_version"), {**names_of(key), "version": VERSION_MAX})
+    if not rows:
+        return None
+    version, last, first = rows[0]
+    return _infos(view, key.aggregate_type, [_Place(key.aggregate_id, version, first, last)])[0]
+
+
+def list_event_types(view: View) -> tuple[EventTypeInfo, ...]:
+    rows = fetch(view.connection, statement("list_event_types"))
+    counts = view.tail.count_types(rows[0][4] if rows else 0)
+    named = [EventTypeInfo(name, kind, events + counts[type_id]) for type_id, name, kind, events, _ in rows]
+    return tuple(one for one in named if one.events)
+
+
+def list_aggregate_types(view: View) -> tuple[AggregateTypeInfo, ...]:
+    rows = fetch(view.connection, statement("list_aggregate_types"))
+    aggregates = view.tail.count_aggregates(rows[0][2] if rows else 0)
+    for aggregate_type, count, _ in rows:
+        aggregates[aggregate_type] += count
+    events: Counter[str] = Counter()
+    for one in list_event_types(view):
+        events[one.aggregate_type] += one.events
+    return tuple(AggregateTypeInfo(name, aggregates[name], events[name]) for name in sorted(events, key=str.encode))
+
+
+def list_aggregates(
+    view: View, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+) -> tuple[AggregateInfo, ...]:
+    names = [aggregate_type] if aggregate_type else [row.aggregate_type for row in list_aggregate_types(view)]
+    found: list[AggregateInfo] = []
+    for name in names:
+        if after is not None and name.encode() < after.aggregate_type.encode():
+            continue
+        after_id = after.aggregate_id if after is not None and name == after.aggregate_type else ""
+        found += _list_of_type(view, name, after_id, limit - len(found))
+        if len(found) >= limit:
+            break
+    return tuple(found)
+
+
+def _list_of_type(view: View, aggregate_type: str, after_id: str, limit: int) -> list[AggregateInfo]:
+    values = {"aggregate_type": aggregate_type, "after": after_id, "limit": limit}
+    places = {row[0]: _Place(*row) for row in fetch(view.connection, statement("list_aggregates"), values)}
+    for key in view.tail.keys(aggregate_type, after_id):
+        stretch = view.tail.stretch(key)
+        if stretch is not None:
+            place = _place_of(key, stretch)
+            known = places.get(key.aggregate_id)
+            if known is None or known.version < place.version:
+                places[key.aggregate_id] = place
+    ordered = sorted(places.values(), key=lambda place: place.aggregate_id.encode())
+    return _infos(view, aggregate_type, ordered[:limit])
+
+
+# --- Snapshots -------------------------------------------------------------------------------------------------------
+
+
+def load_snapshot(view: View, key: AggregateKey, *, at_version: int | None) -> Snapshot | None:
+    aggregate, _ = find_aggregate(view, key)
+    values = {"aggregate": aggregate, "at_version": VERSION_MAX if at_version is None else at_version}
+    for version, timestamp_us, state, metadata in fetch(view.connection, statement("load_snapshot"), values):
+        return snapshot_of(key, version, timestamp_from_us(timestamp_us), state, metadata)
+    return None
+
+
+def snapshot_values(aggregate: int, snapshot: Snapshot) -> dict[str, int | str]:
+    return {
+        "aggregate": aggregate,
+        "version": snapshot.version,
+        "timestamp_us": timestamp_to_us(snapshot.timestamp),
+        "state": bytes(snapshot.state_raw).decode(),
+        "metadata": bytes(snapshot.metadata_raw).decode(),
+    }

@@ -1,1 +1,0 @@
-UPDATE aggregate_types SET aggregates = aggregates + ? WHERE id = ?

@@ -1,1 +1,0 @@
-UPDATE event_types SET events = events + ? WHERE id = ?

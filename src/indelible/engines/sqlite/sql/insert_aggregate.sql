@@ -1,1 +1,0 @@
-INSERT INTO aggregates (aggregate_type, aggregate_id) VALUES (?, ?) RETURNING id

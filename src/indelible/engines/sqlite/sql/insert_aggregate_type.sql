@@ -1,1 +1,0 @@
-INSERT INTO aggregate_types (name) VALUES (?) RETURNING id

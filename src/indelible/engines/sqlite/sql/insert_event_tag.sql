@@ -1,1 +1,0 @@
-INSERT INTO event_tags (tag, position, event_type) VALUES (?, ?, ?)

@@ -1,1 +1,0 @@
-SELECT CAST(line AS BLOB) FROM rendered_events WHERE event_id = :event_id
