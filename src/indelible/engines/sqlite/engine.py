@@ -21,7 +21,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 import apsw
 
 from indelible.diagnostics import Capabilities
-from indelible.engines.engine import AppendOutcome, FallibleEngine, Lines, LogHead
+from indelible.engines.engine import AppendOutcome, FallibleEngine, Lines, LogHead, store_closed
 from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
@@ -397,11 +397,13 @@ class SqliteEngine(FallibleEngine):
     ) -> _T:
         """The same of log, index and tail."""
 
-        def read(reader: Reader) -> _T:
-            assert self._views is not None, "the engine is not open"
-            return function(self._views.view(reader), *args, **kwargs)
+        views = self._require_views()
+        return await self._read(lambda reader: function(views.view(reader), *args, **kwargs))
 
-        return await self._read(read)
+    def _require_views(self) -> Views:
+        if self._views is None:
+            raise store_closed()
+        return self._views
 
     async def _read(self, function: Callable[[Reader], _T]) -> _T:
         def read(reader: Reader) -> _T:
@@ -455,7 +457,6 @@ class SqliteEngine(FallibleEngine):
     list_event_types = _reading(aggregates.list_event_types)
     list_aggregate_types = _reading(aggregates.list_aggregate_types)
     list_aggregates = _reading(aggregates.list_aggregates)
-    find_unindexed = _reading(reads.find_unindexed)
     load_snapshot = _reading(aggregates.load_snapshot)
     list_groups = _reading_log(groups.summaries)
     list_skipped = _reading_log(groups.list_skipped)
@@ -468,6 +469,12 @@ class SqliteEngine(FallibleEngine):
 
     async def now_us(self) -> int:
         return self._clock_us()
+
+    async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
+        unlike = await self.read(reads.find_unlike, first, last)
+        if unlike is not None or not await self._read(self._require_views().is_kept):
+            return unlike
+        return await self.read_indexed(reads.find_unindexed, first, last)
 
     async def find_missing_end(self) -> tuple[int, str] | None:
         return await self.read(find_missing_end, self._file)

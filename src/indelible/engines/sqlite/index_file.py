@@ -219,6 +219,8 @@ def _add(connection: apsw.Connection, first: int, last: int) -> None:
             f"between the positions {first} and {last} a version or an event id stands twice, or an event lacks a "
             f"name: {error}", position=first,
         ) from error  # fmt: skip
+    except apsw.SQLError as error:
+        raise StoreCorrupted(f"between the positions {first} and {last} tags are no JSON: {error}") from error
 
 
 def _unlink(path: Path) -> None:

@@ -59,26 +59,33 @@ class IndexedBeside:
 
     # --- Which index -------------------------------------------------------------------------------------------------
 
+    def is_kept(self, reader: Reader) -> bool:
+        with self._lock:
+            return self._attach_beside(reader) is not None
+
     def _attach(self, reader: Reader) -> int:
         """Have an index beside the log; gives how far it goes."""
-        inode = _inode_of(self._beside)
-        if self._private is None and inode is not None:
-            if inode != self._inode:
-                self._inode, self._generation = inode, self._generation + 1
-            try:
-                reader.attach(str(self._beside), self._generation)
-                indexed = sound_up_to(reader.connection, INDEX_SCHEMA, self._file.inode)
-            except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.SQLError):
-                indexed = None
-            if indexed is not None:
-                return indexed
-        if self._private is None:
-            self._make_private()
-        assert self._private is not None
-        reader.attach(str(self._private.path), self._generation)
+        indexed = self._attach_beside(reader)
+        if indexed is not None:
+            return indexed
+        private = self._private or self._make_private()
+        reader.attach(str(private.path), self._generation)
         return int(fetch(reader.connection, "SELECT indexed FROM state")[0][0])
 
-    def _make_private(self) -> None:
+    def _attach_beside(self, reader: Reader) -> int | None:
+        """The writer's, if it is there and sound."""
+        inode = _inode_of(self._beside)
+        if self._private is not None or inode is None:
+            return None
+        if inode != self._inode:
+            self._inode, self._generation = inode, self._generation + 1
+        try:
+            reader.attach(str(self._beside), self._generation)
+            return sound_up_to(reader.connection, INDEX_SCHEMA, self._file.inode)
+        except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.SQLError):
+            return None
+
+    def _make_private(self) -> Index:
         if self._file.has_writer():
             raise _unavailable()
         self._folder = tempfile.TemporaryDirectory(prefix="indelible-")
@@ -90,6 +97,7 @@ class IndexedBeside:
             self._folder.cleanup()
             raise
         self._private, self._generation = private, self._generation + 1
+        return private
 
     def close(self) -> None:
         """When the readers' connections are closed. Blocks."""

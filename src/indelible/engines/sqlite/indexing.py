@@ -115,6 +115,9 @@ class Indexing:
         reader.attach(str(self._index.path), generation)
         return View(reader.connection, view)
 
+    def is_kept(self, _reader: Reader) -> bool:
+        return True
+
     def add(self, events: Sequence[TailEvent]) -> None:
         """What was committed. Readers see it from now on."""
         self._tail.add(events)

@@ -179,7 +179,7 @@ def read_sound_head(connection: apsw.Connection) -> LogHead:
     rows = fetch(connection, statement("head"))
     if not rows:
         return LogHead(0, 0, HASH_BEFORE_FIRST)
-    position, line = rows[0]
+    position, line = rows[0][0], rows[0][1] or b""
     try:
         placed, (_, digest) = _decode_placed(line), split_hashed_line(line)
     except ValueError as error:
@@ -334,7 +334,14 @@ def _recent_in_log(connection: apsw.Connection, after: int) -> Iterator[RecentEv
         yield RecentEvent(event_type, aggregate_type, _decode_tags(tags) if tags else ())
 
 
+def find_unlike(connection: apsw.Connection, first: int, last: int) -> tuple[int, str] | None:
+    """The first event of these positions whose row does not say what its line says, and the field."""
+    rows = fetch(connection, statement("find_unlike"), {"first": first, "last": last})
+    return rows[0] if rows else None
+
+
 def find_unindexed(view: View, first: int, last: int) -> tuple[int, str] | None:
-    values = {"first": first, "last": last, "indexed": view.indexed}
+    """The first event of these positions that is in the index, and not found there by one of its fields."""
+    values = {"first": first, "last": min(last, view.indexed)}
     rows = fetch(view.connection, statement("find_unindexed"), values)
     return rows[0] if rows else None

@@ -51,3 +51,7 @@ class Views(Protocol):
     def view(self, reader: Reader) -> View:
         """Raises ``Unavailable`` while the index is being made anew."""
         ...
+
+    def is_kept(self, reader: Reader) -> bool:
+        """Whether there is an index in a file of the store, and not just one that this process made for itself."""
+        ...
