@@ -183,6 +183,8 @@ class SqliteEngine(FallibleEngine):
                 except StorageFailure as failure:
                     self._fail(failure)
                     raise
+                if self._indexing is not None:
+                    self._indexing.look()
 
     async def close(self) -> None:
         await self._signal.close()

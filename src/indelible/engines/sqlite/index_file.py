@@ -85,6 +85,8 @@ class Index:
         # Consistent after a power cut, and perhaps older; only checkpoints are synced.
         connection.pragma("synchronous", "NORMAL", schema="main")
         connection.pragma("wal_autocheckpoint", WAL_FRAMES)
+        # From now on its side files are there, so that nobody needs space to read it.
+        fetch(connection, "SELECT indexed FROM state")
         self._connection, self.indexed = connection, indexed
         self._inode = self.path.stat().st_ino
 

@@ -53,6 +53,7 @@ class Indexing:
         self._head = 0
         self._tail = Tail(0)
         self._work: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._wanted = asyncio.Event()
         """Whether there is anything to take in."""
         self._is_round = asyncio.Event()
@@ -80,6 +81,7 @@ class Indexing:
         self._generation = self._made
 
     def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._has_room.set()
         self._work = asyncio.create_task(self._keep_up(), name="index")
         self._look_at_tail()
@@ -112,7 +114,13 @@ class Indexing:
             raise Unavailable("the index is being made anew from the log", retry_after_s=RETRY_AFTER_S)
         generation = self._generation
         view = self._tail.view(self._head)
-        reader.attach(str(self._index.path), generation)
+        try:
+            reader.attach(str(self._index.path), generation)
+        except (apsw.CantOpenError, apsw.NotADBError, apsw.CorruptError, apsw.SQLError) as error:
+            self._is_suspect = True
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._again)
+            raise Unavailable(f"the index cannot be opened: {error}", retry_after_s=RETRY_AFTER_S) from error
         return View(reader.connection, view)
 
     def is_kept(self, _reader: Reader) -> bool:
@@ -153,6 +161,12 @@ class Indexing:
     def suspect(self) -> None:
         """A read met damage, of the log or of the index."""
         if time.monotonic() - self._checked_s > INDEX_CHECK_INTERVAL_S:
+            self._is_suspect = True
+            self._again()
+
+    def look(self) -> None:
+        """Notice that the index is gone while nobody writes."""
+        if self._generation and not self._index.is_there():
             self._is_suspect = True
             self._again()
 
@@ -210,7 +224,7 @@ class Indexing:
         self._index.advance(end)
 
     def _check(self) -> None:
-        if not self._index.is_sound():
+        if not (self._index.is_there() and self._index.is_sound()):
             _log.warning("the index %s is damaged and is made anew", self._index.path)
             self._generation = 0
 

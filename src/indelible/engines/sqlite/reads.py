@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 
 
 def answered_in(view: View, search: Generator[Question, Any, _T]) -> _T:
-    indexed = view.indexed
+    indexed = view.read_indexed()
     return answered(search, lambda question: _answer(view, indexed, question))
 
 
@@ -342,6 +342,6 @@ def find_unlike(connection: apsw.Connection, first: int, last: int) -> tuple[int
 
 def find_unindexed(view: View, first: int, last: int) -> tuple[int, str] | None:
     """The first event of these positions that is in the index, and not found there by one of its fields."""
-    values = {"first": first, "last": min(last, view.indexed)}
+    values = {"first": first, "last": min(last, view.read_indexed())}
     rows = fetch(view.connection, statement("find_unindexed"), values)
     return rows[0] if rows else None

@@ -17,8 +17,7 @@ class View(NamedTuple):
     tail: TailView
     """Taken before the index is asked: what it lacks is in the index then, and stays there."""
 
-    @property
-    def indexed(self) -> int:
+    def read_indexed(self) -> int:
         """A position that the index reaches; what comes after it is in the tail."""
         return int(fetch(self.connection, "SELECT indexed FROM state")[0][0])
 

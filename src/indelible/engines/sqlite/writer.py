@@ -76,6 +76,8 @@ class Writer:
             file.note_end(self.head.position)
             indexing.open(self.connection, self.head.position)
             self._lookups = Reader(connect_reader(file.path))
+            # Now, as long as there is space for what SQLite keeps beside it.
+            self._view().read_indexed()
         except BaseException:
             self.connection.close()
             raise
