@@ -34,14 +34,32 @@ def find_aggregate(view: View, key: AggregateKey) -> tuple[int, int]:
     return _find_in_index(view, key)
 
 
+def find_aggregates(view: View, keys: Sequence[AggregateKey]) -> dict[AggregateKey, tuple[int, int]]:
+    """The same of many; those that exist."""
+    found: dict[AggregateKey, tuple[int, int]] = {}
+    missing: list[AggregateKey] = []
+    for key in keys:
+        stretch = view.tail.stretch(key)
+        if stretch is None:
+            missing.append(key)
+        else:
+            found[key] = stretch.aggregate, stretch.first_version + len(stretch.positions) - 1
+    if missing:
+        names = msgspec.json.encode([(key.aggregate_type, key.aggregate_id) for key in missing]).decode()
+        for place, aggregate, version in fetch(view.connection, statement("find_aggregates"), {"names": names}):
+            found[missing[place]] = _sound(missing[place], aggregate, version)
+    return found
+
+
 def _find_in_index(view: View, key: AggregateKey) -> tuple[int, int]:
     rows = fetch(view.connection, statement("find_aggregate"), names_of(key))
-    if not rows:
-        return 0, 0
-    aggregate, version = rows[0]
+    return _sound(key, *rows[0]) if rows else (0, 0)
+
+
+def _sound(key: AggregateKey, aggregate: int, version: int | None) -> tuple[int, int]:
     if version is None:
         raise StoreCorrupted(f"the index has {key.stream}, but none of its versions", position=aggregate)
-    return int(aggregate), int(version)
+    return aggregate, version
 
 
 def read_aggregate(

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from indelible.engines.feed_walk import Range, Walk, Walked
 from indelible.engines.planner import RecentEvent
@@ -30,14 +30,9 @@ class Stretch:
         self.positions: Final[list[int]] = []
 
 
-class TailEvent(NamedTuple):
-    key: AggregateKey
-    aggregate: int
-    version: int
-    event_id: bytes
-    type_id: int
-    event_type: str
-    tags: Sequence[str]
+TailEvent = tuple[AggregateKey, int, int, bytes, int, str, Sequence[str]]
+"""Its aggregate and the position of that one's first event, version, event id, number and name of its type, tags. No
+class of its own: one is made for each event."""
 
 
 class Segment:
@@ -134,11 +129,16 @@ class TailView:
         return found
 
     def position_of(self, event_id: bytes) -> int | None:
-        for segment in self._segments:
-            position = segment.ids.get(event_id)
-            if position is not None and position <= self.head:
-                return position
-        return None
+        return next((position for _, position in self.positions_of([event_id])), None)
+
+    def positions_of(self, ids: Sequence[bytes]) -> list[tuple[bytes, int]]:
+        """Where those stand that are in here."""
+        return [
+            (event_id, position)
+            for segment in self._segments
+            for event_id in ids
+            if (position := segment.ids.get(event_id)) is not None and position <= self.head
+        ]
 
     def walk(self, walk: Walk, within: Range, chunk: int) -> Walked:
         """As an index answers a walk, over a part of its range."""

@@ -6,7 +6,7 @@ import apsw
 import msgspec
 
 from indelible.engines.sqlite.connections import fetch, statement
-from indelible.engines.sqlite.tail import Tail, TailEvent
+from indelible.engines.sqlite.tail import Tail
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey
 
@@ -25,7 +25,7 @@ def extend(tail: Tail, connection: apsw.Connection, last: int) -> None:
     if len(rows) != last - first + 1:
         raise _missing(first + len(rows))
     tail.add(
-        TailEvent(
+        (
             AggregateKey(aggregate_type, aggregate_id), aggregate, version, event_id, type_id, event_type,
             _decode_tags(tags) if tags else (),
         )

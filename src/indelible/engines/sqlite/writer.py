@@ -31,7 +31,7 @@ from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
 from indelible.engines.sqlite.tail import TailEvent
 from indelible.engines.sqlite.views import Reader, View
 from indelible.errors import StoreCorrupted
-from indelible.events import AggregateKey, RecordedEvent, Snapshot, hashed_line
+from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
 
 AGGREGATES_CACHED_MAX: Final = 65_536
@@ -158,23 +158,19 @@ class Writer:
     def insert(self, events: Sequence[PlannedEvent]) -> None:
         """Insert planned events; may be called several times for one batch, in position order."""
         opened = self._require_batch()
-        known_aggregates, type_ids = opened.aggregates, opened.type_ids
-        rows, tail = [], opened.tail
+        type_ids, tail, versions, rows = opened.type_ids, opened.tail, opened.versions, []
         for planned in events:
             key, event = planned.key, planned.event
-            known = known_aggregates.get(key)
+            known = opened.aggregates.get(key)
             if known is None:
-                known = known_aggregates[key] = opened.new_aggregates[key] = _CachedAggregate(planned.position, 0)
+                known = opened.aggregates[key] = opened.new_aggregates[key] = _CachedAggregate(planned.position, 0)
             names = (key.aggregate_type, event.event_type)
-            event_type = type_ids.get(names) or self._event_type_id(names)
-            rows.append(_event_row(planned, known.aggregate, event_type))
+            type_id = type_ids.get(names) or self._event_type_id(names)
+            rows.append(_event_row(planned, known.aggregate, type_id))
             tail.append(
-                TailEvent(
-                    key, known.aggregate, planned.version, event.event_id.bytes, event_type, event.event_type,
-                    event.tags,
-                )
-            )  # fmt: skip
-            opened.versions[key] = planned.version
+                (key, known.aggregate, planned.version, event.event_id.bytes, type_id, event.event_type, event.tags)
+            )
+            versions[key] = planned.version
         self.connection.executemany(statement("insert_event"), rows)
 
     def publish(self, head: LogHead) -> None:
@@ -193,10 +189,10 @@ class Writer:
 
     def insert_snapshot(self, snapshot: Snapshot) -> None:
         """Within the open transaction. Raises :class:`AggregateNotFound`."""
-        known = self._aggregates.get(snapshot.key) or self._look_up(self._view(), snapshot.key)
-        if known is None:
+        aggregate, version = aggregates.find_aggregate(self._view(), snapshot.key)
+        if not version:
             raise aggregate_not_found(snapshot.key)
-        self.connection.execute(statement("save_snapshot"), aggregates.snapshot_values(known.aggregate, snapshot))
+        self.connection.execute(statement("save_snapshot"), aggregates.snapshot_values(aggregate, snapshot))
 
     def wal_frames(self) -> tuple[int, int]:
         """Pages in the write-ahead log, and how many of them are in the database file already."""
@@ -244,23 +240,21 @@ class Writer:
     ) -> StoredState:
         # Kept with the batch: the cache may let go of some before the batch is stored.
         opened = self._require_batch()
+        unknown = []
         for key in keys:
             if key not in opened.aggregates:
-                known = self._aggregates.get(key) or self._look_up(opened.view, key)
-                if known is not None:
+                known = self._aggregates.get(key)
+                if known is None:
+                    unknown.append(key)
+                else:
                     opened.aggregates[key] = known
+        if unknown:
+            for key, found in aggregates.find_aggregates(opened.view, unknown).items():
+                opened.aggregates[key] = known = _CachedAggregate(*found)
+                self._remember(key, known)
         versions = {key: known.version for key, known in opened.aggregates.items()}
         events, unreadable = self._stored_events(opened.view, ids)
         return StoredState(self.head, versions, events, recent, unreadable)
-
-    def _look_up(self, view: View, key: AggregateKey) -> _CachedAggregate | None:
-        """An aggregate that is not in the cache."""
-        aggregate, version = aggregates.find_aggregate(view, key)
-        if not version:
-            return None
-        known = _CachedAggregate(aggregate, version)
-        self._remember(key, known)
-        return known
 
     def _remember(self, key: AggregateKey, known: _CachedAggregate) -> None:
         self._aggregates[key] = known
@@ -283,12 +277,10 @@ class Writer:
     def _stored_ids(self, view: View, ids: Sequence[UUID]) -> list[tuple[UUID, int]]:
         encoded = _encode_ids(ids).decode()
         found = fetch(view.connection, statement("stored_ids"), {"event_ids": encoded})
-        stored = [(UUID(digits), int(position)) for digits, position in found]
-        for event_id in ids:
-            position = view.tail.position_of(event_id.bytes)
-            if position is not None:
-                stored.append((event_id, position))
-        return stored
+        in_tail = view.tail.positions_of([event_id.bytes for event_id in ids])
+        return [(UUID(digits), int(position)) for digits, position in found] + [
+            (UUID(bytes=event_id), position) for event_id, position in in_tail
+        ]
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
 
@@ -330,13 +322,13 @@ def _read_event(view: View, position: int) -> RecordedEvent | None:
     return readable_event(rows[0][0] if rows else None)
 
 
-def _event_row(planned: PlannedEvent, aggregate: int, event_type: int) -> tuple[object, ...]:
-    event = planned.event
+def _event_row(planned: PlannedEvent, aggregate: int, type_id: int) -> tuple[object, ...]:
+    event, version = planned.event, planned.version
     return (
-        planned.position, aggregate, planned.version, event_type, event.size_bytes,
-        planned.key.aggregate_id if planned.version == 1 else None,
+        planned.position, aggregate, version, type_id, len(event.event_data_raw) + len(event.metadata_raw),
+        planned.key.aggregate_id if version == 1 else None,
         _encode_tags(event.tags).decode() if event.tags else None,
-        hashed_line(planned.unhashed, planned.hash).decode(),
+        f'{planned.unhashed[:-1].decode()},"hash":"{planned.hash.hex()}"}}',
     )  # fmt: skip
 
 
