@@ -478,21 +478,31 @@ class EventText(Protocol):
 def unhashed_line(event: EventText, key: AggregateKey, version: int, position: int, timestamp: str) -> bytes:
     """The event's canonical encoding: its JSON line without ``hash``. Every engine renders events in this form,
     so anyone who has exported lines can check the hash chain with nothing but SHA-256."""
+    return unhashed_line_of(event, names_in_line(key), version, position, timestamp)
+
+
+def names_in_line(key: AggregateKey) -> str:
+    """The part of an event's line that says whose it is: the same for all events of an aggregate."""
+    return f'"aggregate_type":{_quote(key.aggregate_type)},"aggregate_id":{_quote(key.aggregate_id)}'
+
+
+def unhashed_line_of(event: EventText, names: str, version: int, position: int, timestamp: str) -> bytes:
+    """:func:`unhashed_line` where many are made of one aggregate, with its :func:`names_in_line`."""
+    head = (
+        f'{{"event_id":"{_id_text(event.event_id)}","event_type":{_quote(event.event_type)},{names},'
+        f'"version":{version},"position":{position},"timestamp":"{timestamp}",'
+    )
+    if event.content_type == JSON_CONTENT_TYPE and not event.tags:
+        return b'%b"event_data":%b,"metadata":%b%b' % (
+            head.encode(), event.event_data_raw, event.metadata_raw, _USUAL_TAIL,
+        )  # fmt: skip
     if is_json(event.content_type):
         name, data = b"event_data", event.event_data_raw
     else:
         name, data = b"event_data_base64", b'"%b"' % base64.b64encode(event.event_data_raw)
-    head = (
-        f'{{"event_id":"{_id_text(event.event_id)}","event_type":{_quote(event.event_type)},'
-        f'"aggregate_type":{_quote(key.aggregate_type)},"aggregate_id":{_quote(key.aggregate_id)},'
-        f'"version":{version},"position":{position},"timestamp":"{timestamp}",'
-    )
-    if not event.tags and event.content_type == JSON_CONTENT_TYPE:
-        tail = _USUAL_TAIL
-    else:
-        tags = ",".join(map(_quote, event.tags))
-        tail = f',"tags":[{tags}],"content_type":{_quote(event.content_type)}}}'.encode()
-    return b'%b"%b":%b,"metadata":%b%b' % (head.encode(), name, data, event.metadata_raw, tail)
+    tags = ",".join(map(_quote, event.tags))
+    tail = f',"tags":[{tags}],"content_type":{_quote(event.content_type)}}}'
+    return b'%b"%b":%b,"metadata":%b%b' % (head.encode(), name, data, event.metadata_raw, tail.encode())
 
 
 def recorded_line(event: RecordedEvent) -> bytes:

@@ -27,9 +27,11 @@ from indelible.events import (
     event_hash,
     format_timestamp,
     is_json,
+    names_in_line,
     timestamp_from_us,
     timestamp_to_us,
     unhashed_line,
+    unhashed_line_of,
 )
 from indelible.eventstore import (
     AggregateAppend,
@@ -245,11 +247,11 @@ class _Planner:
     def _store_one(self, append: AggregateAppend) -> AppendResult:
         key = append.key
         version, position, digest = self._versions.get(key, 0), self._position, self._hash
-        planned, appended = [], []
+        planned, appended, names = [], [], names_in_line(key)
         for event in append.events:
             version += 1
             position += 1
-            unhashed = unhashed_line(event, key, version, position, self._timestamp)
+            unhashed = unhashed_line_of(event, names, version, position, self._timestamp)
             digest = event_hash(digest, unhashed)
             planned.append(PlannedEvent(key, version, position, self._timestamp_us, event, digest, unhashed))
             appended.append(AppendedEvent(event.event_id, version, position))
