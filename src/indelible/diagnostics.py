@@ -66,6 +66,11 @@ class StoreDiagnostics(Protocol):
         """Appends that wait for a commit to begin."""
         ...
 
+    @property
+    def index_lag_events(self) -> int:
+        """Events that are stored, and found though an index does not have them yet; 0 where none lags behind."""
+        ...
+
     async def check_takes_appends(self) -> None:
         """Raises why an append would not be stored now; stores nothing to find out."""
         ...

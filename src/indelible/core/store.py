@@ -326,6 +326,10 @@ class LocalEventStore:
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
         return await self._engine.find_unindexed(first, last)
 
+    @property
+    def index_lag_events(self) -> int:
+        return self._engine.index_lag_events
+
     async def storage_size_bytes(self) -> int:
         return await self._engine.storage_size_bytes()
 

@@ -97,6 +97,11 @@ class StorageEngine(Protocol):
         """What whoever runs the store should know, found when it was opened; a sentence each."""
         ...
 
+    @property
+    def index_lag_events(self) -> int:
+        """Events that are stored and not in an index yet that is filled behind the log; 0 where there is no such."""
+        ...
+
     async def open(self) -> None:
         """Make ready. Creates or migrates the schema, unless read-only. Raises ``StoreLocked``, ``Unavailable``,
         ``StorageFailure``; ``StoreCorrupted`` too when the end of the log is known to be missing, unless read-only:
@@ -249,6 +254,10 @@ class FallibleEngine:
         self.warnings: tuple[str, ...] = ()
         self._read_only: Final = read_only
         self._failure: StorageFailure | None = None
+
+    @property
+    def index_lag_events(self) -> int:
+        return 0
 
     def _fail(self, failure: StorageFailure) -> None:
         if self._failure is None:

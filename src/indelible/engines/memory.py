@@ -155,6 +155,7 @@ class MemoryEngine(MemoryGroups):
 
     capabilities = Capabilities(durable=False)
     warnings: tuple[str, ...] = ()
+    index_lag_events = 0
 
     def __init__(self, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
         super().__init__(clock_us)

@@ -81,7 +81,11 @@ class Services:
     async def _gauges(self) -> list[Metric]:
         """What is looked up, and not counted, when metrics are asked for."""
         ready = True
-        found = [gauge("indelible_queue_depth", "Appends that wait for a commit.", self._diagnostics.queue_depth)]
+        told = self._diagnostics
+        found = [
+            gauge("indelible_queue_depth", "Appends that wait for a commit.", told.queue_depth),
+            gauge("indelible_index_lag_events", "Stored events that the index does not have.", told.index_lag_events),
+        ]
         groups: Iterable[GroupInfo] = ()
         try:
             await self.check_ready()

@@ -481,6 +481,10 @@ class SqliteEngine(FallibleEngine):
     async def find_missing_end(self) -> tuple[int, str] | None:
         return await self.read(find_missing_end, self._file)
 
+    @property
+    def index_lag_events(self) -> int:
+        return 0 if self._indexing is None else self._indexing.lag
+
     async def storage_size_bytes(self) -> int:
         index = index_path(self._path)
         files = (self._path, self._file.log_path, index, index.with_name(index.name + "-wal"))
