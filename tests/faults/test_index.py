@@ -24,8 +24,8 @@ from indelible.core.verify import verify
 from indelible.cursors import cursor_at
 from indelible.engines.sqlite import indexing
 from indelible.engines.sqlite.engine import SqliteEngine
-from indelible.engines.sqlite.index_file import Index, index_path
-from indelible.errors import StorageFailure, StorageFull, StoreCorrupted, Unavailable
+from indelible.engines.sqlite.index_file import Index, index_path, no_progress, reindex
+from indelible.errors import StorageFailure, StorageFull, StoreCorrupted, StoreLocked, Unavailable
 from indelible.events import NewEvent
 from indelible.queries import EventQuery
 from indelible.testing.state_machine import engine_machine
@@ -328,6 +328,8 @@ async def test_kill_9_while_it_indexes(tmp_path: Path) -> None:
             async with AsyncClient(server.url, retry_total_s=0) as client:
                 await ledger.settle(client)
                 await ledger.check(client)
+        server.terminate()
+        assert await server.exit_code() == 0
     assert contents(index_path(server.database)) == made_anew(server.database)
 
 
@@ -370,3 +372,20 @@ async def test_a_page_goes_on_from_the_index_into_the_tail(tmp_path: Path, monke
         with_id = (await store.read_feed(after=cursor_at(40), limit=1)).events[0]
         again = NewEvent.from_recorded(with_id)
         assert (await store.append("order", with_id.aggregate_id, [again])).replayed
+
+
+def test_it_can_be_made_anew_on_demand(tmp_path: Path) -> None:
+    path, heard = tmp_path / "store.db", list[tuple[int, int]]()
+
+    async def make() -> None:
+        async with open_local_store(f"sqlite:{path}") as store:
+            await fill(store)
+            with pytest.raises(StoreLocked):
+                reindex(path, no_progress)
+
+    asyncio.run(make())
+    before = contents(index_path(path))
+    spoil(index_path(path))
+    assert reindex(path, lambda done, of: heard.append((done, of))) == EVENTS
+    assert heard == [(EVENTS, EVENTS)]
+    assert contents(index_path(path)) == before

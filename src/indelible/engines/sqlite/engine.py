@@ -318,7 +318,7 @@ class SqliteEngine(FallibleEngine):
 
         self._file.check()
         if self._indexing is not None:
-            await self._indexing.wait_for_room()
+            self._indexing.check_room()
         await _shielded(self._transaction(write))
 
     # --- Other writes ------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ another file than the log's: a copy of both that was made while they were writte
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from importlib import resources
@@ -20,8 +21,11 @@ from urllib.parse import quote
 import apsw
 
 from indelible.engines.sqlite.connections import fetch, statement
+from indelible.engines.sqlite.store_file import StoreFile
 from indelible.errors import StoreCorrupted
-from indelible.limits import INDEX_REBUILD_EVENTS, INDEX_ROUND_EVENTS_MAX
+from indelible.limits import INDEX_REBUILD_EVENTS, INDEX_ROUND_EVENTS_MAX, INDEX_TAIL_EVENTS_MAX
+
+_log: Final = logging.getLogger(__name__)
 
 INDEX_VERSION: Final = 1
 """Of ``index.sql``. There are no migrations: an index of another version is made anew."""
@@ -44,6 +48,30 @@ def index_path(log: Path) -> Path:
 
 def no_progress(_done: int, _of: int) -> None:
     pass
+
+
+def say_progress(log: Path) -> OnProgress:
+    """Says it in this module's log, where it takes more than a moment: a terminal shows that."""
+
+    def say(done: int, of: int) -> None:
+        if of > INDEX_TAIL_EVENTS_MAX:
+            _log.warning("making the index of %s from the log: %d of %d events", log, done, of)
+
+    return say
+
+
+def reindex(log: Path, on_progress: OnProgress) -> int:
+    """Make the index of a store anew that nobody writes to; how many events it has. Blocks. Raises ``StoreLocked``,
+    :class:`StoreCorrupted`, :class:`apsw.Error` and :class:`OSError`."""
+    file = StoreFile(log.absolute())
+    file.open_for_writing()
+    index = Index(file.path, index_path(file.path))
+    try:
+        index.rebuild(on_progress)
+        return index.indexed
+    finally:
+        index.close()
+        file.close()
 
 
 class Index:
@@ -127,7 +155,7 @@ class Index:
 
     def _fill(self, connection: apsw.Connection, until: int | None, on_progress: OnProgress) -> None:
         connection.execute(resources.files(__package__).joinpath("index.sql").read_text(encoding="utf-8"))
-        connection.execute("INSERT INTO state VALUES (0, '', ?)", (self._log_inode(),))
+        connection.execute(statement("begin_index"), (self._log_inode(),))
         head = until
         if head is None:
             head = int(fetch(connection, "SELECT coalesce(max(position), 0) FROM events")[0][0])
@@ -139,14 +167,14 @@ class Index:
         connection.pragma("user_version", INDEX_VERSION, schema="main")
 
     def _replace(self, new: Path) -> None:
-        """Let the new one take the old one's place: on stable storage first, and without the old one's side files."""
-        descriptor = os.open(new, os.O_RDWR)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        for beside in ("", "-wal", "-shm"):
+        """Let the new one take the old one's place: on stable storage first, and without the old one's side files. At
+        no moment is there an index without the side files that belong to it, or with others."""
+        _sync(new)
+        _unlink(self.path)
+        _sync(self.path.parent)
+        for beside in ("-wal", "-shm"):
             _unlink(self.path.with_name(self.path.name + beside))
+        _sync(self.path.parent)
         new.rename(self.path)
 
     # --- Going on ----------------------------------------------------------------------------------------------------
@@ -227,3 +255,11 @@ def _add(connection: apsw.Connection, first: int, last: int) -> None:
 
 def _unlink(path: Path) -> None:
     path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

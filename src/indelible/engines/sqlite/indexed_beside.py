@@ -12,12 +12,11 @@ from typing import Final
 
 import apsw
 
-from indelible.engines.sqlite import tail_rows
 from indelible.engines.sqlite.connections import fetch
-from indelible.engines.sqlite.index_file import Index, index_path, sound_up_to
+from indelible.engines.sqlite.index_file import Index, index_path, say_progress, sound_up_to
 from indelible.engines.sqlite.store_file import StoreFile
 from indelible.engines.sqlite.tail import Tail
-from indelible.engines.sqlite.views import INDEX_SCHEMA, Reader, View
+from indelible.engines.sqlite.views import INDEX_SCHEMA, Reader, View, extend_tail
 from indelible.errors import Unavailable
 from indelible.limits import INDEX_ROUND_EVENTS, INDEX_ROUND_EVENTS_MAX, INDEX_TAIL_EVENTS_MAX, RETRY_AFTER_S
 
@@ -52,7 +51,7 @@ class IndexedBeside:
     def _grow(self, connection: apsw.Connection, indexed: int, head: int) -> None:
         if self._tail.end < indexed or self._tail.start > indexed:
             self._tail = Tail(indexed)
-        tail_rows.extend(self._tail, connection, head)
+        extend_tail(self._tail, connection, head)
         if self._tail.weight > INDEX_ROUND_EVENTS_MAX:
             self._tail.seal()
         self._tail.drop(indexed)
@@ -91,7 +90,7 @@ class IndexedBeside:
         self._folder = tempfile.TemporaryDirectory(prefix="indelible-")
         private = Index(self._file.path, Path(self._folder.name) / "index")
         try:
-            private.open()
+            private.open(say_progress(self._file.path))
         except BaseException:
             private.close()
             self._folder.cleanup()

@@ -18,11 +18,10 @@ from typing import Final
 
 import apsw
 
-from indelible.engines.sqlite import tail_rows
 from indelible.engines.sqlite.connections import described
-from indelible.engines.sqlite.index_file import Index, index_path
+from indelible.engines.sqlite.index_file import Index, index_path, say_progress
 from indelible.engines.sqlite.tail import Tail, TailEvent
-from indelible.engines.sqlite.views import Reader, View
+from indelible.engines.sqlite.views import Reader, View, extend_tail
 from indelible.errors import IndelibleError, Overloaded, StorageFailure, StorageFull, StoreCorrupted, Unavailable
 from indelible.limits import (
     INDEX_CHECK_INTERVAL_S,
@@ -68,14 +67,14 @@ class Indexing:
 
     def open(self, connection: apsw.Connection, head: int) -> None:
         """Open the index, or make it anew, and read the tail. Blocks."""
-        self._index.open(_say_progress(self._log_path))
+        self._index.open(say_progress(self._log_path))
         if head - self._index.indexed > INDEX_TAIL_EVENTS_MAX:
             self._index.advance(head)
         self._begin_tail(connection, head)
 
     def _begin_tail(self, connection: apsw.Connection, head: int) -> None:
         tail = Tail(self._index.indexed)
-        tail_rows.extend(tail, connection, head)
+        extend_tail(tail, connection, head)
         self._tail, self._head = tail, head
         self._made += 1
         self._generation = self._made
@@ -143,13 +142,18 @@ class Indexing:
         else:
             self._has_room.clear()
 
+    def check_room(self) -> None:
+        """Raises why the tail will not be within its bound soon: :class:`StorageFull` when the index has no space, or
+        ``Unavailable``."""
+        if self._trouble is not None and not self._has_room.is_set():
+            raise copy(self._trouble)
+
     async def wait_for_room(self) -> None:
-        """Until the tail is within its bound. Raises why that is in vain: :class:`StorageFull` when the index has no
-        space, or ``Unavailable``; :class:`Overloaded` when it takes too long."""
+        """Until the tail is within its bound. Raises as :meth:`check_room`, and :class:`Overloaded` when it takes too
+        long."""
+        self.check_room()
         if self._has_room.is_set():
             return
-        if self._trouble is not None:
-            raise copy(self._trouble)
         try:
             async with asyncio.timeout(INDEX_ROOM_WAIT_S):
                 await self._has_room.wait()
@@ -231,7 +235,7 @@ class Indexing:
     async def _rebuild(self, end: int) -> None:
         self._made += 1
         try:
-            await self._in_thread(lambda: self._index.rebuild(_say_progress(self._log_path), until=end))
+            await self._in_thread(lambda: self._index.rebuild(say_progress(self._log_path), until=end))
         except apsw.FullError:
             raise StorageFull(_no_space(self._index.path), retry_after_s=RETRY_AFTER_S) from None
         except apsw.CorruptError as error:
@@ -244,11 +248,3 @@ class Indexing:
 
 def _no_space(path: Path) -> str:
     return f"no space is left for the index {path}; nothing was stored"
-
-
-def _say_progress(log: Path) -> Callable[[int, int], None]:
-    def say(done: int, of: int) -> None:
-        if of > done or of > INDEX_TAIL_EVENTS_MAX:
-            _log.warning("making the index of %s anew: %d of %d events", log, done, of)
-
-    return say

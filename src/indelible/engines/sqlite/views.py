@@ -1,12 +1,18 @@
-"""What a read sees: a connection to log and index, and the tail that is not in the index yet."""
+"""What a read sees: a connection to log and index, and the tail that is not in the index yet; and how a tail is read
+from the log, where a store is opened, and where another process writes it."""
 
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 import apsw
+import msgspec
 
-from indelible.engines.sqlite.connections import fetch
-from indelible.engines.sqlite.tail import TailView
+from indelible.engines.sqlite.connections import fetch, statement
+from indelible.engines.sqlite.tail import Tail, TailView
+from indelible.errors import StoreCorrupted
+from indelible.events import AggregateKey
+
+_decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 INDEX_SCHEMA: Final = "derived"
 """The name that readers' connections have for the index. Its tables have other names than the log's."""
@@ -54,3 +60,27 @@ class Views(Protocol):
     def is_kept(self, reader: Reader) -> bool:
         """Whether there is an index in a file of the store, and not just one that this process made for itself."""
         ...
+
+
+def extend_tail(tail: Tail, connection: apsw.Connection, last: int) -> None:
+    """Add the log's events up to ``last``. Raises :class:`StoreCorrupted` when one of them is not there."""
+    first = tail.end + 1
+    if first > last:
+        return
+    rows = fetch(connection, statement("tail_rows"), {"first": first, "last": last})
+    for expected, row in enumerate(rows, first):
+        if row[0] != expected:
+            raise _missing(expected)
+    if len(rows) != last - first + 1:
+        raise _missing(first + len(rows))
+    tail.add(
+        (
+            AggregateKey(aggregate_type, aggregate_id), aggregate, version, event_id, type_id, event_type,
+            _decode_tags(tags) if tags else (),
+        )
+        for _, aggregate_type, aggregate_id, aggregate, version, event_id, type_id, event_type, tags in rows
+    )  # fmt: skip
+
+
+def _missing(position: int) -> StoreCorrupted:
+    return StoreCorrupted(f"the event at position {position} is not there, or not whose it was", position=position)

@@ -79,7 +79,7 @@ class Writer:
             # Now, as long as there is space for what SQLite keeps beside it.
             self._view().read_indexed()
         except BaseException:
-            self.connection.close()
+            self.close()
             raise
 
     def _refuse_incomplete(self) -> None:

@@ -1,0 +1,1 @@
+INSERT INTO state (indexed, hash, log_inode) VALUES (0, '', ?)
