@@ -13,14 +13,14 @@ import msgspec
 from indelible.engines.engine import Lines
 from indelible.engines.feed_walk import Range
 from indelible.engines.rows import check_lines, names_of, snapshot_of
-from indelible.engines.sqlite.connections import fetch, statement
+from indelible.engines.sqlite.connections import directed, fetch, statement
 from indelible.engines.sqlite.reads import Selection, render
 from indelible.engines.sqlite.tail import Stretch
 from indelible.engines.sqlite.views import View
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_from_us, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
-from indelible.limits import VERSION_MAX
+from indelible.limits import PAGE_SIZE_BYTES_MAX, VERSION_MAX
 from indelible.queries import Direction
 
 # --- Aggregates ------------------------------------------------------------------------------------------------------
@@ -31,7 +31,8 @@ def find_aggregate(view: View, key: AggregateKey) -> tuple[int, int]:
     stretch = view.tail.stretch(key)
     if stretch is not None:
         return stretch.aggregate, stretch.first_version + len(stretch.positions) - 1
-    return _find_in_index(view, key)
+    rows = fetch(view.connection, statement("find_aggregate"), names_of(key))
+    return _sound(key, *rows[0]) if rows else (0, 0)
 
 
 def find_aggregates(view: View, keys: Sequence[AggregateKey]) -> dict[AggregateKey, tuple[int, int]]:
@@ -51,11 +52,6 @@ def find_aggregates(view: View, keys: Sequence[AggregateKey]) -> dict[AggregateK
     return found
 
 
-def _find_in_index(view: View, key: AggregateKey) -> tuple[int, int]:
-    rows = fetch(view.connection, statement("find_aggregate"), names_of(key))
-    return _sound(key, *rows[0]) if rows else (0, 0)
-
-
 def _sound(key: AggregateKey, aggregate: int, version: int | None) -> tuple[int, int]:
     if version is None:
         raise StoreCorrupted(f"the index has {key.stream}, but none of its versions", position=aggregate)
@@ -65,37 +61,53 @@ def _sound(key: AggregateKey, aggregate: int, version: int | None) -> tuple[int,
 def read_aggregate(
     view: View, key: AggregateKey, *, from_version: int, to_version: int, direction: Direction, limit: int
 ) -> tuple[int, Lines]:
+    asked = Range(max(from_version, 1), to_version, direction)
     stretch = view.tail.stretch(key)
+    lines: bytes | None = None
     if stretch is None:
-        aggregate, version = _find_in_index(view, key)
+        aggregate, version, lines = _read_indexed(view, key, asked, limit)
     else:
         aggregate, version = stretch.aggregate, stretch.first_version + len(stretch.positions) - 1
-    versions = Range(max(from_version, 1), min(to_version, version), direction)
+    versions = Range(asked.low, min(to_version, version), direction)
     if versions.is_empty:
         return version, Lines(b"", 0, to_version if direction == "forward" else from_version, True)
     page = versions.first(limit)
-    lines, count = render(view.connection, _selection(view, aggregate, stretch, page), len(page))
+    count = len(page)
+    if lines is None:
+        lines, count = render(view.connection, _selection(aggregate, stretch, page), count)
+    else:
+        check_lines(lines, count)
     reached = page.place(count)
     return version, Lines(lines, count, reached, versions.beyond(reached).is_empty)
 
 
-def _selection(view: View, aggregate: int, stretch: Stretch | None, page: Range) -> Selection:
-    """An aggregate's events of some versions, of the index, or of the tail, or the older ones of the one and the newer
-    ones of the other."""
-    if stretch is None or page.high < stretch.first_version:
-        return Selection(
-            "position IN (SELECT position FROM versions WHERE aggregate = :aggregate"
-            " AND version BETWEEN :first AND :last)",
-            page.direction,
-            {"aggregate": aggregate, "first": page.low, "last": page.high},
-        )
-    newer = max(page.low - stretch.first_version, 0)
-    positions = stretch.positions[newer : page.high - stretch.first_version + 1]
-    if page.low < stretch.first_version:
-        sql = "SELECT position FROM versions WHERE aggregate = ? AND version BETWEEN ? AND ? ORDER BY version"
-        older = fetch(view.connection, sql, (aggregate, page.low, stretch.first_version - 1))
-        positions = [position for (position,) in older] + positions
-    return Selection.at(positions, page.direction)
+def _read_indexed(view: View, key: AggregateKey, asked: Range, limit: int) -> tuple[int, int, bytes | None]:
+    """Position of the first event and version of an aggregate that is not in the tail, and the page that was asked for,
+    if it is within its size."""
+    values = {
+        **names_of(key), "first": asked.low, "last": min(asked.high, VERSION_MAX), "limit": limit,
+        "size_bytes_max": PAGE_SIZE_BYTES_MAX,
+    }  # fmt: skip
+    rows = fetch(view.connection, directed("read_aggregate", asked.direction), values)
+    return (*_sound(key, *rows[0][:2]), rows[0][2]) if rows else (0, 0, None)
+
+
+def _selection(aggregate: int, stretch: Stretch | None, page: Range) -> Selection:
+    """An aggregate's events of some versions: those of the index, and those of the tail after them."""
+    first_in_tail = VERSION_MAX + 1 if stretch is None else stretch.first_version
+    positions = [] if stretch is None else stretch.positions
+    newer = positions[max(page.low - first_in_tail, 0) : max(page.high - first_in_tail + 1, 0)]
+    return Selection(
+        "position IN (SELECT position FROM versions WHERE aggregate = :aggregate AND version BETWEEN :first AND :last"
+        " UNION ALL SELECT value FROM json_each(:positions))",
+        page.direction,
+        {
+            "aggregate": aggregate,
+            "first": page.low,
+            "last": min(page.high, first_in_tail - 1),
+            "positions": msgspec.json.encode(newer).decode(),
+        },
+    )
 
 
 def locate_version(view: View, key: AggregateKey, version: int) -> tuple[int, int] | None:
