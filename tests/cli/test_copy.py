@@ -12,7 +12,7 @@ import pytest
 from cli.conftest import Run
 from cli.running import COMMAND, Ran, environment, indelible, server, wait_until
 from cli.test_output import ESCAPES, on_terminal
-from cli.test_verify import OTHER_DATA, damage, fill
+from cli.test_verify import damage, fill
 from indelible.core.open import open_local_store
 from indelible.engines.sqlite.index_file import index_path
 from indelible.events import NewEvent
@@ -103,7 +103,7 @@ def test_another_store_is_refused(run: Run, tmp_path: Path) -> None:
 
 def test_damage_of_the_source_is_named_and_not_copied(run: Run, tmp_path: Path) -> None:
     fill(run, tmp_path)
-    damage(tmp_path, OTHER_DATA)
+    damage(tmp_path, "UPDATE events SET event_data = '{\"n\":1}' WHERE position = 1234")
     ran = run("copy", *ENDS)
     assert (ran.code, ran.out) == (5, "")
     assert ran.err.startswith("indelible: the source is damaged: the event at position 1234 has the hash")
@@ -116,7 +116,7 @@ def test_damage_of_what_was_copied_before_is_found(run: Run, tmp_path: Path) -> 
     run("copy", *ENDS)
     (tmp_path / "x.db").rename(tmp_path / "source.db")
     (tmp_path / "copy.db").rename(tmp_path / "x.db")
-    damage(tmp_path, OTHER_DATA)
+    damage(tmp_path, "UPDATE events SET event_data = '{\"n\":1}' WHERE position = 1234")
     ran = run("copy", "--from", "sqlite:source.db", "--to", "sqlite:x.db")
     assert (ran.code, ran.out) == (5, "")
     assert ran.err.startswith("indelible: the copy is damaged: the event at position 1234 has the hash")

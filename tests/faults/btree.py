@@ -51,7 +51,7 @@ def _root_page(path: Path, name: str) -> int:
 def columns_of(path: Path, table: str, row: Row) -> list[Column]:
     """Where the value of each column stands; no places for NULL, for 0 and 1, and for the rowid itself."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    names = [info[1] for info in connection.execute(f"PRAGMA table_info({table})")]
+    names = [info[1] for info in connection.execute(f"PRAGMA table_xinfo({table})")]
     connection.close()
     data = path.read_bytes()
     size, at = _varint(data, row.record_header.start)

@@ -61,8 +61,8 @@ def _query(server: PostgresServer, url: str, sql: str) -> None:
 
 
 SQLITE: Final[dict[str, Damage]] = {
-    "no JSON": _overwrite("line", 0x22),
-    "no UTF-8": _overwrite("line", 0xFF),
+    "no JSON": _overwrite("event_data", 0x22),
+    "no UTF-8": _overwrite("event_data", 0xFF),
     "no record": _break_record,
 }
 """Whose event it is can still be told, by the index."""

@@ -203,10 +203,7 @@ async def _damage(store_url: str) -> int:
     if scheme == "sqlite":
         connection = apsw.Connection(path)
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-        connection.execute(
-            "UPDATE events SET line = replace(line, '\"event_data\":', '\"event_data\":{') WHERE position = ?",
-            (position,),
-        )
+        connection.execute("UPDATE events SET event_data = '{\"n\":' WHERE position = ?", (position,))
         connection.close()
     else:
         with psycopg.connect(store_url, autocommit=True) as database:

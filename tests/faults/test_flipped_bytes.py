@@ -117,7 +117,7 @@ async def test_a_byte_of_every_column_of_every_event_is_covered(sound: Sound, tm
         for column in columns_of(original, "events", row)
         if column.places
     ]
-    assert len(flips) > 3 * len(sound.rows)
+    assert len(flips) > 5 * len(sound.rows)
     assert await missed(tmp_path / "store.db", sound.data, iter(flips)) == []
 
 
@@ -130,7 +130,7 @@ async def test_bytes_that_break_text_are_found(sound: Sound, tmp_path: Path, val
     columns = {column.name: column.places for column in columns_of(original, "events", row)}
     flips = [
         (18, place, sound.data[place] ^ value)
-        for name in ("line", "tags")
+        for name in ("event_data", "metadata", "tags")
         for place in (columns[name][0], columns[name][len(columns[name]) // 2], columns[name][-1])
         if sound.data[place] != value
     ]
@@ -169,6 +169,20 @@ async def test_a_name_is_covered_by_the_first_event_that_uses_it(
     ]
     assert flips
     assert await missed(tmp_path / "store.db", sound.data, iter(flips)) == []
+
+
+async def test_a_damaged_index_of_names_is_found(sound: Sound, tmp_path: Path) -> None:
+    """Where it does not lead to a name, the next append would give the name a second number."""
+    original = tmp_path / "original.db"
+    replace(original, sound.data)
+    entries = index_entries_of(original, "sqlite_autoindex_event_types_1")
+    chance, missed_places = random.Random(1), []
+    for place in [place for entry in entries for place in entry][::3]:
+        damage = (await verify_file(tmp_path / "store.db", flipped(sound.data, place, chance.choice(BITS)))).damage
+        if damage is None or not 1 <= damage.position <= len(sound.rows):
+            missed_places.append((place, damage))
+    assert len(entries) == 8
+    assert missed_places == []
 
 
 @pytest.mark.parametrize(

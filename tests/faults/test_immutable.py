@@ -1,5 +1,6 @@
 """The database itself refuses to change what is stored, whoever asks."""
 
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,30 +10,40 @@ import pytest
 
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
+from indelible.engines.sqlite.connections import connect_reader, connect_writer
+from indelible.engines.sqlite.index_file import Index, index_path
 from indelible.events import NewEvent
 
-EVENT = "(position, aggregate, version, event_type, size_bytes, line)"
+NEW_ID, NEW_HASH = "'0199d3c4-0000-7000-8000-0000000000ff'", f"'{'cd' * 32}'"
+EVENT = "(position, aggregate, version, event_type, event_id, timestamp, hash, aggregate_id, event_data)"
+REST = f"{NEW_ID}, '2026-01-01T00:00:00.000000Z', {NEW_HASH}, '1', '{{}}'"
 
 REFUSED = [
-    "UPDATE events SET line = '{}'",
+    "UPDATE events SET event_data = '{}'",
     "UPDATE events SET position = position + 100",
     "UPDATE OR REPLACE events SET position = 1 WHERE position = 2",
     "DELETE FROM events",
     "DELETE FROM events WHERE position = 2",
-    f"INSERT OR REPLACE INTO events {EVENT} VALUES (1, 1, 1, 1, 2, '{{}}')",
-    f"REPLACE INTO events {EVENT} VALUES (2, 1, 9, 1, 2, '{{}}')",
-    # The next position: only the store knows which versions and ids there are.
-    f"INSERT INTO events {EVENT} VALUES (4, 1, 3, 1, 2, '{{}}')",
-    f"REPLACE INTO events {EVENT} SELECT 4, aggregate, version, event_type, 2, line FROM events WHERE position = 1",
+    f"INSERT OR REPLACE INTO events {EVENT} VALUES (1, 1, 1, 1, {REST})",
+    f"REPLACE INTO events {EVENT} VALUES (2, 1, 9, 1, {REST})",
+    # The position and the version are new, the id is not; then the version is not.
+    f"REPLACE INTO events {EVENT} SELECT 4, 1, 9, 1, event_id, timestamp, hash, '1', '{{}}' FROM events LIMIT 1",
+    f"REPLACE INTO events {EVENT} VALUES (4, 1, 1, 1, {REST})",
+    # All is new and the next: only the store knows which versions and ids there are.
+    f"INSERT INTO events {EVENT} VALUES (4, 1, 3, 1, {REST})",
+    f"INSERT INTO events {EVENT} VALUES (4, 4, 1, 1, {REST})",
     # Not the next position: a gap, or a place before the first event.
-    f"INSERT INTO events {EVENT} VALUES (5, 1, 9, 1, 2, '{{}}')",
-    f"INSERT INTO events {EVENT} VALUES (0, 1, 9, 1, 2, '{{}}')",
-    f"INSERT INTO events {EVENT} VALUES (1, 1, 1, 1, 2, 1) ON CONFLICT DO UPDATE SET line = 1",
+    f"INSERT INTO events {EVENT} VALUES (5, 1, 9, 1, {REST})",
+    f"INSERT INTO events {EVENT} VALUES (0, 1, 9, 1, {REST})",
+    f"INSERT INTO events {EVENT} VALUES (1, 1, 1, 1, {REST}) ON CONFLICT DO UPDATE SET hash = ''",
     "UPDATE event_types SET name = 'Other'",
     "UPDATE event_types SET aggregate_type = 'other'",
+    "UPDATE event_types SET id = 99",
     "DELETE FROM event_types",
     "INSERT INTO event_types (aggregate_type, name) VALUES ('order', 'New')",
+    "INSERT INTO event_types (aggregate_type, name) VALUES ('order', 'Opened') ON CONFLICT DO UPDATE SET name = 'No'",
     "REPLACE INTO event_types (id, aggregate_type, name) VALUES (1, 'order', 'Other')",
+    "REPLACE INTO event_types (id, aggregate_type, name) SELECT 9, aggregate_type, name FROM event_types",
 ]
 
 
@@ -72,12 +83,24 @@ TABLES = ("events", "event_types")
 
 
 async def test_what_an_append_does_is_still_allowed(path: Path) -> None:
-    """The triggers refuse everybody but the store's own connection, which has them off: without this, a table that
-    takes nothing at all would pass too."""
-    connection = apsw.Connection(str(path))
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    """To the store's own connection, which has triggers off: without this, refusing everything would pass too."""
+    connection = connect_writer(path)
     connection.execute("BEGIN")
     connection.execute("INSERT INTO event_types (aggregate_type, name) VALUES ('customer', 'Opened')")
-    connection.execute(f"INSERT INTO events {EVENT} VALUES (4, 1, 3, 1, 2, '{{}}')")
+    connection.execute(f"INSERT INTO events {EVENT} VALUES (4, 4, 1, 3, {REST})")
     connection.execute("ROLLBACK")
     connection.close()
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+async def test_no_other_connection_of_the_store_writes(path: Path, sql: str) -> None:
+    """What reads cannot, and what fills the index knows the log for reading only."""
+    reader = connect_reader(path)
+    index = Index(path, index_path(path))
+    index.open()
+    in_log = re.sub(r"\b(events|event_types)\b", r"log.\1", sql, count=1)
+    for connection, change in ((reader, sql), (index.connection, in_log)):
+        with pytest.raises((apsw.ReadOnlyError, apsw.ConstraintError)):
+            connection.execute(change)
+    reader.close()
+    index.close()

@@ -23,10 +23,11 @@ from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.cursors import cursor_at
 from indelible.engines.sqlite import indexing
+from indelible.engines.sqlite.connections import connect_writer, statement
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.engines.sqlite.index_file import Index, index_path, no_progress, reindex
 from indelible.errors import StorageFailure, StorageFull, StoreCorrupted, StoreLocked, Unavailable
-from indelible.events import NewEvent
+from indelible.events import NewEvent, event_hash, split_hashed_line
 from indelible.queries import EventQuery
 from indelible.testing.state_machine import engine_machine
 
@@ -183,17 +184,26 @@ def contents_or_none(index: Path) -> object:
         return None
 
 
+def append_again(connection: apsw.Connection, position: int) -> None:
+    """The event at a position stands at the log's end as well, with a hash that continues the log."""
+    columns = "aggregate, version, event_type, event_id, timestamp, ?, aggregate_id, tags, event_data"
+    before, line = connection.execute(statement("last_events")).fetchall()[0][2:]
+    unhashed = split_hashed_line(line.replace(b'"position":%d' % position, b'"position":%d' % (position + 1)))[0]
+    digest = event_hash(bytes.fromhex(before), unhashed).hex()
+    names = columns.replace("?", "hash")
+    connection.execute(
+        f"INSERT INTO events (position, {names}) SELECT position + 1, {columns} FROM events WHERE position = ?",
+        (digest, position),
+    )
+
+
 async def test_a_version_that_stands_twice_is_found(tmp_path: Path) -> None:
     """As somebody leaves it who has turned off the triggers."""
     path, heard = tmp_path / "store.db", list[StorageFailure]()
     async with open_local_store(f"sqlite:{path}") as store:
         await fill(store, 3)
-    connection = apsw.Connection(str(path))
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
-    (line,) = connection.execute("SELECT line FROM events WHERE position = 3").fetchall()[0]
-    line = line.replace('"position":3', '"position":4')
-    columns = "aggregate, version, event_type, size_bytes, aggregate_id, tags"
-    connection.execute(f"INSERT INTO events SELECT 4, {columns}, ? FROM events WHERE position = 3", (line,))
+    connection = connect_writer(path)
+    append_again(connection, 3)
     connection.close()
 
     def hear(failure: StorageFailure) -> None:

@@ -4,7 +4,6 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 import apsw
@@ -161,21 +160,14 @@ def read_event(view: View, event_id: UUID) -> bytes | None:
     return line
 
 
-class _Timed(msgspec.Struct):
-    timestamp: datetime
-
-
-_decode_timed: Final = msgspec.json.Decoder(_Timed).decode
-
-
 def _timestamps(view: View, positions: Iterable[int]) -> dict[int, datetime]:
     """Of the events at some positions."""
     values = {"positions": msgspec.json.encode(list(positions)).decode()}
-    rows = fetch(view.connection, statement("read_lines"), values)
+    rows = fetch(view.connection, statement("read_timestamps"), values)
     try:
-        return {position: _decode_timed(line).timestamp for position, line in rows}
+        return {position: msgspec.convert(timestamp, datetime) for position, timestamp in rows}
     except ValueError as error:
-        raise StoreCorrupted(f"a stored event is no JSON any more: {error}") from error
+        raise StoreCorrupted(f"a stored event's timestamp is damaged: {error}") from error
 
 
 # --- Catalogues ------------------------------------------------------------------------------------------------------

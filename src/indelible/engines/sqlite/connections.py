@@ -92,6 +92,7 @@ def _connect(path: Path, flags: int, cache_kib: int) -> apsw.Connection:
     connection.pragma("cache_size", -cache_kib)
     connection.pragma("temp_store", "memory")
     connection.pragma("foreign_keys", False)
+    connection.execute(statement("rendered_events"))
     return connection
 
 

@@ -2,7 +2,7 @@
 -- tables, each filled in its own order, a part of the log at a time.
 CREATE TABLE state (
     indexed INTEGER NOT NULL,          -- every event up to this position is in here, and none after it
-    hash TEXT NOT NULL,                -- of the event there, as its line has it; '' for 0
+    hash TEXT NOT NULL,                -- of the event there; '' for 0
     log_inode INTEGER NOT NULL         -- of the log's file: a copy was perhaps made while it was written to
 ) STRICT;
 

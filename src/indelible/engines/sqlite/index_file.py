@@ -182,7 +182,7 @@ class Index:
     def advance(self, last: int) -> None:
         """Take in the events up to ``last``. Raises :class:`apsw.Error`; :class:`StoreCorrupted` when they do not
         continue what is there: then either the index is damaged, or the log is."""
-        connection = self._require()
+        connection = self.connection
         while self.indexed < last:
             until = min(self.indexed + INDEX_ROUND_EVENTS_MAX, last)
             connection.execute("BEGIN IMMEDIATE")
@@ -204,11 +204,12 @@ class Index:
     def is_sound(self) -> bool:
         """Looks through all of it: a second for a million events."""
         try:
-            return fetch(self._require(), "PRAGMA main.quick_check(1)") == [("ok",)]
+            return fetch(self.connection, "PRAGMA main.quick_check(1)") == [("ok",)]
         except (apsw.CorruptError, apsw.NotADBError):
             return False
 
-    def _require(self) -> apsw.Connection:
+    @property
+    def connection(self) -> apsw.Connection:
         assert self._connection is not None, "the index is not open"
         return self._connection
 

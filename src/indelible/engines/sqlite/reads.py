@@ -27,7 +27,7 @@ from indelible.engines.rows import check_lines
 from indelible.engines.sqlite.connections import directed, fetch, statement
 from indelible.engines.sqlite.views import View
 from indelible.errors import StoreCorrupted
-from indelible.events import HASH_BEFORE_FIRST, format_timestamp, split_hashed_line, timestamp_to_us
+from indelible.events import HASH_BEFORE_FIRST, event_hash, format_timestamp, split_hashed_line, timestamp_to_us
 from indelible.limits import (
     CONDITION_TAIL_EVENTS_MAX,
     CONDITION_TAIL_SIZE_BYTES_MAX,
@@ -165,45 +165,42 @@ _decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 # --- The head --------------------------------------------------------------------------------------------------------
 
 
-class _Placed(msgspec.Struct):
-    position: int
-    timestamp: datetime
-
-
-_decode_placed: Final = msgspec.json.Decoder(_Placed).decode
-
-
 def read_sound_head(connection: apsw.Connection) -> LogHead:
-    """The head to append to. Raises :class:`StoreCorrupted` when the last event's row is not where it must be: its line
-    says as well where that is."""
-    rows = fetch(connection, statement("head"))
+    """The head to append to. Raises :class:`StoreCorrupted` unless the last event continues the one before it: a row
+    that damage has put elsewhere does not."""
+    rows = fetch(connection, statement("last_events"))
     if not rows:
         return LogHead(0, 0, HASH_BEFORE_FIRST)
-    position, line = rows[0][0], rows[0][1] or b""
+    position, timestamp, _, line = rows[0]
+    before = rows[1] if len(rows) > 1 else (0, "", HASH_BEFORE_FIRST.hex(), b"")
     try:
-        placed, (_, digest) = _decode_placed(line), split_hashed_line(line)
-    except ValueError as error:
+        unhashed, found = split_hashed_line(line or b"")
+        is_sound = before[0] == position - 1 and event_hash(bytes.fromhex(before[2]), unhashed) == found
+        head = LogHead(position, _timestamp_us(timestamp), found)
+    except (ValueError, TypeError) as error:
         raise StoreCorrupted(f"the last event is damaged: {error}", position=position) from error
-    if placed.position != position:
+    if not is_sound:
         raise StoreCorrupted(
-            f"the log ends at position {position}, but the event there says that it is {placed.position}",
-            position=max(position, placed.position),
+            f"the log ends at position {position}, but the event there does not continue the one before it",
+            position=min(position, before[0] + 1),
         )
-    return LogHead(position, timestamp_to_us(placed.timestamp), digest)
+    return head
 
 
 def read_visible_head(connection: apsw.Connection, noted_end: int) -> LogHead:
     """The head for a reader. Its position is known even where the last event is damaged, so that verify gets there: by
-    the event's own word, by its row's key, or by what was noted of the log's end."""
+    its row's key, or by what was noted of the log's end."""
     position = noted_end
-    try:
-        return read_sound_head(connection)
-    except StoreCorrupted as error:
-        position = max(position, error.fields["position"])
-    except apsw.Error:
-        with contextlib.suppress(apsw.Error):
-            position = max(position, fetch(connection, "SELECT coalesce(max(position), 0) FROM events")[0][0])
+    with contextlib.suppress(apsw.Error, ValueError, TypeError):
+        for head, timestamp, digest in fetch(connection, statement("head")):
+            position = max(head, noted_end)
+            if head == position:
+                return LogHead(head, _timestamp_us(timestamp), bytes.fromhex(digest))
     return LogHead(position, 0, HASH_BEFORE_FIRST)
+
+
+def _timestamp_us(text: str) -> int:
+    return timestamp_to_us(msgspec.convert(text, datetime))
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------

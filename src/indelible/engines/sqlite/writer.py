@@ -16,7 +16,7 @@ import msgspec
 
 from indelible.engines.engine import LogHead, aggregate_not_found
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
-from indelible.engines.rows import readable_event
+from indelible.engines.rows import event_columns, readable_event
 from indelible.engines.sqlite import aggregates, reads
 from indelible.engines.sqlite.connections import (
     BUSY_TIMEOUT_MS,
@@ -31,7 +31,7 @@ from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
 from indelible.engines.sqlite.tail import TailEvent
 from indelible.engines.sqlite.views import Reader, View
 from indelible.errors import StoreCorrupted
-from indelible.events import AggregateKey, RecordedEvent, Snapshot
+from indelible.events import AggregateKey, RecordedEvent, Snapshot, format_timestamp, id_text
 from indelible.eventstore import AppendRequest
 
 AGGREGATES_CACHED_MAX: Final = 65_536
@@ -159,14 +159,18 @@ class Writer:
         """Insert planned events; may be called several times for one batch, in position order."""
         opened = self._require_batch()
         type_ids, tail, versions, rows = opened.type_ids, opened.tail, opened.versions, []
+        timestamp_us, timestamp = -1, ""
         for planned in events:
+            if planned.timestamp_us != timestamp_us:
+                timestamp_us = planned.timestamp_us
+                timestamp = format_timestamp(timestamp_us)
             key, event = planned.key, planned.event
             known = opened.aggregates.get(key)
             if known is None:
                 known = opened.aggregates[key] = opened.new_aggregates[key] = _CachedAggregate(planned.position, 0)
             names = (key.aggregate_type, event.event_type)
             type_id = type_ids.get(names) or self._event_type_id(names)
-            rows.append(_event_row(planned, known.aggregate, type_id))
+            rows.append(_event_row(planned, known.aggregate, type_id, timestamp))
             tail.append(
                 (key, known.aggregate, planned.version, event.event_id.bytes, type_id, event.event_type, event.tags)
             )
@@ -322,13 +326,13 @@ def _read_event(view: View, position: int) -> RecordedEvent | None:
     return readable_event(rows[0][0] if rows else None)
 
 
-def _event_row(planned: PlannedEvent, aggregate: int, type_id: int) -> tuple[object, ...]:
-    event, version = planned.event, planned.version
+def _event_row(planned: PlannedEvent, aggregate: int, type_id: int, timestamp: str) -> tuple[object, ...]:
+    event = planned.event
+    data, data_base64, metadata, tags, content_type = event_columns(event)
     return (
-        planned.position, aggregate, version, type_id, len(event.event_data_raw) + len(event.metadata_raw),
-        planned.key.aggregate_id if version == 1 else None,
-        _encode_tags(event.tags).decode() if event.tags else None,
-        f'{planned.unhashed[:-1].decode()},"hash":"{planned.hash.hex()}"}}',
+        planned.position, aggregate, planned.version, type_id, id_text(event.event_id), timestamp, planned.hash.hex(),
+        planned.key.aggregate_id, None if tags is None else _encode_tags(tags).decode(), content_type, metadata,
+        data, data_base64,
     )  # fmt: skip
 
 

@@ -7,21 +7,29 @@ CREATE TABLE event_types (
     id INTEGER PRIMARY KEY,
     aggregate_type TEXT NOT NULL,
     name TEXT NOT NULL,
+    in_line TEXT NOT NULL GENERATED ALWAYS AS (
+        '"event_type":' || json_quote(name) || ',"aggregate_type":' || json_quote(aggregate_type)
+    ) STORED,
     UNIQUE (aggregate_type, name)
 ) STRICT;
 
--- The line says all that there is to an event. The columns before it repeat what the index is made of; in this order,
--- so that none is read past a long line. An aggregate is known by the position of its first event, which alone has its
--- name. There is no index: a commit writes the pages at the end, and no others.
+-- An event's line is put together from its row, all that the hash chain runs over. Columns that the index is made of come
+-- first, so that none is read past long data. An aggregate is known by the position of its first event. There is no index:
+-- a commit writes the pages at the end, and no others.
 CREATE TABLE events (
     position INTEGER PRIMARY KEY,
     aggregate INTEGER NOT NULL,        -- position of the aggregate's first event
     version INTEGER NOT NULL,
     event_type INTEGER NOT NULL REFERENCES event_types (id),
-    size_bytes INTEGER NOT NULL,       -- of event_data and metadata, for the size of pages
-    aggregate_id TEXT,                 -- of version 1; NULL in all others
+    event_id TEXT NOT NULL,            -- as in the line, like the next two: to make these from less takes longer than to
+    timestamp TEXT NOT NULL,           -- read them
+    hash TEXT NOT NULL,
+    aggregate_id TEXT NOT NULL,
     tags TEXT,                         -- JSON array of strings, sorted; NULL is []
-    line TEXT NOT NULL                 -- the event as every API gives it, its hash included
+    content_type TEXT,                 -- NULL is application/json
+    metadata TEXT,                     -- JSON text of an object; NULL is {}
+    event_data TEXT,                   -- JSON text; NULL where the event holds other bytes
+    event_data_base64 TEXT             -- the other bytes
 ) STRICT;
 
 CREATE TABLE snapshots (

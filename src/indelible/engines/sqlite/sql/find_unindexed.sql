@@ -3,7 +3,7 @@ SELECT position, lost FROM (
     SELECT e.position, CASE
         WHEN NOT EXISTS (
             SELECT 1 FROM event_ids AS i
-            WHERE i.event_id = unhex(substr(e.line, 14, 36), '-') AND i.position = e.position
+            WHERE i.event_id = unhex(e.event_id, '-') AND i.position = e.position
         ) THEN 'event_id'
         WHEN NOT EXISTS (
             SELECT 1 FROM versions AS i

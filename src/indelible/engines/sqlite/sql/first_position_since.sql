@@ -1,6 +1,6 @@
 -- Halves the range until it holds the first position whose timestamp is not below :timestamp: timestamps never decrease
 -- as positions grow, so no index on them is needed. :high when there is none. In the one form of the log's timestamps the
--- order of text is the order of time; no name can hold the text before it, as a quote in a name has a backslash.
+-- order of text is the order of time.
 WITH RECURSIVE search (low, high, is_below) AS (
     SELECT :low, :high, NULL
     UNION ALL
@@ -8,8 +8,7 @@ WITH RECURSIVE search (low, high, is_below) AS (
         CASE search.is_below WHEN 1 THEN (low + high) / 2 + 1 ELSE low END,
         CASE search.is_below WHEN 0 THEN (low + high) / 2 ELSE high END,
         CASE WHEN search.is_below IS NULL THEN (
-            SELECT substr(line, instr(line, '"timestamp":"') + 13, 27) < :timestamp
-            FROM events WHERE position = (search.low + search.high) / 2
+            SELECT timestamp < :timestamp FROM events WHERE position = (search.low + search.high) / 2
         ) END
     FROM search WHERE low < high
 )

@@ -1,1 +1,1 @@
-SELECT position, CAST(line AS BLOB) FROM events ORDER BY position DESC LIMIT 1
+SELECT position, timestamp, hash FROM events ORDER BY position DESC LIMIT 1

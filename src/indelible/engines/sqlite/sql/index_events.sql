@@ -7,7 +7,7 @@ WHERE e.position BETWEEN :first AND :last AND e.version = 1
 ORDER BY 1, 2;
 
 INSERT INTO event_ids (event_id, position)
-SELECT unhex(substr(line, 14, 36), '-'), position FROM events WHERE position BETWEEN :first AND :last ORDER BY 1;
+SELECT unhex(event_id, '-'), position FROM events WHERE position BETWEEN :first AND :last ORDER BY 1;
 
 INSERT INTO positions_by_type (event_type, position)
 SELECT event_type, position FROM events WHERE position BETWEEN :first AND :last ORDER BY 1, 2;
@@ -29,4 +29,4 @@ WHERE e.position BETWEEN :first AND :last AND e.version = 1
 GROUP BY t.aggregate_type
 ON CONFLICT DO UPDATE SET aggregates = aggregates + excluded.aggregates;
 
-UPDATE state SET indexed = :last, hash = (SELECT substr(line, -66, 64) FROM events WHERE position = :last);
+UPDATE state SET indexed = :last, hash = (SELECT hash FROM events WHERE position = :last);

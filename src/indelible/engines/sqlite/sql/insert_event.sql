@@ -1,2 +1,5 @@
-INSERT INTO events (position, aggregate, version, event_type, size_bytes, aggregate_id, tags, line)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO events (
+    position, aggregate, version, event_type, event_id, timestamp, hash, aggregate_id, tags, content_type, metadata,
+    event_data, event_data_base64
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -5,14 +5,14 @@ SELECT
     CASE WHEN (
         SELECT sum(size_bytes) FROM (
             SELECT e.size_bytes
-            FROM versions AS v CROSS JOIN events AS e ON e.position = v.position
+            FROM versions AS v CROSS JOIN rendered_events AS e ON e.position = v.position
             WHERE v.aggregate = known.aggregate AND v.version BETWEEN :first AND :last
             ORDER BY v.version $order LIMIT :limit
         )
     ) <= :size_bytes_max THEN (
         SELECT CAST(group_concat(line, char(10)) AS BLOB) FROM (
             SELECT e.line
-            FROM versions AS v CROSS JOIN events AS e ON e.position = v.position
+            FROM versions AS v CROSS JOIN rendered_events AS e ON e.position = v.position
             WHERE v.aggregate = known.aggregate AND v.version BETWEEN :first AND :last
             ORDER BY v.version $order LIMIT :limit
         )

@@ -1,1 +1,1 @@
-SELECT CAST(line AS BLOB) FROM events WHERE position = :position
+SELECT CAST(line AS BLOB) FROM rendered_events WHERE position = :position

@@ -1,1 +1,0 @@
-SELECT position, CAST(line AS BLOB) FROM events WHERE position IN (SELECT value FROM json_each(:positions))
