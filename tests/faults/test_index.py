@@ -23,7 +23,7 @@ from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.cursors import cursor_at
 from indelible.engines.sqlite import indexing
-from indelible.engines.sqlite.connections import connect_writer, statement
+from indelible.engines.sqlite.connections import connect_reader, connect_writer, statement
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.engines.sqlite.index_file import Index, index_path, no_progress, reindex
 from indelible.errors import StorageFailure, StorageFull, StoreCorrupted, StoreLocked, Unavailable
@@ -318,6 +318,19 @@ async def fill_on(store: LocalEventStore, first: int, count: int) -> None:
     for number in range(first, count):
         event = NewEvent(f"Moved{number % 3}", {"n": number}, tags=["even"] if number % 2 == 0 else [])
         await store.append("order", f"o-{number % 7}", [event])
+
+
+async def test_a_statement_takes_the_state_of_the_index_before_that_of_the_log(tmp_path: Path) -> None:
+    """The other way round an event that is stored and indexed in between would be found and not be there."""
+    path = tmp_path / "store.db"
+    async with open_local_store(f"sqlite:{path}") as store:
+        await fill(store, 3)
+    connection = connect_reader(path, index_path(path))
+    statement = connection.execute("EXPLAIN SELECT e.position FROM events AS e INNER JOIN versions USING (position)")
+    opened = [row[2] for row in statement if row[1] == "Transaction"]
+    names = {number: file for number, _, file in connection.pragma("database_list")}
+    assert [names[number] for number in opened] == [str(index_path(path)), str(path)]
+    connection.close()
 
 
 # --- Killed ----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any, Final
+from urllib.parse import quote
 
 import apsw
 
@@ -56,6 +57,7 @@ APPLICATION_ID: Final = 0x496E644C
 
 WRITER_CACHE_KIB: Final = 48 * 1024
 READER_CACHE_KIB: Final = 8 * 1024
+INDEX_READER_CACHE_KIB: Final = 4 * 1024
 WAL_SIZE_BYTES_KEPT: Final = 64 * 1024 * 1024
 BUSY_TIMEOUT_MS: Final = 5_000
 
@@ -74,13 +76,24 @@ def connect_writer(path: Path) -> apsw.Connection:
     return connection
 
 
-def connect_reader(path: Path) -> apsw.Connection:
-    """A connection that cannot write. It works beside a writer in another process."""
-    connection = _connect(path, apsw.SQLITE_OPEN_READONLY, READER_CACHE_KIB)
+def connect_reader(log: Path, index: Path | None = None) -> apsw.Connection:
+    """A connection that cannot write, to the log, or to index and log. It works beside a writer in another process."""
+    if index is None:
+        connection = _connect(log, apsw.SQLITE_OPEN_READONLY, READER_CACHE_KIB)
+    else:
+        connection = _connect(index, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, INDEX_READER_CACHE_KIB)
+        attach_log(connection, log)
     # It may outlive an index that is made anew, and must not take away the side files of the new one.
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.pragma("query_only", True)
     return connection
+
+
+def attach_log(connection: apsw.Connection, log: Path) -> None:
+    """Have the log beside an index, for reading. In this order: a statement takes the states of its databases one after
+    the other, and an index that is newer than the log would lead to events that are not there."""
+    connection.execute("ATTACH ? AS log", (f"file:{quote(str(log))}?mode=ro",))
+    connection.pragma("cache_size", -READER_CACHE_KIB, schema="log")
 
 
 def _connect(path: Path, flags: int, cache_kib: int) -> apsw.Connection:

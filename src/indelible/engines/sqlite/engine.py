@@ -28,7 +28,6 @@ from indelible.engines.planner import Plan
 from indelible.engines.sqlite import aggregates, groups, reads
 from indelible.engines.sqlite.connections import (
     check_schema,
-    connect_reader,
     described,
     migrations,
     translated,
@@ -213,7 +212,7 @@ class SqliteEngine(FallibleEngine):
     def _connect_reader(self) -> Reader:
         # First: of a file that is gone SQLite would only say that it cannot open it.
         self._file.check_database()
-        return Reader(connect_reader(self._path))
+        return Reader(self._path)
 
     def _close_readers(self) -> None:
         self._readers.close()

@@ -16,11 +16,10 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import apsw
 
-from indelible.engines.sqlite.connections import fetch, statement
+from indelible.engines.sqlite.connections import attach_log, fetch, statement
 from indelible.engines.sqlite.store_file import StoreFile
 from indelible.errors import StoreCorrupted
 from indelible.limits import INDEX_REBUILD_EVENTS, INDEX_ROUND_EVENTS_MAX, INDEX_TAIL_EVENTS_MAX
@@ -99,7 +98,7 @@ class Index:
         except (apsw.CorruptError, apsw.NotADBError):
             return False
         try:
-            indexed = sound_up_to(connection, "main", self._log_inode())
+            indexed = sound_up_to(connection, self._log_inode())
         except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError):
             indexed = None
         if indexed is None:
@@ -125,7 +124,7 @@ class Index:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.pragma("cache_size", -CACHE_KIB, schema="main")
         connection.pragma("temp_store", "memory")
-        connection.execute("ATTACH ? AS log", (f"file:{quote(str(self._log))}?mode=ro",))
+        attach_log(connection, self._log)
         return connection
 
     def _log_inode(self) -> int:
@@ -224,12 +223,12 @@ class Index:
         connection.close()
 
 
-def sound_up_to(connection: apsw.Connection, schema: str, log_inode: int) -> int | None:
-    """How far the index goes that a connection knows as ``schema``, beside its log; None when it is none of this log,
-    or of another version. Raises :class:`apsw.Error` of one that cannot be read."""
-    if connection.pragma("application_id", schema=schema) != _APPLICATION_ID:
+def sound_up_to(connection: apsw.Connection, log_inode: int) -> int | None:
+    """How far the index of a connection goes; None when it is none of the log beside it, or of another version. Raises
+    :class:`apsw.Error` of one that cannot be read."""
+    if connection.pragma("application_id", schema="main") != _APPLICATION_ID:
         return None
-    if connection.pragma("user_version", schema=schema) != INDEX_VERSION:
+    if connection.pragma("user_version", schema="main") != INDEX_VERSION:
         return None
     rows = fetch(connection, statement("index_state"))
     if len(rows) != 1:

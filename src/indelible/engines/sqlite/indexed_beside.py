@@ -16,7 +16,7 @@ from indelible.engines.sqlite.connections import fetch
 from indelible.engines.sqlite.index_file import Index, index_path, say_progress, sound_up_to
 from indelible.engines.sqlite.store_file import StoreFile
 from indelible.engines.sqlite.tail import Tail
-from indelible.engines.sqlite.views import INDEX_SCHEMA, Reader, View, extend_tail
+from indelible.engines.sqlite.views import Reader, View, extend_tail
 from indelible.errors import Unavailable
 from indelible.limits import INDEX_ROUND_EVENTS, INDEX_ROUND_EVENTS_MAX, INDEX_TAIL_EVENTS_MAX, RETRY_AFTER_S
 
@@ -68,7 +68,7 @@ class IndexedBeside:
         if indexed is not None:
             return indexed
         private = self._private or self._make_private()
-        reader.attach(str(private.path), self._generation)
+        reader.connect_index(private.path, self._generation)
         return int(fetch(reader.connection, "SELECT indexed FROM state")[0][0])
 
     def _attach_beside(self, reader: Reader) -> int | None:
@@ -79,8 +79,8 @@ class IndexedBeside:
         if inode != self._inode:
             self._inode, self._generation = inode, self._generation + 1
         try:
-            reader.attach(str(self._beside), self._generation)
-            return sound_up_to(reader.connection, INDEX_SCHEMA, self._file.inode)
+            reader.connect_index(self._beside, self._generation)
+            return sound_up_to(reader.connection, self._file.inode)
         except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.SQLError):
             return None
 

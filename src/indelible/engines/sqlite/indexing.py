@@ -114,7 +114,7 @@ class Indexing:
         generation = self._generation
         view = self._tail.view(self._head)
         try:
-            reader.attach(str(self._index.path), generation)
+            reader.connect_index(self._index.path, generation)
         except (apsw.CantOpenError, apsw.NotADBError, apsw.CorruptError, apsw.SQLError) as error:
             self._is_suspect = True
             if self._loop is not None:

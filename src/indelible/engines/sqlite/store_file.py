@@ -307,7 +307,7 @@ def find_missing_end(connection: apsw.Connection, file: StoreFile) -> MissingEnd
     """None when nothing is known to be missing."""
     # In this order: whoever writes beside this commits first and notes it then.
     noted = file.noted_end()
-    has_events = fetch(connection, "SELECT count(*) FROM sqlite_schema WHERE name = 'events'")[0][0]
+    has_events = fetch(connection, "SELECT count(*) FROM pragma_table_list WHERE name = 'events'")[0][0]
     head = fetch(connection, "SELECT coalesce(max(position), 0) FROM events")[0][0] if has_events else 0
     if head >= noted:
         return None

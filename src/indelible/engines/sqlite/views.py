@@ -1,21 +1,18 @@
 """What a read sees: a connection to log and index, and the tail that is not in the index yet; and how a tail is read
 from the log, where a store is opened, and where another process writes it."""
 
-from contextlib import suppress
+from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 import apsw
 import msgspec
 
-from indelible.engines.sqlite.connections import fetch, statement
+from indelible.engines.sqlite.connections import connect_reader, fetch, statement
 from indelible.engines.sqlite.tail import Tail, TailView
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey
 
 _decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
-
-INDEX_SCHEMA: Final = "derived"
-"""The name that readers' connections have for the index. Its tables have other names than the log's."""
 
 
 class View(NamedTuple):
@@ -29,22 +26,25 @@ class View(NamedTuple):
 
 
 class Reader:
-    """A connection to the log, with the index beside it once it was needed. For one thread at a time."""
+    """A connection to the log, and to the index too once it was needed. For one thread at a time."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self.connection: Final = connection
-        self._attached: tuple[str, int] | None = None
+    def __init__(self, log: Path) -> None:
+        self._log: Final = log
+        self.connection = connect_reader(log)
+        self._index: tuple[Path, int] | None = None
 
-    def attach(self, path: str, generation: int) -> None:
-        """Have the index at ``path``, made as the ``generation``-th one, beside the log."""
-        if self._attached == (path, generation):
+    def connect_index(self, index: Path, generation: int) -> None:
+        """Have the index at a path, made as the ``generation``-th one. Raises :class:`apsw.Error` when it is none."""
+        if self._index == (index, generation):
             return
-        if self._attached is not None:
-            self._attached = None
-            with suppress(apsw.SQLError):
-                self.connection.execute(f"DETACH {INDEX_SCHEMA}")
-        self.connection.execute(f"ATTACH ? AS {INDEX_SCHEMA}", (path,))
-        self._attached = (path, generation)
+        connection = connect_reader(self._log, index)
+        try:
+            fetch(connection, "SELECT indexed FROM state")
+        except BaseException:
+            connection.close()
+            raise
+        self.connection.close()
+        self.connection, self._index = connection, (index, generation)
 
     def close(self) -> None:
         self.connection.close()

@@ -20,7 +20,6 @@ from indelible.engines.rows import event_columns, readable_event
 from indelible.engines.sqlite import aggregates, reads
 from indelible.engines.sqlite.connections import (
     BUSY_TIMEOUT_MS,
-    connect_reader,
     connect_writer,
     fetch,
     migrate,
@@ -75,7 +74,7 @@ class Writer:
             file.check()
             file.note_end(self.head.position)
             indexing.open(self.connection, self.head.position)
-            self._lookups = Reader(connect_reader(file.path))
+            self._lookups = Reader(file.path)
             # Now, as long as there is space for what SQLite keeps beside it.
             self._view().read_indexed()
         except BaseException:
