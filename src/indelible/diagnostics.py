@@ -48,6 +48,22 @@ class GroupMeasure(msgspec.Struct):
     """Those of them that the store cannot read."""
 
 
+class StorageState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an index that follows the log has come, and what is written ahead of both."""
+
+    index_lag_events: int
+    """Events that are stored, and found, though the index does not have them yet."""
+    index_lag_s: float
+    """For how long the first of them may have been stored."""
+    index_rebuilds: int
+    """How often the index was made anew, or that was tried, since the store was opened."""
+    index_trouble: str | None
+    """Why the index is not written now."""
+    index_last_error: str | None
+    log_wal_size_bytes: int
+    index_wal_size_bytes: int
+
+
 @runtime_checkable
 class StoreDiagnostics(Protocol):
     """What a store of this process offers beside :class:`indelible.eventstore.EventStore` to whoever runs or checks it;
@@ -66,9 +82,8 @@ class StoreDiagnostics(Protocol):
         """Appends that wait for a commit to begin."""
         ...
 
-    @property
-    def index_lag_events(self) -> int:
-        """Events that are stored, and found though an index does not have them yet; 0 where none lags behind."""
+    def storage_state(self) -> StorageState | None:
+        """None where no index follows the log."""
         ...
 
     async def check_takes_appends(self) -> None:

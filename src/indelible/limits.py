@@ -173,6 +173,18 @@ tail."""
 INDEX_RETRY_S: Final = 1.0
 """Between two attempts to write to an index whose disk is full, or that another process has locked."""
 
+INDEX_RETRY_MAX_S: Final = 60.0
+"""The same where an attempt makes the index anew, which may take long: each wait is twice the one before, up to
+this."""
+
+INDEX_WAL_SIZE_BYTES_MAX: Final = 512 * 1024 * 1024
+"""Of the index's write-ahead log, eight times of that at which it is copied: a reader of another process keeps it from
+being begun anew. Then the index waits, and the tail grows."""
+
+LOG_WAL_SIZE_BYTES_MAX: Final = 1024 * 1024 * 1024
+"""The same of the log's, as far as it is not in the database file: appends are refused until the reader lets go of
+it."""
+
 INDEX_ROOM_WAIT_S: Final = 10
 """How long an append waits for the index to come on; below the 15 s within which callers are answered."""
 

@@ -126,6 +126,7 @@ async def test_writer_does_little_whatever_a_condition_asks_for(path: Path, monk
     async with LocalEventStore(engine) as store:
         condition = await two_halves(store, 20_000)
         assert engine._writer is not None
+        assert engine._writer._lookups is not None
         thousands = 0
 
         def stepped() -> bool:
@@ -133,7 +134,8 @@ async def test_writer_does_little_whatever_a_condition_asks_for(path: Path, monk
             thousands += 1
             return False
 
-        engine._writer.connection.set_progress_handler(stepped, 1_000)
+        for connection in (engine._writer.connection, engine._writer._lookups.connection):
+            connection.set_progress_handler(stepped, 1_000)
         assert not (await store.append_atomic(claim("a"), condition=condition)).replayed
         assert thousands < 100
 

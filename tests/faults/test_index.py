@@ -26,7 +26,7 @@ from indelible.engines.sqlite import indexing
 from indelible.engines.sqlite.connections import connect_reader, connect_writer, statement
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.engines.sqlite.index_file import Index, index_path, no_progress, reindex
-from indelible.errors import StorageFailure, StorageFull, StoreCorrupted, StoreLocked, Unavailable
+from indelible.errors import Overloaded, StorageFailure, StoreCorrupted, StoreLocked, Unavailable
 from indelible.events import NewEvent, event_hash, split_hashed_line
 from indelible.queries import EventQuery
 from indelible.testing.state_machine import engine_machine
@@ -249,11 +249,11 @@ async def test_the_index_disk_is_full_and_the_logs_is_not(
             while stored < len(ids):
                 await store.append("order", f"o-{stored % 11}", ids[stored : stored + 100])
                 stored += 100
-        except StorageFull as full:
-            assert "index" in full.message  # noqa: PT017 - the last of many that were stored
+        except Overloaded as overloaded:
+            assert "no space is left for the index" in overloaded.message  # noqa: PT017 - the last of many
         # An event with a tag counts twice.
         assert stored >= 900
-        with pytest.raises(StorageFull, match="index"):
+        with pytest.raises(Overloaded, match="no space is left for the index"):
             await store.check_takes_appends()
         assert (await store.read_feed(EventQuery.of(tags=["full"]), limit=1_000)).count == 1_000
         replayed = None
@@ -262,7 +262,7 @@ async def test_the_index_disk_is_full_and_the_logs_is_not(
             while replayed is None:
                 try:
                     replayed = await store.append("order", f"o-{stored % 11}", ids[stored : stored + 100])
-                except StorageFull:
+                except Overloaded:
                     await asyncio.sleep(0.05)
         assert not replayed.replayed
         assert (await store.append("order", "o-0", ids[:100])).replayed

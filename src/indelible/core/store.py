@@ -19,7 +19,7 @@ from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
-from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure
+from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure, StorageState
 from indelible.engines.engine import ConditionBehind, Engine, Lines, aggregate_not_found
 from indelible.errors import (
     EventNotFound,
@@ -326,9 +326,8 @@ class LocalEventStore:
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
         return await self._engine.find_unindexed(first, last)
 
-    @property
-    def index_lag_events(self) -> int:
-        return self._engine.index_lag_events
+    def storage_state(self) -> StorageState | None:
+        return self._engine.storage_state()
 
     async def storage_size_bytes(self) -> int:
         return await self._engine.storage_size_bytes()

@@ -36,7 +36,7 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.diagnostics import Capabilities
+from indelible.diagnostics import Capabilities, StorageState
 from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupStorage
 from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, Overloaded, ShuttingDown, StorageFailure
@@ -97,9 +97,8 @@ class StorageEngine(Protocol):
         """What whoever runs the store should know, found when it was opened; a sentence each."""
         ...
 
-    @property
-    def index_lag_events(self) -> int:
-        """Events that are stored and not in an index yet that is filled behind the log; 0 where there is no such."""
+    def storage_state(self) -> StorageState | None:
+        """See :meth:`indelible.diagnostics.StoreDiagnostics.storage_state`."""
         ...
 
     async def open(self) -> None:
@@ -255,9 +254,8 @@ class FallibleEngine:
         self._read_only: Final = read_only
         self._failure: StorageFailure | None = None
 
-    @property
-    def index_lag_events(self) -> int:
-        return 0
+    def storage_state(self) -> StorageState | None:
+        return None
 
     def _fail(self, failure: StorageFailure) -> None:
         if self._failure is None:

@@ -155,7 +155,6 @@ class MemoryEngine(MemoryGroups):
 
     capabilities = Capabilities(durable=False)
     warnings: tuple[str, ...] = ()
-    index_lag_events = 0
 
     def __init__(self, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
         super().__init__(clock_us)
@@ -367,6 +366,9 @@ class MemoryEngine(MemoryGroups):
 
     async def check_writable(self, size_bytes: int) -> None:
         pass
+
+    def storage_state(self) -> None:
+        return None
 
     async def storage_size_bytes(self) -> int:
         return 0

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from indelible.diagnostics import BatchMeasure, GroupMeasure
+from indelible.diagnostics import BatchMeasure, GroupMeasure, StorageState
 from indelible.groups import GroupInfo
 from indelible.limits import GROUPS_MAX
 
@@ -191,6 +191,22 @@ class GroupCounts:
 
 def gauge(name: str, documentation: str, value: float) -> Metric:
     return GaugeMetricFamily(name, documentation, value=float(value))
+
+
+def storage_metrics(storage: StorageState) -> Iterator[Metric]:
+    """How far the index is behind the log, and how much is written ahead of both."""
+    yield gauge(
+        "indelible_index_lag_events", "Stored events that the index does not have yet.", storage.index_lag_events
+    )
+    yield gauge("indelible_index_lag_seconds", "How long the index has not had the first of them.", storage.index_lag_s)
+    yield gauge("indelible_index_failing", "1 while the index cannot be written, else 0.", bool(storage.index_trouble))
+    yield CounterMetricFamily(
+        "indelible_index_rebuilds", "How often the index was made anew, or that was tried.", storage.index_rebuilds
+    )
+    wal = GaugeMetricFamily("indelible_wal_size_bytes", "Size of the write-ahead logs.", labels=("file",))
+    wal.add_metric(("log",), float(storage.log_wal_size_bytes))
+    wal.add_metric(("index",), float(storage.index_wal_size_bytes))
+    yield wal
 
 
 def group_gauges(groups: Iterable[GroupInfo]) -> Iterator[Metric]:

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 import structlog
 from prometheus_client.metrics_core import Metric
 
 from indelible.batching import in_lots
-from indelible.diagnostics import StoreDiagnostics
+from indelible.diagnostics import StorageState, StoreDiagnostics
 from indelible.errors import IndelibleError, InternalError, Overloaded, ShuttingDown, Unavailable
 from indelible.eventstore import EventStore
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo
@@ -21,7 +21,7 @@ from indelible.limits import (
     STORE_ANSWER_TIMEOUT_S,
 )
 from indelible.server.background import Background, PartState
-from indelible.server.metrics import Metrics, gauge, group_gauges
+from indelible.server.metrics import Metrics, gauge, group_gauges, storage_metrics
 from indelible.server.streams import RenderedPages
 from indelible.tasks import first_of, hear_of_failure
 
@@ -68,6 +68,7 @@ class Services:
         parts = [
             _state_of_store("store", "the store is out of reach", reading, self._head),
             _state_of_store("store appends", "the store takes no appends", appending, self._appends),
+            *_state_of_index(self._diagnostics.storage_state()),
             *self.background.states(),
         ]
         fields: dict[str, Any] = {"retry_after_s": RETRY_AFTER_S, **({"parts": parts} if verbose else {})}
@@ -81,11 +82,10 @@ class Services:
     async def _gauges(self) -> list[Metric]:
         """What is looked up, and not counted, when metrics are asked for."""
         ready = True
-        told = self._diagnostics
-        found = [
-            gauge("indelible_queue_depth", "Appends that wait for a commit.", told.queue_depth),
-            gauge("indelible_index_lag_events", "Stored events that the index does not have.", told.index_lag_events),
-        ]
+        found = [gauge("indelible_queue_depth", "Appends that wait for a commit.", self._diagnostics.queue_depth)]
+        storage = self._diagnostics.storage_state()
+        if storage is not None:
+            found += storage_metrics(storage)
         groups: Iterable[GroupInfo] = ()
         try:
             await self.check_ready()
@@ -112,6 +112,16 @@ def _state_of_store(name: str, problem: str, answer: object, question: "StoreQue
     because = f"{problem}: {answer.message}" if isinstance(answer, IndelibleError) else None
     state: Literal["running", "failed"] = "running" if because is None else "failed"
     return PartState(name, state, is_vital=True, not_ready_because=because, last_error=question.last_error)
+
+
+def _state_of_index(storage: StorageState | None) -> Iterator[PartState]:
+    """Appends and reads go on without it for a while."""
+    if storage is not None:
+        state: Literal["running", "failed"] = "running" if storage.index_trouble is None else "failed"
+        yield PartState(
+            "store index", state, is_vital=False, not_ready_because=storage.index_trouble,
+            restarts=storage.index_rebuilds, last_error=storage.index_last_error,
+        )  # fmt: skip
 
 
 class BodyMemory:

@@ -197,11 +197,16 @@ def translated_before_commit(error: Exception, path: Path) -> IndelibleError:
     found = translated(error, path)
     if not isinstance(found, StorageFailure) or isinstance(found, StoreCorrupted):
         return found
-    if isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) not in _NOT_WRITING:
+    if isinstance(error, apsw.IOError) and not is_while_reading(error):
         return found
     if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.NoMemError, apsw.ReadOnlyError)):
         return Unavailable(f"{found.message}; nothing was stored", retry_after_s=RETRY_AFTER_S)
     return InternalError(f"{found.message}; nothing was stored")
+
+
+def is_while_reading(error: Exception) -> bool:
+    """Whether all that was written is known to be what was written, whatever this says."""
+    return isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) in _NOT_WRITING
 
 
 def described(error: apsw.Error) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import apsw
 
-from indelible.diagnostics import Capabilities
+from indelible.diagnostics import Capabilities, StorageState
 from indelible.engines.engine import AppendOutcome, FallibleEngine, Lines, LogHead, store_closed
 from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
@@ -37,10 +37,10 @@ from indelible.engines.sqlite.index_file import index_path
 from indelible.engines.sqlite.indexed_beside import IndexedBeside
 from indelible.engines.sqlite.indexing import Indexing
 from indelible.engines.sqlite.reader_threads import ReaderThreads
-from indelible.engines.sqlite.store_file import StoreFile, find_missing_end
+from indelible.engines.sqlite.store_file import StoreFile, find_missing_end, size_bytes
 from indelible.engines.sqlite.views import Reader, View, Views
 from indelible.engines.sqlite.writer import Writer, chunks
-from indelible.errors import InternalError, StorageFailure
+from indelible.errors import InternalError, Overloaded, StorageFailure
 from indelible.events import RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
 from indelible.limits import (
@@ -48,8 +48,10 @@ from indelible.limits import (
     FILE_LOCK_WAIT_S,
     FILE_LOOK_INTERVAL_S,
     HEAD_POLL_S,
+    LOG_WAL_SIZE_BYTES_MAX,
     PAGE_SIZE_BYTES_MAX,
     READY_TRIAL_SIZE_BYTES,
+    RETRY_AFTER_S,
 )
 from indelible.queries import Direction, EventQuery
 
@@ -62,6 +64,7 @@ READER_THREADS: Final = 4
 INSERT_EVENTS_AT_ONCE: Final = 512
 """Events that are inserted before the event loop gets a turn: a few milliseconds."""
 
+PAGE_SIZE_BYTES: Final = 4_096
 CHECKPOINT_FRAMES: Final = 8_192
 """Pages in the write-ahead log (32 MiB) at which a checkpoint begins."""
 
@@ -122,6 +125,8 @@ class SqliteEngine(FallibleEngine):
         """Whether another process held SQLite's lock for longer than the last write waited."""
         self._watching: asyncio.Task[None] | None = None
         self._checkpointing: asyncio.Task[None] | None = None
+        self._uncopied_frames = 0
+        """Pages in the write-ahead log that are not in the database file, after the last write."""
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
         self._readers = ReaderThreads(self._connect_reader, READER_THREADS)
@@ -184,6 +189,9 @@ class SqliteEngine(FallibleEngine):
                     raise
                 if self._indexing is not None:
                     self._indexing.look()
+                if self._is_log_too_long():
+                    async with self._writing:
+                        self._start_checkpoint(self._require(self._writer))
 
     async def close(self) -> None:
         await self._signal.close()
@@ -250,7 +258,16 @@ class SqliteEngine(FallibleEngine):
 
         if self._indexing is not None:
             await self._indexing.wait_for_room()
+        self._check_log()
         return await self._transaction(write)
+
+    def _check_log(self) -> None:
+        if self._is_log_too_long():
+            message = f"a reader of another process keeps {self._file.log_path} from being copied; nothing was stored"
+            raise Overloaded(message, retry_after_s=RETRY_AFTER_S)
+
+    def _is_log_too_long(self) -> bool:
+        return self._uncopied_frames * PAGE_SIZE_BYTES > LOG_WAL_SIZE_BYTES_MAX
 
     async def _insert(self, writer: Writer, decided: Plan) -> None:
         for number, chunk in enumerate(chunks(decided.events, INSERT_EVENTS_AT_ONCE)):
@@ -318,6 +335,7 @@ class SqliteEngine(FallibleEngine):
         self._file.check()
         if self._indexing is not None:
             self._indexing.check_room()
+        self._check_log()
         await _shielded(self._transaction(write))
 
     # --- Other writes ------------------------------------------------------------------------------------------------
@@ -355,6 +373,7 @@ class SqliteEngine(FallibleEngine):
         if self._checkpointing is not None:
             return
         logged, copied = writer.wal_frames()
+        self._uncopied_frames = logged - copied
         if logged - copied >= CHECKPOINT_FRAMES:
             self._checkpointing = asyncio.create_task(self._checkpoint(), name="checkpoint")
 
@@ -475,14 +494,16 @@ class SqliteEngine(FallibleEngine):
         unlike = await self.read(reads.find_unlike, first, last)
         if unlike is not None or not await self._read(self._require_views().is_kept):
             return unlike
-        return await self.read_indexed(reads.find_unindexed, first, last)
+        unindexed = await self.read_indexed(reads.find_unindexed, first, last)
+        if unindexed is not None and self._indexing is not None:
+            self._indexing.condemn()
+        return unindexed
 
     async def find_missing_end(self) -> tuple[int, str] | None:
         return await self.read(find_missing_end, self._file)
 
-    @property
-    def index_lag_events(self) -> int:
-        return 0 if self._indexing is None else self._indexing.lag
+    def storage_state(self) -> StorageState | None:
+        return None if self._indexing is None else self._indexing.state(size_bytes(self._file.log_path))
 
     async def storage_size_bytes(self) -> int:
         index = index_path(self._path)

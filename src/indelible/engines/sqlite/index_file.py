@@ -20,9 +20,15 @@ from typing import Final
 import apsw
 
 from indelible.engines.sqlite.connections import attach_log, fetch, statement
-from indelible.engines.sqlite.store_file import StoreFile
-from indelible.errors import StoreCorrupted
-from indelible.limits import INDEX_REBUILD_EVENTS, INDEX_ROUND_EVENTS_MAX, INDEX_TAIL_EVENTS_MAX
+from indelible.engines.sqlite.store_file import StoreFile, size_bytes
+from indelible.errors import StoreCorrupted, Unavailable
+from indelible.limits import (
+    INDEX_REBUILD_EVENTS,
+    INDEX_ROUND_EVENTS_MAX,
+    INDEX_TAIL_EVENTS_MAX,
+    INDEX_WAL_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
+)
 
 _log: Final = logging.getLogger(__name__)
 
@@ -182,6 +188,11 @@ class Index:
         """Take in the events up to ``last``. Raises :class:`apsw.Error`; :class:`StoreCorrupted` when they do not
         continue what is there: then either the index is damaged, or the log is."""
         connection = self.connection
+        if self.wal_size_bytes() > INDEX_WAL_SIZE_BYTES_MAX and not self._begin_wal_anew():
+            raise Unavailable(
+                f"a reader of another process keeps the write-ahead log of {self.path} from being begun anew",
+                retry_after_s=RETRY_AFTER_S,
+            )
         while self.indexed < last:
             until = min(self.indexed + INDEX_ROUND_EVENTS_MAX, last)
             connection.execute("BEGIN IMMEDIATE")
@@ -192,6 +203,14 @@ class Index:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             self.indexed = until
+
+    def wal_size_bytes(self) -> int:
+        return size_bytes(self.path.with_name(self.path.name + "-wal"))
+
+    def _begin_wal_anew(self) -> bool:
+        with contextlib.suppress(apsw.BusyError):
+            self.connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return self.wal_size_bytes() <= INDEX_WAL_SIZE_BYTES_MAX
 
     def is_there(self) -> bool:
         """Whether its name still leads to it."""

@@ -1,9 +1,14 @@
 """Keeps the index of a store that this process writes: takes in the tail, behind the appends, on a thread of its own.
 
 The event loop adds to the tail what was committed. When there is enough of it, or after a while, the tail is sealed,
-the index thread takes it in, and it is let go of. An index whose disk is full, or that another process has locked, is
-tried again; the tail grows meanwhile up to its bound, and then appends wait, and are refused. One that turns out to be
-damaged, or is gone, is made anew; until it is there, whatever needs it is refused.
+the index thread takes it in, and it is let go of. Whatever fails is tried again, ever less often where an attempt is
+costly; the tail grows meanwhile up to its bound, and then appends wait, and are refused.
+
+- No space, a lock of another process, a reader that keeps its write-ahead log long, an error of the disk while reading:
+  the index stays what it is, and is read.
+- An error of the disk while writing: what of it was written is not known for certain, so it is made anew, and read as
+  long as that takes.
+- Damage, or it is gone: it is made anew, and whatever needs it is refused meanwhile.
 """
 
 import asyncio
@@ -12,13 +17,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from copy import copy
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from indelible.engines.sqlite.connections import described
+from indelible.diagnostics import StorageState
+from indelible.engines.sqlite.connections import described, is_while_reading
 from indelible.engines.sqlite.index_file import Index, index_path, say_progress
 from indelible.engines.sqlite.tail import Tail, TailEvent
 from indelible.engines.sqlite.views import Reader, View, extend_tail
@@ -26,6 +31,7 @@ from indelible.errors import IndelibleError, Overloaded, StorageFailure, Storage
 from indelible.limits import (
     INDEX_CHECK_INTERVAL_S,
     INDEX_PAUSE_S,
+    INDEX_RETRY_MAX_S,
     INDEX_RETRY_S,
     INDEX_ROOM_WAIT_S,
     INDEX_ROUND_EVENTS,
@@ -60,8 +66,13 @@ class Indexing:
         self._has_room = asyncio.Event()
         self._trouble: IndelibleError | None = None
         """Why the last round could not be done."""
+        self._last_error: str | None = None
+        self._retry_s = 0.0
+        self._must_rebuild = False
         self._is_suspect = False
         self._checked_s = float("-inf")
+        self._behind_since_s = 0.0
+        """When the tail was sealed last, or grew after it was empty; monotonic."""
 
     # --- Opening and closing -----------------------------------------------------------------------------------------
 
@@ -103,10 +114,17 @@ class Indexing:
 
     # --- The tail ----------------------------------------------------------------------------------------------------
 
-    @property
-    def lag(self) -> int:
-        """Events that are not in the index yet."""
-        return self._tail.end - self._tail.start
+    def state(self, log_wal_size_bytes: int) -> StorageState:
+        lag = self._tail.end - self._tail.start
+        return StorageState(
+            index_lag_events=lag,
+            index_lag_s=time.monotonic() - self._behind_since_s if lag else 0.0,
+            index_rebuilds=max(self._made - 1, 0),
+            index_trouble=None if self._trouble is None else self._trouble.message,
+            index_last_error=self._last_error,
+            log_wal_size_bytes=log_wal_size_bytes,
+            index_wal_size_bytes=self._index.wal_size_bytes(),
+        )
 
     def view(self, reader: Reader) -> View:
         if not self._generation:
@@ -127,6 +145,8 @@ class Indexing:
 
     def add(self, events: Sequence[TailEvent]) -> None:
         """What was committed. Readers see it from now on."""
+        if self._tail.start == self._tail.end:
+            self._behind_since_s = time.monotonic()
         self._tail.add(events)
         self._head = self._tail.end
         self._look_at_tail()
@@ -143,14 +163,14 @@ class Indexing:
             self._has_room.clear()
 
     def check_room(self) -> None:
-        """Raises why the tail will not be within its bound soon: :class:`StorageFull` when the index has no space, or
-        ``Unavailable``."""
+        """Raises :class:`Overloaded` when the tail will not be within its bound soon."""
         if self._trouble is not None and not self._has_room.is_set():
-            raise copy(self._trouble)
+            raise Overloaded(
+                f"the index is too far behind: {self._trouble.message}; nothing was stored", retry_after_s=RETRY_AFTER_S
+            )
 
     async def wait_for_room(self) -> None:
-        """Until the tail is within its bound. Raises as :meth:`check_room`, and :class:`Overloaded` when it takes too
-        long."""
+        """Until the tail is within its bound. Raises :class:`Overloaded` when that takes too long."""
         self.check_room()
         if self._has_room.is_set():
             return
@@ -168,6 +188,11 @@ class Indexing:
             self._is_suspect = True
             self._again()
 
+    def condemn(self) -> None:
+        """Something is not in the index that belongs there, though it can be read."""
+        self._generation, self._must_rebuild = 0, True
+        self._again()
+
     def look(self) -> None:
         """Notice that the index is gone while nobody writes."""
         if self._generation and not self._index.is_there():
@@ -177,6 +202,7 @@ class Indexing:
     # --- Keeping up --------------------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
+        self._retry_s = INDEX_RETRY_S
         while True:
             await self._wanted.wait()
             with suppress(TimeoutError):
@@ -186,65 +212,75 @@ class Indexing:
             self._is_round.clear()
             try:
                 await self._go_on()
-                self._trouble = None
+                self._trouble, self._retry_s = None, INDEX_RETRY_S
             except StorageFailure as failure:
                 self._on_failure(failure)
                 return
             except IndelibleError as trouble:
-                self._trouble = trouble
-                _log.warning("the index is behind by %d events: %s", self.lag, trouble.message)
-                await asyncio.sleep(INDEX_RETRY_S)
-                self._again()
+                await self._wait_after(trouble)
             self._look_at_tail()
+
+    async def _wait_after(self, trouble: IndelibleError) -> None:
+        self._trouble, self._last_error = trouble, trouble.message
+        lag = self._tail.end - self._tail.start
+        _log.warning("the index is behind by %d events, tried again in %g s: %s", lag, self._retry_s, trouble.message)
+        await asyncio.sleep(self._retry_s)
+        if self._must_rebuild:
+            self._retry_s = min(2 * self._retry_s, INDEX_RETRY_MAX_S)
+        self._again()
 
     async def _go_on(self) -> None:
         """A round. Raises a :class:`StorageFailure` for good, or another error that may pass."""
-        if self._is_suspect:
-            self._is_suspect, self._checked_s = False, time.monotonic()
-            await self._in_thread(self._check)
-        end = self._tail.seal()
+        end, self._behind_since_s = self._tail.seal(), time.monotonic()
         try:
-            if self._generation:
+            if not self._must_rebuild:
                 await self._in_thread(lambda: self._advance(end))
-        except apsw.FullError:
-            raise StorageFull(_no_space(self._index.path), retry_after_s=RETRY_AFTER_S) from None
-        except apsw.BusyError:
-            message = f"another process holds a lock on {self._index.path}; nothing was stored"
-            raise Unavailable(message, retry_after_s=RETRY_AFTER_S) from None
         except (apsw.Error, OSError, StoreCorrupted) as error:
-            _log.warning("the index %s is damaged and is made anew: %s", self._index.path, error)
-            self._generation = 0
-        if not self._generation:
+            trouble = self._understood(error)
+            if self._generation:
+                raise trouble from error
+            _log.warning("%s", trouble.message)
+        if self._must_rebuild:
+            _log.warning("the index %s is made anew", self._index.path)
             await self._rebuild(end)
         self._tail.drop(self._index.indexed)
 
-    def _again(self) -> None:
-        self._wanted.set()
-        self._is_round.set()
-
     def _advance(self, end: int) -> None:
+        if self._is_suspect:
+            self._is_suspect, self._checked_s = False, time.monotonic()
+            if not (self._index.is_there() and self._index.is_sound()):
+                raise StoreCorrupted("a look through it says so")
         if not self._index.is_there():
             raise StoreCorrupted("it was deleted or replaced")
         self._index.advance(end)
 
-    def _check(self) -> None:
-        if not (self._index.is_there() and self._index.is_sound()):
-            _log.warning("the index %s is damaged and is made anew", self._index.path)
-            self._generation = 0
+    def _understood(self, error: Exception) -> IndelibleError:
+        """What is raised where events could not be taken in; notes what is to be done about it."""
+        path = self._index.path
+        if isinstance(error, (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, StoreCorrupted)):
+            self._generation, self._must_rebuild = 0, True
+            return Unavailable(f"the index {path} is damaged: {error}", retry_after_s=RETRY_AFTER_S)
+        if isinstance(error, apsw.IOError) and not is_while_reading(error):
+            self._must_rebuild = True
+        return self._translated(error, f"the index {path} cannot be written")
 
     async def _rebuild(self, end: int) -> None:
         self._made += 1
         try:
             await self._in_thread(lambda: self._index.rebuild(say_progress(self._log_path), until=end))
-        except apsw.FullError:
-            raise StorageFull(_no_space(self._index.path), retry_after_s=RETRY_AFTER_S) from None
         except apsw.CorruptError as error:
             raise StoreCorrupted(f"the log {self._log_path} is damaged, and cannot be indexed: {error}") from error
         except (apsw.Error, OSError) as error:
-            text = described(error) if isinstance(error, apsw.Error) else str(error)
-            raise Unavailable(f"cannot make the index anew: {text}", retry_after_s=RETRY_AFTER_S) from error
-        self._generation = self._made
+            raise self._translated(error, f"cannot make the index {self._index.path} anew") from error
+        self._generation, self._must_rebuild = self._made, False
 
+    def _translated(self, error: Exception, what: str) -> IndelibleError:
+        path = self._index.path
+        if isinstance(error, apsw.FullError):
+            return StorageFull(f"no space is left for the index {path}", retry_after_s=RETRY_AFTER_S)
+        text = described(error) if isinstance(error, apsw.Error) else str(error)
+        return Unavailable(f"{what}: {text}", retry_after_s=RETRY_AFTER_S)
 
-def _no_space(path: Path) -> str:
-    return f"no space is left for the index {path}; nothing was stored"
+    def _again(self) -> None:
+        self._wanted.set()
+        self._is_round.set()

@@ -142,7 +142,7 @@ class StoreFile:
 
     def _refuse_log_without_database(self) -> None:
         log = self.log_path
-        if _size_bytes(self.path) == 0 and _size_bytes(log) > 0:
+        if size_bytes(self.path) == 0 and size_bytes(log) > 0:
             raise StoreCorrupted(
                 f"{self.path} is missing or empty, but its write-ahead log {log} is there, and holds events. Put the "
                 "database back beside it; to begin a new store, move the log away"
@@ -150,7 +150,7 @@ class StoreFile:
 
     def _open(self, flags: int) -> None:
         self._log_name = str(self.log_path)
-        self.had_log = _size_bytes(self.log_path) > 0
+        self.had_log = size_bytes(self.log_path) > 0
         with _opened_lock:
             descriptor = os.open(self._name, flags | os.O_CLOEXEC, 0o644)
             found = os.fstat(descriptor)
@@ -272,7 +272,7 @@ def _id_of(name: str) -> FileId | None:
     return found.st_dev, found.st_ino
 
 
-def _size_bytes(path: Path) -> int:
+def size_bytes(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
