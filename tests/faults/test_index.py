@@ -18,15 +18,15 @@ from faults.load import Load
 from faults.server_process import server_process
 from faults.small_disk import SmallDisk, small_disk
 from indelible.client import AsyncClient
-from indelible.core.open import open_local_store
+from indelible.core.open import open_local_store, reindex_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.cursors import cursor_at
 from indelible.engines.sqlite import indexing
 from indelible.engines.sqlite.connections import connect_reader, connect_writer, statement
 from indelible.engines.sqlite.engine import SqliteEngine
-from indelible.engines.sqlite.index_file import Index, index_path, no_progress, reindex
-from indelible.errors import Overloaded, StorageFailure, StoreCorrupted, StoreLocked, Unavailable
+from indelible.engines.sqlite.index_file import Index, index_path, no_progress
+from indelible.errors import InvalidRequest, Overloaded, StorageFailure, StoreCorrupted, StoreLocked, Unavailable
 from indelible.events import NewEvent, event_hash, split_hashed_line
 from indelible.queries import EventQuery
 from indelible.testing.state_machine import engine_machine
@@ -274,7 +274,7 @@ async def test_the_index_disk_is_full_and_the_logs_is_not(
 
 _READ = """
 import asyncio, sys
-from indelible.core.open import open_local_store
+from indelible.core.open import open_local_store, reindex_store
 from indelible.core.verify import verify
 from indelible.queries import EventQuery
 
@@ -397,18 +397,19 @@ async def test_a_page_goes_on_from_the_index_into_the_tail(tmp_path: Path, monke
         assert (await store.append("order", with_id.aggregate_id, [again])).replayed
 
 
-def test_it_can_be_made_anew_on_demand(tmp_path: Path) -> None:
+async def test_it_can_be_made_anew_on_demand(tmp_path: Path) -> None:
     path, heard = tmp_path / "store.db", list[tuple[int, int]]()
-
-    async def make() -> None:
-        async with open_local_store(f"sqlite:{path}") as store:
-            await fill(store)
-            with pytest.raises(StoreLocked):
-                reindex(path, no_progress)
-
-    asyncio.run(make())
+    url = f"sqlite:{path}"
+    async with open_local_store(url) as store:
+        await fill(store)
+        with pytest.raises(StoreLocked):
+            await reindex_store(url, no_progress)
     before = contents(index_path(path))
     spoil(index_path(path))
-    assert reindex(path, lambda done, of: heard.append((done, of))) == EVENTS
+    assert await reindex_store(url, lambda done, of: heard.append((done, of))) == EVENTS
     assert heard == [(EVENTS, EVENTS)]
     assert contents(index_path(path)) == before
+    with pytest.raises(StorageFailure):
+        await reindex_store(f"{url}-none", no_progress)
+    with pytest.raises(InvalidRequest):
+        await reindex_store("memory:", no_progress)

@@ -1,4 +1,4 @@
-"""indelible init, info, verify and config show: looking after a store"""
+"""indelible init, info, verify, reindex and config show: looking after a store"""
 
 import os
 from typing import Annotated, Final
@@ -135,6 +135,43 @@ async def verify(target: Target, *, json: Json = False) -> None:
         if not json:
             note(f"indelible: DAMAGED: the event at position {damage.position} {damage.reason}")
         raise typer.Exit(DAMAGED)
+
+
+# --- reindex ---------------------------------------------------------------------------------------------------------
+
+ReindexStore = Annotated[
+    str | None, typer.Option("--store", metavar="URL", help="The store, which nobody has open. [INDELIBLE_STORE]")
+]
+
+
+class Reindexed(msgspec.Struct):
+    store: str
+    indexed: int
+
+
+def reindex(*, store: ReindexStore = None, config: ConfigFile = None, json: Json = False) -> None:
+    """Make the index of a store in a file anew from its log.
+
+    A store does so by itself when its index is missing or broken; this is for one that "verify" found to lack
+    something, and after which no server runs that would mend it. The log is only read. Nobody may have the store open
+    for writing meanwhile.
+
+    \b
+    indelible reindex --store sqlite:data/indelible.db
+    """
+    url = load_settings({"store": store}, config_file=config).settings.store
+    run(_reindex(url, json=json))
+
+
+async def _reindex(url: str, *, json: bool) -> None:
+    from indelible.core.open import reindex_store
+
+    with progress("indexing") as advance:
+        made = Reindexed(shown_url(url), await reindex_store(url, advance))
+    if json:
+        print_json(made)
+    else:
+        print_fields([("store", made.store), ("indexed", made.indexed)])
 
 
 # --- config show -----------------------------------------------------------------------------------------------------

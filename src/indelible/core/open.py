@@ -1,9 +1,10 @@
 """Opens a store in this process by its URL, and prepares the storage that one names."""
 
+from collections.abc import Callable
 from typing import Any
 
 from indelible.core.store import LocalEventStore
-from indelible.engines.engine import Engine, EngineMaker, InitReport, ManagedStorage
+from indelible.engines.engine import Engine, EngineMaker, IndexedStorage, InitReport, ManagedStorage
 from indelible.errors import InvalidRequest
 from indelible.store_urls import load_engine_maker
 
@@ -21,6 +22,15 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
     """The engine that ``url`` names, not opened yet. Raises :class:`InvalidRequest`."""
     make: EngineMaker = load_engine_maker(url)
     return make(url, read_only=read_only)
+
+
+async def reindex_store(url: str, on_progress: Callable[[int, int], None]) -> int:
+    """Make a store's index anew from its log; see :class:`IndexedStorage`. Raises :class:`InvalidRequest` for a storage
+    that has no index apart from its log."""
+    engine = make_engine(url)
+    if not isinstance(engine, IndexedStorage):
+        raise InvalidRequest("has no index of its own that could be made anew", pointer="/store")
+    return await engine.reindex(on_progress)
 
 
 async def init_store(

@@ -231,6 +231,16 @@ class InitReport(msgspec.Struct, frozen=True):
 
 
 @runtime_checkable
+class IndexedStorage(Protocol):
+    """An engine whose index is apart from its log, and follows from it."""
+
+    async def reindex(self, on_progress: Callable[[int, int], None]) -> int:
+        """Make the index anew; how many events it has. ``on_progress`` hears how many it has so far, and of how many.
+        Called instead of ``open``; raises what that raises, ``StoreLocked`` while anybody writes to the store too."""
+        ...
+
+
+@runtime_checkable
 class ManagedStorage(Protocol):
     """A storage that somebody administers, with other rights than those who use it. On an engine that is not open."""
 

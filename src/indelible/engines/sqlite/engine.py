@@ -28,12 +28,13 @@ from indelible.engines.planner import Plan
 from indelible.engines.sqlite import aggregates, groups, reads
 from indelible.engines.sqlite.connections import (
     check_schema,
+    connect_reader,
     described,
     migrations,
     translated,
     translated_before_commit,
 )
-from indelible.engines.sqlite.index_file import index_path
+from indelible.engines.sqlite.index_file import OnProgress, index_path, reindex
 from indelible.engines.sqlite.indexed_beside import IndexedBeside
 from indelible.engines.sqlite.indexing import Indexing
 from indelible.engines.sqlite.reader_threads import ReaderThreads
@@ -498,6 +499,25 @@ class SqliteEngine(FallibleEngine):
         if unindexed is not None and self._indexing is not None:
             self._indexing.condemn()
         return unindexed
+
+    async def reindex(self, on_progress: OnProgress) -> int:
+        try:
+            return await asyncio.to_thread(self._reindex, on_progress)
+        except apsw.Error as error:
+            raise translated(error, self._path) from error
+        except OSError as error:
+            raise StorageFailure(f"cannot make the index of {self._path} anew: {error}") from error
+
+    def _reindex(self, on_progress: OnProgress) -> int:
+        self._path.stat()
+        self._file.open_for_writing()
+        try:
+            connection = connect_reader(self._path)
+            _check_readable(connection)
+            connection.close()
+            return reindex(self._path, on_progress)
+        finally:
+            self._file.close()
 
     async def find_missing_end(self) -> tuple[int, str] | None:
         return await self.read(find_missing_end, self._file)

@@ -20,7 +20,7 @@ from typing import Final
 import apsw
 
 from indelible.engines.sqlite.connections import attach_log, fetch, statement
-from indelible.engines.sqlite.store_file import StoreFile, size_bytes
+from indelible.engines.sqlite.store_file import size_bytes
 from indelible.errors import StoreCorrupted, Unavailable
 from indelible.limits import (
     INDEX_REBUILD_EVENTS,
@@ -66,17 +66,14 @@ def say_progress(log: Path) -> OnProgress:
 
 
 def reindex(log: Path, on_progress: OnProgress) -> int:
-    """Make the index of a store anew that nobody writes to; how many events it has. Blocks. Raises ``StoreLocked``,
+    """Make the index of a log anew that nobody writes to; how many events it has. Blocks. Raises
     :class:`StoreCorrupted`, :class:`apsw.Error` and :class:`OSError`."""
-    file = StoreFile(log.absolute())
-    file.open_for_writing()
-    index = Index(file.path, index_path(file.path))
+    index = Index(log, index_path(log))
     try:
         index.rebuild(on_progress)
         return index.indexed
     finally:
         index.close()
-        file.close()
 
 
 class Index:
