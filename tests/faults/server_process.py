@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -30,7 +30,17 @@ class ServerProcess:
     ``log`` goes.
     """
 
-    def __init__(self, store: Path | str, *, log: Path | None = None, flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        store: Path | str,
+        *,
+        log: Path | None = None,
+        flags: Sequence[str] = (),
+        command: Sequence[str] = (_INDELIBLE,),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command = command
+        self._variables = variables or {}
         self.store_url = store if isinstance(store, str) else f"sqlite:{store}"
         self.url = f"http://127.0.0.1:{free_port()}"
         self.log = log or self.database.with_name("server.log")
@@ -56,19 +66,26 @@ class ServerProcess:
     async def spawn(self) -> None:
         """Start without waiting for anything."""
         command = [
-            _INDELIBLE, "serve", *self._flags,
+            *self._command, "serve", *self._flags,
             "--store", self.store_url, "--http", self.url.removeprefix("http://"),
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, stdout=log, stderr=log,
-                env={**os.environ, **measured.environment(), "NO_COLOR": "1", "PYTHONFAULTHANDLER": "1"},
+                env={
+                    **os.environ, **measured.environment(), "NO_COLOR": "1", "PYTHONFAULTHANDLER": "1",
+                    "PYTHONPATH": os.pathsep.join(sys.path), **self._variables,
+                },
             )  # fmt: skip
 
     async def start(self, until: str = "/readyz") -> float:
         """Start, and wait until it answers well there. Returns how long that took, in seconds."""
-        started = time.perf_counter()
         await self.spawn()
+        return await self.wait_until(until)
+
+    async def wait_until(self, until: str = "/readyz") -> float:
+        """The same of one that was spawned."""
+        started = time.perf_counter()
         async with aiohttp.ClientSession() as session:
             while not await self._answers(session, until):
                 assert self._process is not None

@@ -13,10 +13,13 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from faults.indexes import contents, made_anew
+from faults.killing import STEPS
 from faults.ledger import Ledger
 from faults.load import Load
 from faults.server_process import server_process
 from faults.small_disk import SmallDisk, small_disk
+from faults.step_kills import step_kills
 from indelible.client import AsyncClient
 from indelible.core.open import open_local_store, reindex_store
 from indelible.core.store import LocalEventStore
@@ -25,7 +28,7 @@ from indelible.cursors import cursor_at
 from indelible.engines.sqlite import indexing
 from indelible.engines.sqlite.connections import connect_reader, connect_writer, statement
 from indelible.engines.sqlite.engine import SqliteEngine
-from indelible.engines.sqlite.index_file import Index, index_path, no_progress
+from indelible.engines.sqlite.index_file import index_path, no_progress
 from indelible.errors import InvalidRequest, Overloaded, StorageFailure, StoreCorrupted, StoreLocked, Unavailable
 from indelible.events import NewEvent, event_hash, split_hashed_line
 from indelible.queries import EventQuery
@@ -33,31 +36,12 @@ from indelible.testing.state_machine import engine_machine
 
 PATIENCE_S = 60.0
 EVENTS = 60
-TABLES = (
-    "state", "aggregates", "versions", "event_ids", "positions_by_type", "event_tags", "event_counts",
-    "aggregate_counts",
-)  # fmt: skip
 
 
 async def fill(store: LocalEventStore, count: int = EVENTS) -> None:
     for number in range(count):
         event = NewEvent(f"Moved{number % 3}", {"n": number}, tags=["even"] if number % 2 == 0 else [])
         await store.append("order", f"o-{number % 7}", [event])
-
-
-def contents(index: Path) -> dict[str, list[tuple[object, ...]]]:
-    connection = apsw.Connection(str(index), flags=apsw.SQLITE_OPEN_READONLY)
-    found = {table: sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in TABLES}
-    connection.close()
-    return found
-
-
-def made_anew(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    other = path.with_name("other-index")
-    index = Index(path, other)
-    index.rebuild()
-    index.close()
-    return contents(other)
 
 
 async def check(store: LocalEventStore, count: int = EVENTS) -> None:
@@ -354,6 +338,13 @@ async def test_kill_9_while_it_indexes(tmp_path: Path) -> None:
         server.terminate()
         assert await server.exit_code() == 0
     assert contents(index_path(server.database)) == made_anew(server.database)
+
+
+async def test_kill_9_at_each_step_of_indexing_and_checkpointing(tmp_path: Path) -> None:
+    kills = await step_kills(tmp_path, len(STEPS), seed=3)
+    print(kills)
+    assert kills["acknowledged"] > 100
+    assert sum([kills[step] > 0 for step in STEPS]) > len(STEPS) // 2, "a busy machine does not come to all of them"
 
 
 # --- Whatever is in the tail, and whatever is not --------------------------------------------------------------------
