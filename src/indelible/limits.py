@@ -178,12 +178,11 @@ INDEX_RETRY_MAX_S: Final = 60.0
 this."""
 
 INDEX_WAL_SIZE_BYTES_MAX: Final = 512 * 1024 * 1024
-"""Of the index's write-ahead log, eight times of that at which it is copied: a reader of another process keeps it from
-being begun anew. Then the index waits, and the tail grows."""
+"""Of the index's write-ahead log, as far as it is not in the database file: a reader of another process keeps it from
+being copied. Then the index waits, and the tail grows. Eight times of that at which it is copied."""
 
 LOG_WAL_SIZE_BYTES_MAX: Final = 1024 * 1024 * 1024
-"""The same of the log's, as far as it is not in the database file: appends are refused until the reader lets go of
-it."""
+"""The same of the log's: appends are refused until the reader lets go of it."""
 
 INDEX_ROOM_WAIT_S: Final = 10
 """How long an append waits for the index to come on; below the 15 s within which callers are answered."""

@@ -7,17 +7,20 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import apsw
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from faults.indexes import contents, made_anew
+from faults.indexes import check_index, contents, made_anew
+from faults.injected import failing, needs_strace
 from faults.killing import STEPS
 from faults.ledger import Ledger
 from faults.load import Load
-from faults.server_process import server_process
+from faults.server_process import ServerProcess, server_process
 from faults.small_disk import SmallDisk, small_disk
 from faults.step_kills import step_kills
 from indelible.client import AsyncClient
@@ -25,7 +28,8 @@ from indelible.core.open import open_local_store, reindex_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.cursors import cursor_at
-from indelible.engines.sqlite import indexing
+from indelible.engines.sqlite import engine as sqlite_engine
+from indelible.engines.sqlite import index_file, indexing
 from indelible.engines.sqlite.connections import connect_reader, connect_writer, statement
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.engines.sqlite.index_file import index_path, no_progress
@@ -127,6 +131,26 @@ async def test_it_is_made_anew_where_a_store_is_opened(
             await fill(store, 1)
     if not read_only:
         assert contents(index_path(path)) == made_anew(path)
+
+
+async def test_what_verify_finds_missing_is_made_anew(tmp_path: Path) -> None:
+    """No read notices it: the index is sound, and lacks something."""
+    path = tmp_path / "store.db"
+    async with open_local_store(f"sqlite:{path}") as store:
+        await fill(store)
+    _change(index_path(path), "DELETE FROM event_tags WHERE position = 11")
+    async with open_local_store(f"sqlite:{path}") as store:
+        damage = (await verify(store)).damage
+        assert damage is not None
+        assert damage.position == 11
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    await check(store)
+                    break
+                except Unavailable:
+                    await asyncio.sleep(0.01)
+    check_index(path)
 
 
 @pytest.mark.parametrize("fault", [delete, spoil])
@@ -252,6 +276,113 @@ async def test_the_index_disk_is_full_and_the_logs_is_not(
         assert (await store.append("order", "o-0", ids[:100])).replayed
         assert (await verify(store)).damage is None
     assert contents(index) == made_anew(path)
+
+
+# --- A disk that fails -----------------------------------------------------------------------------------------------
+
+
+async def index_part(server: ServerProcess) -> dict[str, Any]:
+    async with aiohttp.ClientSession() as session, session.get(f"{server.url}/readyz?verbose") as answer:
+        assert answer.status == 200
+        return next(part for part in (await answer.json())["parts"] if part["name"] == "store index")
+
+
+async def index_part_when(server: ServerProcess, *, is_failing: bool) -> dict[str, Any]:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            part = await index_part(server)
+            if (part["not_ready_because"] is not None) == is_failing:
+                return part
+            await asyncio.sleep(0.1)
+
+
+@needs_strace
+@pytest.mark.parametrize("calls", ["pwrite64", "fsync,fdatasync,pwrite64"])
+async def test_an_index_whose_disk_fails_is_not_made_anew_without_end(tmp_path: Path, calls: str) -> None:
+    """Appends and reads go on meanwhile, and it says so."""
+    ledger = Ledger()
+    load = Load(ledger, range(2))
+    async with server_process(tmp_path / "store.db") as server:
+        async with AsyncClient(server.url, retry_total_s=0) as client:
+            wal = index_path(server.database).with_name(f"{server.database.name}-index-wal")
+            async with failing(server.pid, calls, path=wal):
+                loading = asyncio.create_task(load.run(client))
+                part = await index_part_when(server, is_failing=True)
+                assert not part["is_vital"]
+                assert "SQLITE_IOERR" in part["not_ready_because"]
+                # 1, 2, 4 and 8 seconds after one another.
+                await asyncio.sleep(12)
+                assert (await index_part(server))["restarts"] <= 4
+                assert not loading.done()
+            part = await index_part_when(server, is_failing=False)
+            assert "SQLITE_IOERR" in part["last_error"]
+            assert not loading.done()
+            load.stop()
+            assert await loading == []
+            await ledger.settle(client)
+            await ledger.check(client)
+        server.terminate()
+        assert await server.exit_code() == 0
+    check_index(server.database)
+
+
+# --- Readers that keep a write-ahead log -----------------------------------------------------------------------------
+
+
+def hold(path: Path) -> apsw.Connection:
+    """Somebody reads, and goes on reading."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    return connection
+
+
+@pytest.mark.parametrize("which", ["log", "index"])
+async def test_a_reader_that_keeps_a_write_ahead_log_holds_up_appends_at_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    bound, path = 1_000_000, tmp_path / "store.db"
+    monkeypatch.setattr(sqlite_engine, "LOG_WAL_SIZE_BYTES_MAX", bound if which == "log" else 2**40)
+    monkeypatch.setattr(sqlite_engine, "CHECKPOINT_FRAMES", 64)
+    monkeypatch.setattr(index_file, "INDEX_WAL_SIZE_BYTES_MAX", bound if which == "index" else 2**40)
+    monkeypatch.setattr(index_file, "WAL_FRAMES", 64)
+    monkeypatch.setattr(indexing, "INDEX_ROUND_EVENTS", 100)
+    monkeypatch.setattr(indexing, "INDEX_TAIL_EVENTS_MAX", 500)
+    monkeypatch.setattr(indexing, "INDEX_RETRY_S", 0.05)
+    stored = 0
+
+    async def append(store: LocalEventStore) -> None:
+        nonlocal stored
+        events = [NewEvent("Moved", {"n": stored + n, "text": "x" * 200}) for n in range(20)]
+        await store.append("order", f"o-{stored % 53}", events)
+        stored += 20
+
+    async def append_for_ever(store: LocalEventStore) -> None:
+        while True:
+            await append(store)
+
+    async with open_local_store(f"sqlite:{path}") as store:
+        await append(store)
+        reader = hold(path if which == "log" else index_path(path))
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises(Overloaded, match="from being copied"):
+                await append_for_ever(store)
+        state = store.storage_state()
+        assert state is not None
+        sizes = {"log": state.log_wal_size_bytes, "index": state.index_wal_size_bytes}
+        assert bound < sizes[which] < 3 * bound
+        with pytest.raises(Overloaded):
+            await store.check_takes_appends()
+        reader.close()
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    await append(store)
+                    break
+                except Overloaded:
+                    await asyncio.sleep(0.05)
+        assert (await verify(store)).verified == stored
+    check_index(path)
 
 
 # --- Two processes ---------------------------------------------------------------------------------------------------

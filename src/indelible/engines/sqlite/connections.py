@@ -55,6 +55,9 @@ def fetch(
 APPLICATION_ID: Final = 0x496E644C
 """Marks a file as ours ("IndL"), so that no other SQLite database is ever migrated by mistake."""
 
+PAGE_SIZE_BYTES: Final = 4_096
+"""SQLite's usual one, and so that of each file here."""
+
 WRITER_CACHE_KIB: Final = 48 * 1024
 READER_CACHE_KIB: Final = 8 * 1024
 INDEX_READER_CACHE_KIB: Final = 4 * 1024

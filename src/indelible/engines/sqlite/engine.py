@@ -27,6 +27,7 @@ from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
 from indelible.engines.sqlite import aggregates, groups, reads
 from indelible.engines.sqlite.connections import (
+    PAGE_SIZE_BYTES,
     check_schema,
     connect_reader,
     described,
@@ -65,7 +66,6 @@ READER_THREADS: Final = 4
 INSERT_EVENTS_AT_ONCE: Final = 512
 """Events that are inserted before the event loop gets a turn: a few milliseconds."""
 
-PAGE_SIZE_BYTES: Final = 4_096
 CHECKPOINT_FRAMES: Final = 8_192
 """Pages in the write-ahead log (32 MiB) at which a checkpoint begins."""
 

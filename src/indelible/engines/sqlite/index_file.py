@@ -19,7 +19,7 @@ from typing import Final
 
 import apsw
 
-from indelible.engines.sqlite.connections import attach_log, fetch, statement
+from indelible.engines.sqlite.connections import PAGE_SIZE_BYTES, attach_log, fetch, statement
 from indelible.engines.sqlite.store_file import size_bytes
 from indelible.errors import StoreCorrupted, Unavailable
 from indelible.limits import (
@@ -115,6 +115,7 @@ class Index:
         # Consistent after a power cut, and perhaps older; only checkpoints are synced.
         connection.pragma("synchronous", "NORMAL", schema="main")
         connection.pragma("wal_autocheckpoint", WAL_FRAMES)
+        connection.pragma("journal_size_limit", WAL_FRAMES * PAGE_SIZE_BYTES, schema="main")
         # From now on its side files are there, so that nobody needs space to read it.
         fetch(connection, "SELECT indexed FROM state")
         self._connection, self.indexed = connection, indexed
@@ -185,9 +186,9 @@ class Index:
         """Take in the events up to ``last``. Raises :class:`apsw.Error`; :class:`StoreCorrupted` when they do not
         continue what is there: then either the index is damaged, or the log is."""
         connection = self.connection
-        if self.wal_size_bytes() > INDEX_WAL_SIZE_BYTES_MAX and not self._begin_wal_anew():
+        if self.wal_size_bytes() > INDEX_WAL_SIZE_BYTES_MAX and self._uncopied_size_bytes() > INDEX_WAL_SIZE_BYTES_MAX:
             raise Unavailable(
-                f"a reader of another process keeps the write-ahead log of {self.path} from being begun anew",
+                f"a reader of another process keeps the write-ahead log of {self.path} from being copied",
                 retry_after_s=RETRY_AFTER_S,
             )
         while self.indexed < last:
@@ -204,10 +205,10 @@ class Index:
     def wal_size_bytes(self) -> int:
         return size_bytes(self.path.with_name(self.path.name + "-wal"))
 
-    def _begin_wal_anew(self) -> bool:
-        with contextlib.suppress(apsw.BusyError):
-            self.connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        return self.wal_size_bytes() <= INDEX_WAL_SIZE_BYTES_MAX
+    def _uncopied_size_bytes(self) -> int:
+        """What of the write-ahead log is not in the database file after an attempt: what others still read."""
+        logged, copied = self.connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return (logged - copied) * PAGE_SIZE_BYTES
 
     def is_there(self) -> bool:
         """Whether its name still leads to it."""

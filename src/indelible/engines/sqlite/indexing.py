@@ -67,7 +67,8 @@ class Indexing:
         self._trouble: IndelibleError | None = None
         """Why the last round could not be done."""
         self._last_error: str | None = None
-        self._retry_s = 0.0
+        self._retry_s = INDEX_RETRY_S
+        self._failed_s = float("-inf")
         self._must_rebuild = False
         self._is_suspect = False
         self._checked_s = float("-inf")
@@ -202,7 +203,6 @@ class Indexing:
     # --- Keeping up --------------------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
-        self._retry_s = INDEX_RETRY_S
         while True:
             await self._wanted.wait()
             with suppress(TimeoutError):
@@ -212,7 +212,7 @@ class Indexing:
             self._is_round.clear()
             try:
                 await self._go_on()
-                self._trouble, self._retry_s = None, INDEX_RETRY_S
+                self._trouble = None
             except StorageFailure as failure:
                 self._on_failure(failure)
                 return
@@ -223,10 +223,14 @@ class Indexing:
     async def _wait_after(self, trouble: IndelibleError) -> None:
         self._trouble, self._last_error = trouble, trouble.message
         lag = self._tail.end - self._tail.start
+        if time.monotonic() - self._failed_s > 2 * INDEX_RETRY_MAX_S:
+            self._retry_s = INDEX_RETRY_S
         _log.warning("the index is behind by %d events, tried again in %g s: %s", lag, self._retry_s, trouble.message)
         await asyncio.sleep(self._retry_s)
         if self._must_rebuild:
+            # One that is made anew and breaks again is not made anew every time at once.
             self._retry_s = min(2 * self._retry_s, INDEX_RETRY_MAX_S)
+        self._failed_s = time.monotonic()
         self._again()
 
     async def _go_on(self) -> None:
