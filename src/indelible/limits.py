@@ -153,9 +153,8 @@ FILE_LOOK_INTERVAL_S: Final = 0.5
 # --- An index beside the log -----------------------------------------------------------------------------------------
 
 INDEX_TAIL_EVENTS_MAX: Final = 65_536
-"""Events that may be stored and not be in the index yet, tags counted as further events; beyond it appends wait. They
-are held in memory, about 400 bytes each, and whoever opens the store looks through them. It is several seconds of the
-fastest load, so that an index whose checkpoint is slow holds up nobody."""
+"""Events that may be stored and not be in the index yet, tags counted as further ones; beyond it appends wait. About
+400 bytes of memory each; seconds of the fastest load, so that a checkpoint of the index holds up nobody."""
 
 INDEX_ROUND_EVENTS: Final = 4_096
 """So many, and they are taken into the index: sorted, many at once touch fewer of its pages than one by one."""
@@ -167,29 +166,19 @@ INDEX_REBUILD_EVENTS: Final = 262_144
 """The same for an index that is made anew; about a second, and some tens of megabytes to sort them in."""
 
 INDEX_PAUSE_S: Final = 1.0
-"""How long fewer events than a round wait to be taken in: they are found all the same, by those who look through the
-tail."""
+"""How long fewer events than a round wait to be taken in; they are found in the tail as well."""
 
 INDEX_RETRY_S: Final = 1.0
 """Between two attempts to write to an index whose disk is full, or that another process has locked."""
 
 INDEX_RETRY_MAX_S: Final = 60.0
-"""The same where an attempt makes the index anew, which may take long: each wait is twice the one before, up to
-this."""
-
-INDEX_WAL_SIZE_BYTES_MAX: Final = 512 * 1024 * 1024
-"""Of the index's write-ahead log, as far as it is not in the database file: a reader of another process keeps it from
-being copied. Then the index waits, and the tail grows. Eight times of that at which it is copied."""
-
-LOG_WAL_SIZE_BYTES_MAX: Final = 1024 * 1024 * 1024
-"""The same of the log's: appends are refused until the reader lets go of it."""
+"""The same where an attempt is costly, as one that makes the index anew: each wait is twice the one before, to this."""
 
 INDEX_ROOM_WAIT_S: Final = 10
 """How long an append waits for the index to come on; below the 15 s within which callers are answered."""
 
-INDEX_CHECK_INTERVAL_S: Final = 60
-"""Between two looks through a whole index, after a read that met damage: it may be the log's, which another read meets
-again."""
+WAL_SIZE_BYTES_MAX: Final = 1024 * 1024 * 1024
+"""Of a write-ahead log, as far as it cannot be copied because some process reads on: then appends or index wait."""
 
 # --- A database elsewhere --------------------------------------------------------------------------------------------
 

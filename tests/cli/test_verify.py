@@ -8,6 +8,7 @@ import pytest
 
 from cli.conftest import Run
 from cli.running import Ran, server
+from indelible.engines.sqlite.index_file import index_path
 
 STORE = ("--store", "sqlite:x.db")
 
@@ -77,3 +78,25 @@ def test_an_empty_store_is_sound(run: Run) -> None:
     assert run("verify", "--store", "memory:") == Ran(
         0, f"result    ok\nhead      0\nverified  0\nhash      {'0' * 64}\n", ""
     )
+
+
+def test_an_index_that_lacks_something_is_made_anew(run: Run, tmp_path: Path) -> None:
+    fill(run, tmp_path)
+    connection = apsw.Connection(str(index_path(tmp_path / "x.db")))
+    connection.execute("DELETE FROM event_ids WHERE position = 1234")
+    connection.close()
+    assert run("verify", *STORE).code == 5
+    ran = run("reindex", *STORE)
+    assert (ran.code, ran.out, ran.err) == (0, "store    sqlite:x.db\nindexed  1500\n", "")
+    assert run("verify", *STORE).code == 0
+    assert json.loads(run("reindex", "--json", *STORE).out) == {"store": "sqlite:x.db", "indexed": 1500}
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "reason"), [("sqlite:none.db", 74, "No such file"), ("memory:", 2, "no index of its own")]
+)
+def test_what_cannot_be_made_anew(run: Run, tmp_path: Path, url: str, code: int, reason: str) -> None:
+    ran = run("reindex", "--store", url)
+    assert (ran.code, ran.out) == (code, "")
+    assert reason in ran.err
+    assert not (tmp_path / "none.db").exists()

@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import apsw
 
@@ -98,7 +99,7 @@ def install(plan: _Plan) -> apsw.VFS:
         return rename(path, target)
 
     index_file._unlink, index_file._sync = unlink_or_die, sync_or_die
-    Path.rename = rename_or_die  # type: ignore[method-assign,assignment]  # this process is for it
+    mock.patch.object(Path, "rename", rename_or_die).start()
     return Files()
 
 

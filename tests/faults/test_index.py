@@ -158,7 +158,7 @@ async def test_it_is_made_anew_under_a_running_store(
     tmp_path: Path, fault: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexing, "INDEX_PAUSE_S", 0.01)
-    monkeypatch.setattr(indexing, "INDEX_CHECK_INTERVAL_S", 0)
+    monkeypatch.setattr(indexing, "INDEX_RETRY_MAX_S", 0)
     path = tmp_path / "store.db"
     async with open_local_store(f"sqlite:{path}") as store:
         await fill(store)
@@ -287,6 +287,13 @@ async def index_part(server: ServerProcess) -> dict[str, Any]:
         return next(part for part in (await answer.json())["parts"] if part["name"] == "store index")
 
 
+async def index_metrics(server: ServerProcess) -> dict[str, float]:
+    async with aiohttp.ClientSession() as session, session.get(f"{server.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if line.startswith(("indelible_index_", "indelible_wal_")))
+    return {name: float(value) for name, value in values.items()}
+
+
 async def index_part_when(server: ServerProcess, *, is_failing: bool) -> dict[str, Any]:
     async with asyncio.timeout(PATIENCE_S):
         while True:
@@ -313,6 +320,12 @@ async def test_an_index_whose_disk_fails_is_not_made_anew_without_end(tmp_path: 
                 # 1, 2, 4 and 8 seconds after one another.
                 await asyncio.sleep(12)
                 assert (await index_part(server))["restarts"] <= 4
+                metrics = await index_metrics(server)
+                assert 0 < metrics["indelible_index_rebuilds_total"] <= 4
+                assert metrics["indelible_index_lag_events"] > 0
+                assert metrics["indelible_index_lag_seconds"] > 0
+                assert metrics['indelible_wal_size_bytes{file="log"}'] > 0
+                assert {"indelible_index_failing", 'indelible_wal_size_bytes{file="index"}'} < set(metrics)
                 assert not loading.done()
             part = await index_part_when(server, is_failing=False)
             assert "SQLITE_IOERR" in part["last_error"]
@@ -342,9 +355,9 @@ async def test_a_reader_that_keeps_a_write_ahead_log_holds_up_appends_at_a_bound
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
     bound, path = 1_000_000, tmp_path / "store.db"
-    monkeypatch.setattr(sqlite_engine, "LOG_WAL_SIZE_BYTES_MAX", bound if which == "log" else 2**40)
+    monkeypatch.setattr(sqlite_engine, "WAL_SIZE_BYTES_MAX", bound if which == "log" else 2**40)
     monkeypatch.setattr(sqlite_engine, "CHECKPOINT_FRAMES", 64)
-    monkeypatch.setattr(index_file, "INDEX_WAL_SIZE_BYTES_MAX", bound if which == "index" else 2**40)
+    monkeypatch.setattr(index_file, "WAL_SIZE_BYTES_MAX", bound if which == "index" else 2**40)
     monkeypatch.setattr(index_file, "WAL_FRAMES", 64)
     monkeypatch.setattr(indexing, "INDEX_ROUND_EVENTS", 100)
     monkeypatch.setattr(indexing, "INDEX_TAIL_EVENTS_MAX", 500)

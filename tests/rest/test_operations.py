@@ -77,7 +77,7 @@ def test_what_is_measured(api: Api):
     assert samples["indelible_append_seconds_count"] >= 1
     assert samples["indelible_head_position"] == api.head_position()
     assert samples["indelible_ready"] == 1
-    assert {"indelible_queue_depth", "indelible_index_lag_events", "indelible_storage_size_bytes"} <= set(samples)
+    assert {"indelible_queue_depth", "indelible_storage_size_bytes"} <= set(samples)
     buckets = [value for name, value in samples.items() if name.startswith("indelible_append_seconds_bucket")]
     assert buckets == sorted(buckets)
     assert buckets[-1] == samples["indelible_append_seconds_count"]

@@ -50,10 +50,10 @@ from indelible.limits import (
     FILE_LOCK_WAIT_S,
     FILE_LOOK_INTERVAL_S,
     HEAD_POLL_S,
-    LOG_WAL_SIZE_BYTES_MAX,
     PAGE_SIZE_BYTES_MAX,
     READY_TRIAL_SIZE_BYTES,
     RETRY_AFTER_S,
+    WAL_SIZE_BYTES_MAX,
 )
 from indelible.queries import Direction, EventQuery
 
@@ -268,7 +268,7 @@ class SqliteEngine(FallibleEngine):
             raise Overloaded(message, retry_after_s=RETRY_AFTER_S)
 
     def _is_log_too_long(self) -> bool:
-        return self._uncopied_frames * PAGE_SIZE_BYTES > LOG_WAL_SIZE_BYTES_MAX
+        return self._uncopied_frames * PAGE_SIZE_BYTES > WAL_SIZE_BYTES_MAX
 
     async def _insert(self, writer: Writer, decided: Plan) -> None:
         for number, chunk in enumerate(chunks(decided.events, INSERT_EVENTS_AT_ONCE)):

@@ -26,8 +26,8 @@ from indelible.limits import (
     INDEX_REBUILD_EVENTS,
     INDEX_ROUND_EVENTS_MAX,
     INDEX_TAIL_EVENTS_MAX,
-    INDEX_WAL_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
+    WAL_SIZE_BYTES_MAX,
 )
 
 _log: Final = logging.getLogger(__name__)
@@ -186,7 +186,7 @@ class Index:
         """Take in the events up to ``last``. Raises :class:`apsw.Error`; :class:`StoreCorrupted` when they do not
         continue what is there: then either the index is damaged, or the log is."""
         connection = self.connection
-        if self.wal_size_bytes() > INDEX_WAL_SIZE_BYTES_MAX and self._uncopied_size_bytes() > INDEX_WAL_SIZE_BYTES_MAX:
+        if self.wal_size_bytes() > WAL_SIZE_BYTES_MAX and self._uncopied_size_bytes() > WAL_SIZE_BYTES_MAX:
             raise Unavailable(
                 f"a reader of another process keeps the write-ahead log of {self.path} from being copied",
                 retry_after_s=RETRY_AFTER_S,

@@ -29,7 +29,6 @@ from indelible.engines.sqlite.tail import Tail, TailEvent
 from indelible.engines.sqlite.views import Reader, View, extend_tail
 from indelible.errors import IndelibleError, Overloaded, StorageFailure, StorageFull, StoreCorrupted, Unavailable
 from indelible.limits import (
-    INDEX_CHECK_INTERVAL_S,
     INDEX_PAUSE_S,
     INDEX_RETRY_MAX_S,
     INDEX_RETRY_S,
@@ -185,7 +184,7 @@ class Indexing:
 
     def suspect(self) -> None:
         """A read met damage, of the log or of the index."""
-        if time.monotonic() - self._checked_s > INDEX_CHECK_INTERVAL_S:
+        if time.monotonic() - self._checked_s > INDEX_RETRY_MAX_S:
             self._is_suspect = True
             self._again()
 
