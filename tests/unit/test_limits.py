@@ -3,10 +3,11 @@
 import pytest
 
 from indelible import limits
+from indelible.limit_relations import check_together
 
 
 def test_those_that_there_are_go_together() -> None:
-    limits.check_together(vars(limits))
+    check_together(vars(limits))
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ def test_those_that_there_are_go_together() -> None:
 )
 def test_others_are_refused(name: str, value: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        limits.check_together({**vars(limits), name: value})
+        check_together({**vars(limits), name: value})
 
 
 def test_every_json_reader_keeps_the_largest_version() -> None:
