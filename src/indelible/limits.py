@@ -469,8 +469,8 @@ GRPC_CALLS_PER_CONNECTION_MAX: Final = 1_024
 """Calls under way at once on one connection. The client's library makes further ones wait."""
 
 GRPC_BATCHES_UNDER_WAY_MAX: Final = 16
-"""Batches of one stream that wait for their commit: half of them are gathered while the others are stored, and fill a
-commit well. Beyond it the stream is not read, which is its backpressure."""
+"""Batches of one stream that wait for their commit. Half of them gather while others are stored, and share a commit.
+Beyond it the stream is not read."""
 
 GRPC_UNANSWERED_IDS_MAX: Final = 1_000
 """Delivery ids that the member of one stream has settled without taking the answers. Beyond it the stream is not read,
@@ -496,8 +496,7 @@ GRPC_CONTINUATIONS_MAX: Final = 32
 """Frames that the head of one call may come in. All of them together are bounded as a head is; empty ones are not."""
 
 GRPC_MESSAGE_S: Final = 60.0
-"""How long a message may take to come whole after its first bytes, which are held meanwhile: time for the largest over
-a link of 3 Mbit/s."""
+"""How long a message may take to come whole after its first bytes: time for the largest over a link of 3 Mbit/s."""
 
 GRPC_TURN_S: Final = 0.005
 """How long the frames of one connection are taken before others get their turn. One frame takes up to 20 ms: a head of
