@@ -218,6 +218,8 @@ class Connection(asyncio.Protocol):
         if not self._has_preface:
             size = min(len(data), len(h2.PREFACE))
             if data[:size] != h2.PREFACE[:size]:
+                if b" HTTP/1." not in data:
+                    raise BrokenConnection(h2.PROTOCOL_ERROR, "this is not HTTP/2")
                 self.write(_NOT_HTTP2)
                 self.close()
                 return b""
