@@ -102,10 +102,14 @@ class Indexing:
         if work is not None:
             work.cancel()
             await asyncio.wait({work})
-        if is_sound and self._generation:
+        if is_sound and not self._must_rebuild:
             with suppress(apsw.Error, OSError, IndelibleError):
                 await self._in_thread(lambda: self._index.advance(self._tail.end))
         await self._in_thread(self._index.close)
+        if self._must_rebuild:
+            # Whoever opens the store next must not take it for sound.
+            with suppress(OSError):
+                self._index.path.unlink(missing_ok=True)
         await asyncio.to_thread(self._thread.shutdown)
 
     async def _in_thread(self, work: Callable[[], object]) -> None:

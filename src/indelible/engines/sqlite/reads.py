@@ -27,7 +27,7 @@ from indelible.engines.rows import check_lines
 from indelible.engines.sqlite.connections import directed, fetch, statement
 from indelible.engines.sqlite.views import View
 from indelible.errors import StoreCorrupted
-from indelible.events import HASH_BEFORE_FIRST, event_hash, format_timestamp, split_hashed_line, timestamp_to_us
+from indelible.events import HASH_BEFORE_FIRST, format_timestamp, timestamp_to_us
 from indelible.limits import (
     CONDITION_TAIL_EVENTS_MAX,
     CONDITION_TAIL_SIZE_BYTES_MAX,
@@ -166,23 +166,20 @@ _decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def read_sound_head(connection: apsw.Connection) -> LogHead:
-    """The head to append to. Raises :class:`StoreCorrupted` unless the last event continues the one before it: a row
-    that damage has put elsewhere does not."""
-    rows = fetch(connection, statement("last_events"))
-    if not rows:
-        return LogHead(0, 0, HASH_BEFORE_FIRST)
-    position, timestamp, _, line = rows[0]
-    before = rows[1] if len(rows) > 1 else (0, "", HASH_BEFORE_FIRST.hex(), b"")
+    """The head to append to. Raises :class:`StoreCorrupted` unless the last event follows the one before it: a row that
+    damage has put elsewhere does not."""
     try:
-        unhashed, found = split_hashed_line(line or b"")
-        is_sound = before[0] == position - 1 and event_hash(bytes.fromhex(before[2]), unhashed) == found
-        head = LogHead(position, _timestamp_us(timestamp), found)
+        rows = fetch(connection, statement("last_events"))
+        if not rows:
+            return LogHead(0, 0, HASH_BEFORE_FIRST)
+        position, timestamp, digest = rows[0]
+        head = LogHead(position, timestamp_to_us(msgspec.convert(timestamp, datetime)), bytes.fromhex(digest))
     except (ValueError, TypeError) as error:
-        raise StoreCorrupted(f"the last event is damaged: {error}", position=position) from error
-    if not is_sound:
+        raise StoreCorrupted(f"the last event is damaged: {error}") from error
+    before = rows[1][0] if len(rows) > 1 else 0
+    if before != position - 1:
         raise StoreCorrupted(
-            f"the log ends at position {position}, but the event there does not continue the one before it",
-            position=min(position, before[0] + 1),
+            f"the log ends at position {position}, but {before} comes before it", position=min(position, before) + 1
         )
     return head
 
@@ -190,17 +187,11 @@ def read_sound_head(connection: apsw.Connection) -> LogHead:
 def read_visible_head(connection: apsw.Connection, noted_end: int) -> LogHead:
     """The head for a reader. Its position is known even where the last event is damaged, so that verify gets there: by
     its row's key, or by what was noted of the log's end."""
-    position = noted_end
-    with contextlib.suppress(apsw.Error, ValueError, TypeError):
-        for head, timestamp, digest in fetch(connection, statement("head")):
-            position = max(head, noted_end)
-            if head == position:
-                return LogHead(head, _timestamp_us(timestamp), bytes.fromhex(digest))
-    return LogHead(position, 0, HASH_BEFORE_FIRST)
-
-
-def _timestamp_us(text: str) -> int:
-    return timestamp_to_us(msgspec.convert(text, datetime))
+    with contextlib.suppress(apsw.Error, StoreCorrupted):
+        return read_sound_head(connection)
+    with contextlib.suppress(apsw.Error):
+        noted_end = max(noted_end, fetch(connection, "SELECT coalesce(max(position), 0) FROM events")[0][0])
+    return LogHead(noted_end, 0, HASH_BEFORE_FIRST)
 
 
 # --- Pages -----------------------------------------------------------------------------------------------------------

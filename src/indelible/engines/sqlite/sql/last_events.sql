@@ -1,7 +1,2 @@
 -- The last event and the one before it.
-SELECT position, timestamp, hash, CAST(line AS BLOB)
-FROM (
-    SELECT v.position, e.timestamp, e.hash, v.line
-    FROM rendered_events AS v INNER JOIN events AS e ON e.position = v.position
-    ORDER BY v.position DESC LIMIT 2
-)
+SELECT position, timestamp, hash FROM events ORDER BY position DESC LIMIT 2
