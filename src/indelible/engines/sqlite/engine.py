@@ -392,7 +392,10 @@ class SqliteEngine(FallibleEngine):
                     logged, copied = self._writer.wal_frames()
                     if logged - copied <= CATCH_UP_FRAMES_MAX or logged > WAL_FRAMES_MAX:
                         await loop.run_in_executor(self._commit_thread, self._writer.checkpoint)
-                        return
+                        logged, copied = self._writer.wal_frames()
+                        # Else a read that had begun before, as the index's own, kept some of it.
+                        if copied == logged:
+                            return
         except (apsw.BusyError, apsw.FullError):
             # Another process checkpoints, or there is no space for it: the next commit tries again.
             pass
