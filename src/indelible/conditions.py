@@ -56,7 +56,7 @@ class AppendCondition(msgspec.Struct, frozen=True):
     @property
     def name_count(self) -> int:
         """What it costs to check this within a batch goes by this."""
-        return sum(len(item.event_types) + len(item.aggregate_types) + len(item.tags) for item in self.fail_if)
+        return sum([item.name_count for item in self.fail_if])
 
 
 def condition_failed(position: int) -> ConditionFailed:

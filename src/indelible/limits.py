@@ -94,6 +94,13 @@ CONDITION_FIRST_PAGE_ENTRIES: Final = 500
 """Index entries in a first page: a few for each item, which is all that most conditions take. The others are then known
 early, and cheaply if they are refused."""
 
+CONDITION_ENTRIES_AT_ONCE: Final = 32
+"""Index entries that are looked at for a condition without asking a reader, on the event loop: as many as an append
+itself looks up, and enough where the cursor is new or the tags are rare."""
+
+CONDITION_NAMES_AT_ONCE: Final = 16
+"""Names in such a condition: each is a look into the index, or at the store's event types."""
+
 CONDITION_FURTHER_PAGES_MAX: Final = 1
 """Further pages that are looked at at once: with the first ones fewer than there are readers, so that however many
 costly conditions come together, one reader is left to all others."""

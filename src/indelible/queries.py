@@ -27,6 +27,8 @@ class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:
             names = getattr(self, field)
+            if names == ():
+                continue
             # Anything that could be read only once would be empty when it is asked again.
             if isinstance(names, Iterable) and not isinstance(names, (str, bytes)):
                 msgspec.structs.force_setattr(self, field, tuple(map(plain, names)))
@@ -48,6 +50,10 @@ class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def is_unrestricted(self) -> bool:
         return not (self.event_types or self.aggregate_types or self.tags)
+
+    @property
+    def name_count(self) -> int:
+        return len(self.event_types) + len(self.aggregate_types) + len(self.tags)
 
     def matches(self, event_type: str, aggregate_type: str, tags: Collection[str]) -> bool:
         return (

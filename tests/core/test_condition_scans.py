@@ -186,3 +186,26 @@ async def test_caller_that_gives_up_leaves_the_place_to_others(path: Path) -> No
         await asyncio.gather(*tasks, return_exceptions=True)
         with pytest.raises(ConditionTooCostly):
             await store.append_atomic(claim("a"), condition=condition)
+
+
+async def test_a_look_of_a_few_steps_asks_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SqliteEngine(tmp_path / "store.db")
+    asked: list[ConditionScan] = []
+    beside = engine._scan_beside
+
+    async def scan_beside(scan: ConditionScan, entries_max: int) -> ConditionScan:
+        asked.append(scan)
+        return await beside(scan, entries_max)
+
+    monkeypatch.setattr(engine, "_scan_beside", scan_beside)
+    async with LocalEventStore(engine) as store:
+        await store.append_atomic(claim("a"))
+        for tag in ("x", "y"):
+            await fill(store, tags=[tag])
+        with pytest.raises(ConditionFailed):
+            await store.append_atomic(claim("a"), condition=nobody_has("a"))
+        await store.append_atomic(claim("b"), condition=nobody_has("b"))
+        assert asked == []
+        await store.append_atomic(claim("c"), condition=nobody_has("x", "y"))
+        assert asked
+        assert asked[0].entries > 0

@@ -153,6 +153,11 @@ class ConditionScan(msgspec.Struct, frozen=True):
     def is_done(self) -> bool:
         return not self.items or self.range.is_empty
 
+    @property
+    def name_count(self) -> int:
+        """Each takes a look at the least."""
+        return sum([item.name_count for item in self.items])
+
 
 def find_positions(items: Sequence[QueryItem], within: Range, limit: int) -> Search:
     """The first ``limit`` positions that match any item, looking at ``PAGE_SCAN_EVENTS_MAX`` index entries, or a few

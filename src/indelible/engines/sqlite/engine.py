@@ -22,6 +22,7 @@ import apsw
 
 from indelible.diagnostics import Capabilities, StorageState
 from indelible.engines.engine import AppendOutcome, FallibleEngine, Lines, LogHead, store_closed
+from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
@@ -42,10 +43,12 @@ from indelible.engines.sqlite.reader_threads import ReaderThreads
 from indelible.engines.sqlite.store_file import StoreFile, find_missing_end, size_bytes
 from indelible.engines.sqlite.views import Reader, View, Views
 from indelible.engines.sqlite.writer import Writer, chunks
-from indelible.errors import InternalError, Overloaded, StorageFailure
+from indelible.errors import IndelibleError, InternalError, Overloaded, StorageFailure
 from indelible.events import RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
 from indelible.limits import (
+    CONDITION_ENTRIES_AT_ONCE,
+    CONDITION_NAMES_AT_ONCE,
     FILE_LOCK_LATE_WAIT_S,
     FILE_LOCK_WAIT_S,
     FILE_LOOK_INTERVAL_S,
@@ -475,7 +478,7 @@ class SqliteEngine(FallibleEngine):
     read_aggregate = _reading(aggregates.read_aggregate)
     locate_position = _reading(aggregates.locate_position)
     locate_version = _reading(aggregates.locate_version)
-    scan_condition = _reading(reads.scan_condition)
+    _scan_beside = _reading(reads.scan_condition)
     read_event = _reading(aggregates.read_event)
     read_aggregate_info = _reading(aggregates.read_aggregate_info)
     list_event_types = _reading(aggregates.list_event_types)
@@ -484,6 +487,14 @@ class SqliteEngine(FallibleEngine):
     load_snapshot = _reading(aggregates.load_snapshot)
     list_groups = _reading_log(groups.summaries)
     list_skipped = _reading_log(groups.list_skipped)
+
+    async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        """What takes a few looks into the index is done at once: to ask a reader for it takes many times as long."""
+        if self._writer is not None and scan.entries == 0 and scan.name_count <= CONDITION_NAMES_AT_ONCE:
+            # What goes wrong with the index is the reader's to find out.
+            with contextlib.suppress(apsw.Error, IndelibleError):
+                scan = self._writer.scan_condition(scan, min(entries_max, CONDITION_ENTRIES_AT_ONCE))
+        return scan if scan.is_done else await self._scan_beside(scan, entries_max)
 
     async def load_group(self, name: str) -> GroupState | None:
         return loaded(await self.read(groups.load, name, self._clock_us()))

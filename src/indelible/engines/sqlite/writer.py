@@ -15,6 +15,7 @@ import apsw
 import msgspec
 
 from indelible.engines.engine import LogHead, aggregate_not_found
+from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
 from indelible.engines.rows import event_columns, readable_event
 from indelible.engines.sqlite import aggregates, reads
@@ -284,6 +285,10 @@ class Writer:
         return [(UUID(digits), int(position)) for digits, position in found] + [
             (UUID(bytes=event_id), position) for event_id, position in in_tail
         ]
+
+    def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
+        """In what is stored. On the event loop's thread, so for a few entries only."""
+        return reads.scan_condition(self._view(), scan, entries_max)
 
     # --- Row ids of names --------------------------------------------------------------------------------------------
 
