@@ -54,8 +54,6 @@ class PlannedEvent(msgspec.Struct, frozen=True):
     timestamp_us: int
     event: NewEvent
     hash: bytes
-    unhashed: bytes
-    """Its canonical encoding."""
 
 
 class RecentEvent(msgspec.Struct, frozen=True, gc=False):
@@ -251,9 +249,8 @@ class _Planner:
         for event in append.events:
             version += 1
             position += 1
-            unhashed = unhashed_line_of(event, names, version, position, self._timestamp)
-            digest = event_hash(digest, unhashed)
-            planned.append(PlannedEvent(key, version, position, self._timestamp_us, event, digest, unhashed))
+            digest = event_hash(digest, unhashed_line_of(event, names, version, position, self._timestamp))
+            planned.append(PlannedEvent(key, version, position, self._timestamp_us, event, digest))
             appended.append(AppendedEvent(event.event_id, version, position))
         if not self._are_all_new:
             self._planned_by_id.update((one.event.event_id.bytes, one) for one in planned)
@@ -428,13 +425,12 @@ class _Log:
             _refuse("event_id", f"{event.event_id} is stored already")
         if event.timestamp != self._timestamp:
             self._advance_to(event.timestamp)
-        unhashed = unhashed_line(new, key, version, position, self._timestamp_text)
-        digest = event_hash(self._hash, unhashed)
+        digest = event_hash(self._hash, unhashed_line(new, key, version, position, self._timestamp_text))
         if event.hash != digest.hex():
             _refuse("hash", f"is {event.hash}, but the event and the hash before it give {digest.hex()}")
         self._position, self._hash, self._versions[key] = position, digest, version
         self._ids.add(new.event_id)
-        return PlannedEvent(key, version, position, self._timestamp_us, new, digest, unhashed)
+        return PlannedEvent(key, version, position, self._timestamp_us, new, digest)
 
     def _advance_to(self, timestamp: datetime) -> None:
         if timestamp.tzinfo is None:
