@@ -296,7 +296,7 @@ class Exchange:
         if status == "OK":
             block = _OK_BLOCK
         else:
-            fields = ((b"grpc-status", b"%d" % Code.Value(status)), (b"grpc-message", _status_text(message)))
+            fields = ((b"grpc-status", b"%d" % Code.Value(status)), (b"grpc-message", status_text(message)))
             block = field_block((*fields, *trailers))
         if not self._has_begun:
             self._has_begun = True
@@ -360,7 +360,7 @@ class Exchange:
         self.leave()
 
 
-def _status_text(message: str) -> bytes:
+def status_text(message: str) -> bytes:
     """As much as fits into a status."""
     quoted = quote(message, safe=_SENT_PLAINLY, errors="replace")
     if len(quoted) > ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX:
