@@ -10,7 +10,6 @@ it for the next time. Appends of the growth benchmark stay in it.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tests import programs
 from benchmarks import appends, groups, grpc_load, postgres, reads, subscriptions
 from benchmarks.machine import describe
 from benchmarks.report import Figure, print_json, print_machine, print_note, print_table
-from benchmarks.stores import Options
+from benchmarks.stores import Options, add_arguments, folder_at
 
 BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "append": appends.single_appends,
@@ -43,24 +42,18 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", default="all", choices=["all", *BENCHMARKS], help="which (default: all)")
-    parser.add_argument("--duration", type=int, default=10, metavar="SECONDS", help="of each load (default: 10)")
-    parser.add_argument("--warm-up", type=int, default=2, metavar="SECONDS", help="before each load (default: 2)")
+    add_arguments(parser, duration_s=10, warm_up_s=2)
     parser.add_argument("--events", type=int, default=5_000_000, metavar="N", help="in the large store")
     parser.add_argument("--events-small", type=int, default=100_000, metavar="N", help="in the store to compare with")
     parser.add_argument("--events-feed", type=int, default=300_000, metavar="N", help="in the feed")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="keep the stores here; else they are deleted after")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parse_arguments(arguments)
     programs.take_charge()
-    if given.store is not None:
-        given.store.mkdir(parents=True, exist_ok=True)
-        return run(given, given.store)
-    with tempfile.TemporaryDirectory(prefix="indelible-bench-") as folder:
-        return run(given, Path(folder))
+    with folder_at(given.store) as folder:
+        return run(given, folder)
 
 
 def run(given: argparse.Namespace, folder: Path) -> int:

@@ -1,5 +1,9 @@
 """The stores that benchmarks work on, and the options that say how large they are."""
 
+import argparse
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +27,29 @@ class Options(NamedTuple):
     """In the store that the large one's append rate is compared with."""
     events_feed: int
     """In the store whose feed and aggregates are read, and in the one that a consumer group works on."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, duration_s: int, warm_up_s: int) -> None:
+    """What programs of benchmarks take alike, with their defaults."""
+    parser.add_argument(
+        "--duration", type=int, default=duration_s, metavar="SECONDS", help="of each load (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--warm-up", type=int, default=warm_up_s, metavar="SECONDS", help="before each load (default: %(default)s)"
+    )
+    parser.add_argument("--store", type=Path, metavar="DIR", help="keep the stores here; else they are deleted after")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+@contextlib.contextmanager
+def folder_at(path: Path | None) -> Iterator[Path]:
+    """Where the stores are kept; without a path, one that is deleted after."""
+    if path is None:
+        with tempfile.TemporaryDirectory(prefix="indelible-bench-") as folder:
+            yield Path(folder)
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        yield path
 
 
 def empty(options: Options, name: str) -> Path:

@@ -153,7 +153,7 @@ class MergedStore:
     """
 
     groups = NoGroups()
-    capabilities = msgspec.structs.replace(MemoryEngine.capabilities, groups=False)
+    capabilities = MemoryEngine.capabilities
     warnings = ()
     queue_depth = 0
 

@@ -9,7 +9,6 @@ h2load, wrk and the servers share the cores. ``make bench-peers`` installs what 
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from benchmarks.machine import describe
 from benchmarks.peers import appends, environment, postgres, programs, reads
 from benchmarks.peers.comparison import Row, compare, table
 from benchmarks.report import print_machine, print_note
-from benchmarks.stores import Options
+from benchmarks.stores import Options, add_arguments, folder_at
 
 ROWS: dict[str, Row] = {name: row for part in (appends, programs, reads, postgres) for name, row in part.rows()}
 
@@ -36,22 +35,16 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("rows", nargs="*", default="all", choices=["all", *ROWS], help="which (default: all)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="the sides take turns so often (default: 3)")
-    parser.add_argument("--duration", type=int, default=5, metavar="SECONDS", help="of each load (default: 5)")
-    parser.add_argument("--warm-up", type=int, default=1, metavar="SECONDS", help="before each load (default: 1)")
+    add_arguments(parser, duration_s=5, warm_up_s=1)
     parser.add_argument("--events", type=int, default=300_000, metavar="N", help="in the stores that are read")
-    parser.add_argument("--store", type=Path, metavar="DIR", help="keep the stores here; else they are deleted after")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parse_arguments(arguments)
     take_charge()
-    if given.store is not None:
-        given.store.mkdir(parents=True, exist_ok=True)
-        return run(given, given.store)
-    with tempfile.TemporaryDirectory(prefix="indelible-peers-") as folder:
-        return run(given, Path(folder))
+    with folder_at(given.store) as folder:
+        return run(given, folder)
 
 
 def run(given: argparse.Namespace, folder: Path) -> int:

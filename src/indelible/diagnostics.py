@@ -14,8 +14,6 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Whether several processes may append to one store."""
     read_only_beside_writer: bool = False
     """Whether another process may read a store that a server has open."""
-    groups: bool = True
-    """Whether consumer groups can be made."""
 
 
 class BatchMeasure(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, NoReturn, TextIO, cast
 import structlog
 
 from indelible.errors import InvalidRequest
-from indelible.limits import CONNECTIONS_MAX, CONNECTIONS_WAITING_MAX
+from indelible.limits import CONNECTIONS_MAX, CONNECTIONS_WAITING_MAX, KERNEL_UNSENT_SIZE_BYTES_MAX
 from indelible.server.config import Address, LogFormat, LogLevel
 
 EXIT_STORAGE_FAILURE: Final = os.EX_IOERR
@@ -82,6 +82,13 @@ def listen(address: Address, *, shared: bool = False, pointer: str = "/http") ->
         return socket.create_server(tuple(address), family=family, backlog=CONNECTIONS_WAITING_MAX, reuse_port=shared)
     except OSError as error:
         raise InvalidRequest(f"cannot listen on {address}: {error.strerror or error}", pointer=pointer) from None
+
+
+def bound_unsent(connected: socket.socket) -> None:
+    """Send at once, and let the kernel hold little that is not sent: whose reader is slow is known by then."""
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT_SIZE_BYTES_MAX)
 
 
 def hold_port(address: Address) -> socket.socket:

@@ -7,7 +7,6 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple, TypeVar
-from urllib.parse import unquote
 
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -18,7 +17,7 @@ from google.rpc.status_pb2 import Status
 from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded
 from indelible.limits import GRPC_CALLS_MAX, RETRY_AFTER_S
 from indelible.server.call import Call, trace_context
-from indelible.server.grpc.exchange import Exchange, Refused, status_text
+from indelible.server.grpc.exchange import Exchange, Refused, shortened
 from indelible.server.grpc.outgoing import LARGE_BYTES, LargeMessages, Outgoing
 from indelible.server.services import Services
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
@@ -201,8 +200,7 @@ def _finish(exchange: Exchange, error: IndelibleError) -> str:
     detail = AnyMessage()
     detail.Pack(error_message(error))
     # The same as beside it. The detail has all of it: said whole three times, it would be more than clients take.
-    shown = unquote(status_text(error.message).decode("ascii"))
-    details = Status(code=Code.Value(status), message=shown, details=[detail]).SerializeToString()
+    details = Status(code=Code.Value(status), message=shortened(error.message), details=[detail]).SerializeToString()
     trailers = (
         (GRPC_DETAILS_KEY.encode(), b64encode(details).rstrip(b"=")),
         (GRPC_CODE_KEY.encode(), error.code.encode()),

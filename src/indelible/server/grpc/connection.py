@@ -6,7 +6,6 @@ nobody takes: what cannot be sent stays with its call.
 """
 
 import asyncio
-import socket
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -28,13 +27,13 @@ from indelible.limits import (
     GRPC_TURN_S,
     GRPC_UNREAD_SIZE_BYTES_MAX,
     HEADER_SIZE_BYTES_MAX,
-    KERNEL_UNSENT_SIZE_BYTES_MAX,
     SHUTDOWN_STALLED_S,
     STREAM_CHUNK_SIZE_BYTES_MAX,
 )
 from indelible.server.grpc import frames as h2
 from indelible.server.grpc.exchange import Exchange, Refused
 from indelible.server.grpc.frames import BrokenConnection, Head, HeadDecoder, frame, number_frame
+from indelible.server.process import bound_unsent
 
 _log: Final = structlog.get_logger(__name__)
 _CONNECTION_WINDOW: Final = 4 * GRPC_UNREAD_SIZE_BYTES_MAX
@@ -148,7 +147,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=STREAM_CHUNK_SIZE_BYTES_MAX)
-        _bound_unsent(transport.get_extra_info("socket"))
+        bound_unsent(transport.get_extra_info("socket"))
         self._site.connections.add(self)
         if self._site.is_stopping or len(self._site.connections) > CONNECTIONS_MAX:
             self.write(_SETTINGS)
@@ -536,9 +535,3 @@ def _unpadded(flags: int, payload: bytes) -> bytes:
     if not payload or payload[0] >= len(payload):
         raise BrokenConnection(h2.PROTOCOL_ERROR, "there is more padding than frame")
     return payload[1 : len(payload) - payload[0]]
-
-
-def _bound_unsent(connection: socket.socket) -> None:
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT_SIZE_BYTES_MAX)

@@ -296,7 +296,8 @@ class Exchange:
         if status == "OK":
             block = _OK_BLOCK
         else:
-            fields = ((b"grpc-status", b"%d" % Code.Value(status)), (b"grpc-message", status_text(message)))
+            shown = _quoted(shortened(message)).encode("ascii")
+            fields = ((b"grpc-status", b"%d" % Code.Value(status)), (b"grpc-message", shown))
             block = field_block((*fields, *trailers))
         if not self._has_begun:
             self._has_begun = True
@@ -360,14 +361,16 @@ class Exchange:
         self.leave()
 
 
-def status_text(message: str) -> bytes:
+def shortened(message: str) -> str:
     """As much as fits into a status."""
-    quoted = quote(message, safe=_SENT_PLAINLY, errors="replace")
-    if len(quoted) > ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX:
-        pieces = (quote(character, safe=_SENT_PLAINLY, errors="replace") for character in message)
-        ends = accumulate(pieces, lambda size_bytes, piece: size_bytes + len(piece), initial=0)
-        quoted = quoted[: max(takewhile(ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX.__ge__, ends))]
-    return quoted.encode("ascii")
+    if len(_quoted(message)) <= ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX:
+        return message
+    ends = accumulate(len(_quoted(character)) for character in message)
+    return message[: sum(1 for _ in takewhile(ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX.__ge__, ends))]
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=_SENT_PLAINLY, errors="replace")
 
 
 def _too_large() -> PayloadTooLarge:

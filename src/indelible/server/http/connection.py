@@ -20,7 +20,6 @@ from indelible.limits import (
     DISCARDED_BODY_TIMEOUT_S,
     HEADER_SIZE_BYTES_MAX,
     KEEP_ALIVE_S,
-    KERNEL_UNSENT_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
     SHUTDOWN_STALLED_S,
     STREAM_CHUNK_SIZE_BYTES_MAX,
@@ -30,7 +29,7 @@ from indelible.server.config import Address
 from indelible.server.http.exchange import Exchange, render
 from indelible.server.http.message_syntax import Framing, Head, HeadReader
 from indelible.server.http.messages import BadFraming, ClientDisconnected, problem_response
-from indelible.server.process import listen
+from indelible.server.process import bound_unsent, listen
 from indelible.wire.errors import status_of
 
 _log: Final = structlog.get_logger(__name__)
@@ -95,7 +94,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=STREAM_CHUNK_SIZE_BYTES_MAX)
-        _bound_unsent(transport.get_extra_info("socket"))
+        bound_unsent(transport.get_extra_info("socket"))
         self._site.connections.add(self)
         self._is_extra = len(self._site.connections) > CONNECTIONS_MAX
         self._await_more()
@@ -391,11 +390,6 @@ class Connection(asyncio.Protocol):
 def _refusal_status(error: IndelibleError) -> int:
     """Of an answer to bytes that are no request."""
     return _STATUS_HEAD_TOO_LARGE if isinstance(error, PayloadTooLarge) else status_of(error)
-
-
-def _bound_unsent(connected: socket.socket) -> None:
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT_SIZE_BYTES_MAX)
 
 
 _POLL_S: Final = 0.05
