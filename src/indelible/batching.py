@@ -49,6 +49,10 @@ class BatchLoop(Generic[T]):
         self.free = at_once_max
         """How many batches may be begun now."""
 
+    @property
+    def is_idle(self) -> bool:
+        return not self._tasks
+
     def wake(self) -> None:
         """Something waits. Raises what ``do`` has raised: then nothing more is done."""
         if not self._is_full:

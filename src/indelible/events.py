@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Final, NoReturn, Protocol, TypeVar, cast, final
 from uuid import UUID
 
@@ -447,7 +448,14 @@ def timestamp_from_us(timestamp_us: int) -> datetime:
 
 def format_timestamp(timestamp_us: int) -> str:
     """RFC 3339 in UTC with six decimals, the one form that the log uses; ``timestamp_us`` counts from 1970."""
-    return f"{timestamp_from_us(timestamp_us).strftime('%Y-%m-%dT%H:%M:%S')}.{timestamp_us % 1_000_000:06d}Z"
+    second, us = divmod(timestamp_us, 1_000_000)
+    return f"{_format_second(second)}.{us:06d}Z"
+
+
+@lru_cache(maxsize=16)
+def _format_second(second: int) -> str:
+    """Of what the log gets, most is of one second."""
+    return timestamp_from_us(second * 1_000_000).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def timestamp_to_us(timestamp: datetime) -> int:

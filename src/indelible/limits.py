@@ -84,8 +84,7 @@ CONDITION_SCANS_MAX: Final = 8
 """How often a condition is looked at, before its caller is told that too much is being stored meanwhile."""
 
 CONDITION_LONG_SCANS_MAX: Final = 32
-"""Conditions under way that need more than one short page; beyond it callers get 503. The last of them waits some ten
-seconds."""
+"""Conditions under way that need more than one short page; beyond it callers get 503. The last waits ten seconds."""
 
 CONDITION_FIRST_PAGES_MAX: Final = 2
 """First pages of conditions that are looked at at once. Most conditions need no other."""
@@ -136,6 +135,13 @@ BATCH_EVENTS_MAX: Final = 4_096
 
 BATCH_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Payload bytes in one commit, unless one request alone has more."""
+
+LONE_APPEND_EVENTS_MAX: Final = 128
+LONE_APPEND_SIZE_BYTES_MAX: Final = 512 * 1024
+"""Of an append that may be committed on the event loop, for a lone caller in process: a few milliseconds of work."""
+
+LONE_COMMIT_S_MAX: Final = 0.005
+"""How long the last commit took at the most, for the next one to be waited for there. Else threads cost little more."""
 
 RECORDED_EVENTS_MAX: Final = 4_096
 """Events of another store that are stored in one commit. More are hardly faster, and two such lots are in memory."""

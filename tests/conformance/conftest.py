@@ -68,5 +68,5 @@ async def store(
     storage: Storage, transport: str, shared_url: Callable[[Storage, str], str]
 ) -> AsyncIterator[EventStore]:
     url = shared_url(storage, transport)
-    async with open_local_store(url) if transport == "direct" else AsyncClient(url) as store:
+    async with TRANSPORTS["direct"](url) if transport == "direct" else AsyncClient(url) as store:
         yield store

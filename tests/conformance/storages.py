@@ -7,6 +7,7 @@ in are their capabilities.
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import pytest
@@ -60,7 +61,7 @@ async def _served(url: str, transport: str) -> AsyncIterator[EventStore]:
 OpenByUrl = Callable[[str], AbstractAsyncContextManager[EventStore]]
 
 TRANSPORTS: Final[Mapping[str, OpenByUrl]] = {
-    "direct": open_local_store,
+    "direct": partial(open_local_store, may_hold_loop=True),
     "http": lambda url: _served(url, "http"),
     "grpc": lambda url: _served(url, "grpc"),
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
+import pytest
 
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
@@ -31,8 +32,9 @@ async def test_a_cancelled_snapshot_leaves_the_store_to_others_only_once_it_is_w
         assert (await verify(store)).damage is None
 
 
-async def test_cancelled_appends_are_stored_whole_or_not_at_all(tmp_path: Path) -> None:
-    async with open_local_store(f"sqlite:{tmp_path / 'store.db'}") as store:
+@pytest.mark.parametrize("may_hold_loop", [False, True])
+async def test_cancelled_appends_are_stored_whole_or_not_at_all(tmp_path: Path, may_hold_loop: bool) -> None:
+    async with open_local_store(f"sqlite:{tmp_path / 'store.db'}", may_hold_loop=may_hold_loop) as store:
         for number in range(40):
             events = [NewEvent("Opened", 0), NewEvent("Closed", 0)]
             appending = asyncio.create_task(store.append("order", str(number), events))

@@ -81,10 +81,12 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_short")
-async def test_whoever_waits_too_long_is_told_that_nothing_was_stored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("may_hold_loop", [False, True])
+async def test_whoever_waits_too_long_is_told_that_nothing_was_stored(tmp_path: Path, may_hold_loop: bool) -> None:
     heard: list[StorageFailure] = []
     path, events = tmp_path / "store.db", some_events(2)
-    async with LocalEventStore(SqliteEngine(path), on_failure=heard.append) as store:
+    engine = SqliteEngine(path)
+    async with LocalEventStore(engine, on_failure=heard.append, may_hold_loop=may_hold_loop) as store:
         first = await store.append("order", "1", some_events(1))
         recorded = (await store.read_feed()).events
         async with held(path):

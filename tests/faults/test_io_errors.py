@@ -13,6 +13,7 @@ from faults.ledger import Entry, Ledger, attempt
 from faults.load import Load
 from faults.server_process import ServerProcess, server_process
 from indelible.client import AsyncClient
+from indelible.core.open import open_local_store
 from indelible.engines.group_storage import GroupChange, PendingEvent, StoredGroup
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.errors import OutcomeUnknown, ShuttingDown, StorageFailure, Unavailable
@@ -127,6 +128,23 @@ async def test_a_group_that_cannot_be_synced_stops_the_engine(tmp_path: Path) ->
     assert state is not None
     assert (state.group, state.pending) in ((group, ()), (then, (put,)))
     await again.close()
+
+
+async def test_one_failed_sync_is_enough_for_who_commits_on_its_own_event_loop(tmp_path: Path) -> None:
+    path, heard = tmp_path / "store.db", list[StorageFailure]()
+    async with open_local_store(f"sqlite:{path}", on_failure=heard.append, may_hold_loop=True) as store:
+        for number in range(1, 4):
+            assert (await store.append("order", "1", [NewEvent("Opened", number)])).position == number
+        async with failing(os.getpid(), SYNC, path=path.with_name("store.db-wal"), when="1"):
+            events = [NewEvent("Closed")]
+            with pytest.raises(OutcomeUnknown, match="SQLITE_IOERR_FSYNC"):
+                await store.append("order", "1", events)
+        with pytest.raises(ShuttingDown, match="stopped writing"):
+            await store.append("order", "1", events)
+        assert len(heard) == 1
+    async with open_local_store(f"sqlite:{path}") as store:
+        assert (await store.append("order", "1", events)).position == 4
+        assert (await store.head()).position == 4
 
 
 async def test_an_error_while_stopping_is_told(tmp_path: Path) -> None:

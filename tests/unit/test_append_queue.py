@@ -1,6 +1,7 @@
 """Group commit: batches form by themselves, everything is bounded, and every caller gets an answer."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,9 @@ from indelible.limits import (
     BATCH_EVENTS_MAX,
     BATCH_SIZE_BYTES_MAX,
     EVENT_SIZE_BYTES_MAX,
+    LONE_APPEND_EVENTS_MAX,
+    LONE_APPEND_SIZE_BYTES_MAX,
+    LONE_COMMIT_S_MAX,
     QUEUE_CALLS_MAX,
     QUEUE_REQUESTS_MAX,
     QUEUE_SIZE_BYTES_MAX,
@@ -237,6 +241,136 @@ class TestCallsWithManyRequests:
 
     async def test_none(self, engine: SlowEngine) -> None:
         assert await AppendQueue(engine).append_each([]) == []
+
+
+class LoopEngine(SlowEngine):
+    """One that can commit on the event loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alone = 0
+        self.takes_s = 0.0
+        self.must_wait = False
+
+    def append_alone(self, request: AppendRequest) -> AppendOutcome | None:
+        if self.must_wait:
+            return None
+        if self.error is not None:
+            raise self.error
+        self.alone += 1
+        time.sleep(self.takes_s)
+        return super().append_alone(request)
+
+
+class TestAlone:
+    @pytest.fixture
+    def engine(self) -> LoopEngine:
+        return LoopEngine()
+
+    @pytest.fixture
+    async def queue(self, engine: LoopEngine) -> AppendQueue:
+        """One that knows already that commits are fast."""
+        queue = AppendQueue(engine, may_hold_loop=True)
+        await queue.append(request())
+        assert (engine.batches, engine.alone) == ([1], 0)
+        return queue
+
+    async def test_a_lone_caller_needs_no_thread_and_leaves_turns_to_others(
+        self, engine: LoopEngine, queue: AppendQueue
+    ) -> None:
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        results = [await queue.append(request(expected=number)) for number in range(1, 11)]
+        counting.cancel()
+        assert [result.position for result in results] == list(range(2, 12))
+        assert (engine.batches, engine.alone) == ([1], 10)
+        assert turns >= 10
+
+    async def test_only_where_the_loop_may_be_held(self, engine: LoopEngine) -> None:
+        queue = AppendQueue(engine)
+        for _ in range(3):
+            await queue.append(request())
+        assert (engine.batches, engine.alone) == ([1, 1, 1], 0)
+
+    async def test_those_of_one_turn_travel_together(self, engine: LoopEngine, queue: AppendQueue) -> None:
+        for _ in range(5):
+            await asyncio.gather(*(queue.append(request()) for _ in range(20)))
+        assert engine.alone == 1, "the first of all could not know"
+        assert engine.batches == [1, 19, 20, 20, 20, 20]
+
+    async def test_what_comes_during_a_commit_waits_for_it(self, engine: LoopEngine, queue: AppendQueue) -> None:
+        engine.must_wait = True
+        engine.may_commit.clear()
+        tasks = await started(queue.append(request()))
+        engine.must_wait = False
+        tasks += await started(queue.append(request()))
+        engine.may_commit.set()
+        assert [(await task).position for task in tasks] == [2, 3]
+        assert (engine.batches, engine.alone) == ([1, 1, 1], 0)
+
+    async def test_a_slow_disk_is_waited_for_elsewhere(self, engine: LoopEngine, queue: AppendQueue) -> None:
+        engine.takes_s = 2 * LONE_COMMIT_S_MAX
+        await queue.append(request())
+        assert engine.alone == 1
+        await queue.append(request())
+        assert (engine.batches, engine.alone) == ([1, 1], 1)
+
+    @pytest.mark.parametrize(
+        "large", [request(LONE_APPEND_EVENTS_MAX + 1), request(1, "x" * LONE_APPEND_SIZE_BYTES_MAX)]
+    )
+    async def test_a_large_one_does_not_hold_the_loop(
+        self, engine: LoopEngine, queue: AppendQueue, large: AppendRequest
+    ) -> None:
+        await queue.append(large)
+        assert (engine.batches, engine.alone) == ([1, 1], 0)
+
+    async def test_an_outcome_that_is_an_error(self, engine: LoopEngine, queue: AppendQueue) -> None:
+        with pytest.raises(VersionConflict):
+            await queue.append(request(expected=0))
+        assert engine.alone == 1
+
+    async def test_what_stored_nothing_is_told_and_later_appends_succeed(
+        self, engine: LoopEngine, queue: AppendQueue
+    ) -> None:
+        engine.error = StorageFull("no space", retry_after_s=1)
+        with pytest.raises(StorageFull):
+            await queue.append(request())
+        with pytest.raises(StorageFull):
+            await queue.check_takes_appends()
+        engine.error = None
+        assert (await queue.append(request())).position == 2
+        await queue.check_takes_appends()
+
+    @pytest.mark.parametrize("error", [StorageFailure("fsync failed"), RuntimeError("a bug")])
+    async def test_a_failed_commit_ends_writing(self, engine: LoopEngine, queue: AppendQueue, error: Exception) -> None:
+        engine.error = error
+        with pytest.raises(OutcomeUnknown):
+            await queue.append(request())
+        engine.error = None
+        with pytest.raises(ShuttingDown, match="stopped writing"):
+            await queue.append(request())
+        assert (engine.batches, engine.alone) == ([1], 0)
+
+    async def test_measures(self, engine: LoopEngine) -> None:
+        measures: list[BatchMeasure] = []
+        queue = AppendQueue(engine, may_hold_loop=True, on_batch=measures.append)
+        for _ in range(3):
+            await queue.append(request(2))
+        assert [(measure.requests, measure.events) for measure in measures] == [(1, 2)] * 3
+        assert engine.alone == 2
+
+    async def test_none_after_it_is_closed(self, engine: LoopEngine, queue: AppendQueue) -> None:
+        await queue.close()
+        with pytest.raises(ShuttingDown, match="closed"):
+            await queue.append(request())
+        assert engine.alone == 0
 
 
 class TestFailures:

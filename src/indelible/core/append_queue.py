@@ -3,6 +3,9 @@
 Nobody waits for more to come: an idle queue hands a single append to the engine at once. Under load the batches grow
 by themselves, because each commit takes long enough for others to arrive.
 
+In a process of its own, who appends alone would wait longer for tasks and threads to wake up than for a fast disk.
+Where the queue may, it has such an append committed on the event loop, as long as the last commit was fast.
+
 What waits are calls, each with all of its requests: a call is admitted whole or refused whole. One with many requests
 gives each batch a turn's worth of them, so that others get in between, however many it has.
 """
@@ -18,7 +21,7 @@ import msgspec
 
 from indelible.batching import BatchLoop
 from indelible.diagnostics import BatchMeasure
-from indelible.engines.engine import AppendOutcome, StorageEngine
+from indelible.engines.engine import AppendOutcome, LoneAppends, StorageEngine
 from indelible.errors import (
     IndelibleError,
     OutcomeUnknown,
@@ -30,6 +33,9 @@ from indelible.eventstore import AppendRequest, AtomicAppendResult
 from indelible.limits import (
     BATCH_EVENTS_MAX,
     BATCH_SIZE_BYTES_MAX,
+    LONE_APPEND_EVENTS_MAX,
+    LONE_APPEND_SIZE_BYTES_MAX,
+    LONE_COMMIT_S_MAX,
     QUEUE_CALLS_MAX,
     QUEUE_REQUESTS_MAX,
     QUEUE_SIZE_BYTES_MAX,
@@ -110,6 +116,7 @@ def _tell(hook: Callable[[_T], None] | None, value: _T) -> None:
 class AppendQueue:
     """The only way to ``engine.append``. Belongs to one event loop.
 
+    ``may_hold_loop``: an append that comes alone may hold up the event loop for the time of a fast commit.
     ``on_batch`` hears of every finished batch. ``on_failure`` hears once, when the engine has failed for good: from
     then on every append is refused.
     """
@@ -120,8 +127,14 @@ class AppendQueue:
         *,
         on_batch: Callable[[BatchMeasure], None] | None = None,
         on_failure: Callable[[StorageFailure], None] | None = None,
+        may_hold_loop: bool = False,
     ) -> None:
         self._engine = engine
+        self._append_alone: Final = engine.append_alone if may_hold_loop and isinstance(engine, LoneAppends) else None
+        self._was_alone = False
+        """Whether the last commit was of one request, and fast."""
+        self._has_held_loop = False
+        """In this turn of it: who else comes in the same turn is not alone."""
         engine.on_failure = self._stop_writing
         self._on_batch = on_batch
         self._on_failure = on_failure
@@ -165,12 +178,46 @@ class AppendQueue:
     async def append(self, request: AppendRequest, *, first: bool = False) -> AtomicAppendResult:
         """Queue one checked request; return once it is on stable storage, raise why it is not. ``first``: before those
         that wait, because it has waited already."""
-        call = _Call((request,))
-        self._admit(call, first)
-        (outcome,) = await call.outcomes
+        outcome = self._stored_alone(request) if self._is_alone(request) else None
+        if outcome is None:
+            call = _Call((request,))
+            self._admit(call, first)
+            (outcome,) = await call.outcomes
+        else:
+            # Others get their turn, as while another thread commits.
+            await asyncio.sleep(0)
         if isinstance(outcome, IndelibleError):
             raise outcome
         return outcome
+
+    def _is_alone(self, request: AppendRequest) -> bool:
+        return (
+            self._was_alone
+            and self._append_alone is not None
+            and not self._has_held_loop
+            and not self._waiting
+            and self._commits.is_idle
+            and self._refused_because is None
+            and request.weight <= LONE_APPEND_EVENTS_MAX
+            and request.size_bytes <= LONE_APPEND_SIZE_BYTES_MAX
+        )
+
+    def _stored_alone(self, request: AppendRequest) -> AppendOutcome | None:
+        """Without a task and another thread; None when it has to go the usual way."""
+        assert self._append_alone is not None
+        started = time.perf_counter()
+        try:
+            outcome = self._append_alone(request)
+        except Exception as error:  # noqa: BLE001 - as for batches
+            (outcome,) = self._outcomes_of(error, (request,))
+        if outcome is not None:
+            self._note_commit((request,), (outcome,), request.event_count, started)
+            self._has_held_loop = True
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        return outcome
+
+    def _end_turn(self) -> None:
+        self._has_held_loop = False
 
     async def append_each(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Queue checked requests that have nothing to do with one another: one outcome each, in their order. They are
@@ -236,25 +283,35 @@ class AppendQueue:
             outcomes = await self._engine.append(requests)
             if len(outcomes) != len(requests):
                 outcomes = self._fail(StorageFailure("the storage engine broke: an outcome is missing"), requests)
-            elif any(isinstance(outcome, AtomicAppendResult) and not outcome.replayed for outcome in outcomes):
-                self._know(None)
-        except StorageFailure as error:
-            outcomes = self._fail(error, requests)
-        except IndelibleError as error:
-            # The engine says that nothing was stored and that it goes on: a full disk, a lock.
-            self._know(error, min(request.size_bytes for request in requests))
-            outcomes = [copy(error) for _ in requests]
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
-            failure = StorageFailure(f"the storage engine broke: {type(error).__name__}: {error}")
-            failure.__cause__ = error
-            outcomes = self._fail(failure, requests)
-        events = sum([turn.event_count for turn in batch])
-        _tell(self._on_batch, BatchMeasure(len(requests), events, time.perf_counter() - started))
+            outcomes = self._outcomes_of(error, requests)
+        self._note_commit(requests, outcomes, sum([turn.event_count for turn in batch]), started)
         first = 0
         for turn in batch:
             end = first + len(turn.requests)
             turn.answer(outcomes[first:end])
             first = end
+
+    def _note_commit(
+        self, requests: Sequence[AppendRequest], outcomes: Sequence[AppendOutcome], events: int, started: float
+    ) -> None:
+        took_s = time.perf_counter() - started
+        self._was_alone = len(requests) == 1 and took_s <= LONE_COMMIT_S_MAX
+        if any(isinstance(outcome, AtomicAppendResult) and not outcome.replayed for outcome in outcomes):
+            self._know(None)
+        _tell(self._on_batch, BatchMeasure(len(requests), events, took_s))
+
+    def _outcomes_of(self, error: Exception, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        """Where the engine raised it."""
+        if isinstance(error, StorageFailure):
+            return self._fail(error, requests)
+        if isinstance(error, IndelibleError):
+            # The engine says that nothing was stored and that it goes on: a full disk, a lock.
+            self._know(error, min(request.size_bytes for request in requests))
+            return [copy(error) for _ in requests]
+        failure = StorageFailure(f"the storage engine broke: {type(error).__name__}: {error}")
+        failure.__cause__ = error
+        return self._fail(failure, requests)
 
     def _fail(self, failure: StorageFailure, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         self._stop_writing(failure)

@@ -83,6 +83,9 @@ class LocalEventStore:
     ``on_batch`` hears of every commit, and ``on_group`` of every save of a consumer group, for metrics. ``on_failure``
     hears once when the storage has failed for good. ``monotonic_us`` gives microseconds that never run back; consumer
     groups reckon their deadlines by it.
+
+    ``may_hold_loop`` is for a program of its own, not for a server: an append that comes alone may then be committed on
+    the event loop, where the last commit was fast (``LONE_COMMIT_S_MAX``), and costs little more than the sync.
     """
 
     def __init__(
@@ -92,12 +95,13 @@ class LocalEventStore:
         on_batch: Callable[[BatchMeasure], None] | None = None,
         on_failure: Callable[[StorageFailure], None] | None = None,
         on_group: Callable[[str, GroupMeasure], None] | None = None,
+        may_hold_loop: bool = False,
         monotonic_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
         self._engine: Final = engine
         self.groups: Final = LocalConsumerGroups(engine, self._position_before_start, on_group, monotonic_us)
         self._reads: Final = SoundReads(engine)
-        self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure)
+        self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure, may_hold_loop=may_hold_loop)
         self._scans = ConditionScans(engine)
         self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 

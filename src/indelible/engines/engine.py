@@ -231,6 +231,16 @@ class InitReport(msgspec.Struct, frozen=True):
 
 
 @runtime_checkable
+class LoneAppends(Protocol):
+    """An engine that can commit on the event loop's own thread."""
+
+    def append_alone(self, request: AppendRequest) -> AppendOutcome | None:
+        """Store one request, and hold up the event loop until it is on stable storage. None when it would have to wait
+        for anything else: :meth:`StorageEngine.append` does that. Raises what that raises."""
+        ...
+
+
+@runtime_checkable
 class IndexedStorage(Protocol):
     """An engine whose index is apart from its log, and follows from it."""
 

@@ -176,6 +176,12 @@ class MemoryEngine(MemoryGroups):
     # --- Appending ---------------------------------------------------------------------------------------------------
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
+        return self._append_batch(batch)
+
+    def append_alone(self, request: AppendRequest) -> AppendOutcome:
+        return self._append_batch((request,))[0]
+
+    def _append_batch(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         now_us = max(self._clock_us(), self._head.timestamp_us)
         self._stored_before_batch = self._head.position
         return [self._append_one(request, now_us) for request in batch]

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -247,6 +247,23 @@ class SqliteEngine(FallibleEngine):
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
         return (await self._append(lambda writer: writer.begin(batch, self._clock_us()))).outcomes
 
+    def append_alone(self, request: AppendRequest) -> AppendOutcome | None:
+        if self._writing.locked() or self._indexing is None or not self._indexing.has_room or self._is_log_too_long():
+            return None
+        writer = self._require(self._writer)
+        with self._undone_unless_committed(writer):
+            try:
+                writer.open_transaction()
+            except apsw.BusyError:
+                return None
+            decided = writer.begin((request,), self._clock_us())
+            if decided.events:
+                writer.insert(decided.events)
+                writer.commit(decided.head.position)
+                self._publish(writer, decided)
+        self._start_checkpoint(writer)
+        return decided.outcomes[0]
+
     async def append_recorded(self, events: Sequence[RecordedEvent]) -> None:
         await _shielded(self._append(lambda writer: writer.begin_recorded(events)))
 
@@ -256,14 +273,17 @@ class SqliteEngine(FallibleEngine):
             if decided.events:
                 await self._insert(writer, decided)
                 await self._commit(writer, decided.head.position)
-                writer.publish(decided.head)
-                self._signal.moved(decided.head.position)
+                self._publish(writer, decided)
             return decided
 
         if self._indexing is not None:
             await self._indexing.wait_for_room()
         self._check_log()
         return await self._transaction(write)
+
+    def _publish(self, writer: Writer, decided: Plan) -> None:
+        writer.publish(decided.head)
+        self._signal.moved(decided.head.position)
 
     def _check_log(self) -> None:
         if self._is_log_too_long():
@@ -285,15 +305,9 @@ class SqliteEngine(FallibleEngine):
         """Run ``write`` alone, in a transaction that is undone unless it committed it."""
         async with self._writing:
             writer = self._require(self._writer)
-            try:
+            with self._undone_unless_committed(writer):
                 await self._begin(writer)
                 done = await write(writer)
-                writer.rollback()
-            except Exception as error:
-                failed = self._undo(writer, error)
-                if failed is error:
-                    raise
-                raise failed from error
             self._start_checkpoint(writer)
             return done
 
@@ -313,6 +327,17 @@ class SqliteEngine(FallibleEngine):
 
     async def _in_commit_thread(self, work: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._commit_thread, work)
+
+    @contextlib.contextmanager
+    def _undone_unless_committed(self, writer: Writer) -> Iterator[None]:
+        try:
+            yield
+            writer.rollback()
+        except Exception as error:
+            failed = self._undo(writer, error)
+            if failed is error:
+                raise
+            raise failed from error
 
     def _undo(self, writer: Writer, error: Exception) -> Exception:
         """Undo a failed write; gives what is to be raised for it. The one place that decides what a failure means."""

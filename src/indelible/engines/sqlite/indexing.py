@@ -166,6 +166,10 @@ class Indexing:
         else:
             self._has_room.clear()
 
+    @property
+    def has_room(self) -> bool:
+        return self._has_room.is_set()
+
     def check_room(self) -> None:
         """Raises :class:`Overloaded` when the tail will not be within its bound soon."""
         if self._trouble is not None and not self._has_room.is_set():
@@ -176,7 +180,7 @@ class Indexing:
     async def wait_for_room(self) -> None:
         """Until the tail is within its bound. Raises :class:`Overloaded` when that takes too long."""
         self.check_room()
-        if self._has_room.is_set():
+        if self.has_room:
             return
         try:
             async with asyncio.timeout(INDEX_ROOM_WAIT_S):
