@@ -143,6 +143,9 @@ LONE_APPEND_SIZE_BYTES_MAX: Final = 512 * 1024
 LONE_COMMIT_S_MAX: Final = 0.005
 """How long the last commit took at the most, for the next one to be waited for there. Else threads cost little more."""
 
+LONE_TURN_S_MAX: Final = 0.002
+"""How long such a caller goes on, append after append, before others on the event loop get a turn."""
+
 RECORDED_EVENTS_MAX: Final = 4_096
 """Events of another store that are stored in one commit. More are hardly faster, and two such lots are in memory."""
 

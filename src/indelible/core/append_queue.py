@@ -36,6 +36,7 @@ from indelible.limits import (
     LONE_APPEND_EVENTS_MAX,
     LONE_APPEND_SIZE_BYTES_MAX,
     LONE_COMMIT_S_MAX,
+    LONE_TURN_S_MAX,
     QUEUE_CALLS_MAX,
     QUEUE_REQUESTS_MAX,
     QUEUE_SIZE_BYTES_MAX,
@@ -133,8 +134,9 @@ class AppendQueue:
         self._append_alone: Final = engine.append_alone if may_hold_loop and isinstance(engine, LoneAppends) else None
         self._was_alone = False
         """Whether the last commit was of one request, and fast."""
-        self._has_held_loop = False
-        """In this turn of it: who else comes in the same turn is not alone."""
+        self._holder: asyncio.Task[object] | None = None
+        """Who held the loop in this turn of it: whoever else comes in the same turn is not alone."""
+        self._held_since_s = 0.0
         engine.on_failure = self._stop_writing
         self._on_batch = on_batch
         self._on_failure = on_failure
@@ -183,8 +185,8 @@ class AppendQueue:
             call = _Call((request,))
             self._admit(call, first)
             (outcome,) = await call.outcomes
-        else:
-            # Others get their turn, as while another thread commits.
+        elif time.perf_counter() - self._held_since_s > LONE_TURN_S_MAX:
+            # Others get their turn, as they do while another thread commits.
             await asyncio.sleep(0)
         if isinstance(outcome, IndelibleError):
             raise outcome
@@ -194,7 +196,7 @@ class AppendQueue:
         return (
             self._was_alone
             and self._append_alone is not None
-            and not self._has_held_loop
+            and self._holder in (None, asyncio.current_task())
             and not self._waiting
             and self._commits.is_idle
             and self._refused_because is None
@@ -212,12 +214,13 @@ class AppendQueue:
             (outcome,) = self._outcomes_of(error, (request,))
         if outcome is not None:
             self._note_commit((request,), (outcome,), request.event_count, started)
-            self._has_held_loop = True
-            asyncio.get_running_loop().call_soon(self._end_turn)
+            if self._holder is None:
+                self._holder, self._held_since_s = asyncio.current_task(), started
+                asyncio.get_running_loop().call_soon(self._end_turn)
         return outcome
 
     def _end_turn(self) -> None:
-        self._has_held_loop = False
+        self._holder = None
 
     async def append_each(self, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Queue checked requests that have nothing to do with one another: one outcome each, in their order. They are
@@ -299,7 +302,8 @@ class AppendQueue:
         self._was_alone = len(requests) == 1 and took_s <= LONE_COMMIT_S_MAX
         if any(isinstance(outcome, AtomicAppendResult) and not outcome.replayed for outcome in outcomes):
             self._know(None)
-        _tell(self._on_batch, BatchMeasure(len(requests), events, took_s))
+        if self._on_batch is not None:
+            _tell(self._on_batch, BatchMeasure(len(requests), events, took_s))
 
     def _outcomes_of(self, error: Exception, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Where the engine raised it."""

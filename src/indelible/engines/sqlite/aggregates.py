@@ -36,6 +36,9 @@ def find_aggregate(view: View, key: AggregateKey) -> tuple[int, int]:
 
 def find_aggregates(view: View, keys: Sequence[AggregateKey]) -> dict[AggregateKey, tuple[int, int]]:
     """The same of many; those that exist."""
+    if len(keys) == 1:
+        aggregate, version = find_aggregate(view, keys[0])
+        return {keys[0]: (aggregate, version)} if version else {}
     found: dict[AggregateKey, tuple[int, int]] = {}
     missing: list[AggregateKey] = []
     for key in keys:
@@ -145,13 +148,19 @@ def _name_of(view: View, aggregate: int) -> AggregateKey | None:
 # --- Single events ---------------------------------------------------------------------------------------------------
 
 
-def read_event(view: View, event_id: UUID) -> bytes | None:
+def find_event(view: View, event_id: UUID) -> int | None:
+    """Its position."""
     position = view.tail.position_of(event_id.bytes)
     if position is None:
         rows = fetch(view.connection, statement("find_event"), {"event_id": event_id.bytes})
-        if not rows:
-            return None
-        position = rows[0][0]
+        position = rows[0][0] if rows else None
+    return position
+
+
+def read_event(view: View, event_id: UUID) -> bytes | None:
+    position = find_event(view, event_id)
+    if position is None:
+        return None
     rows = fetch(view.connection, statement("read_line"), {"position": position})
     if not rows:
         raise StoreCorrupted(f"the event at position {position} is not there", position=position)

@@ -279,6 +279,9 @@ class Writer:
         return events, unreadable
 
     def _stored_ids(self, view: View, ids: Sequence[UUID]) -> list[tuple[UUID, int]]:
+        if len(ids) == 1:
+            position = aggregates.find_event(view, ids[0])
+            return [] if position is None else [(ids[0], position)]
         encoded = _encode_ids(ids).decode()
         found = fetch(view.connection, statement("stored_ids"), {"event_ids": encoded})
         in_tail = view.tail.positions_of([event_id.bytes for event_id in ids])
