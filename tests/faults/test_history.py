@@ -29,8 +29,8 @@ from faults.seeded_faults import FAULTS, Seed
 from indelible.core.open import open_local_store
 from indelible.cursors import START
 from indelible.errors import Conflict, InvalidRequest, NotFound
-from indelible.events import AggregateKey
-from indelible.eventstore import AppendRequest, EventStore
+from indelible.events import AggregateKey, NewEvent
+from indelible.eventstore import AggregateAppend, AppendRequest, EventStore
 from indelible.testing.scripts import KEYS, Script
 
 OPERATIONS_LEAST = 2_000
@@ -97,6 +97,23 @@ def test_what_the_model_answers_breaks_no_rule(data: st.DataObject) -> None:
         for _ in range(data.draw(st.integers(1, 6)))
     ]
     history = asyncio.run(_played([[*filter(_is_allowed, requests)] for requests in rounds]))
+    assert list(shown(check(history))) == []
+
+
+async def test_what_was_mixed_with_a_stored_event_may_be_stored_later_in_another_order() -> None:
+    stored, one, other = (NewEvent("Placed", number) for number in range(3))
+
+    def append(*events: NewEvent) -> AggregateAppend:
+        return AggregateAppend.of("Order", "1", events)
+
+    history = await _played(
+        [
+            [AppendRequest((append(stored),))],
+            [AppendRequest((append(one, other), append(stored)))],
+            [AppendRequest((append(other, one),))],
+        ]
+    )
+    assert [type(operation.outcome) for operation in history.operations].count(IdConflicted) == 1
     assert list(shown(check(history))) == []
 
 

@@ -130,11 +130,9 @@ class Answers:
             raise WrongAnswerError(Rule.FALSE_CONFLICT, "none of its ids is taken")
         pairs = zip(sent, stored, strict=True)
         is_other = any(event is not None and not is_same(key, new, event) for (key, new), event in pairs)
-        if is_other or len(positions) < len(sent):
-            # Also before the other one was stored: then it was new, and mixed with one that was not.
+        if is_other or len(positions) < len(sent) or not all(map(self._log.is_run, request.parts)):
+            # Also before the others were stored: then they were new, and mixed with one that was not.
             return Span(seen=min(positions))
-        if not all(map(self._log.is_run, request.parts)):
-            return Span(seen=max(positions))
         if self._groups[request.ids].kind < Group.REPLAYED:
             text = f"its events are those stored from {min(positions)} on"
             raise WrongAnswerError(Rule.FALSE_CONFLICT, text)
