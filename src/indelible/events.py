@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, NoReturn, Protocol, TypeVar, cast, fin
 from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from indelible import words
 from indelible.errors import InvalidRequest, PayloadTooLarge
@@ -103,7 +103,7 @@ def is_json(content_type: str) -> bool:
 
 def new_event_id() -> UUID:
     """A UUID version 7: unique, and near its neighbours in time, which keeps the index on event ids compact."""
-    return uuid7()
+    return msgspec.convert(uuid7().bytes, UUID)
 
 
 class AggregateKey(msgspec.Struct, frozen=True):
@@ -183,7 +183,7 @@ class NewEvent(_Fields):
             checked_id,
             data_raw,
             metadata_raw=_encode_metadata(metadata),
-            tags=check_tags(tags),
+            tags=() if tags == () else check_tags(tags),
             content_type=content_type,
         )
 

@@ -70,6 +70,9 @@ R = TypeVar("R")
 class _Opening(Generic[D]):
     """What calls something that has to be opened first."""
 
+    _opened: D | None = None
+    """Once it is known, where it stays the same."""
+
     async def _inner(self) -> D:
         raise NotImplementedError
 
@@ -81,7 +84,7 @@ def _forwarded(
     name = method.__name__
 
     async def call(self: _Opening[D], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        result: R = await getattr(await self._inner(), name)(*args, **kwargs)
+        result: R = await getattr(self._opened or await self._inner(), name)(*args, **kwargs)
         return result
 
     update_wrapper(call, method)

@@ -29,12 +29,21 @@ _FIRST_WAIT_S: Final = 0.05
 
 
 class Retry:
-    """Belongs to one event loop. ``total_s`` seconds after a call began no further attempt is begun."""
+    """Repeats attempts, and knows when none is under way. Belongs to one event loop. ``total_s`` seconds after a call
+    began no further attempt is begun."""
 
     def __init__(self, total_s: float) -> None:
         self.total_s: Final = total_s
         self.stopped: Final = asyncio.Event()
         """Set it to let no call begin another attempt."""
+        self._count = 0
+        self._idle: Final = asyncio.Event()
+
+    async def stop(self) -> None:
+        """Wait for what is under way, which is not repeated any more."""
+        self.stopped.set()
+        if self._count:
+            await self._idle.wait()
 
     async def call(
         self, attempt: Callable[[], Awaitable[R]], *, wait_s: float = 0.0, may_repeat_unknown: bool = True
@@ -46,26 +55,35 @@ class Retry:
         raises ``OutcomeUnknown`` if any attempt did, since that one may have been stored; else the last error.
         ``may_repeat_unknown`` is False for what must not be done twice: ``OutcomeUnknown`` ends that at once.
         """
+        if self.stopped.is_set():
+            raise _closed()
         clock = asyncio.get_running_loop().time
-        give_up_at = clock() + self.total_s
+        began_at = clock()
+        give_up_at = began_at + self.total_s
         maybe_stored = False
         number = 0
-        while True:
-            number += 1
-            began_at = clock()
-            try:
-                return await attempt()
-            except (Unavailable, OutcomeUnknown) as error:
-                waited_s = min(clock() - began_at, wait_s)
-                wait_s -= waited_s
-                give_up_at += waited_s
-                maybe_stored = maybe_stored or isinstance(error, OutcomeUnknown)
-                pause_s = _wait_s(number, error)
-                final = isinstance(error, StorageFull) or number >= CLIENT_RETRY_ATTEMPTS_MAX
-                final = final or (maybe_stored and not may_repeat_unknown)
-                if final or clock() + pause_s > give_up_at or self.stopped.is_set():
-                    raise _given_up(error, number, maybe_stored) from error
-            await is_set_within(pause_s, self.stopped)
+        self._count += 1
+        try:
+            while True:
+                number += 1
+                try:
+                    return await attempt()
+                except (Unavailable, OutcomeUnknown) as error:
+                    waited_s = min(clock() - began_at, wait_s)
+                    wait_s -= waited_s
+                    give_up_at += waited_s
+                    maybe_stored = maybe_stored or isinstance(error, OutcomeUnknown)
+                    pause_s = _wait_s(number, error)
+                    final = isinstance(error, StorageFull) or number >= CLIENT_RETRY_ATTEMPTS_MAX
+                    final = final or (maybe_stored and not may_repeat_unknown)
+                    if final or clock() + pause_s > give_up_at or self.stopped.is_set():
+                        raise _given_up(error, number, maybe_stored) from error
+                await is_set_within(pause_s, self.stopped)
+                began_at = clock()
+        finally:
+            self._count -= 1
+            if not self._count and self.stopped.is_set():
+                self._idle.set()
 
     async def wait_before_attempt(self, number: int, error: IndelibleError) -> None:
         """Wait as :meth:`call` does after attempt ``number`` failed, or until it is ``stopped``."""
@@ -86,41 +104,23 @@ def _given_up(error: IndelibleError, attempts: int, maybe_stored: bool) -> Indel
 
 
 class Calls:
-    """Repeats attempts as :class:`Retry` says, and knows when none is under way. Belongs to one event loop."""
+    """Repeats attempts as :class:`Retry` says. Belongs to one event loop."""
 
     def __init__(self, retry_total_s: float) -> None:
         self._retry: Final = Retry(retry_total_s)
         self._room: Final = asyncio.Semaphore(CLIENT_APPENDS_WAITING_MAX)
-        self._count = 0
-        self._idle: Final = asyncio.Event()
-
-    async def stop(self) -> None:
-        """Wait for what is under way, which is not repeated any more."""
-        self._retry.stopped.set()
-        if self._count:
-            await self._idle.wait()
-
-    async def retried(
-        self, attempt: Callable[[], Awaitable[R]], *, wait_s: float = 0.0, may_repeat_unknown: bool = True
-    ) -> R:
-        """See :meth:`Retry.call`."""
-        if self._retry.stopped.is_set():
-            raise _closed()
-        self._count += 1
-        try:
-            return await self._retry.call(attempt, wait_s=wait_s, may_repeat_unknown=may_repeat_unknown)
-        finally:
-            self._count -= 1
-            if self._retry.stopped.is_set() and not self._count:
-                self._idle.set()
+        self.retried: Final = self._retry.call
+        self.stop: Final = self._retry.stop
 
     async def append(self, attempt: Callable[[], Awaitable[R]]) -> R:
         """Above ``CLIENT_APPENDS_WAITING_MAX`` of them callers wait."""
-        async with self._room:
-            try:
-                return await self.retried(attempt)
-            except InternalError as error:
-                raise _unknown(error) from error
+        await self._room.acquire()
+        try:
+            return await self.retried(attempt)
+        except InternalError as error:
+            raise _unknown(error) from error
+        finally:
+            self._room.release()
 
     async def append_each(
         self, bodies: Sequence[bytes], send: Callable[[Sequence[bytes]], Awaitable[Sequence[AppendOutcome]]]

@@ -7,9 +7,10 @@ within the body. Events inside pages stay text: pages come rendered from the eng
 
 import base64
 import binascii
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 from uuid import UUID
 
@@ -215,7 +216,22 @@ _append_result: Final = msgspec.json.Decoder(AppendResult)
 _batch_results: Final = msgspec.json.Decoder(BatchResultsBody)
 
 
+class _StoredResult(msgspec.Struct):
+    status: Annotated[int, msgspec.Meta(lt=300)]
+    body: AppendResult
+
+
+class _StoredResults(msgspec.Struct):
+    results: tuple[_StoredResult, ...]
+
+
+_stored_results: Final = msgspec.json.Decoder(_StoredResults)
+
+
 def decode_batch_results(body: bytes) -> list[AppendOutcome]:
+    # Nearly always all are stored, which is a third of the work.
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return [result.body for result in _stored_results.decode(body).results]
     return [_batch_outcome(result) for result in decode_answer(_batch_results, body).results]
 
 
