@@ -47,10 +47,10 @@ def cursor_at(position: int) -> Cursor:
 def position_of(cursor: str, pointer: str = "/after") -> int:
     """Position of the last event passed; 0 before the first. Raises ``InvalidRequest`` for what is no cursor of a log
     with one partition."""
-    text = Cursor.parse(cursor, pointer)
-    if not (text.isdigit() and len(text) <= _DIGITS_MAX and int(text) <= VERSION_MAX):
-        raise _not_of_this_store(pointer)
-    return int(text)
+    text = cursor if type(cursor) is Cursor and cursor else Cursor.parse(cursor, pointer)
+    if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and (position := int(text)) <= VERSION_MAX:
+        return position
+    raise _not_of_this_store(pointer)
 
 
 _DIGITS_MAX: Final = len(str(VERSION_MAX))

@@ -106,7 +106,7 @@ def new_event_id() -> UUID:
     return msgspec.convert(uuid7().bytes, UUID)
 
 
-class AggregateKey(msgspec.Struct, frozen=True):
+class AggregateKey(msgspec.Struct, frozen=True, gc=False):
     """What names an aggregate. Made of unchecked parts; :meth:`checked` refuses bad ones."""
 
     aggregate_type: str

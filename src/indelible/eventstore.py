@@ -31,7 +31,7 @@ from indelible.queries import EVERYTHING, Direction, EventQuery
 # --- Appending -------------------------------------------------------------------------------------------------------
 
 
-class AggregateAppend(msgspec.Struct, frozen=True):
+class AggregateAppend(msgspec.Struct, frozen=True, gc=False):
     """Events for one aggregate, in order, and the version that it is expected to have before them."""
 
     key: AggregateKey
@@ -53,7 +53,8 @@ class AggregateAppend(msgspec.Struct, frozen=True):
         """Raises :class:`InvalidRequest` naming the first bad field."""
         check_aggregate_type(self.key.aggregate_type)
         check_name(self.key.aggregate_id, "/aggregate_id")
-        check_expected_version(self.expected_version)
+        if self.expected_version != "any":
+            check_expected_version(self.expected_version)
         if not self.events:
             raise InvalidRequest("must hold at least one event", pointer="/events")
         for i, event in enumerate(self.events):
@@ -61,7 +62,7 @@ class AggregateAppend(msgspec.Struct, frozen=True):
                 raise InvalidRequest("must be a NewEvent", pointer=f"/events/{i}")
 
 
-class AppendRequest(msgspec.Struct, frozen=True):
+class AppendRequest(msgspec.Struct, frozen=True, gc=False):
     """One append, stored whole or not at all, in its order. An aggregate may stand in it again, with "any" as expected
     version: what is expected of it is said where it stands first."""
 
@@ -110,7 +111,8 @@ class AppendRequest(msgspec.Struct, frozen=True):
                 raise error.under(f"/appends/{i}") if atomic else error from None
         if self.condition is not None:
             self.condition.check()
-        if atomic or len(self.appends[0].events) > 1:
+        # One event has one id, and keeps a bound of its own.
+        if len(self.appends) > 1 or len(self.appends[0].events) > 1:
             self._check_uniqueness(atomic)
             self._check_size(atomic)
 
@@ -162,7 +164,7 @@ def repeat_ids(requests: Sequence[AppendRequest]) -> bool:
     return len(set(msgspec.to_builtins(ids))) < len(ids)
 
 
-class AppendedEvent(msgspec.Struct, frozen=True):
+class AppendedEvent(msgspec.Struct, frozen=True, gc=False):
     """Where one appended event stands."""
 
     event_id: words.EventId
@@ -170,7 +172,7 @@ class AppendedEvent(msgspec.Struct, frozen=True):
     position: words.Position
 
 
-class AppendResult(msgspec.Struct, frozen=True):
+class AppendResult(msgspec.Struct, frozen=True, gc=False):
     """What an append to one aggregate did: the same when it is sent again, but for ``replayed``."""
 
     aggregate_type: words.AggregateType
@@ -187,7 +189,7 @@ AppendOutcome = AppendResult | IndelibleError
 """Of one of several independent appends: what it did, or why it did nothing."""
 
 
-class AtomicAppendResult(msgspec.Struct, frozen=True):
+class AtomicAppendResult(msgspec.Struct, frozen=True, gc=False):
     """What an atomic append did, one result an aggregate, in the order of the request."""
 
     position: Annotated[int, words.meta("Position of the append's last event.", words.VERSION, example=3)]

@@ -12,6 +12,7 @@ from indelible.events import check_name, plain
 from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX
 
 Direction = Literal["forward", "backward"]
+_TEXT: Final = frozenset((str,))
 
 
 class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +28,7 @@ class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:
             names = getattr(self, field)
-            if names == ():
+            if type(names) is tuple and _TEXT.issuperset(map(type, names)):
                 continue
             # Anything that could be read only once would be empty when it is asked again.
             if isinstance(names, Iterable) and not isinstance(names, (str, bytes)):
@@ -52,6 +53,10 @@ class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return not (self.event_types or self.aggregate_types or self.tags)
 
     @property
+    def is_lone_tag(self) -> bool:
+        return len(self.tags) == 1 and not (self.event_types or self.aggregate_types)
+
+    @property
     def name_count(self) -> int:
         return len(self.event_types) + len(self.aggregate_types) + len(self.tags)
 
@@ -64,6 +69,8 @@ class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _check_names(names: Iterable[str], pointer: str, *limits: int) -> tuple[str, ...]:
+    if names == ():
+        return ()
     if isinstance(names, str):
         raise InvalidRequest("must be a list of strings, not one string", pointer=pointer)
     if not isinstance(names, Iterable):

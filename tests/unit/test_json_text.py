@@ -58,6 +58,7 @@ class TestEncode:
     @given(json_values)
     def test_says_what_was_meant(self, value: Any) -> None:
         text = encode_json(value)
+        assert text == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         assert json.loads(text) == value
         assert decode_json(text) == value
         assert compact_json(text) == text

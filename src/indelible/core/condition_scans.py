@@ -47,8 +47,9 @@ class ConditionScans:
         if condition is None or request.scanned.refusal is not None:
             return request
         head = (await self._engine.head()).position
-        check_not_past(position_of(condition.after, "/condition/after"), head, "/condition/after")
-        start = request.condition_start
+        position = position_of(condition.after, "/condition/after")
+        check_not_past(position, head, "/condition/after")
+        start = max(position, request.scanned.up_to)
         if head - start <= CONDITION_SHORT_EVENTS:
             return request
         scan = ConditionScan(tuple(dict.fromkeys(condition.fail_if)), Range(start + 1, head, "forward"))

@@ -45,7 +45,7 @@ from indelible.json_text import json_equal
 from indelible.queries import QueryItem
 
 
-class PlannedEvent(msgspec.Struct, frozen=True):
+class PlannedEvent(msgspec.Struct, frozen=True, gc=False):
     """One event that is to be written, with all that the store adds to it."""
 
     key: AggregateKey
@@ -169,9 +169,10 @@ class _Planner:
             if known is not None:
                 return known
         for append in request.appends:
-            conflict = version_conflict(append.key, append.expected_version, self._versions.get(append.key, 0))
-            if conflict is not None:
-                return conflict
+            if append.expected_version != "any":
+                conflict = version_conflict(append.key, append.expected_version, self._versions.get(append.key, 0))
+                if conflict is not None:
+                    return conflict
         refused = None if request.condition is None else self._condition_failed(request.condition, request.scanned)
         return refused or self._store(request)
 
@@ -239,25 +240,25 @@ class _Planner:
         return None if position is None else condition_failed(position)
 
     def _store(self, request: AppendRequest) -> AtomicAppendResult:
-        results = [self._store_one(append) for append in request.appends]
-        return AtomicAppendResult(self._position, tuple(results))
+        results = tuple(map(self._store_one, request.appends))
+        return AtomicAppendResult(self._position, results)
 
     def _store_one(self, append: AggregateAppend) -> AppendResult:
         key = append.key
         version, position, digest = self._versions.get(key, 0), self._position, self._hash
-        planned, appended, names = [], [], names_in_line(key)
+        appended, names = [], names_in_line(key)
         for event in append.events:
             version += 1
             position += 1
             digest = event_hash(digest, unhashed_line_of(event, names, version, position, self._timestamp))
-            planned.append(PlannedEvent(key, version, position, self._timestamp_us, event, digest))
+            planned = PlannedEvent(key, version, position, self._timestamp_us, event, digest)
+            self._events.append(planned)
             appended.append(AppendedEvent(event.event_id, version, position))
-        if not self._are_all_new:
-            self._planned_by_id.update((one.event.event_id.bytes, one) for one in planned)
+            if not self._are_all_new:
+                self._planned_by_id[event.event_id.bytes] = planned
         if self._recent is not None:
             for event in append.events:
                 self._recent.add(event.event_type, key.aggregate_type, event.tags)
-        self._events += planned
         self._versions[key], self._position, self._hash = version, position, digest
         return AppendResult(key.aggregate_type, key.aggregate_id, version, position, tuple(appended))
 

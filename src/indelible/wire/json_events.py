@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.conditions import ExpectedVersion
+from indelible.cursors import START
 from indelible.errors import IndelibleError, InvalidRequest, StoreCorrupted
 from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, AggregateKey, NewEvent, check_content_type, is_json
 from indelible.eventstore import (
@@ -40,6 +41,7 @@ from indelible.operations.events import (
     NewEventBody,
     Unset,
 )
+from indelible.queries import QueryItem
 from indelible.wire.appends import make_batch, make_events, make_request
 from indelible.wire.errors import decode_problem, problem, status_of
 from indelible.wire.strict_json import decode_answer, decode_body
@@ -52,6 +54,24 @@ class _AppendBody(msgspec.Struct, forbid_unknown_fields=True):
 
     events: tuple[NewEventBody, ...]
     expected_version: ExpectedVersion | Unset = UNSET
+
+
+class _ConditionItem(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A :class:`QueryItem` as callers write it, who leave out what does not restrict."""
+
+    event_types: tuple[str, ...] = ()
+    aggregate_types: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+class _Condition(msgspec.Struct, forbid_unknown_fields=True):
+    fail_if: tuple[_ConditionItem, ...]
+    after: str = str(START)
+
+
+class _AtomicAppendBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    appends: tuple[AggregateAppendBody, ...]
+    condition: _Condition | Unset = UNSET
 
 
 class _EventLine(NewEventBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,7 +107,8 @@ def decode_atomic_append(body: bytes) -> AppendRequest:
     condition = decoded.condition
     if condition is UNSET:
         return make_request(decoded.appends, _aggregate_append, None, "")
-    return make_request(decoded.appends, _aggregate_append, condition.fail_if, condition.after)
+    fail_if = tuple([QueryItem(one.event_types, one.aggregate_types, one.tags) for one in condition.fail_if])
+    return make_request(decoded.appends, _aggregate_append, fail_if, condition.after)
 
 
 def decode_batch(body: bytes) -> Iterator[AggregateAppend | IndelibleError]:
@@ -149,7 +170,7 @@ def _binary_event(body: NewEventBody) -> NewEvent:
 
 
 _append_decoder: Final = msgspec.json.Decoder(_AppendBody)
-_atomic_append_decoder: Final = msgspec.json.Decoder(AtomicAppend)
+_atomic_append_decoder: Final = msgspec.json.Decoder(_AtomicAppendBody)
 _batch_decoder: Final = msgspec.json.Decoder(Batch)
 _event_line_decoder: Final = msgspec.json.Decoder(_EventLine)
 

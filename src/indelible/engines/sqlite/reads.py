@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 
 
 def answered_in(view: View, search: Generator[Question, Any, _T]) -> _T:
-    indexed = view.read_indexed()
+    indexed = view.tail.start
     return answered(search, lambda question: _answer(view, indexed, question))
 
 
@@ -295,7 +295,28 @@ def read_filtered(
 
 
 def scan_condition(view: View, scan: ConditionScan, entries_max: int) -> ConditionScan:
+    if all(item.is_lone_tag for item in scan.items):
+        return _first_with_tags(view, scan)
     return answered_in(view, scan_on(scan, entries_max))
+
+
+def _first_with_tags(view: View, scan: ConditionScan) -> ConditionScan:
+    """The scan done. Where an item is one tag alone, each takes one look."""
+    within, position = scan.range, scan.position
+    for item in scan.items:
+        found = _first_with_tag(view, item.tags[0], within)
+        if found is not None:
+            within, position = Range(within.low, found - 1, "forward"), found
+    return ConditionScan((), within, position, scan.entries + len(scan.items))
+
+
+def _first_with_tag(view: View, tag: str, within: Range) -> int | None:
+    in_index, in_tail = _parts(within, view.tail.start)
+    if not in_index.is_empty:
+        rows = fetch(view.connection, statement("first_with_tag"), (tag, in_index.low, in_index.high))
+        if rows:
+            return int(rows[0][0])
+    return view.tail.first_with_tag(tag, in_tail)
 
 
 def recent_events(view: View, after: int, head: int) -> list[RecentEvent]:

@@ -8,7 +8,7 @@ took the segments before it asked the index finds every event up to its head in 
 import heapq
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -50,24 +50,27 @@ class Segment:
         self.by_type: Final[dict[int, list[int]]] = {}
         self.by_tag: Final[dict[str, list[int]]] = {}
 
-    def add(self, added: TailEvent) -> None:
-        key, aggregate, version, event_id, type_id, event_type, tags = added
-        position = self.end + 1
-        stretch = self.stretches.get(key)
-        if stretch is None:
-            stretch = self.stretches[key] = Stretch(aggregate, version)
-        stretch.positions.append(position)
-        self.ids[event_id] = position
-        self.events.append(RecentEvent(event_type, key.aggregate_type, tags))
-        self.types.append(type_id)
-        positions = self.by_type.get(type_id)
-        if positions is None:
-            positions = self.by_type[type_id] = []
-        positions.append(position)
-        for tag in tags:
-            self.by_tag.setdefault(tag, []).append(position)
-        self.weight += 1 + len(tags)
-        self.end = position
+    def add(self, added: Sequence[TailEvent]) -> None:
+        stretches, ids, events, types, by_type = self.stretches, self.ids, self.events, self.types, self.by_type
+        position, weight = self.end, self.weight
+        for key, aggregate, version, event_id, type_id, event_type, tags in added:
+            position += 1
+            stretch = stretches.get(key)
+            if stretch is None:
+                stretch = stretches[key] = Stretch(aggregate, version)
+            stretch.positions.append(position)
+            ids[event_id] = position
+            events.append(RecentEvent(event_type, key.aggregate_type, tags))
+            types.append(type_id)
+            positions = by_type.get(type_id)
+            if positions is None:
+                positions = by_type[type_id] = []
+            positions.append(position)
+            for tag in tags:
+                self.by_tag.setdefault(tag, []).append(position)
+            weight += 1 + len(tags)
+        # Last: what is beyond the end is not there.
+        self.weight, self.end = weight, position
 
     def at(self, position: int) -> RecentEvent:
         return self.events[position - self.start - 1]
@@ -151,6 +154,15 @@ class TailView:
         positions = [position for segment, position in looked_at if segment.matches(walk, position)]
         return Walked(positions, len(looked_at), looked_at[-1][1] if looked_at else None)
 
+    def first_with_tag(self, tag: str, within: Range) -> int | None:
+        high = min(within.high, self.head)
+        for segment in self._segments:
+            positions = segment.by_tag.get(tag, [])
+            place = bisect_left(positions, within.low)
+            if place < len(positions) and positions[place] <= high:
+                return positions[place]
+        return None
+
     def count(self, tag: str | None, types: Sequence[int] | None, within: Range) -> int:
         """Entries of a tag, or of event types, in a range."""
         high = min(within.high, self.head)
@@ -229,11 +241,9 @@ class Tail:
     def view(self, head: int) -> TailView:
         return TailView(self._segments, head)
 
-    def add(self, events: Iterable[TailEvent]) -> None:
+    def add(self, events: Sequence[TailEvent]) -> None:
         """The events that follow the last one."""
-        add = self._segments[-1].add
-        for event in events:
-            add(event)
+        self._segments[-1].add(events)
 
     def seal(self) -> int:
         """Begin a new segment; gives the end of those that are there."""

@@ -73,13 +73,13 @@ def extend_tail(tail: Tail, connection: apsw.Connection, last: int) -> None:
             raise _missing(expected)
     if len(rows) != last - first + 1:
         raise _missing(first + len(rows))
-    tail.add(
+    tail.add([
         (
             AggregateKey(aggregate_type, aggregate_id), aggregate, version, event_id, type_id, event_type,
             _decode_tags(tags) if tags else (),
         )
         for _, aggregate_type, aggregate_id, aggregate, version, event_id, type_id, event_type, tags in rows
-    )  # fmt: skip
+    ])  # fmt: skip
 
 
 def _missing(position: int) -> StoreCorrupted:

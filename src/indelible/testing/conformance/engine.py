@@ -178,6 +178,22 @@ class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConfor
         assert scan.entries >= 4 * count
         assert pages >= 4
 
+    async def test_first_of_single_tags(self, engine: Engine) -> None:
+        """Wherever it stands: some of these events may be indexed already, and others not."""
+        start = (await engine.head()).position
+        often, seldom, never = unique(), unique(), unique()
+        tags = {often: [7, 1_007, 6_007], seldom: [5_000], never: []}
+        for first in range(0, 7_500, 2_500):
+            numbers = range(first + 1, first + 2_501)
+            events = [NewEvent("A", tags=[tag for tag in tags if number in tags[tag]]) for number in numbers]
+            await engine.append([_request(_append(_key(), *events))])
+        for asked in ([often], [seldom], [never], [seldom, often], [never, seldom, seldom]):
+            for after, until in ((0, 7_500), (7, 7_500), (1_007, 7_500), (5_000, 6_006), (7, 1_006), (6_007, 6_007)):
+                matching = [number for tag in asked for number in tags[tag] if after < number <= until]
+                items = tuple(QueryItem(tags=(tag,)) for tag in asked)
+                found = (await _scan(engine, items, start + after, start + until)).position
+                assert found == (start + min(matching) if matching else None), (asked, after, until)
+
     async def test_condition_that_was_looked_at_too_long_ago_is_sent_back(self, engine: Engine) -> None:
         """The writer is held for a bounded time, whatever a condition asks for and whoever looked at it when."""
         start = (await engine.head()).position
