@@ -25,6 +25,8 @@ class Cursor(str):
         """The cursor that was kept as this text. Refuses what no store gives out; the rest only the store can tell."""
         if not isinstance(text, str):
             raise InvalidRequest("must be a cursor: a string that an earlier answer gave", pointer=pointer)
+        if text.isdigit() and text.isascii() and len(text) <= CURSOR_LENGTH_MAX:
+            return text if type(text) is cls else cls(text)
         if not text:
             return START
         if len(text) > CURSOR_LENGTH_MAX or not _may_be_one(text):

@@ -43,9 +43,9 @@ class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pointer: str = "",
     ) -> "QueryItem":
         return cls(
-            _check_names(event_types, f"{pointer}/event_types"),
-            _check_names(aggregate_types, f"{pointer}/aggregate_types"),
-            _check_names(tags, f"{pointer}/tags", TAG_LENGTH_MAX),
+            _check_names(event_types, pointer, "event_types"),
+            _check_names(aggregate_types, pointer, "aggregate_types"),
+            _check_names(tags, pointer, "tags", TAG_LENGTH_MAX),
         )
 
     @property
@@ -68,14 +68,15 @@ class QueryItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-def _check_names(names: Iterable[str], pointer: str, *limits: int) -> tuple[str, ...]:
+def _check_names(names: Iterable[str], pointer: str, field: str, *limits: int) -> tuple[str, ...]:
     if names == ():
         return ()
+    pointer = f"{pointer}/{field}"
     if isinstance(names, str):
         raise InvalidRequest("must be a list of strings, not one string", pointer=pointer)
     if not isinstance(names, Iterable):
         raise InvalidRequest(f"must be a list of strings, not {type(names).__name__}", pointer=pointer)
-    checked = tuple(dict.fromkeys(check_name(name, f"{pointer}/{i}", *limits) for i, name in enumerate(names)))
+    checked = tuple(dict.fromkeys([check_name(name, f"{pointer}/{i}", *limits) for i, name in enumerate(names)]))
     if len(checked) > QUERY_NAMES_MAX:
         raise InvalidRequest(f"at most {QUERY_NAMES_MAX} names, not {len(checked)}", pointer=pointer)
     return checked

@@ -8,8 +8,6 @@ of appends, after event ids that are stored already, and after expected versions
 import asyncio
 from typing import Final
 
-import msgspec
-
 from indelible.conditions import Scanned, condition_failed
 from indelible.cursors import position_of
 from indelible.engines.engine import StorageEngine
@@ -52,11 +50,12 @@ class ConditionScans:
         start = max(position, request.scanned.up_to)
         if head - start <= CONDITION_SHORT_EVENTS:
             return request
-        scan = ConditionScan(tuple(dict.fromkeys(condition.fail_if)), Range(start + 1, head, "forward"))
-        scan = await self._first_page(msgspec.structs.replace(scan, entries=request.scanned.entries))
+        items = tuple(dict.fromkeys(condition.fail_if))
+        scan = ConditionScan(items, Range(start + 1, head, "forward"), entries=request.scanned.entries)
+        scan = await self._first_page(scan)
         if not scan.is_done:
             scan = await self._further(scan)
-        return msgspec.structs.replace(request, scanned=_scanned(scan, head))
+        return AppendRequest(request.appends, condition, _scanned(scan, head))
 
     async def _first_page(self, scan: ConditionScan) -> ConditionScan:
         if self._count >= READS_WAITING_MAX:
