@@ -65,7 +65,8 @@ def parse_address(url: str) -> Address:
     except psycopg.Error as error:
         message = f"is not the URL of a PostgreSQL database: {str(error).strip()}"
         raise InvalidRequest(message, pointer="/store") from None
-    return Address({**_DEFAULTS, **{name: value for name, value in given.items() if value}}, schema, commit == "off")
+    chosen = {name: value for name, value in given.items() if value}
+    return Address({**_DEFAULTS, **chosen, **_FIXED}, schema, commit == "off")
 
 
 _DEFAULTS: Final[dict[str, str | int]] = {
@@ -80,6 +81,9 @@ _DEFAULTS: Final[dict[str, str | int]] = {
     "keepalives_interval": _KEEPALIVES_INTERVAL_S,
     "keepalives_count": _KEEPALIVES_COUNT,
 }
+
+# Arrays are made here, and not by psycopg, which knows an environment that asks for another encoding.
+_FIXED: Final[dict[str, str | int]] = {"client_encoding": "UTF8"}
 
 
 # --- Statements ------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ round trips: lock the head and look up; insert and commit."""
 import base64
 import contextlib
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -14,6 +15,7 @@ import psycopg
 
 from indelible.engines.engine import LogHead
 from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
+from indelible.engines.postgres.arrays import bigints, hashes, names, texts, timestamps, uuids
 from indelible.engines.postgres.connections import Connection, Statements, deadline, is_pooled
 from indelible.engines.postgres.failures import is_replication_doubt
 from indelible.engines.rows import event_columns, readable_event
@@ -53,6 +55,7 @@ WOULD_LOSE_COMMITS: Final = (
     "name: add synchronous_commit=off to the URL"
 )
 
+_encode_tags: Final = msgspec.json.Encoder().encode
 _decode_tags: Final = msgspec.json.Decoder(tuple[str, ...]).decode
 
 TypeNames = tuple[str, str]
@@ -61,26 +64,6 @@ TypeNames = tuple[str, str]
 
 class ReplicationInDoubt(Exception):
     """The commit is on the primary's disk, but the wait for its standbys was cancelled."""
-
-
-class _Row(msgspec.Struct, frozen=True):
-    """An event as ``append_batch.sql`` takes it."""
-
-    position: int
-    aggregate: int
-    aggregate_type: str
-    aggregate_id: str
-    version: int
-    event_id: UUID
-    event_type: int
-    event_type_name: str
-    timestamp_us: int
-    event_data: str | None
-    event_data_base64: str | None
-    metadata: str | None
-    tags: tuple[str, ...] | None
-    content_type: str | None
-    hash: str
 
 
 class Write(Protocol):
@@ -165,7 +148,7 @@ class Writer:
             locked = await self._execute(self._statement("lock_head"))
             # Each statement sees all that was committed before it began, so all that came before the lock was had.
             aggregates = await self._execute(self._statement("find_aggregates"), _names_of(write.keys))
-            events = await self._execute(self._statement("stored_events"), {"event_ids": write.event_ids})
+            events = await self._execute(self._statement("stored_events"), {"event_ids": uuids(write.event_ids)})
             event_types = await self._find_event_types(write.type_names)
             recent = await self._find_recent(write.unseen_after)
         position, timestamp, hash_, now, synchronous_commit = await _one(locked)
@@ -190,11 +173,13 @@ class Writer:
         )
         return state, timestamp_to_us(now), numbers
 
-    async def _find_event_types(self, names: Collection[TypeNames]) -> "psycopg.AsyncCursor[Any] | None":
-        unknown = [pair for pair in names if pair not in self._event_types]
+    async def _find_event_types(self, types: Collection[TypeNames]) -> "psycopg.AsyncCursor[Any] | None":
+        unknown = [pair for pair in types if pair not in self._event_types]
         if not unknown:
             return None
-        values = {"aggregate_types": [pair[0] for pair in unknown], "names": [pair[1] for pair in unknown]}
+        values = {
+            "aggregate_types": names([pair[0] for pair in unknown]), "names": names([pair[1] for pair in unknown])
+        }  # fmt: skip
         return await self._execute(self._statement("find_event_types"), values)
 
     async def _find_recent(self, after: int) -> "psycopg.AsyncCursor[Any] | None":
@@ -269,36 +254,89 @@ class Numbers(msgspec.Struct):
     known_event_types: dict[TypeNames, int]
     """Those of earlier batches."""
 
-    def of_event_type(self, names: TypeNames, position: int) -> int:
-        known = self.known_event_types.get(names)
-        return self.event_types.setdefault(names, position) if known is None else known
+    def of_event_type(self, type_names: TypeNames, position: int) -> int:
+        known = self.known_event_types.get(type_names)
+        return self.event_types.setdefault(type_names, position) if known is None else known
 
 
 def batch_values(planned: Plan, numbers: Numbers) -> dict[str, object]:
     """What ``append_batch.sql`` takes."""
-    rows = [_row(event, numbers) for event in planned.events]
+    events = planned.events
+    types = [(one.key.aggregate_type, one.event.event_type) for one in events]
+    aggregates = [numbers.aggregates.setdefault(one.key, one.position) for one in events]
+    event_types = [numbers.of_event_type(pair, one.position) for pair, one in zip(types, events, strict=True)]
     return {
-        "events": msgspec.json.encode(rows).decode(),
+        **_event_values(events),
+        "aggregates": bigints(aggregates),
+        "event_types": bigints(event_types),
+        **_new_aggregates([one for one, number in zip(events, aggregates, strict=True) if one.position == number]),
+        **_counted_events(event_types, types),
+        **_tag_values(events, event_types),
         "position": planned.head.position,
         "timestamp": timestamp_from_us(planned.head.timestamp_us),
         "hash": planned.head.hash,
     }
 
 
-def _row(planned: PlannedEvent, numbers: Numbers) -> _Row:
-    event, key = planned.event, planned.key
-    aggregate = numbers.aggregates.setdefault(key, planned.position)
-    event_type = numbers.of_event_type((key.aggregate_type, event.event_type), planned.position)
-    return _Row(
-        planned.position, aggregate, key.aggregate_type, key.aggregate_id, planned.version, event.event_id,
-        event_type, event.event_type, planned.timestamp_us, *event_columns(event), planned.hash.hex(),
-    )  # fmt: skip
-
-
-def _names_of(keys: Collection[AggregateKey]) -> dict[str, list[str]]:
+def _event_values(events: Sequence[PlannedEvent]) -> dict[str, object]:
+    columns = zip(*[event_columns(one.event) for one in events], strict=True) if events else [()] * 5
+    data, data_base64, metadata, tags, content_types = columns
     return {
-        "aggregate_types": [key.aggregate_type for key in keys],
-        "aggregate_ids": [key.aggregate_id for key in keys],
+        "positions": bigints([one.position for one in events]),
+        "versions": bigints([one.version for one in events]),
+        "event_ids": uuids([one.event.event_id for one in events]),
+        "aggregate_types": names([one.key.aggregate_type for one in events]),
+        "aggregate_ids": names([one.key.aggregate_id for one in events]),
+        "event_type_names": names([one.event.event_type for one in events]),
+        "timestamps": timestamps([one.timestamp_us for one in events]),
+        "event_data": texts(data),
+        "event_data_base64": texts(data_base64),
+        "metadata": texts(metadata),
+        "tags_of_events": texts([None if one is None else _encode_tags(one).decode() for one in tags]),
+        "content_types": texts(content_types),
+        "hashes": hashes([one.hash for one in events]),
+    }
+
+
+def _new_aggregates(first_events: Sequence[PlannedEvent]) -> dict[str, object]:
+    types = [one.key.aggregate_type for one in first_events]
+    counts = Counter(types)
+    return {
+        "new_aggregates": bigints([one.position for one in first_events]),
+        "new_aggregate_types": names(types),
+        "new_aggregate_ids": names([one.key.aggregate_id for one in first_events]),
+        "counted_aggregate_types": names(counts),
+        "aggregate_counts": bigints(list(counts.values())),
+    }
+
+
+def _counted_events(event_types: Sequence[int], types: Sequence[TypeNames]) -> dict[str, object]:
+    counts, names_of = Counter(event_types), dict(zip(event_types, types, strict=True))
+    return {
+        "counted_event_types": bigints(list(counts)),
+        "counted_of_aggregate_types": names([names_of[number][0] for number in counts]),
+        "counted_names": names([names_of[number][1] for number in counts]),
+        "event_counts": bigints(list(counts.values())),
+    }
+
+
+def _tag_values(events: Sequence[PlannedEvent], event_types: Sequence[int]) -> dict[str, object]:
+    tags = [
+        (tag, one.position, event_type)
+        for one, event_type in zip(events, event_types, strict=True)
+        for tag in one.event.tags
+    ]
+    return {
+        "tags": names([tag for tag, _, _ in tags]),
+        "tag_positions": bigints([position for _, position, _ in tags]),
+        "tag_event_types": bigints([event_type for _, _, event_type in tags]),
+    }
+
+
+def _names_of(keys: Collection[AggregateKey]) -> dict[str, object]:
+    return {
+        "aggregate_types": names([key.aggregate_type for key in keys]),
+        "aggregate_ids": names([key.aggregate_id for key in keys]),
     }
 
 

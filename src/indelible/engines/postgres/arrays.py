@@ -1,0 +1,102 @@
+"""Arrays in PostgreSQL's binary form: the database reads them several times faster than text or JSON. They are put
+together here, because psycopg looks at every value for itself.
+
+The statement says what an array is of, by a cast: ``unnest(%(versions)b::bigint[])``.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from psycopg.adapt import Buffer, Dumper
+from psycopg.pq import Format
+
+# Of the types' rows in pg_type: the same in every database.
+_BYTEA_OID: Final = 17
+_BIGINT_OID: Final = 20
+_TEXT_OID: Final = 25
+_TIMESTAMPTZ_OID: Final = 1184
+_UUID_OID: Final = 2950
+
+_EPOCH_US: Final = 946_684_800_000_000
+"""From 1970 to 2000, where the database's own count begins."""
+
+_HEAD: Final = struct.Struct("!iiI").pack
+"""How many dimensions, whether there are NULLs, the type of an item."""
+_DIMENSION: Final = struct.Struct("!ii").pack
+_SIZE: Final = struct.Struct("!i").pack
+_BIGINT: Final = struct.Struct("!q").pack
+_NULL: Final = _SIZE(-1)
+
+
+class Array(bytes):
+    """What is sent for one parameter."""
+
+    __slots__ = ()
+
+
+class _ArrayDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: Array) -> Buffer:
+        return obj
+
+
+psycopg.adapters.register_dumper(Array, _ArrayDumper)
+
+
+def bigints(values: Sequence[int]) -> Array:
+    return _array(_BIGINT_OID, len(values), _of_one_size([_BIGINT(value) for value in values], 8))
+
+
+def names(values: Iterable[str]) -> Array:
+    """Of few different ones."""
+    sized: dict[str, bytes] = {}
+    items = []
+    for value in values:
+        item = sized.get(value)
+        if item is None:
+            item = sized[value] = _sized(value.encode())
+        items.append(item)
+    return _array(_TEXT_OID, len(items), b"".join(items))
+
+
+def texts(values: Sequence[str | None]) -> Array | None:
+    """None where all of them are: beside other arrays that unnests to as many NULLs."""
+    if values.count(None) == len(values):
+        return None
+    items = [_NULL if value is None else _sized(value.encode()) for value in values]
+    return _array(_TEXT_OID, len(items), b"".join(items))
+
+
+def timestamps(values_us: Sequence[int]) -> Array:
+    """Of microseconds since 1970."""
+    return _array(
+        _TIMESTAMPTZ_OID, len(values_us), _of_one_size([_BIGINT(value - _EPOCH_US) for value in values_us], 8)
+    )
+
+
+def uuids(values: Sequence[UUID]) -> Array:
+    return _array(_UUID_OID, len(values), _of_one_size([value.bytes for value in values], 16))
+
+
+def hashes(values: Sequence[bytes]) -> Array:
+    """Of 32 bytes each."""
+    return _array(_BYTEA_OID, len(values), _of_one_size(values, 32))
+
+
+def _array(oid: int, count: int, items: bytes) -> Array:
+    if not count:
+        return Array(_HEAD(0, 0, oid))
+    return Array(_HEAD(1, 1, oid) + _DIMENSION(count, 1) + items)
+
+
+def _of_one_size(items: Iterable[bytes], size_bytes: int) -> bytes:
+    # An empty one before the first, so that the size stands before that too.
+    return _SIZE(size_bytes).join([b"", *items])
+
+
+def _sized(item: bytes) -> bytes:
+    return _SIZE(len(item)) + item
