@@ -1,18 +1,20 @@
-"""How statements are sent: values in binary."""
+"""How statements are sent and run: values in binary, and plans that look only at what they are asked for."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import LiteralString
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.engines.postgres.arrays import Array, bigints, hashes, names, texts, timestamps, uuids
-from indelible.engines.postgres.connections import Connection, connect, parse_address
+from indelible.engines.postgres.connections import Connection, Statements, connect, parse_address
 from indelible.events import NewEvent, timestamp_to_us
 from indelible.limits import VERSION_MAX
+from indelible.testing.conformance.helpers import some_events
 from postgres.server import PostgresServer
 
 IDS = [UUID(int=0), UUID(int=2**128 - 1), UUID("01890a5d-ac96-774b-bcce-b302099a8057")]
@@ -61,3 +63,18 @@ async def test_the_environment_may_ask_for_another_encoding(url: str, monkeypatc
         (stored,) = (await store.read_aggregate("größe", "nº 日本")).events
         assert (stored.event_type, stored.event_data, stored.tags) == ("Größe", {"von": "Müller", "€": 1}, ("süß",))
         assert (await verify(store)).damage is None
+
+
+async def test_verify_reads_no_more_keys_than_it_checks(url: str, connection: Connection) -> None:
+    """The planner may take it for cheaper to read all of them once; that is once a page."""
+    async with open_local_store(url) as store:
+        for _ in range(4):
+            await store.append("order", "1", some_events(1_000))
+    await connection.execute("ANALYZE")
+    statement = Statements("indelible")("find_unindexed")
+    explained = await psycopg.AsyncClientCursor(connection).execute(
+        "EXPLAIN " + statement, {"first": 3_001, "last": 4_000}
+    )
+    plan = "\n".join(line for (line,) in await explained.fetchall())
+    assert "Index Cond: (event_id = e.event_id)" in plan
+    assert "hashed" not in plan
