@@ -230,6 +230,10 @@ DATABASE_READER_WAIT_S: Final = 1.0
 """How long a read waits for one of them before it asks for one anew: the pool looks for a database that was down for
 longer only when it is asked."""
 
+DATABASE_PART_EVENTS: Final = 512
+"""Events of a commit that are sent to a database at once, unless one request alone has more: it writes them while the
+next are decided. With fewer, what each statement costs by itself would count."""
+
 SMALL_APPEND_EVENTS_MAX: Final = 100
 SMALL_APPEND_SIZE_BYTES_MAX: Final = 1024 * 1024
 """An append up to both that a database cuts off by its statement_timeout tells of a slow database: try again. A larger

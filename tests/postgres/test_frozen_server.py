@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from faults.server_process import ServerProcess, server_process
 from indelible.client import AsyncClient
 from indelible.conditions import AppendCondition
 from indelible.core.open import open_local_store
-from indelible.engines.planner import Plan, plan
+from indelible.engines.planner import Plan, plan_in_parts
 from indelible.engines.postgres import writer
 from indelible.errors import OutcomeUnknown, Unavailable
-from indelible.eventstore import AggregateAppend
+from indelible.eventstore import AggregateAppend, AppendResult
 from indelible.limits import DATABASE_IDLE_TIMEOUT_S
 from indelible.queries import QueryItem
 from indelible.testing.conformance.helpers import some_events
@@ -38,20 +39,46 @@ async def test_the_database_takes_the_head_from_a_frozen_process(
     """Whatever its last question was. Its append is answered all the same."""
     url = postgres.new_database()
 
-    def freeze_and_plan(*arguments: Any) -> Plan:
+    def freeze_and_plan(*arguments: Any) -> Iterator[Plan]:
         monkeypatch.undo()  # once is enough
-        with psycopg.connect(url) as other:
-            other.execute("SET lock_timeout = '5s'")
-            other.execute("SELECT FROM indelible.heads FOR UPDATE")
-        return plan(*arguments)
+        _wait_for_head(url)
+        return plan_in_parts(*arguments)
 
     async with open_local_store(url) as store:
         await store.append("order", "1", some_events(1))
         monkeypatch.setitem(writer.TIMEOUT_VALUES, "idle", "300ms")
-        monkeypatch.setattr(writer, "plan", freeze_and_plan)
+        monkeypatch.setattr(writer, "plan_in_parts", freeze_and_plan)
         append = AggregateAppend.of("order", "1", some_events(2), expected_version=1)
         result = await store.append_atomic([append], condition=condition)
         assert (result.results[0].version, result.replayed) == (3, False)
+
+
+async def test_the_database_takes_the_head_from_a_process_that_freezes_between_parts(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.new_database()
+
+    def plan_and_freeze(*arguments: Any) -> Iterator[Plan]:
+        monkeypatch.undo()
+        parts = plan_in_parts(*arguments)
+        yield next(parts)
+        _wait_for_head(url)
+        yield from parts
+
+    async with open_local_store(url) as store:
+        await store.append("order", "1", some_events(1))
+        monkeypatch.setitem(writer.TIMEOUT_VALUES, "idle", "300ms")
+        monkeypatch.setattr(writer, "DATABASE_PART_EVENTS", 1)
+        monkeypatch.setattr(writer, "plan_in_parts", plan_and_freeze)
+        results = await store.append_each([AggregateAppend.of("order", "1", some_events(2)) for _ in range(3)])
+        assert [result.version for result in results if isinstance(result, AppendResult)] == [3, 5, 7]
+
+
+def _wait_for_head(url: str) -> None:
+    """Holds up the event loop until then."""
+    with psycopg.connect(url) as other:
+        other.execute("SET lock_timeout = '5s'")
+        other.execute("SELECT FROM indelible.heads FOR UPDATE")
 
 
 async def test_a_frozen_server_does_not_stop_the_others(postgres: PostgresServer, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from indelible.core.store import LocalEventStore
 from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, Engine
 from indelible.engines.group_storage import GroupChange, PendingEvent, StoredGroup
-from indelible.engines.postgres import connections
+from indelible.engines.postgres import connections, writer
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult
@@ -53,6 +53,10 @@ async def store(proxy: Proxy, url: str) -> AsyncIterator[LocalEventStore]:
 
 class TestLosses:
     """The connection is lost, the database is well: callers notice nothing."""
+
+    @pytest.fixture(autouse=True)
+    def small_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(writer, "DATABASE_PART_EVENTS", 2)
 
     @pytest.mark.parametrize("cut", LOSSES)
     async def test_an_append_is_answered_as_if_nothing_had_happened(

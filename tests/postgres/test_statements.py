@@ -5,19 +5,25 @@ from datetime import UTC, datetime
 from typing import LiteralString
 from uuid import UUID
 
+import msgspec
 import psycopg
 import pytest
 
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
+from indelible.engines.postgres import writer
 from indelible.engines.postgres.arrays import Array, bigints, hashes, names, texts, timestamps, uuids
 from indelible.engines.postgres.connections import Connection, Statements, connect, parse_address
+from indelible.errors import IndelibleError, InvalidRequest
 from indelible.events import NewEvent, timestamp_to_us
+from indelible.eventstore import AggregateAppend, AppendResult
 from indelible.limits import VERSION_MAX
-from indelible.testing.conformance.helpers import some_events
+from indelible.testing.conformance.helpers import read_feed_to_end, some_events
 from postgres.server import PostgresServer
+from postgres.troubles import trouble
 
 IDS = [UUID(int=0), UUID(int=2**128 - 1), UUID("01890a5d-ac96-774b-bcce-b302099a8057")]
+AFTER_THE_FIRST_PART = "IF new.position > 2 THEN RAISE EXCEPTION 'no more' USING ERRCODE = 'query_canceled'; END IF"
 TIMES = [datetime(1999, 12, 31, 23, 59, 59, 999_999, UTC), datetime(9999, 12, 31, tzinfo=UTC)]
 
 
@@ -78,3 +84,38 @@ async def test_verify_reads_no_more_keys_than_it_checks(url: str, connection: Co
     plan = "\n".join(line for (line,) in await explained.fetchall())
     assert "Index Cond: (event_id = e.event_id)" in plan
     assert "hashed" not in plan
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "DATABASE_PART_EVENTS", 2)
+
+
+@pytest.mark.usefixtures("small_parts")
+class TestParts:
+    """A batch that goes to the database in parts is one transaction all the same."""
+
+    async def test_a_part_that_the_planner_refuses_takes_those_before_it_along(self, url: str) -> None:
+        async with open_local_store("memory:") as other:
+            await other.append("order", "1", some_events(6))
+            events = await read_feed_to_end(other)
+        wrong = [*events[:5], msgspec.structs.replace(events[5], hash="0" * 64)]
+        async with open_local_store(url) as store:
+            with pytest.raises(InvalidRequest) as caught:
+                await store.append_recorded(wrong)
+            assert caught.value.pointer == "/events/5/hash"
+            assert (await store.head()).position == 0
+            await store.append_recorded(events)
+            assert await read_feed_to_end(store) == events
+
+    async def test_a_part_that_the_database_refuses_takes_the_others_along(
+        self, postgres: PostgresServer, url: str
+    ) -> None:
+        appends = [AggregateAppend.of("order", str(number), some_events(2)) for number in range(4)]
+        async with open_local_store(url) as store:
+            async with trouble(postgres, url, "statement", AFTER_THE_FIRST_PART, times=1_000):
+                outcomes = await store.append_each(appends)
+            assert all(isinstance(outcome, IndelibleError) for outcome in outcomes)
+            assert (await store.head()).position == 0
+            outcomes = await store.append_each(appends)
+            assert [outcome.position for outcome in outcomes if isinstance(outcome, AppendResult)] == [2, 4, 6, 8]

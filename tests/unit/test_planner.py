@@ -14,7 +14,7 @@ from indelible.conditions import AppendCondition, Scanned, condition_failed
 from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, ConditionBehind, LogHead
 from indelible.engines.memory import MemoryEngine
-from indelible.engines.planner import Plan, RecentEvent, RecentEvents, StoredState, plan, unseen_after
+from indelible.engines.planner import Plan, RecentEvent, RecentEvents, StoredState, plan, plan_in_parts, unseen_after
 from indelible.errors import ConditionFailed, StoreCorrupted, VersionConflict
 from indelible.events import HASH_BEFORE_FIRST, AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
@@ -26,10 +26,15 @@ KEY = AggregateKey("Order", "1")
 
 
 class PlannedEngine(MemoryEngine):
-    """Keeps events as the memory engine does, and decides as the durable engines do: with the planner."""
+    """Keeps events as the memory engine does, and decides as the durable engines do: by the planner, in small parts."""
 
     async def append(self, batch: Sequence[AppendRequest]) -> list[AppendOutcome]:
-        decided = plan(batch, await self._state(batch), now_us=self._clock_us())
+        parts = list(plan_in_parts(batch, await self._state(batch), self._clock_us(), events_max=2))
+        decided = Plan(
+            [outcome for part in parts for outcome in part.outcomes],
+            [event for part in parts for event in part.events],
+            parts[-1].head,
+        )
         for planned in decided.events:
             stored = self._store(planned.key, planned.event, planned.timestamp_us)
             assert (stored.event.version, stored.event.position) == (planned.version, planned.position)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from indelible.engines.engine import LogHead
-from indelible.engines.planner import Plan, StoredState, plan, plan_recorded
+from indelible.engines.planner import Plan, StoredState, plan, plan_recorded, plan_recorded_in_parts
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import (
     HASH_BEFORE_FIRST,
@@ -47,6 +47,8 @@ def test_planned_events_are_planned_the_same_again() -> None:
     again = plan_recorded([*recorded(first), *recorded(later)], STATE)
     assert again == Plan([], [*first.events, *later.events], later.head)
     assert [event.timestamp_us for event in again.events] == [2_000, 2_000, 3_000]
+    parts = list(plan_recorded_in_parts([*recorded(first), *recorded(later)], STATE, 2))
+    assert parts == [Plan([], first.events, first.head), Plan([], later.events, later.head)]
 
 
 def _after(plan: Plan) -> StoredState:

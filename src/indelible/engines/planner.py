@@ -9,7 +9,7 @@ batch itself), so where a name stands among them is one integer with a bit for e
 whatever a condition asks for, every name costs one step over a few kilobytes.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NoReturn, Protocol
 from uuid import UUID
@@ -110,7 +110,22 @@ class _Placed(Protocol):
 
 def plan(batch: Sequence[AppendRequest], state: StoredState, now_us: int) -> Plan:
     """Decide a batch. ``now_us`` is the wall clock; the batch's timestamp is never below the head's."""
-    return _Planner(state, now_us).plan(batch)
+    return _Planner(batch, state, now_us).plan(batch)
+
+
+def plan_in_parts(batch: Sequence[AppendRequest], state: StoredState, now_us: int, events_max: int) -> Iterator[Plan]:
+    """The same by parts of at most so many events, unless one request has more: one can be written while the next is
+    decided. Each has its own outcomes and events, and the head after them."""
+    planner = _Planner(batch, state, now_us)
+    part: list[AppendRequest] = []
+    events = 0
+    for request in batch:
+        events += request.event_count
+        if part and events > events_max:
+            yield planner.plan(part)
+            part, events = [], request.event_count
+        part.append(request)
+    yield planner.plan(part)
 
 
 def same_content(new: NewEvent, stored: RecordedEvent) -> bool:
@@ -139,7 +154,7 @@ def same_new_content(new: NewEvent, other: NewEvent) -> bool:
 
 
 class _Planner:
-    def __init__(self, state: StoredState, now_us: int) -> None:
+    def __init__(self, batch: Sequence[AppendRequest], state: StoredState, now_us: int) -> None:
         self._state = state
         self._timestamp_us = max(now_us, state.head.timestamp_us)
         self._timestamp = format_timestamp(self._timestamp_us)
@@ -149,16 +164,17 @@ class _Planner:
         self._events: list[PlannedEvent] = []
         self._planned_by_id: dict[bytes, PlannedEvent] = {}
         """Kept only where an id may be known. By an id's bytes, whose hash is not for whoever made the id to choose."""
-        self._are_all_new = False
-        self._recent: RecentEvents | None = None
+        # Almost always so. One look at all the ids together spares several at each.
+        self._are_all_new = not state.events and not state.unreadable and not repeat_ids(batch)
+        self._recent = _recent_events(batch, state)
         """Where the batch has conditions."""
 
-    def plan(self, batch: Sequence[AppendRequest]) -> Plan:
-        self._recent = _recent_events(batch, self._state)
-        # Almost always so. One look at all the ids together spares several at each.
-        self._are_all_new = not self._state.events and not self._state.unreadable and not repeat_ids(batch)
-        outcomes = [self._decide(request) for request in batch]
-        timestamp_us = self._timestamp_us if self._events else self._state.head.timestamp_us
+    def plan(self, requests: Sequence[AppendRequest]) -> Plan:
+        """The next of the batch."""
+        self._events = []
+        outcomes = [self._decide(request) for request in requests]
+        head = self._state.head
+        timestamp_us = self._timestamp_us if self._position > head.position else head.timestamp_us
         return Plan(outcomes, self._events, LogHead(self._position, timestamp_us, self._hash))
 
     def _decide(self, request: AppendRequest) -> AppendOutcome:
@@ -384,9 +400,15 @@ def plan_recorded(events: Sequence[RecordedEvent], state: StoredState) -> Plan:
     Raises :class:`InvalidRequest` for the first event that does not continue the log, with its field as ``pointer`` and
     its ``position``. It is the request that is wrong then; the log is as good as before.
     """
+    return _Log(state).plan(events, 0)
+
+
+def plan_recorded_in_parts(events: Sequence[RecordedEvent], state: StoredState, events_max: int) -> Iterator[Plan]:
+    """The same by parts, of which one can be written while the next is looked at. Nothing may be committed before the
+    last."""
     log = _Log(state)
-    planned = [log.add(index, event) for index, event in enumerate(events)]
-    return Plan([], planned, log.head)
+    for first in range(0, len(events), events_max):
+        yield log.plan(events[first : first + events_max], first)
 
 
 class _Log:
@@ -401,11 +423,11 @@ class _Log:
         self._versions = dict(state.versions)
         self._ids = {*state.events, *state.unreadable}
 
-    @property
-    def head(self) -> LogHead:
-        return LogHead(self._position, self._timestamp_us, self._hash)
+    def plan(self, events: Sequence[RecordedEvent], first_index: int) -> Plan:
+        planned = [self._add_indexed(index, event) for index, event in enumerate(events, first_index)]
+        return Plan([], planned, LogHead(self._position, self._timestamp_us, self._hash))
 
-    def add(self, index: int, event: RecordedEvent) -> PlannedEvent:
+    def _add_indexed(self, index: int, event: RecordedEvent) -> PlannedEvent:
         try:
             return self._add(event)
         except InvalidRequest as error:

@@ -5,7 +5,7 @@ import base64
 import contextlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -13,8 +13,17 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from indelible.engines.engine import LogHead
-from indelible.engines.planner import Plan, PlannedEvent, RecentEvent, StoredState, plan, plan_recorded, unseen_after
+from indelible.engines.engine import AppendOutcome, LogHead
+from indelible.engines.planner import (
+    Plan,
+    PlannedEvent,
+    RecentEvent,
+    StoredState,
+    plan,
+    plan_in_parts,
+    plan_recorded_in_parts,
+    unseen_after,
+)
 from indelible.engines.postgres.arrays import bigints, hashes, names, texts, timestamps, uuids
 from indelible.engines.postgres.connections import Connection, Statements, deadline, is_pooled
 from indelible.engines.postgres.failures import is_replication_doubt
@@ -35,6 +44,7 @@ from indelible.limits import (
     DATABASE_IDLE_TIMEOUT_S,
     DATABASE_LATE_TIMEOUT_S,
     DATABASE_LOCK_TIMEOUT_S,
+    DATABASE_PART_EVENTS,
     EVENT_SIZE_BYTES_MAX,
     READY_TRIAL_LOCK_TIMEOUT_S,
     RETRY_AFTER_S,
@@ -88,8 +98,9 @@ class Write(Protocol):
         """So small that only a slow database takes long for it."""
         ...
 
-    def decide(self, state: StoredState, now_us: int) -> Plan:
-        """``now_us`` is the database's clock, microseconds since 1970."""
+    def decide(self, state: StoredState, now_us: int) -> Iterator[Plan]:
+        """By parts, each with the outcomes and events after those of the part before, and the head after them.
+        ``now_us`` is the database's clock, microseconds since 1970."""
         ...
 
 
@@ -122,8 +133,7 @@ class Writer:
         try:
             async with deadline(self.connection, timeout_s), self.connection.pipeline() as pipeline:
                 state, now_us, numbers = await self._lock_and_look_up(attempt.write, pipeline)
-                planned = attempt.planned = attempt.write.decide(state, now_us)
-                await self._send(attempt, planned, numbers)
+                planned = await self._decide_and_send(attempt, state, now_us, numbers, pipeline)
         except BaseException:
             await self._roll_back()
             raise
@@ -194,17 +204,32 @@ class Writer:
 
     # --- Second round trip -------------------------------------------------------------------------------------------
 
-    async def _send(self, attempt: Attempt, planned: Plan, numbers: "Numbers") -> None:
-        """Answered when the pipeline ends."""
+    async def _decide_and_send(
+        self, attempt: Attempt, state: StoredState, now_us: int, numbers: "Numbers", pipeline: psycopg.AsyncPipeline
+    ) -> Plan:
+        """Answered when the pipeline ends. The database begins with each part as soon as it is there."""
+        outcomes: list[AppendOutcome] = []
+        events: list[PlannedEvent] = []
+        planned = attempt.planned = Plan(outcomes, events, state.head)
+        for part in attempt.write.decide(state, now_us):
+            outcomes += part.outcomes
+            events += part.events
+            planned = attempt.planned = Plan(outcomes, events, part.head)
+            if part.events:
+                await self._execute(self._statement("append_batch"), batch_values(part, numbers))
+                if len(events) < len(attempt.write.event_ids):
+                    _sync_later(pipeline)
+        await self._end(attempt, planned)
+        return planned
+
+    async def _end(self, attempt: Attempt, planned: Plan) -> None:
         if planned.outcomes and all(isinstance(outcome, IndelibleError) for outcome in planned.outcomes):
             await self._execute("ROLLBACK")
             return
-        attempt.may_be_stored = bool(planned.events)
-        if planned.events:
-            await self._execute(self._statement("append_batch"), batch_values(planned, numbers))
-        else:
+        if not planned.events:
             # What is repeated here may not have reached the standbys; this commit waits until it has.
             await self._execute(self._statement("touch_head"))
+        attempt.may_be_stored = bool(planned.events)
         await self._execute("COMMIT")
 
     async def _execute(self, sql: Any, values: Any = None) -> "psycopg.AsyncCursor[Any]":
@@ -243,6 +268,13 @@ async def _round_trip(pipeline: psycopg.AsyncPipeline) -> AsyncIterator[None]:
     """
     yield
     await pipeline.sync()
+
+
+def _sync_later(pipeline: psycopg.AsyncPipeline) -> None:
+    """Have the database answer what it was sent, and count from then on how long it is left alone: while the next part
+    is decided. psycopg would wait for the answers."""
+    pipeline.pgconn.pipeline_sync()
+    pipeline.result_queue.append(None)
 
 
 class Numbers(msgspec.Struct):
@@ -379,8 +411,8 @@ class Batch:
         }
         self.unseen_after = unseen_after(requests, VERSION_MAX)
 
-    def decide(self, state: StoredState, now_us: int) -> Plan:
-        return plan(self.requests, state, now_us)
+    def decide(self, state: StoredState, now_us: int) -> Iterator[Plan]:
+        return plan_in_parts(self.requests, state, now_us, DATABASE_PART_EVENTS)
 
     @property
     def is_small(self) -> bool:
@@ -412,14 +444,14 @@ class Recorded:
     def type_names(self) -> set[TypeNames]:
         return {(event.aggregate_type, event.event_type) for event in self._events}
 
-    def decide(self, state: StoredState, now_us: int) -> Plan:  # noqa: ARG002 - the events have their times
+    def decide(self, state: StoredState, now_us: int) -> Iterator[Plan]:  # noqa: ARG002 - the events have their times
         last = self._events[-1]
         if self._was_sent and state.events.get(last.event_id) == last:
             # An attempt of which nobody heard has stored them.
-            return Plan([], [], state.head)
-        planned = plan_recorded(self._events, state)
+            yield Plan([], [], state.head)
+            return
+        yield from plan_recorded_in_parts(self._events, state, DATABASE_PART_EVENTS)
         self._was_sent = True
-        return planned
 
 
 # --- A trial ---------------------------------------------------------------------------------------------------------
