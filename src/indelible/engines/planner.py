@@ -438,10 +438,14 @@ class _Log:
         position = self._position + 1
         if event.position != position:
             _refuse("position", f"is {event.position}, but the log goes on at position {position}")
+        key = event.key
+        version = self._versions.get(key, 0) + 1
+        if version == 1:
+            # Those that have events have been checked.
+            key = AggregateKey.checked(event.aggregate_type, event.aggregate_id)
         # Made anew, so that it is checked as every event is, and rendered in the one canonical form: what was not in
         # that form shows in the hash.
-        key, new = AggregateKey.checked(event.aggregate_type, event.aggregate_id), _as_new_event(event)
-        version = self._versions.get(key, 0) + 1
+        new = _as_new_event(event)
         if event.version != version:
             _refuse("version", f"is {event.version}, but {key.stream} goes on at version {version}")
         if new.event_id in self._ids:
@@ -477,7 +481,7 @@ def _as_new_event(event: RecordedEvent) -> NewEvent:
         event_data.decode()
         metadata.decode()
         return NewEvent.from_strict_json(
-            event.event_type, event_data, event_id=event.event_id, metadata=metadata,
+            event.event_type, event_data, event_id=event.event_id, metadata=None if metadata == b"{}" else metadata,
             tags=event.tags, content_type=event.content_type,
         )  # fmt: skip
     except ValueError as error:
