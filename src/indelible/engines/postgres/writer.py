@@ -286,7 +286,12 @@ class Numbers(msgspec.Struct):
     known_event_types: dict[TypeNames, int]
     """Those of earlier batches."""
 
-    def of_event_type(self, type_names: TypeNames, position: int) -> int:
+    def of_event_types(self, types: Sequence[TypeNames], events: Sequence[PlannedEvent]) -> list[int]:
+        first_positions = {pair: one.position for pair, one in zip(reversed(types), reversed(events), strict=True)}
+        numbers = {pair: self._of_event_type(pair, position) for pair, position in first_positions.items()}
+        return [numbers[pair] for pair in types]
+
+    def _of_event_type(self, type_names: TypeNames, position: int) -> int:
         known = self.known_event_types.get(type_names)
         return self.event_types.setdefault(type_names, position) if known is None else known
 
@@ -296,7 +301,7 @@ def batch_values(planned: Plan, numbers: Numbers) -> dict[str, object]:
     events = planned.events
     types = [(one.key.aggregate_type, one.event.event_type) for one in events]
     aggregates = [numbers.aggregates.setdefault(one.key, one.position) for one in events]
-    event_types = [numbers.of_event_type(pair, one.position) for pair, one in zip(types, events, strict=True)]
+    event_types = numbers.of_event_types(types, events)
     return {
         **_event_values(events),
         "aggregates": bigints(aggregates),
