@@ -94,6 +94,10 @@ _DIRECTIONS: Final[dict[Direction, dict[str, str]]] = {
 }
 
 
+_PARTS: Final = ("line", "size", "set_timeouts")
+"""What stands in several statements."""
+
+
 class Statements:
     """Statements for one schema. Its name needs no quotes: an :class:`Address` has seen to that."""
 
@@ -109,7 +113,7 @@ class Statements:
         return made
 
     def _make(self, name: str, direction: Direction) -> LiteralString:
-        parts = {"line": text_of("sql", "line"), "size": text_of("sql", "size"), **_DIRECTIONS[direction]}
+        parts = {**{part: text_of("sql", part) for part in _PARTS}, **_DIRECTIONS[direction]}
         return in_schema(_fill(text_of("sql", name), parts), self._schema)
 
 

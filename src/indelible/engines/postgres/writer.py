@@ -154,14 +154,13 @@ class Writer:
     ) -> "tuple[StoredState, int, Numbers]":
         async with _round_trip(pipeline):
             await self._execute(_BEGIN)
-            await self._execute(self._statement("set_timeouts"), TIMEOUT_VALUES)
-            locked = await self._execute(self._statement("lock_head"))
+            locked = await self._execute(self._statement("lock_head"), TIMEOUT_VALUES)
             # Each statement sees all that was committed before it began, so all that came before the lock was had.
             aggregates = await self._execute(self._statement("find_aggregates"), _names_of(write.keys))
             events = await self._execute(self._statement("stored_events"), {"event_ids": uuids(write.event_ids)})
             event_types = await self._find_event_types(write.type_names)
             recent = await self._find_recent(write.unseen_after)
-        position, timestamp, hash_, now, synchronous_commit = await _one(locked)
+        position, timestamp, hash_, now, synchronous_commit, *_ = await _one(locked)
         if synchronous_commit == "off" and not self._may_lose_commits:
             raise _would_lose_commits()
         found = {AggregateKey(row[0], row[1]): (row[2], row[3]) for row in await aggregates.fetchall()}
@@ -473,8 +472,7 @@ async def try_append(connection: Connection, statement: Statements, size_bytes: 
     async with connection.transaction(force_rollback=True):
         # In binary, as the writer does: as text a time looks as the database is set up.
         cursor = connection.cursor(binary=True)
-        await cursor.execute(statement("set_timeouts"), _TIMEOUTS)
-        await cursor.execute(statement("lock_head"))
+        await cursor.execute(statement("lock_head"), _TIMEOUTS)
         position, timestamp, hash_, *_ = await cursor.fetchone() or ()
         head = LogHead(position, timestamp_to_us(timestamp), hash_)
         planned = plan(_batch(size_bytes), StoredState(head, {}, {}, ()), head.timestamp_us) if size_bytes else None
