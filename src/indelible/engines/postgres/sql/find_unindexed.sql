@@ -7,16 +7,18 @@ SELECT position, lost FROM (
         ) THEN 'event_id'
         WHEN NOT EXISTS (
             SELECT FROM {schema}.aggregates AS a
-            WHERE a.aggregate_type = e.aggregate_type AND a.aggregate_id = e.aggregate_id
-            OFFSET 0
-        ) THEN 'aggregate_id'
-        WHEN NOT EXISTS (
-            SELECT FROM {schema}.aggregates AS a
             INNER JOIN {schema}.event_keys AS k ON k.aggregate = a.aggregate
             WHERE a.aggregate_type = e.aggregate_type AND a.aggregate_id = e.aggregate_id
                 AND k.version = e.version AND k.position = e.position
             OFFSET 0
-        ) THEN 'version'
+        ) THEN CASE
+            WHEN EXISTS (
+                SELECT FROM {schema}.aggregates AS a
+                WHERE a.aggregate_type = e.aggregate_type AND a.aggregate_id = e.aggregate_id
+                OFFSET 0
+            ) THEN 'version'
+            ELSE 'aggregate_id'
+        END
         WHEN NOT EXISTS (
             SELECT FROM {schema}.event_types AS t
             INNER JOIN {schema}.event_keys AS k ON k.event_type = t.event_type
