@@ -201,6 +201,8 @@ async def _chunks(lines: bytes | None, pages: AsyncGenerator[Any]) -> AsyncGener
     try:
         while lines is not None:
             following = asyncio.create_task(_next_lines(pages))
+            # Lets it begin: to write this one takes a while too.
+            await asyncio.sleep(0)
             if lines:
                 lines += b"\n"
                 yield lines
