@@ -65,10 +65,11 @@ class Range(msgspec.Struct, frozen=True):
 
 class Found(msgspec.Struct, frozen=True):
     """Matching positions in the order of reading. ``reached``: all that matches up to there is among them; None when
-    the whole range was walked."""
+    the whole range was walked. ``size_bytes``: what their payloads take at the most; None when that is not known."""
 
     positions: Sequence[int]
     reached: int | None
+    size_bytes: int | None = None
 
     def end(self, within: Range, until: int) -> tuple[int, bool]:
         """How far a page with all of them reaches, of a search up to ``until``, and whether that is the end."""
@@ -128,6 +129,12 @@ class Walked(msgspec.Struct, frozen=True):
     """Entries looked at."""
     last: int | None
     """Position of the last of them."""
+    size_bytes: int | None = None
+    """What the payloads of those that match take; None when the engine does not know without reading them."""
+
+    def and_then(self, more: "Walked") -> "Walked":
+        last = self.last if more.last is None else more.last
+        return Walked([*self.positions, *more.positions], self.count + more.count, last, _sum_bytes((self, more)))
 
 
 Question = FindTypes | Count | Walk
@@ -204,6 +211,16 @@ def answered(search: Generator[Question, Any, _T], answer: Callable[[Question], 
         return found
 
 
+def _sum_bytes(parts: "Sequence[Found | Walked]") -> int | None:
+    total = 0
+    for one in parts:
+        if one.positions:
+            if one.size_bytes is None:
+                return None
+            total += one.size_bytes
+    return total
+
+
 def _merge(found: Sequence[Found], within: Range, limit: int) -> Found:
     nearest, furthest = (min, max) if within.direction == "forward" else (max, min)
     ends = [one.reached for one in found if one.reached is not None]
@@ -211,9 +228,10 @@ def _merge(found: Sequence[Found], within: Range, limit: int) -> Found:
     merged = sorted({position for one in found for position in one.positions}, reverse=within.direction == "backward")
     if reached is not None:
         merged = [position for position in merged if furthest(position, reached) == reached]
+    size_bytes = _sum_bytes(found)
     if len(merged) >= limit:
-        return Found(merged[:limit], merged[limit - 1])
-    return Found(merged, reached)
+        return Found(merged[:limit], merged[limit - 1], size_bytes)
+    return Found(merged, reached, size_bytes)
 
 
 _Walking = Generator[Question, Any, tuple[Found, int]]
@@ -278,23 +296,23 @@ def _counting_cost(counted: int, parts: Sequence[object]) -> int:
 
 def _walk_along(walk: Walk, limit: int, most: int, left: _Resumable | None = None) -> _Walking:
     """Walk until ``limit`` matches are found, or ``most`` index entries were looked at: at least one step."""
-    positions: list[int] = []
+    found = Walked([], 0, None)
     spent, within = 0, walk.range
     # Seldom a match far away: one that was gone on with is gone on with in long steps.
     chunk = walk.chunk or (max(_CHUNK_LEAST, 2 * limit) if walk.filters else limit)
     while not within.is_empty:
         chunk = max(min(chunk, (most - spent) // walk.cost), 1)
         walked: Walked = yield msgspec.structs.replace(walk, range=within, chunk=chunk)
-        positions += walked.positions
+        found = found.and_then(walked)
         spent += walked.count * walk.cost
-        if len(positions) >= limit:
-            return Found(positions[:limit], positions[limit - 1]), spent
+        if len(found.positions) >= limit:
+            return Found(found.positions[:limit], found.positions[limit - 1], found.size_bytes), spent
         if walked.last is None:
             break
         within = within.beyond(walked.last)
         if spent + walk.cost > most and not within.is_empty:
             if left is not None:
                 left.walk = msgspec.structs.replace(walk, range=within, chunk=4 * chunk)
-            return Found(positions, walked.last), spent
+            return Found(found.positions, walked.last, found.size_bytes), spent
         chunk *= 4
-    return Found(positions, None), spent
+    return Found(found.positions, None, found.size_bytes), spent

@@ -17,6 +17,7 @@ CREATE TABLE versions (
     aggregate INTEGER NOT NULL,
     version INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,       -- of the payload, here and below: what bounds a page is known before it is read
     PRIMARY KEY (aggregate, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -28,6 +29,7 @@ CREATE TABLE event_ids (
 CREATE TABLE positions_by_type (
     event_type INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
     PRIMARY KEY (event_type, position)
 ) STRICT, WITHOUT ROWID;
 
@@ -36,6 +38,7 @@ CREATE TABLE event_tags (
     tag TEXT NOT NULL,
     position INTEGER NOT NULL,
     event_type INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
     PRIMARY KEY (tag, position)
 ) STRICT, WITHOUT ROWID;
 

@@ -32,7 +32,7 @@ from indelible.limits import (
 
 _log: Final = logging.getLogger(__name__)
 
-INDEX_VERSION: Final = 1
+INDEX_VERSION: Final = 2
 """Of ``index.sql``. There are no migrations: an index of another version is made anew."""
 
 _APPLICATION_ID: Final = 0x496E6449
@@ -129,6 +129,7 @@ class Index:
         connection.pragma("cache_size", -CACHE_KIB, schema="main")
         connection.pragma("temp_store", "memory")
         attach_log(connection, self._log)
+        connection.execute(statement("rendered_events"))
         return connection
 
     def _log_inode(self) -> int:

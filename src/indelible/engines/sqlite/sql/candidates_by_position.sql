@@ -1,5 +1,5 @@
 -- The same for an item that too many event types may match: walks the log itself, and compares names.
-SELECT json_group_array(position) FILTER (WHERE matches), count(*), $last(position)
+SELECT json_group_array(position) FILTER (WHERE matches), count(*), $last(position), NULL
 FROM (
     SELECT position, (
         EXISTS (

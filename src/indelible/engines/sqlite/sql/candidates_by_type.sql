@@ -1,4 +1,4 @@
--- The same for event types. The recursion is a merge: its queue (ORDER BY) holds the next position of each type, so the
+-- The same for several event types. The recursion is a merge: its queue (ORDER BY) holds the next position of each type, so the
 -- cost is one index probe for each position, however many types there are and however long their histories. Given the
 -- range's near end as well, SQLite would begin each probe there.
 WITH RECURSIVE walk (position, event_type) AS (
@@ -17,7 +17,7 @@ WITH RECURSIVE walk (position, event_type) AS (
     ORDER BY 1 $order NULLS LAST
     LIMIT :chunk
 )
-SELECT json_group_array(position) FILTER (WHERE matches), count(*), $last(position)
+SELECT json_group_array(position) FILTER (WHERE matches), count(*), $last(position), NULL
 FROM (
     SELECT position, (
         (:other_tag IS NULL OR EXISTS (

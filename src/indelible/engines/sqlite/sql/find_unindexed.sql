@@ -8,9 +8,11 @@ SELECT position, lost FROM (
         WHEN NOT EXISTS (
             SELECT 1 FROM versions AS i
             WHERE i.aggregate = e.aggregate AND i.version = e.version AND i.position = e.position
+                AND i.size_bytes = r.size_bytes
         ) THEN 'version'
         WHEN NOT EXISTS (
-            SELECT 1 FROM positions_by_type AS i WHERE i.event_type = e.event_type AND i.position = e.position
+            SELECT 1 FROM positions_by_type AS i
+            WHERE i.event_type = e.event_type AND i.position = e.position AND i.size_bytes = r.size_bytes
         ) THEN 'event_type'
         WHEN e.version = 1 AND NOT EXISTS (
             SELECT 1 FROM aggregates AS i
@@ -21,10 +23,12 @@ SELECT position, lost FROM (
             WHERE NOT EXISTS (
                 SELECT 1 FROM event_tags AS i
                 WHERE i.tag = tag.value AND i.position = e.position AND i.event_type = e.event_type
+                    AND i.size_bytes = r.size_bytes
             )
         ) THEN 'tag'
     END AS lost
     FROM events AS e
+    INNER JOIN rendered_events AS r ON r.position = e.position
     LEFT JOIN event_types AS t ON t.id = e.event_type
     WHERE e.position BETWEEN :first AND :last
 )

@@ -9,12 +9,12 @@ ORDER BY 1, 2;
 INSERT INTO event_ids (event_id, position)
 SELECT unhex(event_id, '-'), position FROM events WHERE position BETWEEN :first AND :last ORDER BY 1;
 
-INSERT INTO positions_by_type (event_type, position)
-SELECT event_type, position FROM events WHERE position BETWEEN :first AND :last ORDER BY 1, 2;
+INSERT INTO positions_by_type (event_type, position, size_bytes)
+SELECT event_type, position, size_bytes FROM rendered_events WHERE position BETWEEN :first AND :last ORDER BY 1, 2;
 
-INSERT INTO event_tags (tag, position, event_type)
-SELECT tag.value, e.position, e.event_type
-FROM events AS e, json_each(e.tags) AS tag
+INSERT INTO event_tags (tag, position, event_type, size_bytes)
+SELECT tag.value, e.position, e.event_type, e.size_bytes
+FROM rendered_events AS e, json_each(e.tags) AS tag
 WHERE e.position BETWEEN :first AND :last AND e.tags IS NOT NULL
 ORDER BY 1, 2;
 

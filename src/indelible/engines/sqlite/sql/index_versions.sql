@@ -1,3 +1,3 @@
 -- As many rows as the range has positions, or some are not there.
-INSERT INTO versions (aggregate, version, position)
-SELECT aggregate, version, position FROM events WHERE position BETWEEN :first AND :last ORDER BY 1, 2
+INSERT INTO versions (aggregate, version, position, size_bytes)
+SELECT aggregate, version, position, size_bytes FROM rendered_events WHERE position BETWEEN :first AND :last ORDER BY 1, 2

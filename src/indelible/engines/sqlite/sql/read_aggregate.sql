@@ -4,10 +4,9 @@ SELECT
     known.aggregate, known.version,
     CASE WHEN (
         SELECT sum(size_bytes) FROM (
-            SELECT e.size_bytes
-            FROM versions AS v CROSS JOIN rendered_events AS e ON e.position = v.position
-            WHERE v.aggregate = known.aggregate AND v.version BETWEEN :first AND :last
-            ORDER BY v.version $order LIMIT :limit
+            SELECT size_bytes FROM versions
+            WHERE aggregate = known.aggregate AND version BETWEEN :first AND :last
+            ORDER BY version $order LIMIT :limit
         )
     ) <= :size_bytes_max THEN (
         SELECT CAST(group_concat(line, char(10)) AS BLOB) FROM (

@@ -3,8 +3,8 @@
 -- of another type than was written is none here that raises: whether there are any is asked by find_unlike.
 CREATE TEMP VIEW rendered_events AS
 SELECT
-    e.position,
-    coalesce(octet_length(e.event_data), octet_length(e.event_data_base64))
+    e.position, e.aggregate, e.version, e.event_type, e.tags,
+    coalesce(octet_length(e.event_data), octet_length(e.event_data_base64), 0)
         + coalesce(octet_length(e.metadata), 2) AS size_bytes,
     CASE WHEN t.id IS NOT NULL THEN concat(
         '{"event_id":"', e.event_id, '",', t.in_line, ',"aggregate_id":', json_quote(CAST(e.aggregate_id AS TEXT)),
