@@ -133,7 +133,7 @@ class SqliteEngine(FallibleEngine):
         """Pages in the write-ahead log that are not in the database file, after the last write."""
         self._commit_thread = ThreadPoolExecutor(1, "indelible-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "indelible-checkpoint")
-        self._readers = ReaderThreads(self._connect_reader, READER_THREADS)
+        self._readers = ReaderThreads(lambda: Reader(path), self._file.check_database, READER_THREADS)
         # Beside the writer of another process only looking tells.
         self._signal = HeadSignal(self._head_position, poll_s=HEAD_POLL_S) if read_only else HeadSignal()
 
@@ -220,11 +220,6 @@ class SqliteEngine(FallibleEngine):
             await asyncio.to_thread(self._commit_thread.shutdown)
             # Last, and after the readers' connections too.
             self._file.close()
-
-    def _connect_reader(self) -> Reader:
-        # First: of a file that is gone SQLite would only say that it cannot open it.
-        self._file.check_database()
-        return Reader(self._path)
 
     def _close_readers(self) -> None:
         self._readers.close()
@@ -458,12 +453,8 @@ class SqliteEngine(FallibleEngine):
         return self._views
 
     async def _read(self, function: Callable[[Reader], _T]) -> _T:
-        def read(reader: Reader) -> _T:
-            self._file.check_database()
-            return function(reader)
-
         try:
-            return await self._readers.run(read)
+            return await self._readers.run(function)
         except apsw.Error as error:
             if self._indexing is not None and isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
                 self._indexing.suspect()

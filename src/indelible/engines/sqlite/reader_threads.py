@@ -35,10 +35,12 @@ _Done = tuple[_Job, Any, Exception | None]
 
 
 class ReaderThreads:
-    """``connect`` opens a connection; each thread calls it once, at its first read."""
+    """``connect`` opens a connection; each thread calls it once, at its first read. What ``check`` raises is what the
+    reads raise that come after it."""
 
-    def __init__(self, connect: Callable[[], Reader], count: int) -> None:
+    def __init__(self, connect: Callable[[], Reader], check: Callable[[], None], count: int) -> None:
         self._connect: Final = connect
+        self._check: Final = check
         self._count: Final = count
         self._jobs: Final[SimpleQueue[_Job | None]] = SimpleQueue()
         self._threads: Final[list[threading.Thread]] = []
@@ -70,13 +72,15 @@ class ReaderThreads:
     def _work(self) -> None:
         connection: Reader | None = None
         while jobs := self._take():
-            done: list[_Done] = []
-            for job in jobs:
-                try:
-                    connection = connection or self._connect()
-                    done.append((job, job.read(connection), None))
-                except Exception as error:  # noqa: BLE001 - whatever broke, the reader must hear of it
-                    done.append((job, None, error))
+            done: list[_Done]
+            try:
+                # First: of a file that is gone SQLite would only say that it cannot open it.
+                self._check()
+                connection = connection or self._connect()
+            except Exception as error:  # noqa: BLE001 - whatever broke, the readers must hear of it
+                done = [(job, None, error) for job in jobs]
+            else:
+                done = [_do(job, connection) for job in jobs]
             # A closed loop has nobody left who waits.
             with contextlib.suppress(RuntimeError):
                 jobs[0].loop.call_soon_threadsafe(_resolve, done)
@@ -107,6 +111,13 @@ class ReaderThreads:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+
+
+def _do(job: _Job, connection: Reader) -> _Done:
+    try:
+        return job, job.read(connection), None
+    except Exception as error:  # noqa: BLE001 - whatever broke, the reader must hear of it
+        return job, None, error
 
 
 def _resolve(done: list[_Done]) -> None:
