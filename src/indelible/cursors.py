@@ -66,7 +66,7 @@ def cursor_behind(line: bytes) -> Cursor:
     found = _find_position(line)
     if found is None:
         raise StoreCorrupted("an event has no position")
-    return cursor_at(int(found[1]))
+    return Cursor(found[1].decode())
 
 
 def _not_of_this_store(pointer: str) -> InvalidRequest:
