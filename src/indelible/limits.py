@@ -90,8 +90,7 @@ CONDITION_FIRST_PAGES_MAX: Final = 2
 """First pages of conditions that are looked at at once. Most conditions need no other."""
 
 CONDITION_FIRST_PAGE_ENTRIES: Final = 500
-"""Index entries in a first page: a few for each item, which is all that most conditions take. The others are then known
-early, and cheaply if they are refused."""
+"""Index entries in a first page: a few for each item, all that most conditions take. Others are known early so."""
 
 CONDITION_ENTRIES_AT_ONCE: Final = 32
 """Index entries that are looked at for a condition without asking a reader, on the event loop: as many as an append
@@ -113,8 +112,7 @@ VERSION_MAX: Final = 2**53 - 1
 # --- The append queue ------------------------------------------------------------------------------------------------
 
 QUEUE_CALLS_MAX: Final = 8_192
-"""Calls that wait for the writer. With one append each, at 10,000/s, this is under one second of work; beyond it
-callers get 503."""
+"""Calls that wait for the writer: with one append each, under a second's work. Beyond it callers get 503."""
 
 QUEUE_REQUESTS_MAX: Final = 32_768
 """Appends that wait for the writer, as far as calls with many of them bring them: such a call is taken whole or, beyond
@@ -211,8 +209,7 @@ DATABASE_RETRY_TOTAL_S: Final = 11
 enough for a restart of the database, and with the last attempt below 15 s for the caller."""
 
 DATABASE_LATE_TIMEOUT_S: Final = 2
-"""For an attempt that begins when that time is over: of appends that waited behind those that failed, and are to be
-answered within 15 s too."""
+"""For an attempt that begins when that time is over: of appends that waited behind those that failed."""
 
 DATABASE_RETRY_WAIT_S: Final = 0.25
 """Between two attempts to reach a database; also how long others that wait are refused at once after one failed."""
@@ -371,8 +368,7 @@ GROUP_IDLE_S: Final = 10.0
 """How long a server remembers a group that nobody asks anything of; then all it knows is what is stored."""
 
 GROUPS_IDLE_PLACES_MAX: Final = 20_000
-"""Events that such groups of one server know of together: some 16 MB. Beyond it those that were idle for the longest
-are forgotten at once."""
+"""Events that such groups of one server know of together: some 16 MB. Beyond it the longest idle ones are forgotten."""
 
 GROUP_NEXT_EVENTS_MAX: Final = 64
 """Events of one aggregate, behind the one that is not done, whose places a group remembers; others are looked up."""
@@ -452,8 +448,7 @@ STORE_ANSWER_TIMEOUT_S: Final = 0.8
 learns why the server is not ready."""
 
 WORKERS_MAX: Final = 64
-"""Worker processes of one server. Each takes memory and connections to the database; more than there are cores gain
-nothing."""
+"""Worker processes of one server. Each takes memory and connections; more than there are cores gain nothing."""
 
 WORKER_RESTART_WAIT_MIN_S: Final = 0.1
 """Before a worker that died is replaced; doubled each time while its successors die soon after they start."""
@@ -493,8 +488,7 @@ GRPC_BATCHES_UNDER_WAY_MAX: Final = 16
 Beyond it the stream is not read."""
 
 GRPC_UNANSWERED_IDS_MAX: Final = 1_000
-"""Delivery ids that the member of one stream has settled without taking the answers. Beyond it the stream is not read,
-which is its backpressure."""
+"""Delivery ids that one stream's member has settled without taking the answers. Beyond it the stream is not read."""
 
 GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Messages of streams, above two pieces of a subscription each, that readers have yet to take; half of it for readers

@@ -52,19 +52,6 @@ def fetch(
 
 # --- Connections and the schema --------------------------------------------------------------------------------------
 
-
-def _count_no_memory() -> None:
-    """SQLite keeps account of what it allocates, under one lock for all threads, and nobody asks for it: a tenth of a
-    read's time. It takes this only before its first use, so where others in the process use it too, it stays so."""
-    if not apsw.connections():
-        apsw.shutdown()
-        apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)
-        apsw.initialize()
-
-
-_count_no_memory()
-
-
 APPLICATION_ID: Final = 0x496E644C
 """Marks a file as ours ("IndL"), so that no other SQLite database is ever migrated by mistake."""
 
