@@ -57,8 +57,8 @@ def _spare_garbage_collector() -> None:
 
 
 def _count_no_memory_of_sqlite() -> None:
-    """It keeps account of what it allocates, under one lock for all threads, and nobody asks for it: a tenth of the time
-    of a read. That can be said before its first use only, and by whom the process belongs to."""
+    """It keeps account of what it allocates, under one lock for all threads, and nobody asks for it: a tenth of a read.
+    That can be said before its first use only, and by whom the process belongs to."""
     if not apsw.connections():
         apsw.shutdown()
         apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)
