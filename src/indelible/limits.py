@@ -227,7 +227,7 @@ DATABASE_READER_WAIT_S: Final = 1.0
 """How long a read waits for one of them before it asks for one anew: the pool looks for a database that was down for
 longer only when it is asked."""
 
-DATABASE_PART_EVENTS: Final = 512
+DATABASE_PART_EVENTS: Final = 1_024
 """Events of a commit that are sent to a database at once, unless one request alone has more: it writes them while the
 next are decided. With fewer, what each statement costs by itself would count."""
 

@@ -42,9 +42,9 @@ async def connection(url: str) -> AsyncIterator[Connection]:
     ("array", "of", "values"),
     [
         (bigints([0, -1, VERSION_MAX]), "bigint", [0, -1, VERSION_MAX]),
-        (bigints([]), "bigint", []),
+        (bigints([]), "bigint", None),
         (names(["a", "Größe", "a", "日本"]), "text", ["a", "Größe", "a", "日本"]),
-        (names([]), "text", []),
+        (names([]), "text", None),
         (texts(["{}", None, "", '"€"']), "text", ["{}", None, "", '"€"']),
         (texts([None, None]), "text", None),
         (uuids(IDS), "uuid", IDS),

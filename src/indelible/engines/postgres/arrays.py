@@ -1,7 +1,8 @@
 """Arrays in PostgreSQL's binary form: the database reads them several times faster than text or JSON. They are put
 together here, because psycopg looks at every value for itself.
 
-The statement says what an array is of, by a cast: ``unnest(%(versions)b::bigint[])``.
+The statement says what an array is of, by a cast: ``unnest(%(versions)b::bigint[])``. An empty one is None, which
+unnests to nothing.
 """
 
 import struct
@@ -46,17 +47,21 @@ class _ArrayDumper(Dumper):
 psycopg.adapters.register_dumper(Array, _ArrayDumper)
 
 
-def bigints(values: Sequence[int]) -> Array:
-    return _array(_BIGINT_OID, len(values), _of_bigints(values))
+def bigints(values: Sequence[int]) -> Array | None:
+    return _array(_BIGINT_OID, len(values), _of_bigints(values)) if values else None
 
 
-def timestamps(values_us: Sequence[int]) -> Array:
+def timestamps(values_us: Sequence[int]) -> Array | None:
     """Of microseconds since 1970."""
+    if not values_us:
+        return None
     return _array(_TIMESTAMPTZ_OID, len(values_us), _of_bigints([value - _EPOCH_US for value in values_us]))
 
 
-def names(values: Collection[str]) -> Array:
+def names(values: Collection[str]) -> Array | None:
     """Of few different ones."""
+    if not values:
+        return None
     items = {value: _SIZE(len(item := value.encode())) + item for value in set(values)}
     return _array(_TEXT_OID, len(values), b"".join([items[value] for value in values]))
 
@@ -70,18 +75,16 @@ def texts(values: Sequence[str | None]) -> Array | None:
     return _array(_TEXT_OID, len(items), b"".join(items))
 
 
-def uuids(values: Sequence[UUID]) -> Array:
-    return _array(_UUID_OID, len(values), _of_one_size([value.bytes for value in values], 16))
+def uuids(values: Sequence[UUID]) -> Array | None:
+    return _array(_UUID_OID, len(values), _of_one_size([value.bytes for value in values], 16)) if values else None
 
 
-def hashes(values: Sequence[bytes]) -> Array:
+def hashes(values: Sequence[bytes]) -> Array | None:
     """Of 32 bytes each."""
-    return _array(_BYTEA_OID, len(values), _of_one_size(values, 32))
+    return _array(_BYTEA_OID, len(values), _of_one_size(values, 32)) if values else None
 
 
 def _array(oid: int, count: int, items: bytes) -> Array:
-    if not count:
-        return Array(_HEAD(0, 0, oid))
     return Array(_HEAD(1, 1, oid) + _DIMENSION(count, 1) + items)
 
 
