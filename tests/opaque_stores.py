@@ -13,6 +13,7 @@ import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion, condition_failed, version_conflict
 from indelible.core.group_worker import group_not_found
+from indelible.core.relays import relay_not_found
 from indelible.core.store import LocalEventStore
 from indelible.core.store_around import StoreAround
 from indelible.cursors import START, Cursor, cursor_at, position_of
@@ -40,6 +41,7 @@ from indelible.limits import (
     SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
 )
 from indelible.queries import EVERYTHING, Direction, EventQuery, check_list_cursor, check_page, check_query
+from indelible.relay_state import RelayInfo, RelayLease, check_owner, check_relay
 
 # --- Two partitions ---------------------------------------------------------------------------------------------------
 
@@ -142,6 +144,25 @@ class NoGroups:
         raise group_not_found(check_group(group))
 
 
+class NoRelays:
+    """Of a store that takes none."""
+
+    async def list(self) -> tuple[RelayInfo, ...]:
+        return ()
+
+    async def claim(self, relay: str, owner: str, **_: Any) -> RelayLease:
+        check_relay(relay)
+        check_owner(owner)
+        raise InvalidRequest("this store takes no relays")
+
+    def __getattr__(self, _: str) -> Callable[..., Awaitable[Any]]:
+        """Everything else names a relay that is there."""
+        return self._not_found
+
+    async def _not_found(self, relay: str, *_: object, **__: object) -> Any:
+        raise relay_not_found(check_relay(relay))
+
+
 class MergedStore:
     """A store of two partitions, in memory: what the contract says of several partitions, in the least that keeps it.
     Implements :class:`indelible.diagnostics.StoreDiagnostics` too.
@@ -153,6 +174,7 @@ class MergedStore:
     """
 
     groups = NoGroups()
+    relays = NoRelays()
     capabilities = MemoryEngine.capabilities
     warnings = ()
     queue_depth = 0
@@ -505,8 +527,31 @@ class VeiledGroups:
         return with_veil(await self._inner.list_skipped(group, after=unveiled(after), **more))
 
 
+class VeiledRelays:
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*args: Any, **more: Any) -> Any:
+            return with_veil(await getattr(self._inner, name)(*args, **more))
+
+        return call
+
+    async def claim(self, relay: str, owner: str, *, after: Any = None, **more: Any) -> Any:
+        return with_veil(await self._inner.claim(relay, owner, after=unveiled(after), **more))
+
+    async def advance(self, relay: str, epoch: int, cursor: Any, **more: Any) -> Any:
+        return with_veil(await self._inner.advance(relay, epoch, unveiled(cursor, "/cursor"), **more))
+
+    async def reset(self, relay: str, *, after: Any = None, **more: Any) -> Any:
+        return with_veil(await self._inner.reset(relay, after=unveiled(after), **more))
+
+    async def list(self) -> Any:
+        return tuple(map(with_veil, await self._inner.list()))
+
+
 class VeiledStore(StoreAround):
-    """A store of one partition, but for its cursors, consumer groups and all."""
+    """A store of one partition, but for its cursors, consumer groups, relays and all."""
 
     def __init__(self) -> None:
         super().__init__(LocalEventStore(MemoryEngine()))
@@ -514,6 +559,10 @@ class VeiledStore(StoreAround):
     @property
     def groups(self) -> VeiledGroups:
         return VeiledGroups(self.inner.groups)
+
+    @property
+    def relays(self) -> VeiledRelays:
+        return VeiledRelays(self.inner.relays)
 
     def __getattr__(self, name: str) -> Any:
         """What it says of itself to a server."""

@@ -10,13 +10,16 @@
     │   ├── VersionConflict       version_conflict      the aggregate is not at the expected version
     │   ├── EventIdConflict       event_id_conflict     an event id is taken by another event
     │   ├── ConditionFailed       condition_failed      an event matches the append condition
-    │   └── GroupExists           group_exists          a consumer group has this name, with other settings
+    │   ├── GroupExists           group_exists          a consumer group has this name, with other settings
+    │   ├── RelayOwned            relay_owned           the relay is another's for now
+    │   └── RelayFenced           relay_fenced          the relay has a newer owner
     ├── NotFound
     │   ├── AggregateNotFound     aggregate_not_found
     │   ├── EventNotFound         event_not_found
     │   ├── SnapshotNotFound      snapshot_not_found
     │   ├── GroupNotFound         group_not_found       no consumer group has this name
     │   ├── ParkedEventNotFound   parked_event_not_found
+    │   ├── RelayNotFound         relay_not_found       no relay has this name
     │   └── RouteNotFound         not_found             no such path
     ├── MethodNotAllowed          method_not_allowed    the path exists, the method does not
     ├── NotAcceptable             not_acceptable        the asked-for media type is not offered
@@ -41,8 +44,9 @@ __all__ = [
     "AggregateNotFound", "ConditionFailed", "ConditionTooCostly", "Conflict", "EventIdConflict", "EventNotFound",
     "GroupExists", "GroupNotFound", "IndelibleError", "InternalError", "InvalidRequest", "MethodNotAllowed",
     "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEventNotFound", "PayloadTooLarge",
-    "RouteNotFound", "ShuttingDown", "SnapshotNotFound", "StorageFailure", "StorageFull", "StoreCorrupted",
-    "StoreLocked", "Unavailable", "UnsupportedMediaType", "VersionConflict", "error_from_code",
+    "RelayFenced", "RelayNotFound", "RelayOwned", "RouteNotFound", "ShuttingDown", "SnapshotNotFound", "StorageFailure",
+    "StorageFull", "StoreCorrupted", "StoreLocked", "Unavailable", "UnsupportedMediaType", "VersionConflict",
+    "error_from_code",
 ]  # fmt: skip
 
 
@@ -146,6 +150,19 @@ class GroupExists(Conflict):
     code = "group_exists"
 
 
+class RelayOwned(Conflict):
+    """Another owns the relay. Fields: relay, owner, lease_left_s (how long, unless it renews the lease)."""
+
+    code = "relay_owned"
+
+
+class RelayFenced(Conflict):
+    """The relay has had another owner since, or was reset; the caller's epoch is over, and nothing of it counts any
+    more. Fields: relay, epoch (the newest)."""
+
+    code = "relay_fenced"
+
+
 class NotFound(IndelibleError):
     """What was asked for does not exist."""
 
@@ -179,6 +196,12 @@ class ParkedEventNotFound(NotFound):
     position (the first one)."""
 
     code = "parked_event_not_found"
+
+
+class RelayNotFound(NotFound):
+    """No relay has this name. Field: relay."""
+
+    code = "relay_not_found"
 
 
 class RouteNotFound(NotFound):

@@ -27,6 +27,7 @@ from indelible.limits import (
     REQUEST_SIZE_BYTES_MAX,
 )
 from indelible.queries import EVERYTHING, Direction, EventQuery
+from indelible.relay_state import Relays
 
 # --- Appending -------------------------------------------------------------------------------------------------------
 
@@ -344,7 +345,7 @@ class EventStore(Protocol):
       lies in another than ``/appends/0``;
     - an event id stands for one event in all partitions, and a condition looks at all of them. A store that cannot do
       so in the serial order in which it stores refuses the condition: ``InvalidRequest`` with ``/condition``;
-    - it may take no consumer groups: then making one is ``InvalidRequest``, and none is there.
+    - it may take no consumer groups, and no relays: then making one is ``InvalidRequest``, and none is there.
 
     All methods may be called concurrently. An append that is cancelled, or that raises ``OutcomeUnknown``, may still be
     stored; appending the same :class:`NewEvent` objects again is always safe and tells.
@@ -353,6 +354,11 @@ class EventStore(Protocol):
     @property
     def groups(self) -> ConsumerGroups:
         """The store's consumer groups."""
+        ...
+
+    @property
+    def relays(self) -> Relays:
+        """The store's relays."""
         ...
 
     async def append(

@@ -60,8 +60,8 @@ class GroupSettings(msgspec.Struct, frozen=True):
 
 
 class StartPoint(msgspec.Struct, frozen=True):
-    """Where a group begins to read: at the beginning or the end of the log, after a cursor, or at a time. Where none is
-    given, that is the beginning."""
+    """Where a group or a relay begins to read: at the beginning or the end of the log, after a cursor, or at a time.
+    Where none is given, that is the beginning."""
 
     start: Start | None = None
     after: Cursor | None = None
@@ -76,6 +76,12 @@ class StartPoint(msgspec.Struct, frozen=True):
         after = None if self.after is None else Cursor.parse(self.after)
         since = check_time(self.since, "/since")
         return StartPoint(self.start, after, since)
+
+    def given(self) -> "StartPoint":
+        """As :meth:`checked`, but one must be given."""
+        if self == StartPoint():
+            raise InvalidRequest("give one of start, after and since", pointer="/start")
+        return self.checked()
 
 
 class GroupInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -376,11 +382,11 @@ def check_ack_timeout(value: object) -> None:
         check_seconds(value, "/ack_timeout_s", GROUP_ACK_TIMEOUT_MIN_S, GROUP_ACK_TIMEOUT_MAX_S)
 
 
-def check_reason(reason: object, *, least: int = 1) -> str:
+def check_reason(reason: object, *, least: int = 1, pointer: str = "/reason") -> str:
     if not isinstance(reason, str):
-        raise InvalidRequest(f"must be a string, not {type(reason).__name__}", pointer="/reason")
+        raise InvalidRequest(f"must be a string, not {type(reason).__name__}", pointer=pointer)
     if not least <= len(reason) <= GROUP_REASON_LENGTH_MAX or not _is_text(reason):
-        raise InvalidRequest(f"must be text of {least} to {GROUP_REASON_LENGTH_MAX} characters", pointer="/reason")
+        raise InvalidRequest(f"must be text of {least} to {GROUP_REASON_LENGTH_MAX} characters", pointer=pointer)
     return reason
 
 

@@ -122,8 +122,7 @@ QUEUE_SIZE_BYTES_MAX: Final = 128 * 1024 * 1024
 """Payload bytes that wait for the writer; bounds memory when requests are large."""
 
 QUEUE_TURN_EVENTS_MAX: Final = 1_024
-"""Events of independent appends that one call gives to one commit, unless its next append alone has more. Others' come
-with them, and nobody waits for all of a large call."""
+"""Events of independent appends that one call gives to one commit, unless its next append alone has more."""
 
 QUEUE_TURN_SIZE_BYTES_MAX: Final = 2 * 1024 * 1024
 """Payload bytes of the same."""
@@ -201,8 +200,7 @@ DATABASE_CONNECT_TIMEOUT_S: Final = 3
 """For a connection to a database; so that an address that swallows packets is given up well within a caller's wait."""
 
 DATABASE_TIMEOUT_S: Final = 8
-"""For one transaction, the wait for other writers included, or one read. Beyond it the connection is given up, so that
-a database that died without a word frees its callers."""
+"""For one transaction, waits included, or one read. Beyond it the connection is given up: the database may be dead."""
 
 DATABASE_RETRY_TOTAL_S: Final = 11
 """How long an append is tried again inside the server, with the same event ids, while its connection breaks: long
@@ -224,8 +222,7 @@ DATABASE_READERS_MAX: Final = 4
 """Connections for reads of one server; PostgreSQL's usual 100 then serve several servers."""
 
 DATABASE_READER_WAIT_S: Final = 1.0
-"""How long a read waits for one of them before it asks for one anew: the pool looks for a database that was down for
-longer only when it is asked."""
+"""How long a read waits for one before it asks anew: only then does the pool look for a database that was down."""
 
 DATABASE_PART_EVENTS: Final = 1_024
 """Events of a commit that are sent to a database at once, unless one request alone has more: it writes them while the
@@ -233,8 +230,7 @@ next are decided. With fewer, what each statement costs by itself would count.""
 
 SMALL_APPEND_EVENTS_MAX: Final = 100
 SMALL_APPEND_SIZE_BYTES_MAX: Final = 1024 * 1024
-"""An append up to both that a database cuts off by its statement_timeout tells of a slow database: try again. A larger
-one is told that it is too large for the setting."""
+"""A smaller append that a database's statement_timeout cuts off tells of a slow database; a larger one is too large."""
 
 PARTITION_POSITIONS: Final = 10_000_000
 """Positions in one table of a partitioned log: a few gigabytes, small enough to move and few enough to plan with."""
@@ -260,8 +256,7 @@ up to compare. A page that finds nothing within it comes back short or empty, wi
 so a rare combination of filters can never make one read slow."""
 
 TYPES_MERGED_MAX: Final = 512
-"""Event types of one query item, those of different aggregate types counted each, whose entries are merged for one
-page. Where more match, the log itself is walked."""
+"""Event types of one query item whose entries are merged for a page. Where more match, the log is walked."""
 
 TYPES_SEARCHED_MAX: Final = 4_096
 """Event types that a store may hold, of all aggregate types together, before those of a filter are no longer looked up
@@ -287,9 +282,8 @@ SHARED_PAGES_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Pages that subscriptions at the same place share after they were read. Those who are late by more read themselves."""
 
 RENDERED_PAGES_SIZE_BYTES_MAX: Final = 12 * 1024 * 1024
-"""Pages as they go over the wire, of all subscribers of one server. Each subscriber takes its page from there piece by
-piece, and has it read again if it has gone by then: so one that takes nothing holds no page, and those that are slow
-and many read pages more than once."""
+"""Pages as they go over the wire, of all subscribers of one server. Each takes its page piece by piece, and has it read
+again if it has gone by then: so one that takes nothing holds no page."""
 
 STREAM_CHUNK_SIZE_BYTES_MAX: Final = 16 * 1024
 """What a subscription hands to its connection at once, which takes more only while less than this waits in it; over
@@ -301,12 +295,10 @@ KERNEL_UNSENT_SIZE_BYTES_MAX: Final = 128 * 1024
 takes nothing: a thousand of these would cost seconds of work, and gigabytes of the kernel's memory."""
 
 HEARTBEAT_S: Final = 10.0
-"""A subscription that has nothing to say says so this often; below the 60 s after which proxies close a silent
-connection, and below the 15 s that the API promises."""
+"""A silent subscription says so this often; below the proxies' 60 s, and the 15 s that the API promises."""
 
 CHECKPOINT_INTERVAL_S: Final = 1.0
-"""How often a subscription tells how far it has come while nothing matches. A reader that is cut off looks at no more
-than this again."""
+"""How often a subscription tells how far it has come while nothing matches: what a reader looks at again at most."""
 
 # --- Consumer groups -------------------------------------------------------------------------------------------------
 
@@ -380,16 +372,37 @@ GROUP_PLACES_MAX: Final = 200_000
 """Such places of all its aggregates together: some 20 MB. Beyond it the next event is looked up each time."""
 
 GROUP_POLL_S: Final = 0.2
-"""How often a group that has nothing to give looks for what other servers did, while a member waits and events are with
-members: any acknowledgement may free the next."""
+"""How often a group that has nothing to give looks for what other servers did: any acknowledgement frees one."""
 
 GROUP_IDLE_POLL_S: Final = 2.0
 """The same while nothing is with members: only what people decide, such as a redrive, is then found this way."""
 
 GROUP_SAVE_PAUSE_S: Final = 0.008
 """Between two saves of a group by one of several servers, on average, or twice what a load takes where that is more:
-time for another to load what was saved, decide, and save. Without it the one that is ahead would always be first, and
-the others' acknowledgements would be late."""
+time for another to load, decide and save. Without it the one that is ahead would always be first."""
+
+# --- Relays ----------------------------------------------------------------------------------------------------------
+
+RELAYS_MAX: Final = 64
+"""Relays in one store. Each is listed whole, and its lag is looked up whenever that is asked for."""
+
+RELAY_LEASE_MIN_S: Final = 0.2
+RELAY_LEASE_S: Final = 6.0
+RELAY_LEASE_MAX_S: Final = 300.0
+RELAY_CLAIM_INTERVAL_S: Final = 2.0
+"""How long a relay is its owner's without a word, and how often another asks for it: it takes over within 10 s."""
+
+RELAY_SAVES_MAX: Final = 32
+RELAY_SAVE_PAUSE_S: Final = 0.2
+"""How often a change is decided anew because others came first; and between two checkpoints, each of them a commit."""
+
+RELAY_RETRY_WAIT_MIN_S: Final = 0.1
+RELAY_RETRY_WAIT_MAX_S: Final = 5.0
+RELAY_BROKER_TIMEOUT_S: Final = 10.0
+"""Between two attempts to reach a broker, which is found soon once it is back; and for its answer to a whole page."""
+
+RELAY_FOREIGN_MESSAGES_MAX: Final = 1_000
+"""Others' messages behind the last one of a relay that are looked through for it, one question to the broker each."""
 
 # --- Snapshots -------------------------------------------------------------------------------------------------------
 
@@ -418,8 +431,7 @@ LINK_SIZE_BYTES_MAX: Final = 4 * 1024
 """The header with the address of the next page. Many clients take no line of a head above 8 KiB."""
 
 KEEP_ALIVE_S: Final = 75
-"""How long an idle connection stays open. Above the 60 s of common load balancers, so that they close first and never
-send a request into a connection that the server is closing."""
+"""How long an idle connection stays open; above the 60 s of load balancers, so that they close first."""
 
 DISCARDED_BODY_SIZE_BYTES_MAX: Final = 4 * REQUEST_SIZE_BYTES_MAX
 """How much of a refused request is read and thrown away, so that its sender gets to read why it was refused."""
@@ -444,8 +456,7 @@ READY_TRIAL_LOCK_TIMEOUT_S: Final = 0.6
 """How long it waits for other writers to a database; below what the probe itself waits for its answer."""
 
 STORE_ANSWER_TIMEOUT_S: Final = 0.8
-"""How long /readyz and /metrics wait for the store. Below the 1 s that Kubernetes waits for a probe, so that the probe
-learns why the server is not ready."""
+"""How long /readyz and /metrics wait for the store; below the 1 s that Kubernetes waits, so that a probe learns why."""
 
 WORKERS_MAX: Final = 64
 """Worker processes of one server. Each takes memory and connections; more than there are cores gain nothing."""
@@ -454,22 +465,19 @@ WORKER_RESTART_WAIT_MIN_S: Final = 0.1
 """Before a worker that died is replaced; doubled each time while its successors die soon after they start."""
 
 WORKER_RESTART_WAIT_MAX_S: Final = 5.0
-"""The longest such wait, so that workers are there soon after a database that was down; and how long a worker must
-have lived for the waits to begin anew."""
+"""The longest such wait; and how long a worker must have lived for the waits to begin anew."""
 
 WORKER_KILL_AFTER_S: Final = 5.0
 """Beyond the grace of a stop, before a worker that does not end is killed: what is answered still has to be closed."""
 
 WORKER_METRICS_TIMEOUT_S: Final = 4.0
-"""How long the worker that is asked for metrics waits for those of the others. Above what they wait for the store, and
-below the 10 s that Prometheus gives a scrape."""
+"""How long a worker waits for the others' metrics; above their wait for the store, below Prometheus' 10 s."""
 
 BACKGROUND_RESTART_WAIT_MIN_S: Final = 0.5
 """Before a part that runs beside the requests and has failed is started again; doubled each time that it fails soon."""
 
 BACKGROUND_RESTART_WAIT_MAX_S: Final = 30.0
-"""The longest such wait: what it works with may be away for hours, and is to be found soon once it is back; and how
-long a part must have run for the waits to begin anew."""
+"""The longest such wait; and how long a part must have run for the waits to begin anew."""
 
 BACKGROUND_STOP_S: Final = 2.0
 """How long a server that stops waits for these parts, after its grace for callers: what they do is done again from
@@ -484,27 +492,22 @@ GRPC_CALLS_PER_CONNECTION_MAX: Final = 1_024
 """Calls under way at once on one connection. The client's library makes further ones wait."""
 
 GRPC_BATCHES_UNDER_WAY_MAX: Final = 16
-"""Batches of one stream that wait for their commit. Half of them gather while others are stored, and share a commit.
-Beyond it the stream is not read."""
+"""Batches of one stream that wait for their commit, half of them while others are stored. Then it is not read."""
 
 GRPC_UNANSWERED_IDS_MAX: Final = 1_000
 """Delivery ids that one stream's member has settled without taking the answers. Beyond it the stream is not read."""
 
 GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Messages of streams, above two pieces of a subscription each, that readers have yet to take; half of it for readers
-that have taken none so far."""
+"""Messages of streams, above two pieces each, that readers have yet to take; half of it for new readers."""
 
 GRPC_WAITING_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
-"""Such messages that wait for that room and are made already, as pages are; half of it for readers that have taken none
-so far. More get UNAVAILABLE."""
+"""Such messages that wait for that room, made already; half of it for new readers. More get UNAVAILABLE."""
 
 GRPC_STALLED_S: Final = 5.0
-"""How long a reader may leave such a message lying while others wait for room; then its call is ended. Time for
-the largest event over a link of 3 Mbit/s."""
+"""How long a reader may leave one lying while others wait for room: time for the largest event at 3 Mbit/s."""
 
 GRPC_UNREAD_SIZE_BYTES_MAX: Final = 256 * 1024
-"""What has come on one stream and waits for its handler, beyond the message that is being put together. A multiple of
-what is on its way in one round trip of a fast network."""
+"""What has come on one stream and waits for its handler, beyond the message that is being put together."""
 
 GRPC_CONTINUATIONS_MAX: Final = 32
 """Frames that the head of one call may come in. All of them together are bounded as a head is; empty ones are not."""
@@ -513,8 +516,7 @@ GRPC_MESSAGE_S: Final = 60.0
 """How long a message may take to come whole after its first bytes: time for the largest over a link of 3 Mbit/s."""
 
 GRPC_TURN_S: Final = 0.005
-"""How long the frames of one connection are taken before others get their turn. One frame takes up to 20 ms: a head of
-the largest size, all of it compressed."""
+"""How long the frames of one connection are taken before others' turn. One takes up to 20 ms: the largest head."""
 
 GRPC_IDLE_FRAMES_MAX: Final = 1_000
 GRPC_IDLE_FRAMES_S: Final = 10.0

@@ -25,6 +25,8 @@ from indelible.limits import (
     NAME_LENGTH_MAX,
     PAGE_EVENTS_MAX,
     QUERY_NAMES_MAX,
+    RELAY_LEASE_MAX_S,
+    RELAY_LEASE_MIN_S,
     REQUEST_EVENTS_MAX,
     SNAPSHOT_SIZE_BYTES_MAX,
     TAG_LENGTH_MAX,
@@ -199,3 +201,17 @@ Positions = Annotated[
     Sequence[Annotated[int, meta(schema=VERSION)]],
     meta("Of parked events that hold up their aggregates.", {"minItems": 1, "maxItems": GROUP_SETTLE_MAX}),
 ]
+
+# --- Relays ----------------------------------------------------------------------------------------------------------
+
+LEASE: Final[Schema] = {"minimum": RELAY_LEASE_MIN_S, "maximum": RELAY_LEASE_MAX_S}
+Relay = Annotated[str, meta("The relay's name. No control characters.", NAME, example="orders-to-nats")]
+RelayOwner = Annotated[
+    str, meta("Who owns it, or did last: names one process, for people to read.", NAME, example="relay-1 4711")
+]
+Epoch = Annotated[int, meta("Of an owner: one more than the last one's.", VERSION, example=1)]
+RelayCursor = Annotated[str, meta("The checkpoint: every matching event up to here is published. Opaque.", example="3")]
+Published = Annotated[int, meta("How many events were published in all.", COUNT | {"maximum": VERSION_MAX}, example=3)]
+IsPaused = Annotated[bool, meta("Whether somebody paused it.", example=False)]
+IsStopped = Annotated[bool, meta("Whether it stands still until somebody resumes it.", example=False)]
+LeaseS = Annotated[float, meta("Seconds for which it is the caller's, unless renewed.", LEASE, example=6.0)]

@@ -1,6 +1,6 @@
 """Nothing between a store and its callers looks into a cursor: the suites pass where cursors are no numbers.
 
-On two partitions all that concerns the log, and on one, whose cursors are veiled, what concerns consumer groups.
+On two partitions all that concerns the log, and on one, whose cursors are veiled, what concerns groups and relays.
 """
 
 import sys
@@ -11,13 +11,14 @@ import pytest
 from indelible import AsyncClient
 from indelible.client.iterators import Subscription
 from indelible.cursors import START, Cursor, cursor_at, position_of
-from indelible.errors import GroupNotFound, InvalidRequest
+from indelible.errors import GroupNotFound, InvalidRequest, RelayNotFound
 from indelible.events import AggregateKey, NewEvent, RecordedEvent
 from indelible.eventstore import EventStore
 from indelible.testing.conformance import BadInputConformance, LogConformance
 from indelible.testing.conformance.groups import GroupConformance
 from indelible.testing.conformance.helpers import append_noise, check_each_order, ids, some_events, unique
 from indelible.testing.conformance.parking import ParkingConformance
+from indelible.testing.conformance.relays import RelayConformance
 from opaque_stores import PARTITIONS, MergedStore, VeiledStore, partition_of, unveiled, veiled
 from serving import serving_in_a_thread
 
@@ -113,6 +114,13 @@ class TestMergedStore(LogConformance, BadInputConformance):
         with pytest.raises(GroupNotFound):
             await store.groups.pull("billing")
 
+    async def test_relays_are_refused(self, store: EventStore) -> None:
+        with pytest.raises(InvalidRequest, match="takes no relays"):
+            await store.relays.claim("orders", "one")
+        assert await store.relays.list() == ()
+        with pytest.raises(RelayNotFound):
+            await store.relays.get("orders")
+
 
 @pytest.fixture
 def _veiled_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +132,7 @@ def _veiled_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_veiled_cursors")
-class TestVeiledStore(GroupConformance, ParkingConformance):
+class TestVeiledStore(GroupConformance, ParkingConformance, RelayConformance):
     @pytest.fixture
     async def store(self, veiled_url: str) -> AsyncIterator[EventStore]:
         async with AsyncClient(veiled_url) if veiled_url else VeiledStore() as store:

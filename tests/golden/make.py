@@ -17,6 +17,7 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import UNKNOWN_AGGREGATE, GroupChange, GroupStorage, PendingEvent, StoredGroup
 from indelible.engines.memory import MemoryEngine
+from indelible.engines.relay_storage import RelayStorage, StoredRelay
 from indelible.engines.sqlite.connections import migrations
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.events import AggregateKey, NewEvent, timestamp_from_us
@@ -91,6 +92,34 @@ async def fill_groups(storage: GroupStorage) -> None:
     await storage.save_group(GroupChange(group.revision, changed, put=put, skipped=(skipped,)))
 
 
+async def fill_relays(storage: RelayStorage) -> None:
+    """A relay that runs, and one that has a problem, the same each time."""
+    relay = StoredRelay(
+        name="to nats \N{CRAB}", revision=1, epoch=1, owner="host 1", lease_until_us=BEGIN_US, position=0, published=0,
+        is_paused=False, is_stopped=False, problem=None, reset_epoch=0, save_id=UUID(int=1),
+    )  # fmt: skip
+    moved = msgspec.structs.replace(
+        relay, revision=2, epoch=3, position=20, published=7, is_paused=True, is_stopped=True, reset_epoch=2,
+        problem="the event at position 21 is too large", save_id=UUID(int=2),
+    )  # fmt: skip
+    for saved in (relay, moved, msgspec.structs.replace(relay, name="to kafka", position=3)):
+        assert await storage.save_relay(saved, relays_max=2)
+
+
+async def check_relays(engine: Engine, *, are_there: bool = True) -> None:
+    """That a store has its relays, or, where it is older than these, takes some."""
+    model = MemoryEngine()
+    await fill_relays(model)
+    await engine.open()
+    try:
+        if not are_there:
+            assert await engine.list_relays() == ()
+            await fill_relays(engine)
+        assert await engine.list_relays() == await model.list_relays()
+    finally:
+        await engine.close()
+
+
 async def check_groups(engine: Engine, *, are_there: bool = True) -> None:
     """That a store has its groups, or, where it is older than groups, takes some."""
     model = MemoryEngine()
@@ -126,6 +155,7 @@ async def make() -> None:
     async with LocalEventStore(engine) as store:
         await fill(store)
         await fill_groups(engine)
+        await fill_relays(engine)
         page = await store.read_feed(limit=1_000)
         lines_of(version).write_bytes(page.lines + b"\n")
     for beside in ("-wal", "-shm", "-index"):

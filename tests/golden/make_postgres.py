@@ -11,7 +11,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from golden.make import FOLDER, fill, fill_groups
+from golden.make import FOLDER, fill, fill_groups, fill_relays
 from indelible.core.store import LocalEventStore
 from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.postgres.schema import migrations, newest
@@ -41,6 +41,7 @@ async def _make_store(url: str) -> bytes:
     async with LocalEventStore(engine) as store:
         await fill(store)
         await fill_groups(engine)
+        await fill_relays(engine)
         return (await store.read_feed(limit=1_000)).lines + b"\n"
 
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from golden.make import check_groups
+from golden.make import check_groups, check_relays
 from golden.make_postgres import dump, dump_of, lines_of
 from indelible.core.open import init_store, open_local_store
 from indelible.core.verify import verify
@@ -16,6 +16,8 @@ from postgres.server import PostgresServer
 
 WITH_GROUPS = 2
 """The first schema version that has groups."""
+WITH_RELAYS = 3
+"""The first that has relays."""
 VERSIONS = sorted({migration.version for migration in migrations()})
 
 
@@ -69,6 +71,10 @@ async def test_indexes_ids_and_snapshots_are_there(url: str) -> None:
 
 async def test_groups_are_there(version: int, url: str) -> None:
     await check_groups(PostgresEngine(url), are_there=version >= WITH_GROUPS)
+
+
+async def test_relays_are_there(version: int, url: str) -> None:
+    await check_relays(PostgresEngine(url), are_there=version >= WITH_RELAYS)
 
 
 async def test_an_upgraded_store_has_the_schema_of_a_new_one(url: str, postgres: PostgresServer) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import apsw
 import pytest
 
-from golden.make import BEGIN_US, check_groups, database_of, lines_of
+from golden.make import BEGIN_US, check_groups, check_relays, database_of, lines_of
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.engines.sqlite.connections import migrations
@@ -15,6 +15,8 @@ from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.events import NewEvent
 from indelible.queries import EventQuery
 
+WITH_RELAYS = 2
+"""The first schema version that has relays."""
 VERSIONS = [version for version, _ in migrations()]
 NEWEST = VERSIONS[-1]
 
@@ -66,6 +68,10 @@ async def test_indexes_ids_and_snapshots_are_there(path: Path) -> None:
 
 async def test_groups_are_there(path: Path) -> None:
     await check_groups(SqliteEngine(path))
+
+
+async def test_relays_are_there(version: int, path: Path) -> None:
+    await check_relays(SqliteEngine(path), are_there=version >= WITH_RELAYS)
 
 
 async def test_an_upgraded_store_has_the_schema_of_a_new_one(path: Path, tmp_path: Path) -> None:

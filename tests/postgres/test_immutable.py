@@ -19,6 +19,7 @@ from indelible.testing.conformance.catalogue import CatalogueConformance
 from indelible.testing.conformance.engine import EngineFactory
 from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.idempotency import IdempotencyConformance
+from indelible.testing.conformance.relay_storage import RelayStorageConformance
 from indelible.testing.conformance.snapshots import SnapshotConformance
 from postgres.server import PostgresServer
 from postgres.stores import SMALL, append_many, contents, database_of, role_of, runtime_url, small_store, tables
@@ -294,7 +295,7 @@ def _log_of_a_server(url: str) -> str:
     return log
 
 
-class TestGroupsUnderTheRuntimeRole(GroupStorageConformance):
+class TestGroupsUnderTheRuntimeRole(GroupStorageConformance, RelayStorageConformance):
     @pytest.fixture
     def make_engine(self, role_url: str) -> EngineFactory:
         return lambda: PostgresEngine(role_url)

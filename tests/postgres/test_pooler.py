@@ -21,6 +21,7 @@ from indelible.testing.conformance.engine import EngineFactory
 from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.helpers import OpenStore, some_events
 from indelible.testing.conformance.idempotency import IdempotencyConformance
+from indelible.testing.conformance.relay_storage import RelayStorageConformance
 from indelible.testing.conformance.snapshots import SnapshotConformance
 from postgres.pooler import pooler, through
 from postgres.server import PostgresServer
@@ -49,7 +50,7 @@ class TestStore(AppendConformance, IdempotencyConformance, ConditionConformance,
             yield store
 
 
-class TestGroups(GroupStorageConformance):
+class TestGroups(GroupStorageConformance, RelayStorageConformance):
     @pytest.fixture
     def make_engine(self, shared_url: str) -> EngineFactory:
         return lambda: PostgresEngine(shared_url)

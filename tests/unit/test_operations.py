@@ -19,6 +19,7 @@ from indelible.operations import OPERATIONS, Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
+from indelible.operations import relays as on_relays
 from indelible.operations import store as on_store
 from indelible.operations.operation import Permission, Retry
 from indelible.wire import operation_json, operation_proto
@@ -135,13 +136,16 @@ def comparable(value: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
 
 
+STARTING = (on_groups.CreateGroup, on_groups.ResetGroup, on_relays.ClaimRelay, on_relays.ResetRelay)
+
+
 def said_once(parameters: Parameters) -> Parameters:
     """A oneof of protobuf holds one of its fields, and a query is said in one way."""
     if isinstance(parameters, on_events.Subscribe) and parameters.items is not None:
         return msgspec.structs.replace(parameters, event_type=(), aggregate_type=(), tag=())
-    if isinstance(parameters, (on_groups.CreateGroup, on_groups.ResetGroup)) and parameters.start is not None:
+    if isinstance(parameters, STARTING) and parameters.start is not None:
         return msgspec.structs.replace(parameters, after=None, since=None)
-    if isinstance(parameters, (on_groups.CreateGroup, on_groups.ResetGroup)) and parameters.after is not None:
+    if isinstance(parameters, STARTING) and parameters.after is not None:
         return msgspec.structs.replace(parameters, since=None)
     return parameters
 

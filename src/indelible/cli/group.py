@@ -98,7 +98,7 @@ async def create(
     """
     query = EventQuery.of(event_types=event_type or (), aggregate_types=aggregate_type or (), tags=tag or ())
     settings = GroupSettings(query.items, ack_timeout, max_attempts, max_in_flight).checked()
-    begin = _start_point(start, after, since)
+    begin = start_point(start, after, since)
     async with open_groups(target, read_only=False) as groups:
         info = await groups.create(
             group, EventQuery(settings.items), start=begin.start, after=begin.after, since=begin.since,
@@ -108,7 +108,7 @@ async def create(
     _print_place(info, json=json)
 
 
-def _start_point(start: Start | None, after: str | None, since: str | None) -> StartPoint:
+def start_point(start: Start | None, after: str | None, since: str | None) -> StartPoint:
     return StartPoint(start, None if after is None else Cursor.parse(after), parse_time(since, "/since"))
 
 
@@ -258,7 +258,7 @@ async def reset(
     """
     if start is None and after is None and since is None:
         raise InvalidRequest("give one of --start, --after and --since", pointer="/start")
-    begin = _start_point(start, after, since)
+    begin = start_point(start, after, since)
     async with open_groups(target, read_only=False) as groups:
         info = await groups.reset(group, start=begin.start, after=begin.after, since=begin.since)
     _print_place(info, json=json)

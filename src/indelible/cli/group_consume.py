@@ -32,14 +32,14 @@ async def open_groups(target: Target, *, read_only: bool, retry_total_s: float =
         async with open_store(target, read_only=read_only, retry_total_s=retry_total_s) as store:
             yield store.groups
     except GroupNotFound as error:
-        raise _with_hint(error, "list those there are: indelible group list") from None
+        raise with_hint(error, "list those there are: indelible group list") from None
     except GroupExists as error:
-        raise _with_hint(error, "look at it: indelible group show; take another name, or change it") from None
+        raise with_hint(error, "look at it: indelible group show; take another name, or change it") from None
     except ParkedEventNotFound as error:
-        raise _with_hint(error, "list them: indelible group parked; nothing was done") from None
+        raise with_hint(error, "list them: indelible group parked; nothing was done") from None
 
 
-def _with_hint(error: Any, hint: str) -> Any:
+def with_hint(error: Any, hint: str) -> Any:
     return type(error)(f"{error.message}; {hint}", **error.fields)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from indelible.cli import append, bench, copy, export_events, group, import_events, read, serve, snapshot, store
+from indelible.cli import append, bench, copy, export_events, group, import_events, read, relay, serve, snapshot, store
 from indelible.cli.command import BROKEN_PIPE, FAILED, OK, STORAGE, drop_unwritable_output, exit_code_of
 from indelible.cli.output import note, print_error, print_line
 from indelible.errors import IndelibleError, InvalidRequest
@@ -72,6 +72,7 @@ app.command()(read.tail)
 app.command()(read.aggregates)
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(group.app, name="group")
+app.add_typer(relay.app, name="relay")
 app.command("import")(import_events.import_events)
 app.command("export")(export_events.export_events)
 app.command()(copy.restore)

@@ -15,6 +15,7 @@ from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import ConsumerGroups
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT
 from indelible.queries import EVERYTHING, EventQuery
+from indelible.relay_state import Relays
 from indelible.store_urls import SERVER_SCHEMES, check_server_url, engine_schemes, is_engine_url, is_server_url
 
 if TYPE_CHECKING:
@@ -117,6 +118,25 @@ class AsyncGroups(_Opening[ConsumerGroups]):
     list_skipped = _forwarded(ConsumerGroups.list_skipped)
 
 
+class AsyncRelays(_Opening[Relays]):
+    """The relays of an :class:`AsyncClient`'s store: its ``relays``."""
+
+    def __init__(self, open_store: Callable[[], Coroutine[Any, Any, EventStore]]) -> None:
+        self._open_store: Final = open_store
+
+    async def _inner(self) -> Relays:
+        return (await self._open_store()).relays
+
+    claim = _forwarded(Relays.claim)
+    advance = _forwarded(Relays.advance)
+    release = _forwarded(Relays.release)
+    list = _forwarded(Relays.list)
+    get = _forwarded(Relays.get)
+    pause = _forwarded(Relays.pause)
+    resume = _forwarded(Relays.resume)
+    reset = _forwarded(Relays.reset)
+
+
 class AsyncClient(_Opening[EventStore]):
     """A client of one store; implements :class:`indelible.eventstore.EventStore`.
 
@@ -150,6 +170,7 @@ class AsyncClient(_Opening[EventStore]):
         self._opened: OpenableStore | None = None
         self._closed = False
         self._groups: Final = AsyncGroups(self._inner)
+        self._relays: Final = AsyncRelays(self._inner)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -158,6 +179,11 @@ class AsyncClient(_Opening[EventStore]):
     def groups(self) -> AsyncGroups:
         """The store's consumer groups."""
         return self._groups
+
+    @property
+    def relays(self) -> AsyncRelays:
+        """The store's relays."""
+        return self._relays
 
     async def _inner(self) -> EventStore:
         return self._opened or await self._open_once()

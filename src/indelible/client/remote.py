@@ -44,9 +44,11 @@ from indelible.operations import Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
+from indelible.operations import relays as on_relays
 from indelible.operations import store as on_store
 from indelible.operations.events import Subscribe, query_fields
 from indelible.queries import EVERYTHING, Direction, EventQuery, check_page, check_query
+from indelible.relay_state import Relays
 
 A = ParamSpec("A")
 P = TypeVar("P", bound=Parameters)
@@ -122,6 +124,7 @@ class RemoteStore(ABC):
         self._calls: Final = Calls(retry_total_s)
         self._batches: Final = append_batcher(self._send_batch)
         self.groups: Final = RemoteGroups(self._ask)
+        self.relays: Final = RemoteRelays(self._ask)
 
     async def aclose(self) -> None:
         """Finish what is in flight, but retry no more."""
@@ -313,3 +316,19 @@ class RemoteGroups:
         return await self._ask(
             on_deliveries.REDRIVE_PARKED, on_deliveries.RedriveParked(group, positions, positions is None)
         )
+
+
+class RemoteRelays:
+    """Implements :class:`indelible.relay_state.Relays`."""
+
+    def __init__(self, ask: _Ask) -> None:
+        self._ask: Final = ask
+
+    claim = _asks(on_relays.CLAIM_RELAY, Relays.claim)
+    advance = _asks(on_relays.ADVANCE_RELAY, Relays.advance)
+    release = _asks(on_relays.RELEASE_RELAY, Relays.release)
+    list = _asks(on_relays.LIST_RELAYS, Relays.list)
+    get = _asks(on_relays.GET_RELAY, Relays.get)
+    pause = _asks(on_relays.PAUSE_RELAY, Relays.pause)
+    resume = _asks(on_relays.RESUME_RELAY, Relays.resume)
+    reset = _asks(on_relays.RESET_RELAY, Relays.reset)

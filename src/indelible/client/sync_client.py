@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
-from indelible.client.async_client import AsyncClient, AsyncGroups
+from indelible.client.async_client import AsyncClient, AsyncGroups, AsyncRelays
 from indelible.client.iterators import Page, Subscription
 from indelible.client.repository import Repository, T
 from indelible.consumer import Consumer
@@ -207,6 +207,19 @@ class SyncGroups(Blocking[AsyncGroups]):
     list_skipped = blocking(AsyncGroups.list_skipped)
 
 
+class SyncRelays(Blocking[AsyncRelays]):
+    """The relays of a :class:`Client`'s store: its ``relays``."""
+
+    claim = blocking(AsyncRelays.claim)
+    advance = blocking(AsyncRelays.advance)
+    release = blocking(AsyncRelays.release)
+    list = blocking(AsyncRelays.list)
+    get = blocking(AsyncRelays.get)
+    pause = blocking(AsyncRelays.pause)
+    resume = blocking(AsyncRelays.resume)
+    reset = blocking(AsyncRelays.reset)
+
+
 class SyncRepository(Blocking[Repository[T]], Generic[T]):
     """A :class:`Repository` for threads; made by :meth:`Client.repository`."""
 
@@ -266,6 +279,7 @@ class Client(Blocking[AsyncClient]):
         super().__init__(client, LoopThread(name="indelible-client"))
         self.url: Final = url
         self._groups: Final = SyncGroups(self._target.groups, self._thread)
+        self._relays: Final = SyncRelays(self._target.relays, self._thread)
         # Also runs when the client is forgotten, and at the end of the program.
         self._finalizer = weakref.finalize(self, _close, self._target, self._thread)
 
@@ -276,6 +290,11 @@ class Client(Blocking[AsyncClient]):
     def groups(self) -> SyncGroups:
         """The store's consumer groups."""
         return self._groups
+
+    @property
+    def relays(self) -> SyncRelays:
+        """The store's relays."""
+        return self._relays
 
     def close(self) -> None:
         """Finish what is in flight and let go of everything. May be called twice."""

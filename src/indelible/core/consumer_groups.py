@@ -192,9 +192,7 @@ class LocalConsumerGroups:
         since: datetime | None = None,
     ) -> GroupInfo:
         check_group(group)
-        if start is None and after is None and since is None:
-            raise InvalidRequest("give one of start, after and since", pointer="/start")
-        position = await self._find_start(StartPoint(start, after, since).checked())
+        position = await self._find_start(StartPoint(start, after, since).given())
 
         async def decide(progress: GroupProgress) -> None:
             query = EventQuery(progress.settings.items)

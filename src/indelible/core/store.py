@@ -17,6 +17,7 @@ from indelible.core.append_queue import AppendQueue
 from indelible.core.condition_scans import ConditionScans, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
+from indelible.core.relays import LocalRelays
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure, StorageState
@@ -100,6 +101,7 @@ class LocalEventStore:
     ) -> None:
         self._engine: Final = engine
         self.groups: Final = LocalConsumerGroups(engine, self._position_before_start, on_group, monotonic_us)
+        self.relays: Final = LocalRelays(engine, self._position_before_start)
         self._reads: Final = SoundReads(engine)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure, may_hold_loop=may_hold_loop)
         self._scans = ConditionScans(engine)
@@ -241,7 +243,7 @@ class LocalEventStore:
                 yield await anext(pages)
 
     async def _position_before_start(self, start: StartPoint) -> int:
-        """The position after which a consumer group is to read."""
+        """The position after which a consumer group or a relay is to read."""
         if start.since is not None:
             return await self._position_before(start.since)
         if start.after is None:

@@ -9,6 +9,7 @@ from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendOutcome, AppendResult, AtomicAppendResult, EventStore
 from indelible.groups import ConsumerGroups
+from indelible.relay_state import Relays
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,6 +31,10 @@ class StoreAround:
     @property
     def groups(self) -> ConsumerGroups:
         return self.inner.groups
+
+    @property
+    def relays(self) -> Relays:
+        return self.inner.relays
 
     append = _inner(EventStore.append)
     append_each = _inner(EventStore.append_each)

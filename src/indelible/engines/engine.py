@@ -39,6 +39,7 @@ import msgspec
 from indelible.diagnostics import Capabilities, StorageState
 from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupStorage
+from indelible.engines.relay_storage import RelayStorage
 from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, Overloaded, ShuttingDown, StorageFailure
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
@@ -261,7 +262,7 @@ class ManagedStorage(Protocol):
         ...
 
 
-class Engine(StorageEngine, SnapshotStorage, GroupStorage, Protocol):
+class Engine(StorageEngine, SnapshotStorage, GroupStorage, RelayStorage, Protocol):
     """All that a store needs of an engine."""
 
 

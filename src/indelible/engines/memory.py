@@ -26,6 +26,7 @@ from indelible.engines.group_storage import (
 )
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import StoredState, plan_recorded, same_content
+from indelible.engines.relay_storage import StoredRelay, too_many_relays
 from indelible.errors import EventIdConflict, IndelibleError, StorageFailure
 from indelible.events import (
     HASH_BEFORE_FIRST,
@@ -63,15 +64,17 @@ class _Kept(msgspec.Struct):
         return tuple(self.pending[position] for position in sorted(self.pending))
 
 
-# --- Consumer groups -------------------------------------------------------------------------------------------------
+# --- Consumer groups, and relays -------------------------------------------------------------------------------------
 
 
 class MemoryGroups:
-    """Implements :class:`indelible.engines.group_storage.GroupStorage`. ``clock_us`` gives microseconds since 1970."""
+    """Implements :class:`indelible.engines.group_storage.GroupStorage`, and
+    :class:`indelible.engines.relay_storage.RelayStorage`. ``clock_us`` gives microseconds since 1970."""
 
     def __init__(self, clock_us: Callable[[], int]) -> None:
         self._clock_us = clock_us
         self._groups: dict[str, _Kept] = {}
+        self._relays: dict[str, StoredRelay] = {}
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
         if group.name in self._groups:
@@ -120,6 +123,21 @@ class MemoryGroups:
 
     async def now_us(self) -> int:
         return self._clock_us()
+
+    async def load_relay(self, name: str) -> StoredRelay | None:
+        return self._relays.get(name)
+
+    async def list_relays(self) -> tuple[StoredRelay, ...]:
+        return tuple(self._relays[name] for name in sorted(self._relays, key=str.encode))
+
+    async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
+        kept = self._relays.get(relay.name)
+        if relay.revision != (1 if kept is None else kept.revision + 1):
+            return False
+        if kept is None and len(self._relays) >= relays_max:
+            raise too_many_relays(relays_max)
+        self._relays[relay.name] = relay
+        return True
 
 
 def _summary(kept: _Kept) -> GroupSummary:

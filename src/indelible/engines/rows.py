@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.engines.group_storage import GroupSummary, PendingEvent, StoredGroup
+from indelible.engines.relay_storage import StoredRelay
 from indelible.errors import StoreCorrupted
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey, NewEvent, RecordedEvent, Snapshot, decode_event, is_json
 from indelible.groups import GroupSettings
@@ -153,3 +154,20 @@ def _check_text(lines: bytes) -> None:
     for start in range(0, len(lines), _CHUNK_SIZE_BYTES):
         decoder.decode(view[start : start + _CHUNK_SIZE_BYTES])
     decoder.decode(b"", final=True)
+
+
+# --- Relays ----------------------------------------------------------------------------------------------------------
+
+
+def relay_values(relay: StoredRelay) -> dict[str, int | str | None]:
+    """Parameters that hold a relay's row whole."""
+    return {**msgspec.structs.asdict(relay), "save_id": str(relay.save_id)}
+
+
+def relay_of_row(row: Sequence[Any]) -> StoredRelay:
+    """Columns in the order of the fields."""
+    name, revision, epoch, owner, until_us, position, published, is_paused, is_stopped, problem, reset, save_id = row
+    return StoredRelay(
+        name, revision, epoch, owner, until_us, position, published, bool(is_paused), bool(is_stopped), problem, reset,
+        UUID(save_id),
+    )  # fmt: skip

@@ -7,10 +7,11 @@ from indelible.operations.deliveries import DELIVERY_OPERATIONS
 from indelible.operations.events import EVENT_OPERATIONS
 from indelible.operations.groups import GROUP_OPERATIONS
 from indelible.operations.operation import Nothing, Operation, Parameters
+from indelible.operations.relays import RELAY_OPERATIONS
 from indelible.operations.store import STORE_OPERATIONS
 
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
-    *EVENT_OPERATIONS, *STORE_OPERATIONS, *GROUP_OPERATIONS, *DELIVERY_OPERATIONS,
+    *EVENT_OPERATIONS, *STORE_OPERATIONS, *GROUP_OPERATIONS, *DELIVERY_OPERATIONS, *RELAY_OPERATIONS,
 )  # fmt: skip
 
 __all__ = ["OPERATIONS", "Nothing", "Operation", "Parameters"]

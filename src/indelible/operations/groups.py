@@ -15,11 +15,11 @@ from indelible.queries import EventQuery, QueryItem
 GROUP_CHANGE_ERRORS: Final = ("group_not_found", "shutting_down", "outcome_unknown", "storage_full")
 """Errors of whatever changes what a group knows."""
 
-_StartOrNone = Annotated[Start, words.meta("Which end of the log. Not with after or since.", example="beginning")]
-_After = Annotated[
+StartOrNone = Annotated[Start, words.meta("Which end of the log. Not with after or since.", example="beginning")]
+After = Annotated[
     Cursor, words.meta("A cursor: from the first event after it on. Not with start or since.", {"type": "string"})
 ]
-_Since = Annotated[
+Since = Annotated[
     words.Time, words.meta("From the first event of this time, or a later one, on. Not with start or after.")
 ]
 
@@ -39,9 +39,9 @@ class CreateGroup(OfGroup, frozen=True):
     """What a group reads, and how."""
 
     items: Annotated[tuple[QueryItem, ...], words.ITEMS] = ()
-    start: _StartOrNone | None = None
-    after: _After | None = None
-    since: _Since | None = None
+    start: StartOrNone | None = None
+    after: After | None = None
+    since: Since | None = None
     ack_timeout_s: words.AckTimeout = GROUP_ACK_TIMEOUT_DEFAULT_S
     max_attempts: words.MaxAttempts = GROUP_ATTEMPTS_DEFAULT
     max_in_flight: words.MaxInFlight = GROUP_IN_FLIGHT_DEFAULT
@@ -85,9 +85,9 @@ class ChangeGroup(OfGroup, frozen=True):
 class ResetGroup(OfGroup, frozen=True):
     """Where to read on: one of start, after and since."""
 
-    start: _StartOrNone | None = None
-    after: _After | None = None
-    since: _Since | None = None
+    start: StartOrNone | None = None
+    after: After | None = None
+    since: Since | None = None
 
     @property
     def start_point(self) -> StartPoint:
@@ -95,9 +95,7 @@ class ResetGroup(OfGroup, frozen=True):
 
     def check(self) -> None:
         super().check()
-        if self.start is None and self.after is None and self.since is None:
-            raise InvalidRequest("give one of start, after and since", pointer="/start")
-        self.start_point.checked()
+        self.start_point.given()
 
 
 # --- What they answer, where the store gives what is inside ----------------------------------------------------------

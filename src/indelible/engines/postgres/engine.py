@@ -25,8 +25,10 @@ from indelible.engines.postgres.groups import Groups
 from indelible.engines.postgres.head_watch import HeadWatch
 from indelible.engines.postgres.pool import Readers
 from indelible.engines.postgres.reads import Reads
+from indelible.engines.postgres.relays import Relays
 from indelible.engines.postgres.schema import Partitions
 from indelible.engines.postgres.writer import WOULD_LOSE_COMMITS, Batch, Recorded, Write, try_append
+from indelible.engines.relay_storage import StoredRelay
 from indelible.errors import (
     IndelibleError,
     InvalidRequest,
@@ -242,6 +244,11 @@ class PostgresEngine(FallibleEngine):
         locked: list[int] = []
         return await self._change(lambda connection, _: self._groups(connection).delete(name, locked))
 
+    async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
+        return await self._change(
+            lambda connection, may_be_done: Relays(connection, self.statement).save(relay, relays_max, may_be_done)
+        )
+
     async def _change(self, change: Callable[[Connection, bool], Awaitable[_T]]) -> _T:
         self._require(self._appender)
         # In a task of its own: a caller that gives up must not leave it half way, where nobody hears what it came to.
@@ -286,6 +293,8 @@ class PostgresEngine(FallibleEngine):
     reload_group = _reading(Groups, Groups.load)
     list_skipped = _reading(Groups, Groups.skipped)
     now_us = _reading(Groups, Groups.now_us)
+    load_relay = _reading(Relays, Relays.load)
+    list_relays = _reading(Relays, Relays.load_all)
 
     async def load_group(self, name: str) -> GroupState | None:
         return loaded(await self.reload_group(name, None))

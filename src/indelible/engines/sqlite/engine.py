@@ -26,7 +26,8 @@ from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
 from indelible.engines.head_signal import HeadSignal
 from indelible.engines.planner import Plan
-from indelible.engines.sqlite import aggregates, groups, reads
+from indelible.engines.relay_storage import StoredRelay
+from indelible.engines.sqlite import aggregates, groups, reads, relays
 from indelible.engines.sqlite.connections import (
     PAGE_SIZE_BYTES,
     check_schema,
@@ -40,7 +41,7 @@ from indelible.engines.sqlite.index_file import OnProgress, index_path, reindex
 from indelible.engines.sqlite.indexed_beside import IndexedBeside
 from indelible.engines.sqlite.indexing import Indexing
 from indelible.engines.sqlite.reader_threads import ReaderThreads
-from indelible.engines.sqlite.store_file import StoreFile, find_missing_end, size_bytes
+from indelible.engines.sqlite.store_file import StoreFile, checkpoint_beside, find_missing_end, size_bytes
 from indelible.engines.sqlite.views import Reader, View, Views
 from indelible.engines.sqlite.writer import Writer, chunks
 from indelible.errors import IndelibleError, InternalError, Overloaded, StorageFailure
@@ -380,6 +381,9 @@ class SqliteEngine(FallibleEngine):
     async def delete_group(self, name: str) -> bool:
         return await self._change(lambda writer: groups.delete(writer.connection, name))
 
+    async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
+        return await self._change(lambda writer: relays.save(writer.connection, relay, relays_max))
+
     async def _change(self, change: Callable[[Writer], bool]) -> bool:
         """Commit what ``change`` wrote, unless it says that there is nothing."""
 
@@ -407,7 +411,7 @@ class SqliteEngine(FallibleEngine):
         loop = asyncio.get_running_loop()
         try:
             for _ in range(CHECKPOINT_ROUNDS_MAX):
-                await loop.run_in_executor(self._checkpoint_thread, _checkpoint_beside, self._file)
+                await loop.run_in_executor(self._checkpoint_thread, checkpoint_beside, self._file)
                 async with self._writing:
                     if self._writer is None or self._failure is not None:
                         return
@@ -503,6 +507,8 @@ class SqliteEngine(FallibleEngine):
     load_snapshot = _reading(aggregates.load_snapshot)
     list_groups = _reading_log(groups.summaries)
     list_skipped = _reading_log(groups.list_skipped)
+    load_relay = _reading_log(relays.load)
+    list_relays = _reading_log(relays.load_all)
 
     async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
         """What takes a few looks into the index is done at once: to ask a reader for it takes many times as long."""
@@ -573,17 +579,3 @@ def _check_readable(connection: apsw.Connection) -> None:
 async def _shielded(write: Coroutine[Any, Any, _T]) -> _T:
     """In a task of its own: a caller that gives up must not let go of a connection that still commits."""
     return await asyncio.shield(asyncio.create_task(write, name="write"))
-
-
-def _checkpoint_beside(file: StoreFile) -> None:
-    """Copy what is in the log now; commits go on meanwhile."""
-    connection = apsw.Connection(str(file.path))
-    try:
-        # After it was opened: what stands behind the name is then the store's own file.
-        file.check()
-        connection.pragma("synchronous", "FULL")
-        connection.pragma("wal_autocheckpoint", 0)
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-    finally:
-        connection.close()

@@ -323,3 +323,20 @@ def find_missing_end(connection: apsw.Connection, file: StoreFile) -> MissingEnd
         "database and its -wal together. Where that file is lost, the events up to here can be copied to a new store: "
         f"indelible copy --from sqlite:{file.path} --to sqlite:NEW.db",
     )
+
+
+# --- Checkpoints -----------------------------------------------------------------------------------------------------
+
+
+def checkpoint_beside(file: StoreFile) -> None:
+    """Copy what is in the log now; commits go on meanwhile."""
+    connection = apsw.Connection(str(file.path))
+    try:
+        # After it was opened: what stands behind the name is then the store's own file.
+        file.check()
+        connection.pragma("synchronous", "FULL")
+        connection.pragma("wal_autocheckpoint", 0)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    finally:
+        connection.close()

@@ -47,6 +47,8 @@ _SECTIONS: Final = {
     "Consumer groups": "Named readers of the log that share the work among their members. Each event is delivered to "
     "one of them, those of one aggregate in order, and again until it is acknowledged. An event that fails too often "
     "is parked, and its aggregate with it; the others go on.",
+    "Relays": "Named publishers of the log to message brokers, and how far each has come. One process at a time owns a "
+    "relay; whoever owned it before is refused.",
     "Operations": "Health, metrics and this reference.",
 }
 

@@ -11,7 +11,8 @@ For a store (anything that has the :class:`indelible.eventstore.EventStore` prot
             async with MyStore(...) as store:
                 yield store
 
-A store that takes no consumer groups, as it may when it has several partitions, is put through :class:`LogConformance`.
+A store that takes no consumer groups and no relays, as it may when it has several partitions, is put through
+:class:`LogConformance`.
 What a store refuses before an engine is asked is in :class:`BadInputConformance`: once for each way to a store is
 enough. For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it,
 :class:`ReopenConformance`; for a store of which several may be open on one storage, :class:`SharedConformance`. Each
@@ -41,6 +42,7 @@ from indelible.testing.conformance.idempotency import IdempotencyConformance  # 
 from indelible.testing.conformance.isolation import IsolationConformance  # noqa: E402
 from indelible.testing.conformance.parking import ParkingConformance  # noqa: E402
 from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
+from indelible.testing.conformance.relays import RelayConformance  # noqa: E402
 from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
 from indelible.testing.conformance.shared import SharedConformance  # noqa: E402
 from indelible.testing.conformance.snapshots import SnapshotConformance  # noqa: E402
@@ -69,8 +71,8 @@ class LogConformance(
     CatalogueConformance,
     SnapshotConformance,
 ):
-    """All promises but those of consumer groups. Fixture: ``store``, an open event store."""
+    """All promises but those of consumer groups and relays. Fixture: ``store``, an open event store."""
 
 
-class EventStoreConformance(LogConformance, GroupConformance, ParkingConformance):
+class EventStoreConformance(LogConformance, GroupConformance, ParkingConformance, RelayConformance):
     """All promises of the protocol to those who ask what may be asked. Fixture: ``store``, an open event store."""

@@ -21,6 +21,7 @@ from indelible.testing.conformance.head import HeadConformance
 from indelible.testing.conformance.helpers import some_events, unique
 from indelible.testing.conformance.recorded import RecordedConformance
 from indelible.testing.conformance.refusals import RefusalConformance
+from indelible.testing.conformance.relay_storage import RelayStorageConformance
 
 EngineFactory = Callable[[], Engine]
 """Gives a new engine, not yet open; if the engine is durable, over the same storage each time."""
@@ -61,7 +62,9 @@ async def _scan(engine: Engine, items: tuple[QueryItem, ...], after: int, until:
 
 
 @pytest.mark.asyncio
-class EngineConformance(HeadConformance, RecordedConformance, GroupStorageConformance, RefusalConformance):
+class EngineConformance(
+    HeadConformance, RecordedConformance, GroupStorageConformance, RelayStorageConformance, RefusalConformance
+):
     """Fixtures: ``make_engine``, an :data:`EngineFactory`, and ``make_read_only_engine``, one over the same storage;
     that one is called only for engines with the capability ``read_only_beside_writer``."""
 

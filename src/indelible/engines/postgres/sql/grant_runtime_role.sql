@@ -19,4 +19,8 @@ GRANT UPDATE (
 GRANT UPDATE (
     aggregate_type, aggregate_id, version, attempts, parked_reason, reason, skipped_at
 ) ON {schema}.group_skips TO {role};
+GRANT INSERT ON {schema}.relays TO {role};
+GRANT UPDATE (
+    revision, epoch, owner, lease_until_us, position, published, is_paused, is_stopped, problem, reset_epoch, save_id
+) ON {schema}.relays TO {role};
 GRANT EXECUTE ON FUNCTION {schema}.make_event_partitions(bigint, bigint) TO {role}

@@ -1,0 +1,122 @@
+"""indelible relay …: looking after the relays of a store, and running one"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+import typer
+
+from indelible.cli.command import Json, Target, on_store, open_store
+from indelible.cli.group import BeginAfter, Beginning, Since, start_point
+from indelible.cli.group_consume import with_hint
+from indelible.cli.output import print_fields, print_json, print_result, print_rows
+from indelible.errors import RelayNotFound
+from indelible.relay_state import RelayInfo, Relays
+
+app = typer.Typer(help="Publish events to a message broker, and look after that.", rich_markup_mode=None)
+Name = Annotated[str, typer.Argument(metavar="RELAY", help="The relay's name.")]
+
+_COLUMNS: Final = ("relay", "state", "position", "lag", "published", "owner")
+_NUMBERS: Final = ("position", "lag", "published")
+
+
+@contextlib.asynccontextmanager
+async def open_relays(target: Target, *, read_only: bool) -> AsyncIterator[Relays]:
+    """The relays of a store, as :func:`open_store` opens it; errors about relays say which command helps."""
+    try:
+        async with open_store(target, read_only=read_only) as store:
+            yield store.relays
+    except RelayNotFound as error:
+        raise with_hint(error, "list those there are: indelible relay list") from None
+
+
+@app.command("list")
+@on_store
+async def list_relays(target: Target, *, json: Json = False) -> None:
+    """List the relays, and how far each has come.
+
+    \b
+    indelible relay list
+    """
+    async with open_relays(target, read_only=True) as relays:
+        found = await relays.list()
+    print_rows(_COLUMNS, found, json=json, numbers=_NUMBERS)
+
+
+@app.command()
+@on_store
+async def status(target: Target, relay: Name, *, json: Json = False) -> None:
+    """Show a relay: who runs it, how far it has come, and why it stands still, if it does.
+
+    \b
+    indelible relay status orders-to-nats
+    """
+    async with open_relays(target, read_only=True) as relays:
+        info = await relays.get(relay)
+    if json:
+        print_json(info)
+    else:
+        print_fields(
+            [
+                ("relay", info.relay),
+                ("state", info.state),
+                ("problem", info.problem or "none"),
+                ("owner", f"{info.owner}, for {info.lease_left_s:.1f} s more"),
+                ("epoch", info.epoch),
+                ("position", info.position),
+                ("lag", f"{info.lag} positions, {info.lag_s:.1f} s"),
+                ("published", info.published),
+            ]
+        )
+
+
+@app.command()
+@on_store
+async def pause(target: Target, relay: Name, *, json: Json = False) -> None:
+    """Publish nothing until "relay resume". The relay keeps its place, and hears of it within seconds.
+
+    \b
+    indelible relay pause orders-to-nats
+    """
+    async with open_relays(target, read_only=False) as relays:
+        _print_place(await relays.pause(relay), json=json)
+
+
+@app.command()
+@on_store
+async def resume(target: Target, relay: Name, *, json: Json = False) -> None:
+    """Go on after a pause; and after a stop, once its cause is mended.
+
+    \b
+    indelible relay resume orders-to-nats
+    """
+    async with open_relays(target, read_only=False) as relays:
+        _print_place(await relays.resume(relay), json=json)
+
+
+@app.command()
+@on_store
+async def reset(
+    target: Target,
+    relay: Name,
+    *,
+    start: Beginning = None,
+    after: BeginAfter = None,
+    since: Since = None,
+    json: Json = False,
+) -> None:
+    """Publish from another place on; backward, that publishes events again.
+
+    \b
+    indelible relay reset orders-to-nats --start beginning
+    indelible relay reset orders-to-nats --after 1042
+    """
+    begin = start_point(start, after, since).given()
+    async with open_relays(target, read_only=False) as relays:
+        info = await relays.reset(relay, start=begin.start, after=begin.after, since=begin.since)
+    _print_place(info, json=json)
+
+
+def _print_place(info: RelayInfo, *, json: bool) -> None:
+    place = f"relay {info.relay} is {info.state} at position {info.position}, {info.lag} before the head"
+    print_result(info, place, json=json)

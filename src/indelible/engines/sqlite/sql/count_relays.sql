@@ -1,0 +1,1 @@
+SELECT count(*), max(name = :name) FROM relays

@@ -1,0 +1,8 @@
+INSERT INTO relays (
+    name, revision, epoch, owner, lease_until_us, position, published, is_paused, is_stopped, problem, reset_epoch,
+    save_id
+)
+VALUES (
+    :name, :revision, :epoch, :owner, :lease_until_us, :position, :published, :is_paused, :is_stopped, :problem,
+    :reset_epoch, :save_id
+)
