@@ -218,7 +218,7 @@ def configuration_page() -> str:
 
 
 def _default(value: object) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if value is None or value == {} else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _toml(text: str) -> str:

@@ -13,6 +13,8 @@ from indelible.errors import InvalidRequest
 
 ENGINES: Final = "indelible.engines"
 """The group of entry points. One that begins like a server's URL is never asked."""
+SINKS: Final = "indelible.sinks"
+"""The group of those that a relay publishes to, likewise by the scheme of their URL."""
 SERVER_SCHEMES: Final = ("http", "https", "grpc")
 
 
@@ -55,26 +57,39 @@ def check_server_url(url: str) -> str:
 
 def load_engine_maker(url: str) -> Any:
     """The :class:`EngineMaker` that is installed for the URL. Raises ``InvalidRequest``."""
-    entry_point = _entry_point(url)
+    return _load_maker(url, ENGINES, "engine", "/store")
+
+
+def load_sink_maker(url: str) -> Any:
+    """The :class:`indelible.relays.sink.SinkMaker` that is installed for the URL. Raises ``InvalidRequest``."""
+    return _load_maker(url, SINKS, "sink", "/to")
+
+
+def _load_maker(url: str, group: str, kind: str, pointer: str) -> Any:
+    entry_point = _entry_point(url, group, kind, pointer)
     try:
         return entry_point.load()
     except (ImportError, AttributeError) as error:
         raise InvalidRequest(
-            f"the engine for {entry_point.name}: cannot be loaded; install what {_package_of(entry_point)} needs "
+            f"the {kind} for {entry_point.name}: cannot be loaded; install what {_package_of(entry_point)} needs "
             f"({error})",
-            pointer="/store",
+            pointer=pointer,
         ) from error
 
 
-def _entry_point(url: str) -> EntryPoint:
-    found = () if is_server_url(url) else tuple(entry_points(group=ENGINES, name=scheme_of(url)))
+def _entry_point(url: str, group: str, kind: str, pointer: str) -> EntryPoint:
+    found = () if is_server_url(url) else tuple(entry_points(group=group, name=scheme_of(url)))
     if not found:
-        known = ", ".join(f"{scheme}:" for scheme in engine_schemes())
-        raise InvalidRequest(f"must start with one of {known}, not {url!r}", pointer="/store")
+        known = ", ".join(f"{scheme}:" for scheme in sorted(entry_points(group=group).names))
+        raise InvalidRequest(f"must start with one of {known}, not {url!r}", pointer=pointer)
     if len(found) > 1:
         packages = " and ".join(sorted(map(_package_of, found)))
-        raise InvalidRequest(f"{packages} each bring an engine for {found[0].name}: - keep one", pointer="/store")
+        raise InvalidRequest(f"{packages} each bring {_an(kind)} for {found[0].name}: - keep one", pointer=pointer)
     return found[0]
+
+
+def _an(kind: str) -> str:
+    return f"an {kind}" if kind.startswith("e") else f"a {kind}"
 
 
 def _package_of(entry_point: EntryPoint) -> str:

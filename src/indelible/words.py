@@ -11,6 +11,7 @@ from uuid import UUID
 
 from msgspec import Meta, Raw
 
+from indelible.cursors import Cursor
 from indelible.limits import (
     CONDITION_ITEMS_MAX,
     CONTENT_TYPE_LENGTH_MAX,
@@ -210,7 +211,10 @@ RelayOwner = Annotated[
     str, meta("Who owns it, or did last: names one process, for people to read.", NAME, example="relay-1 4711")
 ]
 Epoch = Annotated[int, meta("Of an owner: one more than the last one's.", VERSION, example=1)]
-RelayCursor = Annotated[str, meta("The checkpoint: every matching event up to here is published. Opaque.", example="3")]
+RelayCursor = Annotated[
+    Cursor,
+    meta("The checkpoint: every matching event up to here is published. Opaque.", {"type": "string"}, example="3"),
+]
 Published = Annotated[int, meta("How many events were published in all.", COUNT | {"maximum": VERSION_MAX}, example=3)]
 IsPaused = Annotated[bool, meta("Whether somebody paused it.", example=False)]
 IsStopped = Annotated[bool, meta("Whether it stands still until somebody resumes it.", example=False)]

@@ -1,16 +1,30 @@
 """indelible relay …: looking after the relays of a store, and running one"""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Annotated, Final
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from typing import Annotated, Any, Final
 
 import typer
 
-from indelible.cli.command import Json, Target, on_store, open_store
+from indelible.cli.command import (
+    INTERRUPTED,
+    OK,
+    AggregateTypes,
+    EventTypes,
+    Json,
+    Tags,
+    Target,
+    on_store,
+    open_store,
+)
 from indelible.cli.group import BeginAfter, Beginning, Since, start_point
 from indelible.cli.group_consume import with_hint
 from indelible.cli.output import print_fields, print_json, print_result, print_rows
 from indelible.errors import RelayNotFound
+from indelible.limits import RELAY_LEASE_S
+from indelible.queries import EventQuery
 from indelible.relay_state import RelayInfo, Relays
 
 app = typer.Typer(help="Publish events to a message broker, and look after that.", rich_markup_mode=None)
@@ -115,6 +129,59 @@ async def reset(
     async with open_relays(target, read_only=False) as relays:
         info = await relays.reset(relay, start=begin.start, after=begin.after, since=begin.since)
     _print_place(info, json=json)
+
+
+@app.command()
+@on_store
+async def run(
+    target: Target,
+    relay: Name,
+    *,
+    to: Annotated[str, typer.Option(metavar="URL", help="The broker, such as nats://127.0.0.1:4222?stream=EVENTS.")],
+    event_type: EventTypes = None,
+    aggregate_type: AggregateTypes = None,
+    tag: Tags = None,
+    start: Beginning = None,
+    after: BeginAfter = None,
+    since: Since = None,
+) -> None:
+    """Publish events to a broker, until Ctrl-C.
+
+    It goes on where it ended. When it is new, it begins with the log's first event unless told otherwise. Run as many
+    as you like of one name: one publishes, the others stand by and take over within seconds.
+
+    \b
+    indelible relay run orders-to-nats --to 'nats://127.0.0.1:4222?stream=EVENTS&create=true'
+    """
+    from indelible.relays.relay import Relay
+    from indelible.relays.sink import make_sink
+    from indelible.server.process import configure_logs
+
+    query = EventQuery.of(event_types=event_type or (), aggregate_types=aggregate_type or (), tags=tag or ())
+    begin = start_point(start, after, since)
+    configure_logs("console", "info")
+    sink = make_sink(to)
+    async with open_store(target, read_only=False, retry_total_s=RELAY_LEASE_S) as store:
+        code = await _until_signal(Relay(store, relay, sink, query, start=begin).run())
+    raise typer.Exit(code)
+
+
+async def _until_signal(running: Coroutine[Any, Any, None]) -> int:
+    """Run until SIGINT or SIGTERM; the exit code. Raises what the coroutine raises."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(running)
+    code = OK
+
+    def stop(number: signal.Signals) -> None:
+        nonlocal code
+        code = INTERRUPTED if number == signal.SIGINT else OK
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return code
 
 
 def _print_place(info: RelayInfo, *, json: bool) -> None:

@@ -1,6 +1,7 @@
 """indelible init, info, verify, reindex and config show: looking after a store"""
 
 import os
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -42,7 +43,7 @@ def init(
     servers of a new version start; they and those of the version before then run side by side. Once the old ones are
     gone, run it again with --post-deploy. All of it may be repeated.
 
-    The runtime role owns nothing: it reads, adds events, saves snapshots and keeps consumer groups, and can change or
+    The runtime role owns nothing: it reads, adds events, saves snapshots and keeps groups and relays, and can change or
     delete no event. Its password, if it needs one, is taken from INDELIBLE_RUNTIME_PASSWORD.
 
     \b
@@ -203,5 +204,7 @@ def show_config(*, url: Url = None, store: Store = None, config_file: ConfigFile
 
 
 def _shown(value: object) -> object:
-    """As it is written in a TOML file."""
+    """As it is written in a TOML file, but for a relay, of which the URL is enough."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} to {shown_url(relay.to)}" for name, relay in value.items()) or None
     return value if value is None or isinstance(value, (int, float)) else shown_url(str(value))

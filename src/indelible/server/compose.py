@@ -14,6 +14,7 @@ from indelible.core.open import make_engine, open_local_store
 from indelible.core.store_around import MeasuredStore
 from indelible.diagnostics import GroupMeasure
 from indelible.errors import InvalidRequest, StorageFailure
+from indelible.relays.sink import make_sink
 from indelible.server.background import any_left_behind
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
@@ -30,6 +31,7 @@ from indelible.server.process import (
     listen,
     prepare_process,
 )
+from indelible.server.relays import relay_parts
 from indelible.server.services import ServedStore, Services
 from indelible.server.supervisor import supervise
 from indelible.server.worker import Worker
@@ -76,6 +78,8 @@ async def serve(
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         # Before anything is opened: a server that cannot listen leaves no new database behind.
         at = _take_addresses(settings, worker, sockets)
+        for part in relay_parts(services.store, settings.relays, metrics.registry):
+            services.background.add(part)
         async with store, services.background:
             for warning in store.warnings:
                 _log.warning(warning)
@@ -137,6 +141,11 @@ async def _serving_grpc(services: Services, at: Address | None, grace_s: float) 
 
 def _check_extras(settings: Settings) -> None:
     """Raises ``InvalidRequest`` for what needs packages that are not there, before anything is opened."""
+    for name, relay in settings.relays.items():
+        try:
+            make_sink(relay.to)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"relays.{name}: to {error.message}", pointer=f"/relays/{name}/to") from None
     if settings.grpc is not None:
         try:
             import indelible.server.grpc.server  # noqa: F401, PLC0415 - needs packages of an extra

@@ -13,7 +13,10 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from indelible.errors import InvalidRequest
+from indelible.groups import Start
 from indelible.limits import SHUTDOWN_GRACE_S, WORKERS_MAX
+from indelible.queries import EventQuery
+from indelible.relay_state import check_relay
 from indelible.store_urls import check_server_url, engine_schemes, is_engine_url
 
 LogFormat = Literal["console", "json"]
@@ -32,6 +35,19 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A relay that the server runs: a table ``[relays.NAME]`` of the TOML file."""
+
+    to: str
+    """URL of the broker."""
+    event_types: tuple[str, ...] = ()
+    aggregate_types: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    """As in the feed: any of the types, all of the tags; none restricts nothing."""
+    start: Start = "beginning"
+    """Where it begins when it is new: "beginning" or "end"."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """ "debug", "info", "warning" or "error"; less is not logged."""
     shutdown_grace_s: float = float(SHUTDOWN_GRACE_S)
     """How long a stopping server waits for what is in flight."""
+    relays: Mapping[str, RelaySettings] = {}
+    """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
+    `tags` and `start`. In the TOML file alone."""
 
 
 class Source(NamedTuple):
@@ -228,6 +247,26 @@ def _workers(value: object) -> int:
     raise ValueError(f"a whole number from 1 to {WORKERS_MAX}")
 
 
+def _relays(value: object) -> dict[str, RelaySettings]:
+    if not isinstance(value, dict):
+        raise ValueError("tables [relays.NAME] of a TOML file")  # noqa: TRY004 - as of all checks here
+    return {name: _relay(name, table) for name, table in value.items()}
+
+
+def _relay(name: str, table: object) -> RelaySettings:
+    """Its error does not show the table: the broker's URL may hold a password."""
+    pointer = f"/relays/{name}"
+    try:
+        check_relay(name)
+        relay = msgspec.convert(table, RelaySettings)
+        EventQuery.of(event_types=relay.event_types, aggregate_types=relay.aggregate_types, tags=relay.tags)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"relays.{name}: {error.pointer} {error.message}", pointer=pointer) from None
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"relays.{name}: {error}", pointer=pointer) from None
+    return relay
+
+
 _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "store": _store,
     "url": _url,
@@ -237,6 +276,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "log_format": _one_of("console", "json"),
     "log_level": _one_of("debug", "info", "warning", "error"),
     "shutdown_grace_s": _seconds,
+    "relays": _relays,
 }
 NAMES: Final = tuple(_CHECKS)
 """Every setting, in the order in which they are shown."""

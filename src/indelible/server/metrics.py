@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from indelible.diagnostics import BatchMeasure, GroupMeasure, StorageState
 from indelible.groups import GroupInfo
 from indelible.limits import GROUPS_MAX
+from indelible.relay_state import RelayInfo, RelayState
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNTS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)
@@ -216,3 +217,24 @@ def group_gauges(groups: Iterable[GroupInfo]) -> Iterator[Metric]:
         for info in groups:
             family.add_metric((info.group,), float(getattr(info, field)))
         yield family
+
+
+def relay_metrics(relays: Iterable[RelayInfo]) -> Iterator[Metric]:
+    """How far each relay has come, and what it does. The store says so too."""
+    lag = GaugeMetricFamily(
+        "indelible_relay_lag_events", "Positions from the checkpoint to the head.", labels=("relay",)
+    )
+    lag_s = GaugeMetricFamily(
+        "indelible_relay_lag_seconds", "Age of the oldest event after the checkpoint.", labels=("relay",)
+    )
+    published = CounterMetricFamily("indelible_relay_published", "Events that were published.", labels=("relay",))
+    state = GaugeMetricFamily(
+        "indelible_relay_state", "1 for what the relay does, 0 for what it does not.", labels=("relay", "state")
+    )
+    for info in relays:
+        lag.add_metric((info.relay,), info.lag)
+        lag_s.add_metric((info.relay,), info.lag_s)
+        published.add_metric((info.relay,), info.published)
+        for name in get_args(RelayState):
+            state.add_metric((info.relay, name), float(info.state == name))
+    yield from (lag, lag_s, published, state)

@@ -20,8 +20,9 @@ from indelible.limits import (
     RETRY_AFTER_S,
     STORE_ANSWER_TIMEOUT_S,
 )
+from indelible.relay_state import RelayInfo
 from indelible.server.background import Background, PartState
-from indelible.server.metrics import Metrics, gauge, group_gauges, storage_metrics
+from indelible.server.metrics import Metrics, gauge, group_gauges, relay_metrics, storage_metrics
 from indelible.server.streams import RenderedPages
 from indelible.tasks import first_of, hear_of_failure
 
@@ -56,6 +57,7 @@ class Services:
         self._appends: Final = StoreQuestion(diagnostics.check_takes_appends)
         self._size: Final = StoreQuestion(diagnostics.storage_size_bytes)
         self._groups: Final = StoreQuestion(store.groups.list)
+        self._relays: Final = StoreQuestion(store.relays.list)
         metrics.add(self._gauges)
 
     async def check_ready(self, *, verbose: bool = False) -> list[PartState]:
@@ -87,6 +89,7 @@ class Services:
         if storage is not None:
             found += storage_metrics(storage)
         groups: Iterable[GroupInfo] = ()
+        relays: Iterable[RelayInfo] = ()
         try:
             await self.check_ready()
         except IndelibleError:
@@ -102,8 +105,9 @@ class Services:
             # A store with much to add up may take longer than this waits; it is ready all the same.
             with contextlib.suppress(IndelibleError):
                 groups = await self._groups.ask()
+                relays = await self._relays.ask()
         found.append(gauge("indelible_ready", "1 while the store takes appends, else 0.", ready))
-        return [*found, *group_gauges(groups)]
+        return [*found, *group_gauges(groups), *relay_metrics(relays)]
 
 
 def _state_of_store(name: str, problem: str, answer: object, question: "StoreQuestion[Any]") -> PartState:

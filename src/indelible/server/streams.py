@@ -223,14 +223,14 @@ async def stream_messages(feed: FollowedFeed, stopping: asyncio.Event) -> AsyncG
             if stop.done():
                 return
             following = following or asyncio.create_task(feed.read())
-            await asyncio.wait((following, stop), timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((following, stop), timeout=progress.wait_s, return_when=asyncio.FIRST_COMPLETED)
             if following.done():
                 following.result()
                 following = None
                 if progress.has_to_say(feed):
                     yield await progress.next(feed)
             elif not stop.done():
-                yield None
+                yield await progress.next(feed) if progress.is_behind else None
     finally:
         stop.cancel()
         if following is not None:
@@ -243,6 +243,15 @@ class _Progress:
     def __init__(self) -> None:
         self._is_caught_up = False
         self._said_at = time.monotonic()
+        self.is_behind = False
+        """Whether reading has come further than was said."""
+
+    @property
+    def wait_s(self) -> float:
+        """How long nothing need be said."""
+        if not self.is_behind:
+            return HEARTBEAT_S
+        return max(self._said_at + CHECKPOINT_INTERVAL_S - time.monotonic(), 0)
 
     def has_to_say(self, feed: FollowedFeed) -> bool:
         """Whether a page that was just read is worth a message."""
@@ -251,11 +260,13 @@ class _Progress:
         if feed.has_more or has_caught_up or is_checkpoint_due:
             return True
         self._is_caught_up = feed.at_end
+        self.is_behind = True
         return False
 
     async def next(self, feed: FollowedFeed) -> StreamMessage:
         data = await feed.take() if feed.has_more else b""
         self._said_at = time.monotonic()
+        self.is_behind = False
         at_end = feed.at_end and not feed.has_more
         has_caught_up = at_end and not self._is_caught_up
         self._is_caught_up = at_end

@@ -155,7 +155,7 @@ async def _value(connection: Connection, sql: psycopg.abc.QueryNoTemplate, *valu
 
 async def grant_runtime_role(connection: Connection, schema: str, role: str, password: str | None) -> bool:
     """Make ``role`` if there is none, and give it the least that a server needs: to read everything, to add events and
-    what leads to them, to move the head and counts, to save snapshots, and to keep consumer groups. It owns nothing.
+    what leads to them, to move the head and counts, to save snapshots, and to keep groups and relays. It owns nothing.
     Returns whether it is new.
 
     Raises :class:`psycopg.Error`.

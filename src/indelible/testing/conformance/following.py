@@ -58,6 +58,18 @@ async def _until_caught_up(pages: AsyncGenerator[FeedPage]) -> list[UUID]:
 
 @pytest.mark.asyncio
 class FollowConformance:
+    async def test_the_end_of_a_stretch_without_a_match_is_told(self, store: EventStore) -> None:
+        """Also when nothing comes after it; else whoever follows would seem to be behind."""
+        tag, start = unique("tag"), (await store.head()).cursor
+        async with aclosing(store.follow(EventQuery.of(tags=[tag]), after=start)) as pages:
+            await _until_caught_up(pages)
+            await store.append("Order", unique(), [NewEvent("Placed", tags=[tag])])
+            await append_noise(store, 3)
+            head = (await store.head()).cursor
+            async with asyncio.timeout(_PATIENCE_S):
+                while (await anext(pages)).cursor != head:
+                    pass
+
     async def test_follows_from_what_is_there_to_what_comes(self, store: EventStore) -> None:
         start = (await store.head()).cursor
         key, before, later = (unique("Order"), unique()), some_events(5), some_events(3)

@@ -1,0 +1,194 @@
+"""Relay: publishes a feed to a broker, in order, from a checkpoint that the store keeps.
+
+One loop: own the relay; ask the broker how far it has come; follow the feed behind that; publish a page and wait for
+the broker's acknowledgements; move the checkpoint. One page is on its way at a time, so memory is bounded by a page,
+whatever the broker does. Beside it the tenure renews the lease.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+import time
+from contextlib import aclosing, suppress
+from typing import Final
+
+import structlog
+
+from indelible.errors import IndelibleError, InvalidRequest, RelayFenced, RelayOwned, StoreCorrupted
+from indelible.eventstore import EventStore
+from indelible.groups import StartPoint, check_group_query
+from indelible.limits import (
+    RELAY_CLAIM_INTERVAL_S,
+    RELAY_LEASE_S,
+    RELAY_RETRY_WAIT_MAX_S,
+    RELAY_RETRY_WAIT_MIN_S,
+)
+from indelible.queries import EVERYTHING, EventQuery
+from indelible.relay_state import RelayInfo, check_lease, check_owner, check_relay
+from indelible.relays.sink import Sink, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.tenure import Tenure
+from indelible.tasks import first_of
+
+_BEGINNING: Final = StartPoint()
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Relay:
+    """Publishes what matches ``query``, which has no time window, from ``start`` on where the relay is new. ``owner``
+    names this process; made up unless given. Belongs to one event loop, which :meth:`run` is called on once at a time.
+
+    Raises ``InvalidRequest`` for names and queries that are not allowed.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        name: str,
+        sink: Sink,
+        query: EventQuery = EVERYTHING,
+        *,
+        start: StartPoint = _BEGINNING,
+        owner: str | None = None,
+        lease_s: float = RELAY_LEASE_S,
+    ) -> None:
+        self.name: Final = check_relay(name)
+        self._store: Final = store
+        self._sink: Final = sink
+        self._query: Final = EventQuery(check_group_query(query))
+        self._start: Final = start.checked()
+        self._owner: Final = check_owner(own_name() if owner is None else owner)
+        self._lease_s: Final = check_lease(lease_s)
+        self.info: RelayInfo | None = None
+        """What the store said last, while this process owns the relay; else None."""
+        self.errors = 0
+        """How often publishing was interrupted, or was refused, since it began."""
+
+    async def run(self) -> None:
+        """Publish, or stand by while another owns the relay, until cancelled. Raises ``InvalidRequest`` for a start
+        that is no place of the store's log."""
+        waits = _Waits()
+        while True:
+            try:
+                tenure = await self._claim()
+                waits.begin_anew()
+                await self._own(tenure)
+            except (RelayFenced, SinkFenced) as error:
+                _log.warning("the relay has another owner; this one stands by", relay=self.name, reason=str(error))
+            except InvalidRequest as error:
+                if error.pointer != "/cursor":
+                    raise
+                self._count_error("the store does not know how far the relay came", error)
+            except IndelibleError as error:
+                self._count_error("the relay's store fails", error)
+            finally:
+                self.info = None
+            await waits.wait()
+
+    def _count_error(self, what: str, error: Exception) -> None:
+        self.errors += 1
+        _log.warning(what, relay=self.name, error=str(error))
+
+    async def _claim(self) -> Tenure:
+        is_told = False
+        while True:
+            asked_at = time.monotonic()
+            try:
+                lease = await self._store.relays.claim(
+                    self.name, self._owner, lease_s=self._lease_s,
+                    start=self._start.start, after=self._start.after, since=self._start.since,
+                )  # fmt: skip
+            except RelayOwned as error:
+                if not is_told:
+                    _log.info("the relay stands by", relay=self.name, owner=error.fields.get("owner"))
+                    is_told = True
+                await asyncio.sleep(min(RELAY_CLAIM_INTERVAL_S, self._lease_s))
+                continue
+            _log.info("the relay is owned here", relay=self.name, epoch=lease.epoch, cursor=lease.cursor)
+            return Tenure(self._store.relays, lease, lease_s=self._lease_s, taken_at=asked_at, on_told=self._hear)
+
+    def _hear(self, info: RelayInfo) -> None:
+        self.info = info
+
+    async def _own(self, tenure: Tenure) -> None:
+        """Until the epoch is over, or this is cancelled; then the lease is given back."""
+        try:
+            await first_of(tenure.keep(), self._publish(tenure))
+        finally:
+            with suppress(Exception):
+                await self._sink.close()
+            await tenure.end()
+
+    # --- Publishing --------------------------------------------------------------------------------------------------
+
+    async def _publish(self, tenure: Tenure) -> None:
+        waits = _Waits()
+        while True:
+            await tenure.goes_on()
+            try:
+                await self._connect(tenure)
+                tenure.note_problem(None)
+                await self._follow(tenure, waits)
+            except SinkUnavailable as error:
+                self._count_error("the relay's broker does not take events", error)
+                tenure.note_problem(f"{error}; behind cursor {tenure.cursor}")
+            except (SinkRefused, StoreCorrupted, InvalidRequest) as error:
+                self._count_error("the relay stops until it is resumed", error)
+                tenure.note_problem(_reason(error), stop=True)
+            await self._sink.close()
+            if not tenure.stands_still:
+                await waits.wait()
+
+    async def _connect(self, tenure: Tenure) -> None:
+        await tenure.is_certain()
+        reached = await self._sink.open(tenure.lease)
+        if reached is None:
+            return
+        try:
+            await tenure.reach(reached)
+        except InvalidRequest as error:
+            raise InvalidRequest(
+                f"the broker holds what this relay published up to cursor {reached}, which is no place of this store's "
+                "log: it was of another store, or of one that was restored from a backup since",
+                pointer="/cursor",
+            ) from error
+
+    async def _follow(self, tenure: Tenure, waits: "_Waits") -> None:
+        """Until the relay is to stand still."""
+        async with aclosing(self._store.follow(self._query, after=tenure.cursor)) as pages:
+            async for page in pages:
+                await tenure.is_certain()
+                if tenure.stands_still:
+                    return
+                if page.count:
+                    await self._sink.publish(page)
+                    waits.begin_anew()
+                tenure.advance(page.cursor, page.count)
+
+
+def _reason(error: Exception) -> str:
+    position = error.position if isinstance(error, SinkRefused) else None
+    if isinstance(error, StoreCorrupted):
+        position = error.fields.get("position")
+    return str(error) if position is None else f"the event at position {position}: {error}"
+
+
+def own_name() -> str:
+    """Of this process, unlike any other's."""
+    return f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(3)}"
+
+
+class _Waits:
+    """Between attempts: each about twice as long as the one before, and never the same for two relays."""
+
+    def __init__(self) -> None:
+        self._next_s = RELAY_RETRY_WAIT_MIN_S
+
+    def begin_anew(self) -> None:
+        self._next_s = RELAY_RETRY_WAIT_MIN_S
+
+    async def wait(self) -> None:
+        wait_s, self._next_s = self._next_s, min(2 * self._next_s, RELAY_RETRY_WAIT_MAX_S)
+        await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - only spreads them

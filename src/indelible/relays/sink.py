@@ -1,0 +1,60 @@
+"""What a relay needs of a message broker."""
+
+from typing import Protocol
+
+from indelible.cursors import Cursor
+from indelible.eventstore import FeedPage
+from indelible.relay_state import RelayLease
+from indelible.store_urls import load_sink_maker
+
+
+class SinkUnavailable(Exception):
+    """The broker is out of reach, or does not take more for now: open the sink again later. Says why, for people."""
+
+
+class SinkRefused(Exception):
+    """The broker will never take an event as it is; all before it are published. Says why, for people."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class SinkFenced(Exception):
+    """The broker has been told of a newer epoch."""
+
+
+class Sink(Protocol):
+    """One connection to a broker, made and closed any number of times. Its methods are called one at a time, and raise
+    :class:`SinkUnavailable` within ``RELAY_BROKER_TIMEOUT_S`` when the broker does not answer."""
+
+    async def open(self, lease: RelayLease) -> Cursor | None:
+        """Connect as the relay's owner of ``lease.epoch``; closes what was open before. Gives how far the broker knows
+        that the relay came, where it remembers that, in an epoch that is not before ``lease.reset_epoch``. Where the
+        broker can refuse earlier owners, it does so from then on. Raises ``SinkUnavailable``, ``SinkFenced``."""
+        ...
+
+    async def publish(self, page: FeedPage) -> None:
+        """Publish the page's events in their order, and return when all are acknowledged by the broker. Whatever it
+        raises, each may be published or not, but none without those before it. Raises ``SinkUnavailable``,
+        ``SinkRefused``, ``SinkFenced``; after each the sink is opened again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the broker. May be called twice, and raises nothing."""
+        ...
+
+
+class SinkMaker(Protocol):
+    """What an entry point of the group ``indelible.sinks`` names; the entry point's own name is the URL's scheme."""
+
+    def __call__(self, url: str) -> Sink:
+        """The sink that a URL of this scheme names, not opened yet. Raises ``InvalidRequest`` with the pointer ``/to``
+        for a URL that names nothing, and where a package is missing: then with what to install."""
+        ...
+
+
+def make_sink(url: str) -> Sink:
+    """The sink that ``url`` names, not opened yet. Raises ``InvalidRequest``."""
+    make: SinkMaker = load_sink_maker(url)
+    return make(url)

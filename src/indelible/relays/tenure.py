@@ -1,0 +1,140 @@
+"""The time for which one process owns a relay: it renews the lease, saves how far the relay came, and hears what people
+ask of it. Whether the broker answers has no part in that."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from indelible.cursors import Cursor
+from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
+from indelible.limits import GROUP_REASON_LENGTH_MAX, RELAY_SAVE_PAUSE_S
+from indelible.relay_state import RelayInfo, RelayLease, Relays
+from indelible.tasks import is_set_within
+
+_RENEWALS_PER_LEASE: Final = 3
+"""So that one that is lost does no harm."""
+_RELEASE_TIMEOUT_S: Final = 1.0
+"""A server that stops waits for little more; without it, the lease runs out."""
+
+
+class _Progress(msgspec.Struct, frozen=True):
+    """What the store is to be told."""
+
+    cursor: Cursor
+    published: int
+    problem: str | None = None
+    stop: bool = False
+
+
+class Tenure:
+    """``on_told`` hears what the store says after each save."""
+
+    def __init__(
+        self,
+        relays: Relays,
+        lease: RelayLease,
+        *,
+        lease_s: float,
+        taken_at: float,
+        on_told: Callable[[RelayInfo], None],
+    ) -> None:
+        self.lease: Final = lease
+        self._relays: Final = relays
+        self._lease_s: Final = lease_s
+        self._on_told: Final = on_told
+        self._progress = _Progress(lease.cursor, lease.published)
+        self._changed: Final = asyncio.Event()
+        self._saving: Final = asyncio.Lock()
+        self._told = asyncio.Event()
+        self._certain_until = taken_at + lease_s
+        self.is_paused = lease.is_paused
+        self.is_stopped = lease.is_stopped
+
+    @property
+    def cursor(self) -> Cursor:
+        return self._progress.cursor
+
+    @property
+    def published(self) -> int:
+        return self._progress.published
+
+    @property
+    def stands_still(self) -> bool:
+        return self.is_paused or self.is_stopped
+
+    # --- What happens to the relay -----------------------------------------------------------------------------------
+
+    def advance(self, cursor: Cursor, count: int) -> None:
+        """So many events more are published, and all that match up to here are."""
+        self._note(_Progress(cursor, self.published + count))
+
+    def note_problem(self, problem: str | None, *, stop: bool = False) -> None:
+        """None: there is none. ``stop``: the relay stands still until somebody resumes it."""
+        if stop:
+            self.is_stopped = True
+        problem = None if problem is None else problem.replace("\0", " ")[:GROUP_REASON_LENGTH_MAX]
+        if (problem, stop) != (self._progress.problem, self._progress.stop):
+            self._note(_Progress(self.cursor, self.published, problem, stop))
+
+    def _note(self, progress: _Progress) -> None:
+        self._progress = progress
+        self._changed.set()
+
+    async def reach(self, cursor: Cursor) -> None:
+        """Go on behind ``cursor``, or where the relay is if that is later: only the store can tell. Raises
+        ``InvalidRequest`` where it is no place of the store's log."""
+        info = await self._save(msgspec.structs.replace(self._progress, cursor=cursor))
+        self._progress = msgspec.structs.replace(self._progress, cursor=info.cursor)
+
+    # --- The lease ---------------------------------------------------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Save what changes, and renew the lease, until the epoch is over: raises ``RelayFenced``."""
+        renew_s = self._lease_s / _RENEWALS_PER_LEASE
+        while True:
+            self._changed.clear()
+            # While the store is out of reach the lease may run out; then nothing is published any more.
+            with suppress(Unavailable, OutcomeUnknown):
+                await self._save(self._progress)
+            await asyncio.sleep(min(RELAY_SAVE_PAUSE_S, renew_s))
+            await is_set_within(renew_s - RELAY_SAVE_PAUSE_S, self._changed)
+
+    async def _save(self, progress: _Progress) -> RelayInfo:
+        async with self._saving:
+            asked_at = time.monotonic()
+            info = await self._relays.advance(
+                self.lease.relay, self.lease.epoch, progress.cursor,
+                published=progress.published, lease_s=self._lease_s, problem=progress.problem, stop=progress.stop,
+            )  # fmt: skip
+            self._certain_until = asked_at + self._lease_s
+        if progress is self._progress:
+            # A stop is said once: what was said before somebody resumed must not stop the relay again.
+            self._progress = msgspec.structs.replace(progress, stop=False)
+        self.is_paused = info.is_paused
+        self.is_stopped = info.is_stopped or self._progress.stop
+        self._on_told(info)
+        told, self._told = self._told, asyncio.Event()
+        told.set()
+        return info
+
+    async def is_certain(self) -> None:
+        """Return when the lease is certainly the caller's still: who was held up for long must ask first."""
+        while time.monotonic() >= self._certain_until:
+            self._changed.set()
+            await self._told.wait()
+
+    async def goes_on(self) -> None:
+        """Return when the relay does not stand still."""
+        while self.stands_still:
+            await self._told.wait()
+
+    async def end(self) -> None:
+        """Save, and give the lease back."""
+        with suppress(IndelibleError, TimeoutError):
+            async with asyncio.timeout(_RELEASE_TIMEOUT_S):
+                await self._save(self._progress)
+                await self._relays.release(self.lease.relay, self.lease.epoch)

@@ -1,0 +1,48 @@
+"""The relays of a server's configuration, as parts that run beside the requests."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from indelible.eventstore import EventStore
+from indelible.groups import StartPoint
+from indelible.queries import EventQuery
+from indelible.relays.relay import Relay
+from indelible.relays.sink import make_sink
+from indelible.server.background import Part
+from indelible.server.config import RelaySettings
+from indelible.server.metrics import Metrics
+
+
+def relay_parts(store: EventStore, settings: Mapping[str, RelaySettings], metrics: Metrics) -> Sequence[Part]:
+    """Raises ``InvalidRequest`` for what no relay can be made of."""
+    relays = [_relay(store, name, one) for name, one in settings.items()]
+    if relays:
+        metrics.add(lambda: _errors(relays))
+    return [_part(relay) for relay in relays]
+
+
+def _relay(store: EventStore, name: str, settings: RelaySettings) -> Relay:
+    query = EventQuery.of(
+        event_types=settings.event_types, aggregate_types=settings.aggregate_types, tags=settings.tags
+    )
+    return Relay(store, name, make_sink(settings.to), query, start=StartPoint(settings.start))
+
+
+def _part(relay: Relay) -> Part:
+    """Not vital: appends and reads have nothing to do with a broker."""
+
+    def problem() -> str | None:
+        return None if relay.info is None else relay.info.problem
+
+    return Part(f"relay {relay.name}", relay.run, why_not_ready=problem)
+
+
+def _errors(relays: Sequence[Relay]) -> Iterator[Metric]:
+    family = CounterMetricFamily(
+        "indelible_relay_errors", "How often publishing was interrupted or refused, in this process.", labels=("relay",)
+    )
+    for relay in relays:
+        family.add_metric((relay.name,), relay.errors)
+    yield family

@@ -1,0 +1,300 @@
+"""A relay publishes every event in order, whatever the broker does and whoever else runs it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from indelible import AsyncClient, Cursor, EventQuery, NewEvent
+from indelible.core.store import LocalEventStore
+from indelible.core.store_around import StoreAround
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import InvalidRequest
+from indelible.eventstore import EventStore
+from indelible.groups import StartPoint
+from indelible.relay_state import RelayInfo
+from indelible.relays.relay import Relay
+from opaque_stores import VeiledStore
+from relays.broker import Broker
+from serving import serving_in_a_thread
+
+LEASE_S = 0.6
+PATIENCE_S = 20
+
+
+@pytest.fixture(params=["direct", "http", "grpc", "veiled"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[EventStore]:
+    if request.param == "direct":
+        async with LocalEventStore(MemoryEngine()) as store:
+            yield store
+    elif request.param == "veiled":
+        async with VeiledStore() as store:
+            yield store
+    else:
+        with serving_in_a_thread(LocalEventStore(MemoryEngine()), request.param) as url:
+            async with AsyncClient(url, retry_total_s=1) as store:
+                yield store
+
+
+@contextlib.asynccontextmanager
+async def running(relay: Relay) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(relay.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def relay_of(store: EventStore, broker: Broker, **more: Any) -> Relay:
+    return Relay(store, "orders", broker.sink(), lease_s=LEASE_S, **more)
+
+
+async def until(is_so: Callable[[], Any]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = is_so()
+            if await found if isinstance(found, Awaitable) else found:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def state(store: EventStore) -> RelayInfo:
+    return await store.relays.get("orders")
+
+
+async def append(store: EventStore, count: int = 1, event_type: str = "Placed") -> None:
+    await store.append("order", "1", [NewEvent(event_type) for _ in range(count)])
+
+
+async def test_every_event_is_published_in_order(store: EventStore) -> None:
+    broker = Broker()
+    await append(store, 300)
+    async with running(relay_of(store, broker)):
+        await until(lambda: len(broker.log) == 300)
+        await append(store, 5)
+        await until(lambda: len(broker.log) == 305)
+    assert broker.versions == list(range(1, 306))
+    info = await state(store)
+    assert (info.state, info.published, info.lag, info.cursor) == ("unowned", 305, 0, (await store.head()).cursor)
+
+
+async def test_another_goes_on_where_one_ended(store: EventStore) -> None:
+    broker = Broker(remembers=False)
+    for count in (3, 5):
+        await append(store, count - len(broker.log))
+        async with running(relay_of(store, broker)):
+            await until(lambda: len(broker.log) >= count)  # noqa: B023 - waited for at once
+            await asyncio.sleep(0.05)
+    assert broker.versions == [1, 2, 3, 4, 5]
+
+
+async def test_a_narrow_filter_is_no_lag(store: EventStore) -> None:
+    broker = Broker()
+    await append(store, 50)
+    async with running(relay_of(store, broker, query=EventQuery.of(event_types=["Paid"]))):
+        await until(lambda: _is_at_head(store))
+        await append(store, 1, "Paid")
+        await append(store, 3)
+        await until(lambda: _is_at_head(store))
+    assert broker.versions == [51]
+
+
+async def _is_at_head(store: EventStore) -> bool:
+    with contextlib.suppress(Exception):
+        return (await state(store)).lag == 0
+    return False
+
+
+async def test_it_starts_where_it_is_told(store: EventStore) -> None:
+    broker = Broker()
+    await append(store, 4)
+    async with running(relay_of(store, broker, start=StartPoint(start="end"))):
+        await until(lambda: _is_at_head(store))
+        await append(store, 1)
+        await until(lambda: broker.versions == [5])
+
+
+async def test_events_whose_answer_was_lost_are_stored_once_where_the_broker_remembers(store: EventStore) -> None:
+    broker = Broker()
+    broker.lost_answers = 3
+    await append(store, 300)
+    relay = relay_of(store, broker)
+    async with running(relay):
+        await until(lambda: len(broker.log) >= 300)
+    assert broker.versions == list(range(1, 301))
+    assert relay.errors == 3
+
+
+async def test_a_broker_that_is_away_is_waited_for(store: EventStore) -> None:
+    broker = Broker()
+    broker.is_away = True
+    await append(store, 3)
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is(store, "retrying"))
+        info = await state(store)
+        assert info.problem == f"the broker is away; behind cursor {info.cursor}"
+        assert info.lease_left_s > 0
+        broker.is_away = False
+        await until(lambda: broker.versions == [1, 2, 3])
+        await until(lambda: _is(store, "running"))
+        assert (await state(store)).problem is None
+
+
+async def _is(store: EventStore, name: str) -> bool:
+    with contextlib.suppress(Exception):
+        return (await state(store)).state == name
+    return False
+
+
+async def test_the_lease_is_kept_while_the_broker_hangs(store: EventStore) -> None:
+    broker, other = Broker(), Broker()
+    broker.answers.clear()
+    await append(store, 3)
+    async with running(relay_of(store, broker)), running(relay_of(store, other)):
+        epochs = set()
+        for _ in range(15):
+            await asyncio.sleep(0.1)
+            epochs.add((await state(store)).epoch)
+        assert epochs == {1}
+        broker.answers.set()
+        await until(lambda: broker.versions + other.versions == [1, 2, 3])
+
+
+async def test_an_event_that_is_refused_stops_it_until_it_is_resumed(store: EventStore) -> None:
+    broker = Broker()
+    broker.refused = {3}
+    await append(store, 5)
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is(store, "stopped"))
+        assert (await state(store)).problem == "the event at position 3: it is too large"
+        await asyncio.sleep(LEASE_S)
+        assert (await state(store)).state == "stopped"
+        assert broker.versions == [1, 2]
+        broker.refused = set()
+        await store.relays.resume("orders")
+        await until(lambda: broker.versions == [1, 2, 3, 4, 5])
+        await until(lambda: _is(store, "running"))
+
+
+async def test_a_stop_outlasts_its_owner(store: EventStore) -> None:
+    broker = Broker()
+    broker.refused = {1}
+    await append(store, 1)
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is(store, "stopped"))
+    broker.refused = set()
+    async with running(relay_of(store, broker)):
+        await asyncio.sleep(LEASE_S)
+        assert (broker.versions, (await state(store)).state) == ([], "stopped")
+        await store.relays.resume("orders")
+        await until(lambda: broker.versions == [1])
+
+
+async def test_a_paused_relay_publishes_nothing_and_stays_its_owner_s(store: EventStore) -> None:
+    broker = Broker()
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is(store, "running"))
+        await store.relays.pause("orders")
+        await asyncio.sleep(LEASE_S)
+        await append(store, 3)
+        await asyncio.sleep(LEASE_S)
+        info = await state(store)
+        assert (info.state, info.epoch, info.lease_left_s > 0, broker.log) == ("paused", 1, True, [])
+        await store.relays.resume("orders")
+        await until(lambda: broker.versions == [1, 2, 3])
+
+
+async def test_a_reset_publishes_again(store: EventStore) -> None:
+    broker = Broker()
+    await append(store, 3)
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is_at_head(store))
+        await store.relays.reset("orders", after=Cursor(""))
+        await until(lambda: broker.versions == [1, 2, 3] * 2)
+    assert [one.epoch for one in broker.log] == [1, 1, 1, 3, 3, 3]
+
+
+async def test_one_that_was_held_up_publishes_nothing_more(store: EventStore) -> None:
+    """It hears from the store that it is no longer the owner before it publishes anything, though the broker would take
+    it."""
+    broker = Broker(remembers=False)
+    first, second = relay_of(held := HeldUp(store), broker, owner="first"), relay_of(store, broker, owner="second")
+    async with running(first):
+        await until(lambda: _is(store, "running"))
+        held.relays.answers.clear()
+        async with running(second):
+            await until(lambda: _owner(store, "second"))
+            await append(store, 3)
+            await until(lambda: len(broker.log) >= 3)
+            await asyncio.sleep(LEASE_S)
+            held.relays.answers.set()
+            await append(store, 1)
+            await until(lambda: len(broker.log) >= 4)
+            await asyncio.sleep(LEASE_S)
+    assert [(one.epoch, one.event.version) for one in broker.log] == [(2, 1), (2, 2), (2, 3), (2, 4)]
+
+
+class HeldUp(StoreAround):
+    """A store that does not answer its relay's owner for a while."""
+
+    def __init__(self, inner: EventStore) -> None:
+        super().__init__(inner)
+        self._relays = HeldUpRelays(inner)
+
+    @property
+    def relays(self) -> "HeldUpRelays":
+        return self._relays
+
+
+class HeldUpRelays:
+    def __init__(self, store: EventStore) -> None:
+        self._inner: Any = store.relays
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*args: Any, **more: Any) -> Any:
+            await self.answers.wait()
+            return await getattr(self._inner, name)(*args, **more)
+
+        return call
+
+
+async def _owner(store: EventStore, name: str) -> bool:
+    return (await state(store)).owner == name
+
+
+async def test_another_takes_over_from_one_that_died(store: EventStore) -> None:
+    await store.relays.claim("orders", "one that died", lease_s=LEASE_S)
+    broker = Broker()
+    await append(store, 1)
+    async with running(relay_of(store, broker)):
+        await until(lambda: broker.versions == [1])
+    assert broker.log[0].epoch == 2
+
+
+async def test_a_broker_that_is_ahead_of_the_store_stops_it(store: EventStore) -> None:
+    """As when the store was restored from a backup."""
+    broker = Broker()
+    await append(store, 3)
+    async with running(relay_of(store, broker)):
+        await until(lambda: len(broker.log) == 3)
+    broker.log[-1] = broker.log[-1]._replace(cursor=Cursor("77777"))
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is(store, "stopped"))
+    assert "no place of this store's log" in str((await state(store)).problem)
+
+
+def test_bad_settings_are_refused() -> None:
+    store: Any = None
+    for pointer, more in (
+        ("/owner", {"owner": ""}),
+        ("/start", {"start": StartPoint(start="end", after=Cursor("1"))}),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            relay_of(store, Broker(), **more)
+        assert caught.value.pointer == pointer
