@@ -1,0 +1,17 @@
+"""The sinks of this package by their URLs: what its entry points of the group ``indelible.sinks`` name.
+
+Each loads its sink only when it is called: nobody needs the packages of a sink that is not used.
+"""
+
+from indelible.errors import InvalidRequest
+from indelible.relays.sink import Sink
+
+
+def make_nats(url: str) -> Sink:
+    """``nats://HOST:PORT?stream=NAME``, see :class:`indelible.relays.nats.NatsSink`."""
+    try:
+        from indelible.relays.nats import NatsSink  # noqa: PLC0415 - see above
+    except ImportError as error:
+        message = f'needs more packages: pip install "indelible[nats]" ({error})'
+        raise InvalidRequest(message, pointer="/to") from None
+    return NatsSink.of(url)

@@ -1,0 +1,340 @@
+"""The sink for NATS JetStream: each event is stored once in the stream, whatever dies.
+
+An event is a message in CloudEvents' binary mode, with headers of the relay's beside: its name, its epoch and the
+cursor behind the event. The last such message tells how far the relay came. Two headers of JetStream's are the fence:
+
+- ``Nats-Expected-Last-Subject-Sequence`` (where the subject depends on the event: ``Nats-Expected-Last-Sequence``, of
+  the whole stream) says behind which message an event is to stand. It holds for ever, unlike the window in which the
+  server knows message ids again. So an earlier owner's events, however late, are refused.
+- ``Nats-Expected-Last-Msg-Id`` chains the events of a page, which are sent without waiting: when one is refused, those
+  after it are too, so that no hole can come about.
+
+Whatever goes otherwise than predicted ends the connection; the next one looks at the stream anew.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, NamedTuple, Self
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg, StreamConfig
+from nats.js.errors import NotFoundError
+
+from indelible.cursors import Cursor
+from indelible.errors import InvalidRequest
+from indelible.events import RecordedEvent
+from indelible.eventstore import FeedPage
+from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
+from indelible.relay_state import RelayLease
+from indelible.relays.nats_connection import NOBODY, Answer, Connection
+from indelible.relays.sink import SinkFenced, SinkRefused, SinkUnavailable
+from indelible.wire.cloudevents import encode_binary_cloud_event
+
+RELAY: Final = "indelible-relay"
+EPOCH: Final = "indelible-epoch"
+CURSOR: Final = "indelible-cursor"
+"""Headers of each message: the relay's name, its owner's epoch, and how far a reader has come who has passed the
+event."""
+
+_SUBJECT_DEFAULT: Final = "indelible.events"
+_FIELD: Final = "{aggregate_type}"
+_TOKEN: Final = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
+_NAME: Final = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
+_WRONG_PLACE: Final = (10070, 10071)
+"""JetStream's codes for another last message id, and another last sequence, than expected."""
+_TOO_LARGE: Final = 10054
+_ANOTHER_STREAM: Final = 10060
+_TRIES_MAX: Final = 100
+"""In a row that store nothing, because others publish to the relay's subject."""
+
+
+class Target(NamedTuple):
+    """What a URL names."""
+
+    servers: str
+    """With user and password, where there are some."""
+    stream: str
+    subject: str
+    creates: bool
+    """Whether the stream is made when it is not there."""
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Raises ``InvalidRequest``."""
+        parts = urlsplit(url)
+        given = dict(parse_qsl(parts.query, keep_blank_values=True))
+        stream, subject = given.pop("stream", ""), given.pop("subject", _SUBJECT_DEFAULT)
+        creates = given.pop("create", "false")
+        if given:
+            raise _bad(f"has an unknown parameter, {next(iter(given))}; there are stream, subject and create")
+        if not parts.hostname or parts.path not in ("", "/") or parts.fragment:
+            raise _bad("must be like nats://HOST:PORT?stream=NAME")
+        if not _NAME.fullmatch(stream):
+            raise _bad("must name a stream, such as stream=EVENTS; without spaces, dots and wildcards")
+        if not all(_TOKEN.fullmatch(token) for token in subject.replace(_FIELD, "x").split(".")) or re.search(
+            r"[{}]", subject.replace(_FIELD, "")
+        ):
+            raise _bad(f"has a bad subject: words with dots between them, of which some may be {_FIELD}")
+        if creates not in ("true", "false"):
+            raise _bad("must have true or false for create")
+        return cls(f"nats://{parts.netloc}", stream, subject, creates == "true")
+
+    @property
+    def has_field(self) -> bool:
+        return _FIELD in self.subject
+
+    @property
+    def pattern(self) -> str:
+        """Of the subjects of all its messages."""
+        return ".".join("*" if _FIELD in token else token for token in self.subject.split("."))
+
+
+def _bad(message: str) -> InvalidRequest:
+    return InvalidRequest(message, pointer="/to")
+
+
+class _Outgoing(NamedTuple):
+    position: int
+    subject: str
+    message_id: str
+    headers: dict[str, str]
+    data: bytes
+
+
+class _Own(NamedTuple):
+    """The relay's last message in the stream."""
+
+    sequence: int
+    epoch: int
+    cursor: Cursor
+    message_id: str
+
+
+class NatsSink:
+    """Implements :class:`indelible.relays.sink.Sink`."""
+
+    def __init__(self, target: Target) -> None:
+        self._target: Final = target
+        self._connection: Connection | None = None
+        self._lease: RelayLease | None = None
+        self._last_sequence = 0
+        """Of the last message of the subject, or of the stream where the subject depends on the event."""
+        self._own: _Own | None = None
+        """As it was looked for last."""
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """``nats://[USER:PASSWORD@]HOST:PORT?stream=NAME[&subject=…][&create=true]``. Raises ``InvalidRequest``."""
+        return cls(Target.of(url))
+
+    # --- Looking at the stream ---------------------------------------------------------------------------------------
+
+    async def open(self, lease: RelayLease) -> Cursor | None:
+        await self.close()
+        self._lease, self._own = lease, None
+        async with _told_as_unavailable():
+            self._connection = await Connection.made(self._target.servers, f"indelible relay {lease.relay}")
+            own = await self._look()
+        return own.cursor if own is not None and own.epoch >= lease.reset_epoch else None
+
+    async def _look(self) -> _Own | None:
+        """Learn where the next message is to stand; gives the relay's last one. Raises ``SinkFenced`` where that is a
+        newer owner's."""
+        # In this order: what comes between the two makes the next message be refused, and this be done again.
+        stream_end = await self._stream_end()
+        last = await self._last_message()
+        self._last_sequence = stream_end if self._target.has_field else _sequence(last)
+        own = self._own = await self._last_own(last)
+        if own is not None and own.epoch > self._owned().epoch:
+            raise SinkFenced(f"the stream {self._target.stream} has messages of epoch {own.epoch}")
+        return own
+
+    async def _stream_end(self) -> int:
+        """The last sequence of the stream; makes it when it is to be made."""
+        target, jetstream = self._target, self._jetstream
+        try:
+            info = await jetstream.stream_info(target.stream)
+        except NotFoundError:
+            if not target.creates:
+                raise SinkUnavailable(
+                    f"NATS has no stream {target.stream}; make it for the subject {target.pattern}, or add create=true "
+                    "to the URL"
+                ) from None
+            info = await jetstream.add_stream(StreamConfig(name=target.stream, subjects=[target.pattern]))
+        return info.state.last_seq
+
+    async def _last_message(self) -> RawStreamMsg | None:
+        with contextlib.suppress(NotFoundError):
+            return await self._jetstream.get_last_msg(self._target.stream, self._target.pattern)
+        return None
+
+    async def _last_own(self, last: RawStreamMsg | None) -> _Own | None:
+        """Others may have published to the relay's subjects since."""
+        known = 0 if self._own is None else self._own.sequence
+        end = _sequence(last)
+        for sequence in range(end, known, -1):
+            if end - sequence >= RELAY_FOREIGN_MESSAGES_MAX:
+                raise SinkUnavailable(
+                    f"the last {RELAY_FOREIGN_MESSAGES_MAX} messages up to the last of {self._target.pattern} are "
+                    "others'; give the relay a stream of its own"
+                )
+            own = await self._own_at(sequence) if sequence < end or last is None else self._as_own(last)
+            if own is not None:
+                return own
+        return self._own
+
+    async def _own_at(self, sequence: int) -> _Own | None:
+        with contextlib.suppress(NotFoundError):
+            return self._as_own(await self._jetstream.get_msg(self._target.stream, seq=sequence))
+        return None
+
+    def _as_own(self, message: RawStreamMsg) -> _Own | None:
+        """None where it is another's."""
+        headers = message.headers or {}
+        epoch, cursor = headers.get(EPOCH, ""), headers.get(CURSOR)
+        if headers.get(RELAY) != _header(self._owned().relay) or not epoch.isdigit() or cursor is None:
+            return None
+        return _Own(_sequence(message), int(epoch), Cursor(cursor), headers.get("Nats-Msg-Id", ""))
+
+    # --- Publishing --------------------------------------------------------------------------------------------------
+
+    async def publish(self, page: FeedPage) -> None:
+        left: Sequence[_Outgoing] = [self._outgoing(*one) for one in page.events_with_cursors()]
+        tries = 0
+        async with _told_as_unavailable():
+            while tries < _TRIES_MAX:
+                rest = await self._send_all(left)
+                if not rest:
+                    return
+                tries = tries + 1 if len(rest) == len(left) else 0
+                left = await self._look_again(rest)
+                if not left:
+                    return
+        raise SinkUnavailable(f"others publish to the subject {self._target.pattern} all the time")
+
+    async def _send_all(self, events: Sequence[_Outgoing]) -> Sequence[_Outgoing]:
+        """Gives those that are not stored, because another message stands where the first of them was to."""
+        connection = self._connected()
+        refusal = await self._send(connection, events)
+        answers = await connection.answers()
+        for stored, (event, answer) in enumerate(zip(events, answers, strict=False)):
+            if answer.code in _WRONG_PLACE:
+                return events[stored:]
+            if answer.problem:
+                raise await self._reason(event, answer)
+            await self._check_stored(event, answer)
+        if refusal is not None:
+            raise refusal
+        return ()
+
+    async def _send(self, connection: Connection, events: Sequence[_Outgoing]) -> SinkRefused | None:
+        """Each behind the one before, without waiting for answers. Ends at one that is too large."""
+        before: _Outgoing | None = None
+        for expected, event in enumerate(events, self._last_sequence):
+            headers = self._headers(event, expected, before)
+            try:
+                await connection.send(event.subject, event.data, headers)
+            except MaxPayloadError:
+                most = connection.client.max_payload
+                return SinkRefused(f"it is larger than {most} bytes, the most that NATS takes", event.position)
+            before = event
+        return None
+
+    def _headers(self, event: _Outgoing, expected: int, before: _Outgoing | None) -> dict[str, str]:
+        place = "Nats-Expected-Last-Sequence" if self._target.has_field else "Nats-Expected-Last-Subject-Sequence"
+        chain = {} if before is None else {"Nats-Expected-Last-Msg-Id": before.message_id}
+        return {
+            **event.headers,
+            "Nats-Expected-Stream": self._target.stream,
+            "Nats-Msg-Id": event.message_id,
+            place: str(expected),
+            **chain,
+        }
+
+    async def _check_stored(self, event: _Outgoing, answer: Answer) -> None:
+        """The server takes what has the id of a message of the last minutes for stored, wherever that is."""
+        if not answer.is_duplicate:
+            self._last_sequence = answer.sequence
+            return
+        if await self._own_at(answer.sequence) is None:
+            raise SinkRefused(
+                f"the stream {self._target.stream} has it already as message {answer.sequence}, of somebody else; "
+                "give the relay a stream of its own",
+                event.position,
+            )
+
+    async def _look_again(self, left: Sequence[_Outgoing]) -> Sequence[_Outgoing]:
+        """After somebody else has published: what is still to be sent. Raises ``SinkFenced`` where that was a newer
+        owner."""
+        own = await self._look()
+        ids = [event.message_id for event in left]
+        return left[ids.index(own.message_id) + 1 :] if own is not None and own.message_id in ids else left
+
+    async def _reason(self, event: _Outgoing, answer: Answer) -> Exception:
+        if answer.code == _TOO_LARGE:
+            return SinkRefused(f"NATS refuses it: {answer.problem}", event.position)
+        if answer.code in (NOBODY, _ANOTHER_STREAM):
+            # Raises where there is no stream, or no JetStream: that may pass.
+            await self._jetstream.stream_info(self._target.stream)
+            return SinkRefused(
+                f"the stream {self._target.stream} does not take the subject {event.subject}", event.position
+            )
+        return SinkUnavailable(f"NATS does not store an event: {answer.problem}")
+
+    def _outgoing(self, event: RecordedEvent, cursor: Cursor) -> _Outgoing:
+        lease = self._owned()
+        attributes, data = encode_binary_cloud_event(event)
+        headers = {name.decode(): value.decode() for name, value in attributes.items()}
+        if "ce-traceparent" in headers:
+            headers["traceparent"] = headers["ce-traceparent"]
+        headers |= {
+            "content-type": event.content_type, RELAY: _header(lease.relay), EPOCH: str(lease.epoch), CURSOR: cursor,
+        }  # fmt: skip
+        # After a reset the same events are others to the server, which would take them for stored.
+        message_id = f"{event.event_id}.{lease.reset_epoch}" if lease.reset_epoch else str(event.event_id)
+        subject = self._target.subject.replace(_FIELD, _header(event.aggregate_type))
+        return _Outgoing(event.position, subject, message_id, headers, data)
+
+    # --- The connection ----------------------------------------------------------------------------------------------
+
+    def _connected(self) -> Connection:
+        assert self._connection is not None, "it is opened first"
+        return self._connection
+
+    @property
+    def _jetstream(self) -> JetStreamContext:
+        return self._connected().jetstream
+
+    def _owned(self) -> RelayLease:
+        assert self._lease is not None, "it is opened first"
+        return self._lease
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def _told_as_unavailable() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(RELAY_BROKER_TIMEOUT_S):
+            yield
+    except TimeoutError as error:
+        raise SinkUnavailable(f"NATS does not answer within {RELAY_BROKER_TIMEOUT_S:g} s") from error
+    except (NatsError, OSError) as error:
+        raise SinkUnavailable(f"NATS cannot be used: {str(error) or type(error).__name__}") from error
+
+
+def _header(name: str) -> str:
+    """As one word of a subject or a header."""
+    return quote(name, safe="").replace(".", "%2E")
+
+
+def _sequence(message: RawStreamMsg | None) -> int:
+    return 0 if message is None or message.seq is None else message.seq

@@ -1,0 +1,95 @@
+"""A real NATS server with JetStream that tests start, kill and start again. A wheel among the development dependencies
+brings it."""
+
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nats
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from postgres.server import free_port
+
+TIMEOUT_S = 60
+
+
+class NatsServer:
+    """In ``folder``; the port stays whatever is done to it."""
+
+    def __init__(self, folder: Path, *, max_payload_bytes: int = 1024 * 1024) -> None:
+        self.port = free_port()
+        self._log = folder / "nats.log"
+        self._config = folder / "nats.conf"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._config.write_text(
+            f'listen: "127.0.0.1:{self.port}"\nmax_payload: {max_payload_bytes}\n'
+            f'jetstream {{ store_dir: "{folder / "data"}", max_mem: 64MB, max_file: 1GB, sync_interval: always }}\n'
+        )
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = shutil.which("nats-server", path=Path(sys.executable).parent)
+        assert command is not None, "the development dependencies are not installed"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([command, "-c", self._config], stdout=log, stderr=log)
+        give_up_at = time.monotonic() + TIMEOUT_S
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            assert time.monotonic() < give_up_at, self._log.read_text()
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(TIMEOUT_S)
+            self._process = None
+
+
+@contextlib.contextmanager
+def nats_server(folder: Path, **settings: Any) -> Iterator[NatsServer]:
+    server = NatsServer(folder, **settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+async def messages_of(server: NatsServer, stream: str) -> list[Any]:
+    """All that a consumer with the broker's own client gets, in order."""
+    client = await nats.connect(server.url)
+    try:
+        jetstream = client.jetstream()
+        count = (await jetstream.stream_info(stream)).state.messages
+        if not count:
+            return []
+        config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE)
+        consumer = await jetstream.pull_subscribe("", stream=stream, config=config)
+        found: list[Any] = []
+        while len(found) < count:
+            found += await consumer.fetch(min(count - len(found), 1_000), timeout=10)
+        return found
+    finally:
+        await client.close()
+
+
+def data_of(message: Any) -> Any:
+    return json.loads(message.data)

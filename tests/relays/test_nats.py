@@ -1,0 +1,245 @@
+"""A relay to a real NATS server: each event is stored once, in order, whatever dies."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import nats
+import pytest
+
+from indelible import NewEvent
+from indelible.core.store import LocalEventStore
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import InvalidRequest
+from indelible.eventstore import EventStore
+from indelible.relays.nats import Target
+from indelible.relays.relay import Relay
+from indelible.relays.sink import make_sink
+from relays.nats_server import NatsServer, data_of, messages_of, nats_server
+from relays.test_relay import LEASE_S, append, running, state, until
+
+STREAM = "EVENTS"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    with nats_server(tmp_path, max_payload_bytes=64 * 1024) as server:
+        yield server
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[EventStore]:
+    async with LocalEventStore(MemoryEngine()) as store:
+        yield store
+
+
+def relay_to(server: NatsServer, store: EventStore, more: str = "", name: str = "orders", **settings: Any) -> Relay:
+    sink = make_sink(f"{server.url}?stream={STREAM}&create=true{more}")
+    return Relay(store, name, sink, lease_s=LEASE_S, **settings)
+
+
+async def is_published(store: EventStore, count: int, relay: str = "orders") -> bool:
+    relays = {one.relay: one for one in await store.relays.list()}
+    return relay in relays and relays[relay].lag == 0 and (await store.head()).position == count
+
+
+def check_whole(messages: list[Any], count: int) -> None:
+    """Every event once, in order, as CloudEvents' binary mode has them."""
+    own = [one for one in messages if "indelible-relay" in (one.headers or {})]
+    assert [int(one.headers["ce-position"]) for one in own] == list(range(1, count + 1))
+    epochs = [int(one.headers["indelible-epoch"]) for one in own]
+    assert epochs == sorted(epochs)
+
+
+async def test_events_are_cloud_events_with_what_a_consumer_needs(server: NatsServer, store: EventStore) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    event = NewEvent("OrderPlaced", {"total": 42.5}, metadata={"traceparent": trace}, tags=["eu"])
+    await store.append("order", "ó 1", [event])
+    async with running(relay_to(server, store)):
+        await until(lambda: is_published(store, 1))
+    (message,) = await messages_of(server, STREAM)
+    headers = message.headers
+    assert message.subject == "indelible.events"
+    assert (data_of(message), headers["content-type"]) == ({"total": 42.5}, "application/json")
+    assert (headers["ce-id"], headers["Nats-Msg-Id"]) == (str(event.event_id), str(event.event_id))
+    assert (headers["ce-type"], headers["ce-version"], headers["ce-position"]) == ("OrderPlaced", "1", "1")
+    assert unquote(headers["ce-source"]) == "/v1/aggregates/order/%C3%B3%201"
+    assert headers["traceparent"] == trace
+    assert (headers["indelible-relay"], headers["indelible-epoch"], headers["indelible-cursor"]) == ("orders", "1", "1")
+
+
+@pytest.mark.parametrize("more", ["", "&subject=shop.{aggregate_type}.events"])
+async def test_each_event_is_stored_once_though_the_broker_is_killed(
+    server: NatsServer, store: EventStore, more: str
+) -> None:
+    async with running(relay_to(server, store, more)):
+        for n in range(6):
+            for kind in ("order", "Kunde *>. ü"):
+                await store.append(kind, str(n), [NewEvent("Placed", {"n": i}) for i in range(200)])
+            await asyncio.sleep(0.05 * n)
+            if n % 2:
+                server.kill()
+                await asyncio.sleep(0.1)
+                server.start()
+        await until(lambda: is_published(store, 2_400))
+    messages = await messages_of(server, STREAM)
+    check_whole(messages, 2_400)
+    if more:
+        assert {one.subject for one in messages} == {"shop.order.events", "shop.Kunde%20%2A%3E%2E%20%C3%BC.events"}
+
+
+@pytest.mark.parametrize("more", ["", "&subject=shop.{aggregate_type}"])
+async def test_the_broker_alone_knows_how_far_a_relay_came(server: NatsServer, store: EventStore, more: str) -> None:
+    """The checkpoint is late by all that was published, as after kill -9 of relay and store's last save."""
+    await append(store, 300)
+    async with running(relay_to(server, store, more)):
+        await until(lambda: is_published(store, 300))
+    behind = LocalEventStore(MemoryEngine())
+    async with behind:
+        await behind.append_recorded((await store.read_feed(limit=1_000)).events)
+        await behind.append("order", "1", [NewEvent("Placed")])
+        await behind.relays.claim("orders", "a")
+        await behind.relays.claim("orders", "a", lease_s=0.2)
+        async with running(relay_to(server, behind, more)):
+            await until(lambda: is_published(behind, 301))
+    check_whole(await messages_of(server, STREAM), 301)
+
+
+@pytest.mark.parametrize("subject", ["indelible.events", "indelible.others", "other.subject"])
+async def test_others_publish_to_the_stream(server: NatsServer, store: EventStore, subject: str) -> None:
+    client = await nats.connect(server.url)
+    jetstream = client.jetstream()
+    await jetstream.add_stream(name=STREAM, subjects=["indelible.>", "other.>"])
+    published = 0
+
+    async def publish() -> None:
+        nonlocal published
+        while True:
+            await jetstream.publish(subject, b"foreign")
+            published += 1
+            await asyncio.sleep(0.02 if subject == "indelible.events" else 0.002)
+
+    task = asyncio.create_task(publish())
+    try:
+        for n in range(3):
+            await append(store, 400)
+            async with running(relay_to(server, store)):
+                await until(lambda: is_published(store, 400 * (n + 1)))  # noqa: B023 - waited for at once
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+    messages = await messages_of(server, STREAM)
+    check_whole(messages, 1_200)
+    assert published > 20
+
+
+async def test_an_earlier_owner_s_events_are_refused(server: NatsServer, store: EventStore) -> None:
+    """Its sink goes on as if it had heard nothing of the store's."""
+    await append(store, 5)
+    pages = store.follow()
+    page = await anext(pages)
+    await pages.aclose()
+    sinks = [make_sink(f"{server.url}?stream={STREAM}&create=true") for _ in range(2)]
+    leases = [await store.relays.claim("orders", "one") for _ in range(2)]
+    for sink, lease in zip(sinks, leases, strict=True):
+        assert await sink.open(lease) is None
+    await sinks[1].publish(page)
+    with pytest.raises(Exception, match="epoch 2"):
+        await sinks[0].publish(page)
+    with pytest.raises(Exception, match="epoch 2"):
+        await sinks[0].open(leases[0])
+    assert await sinks[1].open(leases[1]) == page.cursor
+    for sink in sinks:
+        await sink.close()
+    check_whole(await messages_of(server, STREAM), 5)
+
+
+async def test_a_reset_publishes_again(server: NatsServer, store: EventStore) -> None:
+    await append(store, 3)
+    async with running(relay_to(server, store)):
+        await until(lambda: is_published(store, 3))
+        await store.relays.reset("orders", start="beginning")
+        await until(lambda: is_published(store, 3))
+    positions = [int(one.headers["ce-position"]) for one in await messages_of(server, STREAM)]
+    assert positions == [1, 2, 3] * 2
+
+
+async def test_an_event_that_is_too_large_stops_the_relay(server: NatsServer, store: EventStore) -> None:
+    await append(store, 2)
+    await store.append("order", "1", [NewEvent("Placed", "x" * 100_000)])
+    async with running(relay_to(server, store)):
+        await until(lambda: _is(store, "stopped"))
+    problem = (await state(store)).problem
+    assert problem == "the event at position 3: it is larger than 65536 bytes, the most that NATS takes"
+    check_whole(await messages_of(server, STREAM), 2)
+
+
+async def _is(store: EventStore, name: str) -> bool:
+    return any(one.state == name for one in await store.relays.list())
+
+
+async def test_a_stream_that_is_not_there_is_named_and_waited_for(server: NatsServer, store: EventStore) -> None:
+    await append(store, 1)
+    sink = make_sink(f"{server.url}?stream=NONE&subject=some.events")
+    async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
+        await until(lambda: _is(store, "retrying"))
+        assert "no stream NONE; make it for the subject some.events" in str((await state(store)).problem)
+        client = await nats.connect(server.url)
+        await client.jetstream().add_stream(name="NONE", subjects=["some.*"])
+        await client.close()
+        await until(lambda: is_published(store, 1))
+
+
+async def test_a_subject_that_the_stream_does_not_take_stops_the_relay(server: NatsServer, store: EventStore) -> None:
+    await append(store, 1)
+    client = await nats.connect(server.url)
+    await client.jetstream().add_stream(name=STREAM, subjects=["another"])
+    await client.close()
+    async with running(relay_to(server, store)):
+        await until(lambda: _is(store, "stopped"))
+        assert "does not take the subject indelible.events" in str((await state(store)).problem)
+
+
+async def test_two_relays_of_one_stream_lose_nothing_in_silence(server: NatsServer, store: EventStore) -> None:
+    """The server takes an id that it knows for stored, whatever the subject."""
+    client = await nats.connect(server.url)
+    await client.jetstream().add_stream(name=STREAM, subjects=["a", "b"])
+    await client.close()
+    await append(store, 3)
+    async with running(relay_to(server, store, "&subject=a")):
+        await until(lambda: is_published(store, 3))
+    async with running(relay_to(server, store, "&subject=b", name="second")):
+        await until(lambda: _is(store, "stopped"))
+    assert "of somebody else" in str((await store.relays.get("second")).problem)
+
+
+@pytest.mark.parametrize(
+    ("rest", "problem"),
+    [
+        ("", "must name a stream"),
+        ("?stream=a.b", "must name a stream"),
+        ("?stream=A&subject=a..b", "bad subject"),
+        ("?stream=A&subject={event_id}", "bad subject"),
+        ("?stream=A&create=maybe", "true or false"),
+        ("?stream=A&colour=red", "unknown parameter, colour"),
+        ("/path?stream=A", "must be like"),
+    ],
+)
+def test_urls_that_name_nothing_are_refused(rest: str, problem: str) -> None:
+    with pytest.raises(InvalidRequest, match=problem) as caught:
+        make_sink(f"nats://127.0.0.1:4222{rest}")
+    assert caught.value.pointer == "/to"
+
+
+def test_a_url_names_all_there_is() -> None:
+    found = Target.of("nats://me:secret@host:4222?stream=S&subject=a.{aggregate_type}.b&create=true")
+    assert found == ("nats://me:secret@host:4222", "S", "a.{aggregate_type}.b", True)
+    assert found.pattern == "a.*.b"
+
+
+def test_a_sink_that_is_not_there() -> None:
+    with pytest.raises(InvalidRequest, match="must start with one of nats:"):
+        make_sink("pigeon:post")
