@@ -17,9 +17,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from docs.pages import ROOT, Block, blocks, pages, same_output
 from postgres.server import PostgresServer
+from relays.nats_server import nats_server
 
 SHOWN_URL = "127.0.0.1:8080"
 SHOWN_DATABASE = "127.0.0.1:5432"
+SHOWN_BROKER = "127.0.0.1:4222"
 SERVER = f"indelible serve --store sqlite:data/indelible.db --http {SHOWN_URL}"
 BIN = Path(sys.executable).parent
 BLOCK_TIMEOUT_S = 300
@@ -67,6 +69,7 @@ class Reader:
         self._exits = exits
         self._address = f"127.0.0.1:{_free_port()}"
         self._database = SHOWN_DATABASE
+        self._broker = SHOWN_BROKER
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("INDELIBLE_")},
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -80,6 +83,11 @@ class Reader:
         self._database = f"127.0.0.1:{server.port}"
         self._environ["PGPASSWORD"] = str(conninfo_to_dict(server.url)["password"])
         self._environ["PATH"] = f"{server.programs}:{self._environ['PATH']}"
+
+    def use_broker(self, folder: Path) -> None:
+        """A NATS server with an empty JetStream."""
+        folder.mkdir()
+        self._broker = f"127.0.0.1:{self._exits.enter_context(nats_server(folder)).port}"
 
     def serve(self, command: str) -> None:
         self._exits.enter_context(_server(self._addressed(command), self._address, self._directory, self._environ))
@@ -122,7 +130,8 @@ class Reader:
         return result.stdout.replace(self._address, SHOWN_URL).replace(self._database, SHOWN_DATABASE)
 
     def _addressed(self, text: str) -> str:
-        return text.replace(SHOWN_URL, self._address).replace(SHOWN_DATABASE, self._database)
+        text = text.replace(SHOWN_URL, self._address).replace(SHOWN_BROKER, self._broker)
+        return text.replace(SHOWN_DATABASE, self._database)
 
 
 @pytest.fixture
@@ -151,6 +160,8 @@ def test_what_the_page_shows_is_what_happens(page: Path, clone: Path, request: p
         reader = Reader(clone, exits)
         if SHOWN_DATABASE in page.read_text("utf-8"):
             reader.use_database(request.getfixturevalue("postgres"))
+        if SHOWN_BROKER in page.read_text("utf-8"):
+            reader.use_broker(clone.parent / "nats")
         if not any(block.is_server for block in blocks(page)):
             reader.serve(SERVER)
         reader.follow(page)
