@@ -106,7 +106,7 @@ class Relays(Protocol):
         stop: bool = False,
     ) -> RelayInfo:
         """Say how far the owner of ``epoch`` has come, and be the owner for ``lease_s`` more. May be repeated: neither
-        the checkpoint nor ``published``, how many events there were in all, ever goes back. The answer's cursor is the
+        the checkpoint nor ``published``, a count of events, ever goes back. The answer's cursor is the
         later one. ``stop``: it stands still, because of the ``problem``, until somebody resumes it.
 
         Raises ``RelayFenced`` when the epoch is not the newest, and ``InvalidRequest`` for a cursor past the head;

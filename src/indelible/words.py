@@ -215,7 +215,12 @@ RelayCursor = Annotated[
     Cursor,
     meta("The checkpoint: every matching event up to here is published. Opaque.", {"type": "string"}, example="3"),
 ]
-Published = Annotated[int, meta("How many events were published in all.", COUNT | {"maximum": VERSION_MAX}, example=3)]
+Published = Annotated[
+    int,
+    meta(
+        "How many events were published, as far as the owners heard of it.", COUNT | {"maximum": VERSION_MAX}, example=3
+    ),
+]
 IsPaused = Annotated[bool, meta("Whether somebody paused it.", example=False)]
 IsStopped = Annotated[bool, meta("Whether it stands still until somebody resumes it.", example=False)]
 LeaseS = Annotated[float, meta("Seconds for which it is the caller's, unless renewed.", LEASE, example=6.0)]

@@ -29,9 +29,13 @@ BETWEEN_FIELDS = [
     ("/version", r"is above the aggregate's version, \d+"),
     (r"(/appends/\d+)?/expected_version", "must be an integer .*, not float"),  # JSON Schema takes 1.0 for an integer
     ("/version", "must be an integer, not float"),
-    ("/start", "give one of start, after and since, not several"),
+    ("/start", "give one of start, after and since(, not several)?"),
+    ("/cursor", "is not a cursor of this store"),
+    ("/cursor", r"is past the head, \d+: not a cursor of this store"),
+    ("/problem", "is missing; a relay that stops says why"),
+    ("/relay", "the store has 64 relays, and takes no more"),
     ("/untried", "an event that nobody has tried cannot be parked"),
-    (r"/(limit|max_attempts|max_in_flight|positions/\d+)", "must be an integer, not float"),
+    (r"/(limit|max_attempts|max_in_flight|epoch|published|positions/\d+)", "must be an integer, not float"),
 ]
 """The pointer and the words of each, as patterns."""
 

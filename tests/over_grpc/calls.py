@@ -13,12 +13,14 @@ from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2
 from indelible.wire.pb import groups_pb2 as groups_pb
+from indelible.wire.pb import relays_pb2 as relays_pb
 from indelible.wire.pb.errors_pb2 import Error
 from indelible.wire.proto_events import decode_error
 
 SERVICES = (
     pb.DESCRIPTOR.services_by_name["EventStore"],
     groups_pb.DESCRIPTOR.services_by_name["ConsumerGroups"],
+    relays_pb.DESCRIPTOR.services_by_name["Relays"],
 )
 METHODS = {method.name: method for service in SERVICES for method in service.methods}
 

@@ -167,13 +167,24 @@ async def test_a_reset_publishes_again(server: NatsServer, store: EventStore) ->
     assert positions == [1, 2, 3] * 2
 
 
-async def test_an_event_that_is_too_large_stops_the_relay(server: NatsServer, store: EventStore) -> None:
+@pytest.mark.parametrize("size_bytes", [100_000, 64 * 1024 - 600])
+async def test_an_event_that_is_too_large_stops_the_relay(
+    server: NatsServer, store: EventStore, size_bytes: int
+) -> None:
+    """With its headers, which the server counts as well."""
     await append(store, 2)
-    await store.append("order", "1", [NewEvent("Placed", "x" * 100_000)])
+    await store.append("order", "1", [NewEvent("Placed", "x" * size_bytes)])
     async with running(relay_to(server, store)):
         await until(lambda: _is(store, "stopped"))
     problem = (await state(store)).problem
     assert problem == "the event at position 3: it is larger than 65536 bytes, the most that NATS takes"
+    check_whole(await messages_of(server, STREAM), 2)
+
+
+async def test_an_event_that_just_fits_is_taken(server: NatsServer, store: EventStore) -> None:
+    await store.append("order", "1", [NewEvent("Placed", "x" * (64 * 1024 - 2_000)), NewEvent("Placed")])
+    async with running(relay_to(server, store)):
+        await until(lambda: is_published(store, 2))
     check_whole(await messages_of(server, STREAM), 2)
 
 

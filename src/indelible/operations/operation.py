@@ -90,7 +90,9 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
 
     @property
     def has_body(self) -> bool:
-        return self.method not in ("GET", "DELETE")
+        """Not where the path says all there is to say."""
+        fields = self.parameters.__struct_fields__
+        return self.method not in ("GET", "DELETE") and len(fields) > len(self.path_parameters)
 
     async def ask(self, store: Any, parameters: P) -> R:
         """Have the store do it."""

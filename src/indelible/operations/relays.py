@@ -55,7 +55,9 @@ class AdvanceRelay(OfRelay, frozen=True):
     """How far a relay has come, by its owner."""
 
     epoch: words.Epoch
-    cursor: Annotated[Cursor, words.meta("Every matching event up to here is published.", {"type": "string"})]
+    cursor: Annotated[
+        Cursor, words.meta("Every matching event up to here is published.", {"type": "string"}, example="3")
+    ]
     published: words.Published
     lease_s: words.LeaseS = RELAY_LEASE_S
     problem: Annotated[str, words.meta("Why it stands still, and at which position.", _PROBLEM)] | None = None

@@ -20,7 +20,6 @@ from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg, StreamConfig
 from nats.js.errors import NotFoundError
@@ -237,11 +236,10 @@ class NatsSink:
         before: _Outgoing | None = None
         for expected, event in enumerate(events, self._last_sequence):
             headers = self._headers(event, expected, before)
-            try:
-                await connection.send(event.subject, event.data, headers)
-            except MaxPayloadError:
+            if not connection.takes(event.data, headers):
                 most = connection.client.max_payload
                 return SinkRefused(f"it is larger than {most} bytes, the most that NATS takes", event.position)
+            await connection.send(event.subject, event.data, headers)
             before = event
         return None
 

@@ -20,6 +20,8 @@ from indelible.tasks import first_of
 NOBODY: Final = 503
 """Code of an answer when nobody listens to the subject."""
 _CLOSE_TIMEOUT_S: Final = 1.0
+_HEADERS_REST: Final = len(b"NATS/1.0\r\n\r\n")
+_HEADER_REST: Final = len(b": \r\n")
 
 
 class Answer(NamedTuple):
@@ -74,6 +76,12 @@ class Connection:
         )  # fmt: skip
         await client.subscribe(f"{connection._inbox}.*", cb=connection._hear, pending_msgs_limit=-1)
         return connection
+
+    def takes(self, data: bytes, headers: dict[str, str]) -> bool:
+        """Whether the server takes a message of this size; it would end the connection. The library does not count
+        headers."""
+        size_bytes = len(data) + sum(len(name) + len(value) + _HEADER_REST for name, value in headers.items())
+        return size_bytes + _HEADERS_REST <= self.client.max_payload
 
     async def send(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         await self.client.publish(subject, data, reply=f"{self._inbox}.{self._sent}", headers=headers)

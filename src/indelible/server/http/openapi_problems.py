@@ -44,6 +44,16 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
         errors.EventNotFound(f"no event has the id {_EVENT_ID}", event_id=_EVENT_ID),
         errors.SnapshotNotFound("order-o-1 has no snapshot", **_KEY),
         errors.GroupExists("group billing exists with other settings", group="billing"),
+        errors.RelayOwned(
+            "the relay orders-to-nats is owned by relay-1 4711, for 4.5 s more",
+            relay="orders-to-nats",
+            owner="relay-1 4711",
+            lease_left_s=4.5,
+        ),
+        errors.RelayFenced(
+            "epoch 1 of the relay orders-to-nats is over: the newest is 2", relay="orders-to-nats", epoch=2
+        ),
+        errors.RelayNotFound("there is no relay orders-to-nats", relay="orders-to-nats"),
         errors.GroupNotFound("no group billing", group="billing"),
         errors.ParkedEventNotFound("no event is parked at position 17", group="billing", position=17),
         errors.RouteNotFound("nothing is at /v2/events"),
@@ -92,6 +102,10 @@ _FIELDS: Final[dict[str, Schema]] = {
     "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
     "event_id": {"type": "string", "format": "uuid", "description": "Which event."},
     "group": {"type": "string", "description": "Name of the group that was asked for."},
+    "relay": {"type": "string", "description": "Name of the relay that was asked for."},
+    "owner": {"type": "string", "description": "Who owns it."},
+    "lease_left_s": {"type": "number", "minimum": 0, "description": "How long, unless the owner renews the lease."},
+    "epoch": _INTEGER | VERSION | {"description": "The newest epoch."},
     "expected_version": msgspec.json.schema(ExpectedVersion) | {"description": "What the append asked for."},
     "actual_version": _INTEGER | COUNT | {"description": "What the aggregate's version is; 0 when it does not exist."},
     "position": _INTEGER
