@@ -291,6 +291,16 @@ async def test_a_broker_that_is_ahead_of_the_store_stops_it(store: EventStore) -
     assert "no place of this store's log" in str((await state(store)).problem)
 
 
+async def test_a_broker_that_knows_a_later_epoch_than_the_store_stops_it(store: EventStore) -> None:
+    broker = Broker()
+    broker.epoch = 7
+    await append(store, 1)
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is(store, "stopped"))
+        info = await state(store)
+    assert (info.problem, info.epoch) == ("the broker knows epoch 7, and the store none; publish to another subject", 1)
+
+
 def test_bad_settings_are_refused() -> None:
     store: Any = None
     for pointer, more in (

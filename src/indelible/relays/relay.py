@@ -75,7 +75,7 @@ class Relay:
                 tenure = await self._claim()
                 waits.begin_anew()
                 await self._own(tenure)
-            except (RelayFenced, SinkFenced) as error:
+            except RelayFenced as error:
                 _log.warning("the relay has another owner; this one stands by", relay=self.name, reason=str(error))
             except InvalidRequest as error:
                 if error.pointer != "/cursor":
@@ -134,6 +134,11 @@ class Relay:
             except SinkUnavailable as error:
                 self._count_error("the relay's broker does not take events", error)
                 tenure.note_problem(f"{error}; behind cursor {tenure.cursor}")
+            except SinkFenced as error:
+                # Raises where the store knows of a newer owner as well. Else it was restored from a backup.
+                await tenure.renew()
+                self._count_error("the broker knows of an owner that the store does not", error)
+                tenure.note_problem(f"{error}, and the store none; publish to another subject", stop=True)
             except (SinkRefused, StoreCorrupted, InvalidRequest) as error:
                 self._count_error("the relay stops until it is resumed", error)
                 tenure.note_problem(_reason(error), stop=True)

@@ -103,6 +103,10 @@ class Tenure:
             await asyncio.sleep(min(RELAY_SAVE_PAUSE_S, renew_s))
             await is_set_within(renew_s - RELAY_SAVE_PAUSE_S, self._changed)
 
+    async def renew(self) -> None:
+        """At once. Raises ``RelayFenced`` when the epoch is over, and what else the store raises."""
+        await self._save(self._progress)
+
     async def _save(self, progress: _Progress) -> RelayInfo:
         async with self._saving:
             asked_at = time.monotonic()

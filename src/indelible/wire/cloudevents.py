@@ -403,6 +403,7 @@ _MODE: Final = b"ce-specversion"
 _STRUCTURED: Final = b"application/cloudevents"
 _OF_THE_BODY: Final = ("data", "data_base64", "datacontenttype")
 _AS_THEY_ARE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+_is_as_it_is: Final = re.compile(f"[{re.escape(_AS_THEY_ARE)}]*").fullmatch
 _QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _ESCAPED: Final = re.compile(rb"\\(.)")
 
@@ -453,8 +454,10 @@ def encode_binary_cloud_event(event: RecordedEvent) -> tuple[dict[bytes, bytes],
     """Headers, but for Content-Type, which is the event's own; and the body."""
     attributes = context_of(event, is_text_only=True)
     del attributes["datacontenttype"]
-    headers = {
-        _PREFIX + name.encode("ascii"): quote(value, safe=_AS_THEY_ARE).encode("ascii")
-        for name, value in attributes.items()
-    }
+    headers = {_PREFIX + name.encode("ascii"): _encode_header(value) for name, value in attributes.items()}
     return headers, event.event_data_bytes
+
+
+def _encode_header(value: str) -> bytes:
+    # Most need no quoting; to see that takes a tenth of the time.
+    return (value if _is_as_it_is(value) else quote(value, safe=_AS_THEY_ARE)).encode("ascii")
