@@ -50,6 +50,11 @@ class NatsServer:
             assert time.monotonic() < give_up_at, self._log.read_text()
             time.sleep(0.02)
 
+    def require_password(self, password: str) -> None:
+        """From the next start on, of the user "me"."""
+        settings = self._config.read_text()
+        self._config.write_text(f'{settings}authorization {{ user: me, password: "{password}" }}\n')
+
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 

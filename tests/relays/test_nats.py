@@ -16,7 +16,8 @@ from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
 from indelible.relays.nats import Target
 from indelible.relays.relay import Relay
-from indelible.relays.sink import make_sink
+from indelible.relays.sink import SinkUnavailable, make_sink
+from postgres.server import free_port
 from relays.nats_server import NatsServer, data_of, messages_of, nats_server
 from relays.test_relay import LEASE_S, append, running, state, until
 
@@ -202,6 +203,24 @@ async def test_a_stream_that_is_not_there_is_named_and_waited_for(server: NatsSe
         await client.jetstream().add_stream(name="NONE", subjects=["some.*"])
         await client.close()
         await until(lambda: is_published(store, 1))
+
+
+async def test_a_server_that_is_not_there_or_lets_nobody_in_is_told_at_once(
+    server: NatsServer, store: EventStore
+) -> None:
+    lease = await store.relays.claim("orders", "one")
+    server.stop()
+    server.require_password("right")
+    server.start()
+    for address, problem in (
+        (f"127.0.0.1:{free_port()}", "cannot be reached: .*refused|cannot be reached: .*Connect call failed"),
+        (f"me:wrong@127.0.0.1:{server.port}", "Authorization Violation"),
+    ):
+        sink = make_sink(f"nats://{address}?stream={STREAM}")
+        async with asyncio.timeout(5):
+            with pytest.raises(SinkUnavailable, match=problem):
+                await sink.open(lease)
+        await sink.close()
 
 
 async def test_a_subject_that_the_stream_does_not_take_stops_the_relay(server: NatsServer, store: EventStore) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import NoServersError
 from nats.js import JetStreamContext
 
 from indelible.limits import RELAY_BROKER_TIMEOUT_S
@@ -64,16 +65,22 @@ class Connection:
         self._first = 0
         self._has_all: Final = asyncio.Event()
         self._is_lost: Final = asyncio.Event()
+        self._error: Exception | None = None
 
     @classmethod
     async def made(cls, servers: str, name: str) -> Self:
-        """Raises what the library raises."""
+        """Raises ``SinkUnavailable``, and what the library raises."""
         client = Client()
         connection = cls(client)
-        await client.connect(
-            servers, name=name, allow_reconnect=False, error_cb=_ignore, closed_cb=connection._lose,
-            disconnected_cb=connection._lose, connect_timeout=int(RELAY_BROKER_TIMEOUT_S / 2),
-        )  # fmt: skip
+        try:
+            # Two attempts, at once.
+            await client.connect(
+                servers, name=name, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0,
+                error_cb=connection._note_error, closed_cb=connection._lose, disconnected_cb=connection._lose,
+                connect_timeout=int(RELAY_BROKER_TIMEOUT_S / 2),
+            )  # fmt: skip
+        except NoServersError:
+            raise SinkUnavailable(f"NATS cannot be reached: {connection._error}") from None
         await client.subscribe(f"{connection._inbox}.*", cb=connection._hear, pending_msgs_limit=-1)
         return connection
 
@@ -110,6 +117,10 @@ class Connection:
         if len(self._answers) == self._sent - self._first:
             self._has_all.set()
 
+    async def _note_error(self, error: Exception) -> None:
+        """What becomes of messages is told by the answers."""
+        self._error = error
+
     async def _lose(self) -> None:
         self._is_lost.set()
 
@@ -131,7 +142,3 @@ def _answer(message: Msg) -> Answer:
     if reply.error is not None:
         return Answer(code=reply.error.err_code, problem=reply.error.description or "it does not say why")
     return Answer(reply.seq, reply.duplicate)
-
-
-async def _ignore(_: Exception) -> None:
-    """Whoever waits for the answers hears of it."""
