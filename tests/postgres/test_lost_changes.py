@@ -17,13 +17,14 @@ from indelible.engines.group_storage import GroupChange, PendingEvent
 from indelible.engines.postgres import pool
 from indelible.errors import GroupNotFound, OutcomeUnknown
 from indelible.events import AggregateKey, NewEvent
-from postgres.lost_changes import new_group, saved_next
+from postgres.lost_changes import new_group, new_relay, saved_next
 from postgres.proxy import Cut, Proxy
 from postgres.server import PostgresServer
 from serving import serving_in_a_thread
 
 LOSSES = [Cut.BEFORE_COMMIT, Cut.DURING_COMMIT, Cut.AFTER_COMMIT]
 SAVE = b"UPDATE indelible.consumer_groups"
+SAVE_RELAY = b"UPDATE indelible.relays"
 SNAPSHOT = b"INSERT INTO indelible.snapshots"
 
 
@@ -82,6 +83,17 @@ class TestRepeated:
         assert state is not None
         assert (state.group, state.pending) == (then, (put,))
         assert not await engine.save_group(GroupChange(group.revision, saved_next(group)))
+
+    async def test_a_relay(self, engine: Engine, proxy: Proxy, cuts: list[Cut]) -> None:
+        relay = new_relay()
+        proxy.alone = SAVE_RELAY
+        for saved in (relay, saved_next(relay)):
+            proxy.cuts.extend(cuts)
+            assert await engine.save_relay(saved, relays_max=1)
+            assert proxy.cuts == deque()
+            assert await engine.load_relay("orders") == saved
+        assert not await engine.save_relay(new_relay(), relays_max=1)
+        assert not await engine.save_relay(saved_next(relay), relays_max=1)
 
     async def test_a_deleted_group(self, engine: Engine, proxy: Proxy, cuts: list[Cut]) -> None:
         await engine.create_group(new_group(), groups_max=1)
@@ -149,6 +161,22 @@ class TestOthersInBetween:
         proxy.cuts.append(Cut.AFTER_COMMIT)
         with pytest.raises(OutcomeUnknown, match="others have changed the group"):
             await engine.save_group(GroupChange(group.revision, ours))
+
+    async def test_a_save_upon_that_of_a_relay_hides_it(
+        self, engine: Engine, elsewhere: Engine, proxy: Proxy, lose_then: "LoseThen"
+    ) -> None:
+        relay = new_relay()
+        await engine.save_relay(relay, relays_max=1)
+        ours = saved_next(relay)
+
+        async def save_upon_ours() -> None:
+            assert await elsewhere.save_relay(saved_next(ours), relays_max=1)
+
+        lose_then.do = save_upon_ours
+        proxy.alone = SAVE_RELAY
+        proxy.cuts.append(Cut.AFTER_COMMIT)
+        with pytest.raises(OutcomeUnknown, match="others have changed the relay"):
+            await engine.save_relay(ours, relays_max=1)
 
     async def test_a_save_in_place_of_ours_is_known_for_one(
         self, engine: Engine, elsewhere: Engine, proxy: Proxy, lose_then: "LoseThen"
