@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import programs
@@ -47,12 +48,17 @@ def test_programs_end_when_the_tests_are_killed() -> None:
     assert killed.stdout is not None
     started = [int(pid) for pid in killed.stdout.readline().split()]
     assert len(started) == 3
-    assert all(_runs(pid) for pid in started)
+    # One may be just about to become what it is to be.
+    _wait_until(lambda: all(_runs(pid) for pid in started))
     killed.kill()
     killed.communicate()
+    _wait_until(lambda: not any(_runs(pid) for pid in started))
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
     give_up_at = time.monotonic() + TIMEOUT_S
-    while left := [pid for pid in started if _runs(pid)]:
-        assert time.monotonic() < give_up_at, left
+    while not is_so():
+        assert time.monotonic() < give_up_at
         time.sleep(0.05)
 
 

@@ -35,6 +35,10 @@ _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _to_dict: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
+_FILE_SYSTEMS_OF_SQLITE: Final = ("unix", "win32")
+"""Those that it takes unless it is told otherwise."""
+
+
 def prepare_process() -> None:
     """Let this process serve many callers well."""
     _allow_open_files(CONNECTIONS_MAX + _FILES_BESIDE_CONNECTIONS)
@@ -58,8 +62,9 @@ def _spare_garbage_collector() -> None:
 
 def _count_no_memory_of_sqlite() -> None:
     """It keeps account of what it allocates, under one lock for all threads, and nobody asks for it: a tenth of a read.
-    That can be said before its first use only, and by whom the process belongs to."""
-    if not apsw.connections():
+    That can be said before its first use only, by whom the process belongs to; and it forgets what was registered with
+    it, such as file systems of one's own."""
+    if not apsw.connections() and apsw.vfs_names()[0] in _FILE_SYSTEMS_OF_SQLITE:
         apsw.shutdown()
         apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)
         apsw.initialize()
