@@ -10,11 +10,14 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Annotated, Any, Concatenate, Final, NamedTuple, ParamSpec
 
+import msgspec
 import typer
 
 from indelible.cli.output import note
+from indelible.cursors import Cursor
 from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import (
     Conflict,
@@ -28,6 +31,7 @@ from indelible.errors import (
     Unavailable,
 )
 from indelible.eventstore import EventStore
+from indelible.groups import Start, StartPoint
 from indelible.limits import REQUEST_SIZE_BYTES_MAX
 from indelible.server.config import load_settings
 from indelible.store_urls import scheme_of
@@ -66,6 +70,10 @@ def exit_code_of(error: IndelibleError) -> int:
     return next((code for kinds, code in _OF_ERRORS if isinstance(error, kinds)), FAILED)
 
 
+def with_hint(error: Any, hint: str) -> Any:
+    return type(error)(f"{error.message}; {hint}", **error.fields)
+
+
 # --- Arguments and options -------------------------------------------------------------------------------------------
 
 AggregateType = Annotated[str, typer.Argument(help='What kind of thing, such as "order".')]
@@ -92,6 +100,26 @@ AggregateTypes = Annotated[
     typer.Option("--aggregate-type", metavar="TYPE", help="Only this type; of many given, any."),
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only with this tag; of many given, all.")]
+Beginning = Annotated[Start | None, typer.Option(help="Begin with the log's first event, or with what comes.")]
+BeginAfter = Annotated[
+    str | None, typer.Option("--after", metavar="CURSOR", help="Begin after this cursor; a position is one.")
+]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Begin with the first event from then on; RFC 3339.")]
+
+
+def parse_time(text: str | None, pointer: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        raise InvalidRequest(
+            f"must be a time with a time zone, such as 2026-01-31T12:00:00Z, not {text!r}", pointer=pointer
+        ) from None
+
+
+def start_point(start: Start | None, after: str | None, since: str | None) -> StartPoint:
+    return StartPoint(start, None if after is None else Cursor.parse(after), parse_time(since, "/since"))
 
 
 def argument_bytes(text: str, pointer: str) -> bytes:

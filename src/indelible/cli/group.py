@@ -10,7 +10,20 @@ import msgspec
 import typer
 
 from indelible.cli import group_consume
-from indelible.cli.command import FAILED, AggregateTypes, EventTypes, Json, Limit, Tags, Target, on_store
+from indelible.cli.command import (
+    FAILED,
+    AggregateTypes,
+    BeginAfter,
+    Beginning,
+    EventTypes,
+    Json,
+    Limit,
+    Since,
+    Tags,
+    Target,
+    on_store,
+    start_point,
+)
 from indelible.cli.group_consume import Group, Member, open_groups
 from indelible.cli.output import (
     describe_event,
@@ -24,16 +37,12 @@ from indelible.cli.output import (
     print_rows,
     shown,
 )
-from indelible.cli.read import parse_time
-from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.groups import (
     Delivery,
     GroupInfo,
     GroupSettings,
     Settled,
-    Start,
-    StartPoint,
 )
 from indelible.limits import (
     GROUP_ACK_TIMEOUT_DEFAULT_S,
@@ -46,11 +55,6 @@ app = typer.Typer(
     help="Make consumer groups, look after them, and consume.",
     rich_markup_mode=None,
 )
-Beginning = Annotated[Start | None, typer.Option(help="Begin with the log's first event, or with what comes.")]
-BeginAfter = Annotated[
-    str | None, typer.Option("--after", metavar="CURSOR", help="Begin after this cursor; a position is one.")
-]
-Since = Annotated[str | None, typer.Option(metavar="TIME", help="Begin with the first event from then on; RFC 3339.")]
 After = Annotated[str | None, typer.Option(metavar="CURSOR", help="Start after this; a position is one.")]
 Ids = Annotated[list[str], typer.Argument(metavar="DELIVERY_ID", help="Ids that pull gave.")]
 
@@ -106,10 +110,6 @@ async def create(
             max_in_flight=settings.max_in_flight,
         )  # fmt: skip
     _print_place(info, json=json)
-
-
-def start_point(start: Start | None, after: str | None, since: str | None) -> StartPoint:
-    return StartPoint(start, None if after is None else Cursor.parse(after), parse_time(since, "/since"))
 
 
 def _print_place(info: GroupInfo, *, json: bool) -> None:

@@ -7,11 +7,11 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
-from indelible.cli.command import FAILED, INTERRUPTED, OK, Limit, Target, on_store, open_store
+from indelible.cli.command import FAILED, INTERRUPTED, OK, Limit, Target, on_store, open_store, with_hint
 from indelible.cli.output import describe, note
 from indelible.consumer import Consumer
 from indelible.errors import GroupExists, GroupNotFound, IndelibleError, InvalidRequest, ParkedEventNotFound
@@ -37,10 +37,6 @@ async def open_groups(target: Target, *, read_only: bool, retry_total_s: float =
         raise with_hint(error, "look at it: indelible group show; take another name, or change it") from None
     except ParkedEventNotFound as error:
         raise with_hint(error, "list them: indelible group parked; nothing was done") from None
-
-
-def with_hint(error: Any, hint: str) -> Any:
-    return type(error)(f"{error.message}; {hint}", **error.fields)
 
 
 @on_store

@@ -3,11 +3,9 @@
 import asyncio
 import sys
 from contextlib import aclosing
-from datetime import datetime
 from functools import partial
 from typing import Annotated
 
-import msgspec
 import typer
 
 from indelible.cli.command import (
@@ -22,6 +20,7 @@ from indelible.cli.command import (
     Target,
     on_store,
     open_store,
+    parse_time,
 )
 from indelible.cli.output import print_events, print_pages
 from indelible.client.iterators import iterate_aggregate, iterate_feed
@@ -100,17 +99,6 @@ async def feed(
             page_size=min(limit or PAGE_EVENTS_MAX, PAGE_EVENTS_MAX),
         )  # fmt: skip
         await print_events(pages.next_page, limit=limit, json=json)
-
-
-def parse_time(text: str | None, pointer: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        raise InvalidRequest(
-            f"must be a time with a time zone, such as 2026-01-31T12:00:00Z, not {text!r}", pointer=pointer
-        ) from None
 
 
 @on_store

@@ -12,15 +12,18 @@ from indelible.cli.command import (
     INTERRUPTED,
     OK,
     AggregateTypes,
+    BeginAfter,
+    Beginning,
     EventTypes,
     Json,
+    Since,
     Tags,
     Target,
     on_store,
     open_store,
+    start_point,
+    with_hint,
 )
-from indelible.cli.group import BeginAfter, Beginning, Since, start_point
-from indelible.cli.group_consume import with_hint
 from indelible.cli.output import print_fields, print_json, print_result, print_rows
 from indelible.errors import RelayNotFound
 from indelible.limits import RELAY_LEASE_S

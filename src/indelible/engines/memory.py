@@ -64,17 +64,15 @@ class _Kept(msgspec.Struct):
         return tuple(self.pending[position] for position in sorted(self.pending))
 
 
-# --- Consumer groups, and relays -------------------------------------------------------------------------------------
+# --- Consumer groups -------------------------------------------------------------------------------------------------
 
 
 class MemoryGroups:
-    """Implements :class:`indelible.engines.group_storage.GroupStorage`, and
-    :class:`indelible.engines.relay_storage.RelayStorage`. ``clock_us`` gives microseconds since 1970."""
+    """Implements :class:`indelible.engines.group_storage.GroupStorage`. ``clock_us`` gives microseconds since 1970."""
 
     def __init__(self, clock_us: Callable[[], int]) -> None:
         self._clock_us = clock_us
         self._groups: dict[str, _Kept] = {}
-        self._relays: dict[str, StoredRelay] = {}
 
     async def create_group(self, group: StoredGroup, *, groups_max: int) -> bool:
         if group.name in self._groups:
@@ -124,21 +122,6 @@ class MemoryGroups:
     async def now_us(self) -> int:
         return self._clock_us()
 
-    async def load_relay(self, name: str) -> StoredRelay | None:
-        return self._relays.get(name)
-
-    async def list_relays(self) -> tuple[StoredRelay, ...]:
-        return tuple(self._relays[name] for name in sorted(self._relays, key=str.encode))
-
-    async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
-        kept = self._relays.get(relay.name)
-        if relay.revision != (1 if kept is None else kept.revision + 1):
-            return False
-        if kept is None and len(self._relays) >= relays_max:
-            raise too_many_relays(relays_max)
-        self._relays[relay.name] = relay
-        return True
-
 
 def _summary(kept: _Kept) -> GroupSummary:
     in_order = kept.in_order()
@@ -156,6 +139,31 @@ def _summary(kept: _Kept) -> GroupSummary:
     )
 
 
+# --- Relays ----------------------------------------------------------------------------------------------------------
+
+
+class MemoryRelays:
+    """Implements :class:`indelible.engines.relay_storage.RelayStorage`."""
+
+    def __init__(self) -> None:
+        self._relays: dict[str, StoredRelay] = {}
+
+    async def load_relay(self, name: str) -> StoredRelay | None:
+        return self._relays.get(name)
+
+    async def list_relays(self) -> tuple[StoredRelay, ...]:
+        return tuple(self._relays[name] for name in sorted(self._relays, key=str.encode))
+
+    async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
+        kept = self._relays.get(relay.name)
+        if relay.revision != (1 if kept is None else kept.revision + 1):
+            return False
+        if kept is None and len(self._relays) >= relays_max:
+            raise too_many_relays(relays_max)
+        self._relays[relay.name] = relay
+        return True
+
+
 # --- The log ---------------------------------------------------------------------------------------------------------
 
 
@@ -168,14 +176,15 @@ class _Stored(msgspec.Struct, frozen=True):
         return self.event.size_bytes
 
 
-class MemoryEngine(MemoryGroups):
+class MemoryEngine(MemoryGroups, MemoryRelays):
     """Implements :class:`indelible.engines.engine.Engine`. ``clock_us`` gives microseconds since 1970."""
 
     capabilities = Capabilities(durable=False)
     warnings: tuple[str, ...] = ()
 
     def __init__(self, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
-        super().__init__(clock_us)
+        MemoryGroups.__init__(self, clock_us)
+        MemoryRelays.__init__(self)
         self.on_failure: Callable[[StorageFailure], None] = lambda _: None  # memory does not fail
         self._log: list[_Stored] = []
         self._by_id: dict[UUID, _Stored] = {}
