@@ -34,6 +34,14 @@ def hear_of_failure(done: asyncio.Future[Any]) -> None:
         done.exception()
 
 
+def end_if_cancelled() -> None:
+    """For loops around what others wrote: before Python 3.12 ``asyncio.wait_for`` forgets that it was cancelled when what
+    it waits for is done at the same moment, and so do other libraries. Raises ``CancelledError``."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def is_set_within(duration_s: float, event: asyncio.Event) -> bool:
     """Whether the event is set by then; waits no longer than that takes."""
     with suppress(TimeoutError):

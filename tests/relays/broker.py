@@ -7,13 +7,14 @@ from indelible.cursors import Cursor
 from indelible.events import RecordedEvent
 from indelible.eventstore import FeedPage
 from indelible.relay_state import RelayLease
-from indelible.relays.sink import SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
 
 
 class Published(NamedTuple):
     epoch: int
     event: RecordedEvent
     cursor: Cursor
+    replay: Replay | None = None
 
 
 class Broker:
@@ -58,10 +59,10 @@ class BrokerSink:
         if lease.epoch < broker.epoch:
             raise SinkFenced(f"the broker knows epoch {broker.epoch}")
         broker.epoch = lease.epoch
-        last = [one for one in broker.log if one.epoch >= lease.reset_epoch][-1:]
+        last = [one for one in broker.log if one.epoch >= lease.reset_epoch and one.replay is None][-1:]
         return last[0].cursor if last else None
 
-    async def publish(self, page: FeedPage) -> None:
+    async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         broker, lease = self._broker, self._lease
         assert lease is not None
         assert self.is_open
@@ -73,7 +74,7 @@ class BrokerSink:
         for event, cursor in page.events_with_cursors():
             if event.version in broker.refused:
                 raise SinkRefused("it is too large", event.position)
-            broker.log.append(Published(lease.epoch, event, cursor))
+            broker.log.append(Published(lease.epoch, event, cursor, replay))
         if broker.lost_answers:
             broker.lost_answers -= 1
             raise SinkUnavailable("the connection broke")

@@ -71,6 +71,18 @@ async def test_events_are_cloud_events_with_what_a_consumer_needs(server: NatsSe
     assert (headers["indelible-relay"], headers["indelible-epoch"], headers["indelible-cursor"]) == ("orders", "1", "1")
 
 
+async def test_a_message_may_hold_the_whole_cloud_event(server: NatsServer, store: EventStore) -> None:
+    await store.append("order", "1", [NewEvent("OrderPlaced", {"total": 42.5})])
+    async with running(relay_to(server, store, "&mode=structured")):
+        await until(lambda: is_published(store, 1))
+    (message,) = await messages_of(server, STREAM)
+    event = data_of(message)
+    assert message.headers["content-type"] == "application/cloudevents+json"
+    assert (event["type"], event["position"], event["data"]) == ("OrderPlaced", "1", {"total": 42.5})
+    assert message.headers["indelible-cursor"] == "1"
+    assert not [name for name in message.headers if name.startswith("ce-")]
+
+
 @pytest.mark.parametrize("more", ["", "&subject=shop.{aggregate_type}.events"])
 async def test_each_event_is_stored_once_though_the_broker_is_killed(
     server: NatsServer, store: EventStore, more: str
@@ -255,6 +267,7 @@ async def test_two_relays_of_one_stream_lose_nothing_in_silence(server: NatsServ
         ("?stream=A&subject=a..b", "bad subject"),
         ("?stream=A&subject={event_id}", "bad subject"),
         ("?stream=A&create=maybe", "true or false"),
+        ("?stream=A&mode=odd", "binary or structured"),
         ("?stream=A&colour=red", "unknown parameter, colour"),
         ("/path?stream=A", "must be like"),
     ],
@@ -266,8 +279,8 @@ def test_urls_that_name_nothing_are_refused(rest: str, problem: str) -> None:
 
 
 def test_a_url_names_all_there_is() -> None:
-    found = Target.of("nats://me:secret@host:4222?stream=S&subject=a.{aggregate_type}.b&create=true")
-    assert found == ("nats://me:secret@host:4222", "S", "a.{aggregate_type}.b", True)
+    found = Target.of("nats://me:secret@host:4222?stream=S&subject=a.{aggregate_type}.b&create=true&mode=structured")
+    assert found == ("nats://me:secret@host:4222", "S", "a.{aggregate_type}.b", True, "structured")
     assert found.pattern == "a.*.b"
 
 

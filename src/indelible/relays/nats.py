@@ -17,7 +17,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple, Self
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -26,21 +26,15 @@ from nats.js.errors import NotFoundError
 
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
-from indelible.events import RecordedEvent
 from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
 from indelible.relay_state import RelayLease
+from indelible.relays.messages import CURSOR, EPOCH, RELAY, Binding, Message, Mode, messages_of, parse_mode, word
 from indelible.relays.nats_connection import NOBODY, Answer, Connection
-from indelible.relays.sink import SinkFenced, SinkRefused, SinkUnavailable
-from indelible.wire.cloudevents import encode_binary_cloud_event
-
-RELAY: Final = "indelible-relay"
-EPOCH: Final = "indelible-epoch"
-CURSOR: Final = "indelible-cursor"
-"""Headers of each message: the relay's name, its owner's epoch, and how far a reader has come who has passed the
-event."""
+from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
 
 _SUBJECT_DEFAULT: Final = "indelible.events"
+_BINDING: Final = Binding("ce-", is_quoted=True)
 _FIELD: Final = "{aggregate_type}"
 _TOKEN: Final = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
 _NAME: Final = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
@@ -61,6 +55,7 @@ class Target(NamedTuple):
     subject: str
     creates: bool
     """Whether the stream is made when it is not there."""
+    mode: Mode
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -68,9 +63,9 @@ class Target(NamedTuple):
         parts = urlsplit(url)
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
         stream, subject = given.pop("stream", ""), given.pop("subject", _SUBJECT_DEFAULT)
-        creates = given.pop("create", "false")
+        creates, mode = given.pop("create", "false"), parse_mode(given.pop("mode", "binary"))
         if given:
-            raise _bad(f"has an unknown parameter, {next(iter(given))}; there are stream, subject and create")
+            raise _bad(f"has an unknown parameter, {next(iter(given))}; there are stream, subject, create and mode")
         if not parts.hostname or parts.path not in ("", "/") or parts.fragment:
             raise _bad("must be like nats://HOST:PORT?stream=NAME")
         if not _NAME.fullmatch(stream):
@@ -81,7 +76,7 @@ class Target(NamedTuple):
             raise _bad(f"has a bad subject: words with dots between them, of which some may be {_FIELD}")
         if creates not in ("true", "false"):
             raise _bad("must have true or false for create")
-        return cls(f"nats://{parts.netloc}", stream, subject, creates == "true")
+        return cls(f"nats://{parts.netloc}", stream, subject, creates == "true", mode)
 
     @property
     def has_field(self) -> bool:
@@ -196,14 +191,19 @@ class NatsSink:
         """None where it is another's."""
         headers = message.headers or {}
         epoch, cursor = headers.get(EPOCH, ""), headers.get(CURSOR)
-        if headers.get(RELAY) != _header(self._owned().relay) or not epoch.isdigit() or cursor is None:
+        if headers.get(RELAY) != word(self._owned().relay) or not epoch.isdigit() or cursor is None:
             return None
         return _Own(_sequence(message), int(epoch), Cursor(cursor), headers.get("Nats-Msg-Id", ""))
 
     # --- Publishing --------------------------------------------------------------------------------------------------
 
-    async def publish(self, page: FeedPage) -> None:
-        left: Sequence[_Outgoing] = [self._outgoing(*one) for one in page.events_with_cursors()]
+    async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
+        lease = self._owned()
+        messages = messages_of(page, lease, _BINDING, self._target.mode, replay)
+        # After a reset, or in a replay, the same events are others to the server, which would take them for stored.
+        marks = [str(lease.reset_epoch)] if lease.reset_epoch else []
+        marks += [replay.name] if replay is not None else []
+        left: Sequence[_Outgoing] = [self._outgoing(message, marks) for message in messages]
         tries = 0
         async with _told_as_unavailable():
             while tries < _TRIES_MAX:
@@ -284,19 +284,11 @@ class NatsSink:
             )
         return SinkUnavailable(f"NATS does not store an event: {answer.problem}")
 
-    def _outgoing(self, event: RecordedEvent, cursor: Cursor) -> _Outgoing:
-        lease = self._owned()
-        attributes, data = encode_binary_cloud_event(event)
-        headers = {name.decode(): value.decode() for name, value in attributes.items()}
-        if "ce-traceparent" in headers:
-            headers["traceparent"] = headers["ce-traceparent"]
-        headers |= {
-            "content-type": event.content_type, RELAY: _header(lease.relay), EPOCH: str(lease.epoch), CURSOR: cursor,
-        }  # fmt: skip
-        # After a reset the same events are others to the server, which would take them for stored.
-        message_id = f"{event.event_id}.{lease.reset_epoch}" if lease.reset_epoch else str(event.event_id)
-        subject = self._target.subject.replace(_FIELD, _header(event.aggregate_type))
-        return _Outgoing(event.position, subject, message_id, headers, data)
+    def _outgoing(self, message: Message, marks: Sequence[str]) -> _Outgoing:
+        event = message.event
+        subject = self._target.subject.replace(_FIELD, word(event.aggregate_type))
+        headers = {**message.headers, "content-type": message.content_type}
+        return _Outgoing(event.position, subject, ".".join((str(event.event_id), *marks)), headers, message.data)
 
     # --- The connection ----------------------------------------------------------------------------------------------
 
@@ -327,11 +319,6 @@ async def _told_as_unavailable() -> AsyncIterator[None]:
         raise SinkUnavailable(f"NATS does not answer within {RELAY_BROKER_TIMEOUT_S:g} s") from error
     except (NatsError, OSError) as error:
         raise SinkUnavailable(f"NATS cannot be used: {str(error) or type(error).__name__}") from error
-
-
-def _header(name: str) -> str:
-    """As one word of a subject or a header."""
-    return quote(name, safe="").replace(".", "%2E")
 
 
 def _sequence(message: RawStreamMsg | None) -> int:

@@ -29,7 +29,7 @@ from indelible.queries import EVERYTHING, EventQuery
 from indelible.relay_state import RelayInfo, check_lease, check_owner, check_relay
 from indelible.relays.sink import Sink, SinkFenced, SinkRefused, SinkUnavailable
 from indelible.relays.tenure import Tenure
-from indelible.tasks import first_of
+from indelible.tasks import end_if_cancelled, first_of
 
 _BEGINNING: Final = StartPoint()
 
@@ -71,6 +71,7 @@ class Relay:
         that is no place of the store's log."""
         waits = _Waits()
         while True:
+            end_if_cancelled()
             try:
                 tenure = await self._claim()
                 waits.begin_anew()
@@ -94,6 +95,7 @@ class Relay:
     async def _claim(self) -> Tenure:
         is_told = False
         while True:
+            end_if_cancelled()
             asked_at = time.monotonic()
             try:
                 lease = await self._store.relays.claim(
@@ -126,6 +128,7 @@ class Relay:
     async def _publish(self, tenure: Tenure) -> None:
         waits = _Waits()
         while True:
+            end_if_cancelled()
             await tenure.goes_on()
             try:
                 await self._connect(tenure)
@@ -164,6 +167,7 @@ class Relay:
         """Until the relay is to stand still."""
         async with aclosing(self._store.follow(self._query, after=tenure.cursor)) as pages:
             async for page in pages:
+                end_if_cancelled()
                 await tenure.is_certain()
                 if tenure.stands_still:
                     return

@@ -1,6 +1,6 @@
 """What a relay needs of a message broker."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from indelible.cursors import Cursor
 from indelible.eventstore import FeedPage
@@ -24,6 +24,15 @@ class SinkFenced(Exception):
     """The broker has been told of a newer epoch."""
 
 
+class Replay(NamedTuple):
+    """What is published beside the order of the log."""
+
+    name: str
+    """A word that no other replay of the relay has; each message says it in the header ``indelible-replay``."""
+    reached: Cursor
+    """How far the relay has come in the order of the log."""
+
+
 class Sink(Protocol):
     """One connection to a broker, made and closed any number of times. Its methods are called one at a time, and raise
     :class:`SinkUnavailable` within ``RELAY_BROKER_TIMEOUT_S`` when the broker does not answer."""
@@ -34,10 +43,13 @@ class Sink(Protocol):
         broker can refuse earlier owners, it does so from then on. Raises ``SinkUnavailable``, ``SinkFenced``."""
         ...
 
-    async def publish(self, page: FeedPage) -> None:
+    async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         """Publish the page's events in their order, and return when all are acknowledged by the broker. Whatever it
         raises, each may be published or not, but none without those before it. Raises ``SinkUnavailable``,
-        ``SinkRefused``, ``SinkFenced``; after each the sink is opened again."""
+        ``SinkRefused``, ``SinkFenced``; after each the sink is opened again.
+
+        ``replay``: they are published beside the order of the log. They tell nothing new of how far the relay came, and
+        the broker must not take them for repeats of what it has."""
         ...
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.limits import GROUP_REASON_LENGTH_MAX, RELAY_SAVE_PAUSE_S
 from indelible.relay_state import RelayInfo, RelayLease, Relays
-from indelible.tasks import is_set_within
+from indelible.tasks import end_if_cancelled, is_set_within
 
 _RENEWALS_PER_LEASE: Final = 3
 """So that one that is lost does no harm."""
@@ -96,6 +96,7 @@ class Tenure:
         """Save what changes, and renew the lease, until the epoch is over: raises ``RelayFenced``."""
         renew_s = self._lease_s / _RENEWALS_PER_LEASE
         while True:
+            end_if_cancelled()
             self._changed.clear()
             # While the store is out of reach the lease may run out; then nothing is published any more.
             with suppress(Unavailable, OutcomeUnknown):

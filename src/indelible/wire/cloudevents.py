@@ -454,10 +454,12 @@ def encode_binary_cloud_event(event: RecordedEvent) -> tuple[dict[bytes, bytes],
     """Headers, but for Content-Type, which is the event's own; and the body."""
     attributes = context_of(event, is_text_only=True)
     del attributes["datacontenttype"]
-    headers = {_PREFIX + name.encode("ascii"): _encode_header(value) for name, value in attributes.items()}
+    headers = {
+        _PREFIX + name.encode("ascii"): encode_header(value).encode("ascii") for name, value in attributes.items()
+    }
     return headers, event.event_data_bytes
 
 
-def _encode_header(value: str) -> bytes:
+def encode_header(value: str) -> str:
     # Most need no quoting; to see that takes a tenth of the time.
-    return (value if _is_as_it_is(value) else quote(value, safe=_AS_THEY_ARE)).encode("ascii")
+    return value if _is_as_it_is(value) else quote(value, safe=_AS_THEY_ARE)

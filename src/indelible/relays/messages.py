@@ -1,0 +1,92 @@
+"""What a broker is given for an event, the same for every sink but for how its protocol writes headers.
+
+In CloudEvents' binary mode the attributes are headers and the body is the event's data; in the structured mode the body
+is one JSON object that has both. Beside them each message has headers of the relay's own: see the constants here.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+from urllib.parse import quote
+
+from indelible.cursors import Cursor
+from indelible.errors import InvalidRequest
+from indelible.events import RecordedEvent
+from indelible.eventstore import FeedPage
+from indelible.relay_state import RelayLease
+from indelible.relays.sink import Replay
+from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, context_of, encode_cloud_event, encode_header
+
+RELAY: Final = "indelible-relay"
+"""Its name."""
+EPOCH: Final = "indelible-epoch"
+"""Its owner's."""
+CURSOR: Final = "indelible-cursor"
+"""How far the relay has come with it, in the order of the log."""
+REPLAY: Final = "indelible-replay"
+"""What the event is published by beside the order of the log; only where it is."""
+
+Mode = Literal["binary", "structured"]
+
+
+class Binding(NamedTuple):
+    """How a protocol writes CloudEvents' attributes as headers."""
+
+    prefix: str
+    is_quoted: bool
+    """Whether values are percent-encoded where they are not visible ASCII, as over HTTP."""
+
+
+class Message(NamedTuple):
+    event: RecordedEvent
+    cursor: Cursor
+    """That of its headers."""
+    headers: dict[str, str]
+    """All but the content type, which protocols have a place of their own for."""
+    content_type: str
+    data: bytes
+
+    @property
+    def key(self) -> str:
+        """What brokers keep the order of: the aggregate."""
+        return self.event.key.stream
+
+
+def parse_mode(mode: str) -> Mode:
+    """Raises ``InvalidRequest``."""
+    if mode == "binary":
+        return "binary"
+    if mode == "structured":
+        return "structured"
+    raise InvalidRequest("must have binary or structured for mode", pointer="/to")
+
+
+def messages_of(
+    page: FeedPage, lease: RelayLease, binding: Binding, mode: Mode, replay: Replay | None
+) -> Sequence[Message]:
+    """Of all events of the page, in their order."""
+    own = {RELAY: word(lease.relay), EPOCH: str(lease.epoch)}
+    if replay is not None:
+        own[REPLAY] = replay.name
+    return [
+        _message(event, cursor if replay is None else replay.reached, binding, mode, own)
+        for event, cursor in page.events_with_cursors()
+    ]
+
+
+def _message(event: RecordedEvent, cursor: Cursor, binding: Binding, mode: Mode, own: dict[str, str]) -> Message:
+    attributes = context_of(event, is_text_only=True)
+    headers = {**own, CURSOR: cursor}
+    traceparent = attributes.get("traceparent")
+    if traceparent is not None:
+        headers["traceparent"] = encode_header(traceparent)
+    if mode == "structured":
+        return Message(event, cursor, headers, CLOUDEVENT_CONTENT_TYPE, encode_cloud_event(event))
+    del attributes["datacontenttype"]
+    for name, value in attributes.items():
+        headers[binding.prefix + name] = encode_header(value) if binding.is_quoted else value
+    return Message(event, cursor, headers, event.content_type, event.event_data_bytes)
+
+
+def word(name: str) -> str:
+    """As one word of a topic or a header: percent-encoded, dots too."""
+    return quote(name, safe="").replace(".", "%2E")
