@@ -82,6 +82,30 @@ async def test_every_event_is_published_in_order(store: EventStore) -> None:
     assert (info.state, info.published, info.lag, info.cursor) == ("unowned", 305, 0, (await store.head()).cursor)
 
 
+@pytest.mark.parametrize("method", ["open", "publish", "close"])
+async def test_it_ends_though_a_sink_forgets_that_it_was_cancelled(store: EventStore, method: str) -> None:
+    """As libraries do, and asyncio's own ``wait_for`` did."""
+    broker, is_inside = Broker(), asyncio.Event()
+    sink = broker.sink()
+
+    async def forget(*_: object) -> None:
+        if is_inside.is_set():
+            return
+        is_inside.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(PATIENCE_S)
+
+    await append(store)
+    relay = Relay(store, "orders", sink, lease_s=LEASE_S)
+    broker.is_away = method == "close"
+    setattr(sink, method, forget)
+    task = asyncio.create_task(relay.run())
+    await is_inside.wait()
+    task.cancel()
+    _, still_running = await asyncio.wait([task], timeout=PATIENCE_S / 2)
+    assert not still_running
+
+
 async def test_another_goes_on_where_one_ended(store: EventStore) -> None:
     broker = Broker(remembers=False)
     for count in (3, 5):

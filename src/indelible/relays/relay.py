@@ -71,7 +71,6 @@ class Relay:
         that is no place of the store's log."""
         waits = _Waits()
         while True:
-            end_if_cancelled()
             try:
                 tenure = await self._claim()
                 waits.begin_anew()
@@ -86,6 +85,7 @@ class Relay:
                 self._count_error("the relay's store fails", error)
             finally:
                 self.info = None
+            end_if_cancelled()
             await waits.wait()
 
     def _count_error(self, what: str, error: Exception) -> None:
@@ -128,7 +128,6 @@ class Relay:
     async def _publish(self, tenure: Tenure) -> None:
         waits = _Waits()
         while True:
-            end_if_cancelled()
             await tenure.goes_on()
             try:
                 await self._connect(tenure)
@@ -146,12 +145,14 @@ class Relay:
                 self._count_error("the relay stops until it is resumed", error)
                 tenure.note_problem(_reason(error), stop=True)
             await self._sink.close()
+            end_if_cancelled()
             if not tenure.stands_still:
                 await waits.wait()
 
     async def _connect(self, tenure: Tenure) -> None:
         await tenure.is_certain()
         reached = await self._sink.open(tenure.lease)
+        end_if_cancelled()
         if reached is None:
             return
         try:
@@ -167,12 +168,12 @@ class Relay:
         """Until the relay is to stand still."""
         async with aclosing(self._store.follow(self._query, after=tenure.cursor)) as pages:
             async for page in pages:
-                end_if_cancelled()
                 await tenure.is_certain()
                 if tenure.stands_still:
                     return
                 if page.count:
                     await self._sink.publish(page)
+                    end_if_cancelled()
                     waits.begin_anew()
                 tenure.advance(page.cursor, page.count)
 
