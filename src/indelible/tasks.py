@@ -35,8 +35,8 @@ def hear_of_failure(done: asyncio.Future[Any]) -> None:
 
 
 def end_if_cancelled() -> None:
-    """For loops around what others wrote: before Python 3.12 ``asyncio.wait_for`` forgets that it was cancelled when what
-    it waits for is done at the same moment, and so do other libraries. Raises ``CancelledError``."""
+    """For loops around what others wrote: before Python 3.12 ``asyncio.wait_for`` forgets that it was cancelled when
+    what it waits for is done at the same moment, and so do other libraries. Raises ``CancelledError``."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
