@@ -4,7 +4,8 @@ In CloudEvents' binary mode the attributes are headers and the body is the event
 is one JSON object that has both. Beside them each message has headers of the relay's own: see the constants here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from indelible.events import RecordedEvent
 from indelible.eventstore import FeedPage
 from indelible.relay_state import RelayLease
 from indelible.relays.sink import Replay
-from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, context_of, encode_cloud_event, encode_header
+from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, context_of, encode_cloud_event, encode_headers
 
 RELAY: Final = "indelible-relay"
 """Its name."""
@@ -62,31 +63,31 @@ def parse_mode(mode: str) -> Mode:
 
 def messages_of(
     page: FeedPage, lease: RelayLease, binding: Binding, mode: Mode, replay: Replay | None
-) -> Sequence[Message]:
-    """Of all events of the page, in their order."""
+) -> Iterator[Message]:
+    """Of all events of the page, in their order, each made when it is asked for."""
     own = {RELAY: word(lease.relay), EPOCH: str(lease.epoch)}
     if replay is not None:
         own[REPLAY] = replay.name
-    return [
-        _message(event, cursor if replay is None else replay.reached, binding, mode, own)
-        for event, cursor in page.events_with_cursors()
-    ]
+    for event, cursor in page.events_with_cursors():
+        yield _message(event, cursor if replay is None else replay.reached, binding, mode, own)
 
 
 def _message(event: RecordedEvent, cursor: Cursor, binding: Binding, mode: Mode, own: dict[str, str]) -> Message:
     attributes = context_of(event, is_text_only=True)
     headers = {**own, CURSOR: cursor}
-    traceparent = attributes.get("traceparent")
-    if traceparent is not None:
-        headers["traceparent"] = encode_header(traceparent)
+    if "traceparent" in attributes:
+        headers |= encode_headers({"traceparent": attributes["traceparent"]})
     if mode == "structured":
         return Message(event, cursor, headers, CLOUDEVENT_CONTENT_TYPE, encode_cloud_event(event))
     del attributes["datacontenttype"]
+    if binding.is_quoted:
+        attributes = encode_headers(attributes)
     for name, value in attributes.items():
-        headers[binding.prefix + name] = encode_header(value) if binding.is_quoted else value
+        headers[binding.prefix + name] = value
     return Message(event, cursor, headers, event.content_type, event.event_data_bytes)
 
 
+@lru_cache(maxsize=256)
 def word(name: str) -> str:
     """As one word of a topic or a header: percent-encoded, dots too."""
     return quote(name, safe="").replace(".", "%2E")

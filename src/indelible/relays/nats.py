@@ -15,7 +15,7 @@ Whatever goes otherwise than predicted ends the connection; the next one looks a
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -42,6 +42,9 @@ _WRONG_PLACE: Final = (10070, 10071)
 """JetStream's codes for another last message id, and another last sequence, than expected."""
 _TOO_LARGE: Final = 10054
 _ANOTHER_STREAM: Final = 10060
+_CHAIN: Final = "Nats-Expected-Last-Msg-Id"
+_SENT_PER_TURN: Final = 32
+"""The library writes nothing before the loop has a turn; and the server is to store while the next are made."""
 _TRIES_MAX: Final = 100
 """In a row that store nothing, because others publish to the relay's subject."""
 
@@ -114,6 +117,9 @@ class NatsSink:
 
     def __init__(self, target: Target) -> None:
         self._target: Final = target
+        self._place_header: Final = (
+            "Nats-Expected-Last-Sequence" if target.has_field else "Nats-Expected-Last-Subject-Sequence"
+        )
         self._connection: Connection | None = None
         self._lease: RelayLease | None = None
         self._last_sequence = 0
@@ -203,56 +209,61 @@ class NatsSink:
         # After a reset, or in a replay, the same events are others to the server, which would take them for stored.
         marks = [str(lease.reset_epoch)] if lease.reset_epoch else []
         marks += [replay.name] if replay is not None else []
-        left: Sequence[_Outgoing] = [self._outgoing(message, marks) for message in messages]
+        left: Iterable[_Outgoing] = (self._outgoing(message, marks) for message in messages)
         tries = 0
         async with _told_as_unavailable():
             while tries < _TRIES_MAX:
-                rest = await self._send_all(left)
+                stored, rest = await self._send_all(left)
                 if not rest:
                     return
-                tries = tries + 1 if len(rest) == len(left) else 0
+                tries = 0 if stored else tries + 1
                 left = await self._look_again(rest)
                 if not left:
                     return
         raise SinkUnavailable(f"others publish to the subject {self._target.pattern} all the time")
 
-    async def _send_all(self, events: Sequence[_Outgoing]) -> Sequence[_Outgoing]:
-        """Gives those that are not stored, because another message stands where the first of them was to."""
-        connection = self._connected()
-        refusal = await self._send(connection, events)
+    async def _send_all(self, events: Iterable[_Outgoing]) -> tuple[int, Sequence[_Outgoing]]:
+        """How many are stored; and those that are not, because another message stands where the first of them was to
+        stand."""
+        connection, left, sent = self._connected(), iter(events), list[_Outgoing]()
+        refusal = await self._send(connection, left, sent)
         answers = await connection.answers()
-        for stored, (event, answer) in enumerate(zip(events, answers, strict=False)):
+        for stored, (event, answer) in enumerate(zip(sent, answers, strict=False)):
             if answer.code in _WRONG_PLACE:
-                return events[stored:]
+                return stored, [*sent[stored:], *left]
             if answer.problem:
                 raise await self._reason(event, answer)
             await self._check_stored(event, answer)
         if refusal is not None:
             raise refusal
-        return ()
+        return len(sent), ()
 
-    async def _send(self, connection: Connection, events: Sequence[_Outgoing]) -> SinkRefused | None:
-        """Each behind the one before, without waiting for answers. Ends at one that is too large."""
+    async def _send(
+        self, connection: Connection, events: Iterator[_Outgoing], sent: list[_Outgoing]
+    ) -> SinkRefused | None:
+        """Each behind the one before, without waiting for answers. Ends at one that is too large, which counts as
+        sent."""
         before: _Outgoing | None = None
         for expected, event in enumerate(events, self._last_sequence):
-            headers = self._headers(event, expected, before)
-            if not connection.takes(event.data, headers):
+            sent.append(event)
+            self._place(event, expected, before)
+            if not connection.takes(event.data, event.headers):
                 most = connection.client.max_payload
                 return SinkRefused(f"it is larger than {most} bytes, the most that NATS takes", event.position)
-            await connection.send(event.subject, event.data, headers)
+            await connection.send(event.subject, event.data, event.headers)
             before = event
+            if len(sent) % _SENT_PER_TURN == 0:
+                await asyncio.sleep(0)
         return None
 
-    def _headers(self, event: _Outgoing, expected: int, before: _Outgoing | None) -> dict[str, str]:
-        place = "Nats-Expected-Last-Sequence" if self._target.has_field else "Nats-Expected-Last-Subject-Sequence"
-        chain = {} if before is None else {"Nats-Expected-Last-Msg-Id": before.message_id}
-        return {
-            **event.headers,
-            "Nats-Expected-Stream": self._target.stream,
-            "Nats-Msg-Id": event.message_id,
-            place: str(expected),
-            **chain,
-        }
+    def _place(self, event: _Outgoing, expected: int, before: _Outgoing | None) -> None:
+        """Say where it is to stand: in its headers, because it may be sent again."""
+        headers = event.headers
+        headers[self._place_header] = str(expected)
+        if before is None:
+            headers.pop(_CHAIN, None)
+        else:
+            headers[_CHAIN] = before.message_id
 
     async def _check_stored(self, event: _Outgoing, answer: Answer) -> None:
         """The server takes what has the id of a message of the last minutes for stored, wherever that is."""
@@ -287,8 +298,12 @@ class NatsSink:
     def _outgoing(self, message: Message, marks: Sequence[str]) -> _Outgoing:
         event = message.event
         subject = self._target.subject.replace(_FIELD, word(event.aggregate_type))
-        headers = {**message.headers, "content-type": message.content_type}
-        return _Outgoing(event.position, subject, ".".join((str(event.event_id), *marks)), headers, message.data)
+        message_id = ".".join((str(event.event_id), *marks))
+        headers = message.headers
+        headers["content-type"] = message.content_type
+        headers["Nats-Expected-Stream"] = self._target.stream
+        headers["Nats-Msg-Id"] = message_id
+        return _Outgoing(event.position, subject, message_id, headers, message.data)
 
     # --- The connection ----------------------------------------------------------------------------------------------
 
