@@ -24,14 +24,16 @@ TIMEOUT_S = 60
 class NatsServer:
     """In ``folder``; the port stays whatever is done to it."""
 
-    def __init__(self, folder: Path, *, max_payload_bytes: int = 1024 * 1024) -> None:
+    def __init__(self, folder: Path, *, max_payload_bytes: int = 1024 * 1024, sync_interval: str = "always") -> None:
         self.port = free_port()
+        self.monitor_url = f"http://127.0.0.1:{(monitor_port := free_port())}"
         self._log = folder / "nats.log"
         self._config = folder / "nats.conf"
         self._process: subprocess.Popen[bytes] | None = None
         self._config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\nmax_payload: {max_payload_bytes}\n'
-            f'jetstream {{ store_dir: "{folder / "data"}", max_mem: 64MB, max_file: 1GB, sync_interval: always }}\n'
+            f'listen: "127.0.0.1:{self.port}"\nhttp: "127.0.0.1:{monitor_port}"\nmax_payload: {max_payload_bytes}\n'
+            f'jetstream {{ store_dir: "{folder / "data"}", max_mem: 64MB, max_file: 1GB, '
+            f"sync_interval: {sync_interval} }}\n"
         )
 
     @property

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import nats
 import pytest
+from structlog.testing import capture_logs
 
 from indelible import NewEvent
 from indelible.core.store import LocalEventStore
@@ -81,6 +82,25 @@ async def test_a_message_may_hold_the_whole_cloud_event(server: NatsServer, stor
     assert (event["type"], event["position"], event["data"]) == ("OrderPlaced", "1", {"total": 42.5})
     assert message.headers["indelible-cursor"] == "1"
     assert not [name for name in message.headers if name.startswith("ce-")]
+
+
+@pytest.mark.parametrize(
+    ("sync", "problem"), [("always", None), ("2m", "sync_interval: always"), (None, "is not known")]
+)
+async def test_it_warns_of_a_server_that_syncs_later(
+    tmp_path: Path, store: EventStore, sync: str | None, problem: str | None
+) -> None:
+    with nats_server(tmp_path, sync_interval=sync or "always") as server, capture_logs() as logs:
+        monitor = server.monitor_url if sync else "http://127.0.0.1:9"
+        await append(store, 3)
+        async with running(relay_to(server, store, f"&monitor={monitor}")):
+            await until(lambda: is_published(store, 3))
+            server.kill()
+            server.start()
+            await append(store, 3)
+            await until(lambda: is_published(store, 6))
+    found = [one["event"] for one in logs if "NATS" in one["event"]]
+    assert [problem in one for one in found] == ([] if problem is None else [True])
 
 
 @pytest.mark.parametrize("more", ["", "&subject=shop.{aggregate_type}.events"])
@@ -268,6 +288,7 @@ async def test_two_relays_of_one_stream_lose_nothing_in_silence(server: NatsServ
         ("?stream=A&subject={event_id}", "bad subject"),
         ("?stream=A&create=maybe", "true or false"),
         ("?stream=A&mode=odd", "binary or structured"),
+        ("?stream=A&monitor=127.0.0.1:8222", "monitoring port"),
         ("?stream=A&colour=red", "unknown parameter, colour"),
         ("/path?stream=A", "must be like"),
     ],
@@ -280,7 +301,7 @@ def test_urls_that_name_nothing_are_refused(rest: str, problem: str) -> None:
 
 def test_a_url_names_all_there_is() -> None:
     found = Target.of("nats://me:secret@host:4222?stream=S&subject=a.{aggregate_type}.b&create=true&mode=structured")
-    assert found == ("nats://me:secret@host:4222", "S", "a.{aggregate_type}.b", True, "structured")
+    assert found == ("nats://me:secret@host:4222", "S", "a.{aggregate_type}.b", True, "structured", "")
     assert found.pattern == "a.*.b"
 
 

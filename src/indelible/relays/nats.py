@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
+import structlog
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg, StreamConfig
@@ -31,9 +32,13 @@ from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
 from indelible.relay_state import RelayLease
 from indelible.relays.messages import CURSOR, EPOCH, RELAY, Binding, Message, Mode, messages_of, parse_mode, word
 from indelible.relays.nats_connection import NOBODY, Answer, Connection
+from indelible.relays.nats_sync import sync_problem
 from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
 
 _SUBJECT_DEFAULT: Final = "indelible.events"
+_log: Final = structlog.get_logger(__name__)
+
+_PARAMETERS: Final = ("stream", "subject", "create", "mode", "monitor")
 _BINDING: Final = Binding("ce-", is_quoted=True)
 _FIELD: Final = "{aggregate_type}"
 _TOKEN: Final = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
@@ -59,6 +64,8 @@ class Target(NamedTuple):
     creates: bool
     """Whether the stream is made when it is not there."""
     mode: Mode
+    monitor: str
+    """URL of the monitoring port; empty where it is not given."""
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -67,8 +74,11 @@ class Target(NamedTuple):
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
         stream, subject = given.pop("stream", ""), given.pop("subject", _SUBJECT_DEFAULT)
         creates, mode = given.pop("create", "false"), parse_mode(given.pop("mode", "binary"))
+        monitor = given.pop("monitor", "").rstrip("/")
         if given:
-            raise _bad(f"has an unknown parameter, {next(iter(given))}; there are stream, subject, create and mode")
+            raise _bad(
+                f"has an unknown parameter, {next(iter(given))}; there are stream, subject, create, mode and monitor"
+            )
         if not parts.hostname or parts.path not in ("", "/") or parts.fragment:
             raise _bad("must be like nats://HOST:PORT?stream=NAME")
         if not _NAME.fullmatch(stream):
@@ -79,7 +89,9 @@ class Target(NamedTuple):
             raise _bad(f"has a bad subject: words with dots between them, of which some may be {_FIELD}")
         if creates not in ("true", "false"):
             raise _bad("must have true or false for create")
-        return cls(f"nats://{parts.netloc}", stream, subject, creates == "true", mode)
+        if monitor and urlsplit(monitor).scheme not in ("http", "https"):
+            raise _bad("must have for monitor the URL of NATS' monitoring port, such as http://127.0.0.1:8222")
+        return cls(f"nats://{parts.netloc}", stream, subject, creates == "true", mode, monitor)
 
     @property
     def has_field(self) -> bool:
@@ -126,10 +138,11 @@ class NatsSink:
         """Of the last message of the subject, or of the stream where the subject depends on the event."""
         self._own: _Own | None = None
         """As it was looked for last."""
+        self._sync_problem: str | None = None
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """``nats://[USER:PASSWORD@]HOST:PORT?stream=NAME[&subject=…][&create=true]``. Raises ``InvalidRequest``."""
+        """``nats://[USER:PASSWORD@]HOST:PORT?stream=NAME``, and the other parameters. Raises ``InvalidRequest``."""
         return cls(Target.of(url))
 
     # --- Looking at the stream ---------------------------------------------------------------------------------------
@@ -139,8 +152,16 @@ class NatsSink:
         self._lease, self._own = lease, None
         async with _told_as_unavailable():
             self._connection = await Connection.made(self._target.servers, f"indelible relay {lease.relay}")
+            await self._warn_of_sync()
             own = await self._look()
         return own.cursor if own is not None and own.epoch >= lease.reset_epoch else None
+
+    async def _warn_of_sync(self) -> None:
+        """Once for each problem, however often it is opened."""
+        problem = await sync_problem(self._target.monitor) if self._target.monitor else None
+        if problem is not None and problem != self._sync_problem:
+            _log.warning(problem, relay=self._owned().relay)
+        self._sync_problem = problem
 
     async def _look(self) -> _Own | None:
         """Learn where the next message is to stand; gives the relay's last one. Raises ``SinkFenced`` where that is a
