@@ -4,13 +4,14 @@ tests/docs compares them, so that they cannot fall behind.
 """
 
 import ast
+import importlib
 import inspect
 import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import typer
 
@@ -35,7 +36,7 @@ def main() -> None:
 LIMITS_INTRODUCTION = """\
 # Limits
 
-Every bound of the store, with its reason; `indelible/limits.py` holds them. Over a bound the caller gets an error that
+Every bound of the store, with its reason; `indelible/limits/` holds them. Over a bound the caller gets an error that
 names the field and the bound, and nothing is stored. Sizes are in bytes, times in seconds.
 """
 
@@ -114,11 +115,16 @@ Its keys are the settings. Unknown ones are refused.
 
 def limits_page() -> str:
     text = [LIMITS_INTRODUCTION]
-    source = inspect.getsource(limits)
+    areas = [node.module for node in ast.parse(inspect.getsource(limits)).body if _gives_all_on(node)]
+    source = "".join(inspect.getsource(importlib.import_module(area)) for area in areas)
     for heading, part in re.findall(r"^# --- (.*?) -+\n(.*?)(?=^# ---|\Z)", source, re.MULTILINE | re.DOTALL):
         if rows := _limit_rows(part):
             text += [f"## {heading}\n", "| limit | value | |", "|---|---:|---|", *rows, ""]
     return "\n".join(text)
+
+
+def _gives_all_on(node: ast.stmt) -> TypeGuard[ast.ImportFrom]:
+    return isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
 
 
 def _limit_rows(source: str) -> list[str]:

@@ -1,0 +1,26 @@
+"""Bounds of relays."""
+
+from typing import Final
+
+# --- Relays ----------------------------------------------------------------------------------------------------------
+
+RELAYS_MAX: Final = 64
+"""Relays in one store. Each is listed whole, and its lag is looked up whenever that is asked for."""
+
+RELAY_LEASE_MIN_S: Final = 0.2
+RELAY_LEASE_S: Final = 6.0
+RELAY_LEASE_MAX_S: Final = 300.0
+RELAY_CLAIM_INTERVAL_S: Final = 2.0
+"""How long a relay is its owner's without a word, and how often another asks for it: it takes over within 10 s."""
+
+RELAY_SAVES_MAX: Final = 32
+RELAY_SAVE_PAUSE_S: Final = 0.2
+"""How often a change is decided anew because others came first; and between two checkpoints, each of them a commit."""
+
+RELAY_RETRY_WAIT_MIN_S: Final = 0.1
+RELAY_RETRY_WAIT_MAX_S: Final = 5.0
+RELAY_BROKER_TIMEOUT_S: Final = 10.0
+"""Between two attempts to reach a broker, which is found soon once it is back; and for its answer to a whole page."""
+
+RELAY_FOREIGN_MESSAGES_MAX: Final = 1_000
+"""Others' messages behind the last one of a relay that are looked through for it, one question to the broker each."""

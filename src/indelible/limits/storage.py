@@ -1,0 +1,92 @@
+"""Bounds of what a store is kept in."""
+
+from typing import Final
+
+# --- A database file -------------------------------------------------------------------------------------------------
+
+FILE_LOCK_WAIT_S: Final = 10
+"""How long a write waits while another process holds SQLite's lock on the file, as a backup or somebody's shell may for
+some seconds; below the 15 s within which callers are answered."""
+
+FILE_LOCK_LATE_WAIT_S: Final = 1
+"""The same after such a wait that was in vain, until one succeeds: those who come then have waited behind it."""
+
+FILE_LOOK_INTERVAL_S: Final = 0.5
+"""How often it is looked whether the file's name still leads to the file; a look takes microseconds."""
+
+# --- An index beside the log -----------------------------------------------------------------------------------------
+
+INDEX_TAIL_EVENTS_MAX: Final = 65_536
+"""Events that may be stored and not be in the index yet, tags counted as further ones; beyond it appends wait. About
+400 bytes of memory each; seconds of the fastest load, so that a checkpoint of the index holds up nobody."""
+
+INDEX_ROUND_EVENTS: Final = 4_096
+"""So many, and they are taken into the index: sorted, many at once touch fewer of its pages than one by one."""
+
+INDEX_ROUND_EVENTS_MAX: Final = 16_384
+"""Events that are taken in at once; about 0.1 s, for which the log's file is read at one state."""
+
+INDEX_REBUILD_EVENTS: Final = 262_144
+"""The same for an index that is made anew; about a second, and some tens of megabytes to sort them in."""
+
+INDEX_PAUSE_S: Final = 1.0
+"""How long fewer events than a round wait to be taken in; they are found in the tail as well."""
+
+INDEX_RETRY_S: Final = 1.0
+"""Between two attempts to write to an index whose disk is full, or that another process has locked."""
+
+INDEX_RETRY_MAX_S: Final = 60.0
+"""The same where an attempt is costly, as one that makes the index anew: each wait is twice the one before, to this."""
+
+INDEX_ROOM_WAIT_S: Final = 10
+"""How long an append waits for the index to come on; below the 15 s within which callers are answered."""
+
+WAL_SIZE_BYTES_MAX: Final = 1024 * 1024 * 1024
+"""Of a write-ahead log, as far as it cannot be copied because some process reads on: then appends or index wait."""
+
+# --- A database elsewhere --------------------------------------------------------------------------------------------
+
+DATABASE_CONNECT_TIMEOUT_S: Final = 3
+"""For a connection to a database; so that an address that swallows packets is given up well within a caller's wait."""
+
+DATABASE_TIMEOUT_S: Final = 8
+"""For one transaction, waits included, or one read. Beyond it the connection is given up: the database may be dead."""
+
+DATABASE_RETRY_TOTAL_S: Final = 11
+"""How long an append is tried again inside the server, with the same event ids, while its connection breaks: long
+enough for a restart of the database, and with the last attempt below 15 s for the caller."""
+
+DATABASE_LATE_TIMEOUT_S: Final = 2
+"""For an attempt that begins when that time is over: of appends that waited behind those that failed."""
+
+DATABASE_RETRY_WAIT_S: Final = 0.25
+"""Between two attempts to reach a database; also how long others that wait are refused at once after one failed."""
+
+DATABASE_LOCK_TIMEOUT_S: Final = 6
+"""How long one writer waits for the others; below the time-out of the transaction, so that the answer is definite."""
+
+DATABASE_IDLE_TIMEOUT_S: Final = 5
+"""How long the database lets a writer hold the log's end without a word: a frozen server must not stop the others."""
+
+DATABASE_READERS_MAX: Final = 4
+"""Connections for reads of one server; PostgreSQL's usual 100 then serve several servers."""
+
+DATABASE_READER_WAIT_S: Final = 1.0
+"""How long a read waits for one before it asks anew: only then does the pool look for a database that was down."""
+
+DATABASE_PART_EVENTS: Final = 1_024
+"""Events of a commit that are sent to a database at once, unless one request alone has more: it writes them while the
+next are decided. With fewer, what each statement costs by itself would count."""
+
+SMALL_APPEND_EVENTS_MAX: Final = 100
+SMALL_APPEND_SIZE_BYTES_MAX: Final = 1024 * 1024
+"""A smaller append that a database's statement_timeout cuts off tells of a slow database; a larger one is too large."""
+
+PARTITION_POSITIONS: Final = 10_000_000
+"""Positions in one table of a partitioned log: a few gigabytes, small enough to move and few enough to plan with."""
+
+HEAD_POLL_S: Final = 0.1
+"""How often the head is looked at where no signal tells that it moved; bounds how late a live reader is."""
+
+HEAD_SIGNAL_INTERVAL_S: Final = 0.01
+"""Least time between two signals to other servers that the head moved: many commits share one."""
