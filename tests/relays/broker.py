@@ -1,20 +1,38 @@
 """A broker in this process: it keeps what is published, remembers or not, and fails as it is told."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from indelible.cursors import Cursor
-from indelible.events import RecordedEvent
+from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import FeedPage
+from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
+from indelible.relays.messages import RELAY, Binding, Message, messages_of, word
 from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.testing.conformance import Received, SinkBroker
+
+REFUSED = "Refused"
+"""The type of events that no broker here takes."""
+_BINDING = Binding("ce-", is_quoted=True)
+_AT_ONCE = 10
+"""Messages that go to the disk together."""
 
 
 class Published(NamedTuple):
     epoch: int
-    event: RecordedEvent
-    cursor: Cursor
+    message: Message
     replay: Replay | None = None
+
+    @property
+    def event(self) -> RecordedEvent:
+        return self.message.event
+
+    @property
+    def cursor(self) -> Cursor:
+        return self.message.cursor
 
 
 class Broker:
@@ -23,7 +41,12 @@ class Broker:
     def __init__(self, *, remembers: bool = True) -> None:
         self.remembers = remembers
         self.log: list[Published] = []
-        self.epoch = 0
+        self.on_its_way: list[Published] = []
+        """To the disk: lost when the broker is killed."""
+        self.epochs: dict[str, int] = {}
+        """By relay."""
+        self.connections = 0
+        """How often they were broken."""
         self.is_away = False
         self.refused: set[int] = set()
         """Versions of events that it never takes."""
@@ -36,6 +59,10 @@ class Broker:
     def sink(self) -> "BrokerSink":
         return BrokerSink(self)
 
+    def sync(self) -> None:
+        self.log += self.on_its_way
+        self.on_its_way = []
+
     @property
     def versions(self) -> list[int]:
         return [one.event.version for one in self.log]
@@ -45,39 +72,123 @@ class BrokerSink:
     """Implements :class:`indelible.relays.sink.Sink`."""
 
     def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-        self._lease: RelayLease | None = None
-        self.is_open = False
+        self.broker = broker
+        self.lease: RelayLease | None = None
+        self._connection: int | None = None
 
     async def open(self, lease: RelayLease) -> Cursor | None:
-        broker = self._broker
-        if broker.is_away:
-            raise SinkUnavailable("the broker is away")
-        self._lease, self.is_open = lease, True
-        if not broker.remembers:
-            return None
-        if lease.epoch < broker.epoch:
-            raise SinkFenced(f"the broker knows epoch {broker.epoch}")
-        broker.epoch = lease.epoch
-        last = [one for one in broker.log if one.epoch >= lease.reset_epoch and one.replay is None][-1:]
+        broker = self.broker
+        await self.close()
+        async with self.in_time():
+            await broker.answers.wait()
+            self.lease, self._connection = lease, broker.connections
+            self.check_connection()
+            await asyncio.sleep(0)
+            broker.sync()
+            return self.reached(lease) if broker.remembers else None
+
+    def reached(self, lease: RelayLease) -> Cursor | None:
+        self.check_epoch(lease)
+        self.broker.epochs[lease.relay] = lease.epoch
+        own = [one for one in self.broker.log if one.message.headers[RELAY] == word(lease.relay)]
+        last = [one for one in own if one.epoch >= lease.reset_epoch and one.replay is None][-1:]
         return last[0].cursor if last else None
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
-        broker, lease = self._broker, self._lease
-        assert lease is not None
-        assert self.is_open
-        await broker.answers.wait()
-        if broker.is_away:
-            raise SinkUnavailable("the broker is away")
-        if broker.remembers and lease.epoch < broker.epoch:
-            raise SinkFenced(f"the broker knows epoch {broker.epoch}")
-        for event, cursor in page.events_with_cursors():
-            if event.version in broker.refused:
-                raise SinkRefused("it is too large", event.position)
-            broker.log.append(Published(lease.epoch, event, cursor, replay))
-        if broker.lost_answers:
-            broker.lost_answers -= 1
+        messages = self.messages(page, replay)
+        async with self.in_time():
+            for first in range(0, len(messages), _AT_ONCE):
+                try:
+                    for message in messages[first : first + _AT_ONCE]:
+                        self.send(message, replay)
+                finally:
+                    await self.stored()
+        if self.broker.lost_answers:
+            self.broker.lost_answers -= 1
             raise SinkUnavailable("the connection broke")
 
+    def messages(self, page: FeedPage, replay: Replay | None) -> Sequence[Message]:
+        assert self.lease is not None
+        return messages_of(page, self.lease, _BINDING, "binary", replay)
+
+    def send(self, message: Message, replay: Replay | None) -> None:
+        assert self.lease is not None
+        event = message.event
+        self.check_connection()
+        if self.broker.remembers:
+            self.check_epoch(self.lease)
+        if event.version in self.broker.refused or event.event_type == REFUSED:
+            raise SinkRefused("it is too large", event.position)
+        self.broker.on_its_way.append(Published(self.lease.epoch, message, replay))
+
+    async def stored(self) -> None:
+        """When what was sent is on the disk."""
+        await asyncio.sleep(0)
+        await self.broker.answers.wait()
+        self.check_connection()
+        self.broker.sync()
+
+    def check_connection(self) -> None:
+        assert self._connection is not None, "it is opened first"
+        if self.broker.is_away:
+            raise SinkUnavailable("the broker is away")
+        if self._connection != self.broker.connections:
+            raise SinkUnavailable("the connection broke")
+
+    def check_epoch(self, lease: RelayLease) -> None:
+        newest = self.broker.epochs.get(lease.relay, 0)
+        if lease.epoch < newest:
+            raise SinkFenced(f"the broker knows epoch {newest}")
+
+    @contextlib.asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(RELAY_BROKER_TIMEOUT_S):
+                yield
+        except TimeoutError as error:
+            raise SinkUnavailable("the broker does not answer") from error
+
     async def close(self) -> None:
-        self.is_open = False
+        self._connection = None
+
+
+class BrokerHere(SinkBroker):
+    """The broker in this process, for the suite of sinks."""
+
+    order = "all"
+
+    def __init__(self, sink: type[BrokerSink] = BrokerSink, *, remembers: bool = True) -> None:
+        self.remembers = self.fences = remembers
+        self._broker = Broker(remembers=remembers)
+        self._sink = sink
+
+    def make_sink(self) -> BrokerSink:
+        return self._sink(self._broker)
+
+    async def received(self) -> list[Received]:
+        self._broker.sync()
+        return [_received(one.message) for one in self._broker.log]
+
+    async def kill(self) -> None:
+        self._broker.is_away = True
+        self._broker.on_its_way = []
+        await self.cut()
+
+    async def start(self) -> None:
+        self._broker.is_away = False
+
+    async def cut(self) -> None:
+        self._broker.connections += 1
+
+    async def freeze(self) -> None:
+        self._broker.answers.clear()
+
+    async def thaw(self) -> None:
+        self._broker.answers.set()
+
+    def refused_event(self) -> NewEvent:
+        return NewEvent(REFUSED)
+
+
+def _received(message: Message) -> Received:
+    return Received({**message.headers, "content-type": message.content_type}, message.data, "log")

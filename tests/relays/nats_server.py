@@ -16,6 +16,7 @@ from typing import Any
 import nats
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from indelible.testing.conformance import Received
 from postgres.server import free_port
 
 TIMEOUT_S = 60
@@ -39,6 +40,20 @@ class NatsServer:
     @property
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
+
+    def to(self, more: str = "") -> str:
+        """The URL of a sink that makes its stream."""
+        return f"{self.url}?stream=EVENTS&create=true{more}"
+
+    async def received(self) -> list[Received]:
+        """Of all streams; the place is the subject."""
+        client = await nats.connect(self.url)
+        try:
+            streams = [one.config.name for one in await client.jetstream().streams_info()]
+        finally:
+            await client.close()
+        messages = [one for stream in streams for one in await messages_of(self, stream)]
+        return [Received(dict(one.headers or {}), one.data, one.subject) for one in messages]
 
     def start(self) -> None:
         command = shutil.which("nats-server", path=Path(sys.executable).parent)

@@ -309,7 +309,7 @@ async def test_a_broker_that_is_ahead_of_the_store_stops_it(store: EventStore) -
     await append(store, 3)
     async with running(relay_of(store, broker)):
         await until(lambda: len(broker.log) == 3)
-    broker.log[-1] = broker.log[-1]._replace(cursor=Cursor("77777"))
+    broker.log[-1] = broker.log[-1]._replace(message=broker.log[-1].message._replace(cursor=Cursor("77777")))
     async with running(relay_of(store, broker)):
         await until(lambda: _is(store, "stopped"))
     assert "no place of this store's log" in str((await state(store)).problem)
@@ -317,7 +317,7 @@ async def test_a_broker_that_is_ahead_of_the_store_stops_it(store: EventStore) -
 
 async def test_a_broker_that_knows_a_later_epoch_than_the_store_stops_it(store: EventStore) -> None:
     broker = Broker()
-    broker.epoch = 7
+    broker.epochs["orders"] = 7
     await append(store, 1)
     async with running(relay_of(store, broker)):
         await until(lambda: _is(store, "stopped"))

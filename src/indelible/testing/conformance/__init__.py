@@ -16,7 +16,7 @@ A store that takes no consumer groups and no relays, as it may when it has sever
 What a store refuses before an engine is asked is in :class:`BadInputConformance`: once for each way to a store is
 enough. For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it,
 :class:`ReopenConformance`; for a store of which several may be open on one storage, :class:`SharedConformance`. Each
-says which fixtures it needs.
+says which fixtures it needs. A sink, through which relays publish to a broker, is put through :class:`SinkConformance`.
 Needs pytest and pytest-asyncio.
 
 The store may hold any events before: the tests use names that are new each time and start mid-log. Nobody else may
@@ -45,6 +45,8 @@ from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
 from indelible.testing.conformance.relays import RelayConformance  # noqa: E402
 from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
 from indelible.testing.conformance.shared import SharedConformance  # noqa: E402
+from indelible.testing.conformance.sink_broker import Received, SinkBroker  # noqa: E402
+from indelible.testing.conformance.sinks import SinkConformance  # noqa: E402
 from indelible.testing.conformance.snapshots import SnapshotConformance  # noqa: E402
 
 __all__ = [
@@ -52,8 +54,11 @@ __all__ = [
     "EngineConformance",
     "EventStoreConformance",
     "LogConformance",
+    "Received",
     "ReopenConformance",
     "SharedConformance",
+    "SinkBroker",
+    "SinkConformance",
 ]
 
 

@@ -1,0 +1,129 @@
+"""Whole relays that publish through a sink: what becomes of the broker, and of their owners, costs nobody an event."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+import pytest
+
+from indelible.errors import RelayNotFound
+from indelible.eventstore import EventStore
+from indelible.relay_state import RelayInfo
+from indelible.relays.relay import Relay
+from indelible.testing.conformance.sink_broker import SinkBroker
+from indelible.testing.conformance.sink_publisher import (
+    PATIENCE_S,
+    RELAY,
+    append_some,
+    check_received,
+    check_whole,
+    log_of,
+    needs,
+    seen_by_consumers,
+)
+
+_LEASE_S: Final = 0.6
+
+
+@pytest.mark.asyncio
+class SinkRelayConformance:
+    """Fixtures: as of ``SinkPublishingConformance``."""
+
+    async def test_a_relay_publishes_everything_whatever_becomes_of_the_connection(
+        self, broker: SinkBroker, store: EventStore
+    ) -> None:
+        needs(broker, "cut")
+        await _relay_while(broker, store, broker.cut)
+
+    async def test_a_relay_publishes_everything_whatever_becomes_of_the_broker(
+        self, broker: SinkBroker, store: EventStore
+    ) -> None:
+        needs(broker, "kill", "start")
+
+        async def kill_and_start() -> None:
+            await broker.kill()
+            await until(lambda: _has_state(store, "retrying"))
+            await broker.start()
+
+        await _relay_while(broker, store, kill_and_start)
+
+    async def test_another_relay_goes_on_where_one_ended(self, broker: SinkBroker, store: EventStore) -> None:
+        """It ends in the middle of its work, and gives its lease back or not."""
+        for n in range(3):
+            await append_some(store, 150)
+            async with running(_relay(broker, store, f"owner {n}")):
+                await until(lambda: _is_owned_by(store, f"owner {n}"))  # noqa: B023 - waited for at once
+                await asyncio.sleep(0.01 * n)
+        async with running(_relay(broker, store, "the last")):
+            await until(lambda: _is_at_head(store))
+        await check_received(broker, store)
+
+    async def test_a_refused_event_stops_the_relay(self, broker: SinkBroker, store: EventStore) -> None:
+        needs(broker, "refused_event")
+        await append_some(store, 4)
+        refused = await store.append("Order", "0", [broker.refused_event()])
+        await append_some(store, 4)
+        log = await log_of(store)
+        async with running(_relay(broker, store, "one")):
+            await until(lambda: _has_state(store, "stopped"))
+            assert f"position {refused.position}:" in str((await store.relays.get(RELAY)).problem)
+            check_whole(await seen_by_consumers(broker), log[:4], broker)
+        await store.relays.reset(RELAY, after=log[4].cursor)
+        await store.relays.resume(RELAY)
+        async with running(_relay(broker, store, "one")):
+            await until(lambda: _is_at_head(store))
+        check_whole(await seen_by_consumers(broker), [*log[:4], *log[5:]], broker)
+
+
+async def _relay_while(broker: SinkBroker, store: EventStore, fault: Callable[[], Awaitable[None]]) -> None:
+    async with running(_relay(broker, store, "one")):
+        for n in range(4):
+            await append_some(store, 100)
+            await asyncio.sleep(0.01 * n)
+            await append_some(store, 100)
+            await fault()
+        await until(lambda: _is_at_head(store))
+    await check_received(broker, store)
+
+
+def _relay(broker: SinkBroker, store: EventStore, owner: str) -> Relay:
+    return Relay(store, RELAY, broker.make_sink(), owner=owner, lease_s=_LEASE_S)
+
+
+@asynccontextmanager
+async def running(relay: Relay) -> AsyncIterator[None]:
+    task = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(is_so: Callable[[], Awaitable[Any]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await is_so():  # noqa: ASYNC110 - a store tells nobody of its relays
+            await asyncio.sleep(0.01)
+
+
+async def _info(store: EventStore) -> RelayInfo | None:
+    with suppress(RelayNotFound):
+        return await store.relays.get(RELAY)
+    return None
+
+
+async def _has_state(store: EventStore, name: str) -> bool:
+    info = await _info(store)
+    return info is not None and info.state == name
+
+
+async def _is_owned_by(store: EventStore, owner: str) -> bool:
+    info = await _info(store)
+    return info is not None and info.owner == owner
+
+
+async def _is_at_head(store: EventStore) -> bool:
+    info = await _info(store)
+    return info is not None and info.lag == 0
