@@ -19,6 +19,8 @@ REFUSED = "Refused"
 _BINDING = Binding("ce-", is_quoted=True)
 _AT_ONCE = 10
 """Messages that go to the disk together."""
+_DISK_S = 0.0005
+"""How long that takes at least, so that faults come in the middle of a page."""
 
 
 class Published(NamedTuple):
@@ -123,7 +125,7 @@ class BrokerSink:
 
     async def stored(self) -> None:
         """When what was sent is on the disk."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(_DISK_S)
         await self.broker.answers.wait()
         self.check_connection()
         self.broker.sync()

@@ -137,8 +137,8 @@ async def check_received(broker: SinkBroker, store: EventStore, *, repeats: bool
 def check_whole(seen: Sequence[Seen], log: Sequence[Logged], broker: SinkBroker, *, repeats: bool = True) -> None:
     check_events(seen, log, broker)
     firsts = without_repeats(seen)
-    missing = {one.event.position for one in log} - {one.position for one in firsts}
-    assert not missing, f"events are missing: positions {sorted(missing)}"
+    missing = sorted({one.event.position for one in log} - {one.position for one in firsts})
+    assert not missing, f"{len(missing)} events are missing: positions {missing[:20]}"
     if broker.remembers or not repeats:
         assert len(firsts) == len(seen), "events came again"
     check_order(firsts, broker)
@@ -156,7 +156,10 @@ def check_events(seen: Sequence[Seen], log: Sequence[Logged], broker: SinkBroker
     if broker.fences:
         for group in in_order(seen, broker.order):
             for before, after in pairwise(group):
-                assert before.epoch <= after.epoch, f"an earlier owner came through: {before} before {after}"
+                assert before.epoch <= after.epoch, (
+                    f"an earlier owner came through: epoch {before.epoch} at position {before.position}, then epoch "
+                    f"{after.epoch} at position {after.position}"
+                )
 
 
 def check_order(seen: Sequence[Seen], broker: SinkBroker) -> None:
