@@ -1,18 +1,17 @@
 """Real brokers that the tests of relays are run on. Another one is one more :class:`Kind` in :data:`KINDS`."""
 
 import asyncio
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from indelible.events import NewEvent
 from indelible.relays.sink import Sink, make_sink
-from indelible.testing.conformance import Received as Received  # noqa: PLC0414 - servers take it from here
-from indelible.testing.conformance import SinkBroker
+from indelible.testing.conformance import Received, SinkBroker
 from relays.nats_server import nats_server
-from relays.proxy import Proxy, proxy
+from relays.proxy import proxy
 
 MESSAGE_BYTES_MAX = 256 * 1024
 """What servers are told to take at most."""
@@ -20,8 +19,6 @@ MESSAGE_BYTES_MAX = 256 * 1024
 
 class BrokerServer(Protocol):
     """A server that tests start, kill and start again."""
-
-    port: int
 
     def start(self) -> None:
         """And wait until it can be connected to."""
@@ -31,95 +28,81 @@ class BrokerServer(Protocol):
 
     def stop(self) -> None: ...
 
+    def begin_anew(self) -> None:
+        """From now on :meth:`to` and :meth:`received` mean a place (stream, topic, exchange) that nobody has used."""
+        ...
+
     def to(self, more: str = "") -> str:
         """The URL of a sink that makes what is missing. ``more``: further parameters, which begin with ``&`` and count
         instead of those of the same name that are there."""
         ...
 
     async def received(self) -> Sequence[Received]:
-        """All that a consumer of the broker's own client gets, of every stream, topic or queue."""
+        """All that a consumer of the broker's own client gets."""
         ...
+
+
+@dataclass
+class Running:
+    """A server, and a way to it that can be broken. Many tests may use it one after another."""
+
+    server: BrokerServer
+    to: Callable[[], str]
+    """The URL of a sink, on that way."""
+    cut: Callable[[], None]
+    freeze: Callable[[], None]
+    thaw: Callable[[], None]
 
 
 class Kind(NamedTuple):
     """A kind of broker, and what it promises."""
 
-    serve: Callable[[Path, int], AbstractContextManager[BrokerServer]]
-    """Start one in a folder. The number is the port that clients are to come through, for brokers that tell clients
-    where to connect to."""
-    place: str
-    """What a sink's URL says to use a place of its own, whose name stands for ``{0}``."""
+    serve: Callable[[Path], AbstractContextManager[Running]]
+    """Start one in a folder that is empty."""
     remembers: bool
     fences: bool
     order: Literal["all", "aggregate"]
 
 
-def _nats(folder: Path, _: int) -> AbstractContextManager[BrokerServer]:
-    return nats_server(folder, max_payload_bytes=MESSAGE_BYTES_MAX)
+@contextmanager
+def _nats(folder: Path) -> Iterator[Running]:
+    with nats_server(folder, max_payload_bytes=MESSAGE_BYTES_MAX) as server, proxy(server.port) as way:
+        yield Running(server, lambda: server.to(port=way.port), way.cut, way.freeze, way.thaw)
 
 
 KINDS: Mapping[str, Kind] = {
-    "nats": Kind(_nats, "&stream={0}&subject={0}", remembers=True, fences=True, order="all"),
+    "nats": Kind(_nats, remembers=True, fences=True, order="all"),
 }
 
 
-class Running(NamedTuple):
-    """A server, and a proxy that sinks come through. Many tests may use it one after another."""
-
-    kind: Kind
-    server: BrokerServer
-    proxy: Proxy
-
-    def to(self, more: str = "") -> str:
-        """The URL of a sink, through the proxy."""
-        return self.server.to(more).replace(f":{self.server.port}", f":{self.proxy.port}")
-
-    def kill(self) -> None:
-        self.server.kill()
-        self.proxy.cut()
-
-
-@contextmanager
-def running_broker(name: str, folder: Path) -> Iterator[Running]:
-    kind = KINDS[name]
-    with proxy() as made, kind.serve(folder, made.port) as server:
-        made.port_behind = server.port
-        yield Running(kind, server, made)
-
-
-_numbers = itertools.count(1)
-
-
 class RealBroker(SinkBroker):
-    """A place of its own of a real broker, for the suite of sinks. ``more``: parameters of the sink's URL."""
+    """A place of its own of a real broker, for the suite of sinks."""
 
-    def __init__(self, running: Running, more: str = "") -> None:
-        kind = running.kind
+    def __init__(self, kind: Kind, running: Running) -> None:
         self.remembers, self.fences, self.order = kind.remembers, kind.fences, kind.order
-        self.name = f"place{next(_numbers)}x"
-        self.running = running
-        self.url = running.to(kind.place.format(self.name) + more)
+        self._running = running
+        running.server.begin_anew()
 
     def make_sink(self) -> Sink:
-        return make_sink(self.url)
+        return make_sink(self._running.to())
 
-    async def received(self) -> list[Received]:
-        return [one for one in await self.running.server.received() if one.place.startswith(self.name)]
+    async def received(self) -> Sequence[Received]:
+        return await self._running.server.received()
 
     async def kill(self) -> None:
-        self.running.kill()
+        self._running.server.kill()
 
     async def start(self) -> None:
-        await asyncio.to_thread(self.running.server.start)
+        await asyncio.to_thread(self._running.server.start)
 
     async def cut(self) -> None:
-        self.running.proxy.cut()
+        self._running.cut()
 
     async def freeze(self) -> None:
-        self.running.proxy.freeze()
+        self._running.freeze()
 
     async def thaw(self) -> None:
-        self.running.proxy.thaw()
+        self._running.thaw()
 
-    def refused_event(self, **fields: Any) -> NewEvent:
+    def refused_event(self) -> NewEvent:
         return NewEvent("TooLarge", "x" * (MESSAGE_BYTES_MAX + 1))

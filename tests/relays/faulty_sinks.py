@@ -297,7 +297,7 @@ class IgnoresTheEpoch(BrokerSink):
         pass
 
 
-@found_by("test_an_earlier_epoch_is_refused")
+@found_by("test_an_earlier_epoch_is_refused", "test_an_earlier_epoch_does_not_go_on_behind_a_newer_one")
 class LooksAtTheEpochWhenItOpens(BrokerSink):
     """And never again."""
 

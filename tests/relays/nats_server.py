@@ -3,6 +3,7 @@ brings it."""
 
 import contextlib
 import json
+import secrets
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 
 import nats
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 
 from indelible.testing.conformance import Received
 from postgres.server import free_port
@@ -28,6 +30,7 @@ class NatsServer:
     def __init__(self, folder: Path, *, max_payload_bytes: int = 1024 * 1024, sync_interval: str = "always") -> None:
         self.port = free_port()
         self.monitor_url = f"http://127.0.0.1:{(monitor_port := free_port())}"
+        self.stream = "EVENTS"
         self._log = folder / "nats.log"
         self._config = folder / "nats.conf"
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,18 +44,17 @@ class NatsServer:
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
-    def to(self, more: str = "") -> str:
-        """The URL of a sink that makes its stream."""
-        return f"{self.url}?stream=EVENTS&create=true{more}"
+    def begin_anew(self) -> None:
+        """From now on :meth:`to` and :meth:`received` mean a stream that nobody has used."""
+        self.stream = f"s{secrets.token_hex(4)}"
+
+    def to(self, more: str = "", port: int = 0) -> str:
+        """The URL of a sink that makes its stream. ``port``: of a proxy."""
+        return f"nats://127.0.0.1:{port or self.port}?stream={self.stream}&subject={self.stream}&create=true{more}"
 
     async def received(self) -> list[Received]:
-        """Of all streams; the place is the subject."""
-        client = await nats.connect(self.url)
-        try:
-            streams = [one.config.name for one in await client.jetstream().streams_info()]
-        finally:
-            await client.close()
-        messages = [one for stream in streams for one in await messages_of(self, stream)]
+        """All that a consumer of the stream gets; its place is the subject."""
+        messages = await messages_of(self, self.stream)
         return [Received(dict(one.headers or {}), one.data, one.subject) for one in messages]
 
     def start(self) -> None:
@@ -100,7 +102,10 @@ async def messages_of(server: NatsServer, stream: str) -> list[Any]:
     client = await nats.connect(server.url)
     try:
         jetstream = client.jetstream()
-        count = (await jetstream.stream_info(stream)).state.messages
+        try:
+            count = (await jetstream.stream_info(stream)).state.messages
+        except NotFoundError:
+            return []
         if not count:
             return []
         config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE)

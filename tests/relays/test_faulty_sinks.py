@@ -19,7 +19,7 @@ from indelible.testing.conformance import (
 from relays import broker as broker_here
 from relays import faulty_nats
 from relays.broker import BrokerHere
-from relays.brokers import RealBroker, Running, running_broker
+from relays.brokers import KINDS, RealBroker, Running
 from relays.faulty_sinks import FAULTS
 
 CHECKS = sorted(name for name in dir(SinkConformance) if name.startswith("test_"))
@@ -51,7 +51,7 @@ def test_every_check_finds_a_fault() -> None:
 
 @pytest.fixture(scope="module")
 def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_broker("nats", tmp_path_factory.mktemp("nats")) as nats:
+    with KINDS["nats"].serve(tmp_path_factory.mktemp("nats")) as nats:
         yield nats
 
 
@@ -59,6 +59,6 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 async def test_a_fault_is_found_on_a_real_server(sink: type[NatsSink], nats: Running) -> None:
     class Faulty(RealBroker):
         def make_sink(self) -> Sink:
-            return sink.of(self.url)
+            return sink.of(nats.to())
 
-    await _is_found(faulty_nats.FAULTS[sink], Faulty(nats))
+    await _is_found(faulty_nats.FAULTS[sink], Faulty(KINDS["nats"], nats))

@@ -65,7 +65,7 @@ async def test_events_are_cloud_events_with_what_a_consumer_needs(server: NatsSe
     headers = message.headers
     assert message.subject == "indelible.events"
     assert (data_of(message), headers["content-type"]) == ({"total": 42.5}, "application/json")
-    assert (headers["ce-id"], headers["Nats-Msg-Id"]) == (str(event.event_id), str(event.event_id))
+    assert (headers["ce-id"], headers["Nats-Msg-Id"]) == (str(event.event_id), f"{event.event_id}.1")
     assert (headers["ce-type"], headers["ce-version"], headers["ce-position"]) == ("OrderPlaced", "1", "1")
     assert unquote(headers["ce-source"]) == "/v1/aggregates/order/%C3%B3%201"
     assert headers["traceparent"] == trace

@@ -7,7 +7,7 @@ import pytest
 from indelible.testing.conformance import SinkConformance
 from relays import broker as broker_here
 from relays.broker import BrokerHere
-from relays.brokers import KINDS, RealBroker, Running, running_broker
+from relays.brokers import KINDS, Kind, RealBroker, Running
 
 
 @pytest.mark.parametrize("remembers", [True, False], ids=["remembers", "forgets"])
@@ -19,12 +19,13 @@ class TestInThisProcess(SinkConformance):
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_broker(request.param, tmp_path_factory.mktemp(request.param)) as running:
-        yield running
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kind, Running]]:
+    kind = KINDS[request.param]
+    with kind.serve(tmp_path_factory.mktemp(request.param)) as running:
+        yield kind, running
 
 
 class TestReal(SinkConformance):
     @pytest.fixture
-    def broker(self, running: Running) -> RealBroker:
-        return RealBroker(running)
+    def broker(self, real: tuple[Kind, Running]) -> RealBroker:
+        return RealBroker(*real)

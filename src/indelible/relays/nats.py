@@ -7,7 +7,8 @@ cursor behind the event. The last such message tells how far the relay came. Two
   the whole stream) says behind which message an event is to stand. It holds for ever, unlike the window in which the
   server knows message ids again. So an earlier owner's events, however late, are refused.
 - ``Nats-Expected-Last-Msg-Id`` chains the events of a page, which are sent without waiting: when one is refused, those
-  after it are too, so that no hole can come about.
+  after it are too, so that no hole can come about. Ids have the epoch in them, so that nobody goes on behind another
+  owner's message.
 
 Whatever goes otherwise than predicted ends the connection; the next one looks at the stream anew.
 """
@@ -110,7 +111,11 @@ def _bad(message: str) -> InvalidRequest:
 class _Outgoing(NamedTuple):
     position: int
     subject: str
+    name: str
+    """What it has in each epoch, and no other message of the relay."""
     message_id: str
+    """Its name and the epoch: else an earlier owner, who sends the same events, could go on behind one of a newer
+    owner's in the middle of a page, as if it were its own."""
     headers: dict[str, str]
     data: bytes
 
@@ -121,7 +126,7 @@ class _Own(NamedTuple):
     sequence: int
     epoch: int
     cursor: Cursor
-    message_id: str
+    name: str
 
 
 class NatsSink:
@@ -220,7 +225,7 @@ class NatsSink:
         epoch, cursor = headers.get(EPOCH, ""), headers.get(CURSOR)
         if headers.get(RELAY) != word(self._owned().relay) or not epoch.isdigit() or cursor is None:
             return None
-        return _Own(_sequence(message), int(epoch), Cursor(cursor), headers.get("Nats-Msg-Id", ""))
+        return _Own(_sequence(message), int(epoch), Cursor(cursor), headers.get("Nats-Msg-Id", "").rpartition(".")[0])
 
     # --- Publishing --------------------------------------------------------------------------------------------------
 
@@ -302,8 +307,8 @@ class NatsSink:
         """After somebody else has published: what is still to be sent. Raises ``SinkFenced`` where that was a newer
         owner."""
         own = await self._look()
-        ids = [event.message_id for event in left]
-        return left[ids.index(own.message_id) + 1 :] if own is not None and own.message_id in ids else left
+        names = [event.name for event in left]
+        return left[names.index(own.name) + 1 :] if own is not None and own.name in names else left
 
     async def _reason(self, event: _Outgoing, answer: Answer) -> Exception:
         if answer.code == _TOO_LARGE:
@@ -319,12 +324,13 @@ class NatsSink:
     def _outgoing(self, message: Message, marks: Sequence[str]) -> _Outgoing:
         event = message.event
         subject = self._target.subject.replace(_FIELD, word(event.aggregate_type))
-        message_id = ".".join((str(event.event_id), *marks))
+        name = ".".join((str(event.event_id), *marks))
+        message_id = f"{name}.{self._owned().epoch}"
         headers = message.headers
         headers["content-type"] = message.content_type
         headers["Nats-Expected-Stream"] = self._target.stream
         headers["Nats-Msg-Id"] = message_id
-        return _Outgoing(event.position, subject, message_id, headers, message.data)
+        return _Outgoing(event.position, subject, name, message_id, headers, message.data)
 
     # --- The connection ----------------------------------------------------------------------------------------------
 
