@@ -111,7 +111,7 @@ class BrokerSink:
 
     def messages(self, page: FeedPage, replay: Replay | None) -> Sequence[Message]:
         assert self.lease is not None
-        return messages_of(page, self.lease, _BINDING, "binary", replay)
+        return list(messages_of(page, self.lease, _BINDING, "binary", replay))
 
     def send(self, message: Message, replay: Replay | None) -> None:
         assert self.lease is not None

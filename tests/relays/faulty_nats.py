@@ -1,6 +1,6 @@
 """Sinks for NATS with a fault each, and the check of the suite of sinks that has to find it on a real server."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from indelible.relay_state import RelayLease
@@ -11,17 +11,19 @@ from indelible.relays.sink import SinkFenced
 class AcknowledgesTooEarly(NatsSink):
     """When an event is with the operating system."""
 
-    async def _send_all(self, events: Sequence[_Outgoing]) -> Sequence[_Outgoing]:
-        await self._send(self._connected(), events)
+    async def _send_all(self, events: Iterable[_Outgoing]) -> tuple[int, Sequence[_Outgoing]]:
+        sent: list[_Outgoing] = []
+        await self._send(self._connected(), iter(events), sent)
         await self._connected().client.flush()
-        self._last_sequence += len(events)
-        return ()
+        self._last_sequence += len(sent)
+        return len(sent), ()
 
 
 class DoesNotSayWhereAMessageIsToStand(NatsSink):
-    def _headers(self, event: _Outgoing, expected: int, before: _Outgoing | None) -> dict[str, str]:
-        headers = super()._headers(event, expected, before)
-        return {name: value for name, value in headers.items() if not name.startswith("Nats-Expected")}
+    def _place(self, event: _Outgoing, expected: int, before: _Outgoing | None) -> None:
+        super()._place(event, expected, before)
+        for name in [name for name in event.headers if name.startswith("Nats-Expected")]:
+            del event.headers[name]
 
 
 class IgnoresTheEpoch(NatsSink):

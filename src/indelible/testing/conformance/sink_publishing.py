@@ -29,7 +29,7 @@ from indelible.testing.conformance.sink_publisher import (
     page_behind,
     seen_by_consumers,
 )
-from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, context_of, encode_cloud_event, encode_header
+from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, context_of, encode_cloud_event, encode_headers
 
 _TRACE: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 _REFUSALS: Final = (SinkFenced, SinkUnavailable)
@@ -269,7 +269,7 @@ def _check_message(one: Seen, event: RecordedEvent) -> None:
         assert content_type == event.content_type
         assert set(told) == set(expected)
         for name, value in expected.items():
-            assert told[name] in (value, encode_header(value)), f"{name} is {value}: {one.received}"
+            assert told[name] in (value, encode_headers({name: value})[name]), f"{name} is {value}: {one.received}"
     trace = expected.get("traceparent")
     assert headers.get("traceparent") == trace
 
