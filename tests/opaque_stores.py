@@ -527,27 +527,33 @@ class VeiledGroups:
         return with_veil(await self._inner.list_skipped(group, after=unveiled(after), **more))
 
 
+def _relay_with_veil(told: Any) -> Any:
+    replay = getattr(told, "replay", None)
+    if replay is None:
+        return with_veil(told)
+    return with_veil(told, replay=with_veil(replay, until=veiled(replay.until)))
+
+
 class VeiledRelays:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     def __getattr__(self, name: str) -> Any:
         async def call(*args: Any, **more: Any) -> Any:
-            return with_veil(await getattr(self._inner, name)(*args, **more))
+            places = {one: unveiled(more[one], f"/{one}") for one in ("after", "until") if one in more}
+            told = await getattr(self._inner, name)(*args, **more | places)
+            return _relay_with_veil(told) if isinstance(told, (RelayInfo, RelayLease)) else told
 
         return call
 
-    async def claim(self, relay: str, owner: str, *, after: Any = None, **more: Any) -> Any:
-        return with_veil(await self._inner.claim(relay, owner, after=unveiled(after), **more))
-
     async def advance(self, relay: str, epoch: int, cursor: Any, **more: Any) -> Any:
-        return with_veil(await self._inner.advance(relay, epoch, unveiled(cursor, "/cursor"), **more))
-
-    async def reset(self, relay: str, *, after: Any = None, **more: Any) -> Any:
-        return with_veil(await self._inner.reset(relay, after=unveiled(after), **more))
+        if more.get("replay") is not None:
+            reached = unveiled(more["replay"].cursor, "/replay/cursor")
+            more["replay"] = msgspec.structs.replace(more["replay"], cursor=reached)
+        return _relay_with_veil(await self._inner.advance(relay, epoch, unveiled(cursor, "/cursor"), **more))
 
     async def list(self) -> Any:
-        return tuple(map(with_veil, await self._inner.list()))
+        return tuple(map(_relay_with_veil, await self._inner.list()))
 
 
 class VeiledStore(StoreAround):

@@ -12,7 +12,8 @@
     │   ├── ConditionFailed       condition_failed      an event matches the append condition
     │   ├── GroupExists           group_exists          a consumer group has this name, with other settings
     │   ├── RelayOwned            relay_owned           the relay is another's for now
-    │   └── RelayFenced           relay_fenced          the relay has a newer owner
+    │   ├── RelayFenced           relay_fenced          the relay has a newer owner
+    │   └── ReplayRunning         replay_running        the relay has another replay under way
     ├── NotFound
     │   ├── AggregateNotFound     aggregate_not_found
     │   ├── EventNotFound         event_not_found
@@ -20,6 +21,7 @@
     │   ├── GroupNotFound         group_not_found       no consumer group has this name
     │   ├── ParkedEventNotFound   parked_event_not_found
     │   ├── RelayNotFound         relay_not_found       no relay has this name
+    │   ├── SetAsideEventNotFound  set_aside_event_not_found
     │   └── RouteNotFound         not_found             no such path
     ├── MethodNotAllowed          method_not_allowed    the path exists, the method does not
     ├── NotAcceptable             not_acceptable        the asked-for media type is not offered
@@ -44,9 +46,9 @@ __all__ = [
     "AggregateNotFound", "ConditionFailed", "ConditionTooCostly", "Conflict", "EventIdConflict", "EventNotFound",
     "GroupExists", "GroupNotFound", "IndelibleError", "InternalError", "InvalidRequest", "MethodNotAllowed",
     "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEventNotFound", "PayloadTooLarge",
-    "RelayFenced", "RelayNotFound", "RelayOwned", "RouteNotFound", "ShuttingDown", "SnapshotNotFound", "StorageFailure",
-    "StorageFull", "StoreCorrupted", "StoreLocked", "Unavailable", "UnsupportedMediaType", "VersionConflict",
-    "error_from_code",
+    "RelayFenced", "RelayNotFound", "RelayOwned", "ReplayRunning", "RouteNotFound", "SetAsideEventNotFound",
+    "ShuttingDown", "SnapshotNotFound", "StorageFailure", "StorageFull", "StoreCorrupted", "StoreLocked", "Unavailable",
+    "UnsupportedMediaType", "VersionConflict", "error_from_code",
 ]  # fmt: skip
 
 
@@ -163,6 +165,13 @@ class RelayFenced(Conflict):
     code = "relay_fenced"
 
 
+class ReplayRunning(Conflict):
+    """The relay publishes another range again, one at a time. Nothing was done: wait for its end, or cancel it. Fields:
+    relay, replay (its name)."""
+
+    code = "replay_running"
+
+
 class NotFound(IndelibleError):
     """What was asked for does not exist."""
 
@@ -202,6 +211,12 @@ class RelayNotFound(NotFound):
     """No relay has this name. Field: relay."""
 
     code = "relay_not_found"
+
+
+class SetAsideEventNotFound(NotFound):
+    """The relay has set aside no event at this position. Nothing was done. Fields: relay, position (the first one)."""
+
+    code = "set_aside_event_not_found"
 
 
 class RouteNotFound(NotFound):

@@ -215,6 +215,21 @@ RelayCursor = Annotated[
     Cursor,
     meta("The checkpoint: every matching event up to here is published. Opaque.", {"type": "string"}, example="3"),
 ]
+RelayReplayName = Annotated[
+    str, meta("A word that no other replay of the relay has. Messages say it.", NAME, example="replay-3")
+]
+ReplayCursor = Annotated[
+    Cursor, meta("Every matching event of the range up to here is published.", {"type": "string"}, example="3")
+]
+ReplayPublished = Annotated[
+    int, meta("How many events were published in it.", COUNT | {"maximum": VERSION_MAX}, example=3)
+]
+SetAsidePosition = Annotated[int, meta("Of an event that the broker refused.", VERSION, example=17)]
+SetAsidePositions = Annotated[
+    Sequence[Annotated[int, meta(schema=VERSION)]],
+    meta("Of events that were set aside.", {"minItems": 1, "maxItems": GROUP_SETTLE_MAX}),
+]
+RefusalReason = Annotated[str, meta("Why, for people.", REASON, example="it is larger than the broker takes")]
 Published = Annotated[
     int,
     meta(

@@ -8,6 +8,7 @@ import pytest
 
 from cli.conftest import Run
 from indelible import Client, Cursor, NewEvent
+from indelible.relay_state import RefusedEvent
 
 Place = tuple[str, str]
 
@@ -45,6 +46,42 @@ def test_a_relay_is_paused_resumed_and_reset(run: Run, place: Place, relay: str)
     assert f"at position {position - 1}, 2 before" in run("relay", "reset", relay, "--after", position - 1, *place).out
     ran = run("relay", "reset", relay, *place)
     assert (ran.code, "give one of start, after and since" in ran.err) == (2, True)
+
+
+def test_a_range_is_published_again(run: Run, place: Place, relay: str) -> None:
+    position = json.loads(run("relay", "status", relay, "--json", *place).out)["position"]
+    ran = run("relay", "replay", relay, "--from", position - 1, "--to", position + 1, *place)
+    assert (ran.code, f"until: is past the relay's checkpoint, {position}: " in ran.err) == (2, True)
+    begun = f"replay of relay {relay}: replay-1 at position {position - 1} of {position}, 0 published\n"
+    assert run("relay", "replay", relay, "--after", position - 1, *place).out == begun
+    assert run("relay", "replay", relay, "--from", position - 1, "--to", position, *place).out == begun
+    assert f"replay     {begun.partition(': ')[2]}" in run("relay", "status", relay, *place).out
+    if position > 1:
+        ran = run("relay", "replay", relay, "--start", "beginning", *place)
+        assert (ran.code, "replay-1" in ran.err) == (3, True)
+    shown = json.loads(run("relay", "replay", relay, "--cancel", "--json", *place).out)
+    assert (shown["relay"], shown["replay"]) == (relay, None)
+    for wrong in ((), ("--cancel", "--from", "0"), ("--start", "end", "--from", "0")):
+        assert run("relay", "replay", relay, *wrong, *place).code == 2
+
+
+def test_events_that_were_set_aside_are_looked_after(run: Run, place: Place, relay: str) -> None:
+    position = json.loads(run("relay", "status", relay, "--json", *place).out)["position"] + 1
+    with Client(place[1].replace("sqlite:", "sqlite:./")) as client:
+        lease = client.relays.claim(relay, "host 1", lease_s=60)
+        refused = RefusedEvent(position, "it is too large")
+        client.relays.advance(relay, lease.epoch, Cursor(position), published=1, refused=refused)
+    listed = run("relay", "set-aside", "list", relay, *place).out
+    assert re.search(rf"^ *{position}  {relay} +1 +.*it is too large$", listed, re.MULTILINE), listed
+    assert "1, 0 to be published again" in run("relay", "status", relay, *place).out
+    ran = run("relay", "set-aside", "retry", relay, position, 777_777, *place)
+    assert (ran.code, "no event at position 777777; list those there are" in ran.err) == (4, True)
+    assert run("relay", "set-aside", "retry", relay, position, *place).out == "to be published again: 1\n"
+    (one,) = [json.loads(line) for line in run("relay", "set-aside", "list", relay, "--json", *place).out.splitlines()]
+    assert (one["position"], one["reason"], one["retry"]) == (position, "it is too large", "replay-1")
+    assert run("relay", "set-aside", "dismiss", relay, *place).code == 2
+    assert run("relay", "set-aside", "dismiss", relay, "--all", *place).out == "dismissed: 1\n"
+    assert json.loads(run("relay", "set-aside", "retry", relay, "--all", "--json", *place).out) == {"retried": 0}
 
 
 def test_a_relay_that_is_not_there(run: Run, place: Place) -> None:

@@ -19,6 +19,7 @@ from indelible.testing.conformance.groups import GroupConformance
 from indelible.testing.conformance.helpers import append_noise, check_each_order, ids, some_events, unique
 from indelible.testing.conformance.parking import ParkingConformance
 from indelible.testing.conformance.relays import RelayConformance
+from indelible.testing.conformance.relays_beside import RelayBesideConformance
 from opaque_stores import PARTITIONS, MergedStore, VeiledStore, partition_of, unveiled, veiled
 from serving import serving_in_a_thread
 
@@ -132,7 +133,7 @@ def _veiled_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_veiled_cursors")
-class TestVeiledStore(GroupConformance, ParkingConformance, RelayConformance):
+class TestVeiledStore(GroupConformance, ParkingConformance, RelayConformance, RelayBesideConformance):
     @pytest.fixture
     async def store(self, veiled_url: str) -> AsyncIterator[EventStore]:
         async with AsyncClient(veiled_url) if veiled_url else VeiledStore() as store:

@@ -17,7 +17,13 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import UNKNOWN_AGGREGATE, GroupChange, GroupStorage, PendingEvent, StoredGroup
 from indelible.engines.memory import MemoryEngine
-from indelible.engines.relay_storage import RelayStorage, StoredRelay
+from indelible.engines.relay_storage import (
+    RelayStorage,
+    StoredBeside,
+    StoredRelay,
+    StoredReplay,
+    StoredSetAside,
+)
 from indelible.engines.sqlite.connections import migrations
 from indelible.engines.sqlite.engine import SqliteEngine
 from indelible.events import AggregateKey, NewEvent, timestamp_from_us
@@ -98,9 +104,12 @@ async def fill_relays(storage: RelayStorage) -> None:
         name="to nats \N{CRAB}", revision=1, epoch=1, owner="host 1", lease_until_us=BEGIN_US, position=0, published=0,
         is_paused=False, is_stopped=False, problem=None, reset_epoch=0, save_id=UUID(int=1),
     )  # fmt: skip
+    refused = StoredSetAside(2, UUID(int=3), "order", "ó/ż 🦀", 'larger than "allowed"', BEGIN_US)
+    again = msgspec.structs.replace(refused, position=5, retry="replay-2")
+    beside = StoredBeside(2, StoredReplay("replay-1", 1, 9, 20, 3), (refused, again))
     moved = msgspec.structs.replace(
         relay, revision=2, epoch=3, position=20, published=7, is_paused=True, is_stopped=True, reset_epoch=2,
-        problem="the event at position 21 is too large", save_id=UUID(int=2),
+        problem="the event at position 21 is too large", save_id=UUID(int=2), beside=beside,
     )  # fmt: skip
     for saved in (relay, moved, msgspec.structs.replace(relay, name="to kafka", position=3)):
         assert await storage.save_relay(saved, relays_max=2)

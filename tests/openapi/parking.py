@@ -1,8 +1,9 @@
-"""What the example of skipping needs: delivery ids are new each time, so no example can have parked anything."""
+"""What some examples need that no other example can have done: delivery ids and epochs are new each time."""
 
 from rest.calls import Api
 
 GROUP_NAME = "billing"
+RELAY = "/v1/relays/orders-to-nats"
 
 
 def park_events(api: Api) -> None:
@@ -12,3 +13,9 @@ def park_events(api: Api) -> None:
     deliveries = api.post(f"{path}/pull", {}).json["deliveries"]
     parked = api.post(f"{path}/nack", {"delivery_ids": [one["delivery_id"] for one in deliveries], "park": True})
     assert parked.json == {"settled": len(deliveries), "lost": []}
+
+
+def publish_events(api: Api) -> None:
+    """The first three, by a relay."""
+    lease = api.post(f"{RELAY}/claim", {"owner": "relay-1 4711"}).json
+    api.post(f"{RELAY}/advance", {"epoch": lease["epoch"], "cursor": "3", "published": 3})

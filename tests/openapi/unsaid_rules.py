@@ -34,8 +34,15 @@ BETWEEN_FIELDS = [
     ("/cursor", r"is past the head, \d+: not a cursor of this store"),
     ("/problem", "is missing; a relay that stops says why"),
     ("/relay", "the store has 64 relays, and takes no more"),
+    ("/replay/cursor", "is not a cursor of this store"),
+    ("/replay/cursor", r"is past the head, \d+: not a cursor of this store"),
+    ("/refused/position", r"is past the head, \d+: not a cursor of this store"),
+    ("/until", "is not a cursor of this store"),
+    ("/until", r"is past the relay's checkpoint, \d+: .*"),
+    ("/until", r"there is nothing to publish again from \d+ to \d+"),
     ("/untried", "an event that nobody has tried cannot be parked"),
-    (r"/(limit|max_attempts|max_in_flight|epoch|published|positions/\d+)", "must be an integer, not float"),
+    (r"/(limit|max_attempts|max_in_flight|epoch|positions/\d+)", "must be an integer, not float"),
+    (r"(/replay)?/published|/(refused|retried)/position", "must be an integer, not float"),
 ]
 """The pointer and the words of each, as patterns."""
 

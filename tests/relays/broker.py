@@ -52,8 +52,13 @@ class Broker:
         self.is_away = False
         self.refused: set[int] = set()
         """Versions of events that it never takes."""
+        self.reason = "it is too large"
+        self.at_once_max: int | None = None
+        """So many events of a page it takes, and then the connection breaks."""
         self.lost_answers = 0
         """So many times what was published is kept, and then the connection breaks."""
+        self.pause_s = 0.0
+        """What a page takes."""
         self.answers = asyncio.Event()
         self.answers.set()
         """Not set: it hangs."""
@@ -68,6 +73,15 @@ class Broker:
     @property
     def versions(self) -> list[int]:
         return [one.event.version for one in self.log]
+
+    @property
+    def live(self) -> list[int]:
+        """Versions of what came in the order of the log."""
+        return [one.event.version for one in self.log if one.replay is None]
+
+    def again(self, name: str) -> list[int]:
+        """Versions of what came in this replay."""
+        return [one.event.version for one in self.log if one.replay is not None and one.replay.name == name]
 
 
 class BrokerSink:
@@ -98,10 +112,13 @@ class BrokerSink:
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         messages = self.messages(page, replay)
+        await asyncio.sleep(self.broker.pause_s)
         async with self.in_time():
             for first in range(0, len(messages), _AT_ONCE):
                 try:
-                    for message in messages[first : first + _AT_ONCE]:
+                    for count, message in enumerate(messages[first : first + _AT_ONCE], first):
+                        if count == self.broker.at_once_max:
+                            raise SinkUnavailable("the connection broke")
                         self.send(message, replay)
                 finally:
                     await self.stored()
@@ -120,7 +137,7 @@ class BrokerSink:
         if self.broker.remembers:
             self.check_epoch(self.lease)
         if event.version in self.broker.refused or event.event_type == REFUSED:
-            raise SinkRefused("it is too large", event.position)
+            raise SinkRefused(self.broker.reason, event.position)
         self.broker.on_its_way.append(Published(self.lease.epoch, message, replay))
 
     async def stored(self) -> None:

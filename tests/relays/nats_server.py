@@ -3,6 +3,7 @@ brings it."""
 
 import contextlib
 import json
+import re
 import secrets
 import shutil
 import signal
@@ -73,6 +74,11 @@ class NatsServer:
         """From the next start on, of the user "me"."""
         settings = self._config.read_text()
         self._config.write_text(f'{settings}authorization {{ user: me, password: "{password}" }}\n')
+
+    def take_messages_up_to(self, max_payload_bytes: int) -> None:
+        """From the next start on."""
+        settings = re.sub(r"max_payload: \d+", f"max_payload: {max_payload_bytes}", self._config.read_text())
+        self._config.write_text(settings)
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)

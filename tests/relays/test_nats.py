@@ -10,7 +10,7 @@ import nats
 import pytest
 from structlog.testing import capture_logs
 
-from indelible import NewEvent
+from indelible import Cursor, NewEvent
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
@@ -213,6 +213,65 @@ async def test_an_event_that_is_too_large_stops_the_relay(
     problem = (await state(store)).problem
     assert problem == "the event at position 3: it is larger than 65536 bytes, the most that NATS takes"
     check_whole(await messages_of(server, STREAM), 2)
+
+
+async def test_an_event_that_is_too_large_is_set_aside_and_published_once_it_is_taken(
+    server: NatsServer, store: EventStore
+) -> None:
+    await append(store, 2)
+    await store.append("order", "1", [NewEvent("Placed", "x" * 100_000)])
+    await append(store, 2)
+    async with running(relay_to(server, store, on_refusal="set_aside")):
+        await until(lambda: is_published(store, 5))
+        (refused,) = await store.relays.list_set_aside("orders")
+        assert (refused.position, refused.reason) == (3, "it is larger than 65536 bytes, the most that NATS takes")
+        await store.relays.retry_set_aside("orders")
+        await until(lambda: _is_to_retry(store, 0))
+        assert (await state(store)).set_aside == 1
+        server.stop()
+        server.take_messages_up_to(1024 * 1024)
+        server.start()
+        await store.relays.retry_set_aside("orders", [3])
+        await until(lambda: _is_set_aside(store, 0))
+        await append(store, 1)
+        await until(lambda: is_published(store, 6))
+    messages = await messages_of(server, STREAM)
+    assert [int(one.headers["ce-position"]) for one in messages] == [1, 2, 4, 5, 3, 6]
+    assert [one.headers.get("indelible-replay") for one in messages] == [None] * 4 + ["replay-2", None]
+    assert [one.headers["indelible-cursor"] for one in messages] == ["1", "2", "4", "5", "5", "6"]
+
+
+async def _is_set_aside(store: EventStore, count: int) -> bool:
+    return (await state(store)).set_aside == count
+
+
+async def _is_to_retry(store: EventStore, count: int) -> bool:
+    return (await state(store)).to_retry == count
+
+
+async def test_a_range_is_published_again_while_events_come(server: NatsServer, store: EventStore) -> None:
+    """The broker is killed in the middle. It knows the messages of the range by their ids, so none comes twice."""
+    await append(store, 2_000)
+    async with running(relay_to(server, store)):
+        await until(lambda: is_published(store, 2_000))
+        await store.relays.replay("orders", after=Cursor("500"), until=Cursor("1800"))
+        for n in range(10):
+            await append(store, 20)
+            await asyncio.sleep(0.05)
+            if n == 4:
+                server.kill()
+                server.start()
+        await until(lambda: is_published(store, 2_200))
+        await until(lambda: _has_no_replay(store))
+    messages = await messages_of(server, STREAM)
+    check_whole([one for one in messages if "indelible-replay" not in one.headers], 2_200)
+    again = [one for one in messages if "indelible-replay" in one.headers]
+    assert [int(one.headers["ce-position"]) for one in again] == list(range(501, 1_801))
+    assert {one.headers["indelible-replay"] for one in again} == {"replay-1"}
+
+
+async def _has_no_replay(store: EventStore) -> bool:
+    return (await state(store)).replay is None
 
 
 async def test_an_event_that_just_fits_is_taken(server: NatsServer, store: EventStore) -> None:

@@ -77,6 +77,7 @@ async def test_a_server_runs_the_relays_of_its_configuration(tmp_path: Path, bro
         'indelible_relay_published_total{relay="orders"} 2.0',
         'indelible_relay_state{relay="orders",state="running"} 1.0',
         'indelible_relay_errors_total{relay="orders"} 0.0',
+        'indelible_relay_set_aside{relay="orders"} 0.0',
     ):
         assert line in metrics
     positions = [int(one.headers["ce-position"]) for one in await messages_of(broker, STREAM)]

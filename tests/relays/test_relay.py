@@ -7,35 +7,17 @@ from typing import Any
 
 import pytest
 
-from indelible import AsyncClient, Cursor, EventQuery, NewEvent
-from indelible.core.store import LocalEventStore
+from indelible import Cursor, EventQuery, NewEvent
 from indelible.core.store_around import StoreAround
-from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
 from indelible.groups import StartPoint
 from indelible.relay_state import RelayInfo
 from indelible.relays.relay import Relay
-from opaque_stores import VeiledStore
 from relays.broker import Broker
-from serving import serving_in_a_thread
 
 LEASE_S = 0.6
 PATIENCE_S = 20
-
-
-@pytest.fixture(params=["direct", "http", "grpc", "veiled"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[EventStore]:
-    if request.param == "direct":
-        async with LocalEventStore(MemoryEngine()) as store:
-            yield store
-    elif request.param == "veiled":
-        async with VeiledStore() as store:
-            yield store
-    else:
-        with serving_in_a_thread(LocalEventStore(MemoryEngine()), request.param) as url:
-            async with AsyncClient(url, retry_total_s=1) as store:
-                yield store
 
 
 @contextlib.asynccontextmanager

@@ -20,11 +20,13 @@ from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
 from indelible.operations import relays as on_relays
+from indelible.operations import replays as on_replays
 from indelible.operations import store as on_store
 from indelible.operations.operation import Permission, Retry
 from indelible.wire import operation_json, operation_proto
 from indelible.wire.errors import STATUSES
 from indelible.wire.pb import groups_pb2 as pb
+from indelible.wire.pb import relays_pb2 as relays_pb
 
 ROWS = pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
 OWN_FORM = {"append", "append_atomic", "append_batch", "get_event", "subscribe", "consume"}
@@ -136,7 +138,9 @@ def comparable(value: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
 
 
-STARTING = (on_groups.CreateGroup, on_groups.ResetGroup, on_relays.ClaimRelay, on_relays.ResetRelay)
+STARTING = (
+    on_groups.CreateGroup, on_groups.ResetGroup, on_relays.ClaimRelay, on_relays.ResetRelay, on_replays.ReplayRelay,
+)  # fmt: skip
 
 
 def said_once(parameters: Parameters) -> Parameters:
@@ -246,6 +250,28 @@ def test_what_is_wrong_is_named(row: Operation[Any, Any], body: bytes, pointer: 
 
 
 @pytest.mark.parametrize(
+    ("body", "pointer", "words"),
+    [
+        (b'{"replay":{"name":"replay-1","cursor":"x y"}}', "/replay/cursor", "not a cursor"),
+        (b'{"replay":{"name":"replay-1","cursor":5}}', "/replay/cursor", "must be a cursor"),
+        (b'{"refused":{"position":1}}', "/refused/reason", "is missing"),
+        (b'{"retried":{"position":1,"name":""}}', "/retried/name", "is not a known field"),
+    ],
+)
+def test_what_is_wrong_within_is_named(body: bytes, pointer: str, words: str):
+    with pytest.raises(InvalidRequest, match=words) as caught:
+        operation_json.decode_parameters(on_relays.ADVANCE_RELAY, {"relay": ["orders"]}, body)
+    assert caught.value.pointer == pointer
+
+
+def test_what_is_wrong_within_a_message_is_named():
+    message = relays_pb.AdvanceRelayRequest(replay=relays_pb.ReplayProgress(cursor="x y"))
+    with pytest.raises(InvalidRequest, match="is not a cursor") as caught:
+        operation_proto.decode_parameters(on_relays.ADVANCE_RELAY, message)
+    assert caught.value.pointer == "/replay/cursor"
+
+
+@pytest.mark.parametrize(
     ("parameters", "pointer"),
     [
         (on_deliveries.RedriveParked("g"), "/positions"),
@@ -254,6 +280,10 @@ def test_what_is_wrong_is_named(row: Operation[Any, Any], body: bytes, pointer: 
         (on_groups.ResetGroup("g"), "/start"),
         (on_groups.CreateGroup("g", start="middle"), "/start"),  # type: ignore[arg-type]  # that is the point
         (on_groups.CreateGroup("g", start="end", after=cursor_at(1)), "/start"),
+        (on_replays.ReplayRelay("r"), "/start"),
+        (on_replays.RetrySetAside("r"), "/positions"),
+        (on_replays.DismissSetAside("r", (1,), all=True), "/all"),
+        (on_replays.DismissSetAside("r", (0,)), "/positions/0"),
         (on_store.ListAggregates(limit=0), "/limit"),
         (on_store.GetAggregate("a-b", "1"), "/aggregate_type"),
         (on_store.GetSnapshot("a", "1", 0), "/at_version"),

@@ -105,6 +105,9 @@ def print_rows(
 
 
 def shown(value: object) -> object:
+    """As text, or what has one of its own."""
+    if value is None:
+        return ""
     return format_timestamp(timestamp_to_us(value)) if isinstance(value, datetime) else value
 
 

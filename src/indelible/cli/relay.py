@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from typing import Annotated, Any, Final
 
 import typer
 
+from indelible.cli import relay_set_aside
 from indelible.cli.command import (
     INTERRUPTED,
     OK,
@@ -22,29 +23,21 @@ from indelible.cli.command import (
     on_store,
     open_store,
     start_point,
-    with_hint,
 )
 from indelible.cli.output import print_fields, print_json, print_result, print_rows
-from indelible.errors import RelayNotFound
+from indelible.cli.relay_set_aside import Name, open_relays
+from indelible.cursors import Cursor
+from indelible.errors import InvalidRequest
+from indelible.groups import StartPoint
 from indelible.limits import RELAY_LEASE_S
 from indelible.queries import EventQuery
-from indelible.relay_state import RelayInfo, Relays
+from indelible.relay_state import OnRefusal, RelayInfo
 
 app = typer.Typer(help="Publish events to a message broker, and look after that.", rich_markup_mode=None)
-Name = Annotated[str, typer.Argument(metavar="RELAY", help="The relay's name.")]
+app.add_typer(relay_set_aside.app, name="set-aside")
 
 _COLUMNS: Final = ("relay", "state", "position", "lag", "published", "owner")
 _NUMBERS: Final = ("position", "lag", "published")
-
-
-@contextlib.asynccontextmanager
-async def open_relays(target: Target, *, read_only: bool) -> AsyncIterator[Relays]:
-    """The relays of a store, as :func:`open_store` opens it; errors about relays say which command helps."""
-    try:
-        async with open_store(target, read_only=read_only) as store:
-            yield store.relays
-    except RelayNotFound as error:
-        raise with_hint(error, "list those there are: indelible relay list") from None
 
 
 @app.command("list")
@@ -83,8 +76,17 @@ async def status(target: Target, relay: Name, *, json: Json = False) -> None:
                 ("position", info.position),
                 ("lag", f"{info.lag} positions, {info.lag_s:.1f} s"),
                 ("published", info.published),
+                ("set aside", f"{info.set_aside}, {info.to_retry} to be published again"),
+                ("replay", _progress(info)),
             ]
         )
+
+
+def _progress(info: RelayInfo) -> str:
+    replay = info.replay
+    if replay is None:
+        return "none"
+    return f"{replay.name} at position {replay.position} of {replay.until_position}, {replay.published} published"
 
 
 @app.command()
@@ -136,6 +138,48 @@ async def reset(
 
 @app.command()
 @on_store
+async def replay(
+    target: Target,
+    relay: Name,
+    *,
+    start: Beginning = None,
+    after: Annotated[
+        str | None,
+        typer.Option("--after", "--from", metavar="CURSOR", help="Begin after this cursor; a position is one."),
+    ] = None,
+    since: Since = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", "--to", metavar="CURSOR", help="End with this cursor. [how far the relay has come]"),
+    ] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="End the replay that is under way, instead.")] = False,
+    json: Json = False,
+) -> None:
+    """Publish a range again, for a new consumer. What is new is published all the while.
+
+    One range at a time; "relay status" shows how far it has come. Messages of it have a header, indelible-replay.
+
+    \b
+    indelible relay replay orders-to-nats --from 0 --to 1042
+    indelible relay replay orders-to-nats --since 2026-01-31T00:00:00Z
+    indelible relay replay orders-to-nats --cancel
+    """
+    begin = start_point(start, after, since)
+    end = None if until is None else Cursor.parse(until, "/until")
+    if cancel and (begin != StartPoint() or end is not None):
+        raise InvalidRequest("must not stand next to a range", pointer="/cancel")
+    if not cancel:
+        begin.given()
+    async with open_relays(target, read_only=False) as relays:
+        if cancel:
+            info = await relays.cancel_replay(relay)
+        else:
+            info = await relays.replay(relay, start=begin.start, after=begin.after, since=begin.since, until=end)
+    print_result(info, f"replay of relay {info.relay}: {_progress(info)}", json=json)
+
+
+@app.command()
+@on_store
 async def run(
     target: Target,
     relay: Name,
@@ -147,6 +191,9 @@ async def run(
     start: Beginning = None,
     after: BeginAfter = None,
     since: Since = None,
+    on_refusal: Annotated[
+        OnRefusal, typer.Option(help="Stop at an event that the broker will never take, or set it aside and go on.")
+    ] = "stop",
 ) -> None:
     """Publish events to a broker, until Ctrl-C.
 
@@ -165,7 +212,7 @@ async def run(
     configure_logs("console", "info")
     sink = make_sink(to)
     async with open_store(target, read_only=False, retry_total_s=RELAY_LEASE_S) as store:
-        code = await _until_signal(Relay(store, relay, sink, query, start=begin).run())
+        code = await _until_signal(Relay(store, relay, sink, query, start=begin, on_refusal=on_refusal).run())
     raise typer.Exit(code)
 
 

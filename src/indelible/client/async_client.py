@@ -135,6 +135,11 @@ class AsyncRelays(_Opening[Relays]):
     pause = _forwarded(Relays.pause)
     resume = _forwarded(Relays.resume)
     reset = _forwarded(Relays.reset)
+    replay = _forwarded(Relays.replay)
+    cancel_replay = _forwarded(Relays.cancel_replay)
+    list_set_aside = _forwarded(Relays.list_set_aside)
+    retry_set_aside = _forwarded(Relays.retry_set_aside)
+    dismiss_set_aside = _forwarded(Relays.dismiss_set_aside)
 
 
 class AsyncClient(_Opening[EventStore]):

@@ -45,6 +45,7 @@ from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
 from indelible.operations import relays as on_relays
+from indelible.operations import replays as on_replays
 from indelible.operations import store as on_store
 from indelible.operations.events import Subscribe, query_fields
 from indelible.queries import EVERYTHING, Direction, EventQuery, check_page, check_query
@@ -106,10 +107,10 @@ class RemoteStore(ABC):
     ``CLIENT_APPENDS_WAITING_MAX`` of them further callers wait. An append may come back ``replayed`` because an earlier
     attempt, whose answer was lost, stored it.
 
-    What may be done twice is repeated as :class:`indelible.client.calls.Retry` says. Deleting a group, and replaying or
-    skipping parked events, may not: they raise ``OutcomeUnknown`` when their answer is lost. One attempt raises
-    ``Unavailable`` when the server was not reached, ``OutcomeUnknown`` when it may have been, but gave no (whole)
-    answer, and what the server's error answer stands for.
+    What may be done twice is repeated as :class:`indelible.client.calls.Retry` says. Deleting a group, replaying or
+    skipping parked events, and what is asked of a relay's replays and events set aside, may not: they raise
+    ``OutcomeUnknown`` when their answer is lost. One attempt raises ``Unavailable`` when the server was not reached,
+    ``OutcomeUnknown`` when it may have been, but gave no (whole) answer, and what the server's error answer stands for.
     """
 
     def __init__(
@@ -332,3 +333,16 @@ class RemoteRelays:
     pause = _asks(on_relays.PAUSE_RELAY, Relays.pause)
     resume = _asks(on_relays.RESUME_RELAY, Relays.resume)
     reset = _asks(on_relays.RESET_RELAY, Relays.reset)
+    replay = _asks(on_replays.REPLAY_RELAY, Relays.replay)
+    cancel_replay = _asks(on_replays.CANCEL_REPLAY, Relays.cancel_replay)
+    list_set_aside = _asks(on_replays.LIST_SET_ASIDE, Relays.list_set_aside)
+
+    async def retry_set_aside(self, relay: str, positions: Sequence[int] | None = None) -> int:
+        return await self._ask(
+            on_replays.RETRY_SET_ASIDE, on_replays.RetrySetAside(relay, positions, positions is None)
+        )
+
+    async def dismiss_set_aside(self, relay: str, positions: Sequence[int] | None = None) -> int:
+        return await self._ask(
+            on_replays.DISMISS_SET_ASIDE, on_replays.DismissSetAside(relay, positions, positions is None)
+        )

@@ -218,6 +218,11 @@ class SyncRelays(Blocking[AsyncRelays]):
     pause = blocking(AsyncRelays.pause)
     resume = blocking(AsyncRelays.resume)
     reset = blocking(AsyncRelays.reset)
+    replay = blocking(AsyncRelays.replay)
+    cancel_replay = blocking(AsyncRelays.cancel_replay)
+    list_set_aside = blocking(AsyncRelays.list_set_aside)
+    retry_set_aside = blocking(AsyncRelays.retry_set_aside)
+    dismiss_set_aside = blocking(AsyncRelays.dismiss_set_aside)
 
 
 class SyncRepository(Blocking[Repository[T]], Generic[T]):

@@ -1,39 +1,54 @@
 """Relays over an engine: what their owners and others may change, decided on the stored state and saved if nobody came
-first. The rules are plain functions; none asks for the time."""
+first."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from msgspec.structs import replace
 
 from indelible.core.condition_scans import check_not_past
 from indelible.core.consumer_groups import FindStart
 from indelible.core.engine_calls import outcome_of
+from indelible.core.relay_rules import advanced, check_newest, claimed, leased, moved, new_relay, state_of
+from indelible.core.replay_rules import (
+    dismissed,
+    is_passed,
+    replayed,
+    replaying,
+    retrying,
+    with_refused,
+    without_replay,
+    without_retried,
+)
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.engines.engine import Engine
-from indelible.engines.relay_storage import StoredRelay
-from indelible.errors import Overloaded, RelayFenced, RelayNotFound, RelayOwned, StoreCorrupted
-from indelible.events import decode_event, timestamp_to_us
+from indelible.engines.relay_storage import StoredRelay, StoredReplay, StoredSetAside
+from indelible.errors import Overloaded, RelayNotFound, StoreCorrupted
+from indelible.events import RecordedEvent, decode_event, timestamp_from_us, timestamp_to_us
 from indelible.groups import Start, StartPoint
 from indelible.limits import RELAY_LEASE_S, RELAY_SAVES_MAX, RELAYS_MAX, RETRY_AFTER_S
 from indelible.queries import EVERYTHING
 from indelible.relay_state import (
+    RefusedEvent,
     RelayInfo,
     RelayLease,
-    RelayState,
+    RelayReplay,
+    ReplayProgress,
+    RetriedEvent,
+    SetAsideEvent,
+    check_beside,
     check_epoch,
     check_lease,
     check_owner,
     check_progress,
     check_relay,
+    check_set_aside,
 )
 
 Decide = Callable[[StoredRelay, int], StoredRelay]
 """What a relay is to be, from what it is and the storage's time. Raises what refuses it."""
-
-_NO_SAVE: Final = UUID(int=0)
 
 
 class LocalRelays:
@@ -59,7 +74,7 @@ class LocalRelays:
         begin = StartPoint(start, after, since).checked()
 
         async def new() -> StoredRelay:
-            return _new(relay, await self._find_start(begin))
+            return new_relay(relay, await self._find_start(begin))
 
         return _lease(await self._change(relay, lambda stored, now_us: claimed(stored, owner, lease_s, now_us), new))
 
@@ -73,21 +88,37 @@ class LocalRelays:
         lease_s: float = RELAY_LEASE_S,
         problem: str | None = None,
         stop: bool = False,
+        replay: ReplayProgress | None = None,
+        refused: RefusedEvent | None = None,
+        retried: RetriedEvent | None = None,
     ) -> RelayInfo:
         check_relay(relay)
         check_epoch(epoch)
         check_lease(lease_s)
         check_progress(published, problem, stop)
+        check_beside(replay, refused, retried)
         position = position_of(cursor, "/cursor")
+        reached = None if replay is None else position_of(replay.cursor, "/replay/cursor")
         # Who is fenced hears of that first: the place may be one that only a stale owner knows.
         head = (await self._engine.head()).position
+        aside = None if refused is None or refused.position > head else await self._set_aside(refused)
 
         def decide(stored: StoredRelay, now_us: int) -> StoredRelay:
             check_newest(stored, epoch)
             check_not_past(position, head, "/cursor")
-            return advanced(
+            advance = advanced(
                 leased(stored, lease_s, now_us), position=position, published=published, problem=problem, stop=stop
             )
+            if replay is not None and reached is not None:
+                check_not_past(reached, head, "/replay/cursor")
+                advance = replayed(advance, replay, reached)
+            if refused is not None:
+                check_not_past(refused.position, head, "/refused/position")
+            if refused is not None and aside is not None:
+                event = replace(aside, set_aside_us=now_us)
+                is_new = is_passed(stored, refused, live=position, replay=replay, reached=reached)
+                advance = with_refused(advance, event, refused.replay, is_new=is_new)
+            return advance if retried is None else without_retried(advance, retried)
 
         return await self._changed(relay, decide)
 
@@ -115,20 +146,63 @@ class LocalRelays:
         position = await self._find_start(StartPoint(start, after, since).given())
         return await self._changed(relay, lambda stored, _: moved(stored, position))
 
+    async def replay(
+        self,
+        relay: str,
+        *,
+        start: Start | None = None,
+        after: Cursor | None = None,
+        since: datetime | None = None,
+        until: Cursor | None = None,
+    ) -> RelayInfo:
+        check_relay(relay)
+        end = None if until is None else position_of(until, "/until")
+        begin = await self._find_start(StartPoint(start, after, since).given())
+        return await self._changed(relay, lambda stored, _: replaying(stored, begin, end))
+
+    async def cancel_replay(self, relay: str) -> RelayInfo:
+        return await self._changed(relay, lambda stored, _: without_replay(stored))
+
+    async def list_set_aside(self, relay: str) -> tuple[SetAsideEvent, ...]:
+        return tuple(map(_set_aside_event, (await self._load(relay)).beside.set_aside))
+
+    async def retry_set_aside(self, relay: str, positions: Sequence[int] | None = None) -> int:
+        chosen = check_set_aside(positions)
+        return await self._counted(relay, lambda stored: retrying(stored, chosen))
+
+    async def dismiss_set_aside(self, relay: str, positions: Sequence[int] | None = None) -> int:
+        chosen = check_set_aside(positions)
+        return await self._counted(relay, lambda stored: dismissed(stored, chosen))
+
     async def list(self) -> tuple[RelayInfo, ...]:
         stored = await self._engine.list_relays()
         return tuple([await self._info(one) for one in stored])
 
     async def get(self, relay: str) -> RelayInfo:
+        return await self._info(await self._load(relay))
+
+    async def _load(self, relay: str) -> StoredRelay:
         stored = await self._engine.load_relay(check_relay(relay))
         if stored is None:
             raise relay_not_found(relay)
-        return await self._info(stored)
+        return stored
 
     # --- Changes -----------------------------------------------------------------------------------------------------
 
     async def _changed(self, relay: str, decide: Decide) -> RelayInfo:
         return await self._info(await self._change(check_relay(relay), decide, None))
+
+    async def _counted(self, relay: str, decide: Callable[[StoredRelay], tuple[StoredRelay, int]]) -> int:
+        """As :meth:`_changed`, where a count is told."""
+        count = 0
+
+        def decide_and_count(stored: StoredRelay, _: int) -> StoredRelay:
+            nonlocal count
+            stored, count = decide(stored)
+            return stored
+
+        await self._change(check_relay(relay), decide_and_count, None)
+        return count
 
     async def _change(
         self, relay: str, decide: Decide, new: Callable[[], Awaitable[StoredRelay]] | None
@@ -170,78 +244,29 @@ class LocalRelays:
             is_paused=stored.is_paused,
             is_stopped=stored.is_stopped,
             problem=stored.problem,
+            replay=_replay(stored.beside.replay),
+            set_aside=len(stored.beside.set_aside),
+            to_retry=sum(one.retry is not None for one in stored.beside.set_aside),
         )
+
+    async def _set_aside(self, refused: RefusedEvent) -> StoredSetAside:
+        event = await self._event_after(refused.position - 1)
+        return StoredSetAside(
+            event.position, event.event_id, event.aggregate_type, event.aggregate_id, refused.reason, set_aside_us=0
+        )
+
+    async def _event_after(self, position: int) -> RecordedEvent:
+        page = await self._engine.read_feed(
+            EVERYTHING, after=position, until=position + 1, direction="forward", limit=1
+        )
+        return decode_event(page.lines)
 
     async def _timestamp_after(self, position: int, head_us: int) -> int:
         try:
-            page = await self._engine.read_feed(
-                EVERYTHING, after=position, until=position + 1, direction="forward", limit=1
-            )
-            return timestamp_to_us(decode_event(page.lines).timestamp)
+            return timestamp_to_us((await self._event_after(position)).timestamp)
         except (StoreCorrupted, ValueError):
             # The relay will stand still there, and what is told of it must not fail: it is at least as old as the last.
             return head_us
-
-
-# --- Rules -----------------------------------------------------------------------------------------------------------
-
-
-def _new(name: str, position: int) -> StoredRelay:
-    return StoredRelay(
-        name=name, revision=0, epoch=0, owner="", lease_until_us=0, position=position, published=0,
-        is_paused=False, is_stopped=False, problem=None, reset_epoch=0, save_id=_NO_SAVE,
-    )  # fmt: skip
-
-
-def claimed(stored: StoredRelay, owner: str, lease_s: float, now_us: int) -> StoredRelay:
-    """Raises ``RelayOwned``."""
-    left_us = stored.lease_until_us - now_us
-    if left_us > 0 and stored.owner != owner:
-        raise RelayOwned(
-            f"the relay {stored.name} is owned by {stored.owner}, for {left_us / 1e6:.1f} s more",
-            relay=stored.name, owner=stored.owner, lease_left_s=left_us / 1e6,
-        )  # fmt: skip
-    problem = stored.problem if stored.is_stopped else None
-    return leased(replace(stored, epoch=stored.epoch + 1, owner=owner, problem=problem), lease_s, now_us)
-
-
-def leased(stored: StoredRelay, lease_s: float, now_us: int) -> StoredRelay:
-    return replace(stored, lease_until_us=now_us + round(lease_s * 1e6))
-
-
-def check_newest(stored: StoredRelay, epoch: int) -> None:
-    """Raises ``RelayFenced`` for a stale owner, and for who never was one."""
-    if epoch != stored.epoch:
-        raise RelayFenced(
-            f"epoch {epoch} of the relay {stored.name} is over: the newest is {stored.epoch}",
-            relay=stored.name, epoch=stored.epoch,
-        )  # fmt: skip
-
-
-def advanced(stored: StoredRelay, *, position: int, published: int, problem: str | None, stop: bool) -> StoredRelay:
-    """Nothing goes back: a call may come late, or twice."""
-    # Only resuming ends a stop: a renewal that was under way meanwhile says nothing new.
-    if not stored.is_stopped:
-        stored = replace(stored, problem=problem, is_stopped=stop)
-    return replace(stored, position=max(stored.position, position), published=max(stored.published, published))
-
-
-def moved(stored: StoredRelay, position: int) -> StoredRelay:
-    epoch = stored.epoch + 1
-    return replace(
-        stored, epoch=epoch, reset_epoch=epoch, lease_until_us=0, position=position, is_stopped=False, problem=None
-    )
-
-
-def state_of(stored: StoredRelay, *, is_owned: bool) -> RelayState:
-    """What matters most: what somebody has to do something about comes first."""
-    if stored.is_stopped:
-        return "stopped"
-    if stored.is_paused:
-        return "paused"
-    if not is_owned:
-        return "unowned"
-    return "running" if stored.problem is None else "retrying"
 
 
 def _lease(stored: StoredRelay) -> RelayLease:
@@ -253,6 +278,31 @@ def _lease(stored: StoredRelay) -> RelayLease:
         is_paused=stored.is_paused,
         is_stopped=stored.is_stopped,
         reset_epoch=stored.reset_epoch,
+    )
+
+
+def _replay(stored: StoredReplay | None) -> RelayReplay | None:
+    if stored is None:
+        return None
+    return RelayReplay(
+        name=stored.name,
+        cursor=cursor_at(stored.position),
+        position=stored.position,
+        until=cursor_at(stored.until),
+        until_position=stored.until,
+        published=stored.published,
+    )
+
+
+def _set_aside_event(stored: StoredSetAside) -> SetAsideEvent:
+    return SetAsideEvent(
+        position=stored.position,
+        event_id=stored.event_id,
+        aggregate_type=stored.aggregate_type,
+        aggregate_id=stored.aggregate_id,
+        reason=stored.reason,
+        set_aside_at=timestamp_from_us(stored.set_aside_us),
+        retry=stored.retry,
     )
 
 

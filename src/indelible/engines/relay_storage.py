@@ -12,6 +12,41 @@ import msgspec
 from indelible.errors import InvalidRequest
 
 
+class StoredReplay(msgspec.Struct, frozen=True):
+    """A range that is published again."""
+
+    name: str
+    begin: int
+    """The position that it began behind."""
+    position: int
+    """Every matching event of the range up to here is published."""
+    until: int
+    published: int
+
+
+class StoredSetAside(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An event that the broker refused."""
+
+    position: int
+    event_id: UUID
+    aggregate_type: str
+    aggregate_id: str
+    reason: str
+    set_aside_us: int
+    retry: str | None = None
+    """The replay by which it is to be published again."""
+
+
+class StoredBeside(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What stands beside the order of the log; kept as one JSON text."""
+
+    replays: int = 0
+    """How many were begun, those of single events too: the next one's name follows from it."""
+    replay: StoredReplay | None = None
+    set_aside: tuple[StoredSetAside, ...] = ()
+    """By position."""
+
+
 class StoredRelay(msgspec.Struct, frozen=True):
     """The row. Times count microseconds from 1970."""
 
@@ -31,6 +66,7 @@ class StoredRelay(msgspec.Struct, frozen=True):
     """The epoch that the last reset began; 0 before the first."""
     save_id: UUID
     """Given by whoever saved it last: another each time, so everybody knows a save of theirs."""
+    beside: StoredBeside = StoredBeside()
 
 
 class RelayStorage(Protocol):

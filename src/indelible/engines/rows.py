@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.engines.group_storage import GroupSummary, PendingEvent, StoredGroup
-from indelible.engines.relay_storage import StoredRelay
+from indelible.engines.relay_storage import StoredBeside, StoredRelay
 from indelible.errors import StoreCorrupted
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey, NewEvent, RecordedEvent, Snapshot, decode_event, is_json
 from indelible.groups import GroupSettings
@@ -22,6 +22,7 @@ from indelible.queries import QueryItem
 
 _ITEMS: Final = msgspec.json.Decoder(tuple[QueryItem, ...])
 _PENDING: Final = msgspec.json.Decoder(tuple[PendingEvent, ...])
+_BESIDE: Final = msgspec.json.Decoder(StoredBeside)
 
 COLUMNS: Final = 11
 """Of a group's row, as ``group_of_row`` takes them."""
@@ -161,13 +162,13 @@ def _check_text(lines: bytes) -> None:
 
 def relay_values(relay: StoredRelay) -> dict[str, int | str | None]:
     """Parameters that hold a relay's row whole."""
-    return {**msgspec.structs.asdict(relay), "save_id": str(relay.save_id)}
+    beside = msgspec.json.encode(relay.beside).decode()
+    return {**msgspec.structs.asdict(relay), "save_id": str(relay.save_id), "beside": beside}
 
 
 def relay_of_row(row: Sequence[Any]) -> StoredRelay:
     """Columns in the order of the fields."""
-    name, revision, epoch, owner, until_us, position, published, is_paused, is_stopped, problem, reset, save_id = row
-    return StoredRelay(
-        name, revision, epoch, owner, until_us, position, published, bool(is_paused), bool(is_stopped), problem, reset,
-        UUID(save_id),
-    )  # fmt: skip
+    values = dict(zip(StoredRelay.__struct_fields__, row, strict=True))
+    for name, read in (("is_paused", bool), ("is_stopped", bool), ("save_id", UUID), ("beside", _BESIDE.decode)):
+        values[name] = read(values[name])
+    return StoredRelay(**values)

@@ -22,5 +22,9 @@ RELAY_RETRY_WAIT_MAX_S: Final = 5.0
 RELAY_BROKER_TIMEOUT_S: Final = 10.0
 """Between two attempts to reach a broker, which is found soon once it is back; and for its answer to a whole page."""
 
+RELAY_SET_ASIDE_MAX: Final = 1_000
+"""Events of one relay that its broker refused and that nobody has decided about. With so many it is the broker that is
+set up wrongly, not its events: the relay stops. They are saved with the relay, and each save takes all along."""
+
 RELAY_FOREIGN_MESSAGES_MAX: Final = 1_000
 """Others' messages behind the last one of a relay that are looked through for it, one question to the broker each."""

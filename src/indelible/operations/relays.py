@@ -1,4 +1,5 @@
-"""The operations on relays: what each is asked with, and its row."""
+"""The operations on relays: what each is asked with, and its row. Those on what stands beside the order of the log are
+in :mod:`indelible.operations.replays`."""
 
 from typing import Annotated, Any, Final
 
@@ -11,8 +12,12 @@ from indelible.limits import GROUP_REASON_LENGTH_MAX, RELAY_LEASE_S
 from indelible.operations.groups import After, Since, StartOrNone
 from indelible.operations.operation import Nothing, Operation, Parameters
 from indelible.relay_state import (
+    RefusedEvent,
     RelayInfo,
     RelayLease,
+    ReplayProgress,
+    RetriedEvent,
+    check_beside,
     check_epoch,
     check_lease,
     check_owner,
@@ -20,7 +25,8 @@ from indelible.relay_state import (
     check_relay,
 )
 
-_CHANGE_ERRORS: Final = ("relay_not_found", "shutting_down", "outcome_unknown", "storage_full")
+RELAY_CHANGE_ERRORS: Final = ("relay_not_found", "shutting_down", "outcome_unknown", "storage_full")
+"""Errors of whatever changes what the store knows of a relay."""
 _PROBLEM: Final[words.Schema] = words.REASON | {"maxLength": GROUP_REASON_LENGTH_MAX}
 
 # --- What they are asked with ----------------------------------------------------------------------------------------
@@ -64,6 +70,9 @@ class AdvanceRelay(OfRelay, frozen=True):
     stop: Annotated[bool, words.meta("Stand still until somebody resumes it. Only with a problem.", example=False)] = (
         False
     )
+    replay: Annotated[ReplayProgress | None, words.meta("How far its replay has come.")] = None
+    refused: Annotated[RefusedEvent | None, words.meta("Set this event aside; the cursor is behind it.")] = None
+    retried: Annotated[RetriedEvent | None, words.meta("This event, which was set aside, is published.")] = None
 
     def check(self) -> None:
         super().check()
@@ -71,6 +80,7 @@ class AdvanceRelay(OfRelay, frozen=True):
         Cursor.parse(self.cursor, "/cursor")
         check_progress(self.published, self.problem, self.stop)
         check_lease(self.lease_s)
+        check_beside(self.replay, self.refused, self.retried)
 
 
 class ReleaseRelay(OfRelay, frozen=True):
@@ -122,14 +132,14 @@ ADVANCE_RELAY: Final = Operation[AdvanceRelay, RelayInfo](
     "goes back. Of an epoch that is not the newest, the answer is `relay_fenced`, and nothing is moved.",
     parameters=AdvanceRelay, answer=RelayInfo, answers="The relay as it is now.",
     http="POST /v1/relays/{relay}/advance", grpc="Relays.AdvanceRelay",
-    retry="idempotent", permission="admin", errors=("relay_fenced", *_CHANGE_ERRORS),
+    retry="idempotent", permission="admin", errors=("relay_fenced", *RELAY_CHANGE_ERRORS),
 )  # fmt: skip
 RELEASE_RELAY: Final = Operation[ReleaseRelay, RelayInfo](
     name="release_relay", store_method="relays.release", section="Relays", summary="Give a relay back",
     description="By its owner, so that another takes over at once.",
     parameters=ReleaseRelay, answer=RelayInfo, answers="The relay as it is now.",
     http="POST /v1/relays/{relay}/release", grpc="Relays.ReleaseRelay",
-    retry="idempotent", permission="admin", errors=("relay_fenced", *_CHANGE_ERRORS),
+    retry="idempotent", permission="admin", errors=("relay_fenced", *RELAY_CHANGE_ERRORS),
 )  # fmt: skip
 LIST_RELAYS: Final = Operation[Nothing, tuple[RelayInfo, ...]](
     name="list_relays", store_method="relays.list", section="Relays", summary="List relays",
@@ -150,14 +160,14 @@ PAUSE_RELAY: Final = Operation[OfRelay, RelayInfo](
     description="It keeps its place and its owner, and publishes nothing. The owner hears of it within seconds.",
     parameters=OfRelay, answer=RelayInfo, answers="The relay as it is now.",
     http="POST /v1/relays/{relay}/pause", grpc="Relays.PauseRelay",
-    retry="idempotent", permission="admin", errors=_CHANGE_ERRORS,
+    retry="idempotent", permission="admin", errors=RELAY_CHANGE_ERRORS,
 )  # fmt: skip
 RESUME_RELAY: Final = Operation[OfRelay, RelayInfo](
     name="resume_relay", store_method="relays.resume", section="Relays", summary="Let a relay go on",
     description="After a pause; and after it stopped because of a problem, which is forgotten.",
     parameters=OfRelay, answer=RelayInfo, answers="The relay as it is now.",
     http="POST /v1/relays/{relay}/resume", grpc="Relays.ResumeRelay",
-    retry="idempotent", permission="admin", errors=_CHANGE_ERRORS,
+    retry="idempotent", permission="admin", errors=RELAY_CHANGE_ERRORS,
 )  # fmt: skip
 RESET_RELAY: Final = Operation[ResetRelay, RelayInfo](
     name="reset_relay", store_method="relays.reset", section="Relays", summary="Publish from another place on",
@@ -165,7 +175,7 @@ RESET_RELAY: Final = Operation[ResetRelay, RelayInfo](
     "epoch is over: its owner is refused, and has to claim the relay anew.",
     parameters=ResetRelay, answer=RelayInfo, answers="The relay as it is now.",
     http="POST /v1/relays/{relay}/reset", grpc="Relays.ResetRelay",
-    retry="idempotent", permission="admin", errors=_CHANGE_ERRORS,
+    retry="idempotent", permission="admin", errors=RELAY_CHANGE_ERRORS,
 )  # fmt: skip
 
 RELAY_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (

@@ -1,8 +1,9 @@
 """Relay: publishes a feed to a broker, in order, from a checkpoint that the store keeps.
 
 One loop: own the relay; ask the broker how far it has come; follow the feed behind that; publish a page and wait for
-the broker's acknowledgements; move the checkpoint. One page is on its way at a time, so memory is bounded by a page,
-whatever the broker does. Beside it the tenure renews the lease.
+the broker's acknowledgements; move the checkpoint. One page is on its way at a time, and one more is read, so memory is
+bounded, whatever the broker does. Pages of what is published beside the order of the log come in turn with these. All
+the while the tenure renews the lease.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import secrets
 import socket
 import time
 from contextlib import aclosing, suppress
-from typing import Final
+from typing import Final, get_args
 
 import structlog
 
@@ -26,7 +27,10 @@ from indelible.limits import (
     RELAY_RETRY_WAIT_MIN_S,
 )
 from indelible.queries import EVERYTHING, EventQuery
-from indelible.relay_state import RelayInfo, check_lease, check_owner, check_relay
+from indelible.relay_state import OnRefusal, RelayInfo, check_lease, check_owner, check_relay
+from indelible.relays.ahead import Ahead
+from indelible.relays.beside import Beside
+from indelible.relays.publisher import EventSetAside, Publisher
 from indelible.relays.sink import Sink, SinkFenced, SinkRefused, SinkUnavailable
 from indelible.relays.tenure import Tenure
 from indelible.tasks import end_if_cancelled, first_of
@@ -38,7 +42,9 @@ _log: Final = structlog.get_logger(__name__)
 
 class Relay:
     """Publishes what matches ``query``, which has no time window, from ``start`` on where the relay is new. ``owner``
-    names this process; made up unless given. Belongs to one event loop, which :meth:`run` is called on once at a time.
+    names this process; made up unless given. ``on_refusal`` is what it does about an event that the broker will never
+    take: "stop", until somebody resumes it, or "set_aside". Belongs to one event loop, which :meth:`run` is called on
+    once at a time.
 
     Raises ``InvalidRequest`` for names and queries that are not allowed.
     """
@@ -53,6 +59,7 @@ class Relay:
         start: StartPoint = _BEGINNING,
         owner: str | None = None,
         lease_s: float = RELAY_LEASE_S,
+        on_refusal: OnRefusal = "stop",
     ) -> None:
         self.name: Final = check_relay(name)
         self._store: Final = store
@@ -61,6 +68,7 @@ class Relay:
         self._start: Final = start.checked()
         self._owner: Final = check_owner(own_name() if owner is None else owner)
         self._lease_s: Final = check_lease(lease_s)
+        self._on_refusal: Final = _check_on_refusal(on_refusal)
         self.info: RelayInfo | None = None
         """What the store said last, while this process owns the relay; else None."""
         self.errors = 0
@@ -133,6 +141,9 @@ class Relay:
                 await self._connect(tenure)
                 tenure.note_problem(None)
                 await self._follow(tenure, waits)
+            except EventSetAside as error:
+                self._count_error("the broker refuses an event, which is set aside", error)
+                waits.begin_anew()
             except SinkUnavailable as error:
                 self._count_error("the relay's broker does not take events", error)
                 tenure.note_problem(f"{error}; behind cursor {tenure.cursor}")
@@ -166,16 +177,26 @@ class Relay:
 
     async def _follow(self, tenure: Tenure, waits: "_Waits") -> None:
         """Until the relay is to stand still."""
-        async with aclosing(self._store.follow(self._query, after=tenure.cursor)) as pages:
-            async for page in pages:
+        publisher = Publisher(self._sink, tenure, self._on_refusal)
+        async with (
+            aclosing(Ahead(self._store.follow(self._query, after=tenure.cursor))) as live,
+            aclosing(Beside(self._store, self._query, tenure, publisher)) as beside,
+        ):
+            while True:
+                await first_of(live.arrives(), beside.arrives(), tenure.hears())
+                end_if_cancelled()
                 await tenure.is_certain()
                 if tenure.stands_still:
                     return
-                if page.count:
-                    await self._sink.publish(page)
-                    end_if_cancelled()
-                    waits.begin_anew()
-                tenure.advance(page.cursor, page.count)
+                if live.is_there:
+                    page = live.take()
+                    await publisher.live(page)
+                    if page.count:
+                        waits.begin_anew()
+                await tenure.is_certain()
+                if tenure.stands_still:
+                    return
+                await beside.take_turn()
 
 
 def _reason(error: Exception) -> str:
@@ -183,6 +204,12 @@ def _reason(error: Exception) -> str:
     if isinstance(error, StoreCorrupted):
         position = error.fields.get("position")
     return str(error) if position is None else f"the event at position {position}: {error}"
+
+
+def _check_on_refusal(on_refusal: OnRefusal) -> OnRefusal:
+    if on_refusal not in get_args(OnRefusal):
+        raise InvalidRequest(f"must be {' or '.join(get_args(OnRefusal))}", pointer="/on_refusal")
+    return on_refusal
 
 
 def own_name() -> str:

@@ -12,7 +12,15 @@ import msgspec
 from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.limits import GROUP_REASON_LENGTH_MAX, RELAY_SAVE_PAUSE_S
-from indelible.relay_state import RelayInfo, RelayLease, Relays
+from indelible.relay_state import (
+    RefusedEvent,
+    RelayInfo,
+    RelayLease,
+    RelayReplay,
+    Relays,
+    ReplayProgress,
+    RetriedEvent,
+)
 from indelible.tasks import end_if_cancelled, is_set_within
 
 _RENEWALS_PER_LEASE: Final = 3
@@ -28,6 +36,7 @@ class _Progress(msgspec.Struct, frozen=True):
     published: int
     problem: str | None = None
     stop: bool = False
+    replay: ReplayProgress | None = None
 
 
 class Tenure:
@@ -53,6 +62,9 @@ class Tenure:
         self._certain_until = taken_at + lease_s
         self.is_paused = lease.is_paused
         self.is_stopped = lease.is_stopped
+        self._replay: RelayReplay | None = None
+        self.to_retry = 0
+        """How many events that were set aside are to be published again, as the store said last."""
 
     @property
     def cursor(self) -> Cursor:
@@ -66,11 +78,41 @@ class Tenure:
     def stands_still(self) -> bool:
         return self.is_paused or self.is_stopped
 
+    @property
+    def replay(self) -> RelayReplay | None:
+        """What is to be published again, as the store said last, and how far that has come here."""
+        told, own = self._replay, self._progress.replay
+        if told is None or own is None or own.name != told.name:
+            return told
+        return msgspec.structs.replace(told, cursor=own.cursor, published=own.published)
+
     # --- What happens to the relay -----------------------------------------------------------------------------------
 
     def advance(self, cursor: Cursor, count: int) -> None:
         """So many events more are published, and all that match up to here are."""
-        self._note(_Progress(cursor, self.published + count))
+        self._note(_Progress(cursor, self.published + count, replay=self._progress.replay))
+
+    def advance_replay(self, name: str, cursor: Cursor, published: int) -> None:
+        """All that match in the replay's range up to here are published, so many in all."""
+        self._note(msgspec.structs.replace(self._progress, replay=ReplayProgress(name, cursor, published)))
+
+    async def set_aside(self, refused: RefusedEvent, cursor: Cursor) -> None:
+        """Go on behind ``cursor``, that of the event, or go on there in the replay that it was refused in. Returns when
+        the store keeps the event. Raises ``InvalidRequest`` when it takes no more."""
+        progress, replay = self._progress, self.replay
+        if not refused.replay:
+            progress = msgspec.structs.replace(progress, cursor=cursor)
+        elif replay is not None and refused.replay == replay.name:
+            reached = ReplayProgress(replay.name, cursor, replay.published)
+            progress = msgspec.structs.replace(progress, replay=reached)
+        await self._save(progress, refused=refused)
+        # Not before: what is saved meanwhile must not pass the event.
+        self._progress = msgspec.structs.replace(self._progress, cursor=progress.cursor, replay=progress.replay)
+
+    async def retried(self, event: RetriedEvent) -> None:
+        """It was set aside, and is published. Returns when the store knows."""
+        self._progress = msgspec.structs.replace(self._progress, published=self.published + 1)
+        await self._save(self._progress, retried=event)
 
     def note_problem(self, problem: str | None, *, stop: bool = False) -> None:
         """None: there is none. ``stop``: the relay stands still until somebody resumes it."""
@@ -78,7 +120,7 @@ class Tenure:
             self.is_stopped = True
         problem = None if problem is None else problem.replace("\0", " ")[:GROUP_REASON_LENGTH_MAX]
         if (problem, stop) != (self._progress.problem, self._progress.stop):
-            self._note(_Progress(self.cursor, self.published, problem, stop))
+            self._note(msgspec.structs.replace(self._progress, problem=problem, stop=stop))
 
     def _note(self, progress: _Progress) -> None:
         self._progress = progress
@@ -108,12 +150,20 @@ class Tenure:
         """At once. Raises ``RelayFenced`` when the epoch is over, and what else the store raises."""
         await self._save(self._progress)
 
-    async def _save(self, progress: _Progress) -> RelayInfo:
+    async def hears(self) -> None:
+        """Return when the store has said next how the relay is: once each renewal of the lease at the latest, unless it
+        is out of reach."""
+        await self._told.wait()
+
+    async def _save(
+        self, progress: _Progress, *, refused: RefusedEvent | None = None, retried: RetriedEvent | None = None
+    ) -> RelayInfo:
         async with self._saving:
             asked_at = time.monotonic()
             info = await self._relays.advance(
                 self.lease.relay, self.lease.epoch, progress.cursor,
                 published=progress.published, lease_s=self._lease_s, problem=progress.problem, stop=progress.stop,
+                replay=progress.replay, refused=refused, retried=retried,
             )  # fmt: skip
             self._certain_until = asked_at + self._lease_s
         if progress is self._progress:
@@ -121,6 +171,7 @@ class Tenure:
             self._progress = msgspec.structs.replace(progress, stop=False)
         self.is_paused = info.is_paused
         self.is_stopped = info.is_stopped or self._progress.stop
+        self._replay, self.to_retry = info.replay, info.to_retry
         self._on_told(info)
         told, self._told = self._told, asyncio.Event()
         told.set()

@@ -16,7 +16,7 @@ from indelible.errors import InvalidRequest
 from indelible.groups import Start
 from indelible.limits import SHUTDOWN_GRACE_S, WORKERS_MAX
 from indelible.queries import EventQuery
-from indelible.relay_state import check_relay
+from indelible.relay_state import OnRefusal, check_relay
 from indelible.store_urls import check_server_url, engine_schemes, is_engine_url
 
 LogFormat = Literal["console", "json"]
@@ -48,6 +48,8 @@ class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """As in the feed: any of the types, all of the tags; none restricts nothing."""
     start: Start = "beginning"
     """Where it begins when it is new: "beginning" or "end"."""
+    on_refusal: OnRefusal = "stop"
+    """What it does about an event that the broker will never take: "stop" or "set_aside"."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a stopping server waits for what is in flight."""
     relays: Mapping[str, RelaySettings] = {}
     """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
-    `tags` and `start`. In the TOML file alone."""
+    `tags`, `start` and `on_refusal`. In the TOML file alone."""
 
 
 class Source(NamedTuple):

@@ -231,10 +231,14 @@ def relay_metrics(relays: Iterable[RelayInfo]) -> Iterator[Metric]:
     state = GaugeMetricFamily(
         "indelible_relay_state", "1 for what the relay does, 0 for what it does not.", labels=("relay", "state")
     )
+    set_aside = GaugeMetricFamily(
+        "indelible_relay_set_aside", "Events that the broker refused, and nobody has decided about.", labels=("relay",)
+    )
     for info in relays:
+        set_aside.add_metric((info.relay,), info.set_aside)
         lag.add_metric((info.relay,), info.lag)
         lag_s.add_metric((info.relay,), info.lag_s)
         published.add_metric((info.relay,), info.published)
         for name in get_args(RelayState):
             state.add_metric((info.relay, name), float(info.state == name))
-    yield from (lag, lag_s, published, state)
+    yield from (lag, lag_s, published, state, set_aside)

@@ -27,7 +27,8 @@ def _relay(store: EventStore, name: str, settings: RelaySettings) -> Relay:
     query = EventQuery.of(
         event_types=settings.event_types, aggregate_types=settings.aggregate_types, tags=settings.tags
     )
-    return Relay(store, name, make_sink(settings.to), query, start=StartPoint(settings.start))
+    start = StartPoint(settings.start)
+    return Relay(store, name, make_sink(settings.to), query, start=start, on_refusal=settings.on_refusal)
 
 
 def _part(relay: Relay) -> Part:

@@ -135,7 +135,7 @@ def _json_reader(name: str, kind: Any) -> Callable[[msgspec.Raw], Any]:
         return lambda raw: raw
     # Which of some words are allowed is for the store to say, as for all that is text.
     is_text = kind is Cursor or get_origin(kind) is Literal
-    decode = msgspec.json.Decoder(str if is_text else kind).decode
+    decode = msgspec.json.Decoder(str if is_text else kind, dec_hook=_cursor_within).decode
 
     def read(raw: msgspec.Raw) -> Any:
         try:
@@ -145,6 +145,14 @@ def _json_reader(name: str, kind: Any) -> Callable[[msgspec.Raw], Any]:
         return Cursor.parse(value, f"/{name}") if kind is Cursor else value
 
     return read
+
+
+def _cursor_within(_: Any, text: Any) -> Cursor:
+    """Cursors are strings of a class of their own."""
+    try:
+        return Cursor.parse(text)
+    except InvalidRequest as error:
+        raise ValueError(error.message) from None
 
 
 def _texts_reader(name: str, kind: Any) -> Callable[[Sequence[str]], Any]:

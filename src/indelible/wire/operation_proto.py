@@ -183,8 +183,15 @@ def _converters(kind: Any, descriptor: FieldDescriptor) -> tuple[Convert, Conver
         return _enum_converters(descriptor.enum_type, pointer)
     if descriptor.message_type is not None:
         message = GetMessageClass(descriptor.message_type)
-        return (lambda value: _to_message(value, message)), (lambda content: to_struct(content, kind))
+        return (lambda value: _to_message(value, message)), (lambda content: _struct_within(content, kind, pointer))
     return _same, _same
+
+
+def _struct_within(message: Message, kind: type[Any], pointer: str) -> Any:
+    try:
+        return to_struct(message, kind)
+    except InvalidRequest as error:
+        raise error.under(pointer) from None
 
 
 def _raw_converters(descriptor: FieldDescriptor) -> tuple[Convert, Convert]:

@@ -179,6 +179,11 @@ _DATA_OR_BYTES: Final[Schema] = {
     "else": {"required": ["event_data"]},
 }
 """Not oneOf: generators of clients would make two types of it, with no fields but these."""
+_POSITIONS_OR_ALL: Final[Schema] = {
+    "if": {"properties": {"all": {"const": True}}, "required": ["all"]},
+    "then": {"not": {"required": ["positions"]}},
+    "else": {"required": ["positions"]},
+}
 _MORE: Final[dict[str, Schema]] = {
     "NewEvent": {
         "if": {"required": ["event_data_base64"]},
@@ -191,11 +196,9 @@ _MORE: Final[dict[str, Schema]] = {
     "Event": _DATA_OR_BYTES,
     "ChangeGroup": {"minProperties": 1},
     "ResetGroup": {"minProperties": 1, "maxProperties": 1},
-    "RedriveParked": {
-        "if": {"properties": {"all": {"const": True}}, "required": ["all"]},
-        "then": {"not": {"required": ["positions"]}},
-        "else": {"required": ["positions"]},
-    },
+    "RedriveParked": _POSITIONS_OR_ALL,
+    "RetrySetAside": _POSITIONS_OR_ALL,
+    "DismissSetAside": _POSITIONS_OR_ALL,
 }
 """What the types of whole bodies do not say themselves."""
 _NOT_ALWAYS: Final = (

@@ -53,7 +53,15 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
         errors.RelayFenced(
             "epoch 1 of the relay orders-to-nats is over: the newest is 2", relay="orders-to-nats", epoch=2
         ),
+        errors.ReplayRunning(
+            "the relay orders-to-nats publishes another range again: replay-3",
+            relay="orders-to-nats",
+            replay="replay-3",
+        ),
         errors.RelayNotFound("there is no relay orders-to-nats", relay="orders-to-nats"),
+        errors.SetAsideEventNotFound(
+            "the relay orders-to-nats has set aside no event at position 17", relay="orders-to-nats", position=17
+        ),
         errors.GroupNotFound("no group billing", group="billing"),
         errors.ParkedEventNotFound("no event is parked at position 17", group="billing", position=17),
         errors.RouteNotFound("nothing is at /v2/events"),
@@ -104,6 +112,7 @@ _FIELDS: Final[dict[str, Schema]] = {
     "group": {"type": "string", "description": "Name of the group that was asked for."},
     "relay": {"type": "string", "description": "Name of the relay that was asked for."},
     "owner": {"type": "string", "description": "Who owns it."},
+    "replay": {"type": "string", "description": "Name of the replay that is under way."},
     "lease_left_s": {"type": "number", "minimum": 0, "description": "How long, unless the owner renews the lease."},
     "epoch": _INTEGER | VERSION | {"description": "The newest epoch."},
     "expected_version": msgspec.json.schema(ExpectedVersion) | {"description": "What the append asked for."},

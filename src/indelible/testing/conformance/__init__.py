@@ -43,6 +43,7 @@ from indelible.testing.conformance.isolation import IsolationConformance  # noqa
 from indelible.testing.conformance.parking import ParkingConformance  # noqa: E402
 from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
 from indelible.testing.conformance.relays import RelayConformance  # noqa: E402
+from indelible.testing.conformance.relays_beside import RelayBesideConformance  # noqa: E402
 from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
 from indelible.testing.conformance.shared import SharedConformance  # noqa: E402
 from indelible.testing.conformance.sink_broker import Received, SinkBroker  # noqa: E402
@@ -79,5 +80,7 @@ class LogConformance(
     """All promises but those of consumer groups and relays. Fixture: ``store``, an open event store."""
 
 
-class EventStoreConformance(LogConformance, GroupConformance, ParkingConformance, RelayConformance):
+class EventStoreConformance(
+    LogConformance, GroupConformance, ParkingConformance, RelayConformance, RelayBesideConformance
+):
     """All promises of the protocol to those who ask what may be asked. Fixture: ``store``, an open event store."""

@@ -9,9 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from indelible.engines.engine import Engine
-from indelible.engines.relay_storage import StoredRelay
+from indelible.engines.relay_storage import StoredBeside, StoredRelay, StoredReplay, StoredSetAside
 from indelible.errors import InvalidRequest
-from indelible.limits import GROUP_REASON_LENGTH_MAX, NAME_LENGTH_MAX, RELAYS_MAX, VERSION_MAX
+from indelible.limits import (
+    GROUP_REASON_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    RELAY_SET_ASIDE_MAX,
+    RELAYS_MAX,
+    VERSION_MAX,
+)
 from indelible.testing.conformance.helpers import ODD_NAMES, refused, unique
 
 _LONG: Final = "🦀" * NAME_LENGTH_MAX
@@ -28,6 +34,18 @@ def _new(name: str = "", **fields: Any) -> StoredRelay:
 
 def _next(relay: StoredRelay, **fields: Any) -> StoredRelay:
     return replace(relay, revision=relay.revision + 1, save_id=uuid4(), **fields)
+
+
+def _most_beside() -> StoredBeside:
+    """As much as a relay may have beside the order of the log, and as odd."""
+    events = tuple(
+        StoredSetAside(
+            VERSION_MAX - n, uuid4(), _LONG, ODD_NAMES[n % len(ODD_NAMES)], 'é"\\' * 300, VERSION_MAX, retry=_LONG
+        )
+        for n in reversed(range(RELAY_SET_ASIDE_MAX))
+    )
+    replay = StoredReplay(_LONG, VERSION_MAX - 2, VERSION_MAX - 1, VERSION_MAX, VERSION_MAX)
+    return StoredBeside(VERSION_MAX, replay, events)
 
 
 @pytest.mark.asyncio
@@ -47,12 +65,12 @@ class RelayStorageConformance:
         most = _new(
             _LONG, owner=_LONG, epoch=VERSION_MAX, lease_until_us=VERSION_MAX, position=VERSION_MAX,
             published=VERSION_MAX, is_paused=True, is_stopped=True, problem="é" * GROUP_REASON_LENGTH_MAX,
-            reset_epoch=VERSION_MAX,
+            reset_epoch=VERSION_MAX, beside=_most_beside(),
         )  # fmt: skip
         for relay in (_new(), most, *map(_new, ODD_NAMES)):
             assert await relays.save_relay(relay, relays_max=RELAYS_MAX)
             assert await relays.load_relay(relay.name) == relay
-            changed = _next(relay, problem=None, position=1, is_paused=False)
+            changed = _next(relay, problem=None, position=1, is_paused=False, beside=StoredBeside(replays=1))
             assert await relays.save_relay(changed, relays_max=RELAYS_MAX)
             assert await relays.load_relay(relay.name) == changed
         listed = await relays.list_relays()

@@ -21,8 +21,9 @@ async def _claimed(store: EventStore, relay: str, owner: str = "one") -> RelayLe
     return await store.relays.claim(relay, owner, lease_s=_LONG_S)
 
 
-@pytest.mark.asyncio
-class RelayConformance:
+class SharedRelay:
+    """What suites about relays share."""
+
     @pytest.fixture
     async def lease(self, store: EventStore) -> RelayLease:
         """Of a relay that the whole suite uses: a store takes a bounded number of them, and deletes none. It is at the
@@ -33,8 +34,13 @@ class RelayConformance:
             await _claimed(store, "conformance")
         await store.relays.reset("conformance", start="end")
         await store.relays.resume("conformance")
+        await store.relays.cancel_replay("conformance")
+        await store.relays.dismiss_set_aside("conformance")
         return await _claimed(store, "conformance")
 
+
+@pytest.mark.asyncio
+class RelayConformance(SharedRelay):
     # --- What is told ------------------------------------------------------------------------------------------------
 
     async def test_a_new_relay_is_described(self, store: EventStore) -> None:
@@ -242,6 +248,11 @@ class RelayConformance:
             relays.pause(name),
             relays.resume(name),
             relays.reset(name, start="end"),
+            relays.replay(name, start="beginning"),
+            relays.cancel_replay(name),
+            relays.list_set_aside(name),
+            relays.retry_set_aside(name),
+            relays.dismiss_set_aside(name),
         ):
             await refused(RelayNotFound, call, relay=name)
 

@@ -26,37 +26,63 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from indelible.wire.pb import groups_pb2 as indelible_dot_v1_dot_groups__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19indelible/v1/relays.proto\x12\x0cindelible.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19indelible/v1/groups.proto\"\x89\x01\n\nRelayLease\x12\r\n\x05relay\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x11\n\tpublished\x18\x04 \x01(\x03\x12\x11\n\tis_paused\x18\x05 \x01(\x08\x12\x12\n\nis_stopped\x18\x06 \x01(\x08\x12\x13\n\x0breset_epoch\x18\x07 \x01(\x03\"\x91\x02\n\tRelayInfo\x12\r\n\x05relay\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.indelible.v1.RelayState\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x14\n\x0clease_left_s\x18\x05 \x01(\x01\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\x12\x10\n\x08position\x18\x07 \x01(\x03\x12\x0b\n\x03lag\x18\x08 \x01(\x03\x12\r\n\x05lag_s\x18\t \x01(\x01\x12\x11\n\tpublished\x18\n \x01(\x03\x12\x11\n\tis_paused\x18\x0b \x01(\x08\x12\x12\n\nis_stopped\x18\x0c \x01(\x08\x12\x14\n\x07problem\x18\r \x01(\tH\x00\x88\x01\x01\x42\n\n\x08_problem\"\xcb\x01\n\x11\x43laimRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x14\n\x07lease_s\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12)\n\x05start\x18\x04 \x01(\x0e\x32\x18.indelible.v1.GroupStartH\x00\x12\x0f\n\x05\x61\x66ter\x18\x05 \x01(\tH\x00\x12+\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\r\n\x0bstart_pointB\n\n\x08_lease_s\"\xa8\x01\n\x13\x41\x64vanceRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x11\n\tpublished\x18\x04 \x01(\x03\x12\x14\n\x07lease_s\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07problem\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x0c\n\x04stop\x18\x07 \x01(\x08\x42\n\n\x08_lease_sB\n\n\x08_problem\"3\n\x13ReleaseRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"\x13\n\x11ListRelaysRequest\"=\n\x12ListRelaysResponse\x12\'\n\x06relays\x18\x01 \x03(\x0b\x32\x17.indelible.v1.RelayInfo\" \n\x0fGetRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\"\"\n\x11PauseRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\"#\n\x12ResumeRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\"\x9a\x01\n\x11ResetRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0e\x32\x18.indelible.v1.GroupStartH\x00\x12\x0f\n\x05\x61\x66ter\x18\x03 \x01(\tH\x00\x12+\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\r\n\x0bstart_point*\xa6\x01\n\nRelayState\x12\x1b\n\x17RELAY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13RELAY_STATE_RUNNING\x10\x01\x12\x18\n\x14RELAY_STATE_RETRYING\x10\x02\x12\x16\n\x12RELAY_STATE_PAUSED\x10\x03\x12\x17\n\x13RELAY_STATE_STOPPED\x10\x04\x12\x17\n\x13RELAY_STATE_UNOWNED\x10\x05\x32\xd8\x04\n\x06Relays\x12G\n\nClaimRelay\x12\x1f.indelible.v1.ClaimRelayRequest\x1a\x18.indelible.v1.RelayLease\x12J\n\x0c\x41\x64vanceRelay\x12!.indelible.v1.AdvanceRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12J\n\x0cReleaseRelay\x12!.indelible.v1.ReleaseRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12O\n\nListRelays\x12\x1f.indelible.v1.ListRelaysRequest\x1a .indelible.v1.ListRelaysResponse\x12\x42\n\x08GetRelay\x12\x1d.indelible.v1.GetRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12\x46\n\nPauseRelay\x12\x1f.indelible.v1.PauseRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12H\n\x0bResumeRelay\x12 .indelible.v1.ResumeRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12\x46\n\nResetRelay\x12\x1f.indelible.v1.ResetRelayRequest\x1a\x17.indelible.v1.RelayInfob\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19indelible/v1/relays.proto\x12\x0cindelible.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19indelible/v1/groups.proto\"\x89\x01\n\nRelayLease\x12\r\n\x05relay\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x11\n\tpublished\x18\x04 \x01(\x03\x12\x11\n\tis_paused\x18\x05 \x01(\x08\x12\x12\n\nis_stopped\x18\x06 \x01(\x08\x12\x13\n\x0breset_epoch\x18\x07 \x01(\x03\"\xe1\x02\n\tRelayInfo\x12\r\n\x05relay\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.indelible.v1.RelayState\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x14\n\x0clease_left_s\x18\x05 \x01(\x01\x12\x0e\n\x06\x63ursor\x18\x06 \x01(\t\x12\x10\n\x08position\x18\x07 \x01(\x03\x12\x0b\n\x03lag\x18\x08 \x01(\x03\x12\r\n\x05lag_s\x18\t \x01(\x01\x12\x11\n\tpublished\x18\n \x01(\x03\x12\x11\n\tis_paused\x18\x0b \x01(\x08\x12\x12\n\nis_stopped\x18\x0c \x01(\x08\x12\x14\n\x07problem\x18\r \x01(\tH\x00\x88\x01\x01\x12)\n\x06replay\x18\x0e \x01(\x0b\x32\x19.indelible.v1.RelayReplay\x12\x11\n\tset_aside\x18\x0f \x01(\x03\x12\x10\n\x08to_retry\x18\x10 \x01(\x03\x42\n\n\x08_problem\"w\n\x0bRelayReplay\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\r\n\x05until\x18\x04 \x01(\t\x12\x16\n\x0euntil_position\x18\x05 \x01(\x03\x12\x11\n\tpublished\x18\x06 \x01(\x03\"\xc1\x01\n\rSetAsideEvent\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x16\n\x0e\x61ggregate_type\x18\x03 \x01(\t\x12\x14\n\x0c\x61ggregate_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x0cset_aside_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05retry\x18\x07 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_retry\"\xcb\x01\n\x11\x43laimRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x14\n\x07lease_s\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12)\n\x05start\x18\x04 \x01(\x0e\x32\x18.indelible.v1.GroupStartH\x00\x12\x0f\n\x05\x61\x66ter\x18\x05 \x01(\tH\x00\x12+\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\r\n\x0bstart_pointB\n\n\x08_lease_s\"\xb0\x02\n\x13\x41\x64vanceRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12\x11\n\tpublished\x18\x04 \x01(\x03\x12\x14\n\x07lease_s\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07problem\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x0c\n\x04stop\x18\x07 \x01(\x08\x12,\n\x06replay\x18\x08 \x01(\x0b\x32\x1c.indelible.v1.ReplayProgress\x12+\n\x07refused\x18\t \x01(\x0b\x32\x1a.indelible.v1.RefusedEvent\x12+\n\x07retried\x18\n \x01(\x0b\x32\x1a.indelible.v1.RetriedEventB\n\n\x08_lease_sB\n\n\x08_problem\"A\n\x0eReplayProgress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x11\n\tpublished\x18\x03 \x01(\x03\"@\n\x0cRefusedEvent\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06replay\x18\x03 \x01(\t\"0\n\x0cRetriedEvent\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0e\n\x06replay\x18\x02 \x01(\t\"3\n\x13ReleaseRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"\x13\n\x11ListRelaysRequest\"=\n\x12ListRelaysResponse\x12\'\n\x06relays\x18\x01 \x03(\x0b\x32\x17.indelible.v1.RelayInfo\" \n\x0fGetRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\"\"\n\x11PauseRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\"#\n\x12ResumeRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\"\x9a\x01\n\x11ResetRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0e\x32\x18.indelible.v1.GroupStartH\x00\x12\x0f\n\x05\x61\x66ter\x18\x03 \x01(\tH\x00\x12+\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\r\n\x0bstart_point\"\xb9\x01\n\x12ReplayRelayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0e\x32\x18.indelible.v1.GroupStartH\x00\x12\x0f\n\x05\x61\x66ter\x18\x03 \x01(\tH\x00\x12+\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x12\n\x05until\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\r\n\x0bstart_pointB\x08\n\x06_until\"$\n\x13\x43\x61ncelReplayRequest\x12\r\n\x05relay\x18\x01 \x01(\t\"$\n\x13ListSetAsideRequest\x12\r\n\x05relay\x18\x01 \x01(\t\"F\n\x14ListSetAsideResponse\x12.\n\tset_aside\x18\x01 \x03(\x0b\x32\x1b.indelible.v1.SetAsideEvent\"E\n\x14RetrySetAsideRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\x11\n\tpositions\x18\x02 \x03(\x03\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"(\n\x15RetrySetAsideResponse\x12\x0f\n\x07retried\x18\x01 \x01(\x03\"G\n\x16\x44ismissSetAsideRequest\x12\r\n\x05relay\x18\x01 \x01(\t\x12\x11\n\tpositions\x18\x02 \x03(\x03\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\",\n\x17\x44ismissSetAsideResponse\x12\x11\n\tdismissed\x18\x01 \x01(\x03*\xa6\x01\n\nRelayState\x12\x1b\n\x17RELAY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13RELAY_STATE_RUNNING\x10\x01\x12\x18\n\x14RELAY_STATE_RETRYING\x10\x02\x12\x16\n\x12RELAY_STATE_PAUSED\x10\x03\x12\x17\n\x13RELAY_STATE_STOPPED\x10\x04\x12\x17\n\x13RELAY_STATE_UNOWNED\x10\x05\x32\xff\x07\n\x06Relays\x12G\n\nClaimRelay\x12\x1f.indelible.v1.ClaimRelayRequest\x1a\x18.indelible.v1.RelayLease\x12J\n\x0c\x41\x64vanceRelay\x12!.indelible.v1.AdvanceRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12J\n\x0cReleaseRelay\x12!.indelible.v1.ReleaseRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12O\n\nListRelays\x12\x1f.indelible.v1.ListRelaysRequest\x1a .indelible.v1.ListRelaysResponse\x12\x42\n\x08GetRelay\x12\x1d.indelible.v1.GetRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12\x46\n\nPauseRelay\x12\x1f.indelible.v1.PauseRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12H\n\x0bResumeRelay\x12 .indelible.v1.ResumeRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12\x46\n\nResetRelay\x12\x1f.indelible.v1.ResetRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12H\n\x0bReplayRelay\x12 .indelible.v1.ReplayRelayRequest\x1a\x17.indelible.v1.RelayInfo\x12J\n\x0c\x43\x61ncelReplay\x12!.indelible.v1.CancelReplayRequest\x1a\x17.indelible.v1.RelayInfo\x12U\n\x0cListSetAside\x12!.indelible.v1.ListSetAsideRequest\x1a\".indelible.v1.ListSetAsideResponse\x12X\n\rRetrySetAside\x12\".indelible.v1.RetrySetAsideRequest\x1a#.indelible.v1.RetrySetAsideResponse\x12^\n\x0f\x44ismissSetAside\x12$.indelible.v1.DismissSetAsideRequest\x1a%.indelible.v1.DismissSetAsideResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'indelible.v1.relays_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RELAYSTATE']._serialized_start=1298
-  _globals['_RELAYSTATE']._serialized_end=1464
+  _globals['_RELAYSTATE']._serialized_start=2582
+  _globals['_RELAYSTATE']._serialized_end=2748
   _globals['_RELAYLEASE']._serialized_start=104
   _globals['_RELAYLEASE']._serialized_end=241
   _globals['_RELAYINFO']._serialized_start=244
-  _globals['_RELAYINFO']._serialized_end=517
-  _globals['_CLAIMRELAYREQUEST']._serialized_start=520
-  _globals['_CLAIMRELAYREQUEST']._serialized_end=723
-  _globals['_ADVANCERELAYREQUEST']._serialized_start=726
-  _globals['_ADVANCERELAYREQUEST']._serialized_end=894
-  _globals['_RELEASERELAYREQUEST']._serialized_start=896
-  _globals['_RELEASERELAYREQUEST']._serialized_end=947
-  _globals['_LISTRELAYSREQUEST']._serialized_start=949
-  _globals['_LISTRELAYSREQUEST']._serialized_end=968
-  _globals['_LISTRELAYSRESPONSE']._serialized_start=970
-  _globals['_LISTRELAYSRESPONSE']._serialized_end=1031
-  _globals['_GETRELAYREQUEST']._serialized_start=1033
-  _globals['_GETRELAYREQUEST']._serialized_end=1065
-  _globals['_PAUSERELAYREQUEST']._serialized_start=1067
-  _globals['_PAUSERELAYREQUEST']._serialized_end=1101
-  _globals['_RESUMERELAYREQUEST']._serialized_start=1103
-  _globals['_RESUMERELAYREQUEST']._serialized_end=1138
-  _globals['_RESETRELAYREQUEST']._serialized_start=1141
-  _globals['_RESETRELAYREQUEST']._serialized_end=1295
-  _globals['_RELAYS']._serialized_start=1467
-  _globals['_RELAYS']._serialized_end=2067
+  _globals['_RELAYINFO']._serialized_end=597
+  _globals['_RELAYREPLAY']._serialized_start=599
+  _globals['_RELAYREPLAY']._serialized_end=718
+  _globals['_SETASIDEEVENT']._serialized_start=721
+  _globals['_SETASIDEEVENT']._serialized_end=914
+  _globals['_CLAIMRELAYREQUEST']._serialized_start=917
+  _globals['_CLAIMRELAYREQUEST']._serialized_end=1120
+  _globals['_ADVANCERELAYREQUEST']._serialized_start=1123
+  _globals['_ADVANCERELAYREQUEST']._serialized_end=1427
+  _globals['_REPLAYPROGRESS']._serialized_start=1429
+  _globals['_REPLAYPROGRESS']._serialized_end=1494
+  _globals['_REFUSEDEVENT']._serialized_start=1496
+  _globals['_REFUSEDEVENT']._serialized_end=1560
+  _globals['_RETRIEDEVENT']._serialized_start=1562
+  _globals['_RETRIEDEVENT']._serialized_end=1610
+  _globals['_RELEASERELAYREQUEST']._serialized_start=1612
+  _globals['_RELEASERELAYREQUEST']._serialized_end=1663
+  _globals['_LISTRELAYSREQUEST']._serialized_start=1665
+  _globals['_LISTRELAYSREQUEST']._serialized_end=1684
+  _globals['_LISTRELAYSRESPONSE']._serialized_start=1686
+  _globals['_LISTRELAYSRESPONSE']._serialized_end=1747
+  _globals['_GETRELAYREQUEST']._serialized_start=1749
+  _globals['_GETRELAYREQUEST']._serialized_end=1781
+  _globals['_PAUSERELAYREQUEST']._serialized_start=1783
+  _globals['_PAUSERELAYREQUEST']._serialized_end=1817
+  _globals['_RESUMERELAYREQUEST']._serialized_start=1819
+  _globals['_RESUMERELAYREQUEST']._serialized_end=1854
+  _globals['_RESETRELAYREQUEST']._serialized_start=1857
+  _globals['_RESETRELAYREQUEST']._serialized_end=2011
+  _globals['_REPLAYRELAYREQUEST']._serialized_start=2014
+  _globals['_REPLAYRELAYREQUEST']._serialized_end=2199
+  _globals['_CANCELREPLAYREQUEST']._serialized_start=2201
+  _globals['_CANCELREPLAYREQUEST']._serialized_end=2237
+  _globals['_LISTSETASIDEREQUEST']._serialized_start=2239
+  _globals['_LISTSETASIDEREQUEST']._serialized_end=2275
+  _globals['_LISTSETASIDERESPONSE']._serialized_start=2277
+  _globals['_LISTSETASIDERESPONSE']._serialized_end=2347
+  _globals['_RETRYSETASIDEREQUEST']._serialized_start=2349
+  _globals['_RETRYSETASIDEREQUEST']._serialized_end=2418
+  _globals['_RETRYSETASIDERESPONSE']._serialized_start=2420
+  _globals['_RETRYSETASIDERESPONSE']._serialized_end=2460
+  _globals['_DISMISSSETASIDEREQUEST']._serialized_start=2462
+  _globals['_DISMISSSETASIDEREQUEST']._serialized_end=2533
+  _globals['_DISMISSSETASIDERESPONSE']._serialized_start=2535
+  _globals['_DISMISSSETASIDERESPONSE']._serialized_end=2579
+  _globals['_RELAYS']._serialized_start=2751
+  _globals['_RELAYS']._serialized_end=3774
 # @@protoc_insertion_point(module_scope)

@@ -45,7 +45,7 @@ class RelayLease(_message.Message):
     def __init__(self, relay: _Optional[str] = ..., epoch: _Optional[int] = ..., cursor: _Optional[str] = ..., published: _Optional[int] = ..., is_paused: _Optional[bool] = ..., is_stopped: _Optional[bool] = ..., reset_epoch: _Optional[int] = ...) -> None: ...
 
 class RelayInfo(_message.Message):
-    __slots__ = ("relay", "state", "epoch", "owner", "lease_left_s", "cursor", "position", "lag", "lag_s", "published", "is_paused", "is_stopped", "problem")
+    __slots__ = ("relay", "state", "epoch", "owner", "lease_left_s", "cursor", "position", "lag", "lag_s", "published", "is_paused", "is_stopped", "problem", "replay", "set_aside", "to_retry")
     RELAY_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +59,9 @@ class RelayInfo(_message.Message):
     IS_PAUSED_FIELD_NUMBER: _ClassVar[int]
     IS_STOPPED_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    SET_ASIDE_FIELD_NUMBER: _ClassVar[int]
+    TO_RETRY_FIELD_NUMBER: _ClassVar[int]
     relay: str
     state: RelayState
     epoch: int
@@ -72,7 +75,44 @@ class RelayInfo(_message.Message):
     is_paused: bool
     is_stopped: bool
     problem: str
-    def __init__(self, relay: _Optional[str] = ..., state: _Optional[_Union[RelayState, str]] = ..., epoch: _Optional[int] = ..., owner: _Optional[str] = ..., lease_left_s: _Optional[float] = ..., cursor: _Optional[str] = ..., position: _Optional[int] = ..., lag: _Optional[int] = ..., lag_s: _Optional[float] = ..., published: _Optional[int] = ..., is_paused: _Optional[bool] = ..., is_stopped: _Optional[bool] = ..., problem: _Optional[str] = ...) -> None: ...
+    replay: RelayReplay
+    set_aside: int
+    to_retry: int
+    def __init__(self, relay: _Optional[str] = ..., state: _Optional[_Union[RelayState, str]] = ..., epoch: _Optional[int] = ..., owner: _Optional[str] = ..., lease_left_s: _Optional[float] = ..., cursor: _Optional[str] = ..., position: _Optional[int] = ..., lag: _Optional[int] = ..., lag_s: _Optional[float] = ..., published: _Optional[int] = ..., is_paused: _Optional[bool] = ..., is_stopped: _Optional[bool] = ..., problem: _Optional[str] = ..., replay: _Optional[_Union[RelayReplay, _Mapping]] = ..., set_aside: _Optional[int] = ..., to_retry: _Optional[int] = ...) -> None: ...
+
+class RelayReplay(_message.Message):
+    __slots__ = ("name", "cursor", "position", "until", "until_position", "published")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_POSITION_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    cursor: str
+    position: int
+    until: str
+    until_position: int
+    published: int
+    def __init__(self, name: _Optional[str] = ..., cursor: _Optional[str] = ..., position: _Optional[int] = ..., until: _Optional[str] = ..., until_position: _Optional[int] = ..., published: _Optional[int] = ...) -> None: ...
+
+class SetAsideEvent(_message.Message):
+    __slots__ = ("position", "event_id", "aggregate_type", "aggregate_id", "reason", "set_aside_at", "retry")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATE_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SET_ASIDE_AT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    event_id: str
+    aggregate_type: str
+    aggregate_id: str
+    reason: str
+    set_aside_at: _timestamp_pb2.Timestamp
+    retry: str
+    def __init__(self, position: _Optional[int] = ..., event_id: _Optional[str] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., reason: _Optional[str] = ..., set_aside_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry: _Optional[str] = ...) -> None: ...
 
 class ClaimRelayRequest(_message.Message):
     __slots__ = ("relay", "owner", "lease_s", "start", "after", "since")
@@ -91,7 +131,7 @@ class ClaimRelayRequest(_message.Message):
     def __init__(self, relay: _Optional[str] = ..., owner: _Optional[str] = ..., lease_s: _Optional[float] = ..., start: _Optional[_Union[_groups_pb2.GroupStart, str]] = ..., after: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AdvanceRelayRequest(_message.Message):
-    __slots__ = ("relay", "epoch", "cursor", "published", "lease_s", "problem", "stop")
+    __slots__ = ("relay", "epoch", "cursor", "published", "lease_s", "problem", "stop", "replay", "refused", "retried")
     RELAY_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +139,9 @@ class AdvanceRelayRequest(_message.Message):
     LEASE_S_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    RETRIED_FIELD_NUMBER: _ClassVar[int]
     relay: str
     epoch: int
     cursor: str
@@ -106,7 +149,38 @@ class AdvanceRelayRequest(_message.Message):
     lease_s: float
     problem: str
     stop: bool
-    def __init__(self, relay: _Optional[str] = ..., epoch: _Optional[int] = ..., cursor: _Optional[str] = ..., published: _Optional[int] = ..., lease_s: _Optional[float] = ..., problem: _Optional[str] = ..., stop: _Optional[bool] = ...) -> None: ...
+    replay: ReplayProgress
+    refused: RefusedEvent
+    retried: RetriedEvent
+    def __init__(self, relay: _Optional[str] = ..., epoch: _Optional[int] = ..., cursor: _Optional[str] = ..., published: _Optional[int] = ..., lease_s: _Optional[float] = ..., problem: _Optional[str] = ..., stop: _Optional[bool] = ..., replay: _Optional[_Union[ReplayProgress, _Mapping]] = ..., refused: _Optional[_Union[RefusedEvent, _Mapping]] = ..., retried: _Optional[_Union[RetriedEvent, _Mapping]] = ...) -> None: ...
+
+class ReplayProgress(_message.Message):
+    __slots__ = ("name", "cursor", "published")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    cursor: str
+    published: int
+    def __init__(self, name: _Optional[str] = ..., cursor: _Optional[str] = ..., published: _Optional[int] = ...) -> None: ...
+
+class RefusedEvent(_message.Message):
+    __slots__ = ("position", "reason", "replay")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    reason: str
+    replay: str
+    def __init__(self, position: _Optional[int] = ..., reason: _Optional[str] = ..., replay: _Optional[str] = ...) -> None: ...
+
+class RetriedEvent(_message.Message):
+    __slots__ = ("position", "replay")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    replay: str
+    def __init__(self, position: _Optional[int] = ..., replay: _Optional[str] = ...) -> None: ...
 
 class ReleaseRelayRequest(_message.Message):
     __slots__ = ("relay", "epoch")
@@ -155,3 +229,67 @@ class ResetRelayRequest(_message.Message):
     after: str
     since: _timestamp_pb2.Timestamp
     def __init__(self, relay: _Optional[str] = ..., start: _Optional[_Union[_groups_pb2.GroupStart, str]] = ..., after: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ReplayRelayRequest(_message.Message):
+    __slots__ = ("relay", "start", "after", "since", "until")
+    RELAY_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    relay: str
+    start: _groups_pb2.GroupStart
+    after: str
+    since: _timestamp_pb2.Timestamp
+    until: str
+    def __init__(self, relay: _Optional[str] = ..., start: _Optional[_Union[_groups_pb2.GroupStart, str]] = ..., after: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[str] = ...) -> None: ...
+
+class CancelReplayRequest(_message.Message):
+    __slots__ = ("relay",)
+    RELAY_FIELD_NUMBER: _ClassVar[int]
+    relay: str
+    def __init__(self, relay: _Optional[str] = ...) -> None: ...
+
+class ListSetAsideRequest(_message.Message):
+    __slots__ = ("relay",)
+    RELAY_FIELD_NUMBER: _ClassVar[int]
+    relay: str
+    def __init__(self, relay: _Optional[str] = ...) -> None: ...
+
+class ListSetAsideResponse(_message.Message):
+    __slots__ = ("set_aside",)
+    SET_ASIDE_FIELD_NUMBER: _ClassVar[int]
+    set_aside: _containers.RepeatedCompositeFieldContainer[SetAsideEvent]
+    def __init__(self, set_aside: _Optional[_Iterable[_Union[SetAsideEvent, _Mapping]]] = ...) -> None: ...
+
+class RetrySetAsideRequest(_message.Message):
+    __slots__ = ("relay", "positions", "all")
+    RELAY_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    relay: str
+    positions: _containers.RepeatedScalarFieldContainer[int]
+    all: bool
+    def __init__(self, relay: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class RetrySetAsideResponse(_message.Message):
+    __slots__ = ("retried",)
+    RETRIED_FIELD_NUMBER: _ClassVar[int]
+    retried: int
+    def __init__(self, retried: _Optional[int] = ...) -> None: ...
+
+class DismissSetAsideRequest(_message.Message):
+    __slots__ = ("relay", "positions", "all")
+    RELAY_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    relay: str
+    positions: _containers.RepeatedScalarFieldContainer[int]
+    all: bool
+    def __init__(self, relay: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class DismissSetAsideResponse(_message.Message):
+    __slots__ = ("dismissed",)
+    DISMISSED_FIELD_NUMBER: _ClassVar[int]
+    dismissed: int
+    def __init__(self, dismissed: _Optional[int] = ...) -> None: ...

@@ -11,5 +11,6 @@ CREATE TABLE {schema}.relays (
     is_stopped boolean NOT NULL,
     problem text,
     reset_epoch bigint NOT NULL,        -- the epoch that the last reset began; 0 is none
-    save_id text NOT NULL               -- UUID; of the last save
+    save_id text NOT NULL,              -- UUID; of the last save
+    beside text NOT NULL                -- JSON; replays, and events that were set aside
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)

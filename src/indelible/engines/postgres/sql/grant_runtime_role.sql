@@ -21,6 +21,7 @@ GRANT UPDATE (
 ) ON {schema}.group_skips TO {role};
 GRANT INSERT ON {schema}.relays TO {role};
 GRANT UPDATE (
-    revision, epoch, owner, lease_until_us, position, published, is_paused, is_stopped, problem, reset_epoch, save_id
+    revision, epoch, owner, lease_until_us, position, published, is_paused, is_stopped, problem, reset_epoch, save_id,
+    beside
 ) ON {schema}.relays TO {role};
 GRANT EXECUTE ON FUNCTION {schema}.make_event_partitions(bigint, bigint) TO {role}

@@ -11,5 +11,6 @@ CREATE TABLE relays (
     is_stopped INTEGER NOT NULL CHECK (is_stopped IN (0, 1)),
     problem TEXT,
     reset_epoch INTEGER NOT NULL,      -- the epoch that the last reset began; 0 is none
-    save_id TEXT NOT NULL              -- UUID; of the last save
+    save_id TEXT NOT NULL,             -- UUID; of the last save
+    beside TEXT NOT NULL               -- JSON; replays, and events that were set aside
 ) STRICT, WITHOUT ROWID;
