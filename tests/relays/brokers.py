@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from indelible.events import NewEvent
 from indelible.relays.sink import Sink, make_sink
 from indelible.testing.conformance import Received, SinkBroker
+from relays.kafka_server import kafka_server
 from relays.nats_server import nats_server
 from relays.proxy import proxy
 
@@ -70,7 +72,16 @@ def _nats(folder: Path) -> Iterator[Running]:
         yield Running(server, lambda: server.to(port=way.port), way.cut, way.freeze, way.thaw)
 
 
+@contextmanager
+def _kafka(folder: Path) -> Iterator[Running]:
+    with kafka_server(folder, message_max_bytes=MESSAGE_BYTES_MAX) as server:
+        way = server.proxy
+        to_way = partial(server.url, server.proxied_address, "&create=true&partitions=3")
+        yield Running(server, to_way, way.cut, way.freeze, way.thaw)
+
+
 KINDS: Mapping[str, Kind] = {
+    "kafka": Kind(_kafka, remembers=True, fences=True, order="aggregate"),
     "nats": Kind(_nats, remembers=True, fences=True, order="all"),
 }
 

@@ -17,7 +17,6 @@ from relays.relay_process import relay_processes
 from relays.test_nats import is_published
 from relays.test_relay import until
 
-STREAM = "EVENTS"
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ async def test_a_relay_ends_at_sigterm_and_gives_its_lease_back(tmp_path: Path, 
 
 async def test_a_server_runs_the_relays_of_its_configuration(tmp_path: Path, broker: NatsServer) -> None:
     config = tmp_path / "indelible.toml"
-    config.write_text(f'[relays.orders]\nto = "{broker.url}?stream={STREAM}&create=true"\nevent_types = ["Placed"]\n')
+    config.write_text(f'[relays.orders]\nto = "{broker.to()}"\nevent_types = ["Placed"]\n')
     with server(tmp_path) as (url, _):
         async with AsyncClient(url) as client:
             await client.append("order", "1", [NewEvent("Placed"), NewEvent("Other"), NewEvent("Placed")])
@@ -80,7 +79,7 @@ async def test_a_server_runs_the_relays_of_its_configuration(tmp_path: Path, bro
         'indelible_relay_set_aside{relay="orders"} 0.0',
     ):
         assert line in metrics
-    positions = [int(one.headers["ce-position"]) for one in await messages_of(broker, STREAM)]
+    positions = [int(one.headers["ce-position"]) for one in await messages_of(broker, broker.stream)]
     assert positions == [1, 3]
 
 

@@ -15,3 +15,13 @@ def make_nats(url: str) -> Sink:
         message = f'needs more packages: pip install "indelible[nats]" ({error})'
         raise InvalidRequest(message, pointer="/to") from None
     return NatsSink.of(url)
+
+
+def make_kafka(url: str) -> Sink:
+    """``kafka://HOST:PORT?topic=NAME``, see :class:`indelible.relays.kafka.KafkaSink`."""
+    try:
+        from indelible.relays.kafka import KafkaSink  # noqa: PLC0415 - see above
+    except ImportError as error:
+        message = f'needs more packages: pip install "indelible[kafka]" ({error})'
+        raise InvalidRequest(message, pointer="/to") from None
+    return KafkaSink.of(url)

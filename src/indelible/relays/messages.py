@@ -4,7 +4,7 @@ In CloudEvents' binary mode the attributes are headers and the body is the event
 is one JSON object that has both. Beside them each message has headers of the relay's own: see the constants here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote
@@ -65,11 +65,23 @@ def messages_of(
     page: FeedPage, lease: RelayLease, binding: Binding, mode: Mode, replay: Replay | None
 ) -> Iterator[Message]:
     """Of all events of the page, in their order, each made when it is asked for."""
+    message_of = message_maker(lease, binding, mode, replay)
+    for event, cursor in page.events_with_cursors():
+        yield message_of(event, cursor)
+
+
+def message_maker(
+    lease: RelayLease, binding: Binding, mode: Mode, replay: Replay | None
+) -> Callable[[RecordedEvent, Cursor], Message]:
+    """Of an event, and the cursor behind it: for who makes one only when it is about to be sent."""
     own = {RELAY: word(lease.relay), EPOCH: str(lease.epoch)}
     if replay is not None:
         own[REPLAY] = replay.name
-    for event, cursor in page.events_with_cursors():
-        yield _message(event, cursor if replay is None else replay.reached, binding, mode, own)
+
+    def message_of(event: RecordedEvent, cursor: Cursor) -> Message:
+        return _message(event, cursor if replay is None else replay.reached, binding, mode, own)
+
+    return message_of
 
 
 def _message(event: RecordedEvent, cursor: Cursor, binding: Binding, mode: Mode, own: dict[str, str]) -> Message:

@@ -114,11 +114,11 @@ def encode_cloud_events(lines: bytes) -> bytes:
 def context_of(event: RecordedEvent, *, is_text_only: bool = False) -> dict[str, Any]:
     """All attributes but the data. ``is_text_only``: all of them strings; members of metadata that are not are told in
     the attribute ``metadata``, so that what they are is not lost."""
-    timestamp = format_timestamp(timestamp_to_us(event.timestamp))
+    timestamp, event_id = format_timestamp(timestamp_to_us(event.timestamp)), str(event.event_id)
     producer, extensions, rest = _split_metadata(bytes(event.metadata_raw), is_text_only=is_text_only)
     attributes: dict[str, Any] = {
         "specversion": _SPEC_VERSION,
-        "id": str(event.event_id),
+        "id": event_id,
         "source": aggregate_path(event.key),
         "type": event.event_type,
         "subject": event.aggregate_id,
@@ -126,21 +126,20 @@ def context_of(event: RecordedEvent, *, is_text_only: bool = False) -> dict[str,
         **producer,
         "datacontenttype": event.content_type,
         **extensions,
-        **_of_the_store(event, timestamp),
+        # Those of _OF_THE_STORE.
+        "aggregatetype": event.aggregate_type,
+        "aggregateid": event.aggregate_id,
+        "eventid": event_id,
+        "version": str(event.version),
+        "position": str(event.position),
+        "timestamp": timestamp,
+        "hash": event.hash,
     }
     if event.tags:
         attributes["tags"] = msgspec.json.encode(event.tags).decode()
     if rest:
         attributes["metadata"] = rest.decode()
     return attributes
-
-
-def _of_the_store(event: RecordedEvent, timestamp: str) -> dict[str, str]:
-    values = (
-        event.aggregate_type, event.aggregate_id, str(event.event_id), str(event.version), str(event.position),
-        timestamp, event.hash,
-    )  # fmt: skip
-    return dict(zip(_OF_THE_STORE, values, strict=True))
 
 
 def _split_metadata(metadata: bytes, *, is_text_only: bool) -> tuple[dict[str, Any], dict[str, Any], bytes]:

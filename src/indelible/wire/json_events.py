@@ -321,8 +321,14 @@ def _place(decode_lines: Callable[[bytes], Sequence[T]], lines: bytes) -> dict[s
 # --- Paths -----------------------------------------------------------------------------------------------------------
 
 
+_is_segment: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*").fullmatch
+
+
 def segment(text: str) -> str:
     """Text as one segment of a path. Dots are escaped where they alone would mean "here" or "one up"."""
+    # Most need no quoting; to see that takes a tenth of the time.
+    if _is_segment(text):
+        return text
     return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")
 
 

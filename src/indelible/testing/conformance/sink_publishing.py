@@ -257,7 +257,7 @@ class SinkPublishingConformance:
 
 
 def _check_message(one: Seen, event: RecordedEvent) -> None:
-    headers, data, _ = one.received
+    headers, data = one.received.headers, one.received.data
     told, expected = attributes_of(one.received), context_of(event, is_text_only=True)
     content_type = {name.lower(): value for name, value in headers.items()}.get("content-type")
     if prefix_of(one.received) is None:

@@ -1,0 +1,309 @@
+"""A connection to Kafka that publishes a relay's events in transactions. Everything here blocks, and belongs to one
+thread; only ``give_up`` is called from others.
+
+The relay's cursor topic holds one record for each transaction that moved it: the owner's epoch, and how far the relay
+has come. It is written within the transaction, so both are there or neither is. The relay has one ``transactional.id``,
+and Kafka one producer for it: who connects ends the transactions of whoever did before, and only then looks at the last
+record. So what one publishes always follows that record, whoever else believes to own the relay.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Event as Flag
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from indelible.cursors import Cursor
+from indelible.events import RecordedEvent
+from indelible.limits import LINE_SIZE_BYTES_MAX, RELAY_BROKER_TIMEOUT_S
+from indelible.relay_state import RelayLease
+from indelible.relays.kafka_calls import Patience
+from indelible.relays.kafka_target import KEYS, Target
+from indelible.relays.kafka_topics import Topics
+from indelible.relays.messages import Message
+from indelible.relays.sink import SinkFenced, SinkRefused, SinkUnavailable
+
+_CLOSE_TIMEOUT_S: Final = 1.0
+_POLL_S: Final = 0.1
+_RECORDS_FIRST: Final = 64
+_RECORDS_FACTOR: Final = 8
+"""So many of the cursor topic's last places are looked at, and so many times more when only transactions that came to
+nothing stand there."""
+_FENCED: Final = (
+    KafkaError._FENCED,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+)
+_TOO_LARGE: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
+_LIMIT_MS: Final = int(RELAY_BROKER_TIMEOUT_S * 1_000)
+
+
+Event = tuple[RecordedEvent, Cursor]
+"""And the cursor behind it."""
+MessageMaker = Callable[[RecordedEvent, Cursor], Message]
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """Of the cursor topic."""
+
+    relay: str
+    epoch: int
+    cursor: str | None
+    """None: nothing was published since the last reset."""
+
+
+class _Oversized(NamedTuple):
+    """Why a transaction came to nothing."""
+
+    reason: str
+    event_index: int | None
+    """Of the event; None: the broker says it of all that were sent together."""
+
+
+_decode: Final = msgspec.json.Decoder(_Record).decode
+
+
+class Connection:
+    """Raises ``SinkUnavailable``, ``SinkRefused`` and ``SinkFenced`` as a sink does, and ``KafkaException`` and
+    ``BufferError``, after which it is of no use."""
+
+    def __init__(self, target: Target, lease: RelayLease) -> None:
+        self._target: Final = target
+        self._lease: Final = lease
+        self._cursor_topic: Final = target.cursor_topic_of(lease.relay)
+        self._key_of: Final = KEYS[target.key]
+        self._is_given_up: Final = Flag()
+        self._producer: Any = None
+        self._is_in_transaction = False
+        self._most_at_once: int | None = None
+        """Events; None: no page was too many."""
+        self._message_of: MessageMaker
+        """Of what is published now."""
+        self._topics: dict[str, str] = {}
+        """By aggregate type; those that are there."""
+
+    def give_up(self) -> None:
+        """Whatever it waits for: that ends soon."""
+        self._is_given_up.set()
+
+    # --- Opening -----------------------------------------------------------------------------------------------------
+
+    def open(self) -> Cursor | None:
+        patience = self._patience()
+        with Topics(self._target, patience) as topics:
+            topics.prepare_cursor_topic(self._cursor_topic)
+            if not self._target.has_field:
+                topics.prepare(self._target.topic)
+        record = self._connect(patience)
+        return None if record.cursor is None else Cursor(record.cursor)
+
+    def _connect(self, patience: Patience) -> _Record:
+        """Be the one producer of the relay. Gives the last record."""
+        self._let_go()
+        self._producer = Producer(self._settings())
+        try:
+            patience.until_done(self._producer.init_transactions)
+            record = self._checked(self._last_record(patience))
+            if record is None or record.epoch != self._lease.epoch:
+                record = self._claim(record, patience)
+        except KafkaException as error:
+            raise self._reason(error, patience) from error
+        return record
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "partitioner": "murmur2_random",  # that of Kafka's own clients
+            "message.max.bytes": 2 * LINE_SIZE_BYTES_MAX,  # the broker decides
+            **self._target.client,
+            "transactional.id": self._cursor_topic,
+            "transaction.timeout.ms": _LIMIT_MS,
+            "message.timeout.ms": _LIMIT_MS,
+            "socket.timeout.ms": _LIMIT_MS,
+            # Kafka asks for patience between two transactions of one producer; it grows where it lasts.
+            "retry.backoff.ms": 1,
+            "acks": "all",
+            "enable.idempotence": True,
+            "log_level": 0,
+        }
+
+    def _checked(self, record: _Record | None) -> _Record | None:
+        if record is None:
+            return None
+        if record.relay != self._lease.relay:
+            raise SinkUnavailable(
+                f"the topic {self._cursor_topic} is that of the relay {record.relay}; name another for cursor_topic"
+            )
+        if record.epoch > self._lease.epoch:
+            raise SinkFenced(f"the topic {self._cursor_topic} has a record of epoch {record.epoch}")
+        return record
+
+    def _claim(self, last: _Record | None, patience: Patience) -> _Record:
+        """From now on earlier owners find that there is another."""
+        lease = self._lease
+        reached = Cursor(last.cursor) if last and last.cursor and last.epoch >= lease.reset_epoch else None
+        self._producer.begin_transaction()
+        self._is_in_transaction = True
+        record = self._produce_record(reached)
+        self._commit(patience)
+        return record
+
+    def _last_record(self, patience: Patience) -> _Record | None:
+        consumer = Consumer({
+            **self._target.client, "group.id": self._cursor_topic, "enable.auto.commit": False,
+            "isolation.level": "read_committed", "enable.partition.eof": True, "fetch.wait.max.ms": 100,
+            "auto.offset.reset": "earliest", "log_level": 0,
+        })  # fmt: skip
+        place = TopicPartition(self._cursor_topic, 0)
+        try:
+            start, end = patience.until_done(lambda slice_s: consumer.get_watermark_offsets(place, timeout=slice_s))
+            count = _RECORDS_FIRST
+            while True:
+                begin = max(start, end - count)
+                value = _last_value(consumer, TopicPartition(self._cursor_topic, 0, begin), patience)
+                if value is not None or begin == start:
+                    break
+                count *= _RECORDS_FACTOR
+        finally:
+            consumer.close()
+        try:
+            return None if value is None else _decode(value)
+        except msgspec.DecodeError:
+            raise SinkUnavailable(
+                f"the topic {self._cursor_topic} holds what is no relay's; name another for cursor_topic"
+            ) from None
+
+    # --- Publishing --------------------------------------------------------------------------------------------------
+
+    def publish(self, events: Sequence[Event], message_of: MessageMaker, cursor: Cursor | None) -> None:
+        """``cursor``: how far the relay has come with all of them; None where they tell nothing of that."""
+        patience = self._patience()
+        self._message_of = message_of
+        self._prepare_topics(events, patience)
+        left = events
+        while left:
+            part = left[: self._most_at_once]
+            end = cursor if cursor is None or len(part) == len(left) else part[-1][1]
+            problem = self._transact(part, end, patience)
+            if problem is None:
+                left = left[len(part) :]
+            elif problem.event_index is not None or len(part) == 1:
+                bad = problem.event_index or 0
+                if bad:
+                    self._transact(part[:bad], None if cursor is None else part[bad - 1][1], patience)
+                raise SinkRefused(f"it is larger than Kafka takes: {problem.reason}", part[bad][0].position)
+            else:
+                # What is sent together may be too large where each alone is not.
+                self._most_at_once = len(part) // 2
+                # The library takes the messages that it gave up for a gap, which a new producer does not have.
+                self._connect(patience)
+
+    def _prepare_topics(self, events: Sequence[Event], patience: Patience) -> None:
+        kinds = {event.aggregate_type for event, _ in events} - self._topics.keys()
+        if not kinds:
+            return
+        names = {kind: self._target.topic_of(kind) for kind in kinds}
+        if self._cursor_topic in names.values():
+            raise SinkUnavailable(f"the topic {self._cursor_topic} is to hold events; name another for cursor_topic")
+        if self._target.has_field:
+            with Topics(self._target, patience) as topics:
+                for name in names.values():
+                    topics.prepare(name)
+        self._topics.update(names)
+
+    def _transact(self, events: Sequence[Event], cursor: Cursor | None, patience: Patience) -> _Oversized | None:
+        """All of them, or none: then it says why, if it is for their size."""
+        try:
+            self._producer.begin_transaction()
+            self._is_in_transaction = True
+            problem = self._produce(events)
+            if problem is None:
+                if cursor is not None:
+                    self._produce_record(cursor)
+                self._commit(patience)
+            else:
+                self._abort(patience)
+        except KafkaException as error:
+            if error.args[0].code() not in _TOO_LARGE:
+                raise self._reason(error, patience) from error
+            problem = _Oversized(error.args[0].str(), None)
+            self._abort(patience)
+        return problem
+
+    def _produce(self, events: Sequence[Event]) -> _Oversized | None:
+        """Kafka prepares its part while the messages are made: so each is made when it is to be sent."""
+        produce, topics, key_of, message_of = self._producer.produce, self._topics, self._key_of, self._message_of
+        for index, (event, cursor) in enumerate(events):
+            message = message_of(event, cursor)
+            headers = message.headers
+            headers["content-type"] = message.content_type
+            try:
+                produce(topics[event.aggregate_type], message.data, key_of(message), headers=headers)
+            except KafkaException as error:
+                if error.args[0].code() not in _TOO_LARGE:
+                    raise
+                return _Oversized(error.args[0].str(), index)
+        return None
+
+    def _produce_record(self, cursor: Cursor | None) -> _Record:
+        record = _Record(self._lease.relay, self._lease.epoch, None if cursor is None else str(cursor))
+        self._producer.produce(self._cursor_topic, msgspec.json.encode(record), record.relay, partition=0)
+        return record
+
+    def _commit(self, patience: Patience) -> None:
+        patience.until_done(self._producer.commit_transaction)
+        self._is_in_transaction = False
+
+    def _abort(self, patience: Patience) -> None:
+        patience.until_done(self._producer.abort_transaction)
+        self._is_in_transaction = False
+
+    def _reason(self, error: KafkaException, patience: Patience) -> Exception:
+        kafka_error = error.args[0]
+        if kafka_error.code() not in _FENCED:
+            return SinkUnavailable(f"Kafka cannot be used: {kafka_error.str()}")
+        # Only a record tells whether that was a newer owner, or an older one that came late.
+        self._is_in_transaction = False
+        try:
+            self._checked(self._last_record(patience))
+        except SinkFenced as fenced:
+            return fenced
+        return SinkUnavailable("another process has connected to Kafka as this relay")
+
+    # --- Closing -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """A transaction that is under way holds up consumers until it is ended."""
+        if self._is_in_transaction:
+            with suppress(KafkaException, SinkUnavailable):  # the broker ends it in time, or the next owner does
+                Patience(_CLOSE_TIMEOUT_S, Flag()).until_done(self._producer.abort_transaction)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The library's own way to close a producer waits for the broker for ever. One that nothing refers to ends at
+        once."""
+        if self._producer is not None:
+            self._producer.purge()
+        self._producer, self._is_in_transaction = None, False
+
+    def _patience(self) -> Patience:
+        return Patience(RELAY_BROKER_TIMEOUT_S, self._is_given_up)
+
+
+def _last_value(consumer: Any, begin: TopicPartition, patience: Patience) -> bytes | None:
+    """Of the record that is the last one by now."""
+    found: bytes | None = None
+    consumer.assign([begin])
+    while True:
+        patience.left_s()
+        message = consumer.poll(_POLL_S)
+        if message is None:
+            continue
+        error = message.error()
+        if error is None:
+            found = message.value()
+        elif error.code() == KafkaError._PARTITION_EOF:
+            return found
+        elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise KafkaException(error)
