@@ -22,7 +22,7 @@ run: $(VENV)/.runtime-installed
 # Bytecode is kept, whatever the environment says: else each worker compiles all tests anew. A worker that has nothing
 # left takes over half of what another still has.
 test: lint types $(KAFKA)/.fetched
-	@tools/install_system_packages.sh chromium curl fuse3 nodejs npm pgbouncer prometheus strace wrk
+	@tools/install_system_packages.sh chromium curl fuse3 nodejs npm pgbouncer prometheus rabbitmq-server strace wrk
 	$(BIN)/coverage erase
 	PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run -m pytest -n 4 --dist worksteal $(ARGS)
 	$(BIN)/coverage combine --quiet

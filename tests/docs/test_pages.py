@@ -19,11 +19,13 @@ from docs.pages import ROOT, Block, blocks, pages, same_output
 from postgres.server import PostgresServer
 from relays.kafka_server import kafka_server
 from relays.nats_server import nats_server
+from relays.rabbitmq_server import rabbitmq_server
 
 SHOWN_URL = "127.0.0.1:8080"
 SHOWN_DATABASE = "127.0.0.1:5432"
 SHOWN_BROKER = "127.0.0.1:4222"
 SHOWN_KAFKA = "127.0.0.1:9092"
+SHOWN_RABBITMQ = "127.0.0.1:5672"
 SERVER = f"indelible serve --store sqlite:data/indelible.db --http {SHOWN_URL}"
 BIN = Path(sys.executable).parent
 BLOCK_TIMEOUT_S = 300
@@ -73,6 +75,7 @@ class Reader:
         self._database = SHOWN_DATABASE
         self._broker = SHOWN_BROKER
         self._kafka = SHOWN_KAFKA
+        self._rabbitmq = SHOWN_RABBITMQ
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("INDELIBLE_")},
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -96,6 +99,10 @@ class Reader:
         """A Kafka broker without topics."""
         folder.mkdir()
         self._kafka = self._exits.enter_context(kafka_server(folder)).address
+
+    def use_rabbitmq(self, folder: Path) -> None:
+        folder.mkdir()
+        self._rabbitmq = f"127.0.0.1:{self._exits.enter_context(rabbitmq_server(folder)).port}"
 
     def serve(self, command: str) -> None:
         self._exits.enter_context(_server(self._addressed(command), self._address, self._directory, self._environ))
@@ -140,6 +147,7 @@ class Reader:
     def _addressed(self, text: str) -> str:
         text = text.replace(SHOWN_URL, self._address).replace(SHOWN_BROKER, self._broker)
         text = text.replace(SHOWN_KAFKA, self._kafka)
+        text = text.replace(SHOWN_RABBITMQ, self._rabbitmq)
         return text.replace(SHOWN_DATABASE, self._database)
 
 
@@ -173,6 +181,8 @@ def test_what_the_page_shows_is_what_happens(page: Path, clone: Path, request: p
             reader.use_broker(clone.parent / "nats")
         if SHOWN_KAFKA in page.read_text("utf-8"):
             reader.use_kafka(clone.parent / "kafka")
+        if SHOWN_RABBITMQ in page.read_text("utf-8"):
+            reader.use_rabbitmq(clone.parent / "rabbitmq")
         if not any(block.is_server for block in blocks(page)):
             reader.serve(SERVER)
         reader.follow(page)

@@ -14,6 +14,7 @@ from indelible.testing.conformance import Received, SinkBroker
 from relays.kafka_server import kafka_server
 from relays.nats_server import nats_server
 from relays.proxy import proxy
+from relays.rabbitmq_server import rabbitmq_server
 
 MESSAGE_BYTES_MAX = 256 * 1024
 """What servers are told to take at most."""
@@ -80,9 +81,17 @@ def _kafka(folder: Path) -> Iterator[Running]:
         yield Running(server, to_way, way.cut, way.freeze, way.thaw)
 
 
+@contextmanager
+def _rabbitmq(folder: Path) -> Iterator[Running]:
+    size = f"max_message_size = {MESSAGE_BYTES_MAX}"
+    with rabbitmq_server(folder, size) as server, proxy(server.port) as way:
+        yield Running(server, lambda: server.to(port=way.port), way.cut, way.freeze, way.thaw)
+
+
 KINDS: Mapping[str, Kind] = {
     "kafka": Kind(_kafka, remembers=True, fences=True, order="aggregate"),
     "nats": Kind(_nats, remembers=True, fences=True, order="all"),
+    "rabbitmq": Kind(_rabbitmq, remembers=False, fences=True, order="all"),
 }
 
 

@@ -18,7 +18,6 @@ from relays.test_nats import is_published
 from relays.test_relay import until
 
 
-
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[NatsServer]:
     with nats_server(tmp_path) as broker:

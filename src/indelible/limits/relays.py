@@ -28,3 +28,15 @@ set up wrongly, not its events: the relay stops. They are saved with the relay, 
 
 RELAY_FOREIGN_MESSAGES_MAX: Final = 1_000
 """Others' messages behind the last one of a relay that are looked through for it, one question to the broker each."""
+
+RELAY_HEARTBEAT_S: Final = 2
+RELAY_LOCK_WAIT_S: Final = 8.0
+RELAY_LOCK_RETRY_S: Final = 0.2
+"""Where a connection is a relay's lock: a broker drops one that has been silent for two to three of these (whole
+seconds), and who waits for the lock waits longer, all within RELAY_BROKER_TIMEOUT_S; and between two attempts."""
+
+RELAY_ROUTES_MAX: Final = 10_000
+"""Routing keys that a connection has seen delivered, and need not be tried alone: some hundred bytes each."""
+
+RELAY_CAREFUL_MESSAGES: Final = 1_000
+"""How many are sent one at a time once a broker has refused one for the moment: a full queue stays so for a while."""

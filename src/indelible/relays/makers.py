@@ -25,3 +25,13 @@ def make_kafka(url: str) -> Sink:
         message = f'needs more packages: pip install "indelible[kafka]" ({error})'
         raise InvalidRequest(message, pointer="/to") from None
     return KafkaSink.of(url)
+
+
+def make_rabbitmq(url: str) -> Sink:
+    """``amqp://HOST:PORT/VHOST?exchange=NAME``, see :class:`indelible.relays.rabbitmq.RabbitSink`."""
+    try:
+        from indelible.relays.rabbitmq import RabbitSink  # noqa: PLC0415 - see above
+    except ImportError as error:
+        message = f'needs more packages: pip install "indelible[rabbitmq]" ({error})'
+        raise InvalidRequest(message, pointer="/to") from None
+    return RabbitSink.of(url)
