@@ -26,6 +26,11 @@ RELAY_SET_ASIDE_MAX: Final = 1_000
 """Events of one relay that its broker refused and that nobody has decided about. With so many it is the broker that is
 set up wrongly, not its events: the relay stops. They are saved with the relay, and each save takes all along."""
 
+RELAY_BATCH_EVENTS_MAX: Final = 512
+RELAY_BATCH_SIZE_BYTES_MAX: Final = 1024 * 1024
+"""What a relay reads ahead while the broker stores, and publishes next at once: enough that a transaction or a sync of
+the disk counts little, and little enough that a slow broker stores it within RELAY_BROKER_TIMEOUT_S."""
+
 RELAY_FOREIGN_MESSAGES_MAX: Final = 1_000
 """Others' messages behind the last one of a relay that are looked through for it, one question to the broker each."""
 

@@ -1,9 +1,9 @@
 """Relay: publishes a feed to a broker, in order, from a checkpoint that the store keeps.
 
 One loop: own the relay; ask the broker how far it has come; follow the feed behind that; publish a page and wait for
-the broker's acknowledgements; move the checkpoint. One page is on its way at a time, and one more is read, so memory is
-bounded, whatever the broker does. Pages of what is published beside the order of the log come in turn with these. All
-the while the tenure renews the lease.
+the broker's acknowledgements; move the checkpoint. One page is on its way at a time, and the next one grows meanwhile,
+to a bound: memory is bounded, whatever the broker does. Pages of what is published beside the order of the log come in
+turn with these. All the while the tenure renews the lease.
 """
 
 import asyncio
