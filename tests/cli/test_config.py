@@ -159,3 +159,9 @@ class TestWhereCommandsGo:
     def test_both_flags_are_refused(self, run: Run) -> None:
         ran = run("info", "--store", "memory:", "--url", "http://127.0.0.1:9")
         assert (ran.code, "not both" in ran.err) == (2, True)
+
+
+def test_what_a_relay_is_to_do_about_refusals_is_checked(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "indelible.toml").write_text('[relays.orders]\nto = "nats://127.0.0.1?stream=S"\non_refusal = "skip"\n')
+    ran = run("config", "show")
+    assert (ran.code, "relays.orders: Invalid enum value 'skip' - at `$.on_refusal`" in ran.err) == (2, True), ran.err

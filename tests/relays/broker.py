@@ -58,7 +58,7 @@ class Broker:
         self.lost_answers = 0
         """So many times what was published is kept, and then the connection breaks."""
         self.pause_s = 0.0
-        """What a page takes."""
+        """What an event takes."""
         self.answers = asyncio.Event()
         self.answers.set()
         """Not set: it hangs."""
@@ -112,7 +112,7 @@ class BrokerSink:
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         messages = self.messages(page, replay)
-        await asyncio.sleep(self.broker.pause_s)
+        await asyncio.sleep(self.broker.pause_s * page.count)
         async with self.in_time():
             for first in range(0, len(messages), _AT_ONCE):
                 try:

@@ -183,7 +183,8 @@ class Relay:
             aclosing(Beside(self._store, self._query, tenure, publisher)) as beside,
         ):
             while True:
-                await first_of(live.arrives(), beside.arrives(), tenure.hears())
+                if not live.is_there:
+                    await first_of(live.arrives(), beside.arrives(), tenure.hears())
                 end_if_cancelled()
                 await tenure.is_certain()
                 if tenure.stands_still:
