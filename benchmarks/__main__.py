@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tests import programs
 
-from benchmarks import appends, groups, grpc_load, postgres, reads, subscriptions
+from benchmarks import appends, groups, grpc_load, postgres, reads, relay, subscriptions
 from benchmarks.machine import describe
+from benchmarks.relay_clients import CLIENTS
 from benchmarks.report import Figure, print_json, print_machine, print_note, print_table
 from benchmarks.stores import Options, add_arguments, folder_at
 
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "memory": reads.memory,
     "startup": reads.startup,
     "postgres": postgres.postgres,
+    "relay": relay.relay,
     "subscriptions": subscriptions.subscriptions,
 }
 
@@ -46,6 +48,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=5_000_000, metavar="N", help="in the large store")
     parser.add_argument("--events-small", type=int, default=100_000, metavar="N", help="in the store to compare with")
     parser.add_argument("--events-feed", type=int, default=300_000, metavar="N", help="in the feed")
+    parser.add_argument("--events-relay", type=int, default=50_000, metavar="N", help="that a relay publishes")
+    parser.add_argument("--broker", choices=CLIENTS, default="nats", help="that it publishes to (default: %(default)s)")
     return parser.parse_args(arguments)
 
 
@@ -57,7 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(given: argparse.Namespace, folder: Path) -> int:
-    options = Options(folder, given.duration, given.warm_up, given.events, given.events_small, given.events_feed)
+    options = Options(
+        folder, given.duration, given.warm_up, given.events, given.events_small, given.events_feed,
+        given.events_relay, given.broker,
+    )  # fmt: skip
     names = list(BENCHMARKS) if "all" in given.names else given.names
     machine = describe(folder)
     if not given.json:

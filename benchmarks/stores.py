@@ -27,6 +27,10 @@ class Options(NamedTuple):
     """In the store that the large one's append rate is compared with."""
     events_feed: int
     """In the store whose feed and aggregates are read, and in the one that a consumer group works on."""
+    events_relay: int = 50_000
+    """In the store that a relay publishes, and in a burst of appends beside it."""
+    broker: str = "nats"
+    """That it publishes to."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, duration_s: int, warm_up_s: int) -> None:
@@ -81,6 +85,12 @@ def feed_aggregates(options: Options) -> int:
 def grouped(options: Options, aggregates: int) -> Path:
     """What a consumer group works on: few aggregates, with many events each."""
     return filled(options, f"grouped-{options.events_feed}", options.events_feed, even_chunk(aggregates))
+
+
+def relayed(options: Options) -> Path:
+    """What a relay publishes. Appends of a burst stay in it, so it is made anew each time."""
+    path = empty(options, f"relayed-{options.events_relay}")
+    return filled(options, path.stem, options.events_relay, even_chunk(1_000))
 
 
 def filled(options: Options, name: str, events: int, chunk: Chunk) -> Path:

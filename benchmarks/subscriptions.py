@@ -43,7 +43,7 @@ class Written(NamedTuple):
 def subscriptions(options: Options) -> Iterator[Figure]:
     with Server(stores.empty(options, "subscriptions")) as server:
         written, received = _measure(server, FEW_SUBSCRIBERS, FEW_EVENTS_PER_S, options.duration_s)
-        latencies = _percentiles(received.latencies_ms)
+        latencies = percentiles(received.latencies_ms)
         errors = FEW_SUBSCRIBERS * written.events - sum(received.counts)
         what = f"commit to receipt, {FEW_SUBSCRIBERS} subscribers, {FEW_EVENTS_PER_S:,} events/s"
         is_met = latencies["p99"] <= 25 and errors == 0
@@ -54,12 +54,12 @@ def subscriptions(options: Options) -> Iterator[Figure]:
         readers = MANY_SUBSCRIBERS - NEVER_READ
         written, received = _measure(server, readers, MANY_EVENTS_PER_S, options.duration_s)
         growth_mb = (server.memory_bytes()["most"] - before) / 1e6
-        latencies = _percentiles(written.append_ms)
+        latencies = percentiles(written.append_ms)
         errors = readers * written.events - sum(received.counts)
         what = f"append beside {MANY_SUBSCRIBERS} subscribers, {NEVER_READ} never read"
         is_met = latencies["p99"] <= 200 and errors == 0
         rate = sum(received.counts) / options.duration_s
-        receipt = _percentiles(received.latencies_ms)
+        receipt = percentiles(received.latencies_ms)
         note = ", ".join(f"{name} {value:.0f} ms" for name, value in receipt.items()) + " to receipt"
         yield Figure(what, rate, "deliveries/s", "p99 ≤ 200 ms", is_met, latencies, errors, note)
         what = f"memory growth, {MANY_SUBSCRIBERS} subscribers"
@@ -73,7 +73,7 @@ def _measure(server: Server, subscribers: int, events_per_s: int, duration_s: in
     reader.start()
     here.recv()
     to_writer, of_writer = context.Pipe()
-    writer = context.Process(target=_write_process, args=(server.url, events_per_s, duration_s, of_writer))
+    writer = context.Process(target=write_process, args=(server.url, events_per_s, duration_s, of_writer))
     writer.start()
     written: Written = to_writer.recv()
     here.send(written.events)
@@ -83,7 +83,7 @@ def _measure(server: Server, subscribers: int, events_per_s: int, duration_s: in
     return written, received
 
 
-def _percentiles(values: list[float]) -> dict[str, float]:
+def percentiles(values: list[float]) -> dict[str, float]:
     ordered = sorted(values) or [float("inf")]
     shares = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
     return {name: ordered[min(int(len(ordered) * share), len(ordered) - 1)] for name, share in shares.items()}
@@ -92,7 +92,7 @@ def _percentiles(values: list[float]) -> dict[str, float]:
 # --- The writer ------------------------------------------------------------------------------------------------------
 
 
-def _write_process(url: str, events_per_s: int, duration_s: int, answer: Connection) -> None:
+def write_process(url: str, events_per_s: int, duration_s: int, answer: Connection) -> None:
     answer.send(asyncio.run(_write(url, events_per_s, duration_s)))
 
 

@@ -6,13 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.relay import rate_of
 
 from indelible import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 3_600
 """All of them take minutes on an idle machine, and ten times that on a busy one."""
-SMALL = ("--events", "12000", "--events-small", "4000", "--events-feed", "3000", "--duration", "1", "--warm-up", "0")
+SMALL = (
+    "--events", "12000", "--events-small", "4000", "--events-feed", "3000", "--duration", "1", "--warm-up", "0",
+    "--events-relay", "1500",
+)  # fmt: skip
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,6 +47,33 @@ def test_a_table_for_people_and_a_store_that_is_kept(tmp_path: Path) -> None:
         assert "≥ 150,000 events/s" in result.stdout
     with Client(f"sqlite:{tmp_path / 'even-2500.db'}") as client:
         assert client.head().position == 2_500
+
+
+def test_a_relay_beside_the_client_of_its_broker() -> None:
+    result = run("relay", "--broker", "nats", "--events-relay", "1500", "--duration", "1", "--json")
+    assert result.returncode == 0, result.stderr
+    figures = json.loads(result.stdout)["figures"]
+    assert [figure["what"] for figure in figures] == [
+        "relay to nats, 1,500 events",
+        "nats's client alone, the same messages",
+        "memory of the relay to nats, at most",
+        "burst of 1,500 events until nats has them all",
+        "append beside a relay to nats, 1,000 events/s",
+        "commit to receipt with nats's client, 1,000 events/s",
+    ]
+    assert all(figure["value"] > 0 and figure["errors"] == 0 for figure in figures)
+
+
+@pytest.mark.parametrize(
+    ("seen", "per_s"),
+    [
+        ([(10.0, 100), (11.0, 600), (12.0, 1_100), (12.9, 1_200)], 500.0),
+        ([(10.0, 100), (12.0, 600)], 250.0),
+        ([(10.0, 100)], 500.0),
+    ],
+)
+def test_the_rate_of_a_relay_is_that_between_saves(seen: list[tuple[float, int]], per_s: float) -> None:
+    assert rate_of(seen) == per_s
 
 
 @pytest.mark.parametrize("argument", ["nothing", "--events"])
