@@ -260,7 +260,7 @@ async def pause(folder: Path, broker: str, pause_s: float, events_per_s: float, 
     seen.claimed_s, seen.taken_over_s, seen.total_s = claimed_s, taken_over_s, time.monotonic() - began
     if taken_over_s > TAKEN_OVER_MAX_S:
         seen.violations.append(f"it took {taken_over_s:.1f} s until another relay published")
-    if "another owner" not in stale.log.read_text():
+    if not says_refused(stale):
         seen.violations.append("the one that was stopped does not say that the relay has another owner")
     if len(seen.checked.epochs) != 2:
         seen.violations.append(f"there were two owners, and yet epochs {seen.checked.epochs}")
@@ -287,8 +287,14 @@ async def _pause(scene: Scene, pause_s: float) -> tuple[float, float, RelayProce
     await asyncio.sleep(max(pause_s - taken_over_s, 0))
     stopped.signal(signal.SIGCONT)
     print("the first goes on", flush=True)
-    await asyncio.sleep(3)
+    give_up_at = time.monotonic() + TAKEN_OVER_MAX_S
+    while not says_refused(stopped) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - it is another process's log
+        await asyncio.sleep(_POLL_S)
     return claimed_s, taken_over_s, stopped
+
+
+def says_refused(relay: RelayProcess) -> bool:
+    return "another owner" in relay.log.read_text()
 
 
 # --- The command -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Relays as processes of their own, to a real broker: killed, stopped and continued, with the broker killed too."""
+"""Relays as processes of their own, to a real broker, and in a server."""
 
 import asyncio
 import signal
@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.running import TIMEOUT_S, server
-from faults import relay_faults
 from indelible import AsyncClient, NewEvent
-from relays.brokers import KINDS
 from relays.nats_server import NatsServer, messages_of, nats_server
 from relays.relay_process import relay_processes
 from relays.test_nats import is_published
@@ -28,23 +26,6 @@ def broker(tmp_path: Path) -> Iterator[NatsServer]:
 def url(tmp_path: Path) -> Iterator[str]:
     with server(tmp_path) as (url, _):
         yield url
-
-
-@pytest.mark.parametrize("name", KINDS)
-async def test_each_event_is_published_whatever_breaks(tmp_path: Path, name: str) -> None:
-    seen = await relay_faults.run(tmp_path, name, events=4_000, faults=4, seed=1)
-    relay_faults.print_seen(seen)
-    assert seen.all_violations == []
-    assert len(seen.faults) == 4
-
-
-@pytest.mark.parametrize("name", KINDS)
-async def test_one_that_was_stopped_for_long_is_refused(tmp_path: Path, name: str) -> None:
-    """The active one is stopped for longer than its lease, and goes on: the other has taken over within 10 s, and
-    nothing of the first is seen any more."""
-    seen = await relay_faults.pause(tmp_path, name, pause_s=11, events_per_s=100, seed=1)
-    relay_faults.print_seen(seen)
-    assert seen.all_violations == []
 
 
 async def has_owner(client: AsyncClient) -> bool:
