@@ -65,6 +65,8 @@ class Kind(NamedTuple):
     remembers: bool
     fences: bool
     order: Literal["all", "aggregate"]
+    kills: int = 3
+    """How often a test kills it."""
 
 
 @contextmanager
@@ -99,7 +101,7 @@ class RealBroker(SinkBroker):
     """A place of its own of a real broker, for the suite of sinks."""
 
     def __init__(self, kind: Kind, running: Running) -> None:
-        self.remembers, self.fences, self.order = kind.remembers, kind.fences, kind.order
+        self.remembers, self.fences, self.order, self.kills = kind.remembers, kind.fences, kind.order, kind.kills
         self._running = running
         running.server.begin_anew()
 

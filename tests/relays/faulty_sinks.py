@@ -340,7 +340,7 @@ class GoesOnBehindItsCancellation(BrokerSink):
 
     async def _late(self) -> None:
         late, self.broker.on_its_way = self.broker.on_its_way, []
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
         self.broker.on_its_way = [*late, *self.broker.on_its_way]
         await super().stored()
 

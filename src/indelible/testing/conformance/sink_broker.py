@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Final, Literal, NamedTuple, Self
 from urllib.parse import unquote
 
@@ -10,6 +11,7 @@ import msgspec
 from indelible.events import NewEvent
 from indelible.relays.messages import CURSOR, EPOCH, RELAY, REPLAY
 from indelible.relays.sink import Sink
+from indelible.testing.conformance.helpers import unique
 
 _SPEC_VERSION: Final = "specversion"
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -38,6 +40,13 @@ class SinkBroker:
     """Whether an earlier epoch's sink is refused, or locked out as long as another is open."""
     order: Literal["all", "aggregate"] = "aggregate"
     """Whether all events have one order, or those of each aggregate."""
+    kills: int = 3
+    """How often a test kills it. A broker that takes long to start is killed less often."""
+
+    @cached_property
+    def relay(self) -> str:
+        """Of those that publish to the place: nobody has used it before either. No word, as most people's are none."""
+        return unique("orders é.1 ")
 
     def make_sink(self) -> Sink:
         """A sink for the place; several are open at once."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -17,7 +17,7 @@ from indelible.testing.conformance.sink_publisher import Publisher, append_some,
 
 _SLACK_S: Final = 5.0
 """For a machine that is busy, beside what a sink has by its contract."""
-_DELAYS_S: Final = (0.0, 0.001, 0.003, 0.01, 0.03)
+_DELAYS_S: Final = (0.0, 0.03, 0.01, 0.001, 0.003)
 """From the start of a publication to the fault: the broker has nothing, a part, or all of it by then."""
 
 
@@ -30,7 +30,7 @@ class SinkFaultConformance:
     async def test_what_is_acknowledged_outlives_the_broker(self, broker: SinkBroker, store: EventStore) -> None:
         needs(broker, "kill", "start")
         async with Publisher.opened(broker, store) as publisher:
-            for _ in range(3):
+            for _ in range(broker.kills):
                 await append_some(store, 50)
                 await publisher.publish()
                 await broker.kill()
@@ -42,7 +42,7 @@ class SinkFaultConformance:
 
     async def test_a_page_again_after_the_connection_broke(self, broker: SinkBroker, store: EventStore) -> None:
         needs(broker, "cut")
-        await _publish_while(broker, store, broker.cut)
+        await _publish_while(broker, store, broker.cut, _DELAYS_S)
 
     async def test_a_page_again_after_the_broker_was_killed(self, broker: SinkBroker, store: EventStore) -> None:
         needs(broker, "kill", "start")
@@ -51,7 +51,7 @@ class SinkFaultConformance:
             await broker.kill()
             await broker.start()
 
-        await _publish_while(broker, store, kill_and_start)
+        await _publish_while(broker, store, kill_and_start, _DELAYS_S[: broker.kills])
 
     # --- In time -----------------------------------------------------------------------------------------------------
 
@@ -85,11 +85,13 @@ class SinkFaultConformance:
         await check_received(broker, store)
 
 
-async def _publish_while(broker: SinkBroker, store: EventStore, fault: Callable[[], Awaitable[None]]) -> None:
+async def _publish_while(
+    broker: SinkBroker, store: EventStore, fault: Callable[[], Awaitable[None]], delays_s: Sequence[float]
+) -> None:
     """The fault comes while a page is on its way. What is not acknowledged is published again, as far as the broker
     does not say that it has it."""
     async with Publisher.opened(broker, store) as publisher:
-        for delay_s in _DELAYS_S:
+        for delay_s in delays_s:
             await append_some(store, 100)
             publishing = asyncio.create_task(publisher.publish())
             await asyncio.sleep(delay_s)

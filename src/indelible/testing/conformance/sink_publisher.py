@@ -13,14 +13,11 @@ from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import EventStore, FeedPage
 from indelible.limits import RELAY_LEASE_MAX_S
 from indelible.relay_state import RelayLease
-from indelible.relays.messages import word
 from indelible.relays.sink import Sink, SinkUnavailable
 from indelible.testing.conformance.sink_broker import Seen, SinkBroker, in_order, without_repeats
 
 PATIENCE_S: Final = 60.0
 """For what comes soon unless it never does; a broker that was killed may look through its files first."""
-RELAY: Final = "orders é.1"
-"""A relay's name that is no word, as most people's are not."""
 AGGREGATES: Final = 7
 
 
@@ -64,7 +61,7 @@ async def log_of(store: EventStore) -> list[Logged]:
     return [Logged(*one) for page in pages for one in page.events_with_cursors()]
 
 
-async def claim(store: EventStore, relay: str = RELAY) -> RelayLease:
+async def claim(store: EventStore, relay: str) -> RelayLease:
     """With a new epoch."""
     return await store.relays.claim(relay, "one", lease_s=RELAY_LEASE_MAX_S)
 
@@ -80,9 +77,9 @@ class Publisher:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, broker: SinkBroker, store: EventStore, relay: str = RELAY) -> AsyncIterator[Self]:
+    async def opened(cls, broker: SinkBroker, store: EventStore, relay: str = "") -> AsyncIterator[Self]:
         """With a new epoch; closed at the end."""
-        publisher = cls(broker.make_sink(), store, await claim(store, relay))
+        publisher = cls(broker.make_sink(), store, await claim(store, relay or broker.relay))
         try:
             await publisher.open()
             yield publisher
@@ -166,10 +163,6 @@ def check_order(seen: Sequence[Seen], broker: SinkBroker) -> None:
     for group in in_order(seen, broker.order):
         positions = [one.position for one in group]
         assert positions == sorted(positions), f"events are out of order: positions {positions}"
-
-
-def is_own(one: Seen, relay: str = RELAY) -> bool:
-    return one.relay == word(relay)
 
 
 def needs(broker: SinkBroker, *names: str) -> None:

@@ -14,7 +14,6 @@ from indelible.relays.relay import Relay
 from indelible.testing.conformance.sink_broker import SinkBroker
 from indelible.testing.conformance.sink_publisher import (
     PATIENCE_S,
-    RELAY,
     append_some,
     check_received,
     check_whole,
@@ -34,7 +33,7 @@ class SinkRelayConformance:
         self, broker: SinkBroker, store: EventStore
     ) -> None:
         needs(broker, "cut")
-        await _relay_while(broker, store, broker.cut)
+        await _relay_while(broker, store, broker.cut, 4)
 
     async def test_a_relay_publishes_everything_whatever_becomes_of_the_broker(
         self, broker: SinkBroker, store: EventStore
@@ -43,20 +42,20 @@ class SinkRelayConformance:
 
         async def kill_and_start() -> None:
             await broker.kill()
-            await until(lambda: _has_state(store, "retrying"))
+            await until(lambda: _has_state(broker, store, "retrying"))
             await broker.start()
 
-        await _relay_while(broker, store, kill_and_start)
+        await _relay_while(broker, store, kill_and_start, broker.kills)
 
     async def test_another_relay_goes_on_where_one_ended(self, broker: SinkBroker, store: EventStore) -> None:
         """It ends in the middle of its work, and gives its lease back or not."""
         for n in range(3):
             await append_some(store, 150)
             async with running(_relay(broker, store, f"owner {n}")):
-                await until(lambda: _is_owned_by(store, f"owner {n}"))  # noqa: B023 - waited for at once
+                await until(lambda: _is_owned_by(broker, store, f"owner {n}"))  # noqa: B023 - waited for at once
                 await asyncio.sleep(0.01 * n)
         async with running(_relay(broker, store, "the last")):
-            await until(lambda: _is_at_head(store))
+            await until(lambda: _is_at_head(broker, store))
         await check_received(broker, store)
 
     async def test_a_refused_event_stops_the_relay(self, broker: SinkBroker, store: EventStore) -> None:
@@ -66,29 +65,29 @@ class SinkRelayConformance:
         await append_some(store, 4)
         log = await log_of(store)
         async with running(_relay(broker, store, "one")):
-            await until(lambda: _has_state(store, "stopped"))
-            assert f"position {refused.position}:" in str((await store.relays.get(RELAY)).problem)
+            await until(lambda: _has_state(broker, store, "stopped"))
+            assert f"position {refused.position}:" in str((await store.relays.get(broker.relay)).problem)
             check_whole(await seen_by_consumers(broker), log[:4], broker)
-        await store.relays.reset(RELAY, after=log[4].cursor)
-        await store.relays.resume(RELAY)
+        await store.relays.reset(broker.relay, after=log[4].cursor)
+        await store.relays.resume(broker.relay)
         async with running(_relay(broker, store, "one")):
-            await until(lambda: _is_at_head(store))
+            await until(lambda: _is_at_head(broker, store))
         check_whole(await seen_by_consumers(broker), [*log[:4], *log[5:]], broker)
 
 
-async def _relay_while(broker: SinkBroker, store: EventStore, fault: Callable[[], Awaitable[None]]) -> None:
+async def _relay_while(broker: SinkBroker, store: EventStore, fault: Callable[[], Awaitable[None]], times: int) -> None:
     async with running(_relay(broker, store, "one")):
-        for n in range(4):
+        for n in range(times):
             await append_some(store, 100)
             await asyncio.sleep(0.01 * n)
             await append_some(store, 100)
             await fault()
-        await until(lambda: _is_at_head(store))
+        await until(lambda: _is_at_head(broker, store))
     await check_received(broker, store)
 
 
 def _relay(broker: SinkBroker, store: EventStore, owner: str) -> Relay:
-    return Relay(store, RELAY, broker.make_sink(), owner=owner, lease_s=_LEASE_S)
+    return Relay(store, broker.relay, broker.make_sink(), owner=owner, lease_s=_LEASE_S)
 
 
 @asynccontextmanager
@@ -108,22 +107,22 @@ async def until(is_so: Callable[[], Awaitable[Any]]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def _info(store: EventStore) -> RelayInfo | None:
+async def _info(broker: SinkBroker, store: EventStore) -> RelayInfo | None:
     with suppress(RelayNotFound):
-        return await store.relays.get(RELAY)
+        return await store.relays.get(broker.relay)
     return None
 
 
-async def _has_state(store: EventStore, name: str) -> bool:
-    info = await _info(store)
+async def _has_state(broker: SinkBroker, store: EventStore, name: str) -> bool:
+    info = await _info(broker, store)
     return info is not None and info.state == name
 
 
-async def _is_owned_by(store: EventStore, owner: str) -> bool:
-    info = await _info(store)
+async def _is_owned_by(broker: SinkBroker, store: EventStore, owner: str) -> bool:
+    info = await _info(broker, store)
     return info is not None and info.owner == owner
 
 
-async def _is_at_head(store: EventStore) -> bool:
-    info = await _info(store)
+async def _is_at_head(broker: SinkBroker, store: EventStore) -> bool:
+    info = await _info(broker, store)
     return info is not None and info.lag == 0
