@@ -92,6 +92,10 @@ class BrokerSink:
         self.lease: RelayLease | None = None
         self._connection: int | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
     async def open(self, lease: RelayLease) -> Cursor | None:
         broker = self.broker
         await self.close()

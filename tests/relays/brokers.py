@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -79,8 +78,12 @@ def _nats(folder: Path) -> Iterator[Running]:
 def _kafka(folder: Path) -> Iterator[Running]:
     with kafka_server(folder, message_max_bytes=MESSAGE_BYTES_MAX) as server:
         way = server.proxy
-        to_way = partial(server.url, server.proxied_address, "&create=true&partitions=3")
-        yield Running(server, to_way, way.cut, way.freeze, way.thaw)
+
+        def to() -> str:
+            # Each relay has a cursor topic of its own.
+            return f"kafka://{server.proxied_address}?topic={server.topic}&create=true&partitions=3"
+
+        yield Running(server, to, way.cut, way.freeze, way.thaw)
 
 
 @contextmanager
@@ -91,9 +94,9 @@ def _rabbitmq(folder: Path) -> Iterator[Running]:
 
 
 KINDS: Mapping[str, Kind] = {
-    "kafka": Kind(_kafka, remembers=True, fences=True, order="aggregate"),
+    "kafka": Kind(_kafka, remembers=True, fences=True, order="aggregate", kills=1),
     "nats": Kind(_nats, remembers=True, fences=True, order="all"),
-    "rabbitmq": Kind(_rabbitmq, remembers=False, fences=True, order="all"),
+    "rabbitmq": Kind(_rabbitmq, remembers=False, fences=True, order="all", kills=1),
 }
 
 

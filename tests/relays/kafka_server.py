@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from postgres.server import free_port
 from relays.proxy import Proxy
@@ -74,6 +83,9 @@ class KafkaServer:
             "inter.broker.listener.name": "DIRECT",
             "listener.name.sasl.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl.plain.sasl.jaas.config": _LOGIN,
+            # Who needs no password may do all; "me" may do what is granted.
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
             "log.dirs": self._folder / "data",
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,
@@ -164,6 +176,19 @@ class KafkaServer:
     def make_topic(self, name: str, partitions: int = 1, **config: str) -> None:
         admin = self.admin()
         admin.create_topics([NewTopic(name, partitions, 1, config=dict(config))])[name].result(TIMEOUT_S)
+
+    def grant(self, kind: str, name: str, *operations: str) -> None:
+        """To "me", on what is named: a "topic", "group" or "transactional_id"."""
+        admin = self.admin()
+        grants = [
+            AclBinding(
+                ResourceType[kind.upper()], name, ResourcePatternType.LITERAL, "User:me", "*",
+                AclOperation[operation.upper()], AclPermissionType.ALLOW,
+            )
+            for operation in operations
+        ]  # fmt: skip
+        for granted in admin.create_acls(grants).values():
+            granted.result(TIMEOUT_S)
 
     def partitions(self, name: str) -> int:
         """Of a topic; 0 when it is not there."""

@@ -71,10 +71,10 @@ async def test_a_range_is_published_again_beside_what_comes(store: EventStore) -
 
 async def test_neither_waits_for_the_other_s_end(store: EventStore) -> None:
     """Both are several pages, and take turns."""
-    broker, count = Broker(), 600
+    broker, count = Broker(), 1_600
 
     async def append_large() -> None:
-        await store.append("order", "1", [NewEvent("Placed", "x" * 2_000) for _ in range(count)])
+        await store.append("order", "1", [NewEvent("Placed", "x" * 1_000) for _ in range(count)])
 
     await append_large()
     async with running(relay_of(store, broker)):
@@ -84,7 +84,7 @@ async def test_neither_waits_for_the_other_s_end(store: EventStore) -> None:
         await append_large()
         await asyncio.sleep(LEASE_S)
         # Else one would be done before the other has connected.
-        broker.pause_s = 0.001
+        broker.pause_s = 0.0005
         broker.answers.set()
         await until(lambda: has_no_replay(store))
         await until(lambda: _is_at_head(store))

@@ -457,11 +457,19 @@ async def test_relays_of_two_stores_may_share_a_name(server: RabbitServer, store
     assert positions(await server.received()) == [1, 2]
 
 
-async def test_a_refusal_comes_behind_all_that_is_published(server: RabbitServer, store: EventStore) -> None:
-    """Each publishes what the sink is given, and no more."""
+@pytest.mark.parametrize(
+    "refused",
+    [NewEvent("Placed", metadata={"more": "x" * FRAME_BYTES_MAX}), NewEvent("Placed", "x" * SIZE_BYTES_MAX)],
+    ids=["headers", "data"],
+)
+async def test_a_refusal_comes_behind_all_that_is_published(
+    server: RabbitServer, store: EventStore, refused: NewEvent
+) -> None:
+    """They are stored once, and nothing is that comes after."""
     await append(store, 50)
-    await store.append("order", "1", [NewEvent("Placed", metadata={"more": "x" * FRAME_BYTES_MAX})])
-    sink, found = make_sink(server.to()), None
+    await store.append("order", "1", [refused])
+    await append(store, 5)
+    sink = make_sink(server.to())
     await sink.open(await store.relays.claim("orders", "one"))
     with pytest.raises(SinkRefused) as caught:
         await sink.publish(await page_of(store))

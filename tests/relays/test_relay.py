@@ -246,6 +246,23 @@ async def test_one_that_was_held_up_publishes_nothing_more(store: EventStore) ->
     assert [(one.epoch, one.event.version) for one in broker.log] == [(2, 1), (2, 2), (2, 3), (2, 4)]
 
 
+@pytest.mark.parametrize("count", [0, 1])
+async def test_one_that_lost_its_store_lets_go_of_the_broker(store: EventStore, count: int) -> None:
+    """An open connection may be what keeps others from publishing."""
+    sink = (broker := Broker(remembers=False)).sink()
+    relay = Relay(held := HeldUp(store), "orders", sink, lease_s=LEASE_S)
+    async with running(relay):
+        await append(store, 1)
+        await until(lambda: len(broker.log) == 1)
+        held.relays.answers.clear()
+        await append(store, count) if count else None
+        await until(lambda: not sink.is_open)
+        held.relays.answers.set()
+        await append(store, 1)
+        await until(lambda: broker.versions[-1] == count + 2)
+        assert sink.is_open
+
+
 class HeldUp(StoreAround):
     """A store that does not answer its relay's owner for a while."""
 

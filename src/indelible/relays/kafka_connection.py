@@ -181,23 +181,25 @@ class Connection:
         patience = self._patience()
         self._message_of = message_of
         self._prepare_topics(events, patience)
-        left = events
+        left, refusal = events, None
         while left:
             part = left[: self._most_at_once]
             end = cursor if cursor is None or len(part) == len(left) else part[-1][1]
             problem = self._transact(part, end, patience)
             if problem is None:
                 left = left[len(part) :]
-            elif problem.event_index is not None or len(part) == 1:
-                bad = problem.event_index or 0
-                if bad:
-                    self._transact(part[:bad], None if cursor is None else part[bad - 1][1], patience)
-                raise SinkRefused(f"it is larger than Kafka takes: {problem.reason}", part[bad][0].position)
-            else:
+            elif problem.event_index is None and len(part) > 1:
                 # What is sent together may be too large where each alone is not.
                 self._most_at_once = len(part) // 2
                 # The library takes the messages that it gave up for a gap, which a new producer does not have.
                 self._connect(patience)
+            else:
+                bad = problem.event_index or 0
+                refusal = SinkRefused(f"it is larger than Kafka takes: {problem.reason}", part[bad][0].position)
+                left = part[:bad]
+                cursor = left[-1][1] if left and cursor is not None else None
+        if refusal is not None:
+            raise refusal
 
     def _prepare_topics(self, events: Sequence[Event], patience: Patience) -> None:
         kinds = {event.aggregate_type for event, _ in events} - self._topics.keys()

@@ -82,6 +82,10 @@ class Topics:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
+            if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise SinkUnavailable(
+                    f"Kafka does not let the relay see the topic {topic}: {error.args[0].str()}"
+                ) from None
             raise
 
     def _make(self, topic: str, config: dict[str, Any]) -> None:

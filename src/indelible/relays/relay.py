@@ -161,7 +161,7 @@ class Relay:
                 await waits.wait()
 
     async def _connect(self, tenure: Tenure) -> None:
-        await tenure.is_certain()
+        await tenure.becomes_certain()
         reached = await self._sink.open(tenure.lease)
         end_if_cancelled()
         if reached is None:
@@ -176,7 +176,8 @@ class Relay:
             ) from error
 
     async def _follow(self, tenure: Tenure, waits: "_Waits") -> None:
-        """Until the relay is to stand still."""
+        """Until the relay is to stand still, or it is no longer certain who owns it: a sink that is open may keep
+        others from publishing, so the store is asked without one."""
         publisher = Publisher(self._sink, tenure, self._on_refusal)
         async with (
             aclosing(Ahead(self._store.follow(self._query, after=tenure.cursor))) as live,
@@ -184,18 +185,16 @@ class Relay:
         ):
             while True:
                 if not live.is_there:
-                    await first_of(live.arrives(), beside.arrives(), tenure.hears())
+                    await first_of(live.arrives(), beside.arrives(), tenure.hears(), tenure.becomes_doubtful())
                 end_if_cancelled()
-                await tenure.is_certain()
-                if tenure.stands_still:
+                if tenure.stands_still or not tenure.is_certain:
                     return
                 if live.is_there:
                     page = live.take()
                     await publisher.live(page)
                     if page.count:
                         waits.begin_anew()
-                await tenure.is_certain()
-                if tenure.stands_still:
+                if tenure.stands_still or not tenure.is_certain:
                     return
                 await beside.take_turn()
 

@@ -177,9 +177,19 @@ class Tenure:
         told.set()
         return info
 
-    async def is_certain(self) -> None:
-        """Return when the lease is certainly the caller's still: who was held up for long must ask first."""
-        while time.monotonic() >= self._certain_until:
+    @property
+    def is_certain(self) -> bool:
+        """Whether the lease is certainly the caller's still. Who was held up for long must ask first."""
+        return time.monotonic() < self._certain_until
+
+    async def becomes_doubtful(self) -> None:
+        """Return when the lease may be over."""
+        while (left_s := self._certain_until - time.monotonic()) > 0:  # noqa: ASYNC110 - time alone ends it
+            await asyncio.sleep(left_s)
+
+    async def becomes_certain(self) -> None:
+        """Return when the lease is certainly the caller's still."""
+        while not self.is_certain:
             self._changed.set()
             await self._told.wait()
 
