@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -24,6 +24,7 @@ from confluent_kafka.admin import (
     AdminClient,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourcePatternType,
     ResourceType,
 )
@@ -210,7 +211,23 @@ class KafkaServer:
         topics = self.admin().list_topics(timeout=TIMEOUT_S).topics
         own = [name for name in topics if name == self.topic or name.startswith(f"{self.topic}.")]
         every = [TopicPartition(name, n, OFFSET_BEGINNING) for name in sorted(own) for n in topics[name].partitions]
+        self._wait_for_transactions(every)
         return self.read(every)
+
+    def _wait_for_transactions(self, partitions: Sequence[TopicPartition]) -> None:
+        """What is committed can be read a little later, after a broker was killed: when it has found itself."""
+        give_up_at = time.monotonic() + TIMEOUT_S
+        while self._ends(partitions, IsolationLevel.READ_COMMITTED) != self._ends(
+            partitions, IsolationLevel.READ_UNCOMMITTED
+        ):
+            assert time.monotonic() < give_up_at, "a transaction does not end"
+            time.sleep(0.05)
+
+    def _ends(self, partitions: Sequence[TopicPartition], isolation: IsolationLevel) -> list[int]:
+        admin = self.admin()  # answers come for as long as somebody has it
+        asked = {TopicPartition(one.topic, one.partition): OffsetSpec.latest() for one in partitions}
+        found = admin.list_offsets(asked, isolation_level=isolation) if asked else {}
+        return [one.result(TIMEOUT_S).offset for _, one in sorted(found.items())]
 
     def read(self, partitions: Sequence[TopicPartition]) -> list[Received]:
         """To their ends."""
