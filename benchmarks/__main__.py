@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests import programs
 
-from benchmarks import appends, groups, grpc_load, postgres, reads, relay, subscriptions
+from benchmarks import appends, groups, grpc_load, postgres, reads, relay, search, subscriptions
 from benchmarks.machine import describe
 from benchmarks.relay_clients import CLIENTS
 from benchmarks.report import Figure, print_json, print_machine, print_note, print_table
@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "startup": reads.startup,
     "postgres": postgres.postgres,
     "relay": relay.relay,
+    "search": search.search,
     "subscriptions": subscriptions.subscriptions,
 }
 

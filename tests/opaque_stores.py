@@ -4,7 +4,7 @@ import asyncio
 import re
 import zlib
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
@@ -12,10 +12,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.conditions import AppendCondition, ExpectedVersion, condition_failed, version_conflict
-from indelible.core.group_worker import group_not_found
-from indelible.core.relays import relay_not_found
 from indelible.core.store import LocalEventStore
-from indelible.core.store_around import StoreAround
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import EventIdConflict, EventNotFound, IndelibleError, InvalidRequest
@@ -32,8 +29,9 @@ from indelible.eventstore import (
     EventTypeInfo,
     FeedPage,
     Head,
+    Lag,
 )
-from indelible.groups import GroupInfo, check_group, check_group_query
+from indelible.index_state import NoIndex, no_index
 from indelible.limits import (
     PAGE_EVENTS_DEFAULT,
     PAGE_SIZE_BYTES_MAX,
@@ -41,7 +39,10 @@ from indelible.limits import (
     SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
 )
 from indelible.queries import EVERYTHING, Direction, EventQuery, check_list_cursor, check_page, check_query
-from indelible.relay_state import RelayInfo, RelayLease, check_owner, check_relay
+from indelible.relay_state import RelayInfo, RelayLease
+from indelible.search import SearchPage, SearchQuery
+from indelible.store_around import StoreAround
+from no_parts import NoGroups, NoRelays
 
 # --- Two partitions ---------------------------------------------------------------------------------------------------
 
@@ -125,44 +126,6 @@ def _utf8(info: AggregateInfo) -> tuple[bytes, bytes]:
     return info.aggregate_type.encode(), info.aggregate_id.encode()
 
 
-class NoGroups:
-    """Of a store that takes none."""
-
-    async def list(self) -> tuple[GroupInfo, ...]:
-        return ()
-
-    async def create(self, group: str, query: EventQuery = EVERYTHING, **_: Any) -> GroupInfo:
-        check_group(group)
-        check_group_query(query)
-        raise InvalidRequest("this store takes no consumer groups")
-
-    def __getattr__(self, _: str) -> Callable[..., Awaitable[Any]]:
-        """Everything else names a group."""
-        return self._not_found
-
-    async def _not_found(self, group: str, *_: object, **__: object) -> Any:
-        raise group_not_found(check_group(group))
-
-
-class NoRelays:
-    """Of a store that takes none."""
-
-    async def list(self) -> tuple[RelayInfo, ...]:
-        return ()
-
-    async def claim(self, relay: str, owner: str, **_: Any) -> RelayLease:
-        check_relay(relay)
-        check_owner(owner)
-        raise InvalidRequest("this store takes no relays")
-
-    def __getattr__(self, _: str) -> Callable[..., Awaitable[Any]]:
-        """Everything else names a relay that is there."""
-        return self._not_found
-
-    async def _not_found(self, relay: str, *_: object, **__: object) -> Any:
-        raise relay_not_found(check_relay(relay))
-
-
 class MergedStore:
     """A store of two partitions, in memory: what the contract says of several partitions, in the least that keeps it.
     Implements :class:`indelible.diagnostics.StoreDiagnostics` too.
@@ -175,6 +138,7 @@ class MergedStore:
 
     groups = NoGroups()
     relays = NoRelays()
+    index = NoIndex()
     capabilities = MemoryEngine.capabilities
     warnings = ()
     queue_depth = 0
@@ -462,6 +426,22 @@ class MergedStore:
             own = self._stores[n].list_aggregates(aggregate_type=aggregate_type, after=after, limit=count)
             cursor = (await own).cursor
         return AggregateList(tuple(taken), cursor, len(every) <= limit and all(page.at_end for page in pages))
+
+    # --- Search ------------------------------------------------------------------------------------------------------
+
+    async def search(self, query: SearchQuery, **_: Any) -> SearchPage:
+        raise no_index()
+
+    async def lag_behind(self, cursor: Cursor) -> Lag:
+        lags = [
+            await store.lag_behind(cursor_at(place)) for store, place in zip(self._stores, _places(cursor), strict=True)
+        ]
+        return Lag(sum(lag.positions for lag in lags), max(lag.age_s for lag in lags))
+
+    async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
+        places = _places(other, pointer)
+        await self._check_places(places, pointer)
+        return all(mine >= its for mine, its in zip(_places(cursor), places, strict=True))
 
     # --- Diagnostics -------------------------------------------------------------------------------------------------
 

@@ -2,38 +2,82 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 
 from indelible.core.store import LocalEventStore
-from indelible.server.compose import http_app, make_services
+from indelible.eventstore import EventStore, MeasuringStore
+from indelible.indexes.index import QueryIndex
+from indelible.indexes.indexer import Indexer
+from indelible.indexes.memory import MemoryIndex
+from indelible.indexes.opened import OpenedIndex
+from indelible.indexes.searching import SearchingStore
+from indelible.search import FieldType
+from indelible.server.compose import make_services
 from indelible.server.config import Address
 from indelible.server.grpc.server import serving_grpc
+from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
+from indelible.server.http.routes import ROUTES
+from indelible.server.services import Services
 
 _ANY_PORT = Address("127.0.0.1", 0)
 
 
 @asynccontextmanager
-async def _over_grpc(store: LocalEventStore) -> AsyncIterator[str]:
-    services = make_services(store)
+async def searching(
+    store: MeasuringStore, fields: Mapping[str, FieldType], index: QueryIndex | None = None
+) -> AsyncIterator[SearchingStore]:
+    """A store that is open, with a query index that is kept up to date."""
+    opened = OpenedIndex(MemoryIndex() if index is None else index)
+    indexer = Indexer(store, opened, fields)
+    task = asyncio.create_task(indexer.run())
+    try:
+        yield SearchingStore(store, opened, fields, indexer=indexer)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await opened.close()
+
+
+@asynccontextmanager
+async def _around(store: LocalEventStore, fields: Mapping[str, FieldType] | None) -> AsyncIterator[EventStore]:
+    if fields is None:
+        yield store
+        return
+    async with searching(store, fields) as around:
+        yield around
+
+
+@asynccontextmanager
+async def _over_grpc(services: Services) -> AsyncIterator[str]:
     async with serving_grpc(services, _ANY_PORT, shutdown_grace_s=5) as address:
         yield f"grpc://{address}"
         services.stopping.set()
 
 
 @contextmanager
-def serving_in_a_thread(store: LocalEventStore, transport: str = "http") -> Iterator[str]:
-    """Opens the store and serves it, on an event loop that outlives those of single tests; gives the URL."""
+def serving_in_a_thread(
+    store: LocalEventStore, transport: str = "http", *, fields: Mapping[str, FieldType] | None = None
+) -> Iterator[str]:
+    """Opens the store and serves it, on an event loop that outlives those of single tests; gives the URL. With
+    ``fields``, those of a query index, it can be searched."""
     ready: Future[str] = Future()
     stop = asyncio.Event()
 
-    def over_transport() -> AbstractAsyncContextManager[str]:
-        return _over_grpc(store) if transport == "grpc" else serving(http_app(store), _ANY_PORT, shutdown_grace_s=5)
+    def over_transport(services: Services) -> AbstractAsyncContextManager[str]:
+        if transport == "grpc":
+            return _over_grpc(services)
+        return serving(HttpApp(services, ROUTES), _ANY_PORT, shutdown_grace_s=5)
 
     async def serve() -> None:
-        async with store, over_transport() as url:
+        async with (
+            store,
+            _around(store, fields) as around,
+            over_transport(make_services(store, around=around)) as url,
+        ):
             ready.set_result(url)
             await stop.wait()
 

@@ -18,12 +18,17 @@ from indelible.errors import (
     GroupExists,
     GroupNotFound,
     IndelibleError,
+    IndexBehind,
+    IndexBuilding,
+    IndexMismatch,
     InvalidRequest,
     NotFound,
     OutcomeUnknown,
     Overloaded,
     ParkedEventNotFound,
     PayloadTooLarge,
+    SearchTooCostly,
+    SearchUnavailable,
     ShuttingDown,
     SnapshotNotFound,
     StorageFull,
@@ -33,7 +38,9 @@ from indelible.errors import (
 from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResult, EventStore, Head
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo, InFlight, ParkedEvent, Settled, SkippedEvent
+from indelible.index_state import IndexInfo
 from indelible.queries import EVERYTHING, EventQuery, QueryItem
+from indelible.search import SearchPage, SearchQuery, Where
 
 if TYPE_CHECKING:
     from indelible.client import AsyncClient, Client, Consumer, Rebuilt, Repository, SyncConsumer, SyncRepository
@@ -41,14 +48,15 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "EVERYTHING", "START", "AggregateAppend", "AggregateKey", "AggregateNotFound", "AppendCondition",
-    "AppendResult", "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "ConditionTooCostly",
-    "Conflict", "Consumer", "ConsumerGroups", "Cursor", "Delivery", "EventIdConflict", "EventNotFound",
-    "EventQuery", "EventStore", "ExpectedVersion", "GroupExists", "GroupInfo", "GroupNotFound", "Head", "InFlight",
-    "IndelibleError", "InvalidRequest", "NewEvent", "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEvent",
-    "ParkedEventNotFound", "PayloadTooLarge", "QueryItem", "Rebuilt", "RecordedEvent", "Repository", "Settled",
+    "EVERYTHING", "START", "AggregateAppend", "AggregateKey", "AggregateNotFound", "AppendCondition", "AppendResult",
+    "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "ConditionTooCostly", "Conflict", "Consumer",
+    "ConsumerGroups", "Cursor", "Delivery", "EventIdConflict", "EventNotFound", "EventQuery", "EventStore",
+    "ExpectedVersion", "GroupExists", "GroupInfo", "GroupNotFound", "Head", "InFlight", "IndelibleError",
+    "IndexBehind", "IndexBuilding", "IndexInfo", "IndexMismatch", "InvalidRequest", "NewEvent", "NotFound",
+    "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem", "Rebuilt",
+    "RecordedEvent", "Repository", "SearchPage", "SearchQuery", "SearchTooCostly", "SearchUnavailable", "Settled",
     "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "SyncConsumer", "SyncRepository",
-    "Unavailable", "VersionConflict", "__version__",
+    "Unavailable", "VersionConflict", "Where", "__version__",
 ]  # fmt: skip
 
 _CLIENTS: Final = {"AsyncClient", "Client", "Consumer", "Rebuilt", "Repository", "SyncConsumer", "SyncRepository"}

@@ -5,7 +5,8 @@
     IndelibleError
     ├── InvalidRequest            invalid_request       the caller sent something that is not allowed
     │   ├── PayloadTooLarge       payload_too_large     … because it is too large
-    │   └── ConditionTooCostly    condition_too_costly  … because looking at its append condition would take too long
+    │   ├── ConditionTooCostly    condition_too_costly  … because looking at its append condition would take too long
+    │   └── SearchTooCostly       search_too_costly     … because the search takes too long
     ├── Conflict                                        the request was fine, the store's state forbids it
     │   ├── VersionConflict       version_conflict      the aggregate is not at the expected version
     │   ├── EventIdConflict       event_id_conflict     an event id is taken by another event
@@ -30,6 +31,11 @@
     │   ├── Overloaded            overloaded            a queue is full
     │   ├── ShuttingDown          shutting_down         the store takes no more work
     │   └── StorageFull           storage_full          no space left where the store lives
+    ├── SearchUnavailable         search_unavailable    this store has no query index
+    ├── IndexNotReady                                   the query index cannot answer yet; ask again later
+    │   ├── IndexBehind           index_behind          it has not come to the cursor that was waited for
+    │   └── IndexBuilding         index_building        it is being built, and none is complete
+    ├── IndexMismatch             index_mismatch        the query index was made of another log
     ├── OutcomeUnknown            outcome_unknown       it may be stored; ask again with the same event ids
     ├── StorageFailure            storage_failure       the storage returned an error; the store has stopped writing
     │   └── StoreCorrupted        store_corrupted       stored bytes are not what was written
@@ -44,10 +50,11 @@ from typing import Any, ClassVar
 
 __all__ = [
     "AggregateNotFound", "ConditionFailed", "ConditionTooCostly", "Conflict", "EventIdConflict", "EventNotFound",
-    "GroupExists", "GroupNotFound", "IndelibleError", "InternalError", "InvalidRequest", "MethodNotAllowed",
-    "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEventNotFound", "PayloadTooLarge",
-    "RelayFenced", "RelayNotFound", "RelayOwned", "ReplayRunning", "RouteNotFound", "SetAsideEventNotFound",
-    "ShuttingDown", "SnapshotNotFound", "StorageFailure", "StorageFull", "StoreCorrupted", "StoreLocked", "Unavailable",
+    "GroupExists", "GroupNotFound", "IndelibleError", "IndexBehind", "IndexBuilding", "IndexMismatch", "IndexNotReady",
+    "InternalError", "InvalidRequest", "MethodNotAllowed", "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded",
+    "ParkedEventNotFound", "PayloadTooLarge", "RelayFenced", "RelayNotFound", "RelayOwned", "ReplayRunning",
+    "RouteNotFound", "SearchTooCostly", "SearchUnavailable", "SetAsideEventNotFound", "ShuttingDown",
+    "SnapshotNotFound", "StorageFailure", "StorageFull", "StoreCorrupted", "StoreLocked", "Unavailable",
     "UnsupportedMediaType", "VersionConflict", "error_from_code",
 ]  # fmt: skip
 
@@ -107,6 +114,13 @@ class ConditionTooCostly(InvalidRequest):
     entries_looked_at (index entries, before it was given up), entries_looked_at_max."""
 
     code = "condition_too_costly"
+
+
+class SearchTooCostly(InvalidRequest):
+    """The search took too long. Say more of what to find: types, a tag, a shorter time, conditions on fields that few
+    events fit. Field: timeout_s."""
+
+    code = "search_too_costly"
 
 
 class Conflict(IndelibleError):
@@ -269,6 +283,37 @@ class StorageFull(Unavailable):
     """No space is left where the store lives. Reads go on; appends work again once there is space."""
 
     code = "storage_full"
+
+
+class SearchUnavailable(IndelibleError):
+    """This store has no query index. A server has one when its configuration has a table ``[index]``."""
+
+    code = "search_unavailable"
+
+
+class IndexNotReady(IndelibleError):
+    """The query index cannot answer yet. Clients do not ask again by themselves: how long it takes is not known."""
+
+
+class IndexBehind(IndexNotReady):
+    """The query index has not come to the cursor that was waited for, in the time that was given. Fields:
+    indexed_cursor (how far it has come), lag (positions from there to the head), retry_after_s."""
+
+    code = "index_behind"
+
+
+class IndexBuilding(IndexNotReady):
+    """The query index is being built, and none is complete yet. Fields: documents (about how many it holds), lag
+    (positions that are to be indexed), retry_after_s."""
+
+    code = "index_building"
+
+
+class IndexMismatch(IndelibleError):
+    """The query index holds an event that the log does not have: it was made of another log, or the log was restored
+    from a backup. It has to be built anew: ``indelible index rebuild``. Field: event_id."""
+
+    code = "index_mismatch"
 
 
 class OutcomeUnknown(IndelibleError):

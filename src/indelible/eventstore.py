@@ -1,7 +1,7 @@
 """The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Protocol, Self, TypeVar
+from typing import Annotated, Any, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,14 +20,17 @@ from indelible.events import (
     decode_events,
 )
 from indelible.groups import ConsumerGroups
+from indelible.index_state import SearchIndex
 from indelible.limits import (
     CONDITION_NAMES_PER_EVENT,
     PAGE_EVENTS_DEFAULT,
     REQUEST_EVENTS_MAX,
     REQUEST_SIZE_BYTES_MAX,
+    SEARCH_WAIT_S,
 )
 from indelible.queries import EVERYTHING, Direction, EventQuery
 from indelible.relay_state import Relays
+from indelible.search import Order, SearchPage, SearchQuery
 
 # --- Appending -------------------------------------------------------------------------------------------------------
 
@@ -361,6 +364,11 @@ class EventStore(Protocol):
         """The store's relays."""
         ...
 
+    @property
+    def index(self) -> SearchIndex:
+        """The store's query index."""
+        ...
+
     async def append(
         self,
         aggregate_type: str,
@@ -476,6 +484,28 @@ class EventStore(Protocol):
         """A page of the aggregates. ``after`` is the cursor of an earlier page."""
         ...
 
+    async def search(
+        self,
+        query: SearchQuery,
+        *,
+        order: Order = "newest",
+        limit: int = PAGE_EVENTS_DEFAULT,
+        cursor: str | None = None,
+        aggregates: bool = False,
+        wait_for: Cursor | None = None,
+        wait_s: float = SEARCH_WAIT_S,
+        allow_stale: bool = False,
+    ) -> SearchPage:
+        """A page of the events that fit, or with ``aggregates`` of their distinct aggregates, by type and id.
+        ``cursor``: of an earlier page of the same search. The query index follows the log, so the answer may lack the
+        last events. With ``wait_for`` it is waited for until it has come to that cursor, for ``wait_s`` seconds; if it
+        has not, with ``allow_stale`` the answer is marked ``is_stale``.
+
+        Raises ``InvalidRequest``, ``SearchTooCostly``, ``SearchUnavailable``, ``IndexBehind``, ``IndexBuilding``,
+        ``IndexMismatch`` and ``Unavailable``.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Finish what is in flight and let go of everything. May be called twice."""
         ...
@@ -495,4 +525,27 @@ class RecordingStore(EventStore, Protocol):
         Raises ``InvalidRequest`` when they do not, with the first such ``position``; also ``PayloadTooLarge``,
         ``StorageFull`` and ``StorageFailure``.
         """
+        ...
+
+
+class Lag(NamedTuple):
+    """What a reader has not seen yet."""
+
+    positions: int
+    """From its cursor to the head."""
+    age_s: float
+    """Of the oldest event after the cursor; 0 at the head."""
+
+
+class MeasuringStore(EventStore, Protocol):
+    """A store that can tell of two cursors which of them is further, and how far one is from the head. Only a store
+    knows what is in its cursors."""
+
+    async def lag_behind(self, cursor: Cursor) -> Lag:
+        """Of a reader who has come to a cursor. One that is past the head has no lag."""
+        ...
+
+    async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
+        """Whether a reader who has come to ``cursor`` has seen all that one at ``other`` has. Raises ``InvalidRequest``
+        with the pointer when ``other`` is past the head, or no cursor of this store."""
         ...

@@ -15,6 +15,8 @@ ENGINES: Final = "indelible.engines"
 """The group of entry points. One that begins like a server's URL is never asked."""
 SINKS: Final = "indelible.sinks"
 """The group of those that a relay publishes to, likewise by the scheme of their URL."""
+INDEXES: Final = "indelible.indexes"
+"""The group of query indexes, likewise."""
 SERVER_SCHEMES: Final = ("http", "https", "grpc")
 
 
@@ -37,6 +39,16 @@ def is_engine_url(url: str) -> bool:
 def engine_schemes() -> list[str]:
     """Of the engines that are installed, sorted."""
     return sorted(entry_points(group=ENGINES).names)
+
+
+def index_schemes() -> list[str]:
+    """Of the query indexes that are installed, sorted."""
+    return sorted(entry_points(group=INDEXES).names)
+
+
+def is_index_url(url: str) -> bool:
+    """Whether it names a query index that is installed; nothing is said about the rest of it."""
+    return scheme_of(url) in index_schemes()
 
 
 def check_server_url(url: str) -> str:
@@ -65,6 +77,11 @@ def load_sink_maker(url: str) -> Any:
     return _load_maker(url, SINKS, "sink", "/to")
 
 
+def load_index_maker(url: str) -> Any:
+    """The :class:`indelible.indexes.makers.IndexMaker` that is installed for the URL. Raises ``InvalidRequest``."""
+    return _load_maker(url, INDEXES, "index", "/index/store")
+
+
 def _load_maker(url: str, group: str, kind: str, pointer: str) -> Any:
     entry_point = _entry_point(url, group, kind, pointer)
     try:
@@ -89,7 +106,7 @@ def _entry_point(url: str, group: str, kind: str, pointer: str) -> EntryPoint:
 
 
 def _an(kind: str) -> str:
-    return f"an {kind}" if kind.startswith("e") else f"a {kind}"
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _package_of(entry_point: EntryPoint) -> str:

@@ -42,6 +42,7 @@ def test_precedence(run: Run, tmp_path: Path) -> None:
         "log_level": {"value": "error", "source": "indelible.toml"},
         "shutdown_grace_s": {"value": 3.0, "source": "indelible.toml"},
         "relays": {"value": None, "source": "default"},
+        "index": {"value": None, "source": "default"},
     }
     assert shown(run, **env)["store"] == {"value": "sqlite:env.db", "source": "INDELIBLE_STORE"}
     assert shown(run)["store"] == {"value": "sqlite:toml.db", "source": "indelible.toml"}

@@ -27,11 +27,12 @@ from indelible import (
     SyncRepository,
     VersionConflict,
 )
-from indelible.client.async_client import AsyncGroups, AsyncRelays
-from indelible.client.sync_client import SyncGroups, SyncRelays
+from indelible.client.async_client import AsyncGroups, AsyncIndex, AsyncRelays
+from indelible.client.sync_client import SyncGroups, SyncIndex, SyncRelays
 from indelible.errors import StoreLocked
 from indelible.eventstore import EventStore
 from indelible.groups import ConsumerGroups
+from indelible.index_state import SearchIndex
 from indelible.relay_state import Relays
 
 NOT_SHARED = {"aclose", "follow", "open", "url"}
@@ -50,12 +51,14 @@ def test_it_has_every_method_of_the_asynchronous_one():
     assert _public(EventStore) <= _public(AsyncClient)
     assert _public(ConsumerGroups) == _public(AsyncGroups) == _public(SyncGroups)
     assert _public(Relays) == _public(AsyncRelays) == _public(SyncRelays)
+    assert _public(SearchIndex) == _public(AsyncIndex) == _public(SyncIndex)
     assert _public(Repository) == _public(SyncRepository)
     assert _public(Consumer) - NOT_SHARED == _public(SyncConsumer) - {"close"}
 
 
 @pytest.mark.parametrize(
-    "name", sorted(_public(AsyncClient) & _public(Client) - {"groups", "relays", "url", "repository", "consume"})
+    "name",
+    sorted(_public(AsyncClient) & _public(Client) - {"groups", "relays", "index", "url", "repository", "consume"}),
 )
 def test_methods_have_the_same_signature_and_documentation(name: str):
     asynchronous, blocking = getattr(AsyncClient, name), getattr(Client, name)
@@ -73,6 +76,13 @@ def test_methods_of_groups_have_the_same_signature_and_documentation(name: str):
 @pytest.mark.parametrize("name", sorted(_public(Relays)))
 def test_methods_of_relays_have_the_same_signature_and_documentation(name: str):
     methods = [getattr(kind, name) for kind in (Relays, AsyncRelays, SyncRelays)]
+    assert len({str(inspect.signature(method)) for method in methods}) == 1
+    assert len({method.__doc__ for method in methods}) == 1
+
+
+@pytest.mark.parametrize("name", sorted(_public(SearchIndex)))
+def test_methods_of_the_index_have_the_same_signature_and_documentation(name: str):
+    methods = [getattr(kind, name) for kind in (SearchIndex, AsyncIndex, SyncIndex)]
     assert len({str(inspect.signature(method)) for method in methods}) == 1
     assert len({method.__doc__ for method in methods}) == 1
 

@@ -2,12 +2,13 @@
 
 import pytest
 
+from indelible.core.measured_store import MeasuredStore
 from indelible.core.store import LocalEventStore
-from indelible.core.store_around import MeasuredStore, StoreAround
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest, VersionConflict
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend
+from indelible.store_around import StoreAround
 
 
 async def test_appends_are_measured_whatever_becomes_of_them() -> None:

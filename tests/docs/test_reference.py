@@ -10,10 +10,11 @@ import indelible
 from docs.pages import ROOT
 from indelible.core.open import open_local_store
 from indelible.server.compose import make_services
-from indelible.server.config import Address
+from indelible.server.config import Address, IndexSettings, Settings
 from indelible.server.grpc.server import serving_grpc
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
+from indelible.server.index import ServerIndex
 
 ANY_PORT = Address("127.0.0.1", 0)
 
@@ -39,6 +40,9 @@ def metric_names() -> list[str]:
     async def of_a_server() -> str:
         async with open_local_store("memory:") as store:
             services = make_services(store)
+            settings = Settings(index=IndexSettings("memory:"))
+            assert settings.index is not None
+            ServerIndex(settings, settings.index, store, indexes_here=True).add_metrics(services.metrics)
             HttpApp(services, ROUTES)
             async with serving_grpc(services, ANY_PORT, shutdown_grace_s=5):
                 return (await services.metrics_text()).decode()

@@ -1,18 +1,22 @@
 """A server that the tests of the document and of the page share, and its document."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from indelible.core.open import open_local_store
+from indelible.search import FieldType
 from rest.calls import Api, connected
 from serving import serving_in_a_thread
+
+FIELDS: Mapping[str, FieldType] = {"event_data.customer.id": "string", "event_data.total": "number"}
+"""Of the query index: those of the examples."""
 
 
 @pytest.fixture(scope="session")
 def shared_url() -> Iterator[str]:
-    with serving_in_a_thread(open_local_store("memory:")) as url:
+    with serving_in_a_thread(open_local_store("memory:"), fields=FIELDS) as url:
         yield url
 
 

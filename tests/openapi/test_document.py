@@ -15,6 +15,7 @@ from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey, NewEvent, is_json
 from indelible.server.http.routes import ROUTES
 from indelible.wire.errors import STATUS_OF_CODE
+from openapi.conftest import FIELDS
 from openapi.parking import park_events, publish_events
 from rest.calls import Api, connected
 from serving import serving_in_a_thread
@@ -121,7 +122,7 @@ def test_every_example_fits_its_schema(document: dict[str, Any], operations: dic
 @pytest.fixture
 def empty_store() -> Iterator[Api]:
     """Of a server of its own: examples name positions."""
-    with serving_in_a_thread(open_local_store("memory:")) as url, connected(url) as api:
+    with serving_in_a_thread(open_local_store("memory:"), fields=FIELDS) as url, connected(url) as api:
         yield api
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from indelible.core.open import open_local_store
+from openapi.conftest import FIELDS
 from rest.calls import connected
 from serving import serving_in_a_thread
 
@@ -25,7 +26,7 @@ TIMEOUT_S = 600 + 20 * EXAMPLES
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """A server on SQLite that holds some events already."""
-    with serving_in_a_thread(open_local_store(f"sqlite:{tmp_path}/store.db")) as url:
+    with serving_in_a_thread(open_local_store(f"sqlite:{tmp_path}/store.db"), fields=FIELDS) as url:
         events = [{"event_type": "OrderPlaced", "event_data": {"total": 1}, "tags": ["customer:ada"]}] * 5
         with connected(url) as api:
             for aggregate_id in ("o-1", "o-2", "0"):

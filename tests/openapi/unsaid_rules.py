@@ -11,7 +11,7 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from indelible.limits import GROUP_WAIT_MAX_S
+from indelible.limits import GROUP_WAIT_MAX_S, SEARCH_WAIT_MAX_S
 
 WAIT_MAX_S = 0.01
 
@@ -43,6 +43,14 @@ BETWEEN_FIELDS = [
     ("/untried", "an event that nobody has tried cannot be parked"),
     (r"/(limit|max_attempts|max_in_flight|epoch|positions/\d+)", "must be an integer, not float"),
     (r"(/replay)?/published|/(refused|retried)/position", "must be an integer, not float"),
+    ("/cursor", "is not the cursor of a page of this search"),
+    ("/wait_for", "is not a cursor of this store"),
+    ("/wait_for", r"is past the head, \d+: not a cursor of this store"),
+    ("/query", "has no word to look for"),
+    ("/where", "would look at every event: .*"),
+    (r"/where/\d+/field", ".* is no field of the index; there are .*"),
+    (r"/where/\d+/operator", "does not go with .*"),
+    (r"/where/\d+/value(/\d+)?", "must .*"),  # of the field's type
 ]
 """The pointer and the words of each, as patterns."""
 
@@ -51,7 +59,7 @@ BETWEEN_FIELDS = [
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """The server waits as long as it is asked to; a run of thousands of requests should not."""
     asked = case.body.get("wait_s") if isinstance(case.body, dict) else None
-    if isinstance(asked, (int, float)) and WAIT_MAX_S < asked <= GROUP_WAIT_MAX_S:
+    if isinstance(asked, (int, float)) and WAIT_MAX_S < asked <= max(GROUP_WAIT_MAX_S, SEARCH_WAIT_MAX_S):
         case.body["wait_s"] = WAIT_MAX_S
 
 

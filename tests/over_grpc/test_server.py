@@ -46,7 +46,13 @@ async def channel(server: ServerProcess, address: str) -> AsyncIterator[grpc.aio
 
 
 async def test_health(channel: grpc.aio.Channel) -> None:
-    for service in ("", "indelible.v1.EventStore", "indelible.v1.ConsumerGroups", "indelible.v1.Relays"):
+    for service in (
+        "",
+        "indelible.v1.EventStore",
+        "indelible.v1.ConsumerGroups",
+        "indelible.v1.Relays",
+        "indelible.v1.Search",
+    ):
         answer = await HealthStub(channel).Check(HealthCheckRequest(service=service))
         assert answer.status == HealthCheckResponse.SERVING
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -88,7 +94,7 @@ async def test_reflection_tells_of_the_api(channel: grpc.aio.Channel, version: s
     reflector = Reflector(channel, version)
     names = {service.name for service in (await reflector.ask(list_services="")).list_services_response.service}
     reflections = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
-    own = {"indelible.v1.EventStore", "indelible.v1.ConsumerGroups", "indelible.v1.Relays"}
+    own = {"indelible.v1.EventStore", "indelible.v1.ConsumerGroups", "indelible.v1.Relays", "indelible.v1.Search"}
     assert names == {*own, "grpc.health.v1.Health", *reflections}
     for symbol in (
         *names,

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from indelible import Cursor, EventQuery, NewEvent
-from indelible.core.store_around import StoreAround
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
 from indelible.groups import StartPoint
 from indelible.relay_state import RelayInfo
 from indelible.relays.relay import Relay
+from indelible.store_around import StoreAround
 from relays.broker import Broker
 
 LEASE_S = 0.6

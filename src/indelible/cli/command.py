@@ -22,6 +22,7 @@ from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import (
     Conflict,
     IndelibleError,
+    IndexNotReady,
     InvalidRequest,
     NotFound,
     OutcomeUnknown,
@@ -62,7 +63,7 @@ _OF_ERRORS: Final = (
     (Conflict, CONFLICT),
     (NotFound, NOT_FOUND),
     (StorageFailure, STORAGE),
-    ((Unavailable, OutcomeUnknown, StoreLocked), TRY_AGAIN),
+    ((Unavailable, IndexNotReady, OutcomeUnknown, StoreLocked), TRY_AGAIN),
 )
 
 

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from indelible.cli import append, bench, copy, export_events, group, import_events, read, relay, serve, snapshot, store
+from indelible.cli import (
+    append,
+    bench,
+    copy,
+    export_events,
+    group,
+    import_events,
+    read,
+    relay,
+    search,
+    serve,
+    snapshot,
+    store,
+)
 from indelible.cli.command import BROKEN_PIPE, FAILED, OK, STORAGE, drop_unwritable_output, exit_code_of
 from indelible.cli.output import note, print_error, print_line
 from indelible.errors import IndelibleError, InvalidRequest
@@ -70,9 +83,11 @@ app.command()(read.read)
 app.command()(read.feed)
 app.command()(read.tail)
 app.command()(read.aggregates)
+app.command()(search.search)
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(group.app, name="group")
 app.add_typer(relay.app, name="relay")
+app.add_typer(search.app, name="index")
 app.command("import")(import_events.import_events)
 app.command("export")(export_events.export_events)
 app.command()(copy.restore)

@@ -11,7 +11,7 @@ from indelible.cli.command import DAMAGED, ConfigFile, Json, Store, Target, Url,
 from indelible.cli.output import note, print_error, print_fields, print_json, print_line, print_table, progress
 from indelible.errors import StoreCorrupted
 from indelible.eventstore import AggregateTypeInfo, EventTypeInfo
-from indelible.server.config import NAMES, load_settings, shown_url
+from indelible.server.config import NAMES, IndexSettings, load_settings, shown_url
 
 # --- init ------------------------------------------------------------------------------------------------------------
 
@@ -205,6 +205,9 @@ def show_config(*, url: Url = None, store: Store = None, config_file: ConfigFile
 
 def _shown(value: object) -> object:
     """As it is written in a TOML file, but for a relay, of which the URL is enough."""
+    if isinstance(value, IndexSettings):
+        fields = ", ".join(sorted(value.fields)) or "no fields"
+        return f"{fields} in {shown_url(value.store)}" if value.store else fields
     if isinstance(value, Mapping):
         return ", ".join(f"{name} to {shown_url(relay.to)}" for name, relay in value.items()) or None
     return value if value is None or isinstance(value, (int, float)) else shown_url(str(value))

@@ -13,6 +13,7 @@ from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest, ShuttingDown
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import ConsumerGroups
+from indelible.index_state import SearchIndex
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT
 from indelible.queries import EVERYTHING, EventQuery
 from indelible.relay_state import Relays
@@ -142,6 +143,20 @@ class AsyncRelays(_Opening[Relays]):
     dismiss_set_aside = _forwarded(Relays.dismiss_set_aside)
 
 
+class AsyncIndex(_Opening[SearchIndex]):
+    """The query index of an :class:`AsyncClient`'s store: its ``index``."""
+
+    def __init__(self, open_store: Callable[[], Coroutine[Any, Any, EventStore]]) -> None:
+        self._open_store: Final = open_store
+
+    async def _inner(self) -> SearchIndex:
+        return (await self._open_store()).index
+
+    status = _forwarded(SearchIndex.status)
+    rebuild = _forwarded(SearchIndex.rebuild)
+    drop = _forwarded(SearchIndex.drop)
+
+
 class AsyncClient(_Opening[EventStore]):
     """A client of one store; implements :class:`indelible.eventstore.EventStore`.
 
@@ -176,6 +191,7 @@ class AsyncClient(_Opening[EventStore]):
         self._closed = False
         self._groups: Final = AsyncGroups(self._inner)
         self._relays: Final = AsyncRelays(self._inner)
+        self._index: Final = AsyncIndex(self._inner)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -189,6 +205,11 @@ class AsyncClient(_Opening[EventStore]):
     def relays(self) -> AsyncRelays:
         """The store's relays."""
         return self._relays
+
+    @property
+    def index(self) -> AsyncIndex:
+        """The store's query index."""
+        return self._index
 
     async def _inner(self) -> EventStore:
         return self._opened or await self._open_once()
@@ -233,6 +254,7 @@ class AsyncClient(_Opening[EventStore]):
     event_types = _forwarded(EventStore.event_types)
     aggregate_types = _forwarded(EventStore.aggregate_types)
     list_aggregates = _forwarded(EventStore.list_aggregates)
+    search = _forwarded(EventStore.search)
 
     iter_aggregate = iterate_aggregate
     iter_feed = iterate_feed

@@ -27,6 +27,7 @@ from indelible.eventstore import (
     each_outcome,
 )
 from indelible.groups import ConsumerGroups, GroupInfo, Start, check_group_query
+from indelible.index_state import SearchIndex
 from indelible.limits import (
     CLIENT_BATCH_APPENDS_MAX,
     CLIENT_BATCH_APPENDS_MIN,
@@ -39,6 +40,7 @@ from indelible.limits import (
     GROUP_IN_FLIGHT_DEFAULT,
     PAGE_EVENTS_DEFAULT,
     REQUEST_EVENTS_MAX,
+    SEARCH_WAIT_S,
 )
 from indelible.operations import Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
@@ -46,10 +48,12 @@ from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
 from indelible.operations import relays as on_relays
 from indelible.operations import replays as on_replays
+from indelible.operations import search as on_search
 from indelible.operations import store as on_store
 from indelible.operations.events import Subscribe, query_fields
 from indelible.queries import EVERYTHING, Direction, EventQuery, check_page, check_query
 from indelible.relay_state import Relays
+from indelible.search import Order, SearchPage, SearchQuery
 
 A = ParamSpec("A")
 P = TypeVar("P", bound=Parameters)
@@ -126,6 +130,7 @@ class RemoteStore(ABC):
         self._batches: Final = append_batcher(self._send_batch)
         self.groups: Final = RemoteGroups(self._ask)
         self.relays: Final = RemoteRelays(self._ask)
+        self.index: Final = RemoteIndex(self._ask)
 
     async def aclose(self) -> None:
         """Finish what is in flight, but retry no more."""
@@ -275,6 +280,24 @@ class RemoteStore(ABC):
         )
         return await self._ask(on_store.SAVE_SNAPSHOT, asked)
 
+    async def search(
+        self,
+        query: SearchQuery,
+        *,
+        order: Order = "newest",
+        limit: int = PAGE_EVENTS_DEFAULT,
+        cursor: str | None = None,
+        aggregates: bool = False,
+        wait_for: Cursor | None = None,
+        wait_s: float = SEARCH_WAIT_S,
+        allow_stale: bool = False,
+    ) -> SearchPage:
+        asked = on_search.Search.of(
+            query, order=order, limit=limit, cursor=cursor, aggregates=aggregates,
+            wait_for=wait_for, wait_s=wait_s, allow_stale=allow_stale,
+        )  # fmt: skip
+        return await self._ask(on_search.SEARCH, asked)
+
 
 class RemoteGroups:
     """Implements :class:`indelible.groups.ConsumerGroups`."""
@@ -346,3 +369,14 @@ class RemoteRelays:
         return await self._ask(
             on_replays.DISMISS_SET_ASIDE, on_replays.DismissSetAside(relay, positions, positions is None)
         )
+
+
+class RemoteIndex:
+    """Implements :class:`indelible.index_state.SearchIndex`."""
+
+    def __init__(self, ask: _Ask) -> None:
+        self._ask: Final = ask
+
+    status = _asks(on_search.GET_INDEX, SearchIndex.status)
+    rebuild = _asks(on_search.REBUILD_INDEX, SearchIndex.rebuild)
+    drop = _asks(on_search.DROP_INDEX, SearchIndex.drop)

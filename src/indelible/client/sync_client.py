@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
-from indelible.client.async_client import AsyncClient, AsyncGroups, AsyncRelays
+from indelible.client.async_client import AsyncClient, AsyncGroups, AsyncIndex, AsyncRelays
 from indelible.client.iterators import Page, Subscription
 from indelible.client.repository import Repository, T
 from indelible.consumer import Consumer
@@ -225,6 +225,14 @@ class SyncRelays(Blocking[AsyncRelays]):
     dismiss_set_aside = blocking(AsyncRelays.dismiss_set_aside)
 
 
+class SyncIndex(Blocking[AsyncIndex]):
+    """The query index of a :class:`Client`'s store: its ``index``."""
+
+    status = blocking(AsyncIndex.status)
+    rebuild = blocking(AsyncIndex.rebuild)
+    drop = blocking(AsyncIndex.drop)
+
+
 class SyncRepository(Blocking[Repository[T]], Generic[T]):
     """A :class:`Repository` for threads; made by :meth:`Client.repository`."""
 
@@ -285,6 +293,7 @@ class Client(Blocking[AsyncClient]):
         self.url: Final = url
         self._groups: Final = SyncGroups(self._target.groups, self._thread)
         self._relays: Final = SyncRelays(self._target.relays, self._thread)
+        self._index: Final = SyncIndex(self._target.index, self._thread)
         # Also runs when the client is forgotten, and at the end of the program.
         self._finalizer = weakref.finalize(self, _close, self._target, self._thread)
 
@@ -300,6 +309,11 @@ class Client(Blocking[AsyncClient]):
     def relays(self) -> SyncRelays:
         """The store's relays."""
         return self._relays
+
+    @property
+    def index(self) -> SyncIndex:
+        """The store's query index."""
+        return self._index
 
     def close(self) -> None:
         """Finish what is in flight and let go of everything. May be called twice."""
@@ -330,6 +344,7 @@ class Client(Blocking[AsyncClient]):
     event_types = blocking(AsyncClient.event_types)
     aggregate_types = blocking(AsyncClient.aggregate_types)
     list_aggregates = blocking(AsyncClient.list_aggregates)
+    search = blocking(AsyncClient.search)
     rebuild = blocking(AsyncClient.rebuild)
     iter_aggregate = blocking_iterator(AsyncClient.iter_aggregate)
     iter_feed = blocking_iterator(AsyncClient.iter_feed)

@@ -27,6 +27,7 @@ from indelible.engines.engine import Engine
 from indelible.engines.relay_storage import StoredRelay, StoredReplay, StoredSetAside
 from indelible.errors import Overloaded, RelayNotFound, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, timestamp_from_us, timestamp_to_us
+from indelible.eventstore import Lag
 from indelible.groups import Start, StartPoint
 from indelible.limits import RELAY_LEASE_S, RELAY_SAVES_MAX, RELAYS_MAX, RETRY_AFTER_S
 from indelible.queries import EVERYTHING
@@ -225,11 +226,8 @@ class LocalRelays:
     # --- What is told ------------------------------------------------------------------------------------------------
 
     async def _info(self, stored: StoredRelay) -> RelayInfo:
-        head = await self._engine.head()
-        now_us = await self._engine.now_us()
-        behind = stored.position < head.position
-        oldest_us = await self._timestamp_after(stored.position, head.timestamp_us) if behind else now_us
-        left_us = max(stored.lease_until_us - now_us, 0)
+        lag = await lag_after(self._engine, stored.position)
+        left_us = max(stored.lease_until_us - await self._engine.now_us(), 0)
         return RelayInfo(
             relay=stored.name,
             state=state_of(stored, is_owned=left_us > 0),
@@ -238,8 +236,8 @@ class LocalRelays:
             lease_left_s=left_us / 1e6,
             cursor=cursor_at(stored.position),
             position=stored.position,
-            lag=max(head.position - stored.position, 0),
-            lag_s=max(now_us - oldest_us, 0) / 1e6,
+            lag=lag.positions,
+            lag_s=lag.age_s,
             published=stored.published,
             is_paused=stored.is_paused,
             is_stopped=stored.is_stopped,
@@ -250,23 +248,32 @@ class LocalRelays:
         )
 
     async def _set_aside(self, refused: RefusedEvent) -> StoredSetAside:
-        event = await self._event_after(refused.position - 1)
+        event = await event_after(self._engine, refused.position - 1)
         return StoredSetAside(
             event.position, event.event_id, event.aggregate_type, event.aggregate_id, refused.reason, set_aside_us=0
         )
 
-    async def _event_after(self, position: int) -> RecordedEvent:
-        page = await self._engine.read_feed(
-            EVERYTHING, after=position, until=position + 1, direction="forward", limit=1
-        )
-        return decode_event(page.lines)
 
-    async def _timestamp_after(self, position: int, head_us: int) -> int:
-        try:
-            return timestamp_to_us((await self._event_after(position)).timestamp)
-        except (StoreCorrupted, ValueError):
-            # The relay will stand still there, and what is told of it must not fail: it is at least as old as the last.
-            return head_us
+async def lag_after(engine: Engine, position: int) -> Lag:
+    """Of a reader who has come to a position."""
+    head = await engine.head()
+    if position >= head.position:
+        return Lag(0, 0.0)
+    oldest_us = await _timestamp_after(engine, position, head.timestamp_us)
+    return Lag(head.position - position, max(await engine.now_us() - oldest_us, 0) / 1e6)
+
+
+async def _timestamp_after(engine: Engine, position: int, head_us: int) -> int:
+    try:
+        return timestamp_to_us((await event_after(engine, position)).timestamp)
+    except (StoreCorrupted, ValueError):
+        # The reader will stand still there, and what is told of it must not fail: it is at least as old as the last.
+        return head_us
+
+
+async def event_after(engine: Engine, position: int) -> RecordedEvent:
+    page = await engine.read_feed(EVERYTHING, after=position, until=position + 1, direction="forward", limit=1)
+    return decode_event(page.lines)
 
 
 def _lease(stored: StoredRelay) -> RelayLease:

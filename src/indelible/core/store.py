@@ -17,7 +17,7 @@ from indelible.core.append_queue import AppendQueue
 from indelible.core.condition_scans import ConditionScans, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
-from indelible.core.relays import LocalRelays
+from indelible.core.relays import LocalRelays, lag_after
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure, StorageState
@@ -56,11 +56,13 @@ from indelible.eventstore import (
     EventTypeInfo,
     FeedPage,
     Head,
+    Lag,
     Replay,
     as_requests,
     each_outcome,
 )
 from indelible.groups import StartPoint
+from indelible.index_state import NoIndex, no_index
 from indelible.limits import (
     CONDITION_SCANS_MAX,
     PAGE_EVENTS_DEFAULT,
@@ -72,14 +74,15 @@ from indelible.limits import (
     VERSION_MAX,
 )
 from indelible.queries import EVERYTHING, Direction, EventQuery, check_list_cursor, check_page, check_query
+from indelible.search import SearchPage, SearchQuery
 
 _LIST_START: Final = ""
 """The cursor of a list that holds nothing yet."""
 
 
 class LocalEventStore:
-    """Implements :class:`indelible.eventstore.RecordingStore` and :class:`indelible.diagnostics.StoreDiagnostics`.
-    Use as ``async with LocalEventStore(engine) as store``.
+    """Implements ``RecordingStore`` and ``MeasuringStore`` of :mod:`indelible.eventstore`, and
+    :class:`indelible.diagnostics.StoreDiagnostics`. Use as ``async with LocalEventStore(engine) as store``.
 
     ``on_batch`` hears of every commit, and ``on_group`` of every save of a consumer group, for metrics. ``on_failure``
     hears once when the storage has failed for good. ``monotonic_us`` gives microseconds that never run back; consumer
@@ -102,6 +105,7 @@ class LocalEventStore:
         self._engine: Final = engine
         self.groups: Final = LocalConsumerGroups(engine, self._position_before_start, on_group, monotonic_us)
         self.relays: Final = LocalRelays(engine, self._position_before_start)
+        self.index: Final = NoIndex()
         self._reads: Final = SoundReads(engine)
         self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure, may_hold_loop=may_hold_loop)
         self._scans = ConditionScans(engine)
@@ -322,6 +326,19 @@ class LocalEventStore:
         page = found[:limit]
         cursor = _encode_list_cursor(page[-1]) if page else (after or _LIST_START)
         return AggregateList(page, cursor, at_end=len(found) <= limit)
+
+    async def search(self, query: SearchQuery, **_: Any) -> SearchPage:  # noqa: ARG002 - there is none to ask
+        raise no_index()
+
+    async def lag_behind(self, cursor: Cursor) -> Lag:
+        return await lag_after(self._engine, position_of(cursor))
+
+    async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
+        position = position_of(other, pointer)
+        if position <= position_of(cursor):
+            return True
+        check_not_past(position, (await self._engine.head()).position, pointer)
+        return False
 
     async def check_takes_appends(self) -> None:
         await self._queue.check_takes_appends()

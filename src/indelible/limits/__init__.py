@@ -15,6 +15,7 @@ from indelible.limits.storage import *
 from indelible.limits.reads import *
 from indelible.limits.groups import *
 from indelible.limits.relays import *
+from indelible.limits.search import *
 from indelible.limits.server import *
 from indelible.limits.grpc import *
 from indelible.limits.clients import *

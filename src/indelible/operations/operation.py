@@ -12,7 +12,7 @@ import msgspec
 P = TypeVar("P", bound="Parameters")
 R = TypeVar("R")
 
-Section = Literal["Append", "Read", "Snapshots", "Catalogue", "Consumer groups", "Relays", "Operations"]
+Section = Literal["Append", "Read", "Snapshots", "Catalogue", "Search", "Consumer groups", "Relays", "Operations"]
 Permission = Literal["append", "read", "consume", "admin"]
 """What a principal must be granted: to append events and save snapshots, to read what is stored, to be a member of
 consumer groups, or to make, change and delete these."""

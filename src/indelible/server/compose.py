@@ -10,16 +10,18 @@ from typing import Final, NamedTuple
 import structlog
 import uvloop
 
+from indelible.core.measured_store import MeasuredStore
 from indelible.core.open import make_engine, open_local_store
-from indelible.core.store_around import MeasuredStore
 from indelible.diagnostics import GroupMeasure
 from indelible.errors import InvalidRequest, StorageFailure
+from indelible.eventstore import EventStore
 from indelible.relays.sink import make_sink
 from indelible.server.background import any_left_behind
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
+from indelible.server.index import ServerIndex, check_index
 from indelible.server.metrics import Metrics, StoreMetrics
 from indelible.server.process import (
     EXIT_STORAGE_FAILURE,
@@ -72,15 +74,26 @@ async def serve(
     on_failure = functools.partial(_stop_at_storage_failure, stop)
     on_group = functools.partial(_tell_of_group, metrics)
     store = open_local_store(settings.store, on_batch=metrics.on_batch, on_group=on_group, on_failure=on_failure)
-    services = make_services(store, metrics)
+    index = None
+    if settings.index is not None:
+        index = ServerIndex(settings, settings.index, store, indexes_here=worker is None or worker.number == 1)
+        index.add_metrics(metrics.registry)
+    services = make_services(store, metrics, around=store if index is None else index.store)
     if worker is not None:
         worker.share_metrics(services)
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         # Before anything is opened: a server that cannot listen leaves no new database behind.
         at = _take_addresses(settings, worker, sockets)
-        for part in relay_parts(services.store, settings.relays, metrics.registry):
+        for part in (
+            *relay_parts(services.store, settings.relays, metrics.registry),
+            *(() if index is None else index.parts()),
+        ):
             services.background.add(part)
-        async with store, services.background:
+        async with contextlib.AsyncExitStack() as open_parts:
+            await open_parts.enter_async_context(store)
+            if index is not None:
+                open_parts.push_async_callback(index.close)
+            await open_parts.enter_async_context(services.background)
             for warning in store.warnings:
                 _log.warning(warning)
             await _serve_store(settings, services, stop, at, on_ready)
@@ -146,6 +159,7 @@ def _check_extras(settings: Settings) -> None:
             make_sink(relay.to)
         except InvalidRequest as error:
             raise InvalidRequest(f"relays.{name}: to {error.message}", pointer=f"/relays/{name}/to") from None
+    check_index(settings)
     if settings.grpc is not None:
         try:
             import indelible.server.grpc.server  # noqa: F401, PLC0415 - needs packages of an extra
@@ -173,12 +187,14 @@ def _tell_of_group(metrics: StoreMetrics, group: str, measure: GroupMeasure) -> 
         _log.error("a consumer group parked a damaged event", group=group, position=one.position, reason=one.reason)
 
 
-def make_services(store: ServedStore, metrics: StoreMetrics | None = None) -> Services:
-    """What handlers work with: the store, with what stands around it. ``metrics``: those that the store was made with
+def make_services(
+    store: ServedStore, metrics: StoreMetrics | None = None, *, around: EventStore | None = None
+) -> Services:
+    """What handlers work with: the store, or what stands ``around`` it. ``metrics``: those that the store was made with
     hooks of."""
     if metrics is None:
         metrics = StoreMetrics(Metrics())
-    return Services(MeasuredStore(store, metrics.on_append), store, metrics.registry)
+    return Services(MeasuredStore(around or store, metrics.on_append), store, metrics.registry)
 
 
 def http_app(store: ServedStore) -> HttpApp:

@@ -17,7 +17,8 @@ from indelible.groups import Start
 from indelible.limits import SHUTDOWN_GRACE_S, WORKERS_MAX
 from indelible.queries import EventQuery
 from indelible.relay_state import OnRefusal, check_relay
-from indelible.store_urls import check_server_url, engine_schemes, is_engine_url
+from indelible.search import FieldType, check_fields
+from indelible.store_urls import check_server_url, engine_schemes, index_schemes, is_engine_url, is_index_url
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -52,6 +53,15 @@ class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What it does about an event that the broker will never take: "stop" or "set_aside"."""
 
 
+class IndexSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The query index that the server keeps: the table ``[index]`` of the TOML file."""
+
+    store: str | None = None
+    """URL of the index; of a SQLite store a file beside it unless it is given."""
+    fields: Mapping[str, FieldType] = {}
+    """Declared fields: path and type."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting, checked."""
 
@@ -74,6 +84,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     relays: Mapping[str, RelaySettings] = {}
     """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
     `tags`, `start` and `on_refusal`. In the TOML file alone."""
+    index: IndexSettings | None = None
+    """The query index, a table `[index]`: its `store` (`memory:` or `sqlite:PATH`; a file beside a SQLite store unless
+    it is given), and a table `[index.fields]` of paths and types, such as `"event_data.total" = "number"`. In the TOML
+    file alone. Without it there is no index, and no search."""
 
 
 class Source(NamedTuple):
@@ -269,6 +283,34 @@ def _relay(name: str, table: object) -> RelaySettings:
     return relay
 
 
+def _index(value: object) -> IndexSettings:
+    if not isinstance(value, dict):
+        raise ValueError("a table [index] of a TOML file")  # noqa: TRY004 - as of all checks here
+    try:
+        index = msgspec.convert({**value, "fields": {}}, IndexSettings)
+        fields = check_fields(_by_path(value.get("fields", {}), ""), "/index/fields")
+    except InvalidRequest as error:
+        raise InvalidRequest(f"index.fields: {error.message}", pointer=error.pointer) from None
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"index: {error}", pointer="/index") from None
+    if index.store is not None and not is_index_url(index.store):
+        known = ", ".join(f"{scheme}:" for scheme in index_schemes())
+        raise InvalidRequest(f"index.store: must start with one of {known}", pointer="/index/store")
+    return msgspec.structs.replace(index, fields=fields)
+
+
+def _by_path(table: object, path: str) -> dict[str, str]:
+    """Fields by path: TOML takes a key with dots that is not quoted for tables within tables."""
+    if not isinstance(table, dict):
+        if isinstance(table, str) and path:
+            return {path: table}
+        raise InvalidRequest("must be the name of a type, in quotation marks", pointer=f"/index/fields/{path}")
+    found: dict[str, str] = {}
+    for name, inner in table.items():
+        found |= _by_path(inner, f"{path}.{name}" if path else name)
+    return found
+
+
 _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "store": _store,
     "url": _url,
@@ -279,6 +321,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "log_level": _one_of("debug", "info", "warning", "error"),
     "shutdown_grace_s": _seconds,
     "relays": _relays,
+    "index": _index,
 }
 NAMES: Final = tuple(_CHECKS)
 """Every setting, in the order in which they are shown."""

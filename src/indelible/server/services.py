@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, NoReturn, Protocol, TypeVar
 
 import structlog
 from prometheus_client.metrics_core import Metric
@@ -205,6 +205,16 @@ async def pull_until(
             await give_back(groups, group, [one.delivery_id for one in pulling.result()], untried=True)
         raise
     return () if pulling.cancelled() else pulling.result()
+
+
+async def unless_stopping(stopping: asyncio.Event, answer: Awaitable[_T]) -> _T:
+    """What the store answers to a call that it may wait with. Raises ``ShuttingDown`` when the server stops before."""
+
+    async def until_stopping() -> NoReturn:
+        await stopping.wait()
+        raise ShuttingDown("the server stops; ask again", retry_after_s=RETRY_AFTER_S)
+
+    return await first_of(answer, until_stopping())
 
 
 async def give_back(groups: ConsumerGroups, group: str, delivery_ids: Collection[str], *, untried: bool) -> None:

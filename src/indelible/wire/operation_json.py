@@ -135,6 +135,7 @@ def _json_reader(name: str, kind: Any) -> Callable[[msgspec.Raw], Any]:
         return lambda raw: raw
     # Which of some words are allowed is for the store to say, as for all that is text.
     is_text = kind is Cursor or get_origin(kind) is Literal
+    has_objects = get_origin(kind) is tuple and isinstance(get_args(kind)[0], type(msgspec.Struct))
     decode = msgspec.json.Decoder(str if is_text else kind, dec_hook=_cursor_within).decode
 
     def read(raw: msgspec.Raw) -> Any:
@@ -142,6 +143,8 @@ def _json_reader(name: str, kind: Any) -> Callable[[msgspec.Raw], Any]:
             value = decode(raw)
         except msgspec.ValidationError as error:
             raise invalid_request(str(error)).under(f"/{name}") from None
+        if has_objects:
+            refuse_repeated_keys(bytes(raw), kind, f"/{name}")
         return Cursor.parse(value, f"/{name}") if kind is Cursor else value
 
     return read

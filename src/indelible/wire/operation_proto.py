@@ -25,7 +25,7 @@ from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
 from indelible.operations.operation import Operation, Parameters, plain_type
 from indelible.wire import proto_events
-from indelible.wire.pb import event_store_pb2, groups_pb2, relays_pb2
+from indelible.wire.pb import event_store_pb2, groups_pb2, relays_pb2, search_pb2
 from indelible.wire.proto_events import decode_time, event_line, event_messages
 
 P = TypeVar("P", bound=Parameters)
@@ -35,7 +35,7 @@ Convert = Callable[[Any], Any]
 _PACKAGE: Final = event_store_pb2.DESCRIPTOR.package
 _METHODS: Final = {
     f"{service.name}.{method.name}": method
-    for file in (event_store_pb2.DESCRIPTOR, groups_pb2.DESCRIPTOR, relays_pb2.DESCRIPTOR)
+    for file in (event_store_pb2.DESCRIPTOR, groups_pb2.DESCRIPTOR, relays_pb2.DESCRIPTOR, search_pb2.DESCRIPTOR)
     for service in file.services_by_name.values()
     for method in service.methods
 }
@@ -72,16 +72,22 @@ def method_of(operation: Operation[Any, Any]) -> MethodDescriptor:
 def decode_parameters(operation: Operation[P, Any], message: Message) -> P:
     """Raises ``InvalidRequest``."""
     values = _values_of(message, operation.parameters)
-    if _QUERY in message.DESCRIPTOR.fields_by_name:
+    if _has_query(message):
         values |= proto_events.query_values(getattr(message, _QUERY))
     return operation.parameters(**values)
 
 
 def encode_parameters(operation: Operation[P, Any], parameters: P) -> Message:
     message = _to_message(parameters, request_type(operation))
-    if _QUERY in message.DESCRIPTOR.fields_by_name:
+    if _has_query(message):
         getattr(message, _QUERY).MergeFrom(proto_events.query_message(getattr(parameters, _QUERY)))
     return message
+
+
+def _has_query(message: Message) -> bool:
+    """Whether a query of events is one field of it."""
+    field = message.DESCRIPTOR.fields_by_name.get(_QUERY)
+    return field is not None and field.message_type is not None
 
 
 _ENCODERS: Final[dict[str, Callable[[Any], bytes]]] = {
@@ -166,19 +172,22 @@ def _field(field: msgspec.structs.FieldInfo, descriptor: FieldDescriptor) -> _Fi
     to_message, from_message = _converters(plain_type(get_args(kind)[0]) if is_repeated else kind, descriptor)
     if is_repeated:
         to_message = _event_messages if to_message is _event_message else _each(list, to_message)
-        from_message = _each(tuple, from_message)
+        from_message = (
+            _each(tuple, from_message)
+            if descriptor.message_type is None
+            else _each_named(f"/{descriptor.name}", from_message)
+        )
     has_presence = descriptor.has_presence and not is_repeated
     return _Field(field.name, descriptor.name, has_presence, field.required, to_message, from_message)
 
 
 def _converters(kind: Any, descriptor: FieldDescriptor) -> tuple[Convert, Convert]:
     pointer = f"/{descriptor.name}"
-    if kind is datetime:
-        return _same, lambda timestamp: decode_time(timestamp, pointer)
     if kind is msgspec.Raw:
         return _raw_converters(descriptor)
-    if kind in (Cursor, UUID):
-        return str, check_event_id if kind is UUID else lambda text: Cursor.parse(text, pointer)
+    if kind in _PLAIN_CONVERTERS:
+        to_message, from_message = _PLAIN_CONVERTERS[kind]
+        return to_message, lambda content: from_message(content, pointer)
     if descriptor.enum_type is not None:
         return _enum_converters(descriptor.enum_type, pointer)
     if descriptor.message_type is not None:
@@ -192,6 +201,10 @@ def _struct_within(message: Message, kind: type[Any], pointer: str) -> Any:
         return to_struct(message, kind)
     except InvalidRequest as error:
         raise error.under(pointer) from None
+
+
+_PLAIN_CONVERTERS: Final[dict[Any, tuple[Convert, Callable[[Any, str], Any]]]] = {}
+"""Of types that are no messages, nor what messages have themselves."""
 
 
 def _raw_converters(descriptor: FieldDescriptor) -> tuple[Convert, Convert]:
@@ -231,5 +244,42 @@ def _each(kind: Callable[[Any], Any], convert: Convert) -> Convert:
     return kind if convert is _same else lambda contents: kind(map(convert, contents))
 
 
+def _each_named(pointer: str, convert: Convert) -> Convert:
+    """Errors lead to the member."""
+
+    def convert_all(contents: Any) -> tuple[Any, ...]:
+        converted = []
+        for i, content in enumerate(contents):
+            try:
+                converted.append(convert(content))
+            except InvalidRequest as error:
+                raise error.under(f"{pointer}/{i}") from None
+        return tuple(converted)
+
+    return convert_all
+
+
+def _to_json(value: Any) -> str:
+    return msgspec.json.encode(value, enc_hook=str).decode()
+
+
+def _from_json(text: str, pointer: str) -> Any:
+    """Any value, which a message has as JSON text."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequest(f"must be JSON text: {error}", pointer=pointer) from None
+
+
 def _same(value: Any) -> Any:
     return value
+
+
+_PLAIN_CONVERTERS.update(
+    {
+        datetime: (_same, decode_time),
+        Any: (_to_json, _from_json),
+        Cursor: (str, Cursor.parse),
+        UUID: (str, lambda text, _: check_event_id(text)),
+    }
+)

@@ -10,11 +10,12 @@ from indelible.limits import RETRY_AFTER_S
 from indelible.operations import OPERATIONS, Operation
 from indelible.operations.deliveries import PULL
 from indelible.operations.events import APPEND, APPEND_ATOMIC, READ_AGGREGATE, READ_FEED, SUBSCRIBE
+from indelible.operations.search import SEARCH
 from indelible.server.call import Call
 from indelible.server.grpc.append_batches import append_batches
 from indelible.server.grpc.calls import MakeRoom, Method, Streams, ToStream, Unary
 from indelible.server.grpc.consume import consume
-from indelible.server.services import pull_until
+from indelible.server.services import pull_until, unless_stopping
 from indelible.server.streams import FollowedFeed, read_pages, stream_messages
 from indelible.wire.operation_proto import decode_parameters, encode_answer, method_of, request_type
 from indelible.wire.pb.event_store_pb2 import (
@@ -25,6 +26,7 @@ from indelible.wire.pb.event_store_pb2 import (
     SubscribeRequest,
 )
 from indelible.wire.pb.groups_pb2 import PullRequest
+from indelible.wire.pb.search_pb2 import SearchRequest
 from indelible.wire.proto_events import decode_append, decode_atomic_append, encode_lines, encode_subscription
 
 
@@ -51,6 +53,12 @@ async def pull(call: Call, request: PullRequest) -> bytes:
     asked = decode_parameters(PULL, request)
     pulled = pull_until(call.store.groups, asked.group, PULL.ask(call.store, asked), call.stopping.wait())
     return encode_answer(PULL, await pulled)
+
+
+async def search(call: Call, request: SearchRequest) -> bytes:
+    """What is found, waited for if need be."""
+    answer = SEARCH.ask(call.store, decode_parameters(SEARCH, request))
+    return encode_answer(SEARCH, await unless_stopping(call.stopping, answer))
 
 
 async def pages(
@@ -97,6 +105,7 @@ _OWN_HANDLERS: Final[dict[str, Any]] = {
     "read_feed": partial(pages, READ_FEED),
     "subscribe": subscribe,
     "pull": pull,
+    "search": search,
     "consume": consume,
 }
 """Of operations that take more than asking the store."""

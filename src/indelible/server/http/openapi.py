@@ -44,6 +44,7 @@ _SECTIONS: Final = {
     "Read": "Events of one aggregate, or of the whole log.",
     "Snapshots": "Saved states, so that replay need not start at the first event.",
     "Catalogue": "What the store holds.",
+    "Search": "Events by the words and values in them, through an index that follows the log a little behind it.",
     "Consumer groups": "Named readers of the log that share the work among their members. Each event is delivered to "
     "one of them, those of one aggregate in order, and again until it is acknowledged. An event that fails too often "
     "is parked, and its aggregate with it; the others go on.",

@@ -10,7 +10,7 @@ import msgspec
 from indelible import errors
 from indelible.errors import IndelibleError, Unavailable
 from indelible.events import JSON_CONTENT_TYPE
-from indelible.limits import CONDITION_ENTRIES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.limits import CONDITION_ENTRIES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S, SEARCH_TIMEOUT_S
 from indelible.operations import Operation
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, STATUS_OF_CODE, STATUS_PRECONDITION_FAILED, problem
@@ -36,6 +36,9 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
             pointer="/condition",
             entries_looked_at=CONDITION_ENTRIES_MAX,
             entries_looked_at_max=CONDITION_ENTRIES_MAX,
+        ),
+        errors.SearchTooCostly(
+            f"took longer than {SEARCH_TIMEOUT_S:g} s; say more of what to find", pointer="", timeout_s=SEARCH_TIMEOUT_S
         ),
         errors.VersionConflict("order-o-1 is at version 3, expected 2", **_KEY, expected_version=2, actual_version=3),
         errors.EventIdConflict(f"event id {_EVENT_ID} is stored already, with other content", event_id=_EVENT_ID),
@@ -75,6 +78,20 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
         errors.Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S),
         errors.ShuttingDown("the store is closed; nothing was stored", retry_after_s=RETRY_AFTER_S),
         errors.StorageFull("no space is left; nothing was stored", retry_after_s=RETRY_AFTER_S),
+        errors.SearchUnavailable("this store has no query index"),
+        errors.IndexBehind(
+            "the query index has come to cursor 2, and not to 3 yet",
+            indexed_cursor="2",
+            lag=1,
+            retry_after_s=RETRY_AFTER_S,
+        ),
+        errors.IndexBuilding(
+            "the query index is being built; 40 of 100 events are to come",
+            documents=60,
+            lag=40,
+            retry_after_s=RETRY_AFTER_S,
+        ),
+        errors.IndexMismatch(f"the query index holds the event {_EVENT_ID}, the log does not", event_id=_EVENT_ID),
         errors.OutcomeUnknown("the commit failed; append again with the same event ids to learn whether it is stored"),
         errors.StorageFailure("the storage has failed"),
         errors.StoreCorrupted("stored bytes are not what was written"),
@@ -106,6 +123,10 @@ _FIELDS: Final[dict[str, Schema]] = {
     },
     "entries_looked_at": {"type": "integer", "description": "Index entries, before it was given up."},
     "entries_looked_at_max": {"type": "integer", "description": "How many are allowed."},
+    "timeout_s": {"type": "number", "description": "How long it may take, in seconds."},
+    "indexed_cursor": {"type": "string", "description": "How far the query index has come. Opaque."},
+    "lag": _INTEGER | COUNT | {"description": "Positions that are to be indexed."},
+    "documents": _INTEGER | COUNT | {"description": "About how many events are indexed."},
     "aggregate_type": {"type": "string", "description": "Of the aggregate that was asked for."},
     "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
     "event_id": {"type": "string", "format": "uuid", "description": "Which event."},
@@ -154,6 +175,7 @@ _TITLES: Final = {
     415: "The body is of no media type that is taken, or not in UTF-8.",
     431: "The request line and headers are too long.",
     500: "Something is wrong in the server or its storage.",
+    501: "The server has not what that needs.",
     503: "Not now, or not known. Try again later; appends with the same event ids.",
     507: "No space is left where the store lives. Nothing was stored.",
 }

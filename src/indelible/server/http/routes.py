@@ -13,13 +13,14 @@ from indelible.events import Snapshot, timestamp_to_us
 from indelible.operations import OPERATIONS, Nothing, Operation, Parameters
 from indelible.operations.deliveries import PULL
 from indelible.operations.events import SUBSCRIBE
+from indelible.operations.search import SEARCH
 from indelible.server.background import PartState
 from indelible.server.call import Call
 from indelible.server.http import events
 from indelible.server.http.app import Handler, Route
 from indelible.server.http.messages import Headers, Request, Response, etag
 from indelible.server.http.reference import reference_routes
-from indelible.server.services import give_back, pull_until
+from indelible.server.services import give_back, pull_until, unless_stopping
 from indelible.wire.operation_json import encode_answer
 
 # --- Operations that are one question and one answer -----------------------------------------------------------------
@@ -57,6 +58,13 @@ async def pull(call: Call, request: Request) -> Response:
         await give_back(groups, asked.group, [one.delivery_id for one in deliveries], untried=True)
         deliveries = ()
     return Response(200, encode_answer(PULL, deliveries))
+
+
+async def search(call: Call, request: Request) -> Response:
+    """What is found, waited for if need be."""
+    asked = await request.asked_with(SEARCH)
+    found = await unless_stopping(call.stopping, SEARCH.ask(call.store, asked))
+    return Response(200, encode_answer(SEARCH, found))
 
 
 # --- The server itself -----------------------------------------------------------------------------------------------
@@ -144,6 +152,7 @@ _OWN_HANDLERS: Final[dict[str, Handler]] = {
     "read_feed": events.read_feed,
     "get_event": events.get_event,
     "pull": pull,
+    "search": search,
 }
 """Of operations that take more than asking the store."""
 

@@ -16,7 +16,9 @@ A store that takes no consumer groups and no relays, as it may when it has sever
 What a store refuses before an engine is asked is in :class:`BadInputConformance`: once for each way to a store is
 enough. For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it,
 :class:`ReopenConformance`; for a store of which several may be open on one storage, :class:`SharedConformance`. Each
-says which fixtures it needs. A sink, through which relays publish to a broker, is put through :class:`SinkConformance`.
+says which fixtures it needs. A sink, through which relays publish to a broker, is put through
+:class:`SinkConformance`; a backend of the query index through :class:`IndexConformance`, and one that is durable
+through :class:`ReopenIndexConformance`.
 Needs pytest and pytest-asyncio.
 
 The store may hold any events before: the tests use names that are new each time and start mid-log. Nobody else may
@@ -39,6 +41,11 @@ from indelible.testing.conformance.following import FollowConformance  # noqa: E
 from indelible.testing.conformance.groups import GroupConformance  # noqa: E402
 from indelible.testing.conformance.hash_chain import HashChainConformance  # noqa: E402
 from indelible.testing.conformance.idempotency import IdempotencyConformance  # noqa: E402
+from indelible.testing.conformance.index_generations import IndexGenerationConformance  # noqa: E402
+from indelible.testing.conformance.index_pages import IndexPageConformance  # noqa: E402
+from indelible.testing.conformance.index_reopen import ReopenIndexConformance  # noqa: E402
+from indelible.testing.conformance.index_searches import IndexSearchConformance  # noqa: E402
+from indelible.testing.conformance.index_text import IndexTextConformance  # noqa: E402
 from indelible.testing.conformance.isolation import IsolationConformance  # noqa: E402
 from indelible.testing.conformance.parking import ParkingConformance  # noqa: E402
 from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
@@ -54,9 +61,11 @@ __all__ = [
     "BadInputConformance",
     "EngineConformance",
     "EventStoreConformance",
+    "IndexConformance",
     "LogConformance",
     "Received",
     "ReopenConformance",
+    "ReopenIndexConformance",
     "SharedConformance",
     "SinkBroker",
     "SinkConformance",
@@ -84,3 +93,8 @@ class EventStoreConformance(
     LogConformance, GroupConformance, ParkingConformance, RelayConformance, RelayBesideConformance
 ):
     """All promises of the protocol to those who ask what may be asked. Fixture: ``store``, an open event store."""
+
+
+class IndexConformance(IndexGenerationConformance, IndexSearchConformance, IndexPageConformance, IndexTextConformance):
+    """All promises of a backend of the query index. Fixture: ``make_index``, which gives a new one, not yet open; a
+    durable one over the same storage each time. What it holds is dropped."""

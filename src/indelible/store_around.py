@@ -1,14 +1,12 @@
 """Stores around another store: each is a store itself, so they stand around one another in any order."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
 
-from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.events import NewEvent
-from indelible.eventstore import AggregateAppend, AppendOutcome, AppendResult, AtomicAppendResult, EventStore
+from indelible.eventstore import EventStore
 from indelible.groups import ConsumerGroups
+from indelible.index_state import SearchIndex
 from indelible.relay_state import Relays
 
 P = ParamSpec("P")
@@ -36,6 +34,10 @@ class StoreAround:
     def relays(self) -> Relays:
         return self.inner.relays
 
+    @property
+    def index(self) -> SearchIndex:
+        return self.inner.index
+
     append = _inner(EventStore.append)
     append_each = _inner(EventStore.append_each)
     append_atomic = _inner(EventStore.append_atomic)
@@ -51,6 +53,7 @@ class StoreAround:
     event_types = _inner(EventStore.event_types)
     aggregate_types = _inner(EventStore.aggregate_types)
     list_aggregates = _inner(EventStore.list_aggregates)
+    search = _inner(EventStore.search)
     aclose = _inner(EventStore.aclose)
 
     async def __aenter__(self) -> Self:
@@ -59,41 +62,3 @@ class StoreAround:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-
-class MeasuredStore(StoreAround):
-    """Tells how long each append takes, whatever becomes of it, in seconds."""
-
-    def __init__(self, inner: EventStore, on_append: Callable[[float], None]) -> None:
-        super().__init__(inner)
-        self._on_append: Final = on_append
-
-    async def append(
-        self,
-        aggregate_type: str,
-        aggregate_id: str,
-        events: Sequence[NewEvent],
-        *,
-        expected_version: ExpectedVersion = "any",
-    ) -> AppendResult:
-        started = time.perf_counter()
-        try:
-            return await self.inner.append(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        finally:
-            self._on_append(time.perf_counter() - started)
-
-    async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendOutcome]:
-        started = time.perf_counter()
-        try:
-            return await self.inner.append_each(appends)
-        finally:
-            self._on_append(time.perf_counter() - started)
-
-    async def append_atomic(
-        self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
-    ) -> AtomicAppendResult:
-        started = time.perf_counter()
-        try:
-            return await self.inner.append_atomic(appends, condition=condition)
-        finally:
-            self._on_append(time.perf_counter() - started)

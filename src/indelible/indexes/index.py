@@ -1,0 +1,152 @@
+"""What a backend of the query index does.
+
+An index holds documents, one an event, and beside them how far in the log it has come; both change in one atomic step,
+so that they always agree, whatever dies. It may hold two generations: the one that is searched, and one that is being
+built from the first event on, because somebody asked or because other fields are declared. When that has come to the
+head it takes the other's place in one step.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from indelible.cursors import Cursor
+from indelible.events import AggregateKey
+from indelible.search import CheckedQuery, FieldType, Order, Value
+
+
+class IndexUnavailable(Exception):
+    """The backend is out of reach, or does not take more for now: try again later. Says why, for people."""
+
+
+class IndexMoved(Exception):
+    """The generation is not where the caller thought: somebody else has applied events, or swapped it."""
+
+
+class SearchTooBroad(Exception):
+    """The search took too long."""
+
+
+class Place(NamedTuple):
+    """Where an event stands in the order of searches. In one partition that is the order of the log."""
+
+    timestamp_us: int
+    position: int
+    event_id: UUID
+
+
+class Document(NamedTuple):
+    """What is to be found of an event."""
+
+    place: Place
+    event_type: str
+    aggregate: AggregateKey
+    version: int
+    tags: tuple[str, ...]
+    values: Mapping[str, tuple[Value, ...]]
+    """Of the declared fields that it has."""
+    text: str
+    """All strings of its data, with line ends between them."""
+
+
+class Rejected(Struct, frozen=True):
+    """An event that the backend refuses for good. It is listed, and can be tried again."""
+
+    event_id: UUID
+    position: int
+    reason: str
+
+
+class Generation(Struct, frozen=True):
+    """One whole index."""
+
+    number: int
+    """1, 2, 3 …, in the order in which they were begun."""
+    fields: Mapping[str, FieldType]
+    cursor: Cursor
+    """Every event up to here is found in it."""
+    documents: int
+    """About how many it holds."""
+
+
+class IndexState(Struct, frozen=True):
+    """What a backend holds."""
+
+    serving: Generation | None
+    """What is searched; None before the first is complete."""
+    building: Generation | None
+
+
+class Capabilities(NamedTuple):
+    """What a backend can do."""
+
+    text: bool
+    """Whether it finds words."""
+
+
+class Hits(NamedTuple):
+    """Events, or the aggregates of all events that fit, in order; at most as many as were asked for."""
+
+    places: Sequence[Place]
+    aggregates: Sequence[AggregateKey]
+    is_last: bool
+    """Whether there are no more behind these."""
+
+
+class QueryIndex(Protocol):
+    """A backend. Raises ``IndexUnavailable`` within a bounded time when it is out of reach."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def open(self) -> IndexState:
+        """Connect, and make what is missing. May be called again after ``IndexUnavailable``."""
+        ...
+
+    async def state(self) -> IndexState: ...
+
+    async def begin(self, fields: Mapping[str, FieldType]) -> Generation:
+        """Begin a generation with these fields, empty, at the start of the log. One that was being built is dropped,
+        unless it has the same fields: then it goes on where it was."""
+        ...
+
+    async def apply(
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+    ) -> Sequence[Rejected]:
+        """Add documents, and move the generation from ``after`` to ``cursor``, in one atomic step: none of it is seen
+        before all of it is. A document with the id of one that is there takes its place. Gives those that the backend
+        refuses; all others are added. Raises ``IndexMoved`` when the generation is gone or is not at ``after``."""
+        ...
+
+    async def swap(self, generation: int) -> None:
+        """Search this generation from now on, and drop the one before. Raises ``IndexMoved`` when it is gone."""
+        ...
+
+    async def drop(self) -> None:
+        """Forget all of it."""
+        ...
+
+    async def search(
+        self, query: CheckedQuery, *, order: Order, limit: int, behind: Place | None
+    ) -> tuple[Hits, Generation]:
+        """The first ``limit`` events that fit, behind a place in the order asked for; and what generation said so, as
+        it was at that moment. Raises ``SearchTooBroad``, and ``IndexMoved`` when none serves."""
+        ...
+
+    async def search_aggregates(
+        self, query: CheckedQuery, *, limit: int, behind: AggregateKey | None
+    ) -> tuple[Hits, Generation]:
+        """The distinct aggregates of all events that fit, by type and id as UTF-8 bytes."""
+        ...
+
+    async def close(self) -> None:
+        """May be called twice, and raises nothing."""
+        ...
+
+
+def micros(time: datetime) -> int:
+    """Microseconds since 1970."""
+    return (time - datetime.fromisoformat("1970-01-01T00:00:00+00:00")) // datetime.resolution

@@ -1,0 +1,276 @@
+"""Indexer: keeps a query index up to date with the log.
+
+One loop: look what generations the index has; follow the feed behind the cursor of each; apply documents in batches, in
+one atomic step with the cursor; look again when somebody began, swapped or dropped one. A generation that is being
+built takes the other's place when it has come to the head. It holds one batch of each in memory, whatever it waits for.
+
+Several processes may run indexers on one index. Whoever finds that another has applied events stands by, until nothing
+moves any more that should.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+
+from indelible.cursors import Cursor
+from indelible.errors import IndelibleError, InvalidRequest
+from indelible.eventstore import MeasuringStore
+from indelible.indexes.document_making import documents_of
+from indelible.indexes.index import (
+    Document,
+    Generation,
+    IndexMoved,
+    IndexState,
+    IndexUnavailable,
+    QueryIndex,
+    Rejected,
+)
+from indelible.limits import (
+    INDEX_BATCH_EVENTS_MAX,
+    INDEX_LOOK_INTERVAL_S,
+    INDEX_REJECTED_MAX,
+    INDEX_RETRY_WAIT_MAX_S,
+    INDEX_RETRY_WAIT_MIN_S,
+    INDEX_STAND_BY_S,
+    SUBSCRIPTION_PAGE_EVENTS_MAX,
+)
+from indelible.search import FieldType
+from indelible.tasks import end_if_cancelled, first_of, is_set_within
+
+_log: Final = structlog.get_logger(__name__)
+
+_FULL_AT: Final = INDEX_BATCH_EVENTS_MAX - SUBSCRIPTION_PAGE_EVENTS_MAX
+"""Another page might be too much for the batch."""
+
+
+class _TooManyRejected(Exception):
+    """The list of refused documents is full."""
+
+
+class Indexer:
+    """``fields`` are those that are declared. Belongs to one event loop, which :meth:`run` is called on once at a
+    time. ``on_progress`` hears of every change of the index."""
+
+    def __init__(self, store: MeasuringStore, index: QueryIndex, fields: Mapping[str, FieldType]) -> None:
+        self._store: Final = store
+        self._index: Final = index
+        self._fields: Final = dict(fields)
+        self._declared = False
+        self._look_now: Final = asyncio.Event()
+        self._problems: dict[int, str] = {}
+        """By generation; that of the index itself is 0."""
+        self.rejected: Final[dict[int, list[Rejected]]] = {}
+        """By generation."""
+        self.on_progress: Callable[[], None] = _nobody_hears
+        self.is_running = False
+        """Whether it keeps the index up to date, and does not leave that to another process."""
+        self.indexed = 0
+        """Events that it applied, those of all generations together."""
+        self.errors = 0
+        """How often it was interrupted."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why the index does not go on."""
+        return "; ".join(self._problems.values()) or None
+
+    def look(self) -> None:
+        """Somebody in this process has changed what generations there are."""
+        self._look_now.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        waits = _Waits()
+        while True:
+            state: IndexState | None = None
+            try:
+                state = await self._state()
+                self._problems.pop(0, None)
+                await self._keep_up(state, waits)
+                continue
+            except IndexMoved:
+                self.is_running = False
+                if await self._is_moved_by_another(state):
+                    await self._stand_by()
+                continue
+            except IndexUnavailable as error:
+                self._note(0, "the query index is out of reach", error)
+            except IndelibleError as error:
+                self._note(0, "the store fails", error)
+            finally:
+                self.is_running = False
+            end_if_cancelled()
+            await waits.wait()
+
+    def _note(self, generation: int, what: str, error: Exception) -> None:
+        self.errors += 1
+        problem = f"{what}: {error}"
+        if self._problems.get(generation) != problem:
+            _log.warning("the query index does not go on", generation=generation or None, problem=problem)
+        self._problems[generation] = problem
+
+    # --- Which generations -------------------------------------------------------------------------------------------
+
+    async def _state(self) -> IndexState:
+        """As it is, with one that has the declared fields. What others declare later is not changed back: of two
+        servers with different fields, the one that began last has its way."""
+        self._look_now.clear()
+        state = await self._index.open()
+        newest = state.building or state.serving
+        if newest is None or (not self._declared and newest.fields != self._fields):
+            begun = await self._index.begin(self._fields)
+            _log.info("a query index is built", generation=begun.number, fields=sorted(self._fields))
+            state = await self._index.state()
+        self._declared = True
+        present = {one.number for one in (state.serving, state.building) if one is not None}
+        for known in (self._problems, self.rejected):
+            for gone in known.keys() - present - {0}:
+                known.pop(gone)
+        return state
+
+    async def _keep_up(self, state: IndexState, waits: "_Waits") -> None:
+        """All generations, until there are others. Raises ``IndexMoved``, ``IndexUnavailable``."""
+        self.is_running = True
+        following = [self._follow(one, waits, is_building=False) for one in (state.serving,) if one is not None]
+        following += [self._follow(one, waits, is_building=True) for one in (state.building,) if one is not None]
+        await first_of(*following, self._until_changed(state))
+
+    async def _until_changed(self, state: IndexState) -> None:
+        while not await is_set_within(INDEX_LOOK_INTERVAL_S, self._look_now):
+            if _numbers(await self._index.state()) != _numbers(state):
+                return
+
+    async def _is_moved_by_another(self, before: IndexState | None) -> bool:
+        """Whether the generations are the same, and so only how far they have come is another than was thought."""
+        try:
+            return before is not None and _numbers(await self._index.state()) == _numbers(before)
+        except IndexUnavailable:
+            return False
+
+    async def _stand_by(self) -> None:
+        """While another applies events."""
+        _log.info("another process keeps the query index up to date; this one stands by")
+        last: IndexState | None = None
+        while True:
+            await asyncio.sleep(INDEX_STAND_BY_S * random.uniform(0.75, 1.25))  # noqa: S311 - only spreads them
+            try:
+                state = await self._index.state()
+                if last is not None and not await self._goes_on(last, state):
+                    _log.info("nobody keeps the query index up to date; this process does")
+                    return
+            except (IndexUnavailable, IndelibleError):
+                return
+            last = state
+
+    async def _goes_on(self, last: IndexState, state: IndexState) -> bool:
+        if _places(last) != _places(state):
+            return True
+        if state.serving is None or state.building is not None:
+            return False
+        return (await self._store.lag_behind(state.serving.cursor)).positions == 0
+
+    # --- One generation ----------------------------------------------------------------------------------------------
+
+    async def _follow(self, generation: Generation, waits: "_Waits", *, is_building: bool) -> None:
+        """Until it serves, if it is being built, else for ever. What is wrong with the log is no trouble of another
+        generation: it is stated, and tried again, since people may mend it."""
+        batch = _Batch(generation)
+        while True:
+            try:
+                if await self._read(batch, waits, is_building=is_building):
+                    return
+            except InvalidRequest as error:
+                self._note(batch.generation, _NOT_OF_THIS_LOG.format(batch.after), error)
+            except (IndelibleError, _TooManyRejected) as error:
+                # What came before it is sound.
+                await self._apply(batch)
+                self._note(batch.generation, f"behind cursor {batch.after}", error)
+            end_if_cancelled()
+            await waits.wait()
+
+    async def _read(self, batch: "_Batch", waits: "_Waits", *, is_building: bool) -> bool:
+        """Whether it serves now."""
+        batch.begin(batch.after)
+        self._check_rejected(batch.generation)
+        async with aclosing(self._store.follow(after=batch.after)) as pages:
+            async for page in pages:
+                batch.documents += await documents_of(page.lines, batch.fields)
+                batch.cursor = page.cursor
+                if page.at_end or len(batch.documents) > _FULL_AT:
+                    await self._apply(batch)
+                    self._check_rejected(batch.generation)
+                    waits.begin_anew()
+                    self._problems.pop(batch.generation, None)
+                if page.at_end and is_building:
+                    await self._index.swap(batch.generation)
+                    _log.info("the query index serves", generation=batch.generation)
+                    self.on_progress()
+                    return True
+        return False
+
+    async def _apply(self, batch: "_Batch") -> None:
+        if batch.cursor == batch.after:
+            return
+        rejected = self.rejected.setdefault(batch.generation, [])
+        rejected += await self._index.apply(batch.generation, batch.documents, after=batch.after, cursor=batch.cursor)
+        self.indexed += len(batch.documents)
+        batch.begin(batch.cursor)
+        self.on_progress()
+
+    def _check_rejected(self, generation: int) -> None:
+        count = len(self.rejected.get(generation, ()))
+        if count >= INDEX_REJECTED_MAX:
+            raise _TooManyRejected(
+                f"the index refused {count} documents; mend the cause, and build it anew: indelible index rebuild, or "
+                "drop while it is being built"
+            )
+
+
+_NOT_OF_THIS_LOG: Final = (
+    "the index has come to cursor {}, which is no place of this log: the log was restored from a backup, or is "
+    "another; build the index anew (indelible index rebuild)"
+)
+
+
+class _Batch:
+    """What is to be applied to a generation in one step."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation: Final = generation.number
+        self.fields: Final = generation.fields
+        self.begin(generation.cursor)
+
+    def begin(self, after: Cursor) -> None:
+        """Empty, behind a cursor."""
+        self.after = self.cursor = after
+        self.documents: list[Document] = []
+
+
+def _numbers(state: IndexState) -> Sequence[int | None]:
+    return [None if one is None else one.number for one in (state.serving, state.building)]
+
+
+def _places(state: IndexState) -> Sequence[tuple[int, Cursor] | None]:
+    return [None if one is None else (one.number, one.cursor) for one in (state.serving, state.building)]
+
+
+def _nobody_hears() -> None:
+    pass
+
+
+class _Waits:
+    """Between attempts: each about twice as long as the one before, and never the same for two indexers."""
+
+    def __init__(self) -> None:
+        self._next_s = INDEX_RETRY_WAIT_MIN_S
+
+    def begin_anew(self) -> None:
+        self._next_s = INDEX_RETRY_WAIT_MIN_S
+
+    async def wait(self) -> None:
+        wait_s, self._next_s = self._next_s, min(2 * self._next_s, INDEX_RETRY_WAIT_MAX_S)
+        await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - only spreads them

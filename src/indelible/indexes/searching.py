@@ -1,0 +1,358 @@
+"""A store around a store that answers searches from a query index. What is found is read from the log."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from indelible.batching import in_lots
+from indelible.cursors import Cursor
+from indelible.errors import (
+    EventNotFound,
+    IndexBehind,
+    IndexBuilding,
+    IndexMismatch,
+    InvalidRequest,
+    SearchTooCostly,
+    Unavailable,
+)
+from indelible.events import AggregateKey, recorded_line
+from indelible.eventstore import MeasuringStore
+from indelible.index_state import GenerationInfo, IndexField, IndexInfo, RejectedEvent
+from indelible.indexes.index import (
+    Generation,
+    Hits,
+    IndexMoved,
+    IndexState,
+    IndexUnavailable,
+    Place,
+    QueryIndex,
+    SearchTooBroad,
+)
+from indelible.indexes.indexer import Indexer
+from indelible.indexes.page_cursors import decode_aggregate, decode_place, encode_aggregate, encode_place
+from indelible.limits import (
+    INDEX_REJECTED_SHOWN_MAX,
+    PAGE_EVENTS_DEFAULT,
+    PAGE_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
+    SEARCH_LOOK_INTERVAL_S,
+    SEARCH_READS_AT_ONCE_MAX,
+    SEARCH_TIMEOUT_S,
+    SEARCH_WAIT_S,
+)
+from indelible.operations.search import check_search
+from indelible.queries import check_page
+from indelible.search import (
+    CheckedQuery,
+    FieldType,
+    Order,
+    SearchPage,
+    SearchQuery,
+    check_flag,
+    check_order,
+    check_wait,
+)
+from indelible.store_around import StoreAround
+from indelible.tasks import hear_of_failure, is_set_within
+
+
+class _Asked(NamedTuple):
+    """A search, of which all is checked that can be without the index's fields."""
+
+    query: SearchQuery
+    order: Order
+    limit: int
+    cursor: str | None
+    aggregates: bool
+    wait_for: Cursor | None
+
+
+class SearchingStore(StoreAround):
+    """``fields`` are those that are declared. ``indexer`` is the one that keeps the index up to date, where this
+    process does. ``on_search`` hears how long each search took in index and log, in seconds."""
+
+    def __init__(
+        self,
+        inner: MeasuringStore,
+        index: QueryIndex,
+        fields: Mapping[str, FieldType],
+        *,
+        indexer: Indexer | None = None,
+        on_search: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        super().__init__(inner)
+        self._log: Final = inner
+        self._index: Final = index
+        self._on_search: Final = on_search
+        self._fields: Final = fields
+        self._moved = asyncio.Event()
+        self._serving: Generation | None = None
+        """As it was at the last look: it may have come further, or another may have taken its place."""
+        self._looking: asyncio.Future[IndexState] | None = None
+        self._looked_at = 0.0
+        self._own_index: Final = LocalSearchIndex(inner, index, fields, indexer)
+        if indexer is not None:
+            indexer.on_progress = self._hear_of_progress
+
+    @property
+    def index(self) -> "LocalSearchIndex":
+        return self._own_index
+
+    def _hear_of_progress(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        self._looking = None
+        moved.set()
+
+    async def search(
+        self,
+        query: SearchQuery,
+        *,
+        order: Order = "newest",
+        limit: int = PAGE_EVENTS_DEFAULT,
+        cursor: str | None = None,
+        aggregates: bool = False,
+        wait_for: Cursor | None = None,
+        wait_s: float = SEARCH_WAIT_S,
+        allow_stale: bool = False,
+    ) -> SearchPage:
+        check_search(query)
+        check_page(limit)
+        check_order(order)
+        check_flag(aggregates, "/aggregates")
+        check_flag(allow_stale, "/allow_stale")
+        until = time.monotonic() + check_wait(wait_s)
+        after = None if wait_for is None else Cursor.parse(wait_for, "/wait_for")
+        asked = _Asked(query, order, limit, cursor, aggregates, after)
+        with _index_errors():
+            while (page := await self._answer(asked, until, allow_stale=allow_stale)) is None:
+                pass
+            return page
+
+    async def _answer(self, asked: _Asked, until: float, *, allow_stale: bool) -> SearchPage | None:
+        """None where it is to be tried once more: when the index has moved, or is still behind."""
+        left_s = until - time.monotonic()
+        serving = self._serving
+        if serving is None or not await self._has_come_to(serving.cursor, asked.wait_for):
+            state = await self._look()
+            serving = self._serving = state.serving
+            if serving is None:
+                self._checked(asked, state.building)
+                if asked.wait_for is not None and left_s > 0:
+                    await self._wait(left_s)
+                    return None
+                raise await self._building(state)
+        try:
+            checked = self._checked(asked, serving)
+        except InvalidRequest:
+            # Another may have taken its place, with the field that is asked for.
+            self._looking = None
+            self._serving = (await self._look()).serving
+            if self._serving is not None and self._serving.fields == serving.fields:
+                raise
+            return None
+        is_behind = not await self._has_come_to(serving.cursor, asked.wait_for)
+        if is_behind and left_s > 0:
+            await self._wait(left_s)
+            return None
+        if is_behind and not allow_stale:
+            raise await self._behind(serving.cursor, asked.wait_for)
+        try:
+            found, generation = await self._find(checked, asked)
+        except IndexMoved:
+            self._serving = self._looking = None
+            return None
+        self._serving = generation
+        # Another generation may have taken its place meanwhile, with other fields, and not quite as far.
+        is_stale = not await self._has_come_to(generation.cursor, asked.wait_for)
+        if generation.fields != serving.fields or (is_stale and not (is_behind and allow_stale)):
+            return None
+        lag = await self._log.lag_behind(generation.cursor)
+        return SearchPage(
+            lines=b"\n".join(found.lines), count=len(found.lines) + len(found.aggregates), aggregates=found.aggregates,
+            cursor=found.cursor, indexed_cursor=generation.cursor, lag=lag.positions, lag_s=lag.age_s,
+            is_stale=is_stale,
+        )  # fmt: skip
+
+    async def _look(self) -> IndexState:
+        """How far the index has come. All who wait ask together, and not too often: a backend may do nothing else
+        meanwhile."""
+        now = time.monotonic()
+        if self._looking is None or (self._looking.done() and now - self._looked_at > SEARCH_LOOK_INTERVAL_S / 2):
+            self._looked_at = now
+            self._looking = asyncio.ensure_future(self._index.open())
+            self._looking.add_done_callback(hear_of_failure)
+        return await asyncio.shield(self._looking)
+
+    def _checked(self, asked: _Asked, generation: Generation | None) -> CheckedQuery:
+        """Raises ``InvalidRequest``."""
+        checked = asked.query.checked(self._fields if generation is None else generation.fields)
+        if checked.query and not self._index.capabilities.text:
+            raise InvalidRequest("this index does not find text; give conditions on fields instead", pointer="/query")
+        return checked
+
+    # --- Waiting -----------------------------------------------------------------------------------------------------
+
+    async def _has_come_to(self, cursor: Cursor, wait_for: Cursor | None) -> bool:
+        return wait_for is None or await self._log.has_passed(cursor, wait_for, "/wait_for")
+
+    async def _wait(self, left_s: float) -> None:
+        """A moment; shorter, where the indexer of this process has done something. Where that of another does, only
+        the index's state tells."""
+        await is_set_within(min(left_s, SEARCH_LOOK_INTERVAL_S), self._moved)
+
+    async def _behind(self, cursor: Cursor, wait_for: Cursor | None) -> IndexBehind:
+        lag = await self._log.lag_behind(cursor)
+        return IndexBehind(
+            f"the query index has come to cursor {cursor}, and not to {wait_for} yet; wait longer, or allow a stale "
+            "answer",
+            indexed_cursor=cursor, lag=lag.positions, retry_after_s=RETRY_AFTER_S,
+        )  # fmt: skip
+
+    async def _building(self, state: IndexState) -> IndexBuilding:
+        if state.building is None:
+            documents, lag = 0, (await self._log.head()).position
+        else:
+            documents = state.building.documents
+            lag = (await self._log.lag_behind(state.building.cursor)).positions
+        return IndexBuilding(
+            f"the query index is being built: it holds {documents} events, and {lag} are to come",
+            documents=documents, lag=lag, retry_after_s=RETRY_AFTER_S,
+        )  # fmt: skip
+
+    # --- Finding -----------------------------------------------------------------------------------------------------
+
+    async def _find(self, checked: CheckedQuery, asked: _Asked) -> tuple["_Found", Generation]:
+        if asked.aggregates:
+            key = None if asked.cursor is None else decode_aggregate(asked.cursor, checked)
+            with self._measured():
+                hits, generation = await self._index.search_aggregates(checked, limit=asked.limit, behind=key)
+            last = None if hits.is_last else encode_aggregate(checked, hits.aggregates[-1])
+            return _Found((), tuple(hits.aggregates), last), generation
+        place = None if asked.cursor is None else decode_place(asked.cursor, checked, asked.order)
+        with self._measured():
+            hits, generation = await self._index.search(checked, order=asked.order, limit=asked.limit, behind=place)
+            lines = await self._read(hits.places)
+        return _Found(lines, (), _next_cursor(checked, asked.order, hits, len(lines))), generation
+
+    @contextlib.contextmanager
+    def _measured(self) -> Iterator[None]:
+        began_at = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._on_search(time.perf_counter() - began_at)
+
+    async def _read(self, places: Sequence[Place]) -> Sequence[bytes]:
+        """The lines of the first of them: as many as a page may hold."""
+        lines: list[bytes] = []
+        size_bytes = 0
+        for some in in_lots(places, SEARCH_READS_AT_ONCE_MAX):
+            for line in await asyncio.gather(*map(self._line, some)):
+                lines.append(line)
+                size_bytes += len(line)
+                if size_bytes >= PAGE_SIZE_BYTES_MAX:
+                    return lines
+        return lines
+
+    async def _line(self, place: Place) -> bytes:
+        try:
+            return recorded_line(await self._log.get_event(place.event_id))
+        except EventNotFound:
+            raise IndexMismatch(
+                f"the query index holds the event {place.event_id}, which the log does not have: it was made of "
+                "another log, or the log was restored from a backup; build it anew: indelible index rebuild",
+                event_id=str(place.event_id),
+            ) from None
+
+
+class _Found(NamedTuple):
+    lines: Sequence[bytes]
+    aggregates: tuple[AggregateKey, ...]
+    cursor: str | None
+
+
+def _next_cursor(checked: CheckedQuery, order: Order, hits: Hits, count: int) -> str | None:
+    if hits.is_last and count == len(hits.places):
+        return None
+    return encode_place(checked, order, hits.places[count - 1])
+
+
+@contextlib.contextmanager
+def _index_errors() -> Iterator[None]:
+    """What a backend raises, as callers hear it."""
+    try:
+        yield
+    except IndexUnavailable as error:
+        raise Unavailable(f"the query index is out of reach: {error}", retry_after_s=RETRY_AFTER_S) from error
+    except SearchTooBroad as error:
+        raise SearchTooCostly(
+            f"took longer than {SEARCH_TIMEOUT_S:g} s; say more of what to find: types, a tag, a shorter time, "
+            "conditions that few events fit",
+            timeout_s=SEARCH_TIMEOUT_S,
+        ) from error
+
+
+# --- The index -------------------------------------------------------------------------------------------------------
+
+
+class LocalSearchIndex:
+    """Implements :class:`indelible.index_state.SearchIndex`."""
+
+    def __init__(
+        self, log: MeasuringStore, index: QueryIndex, fields: Mapping[str, FieldType], indexer: Indexer | None
+    ) -> None:
+        self._log: Final = log
+        self._index: Final = index
+        self._fields: Final = fields
+        self._indexer: Final = indexer
+
+    async def status(self) -> IndexInfo:
+        with _index_errors():
+            return await self._described(await self._index.open())
+
+    async def rebuild(self) -> IndexInfo:
+        with _index_errors():
+            await self._index.open()
+            await self._index.begin(self._fields)
+            self._tell()
+            return await self._described(await self._index.state())
+
+    async def drop(self) -> None:
+        with _index_errors():
+            await self._index.open()
+            await self._index.drop()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._indexer is not None:
+            self._indexer.look()
+
+    async def _described(self, state: IndexState) -> IndexInfo:
+        indexer = self._indexer
+        rejected = [] if indexer is None else [one for some in indexer.rejected.values() for one in some]
+        return IndexInfo(
+            serving=await self._generation(state.serving),
+            building=await self._generation(state.building),
+            finds_text=self._index.capabilities.text,
+            is_indexing=indexer is not None and indexer.is_running,
+            problem=None if indexer is None else indexer.problem,
+            rejected_count=len(rejected),
+            rejected=tuple(
+                RejectedEvent(one.event_id, one.position, one.reason) for one in rejected[-INDEX_REJECTED_SHOWN_MAX:]
+            ),
+        )
+
+    async def _generation(self, generation: Generation | None) -> GenerationInfo | None:
+        if generation is None:
+            return None
+        lag = await self._log.lag_behind(generation.cursor)
+        return GenerationInfo(
+            number=generation.number,
+            fields=tuple(IndexField(path, generation.fields[path]) for path in sorted(generation.fields)),
+            cursor=generation.cursor,
+            documents=generation.documents,
+            lag=lag.positions,
+            lag_s=lag.age_s,
+        )

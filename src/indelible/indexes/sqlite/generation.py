@@ -1,0 +1,355 @@
+"""The writer of one generation, which is a file of its own.
+
+A generation that is searched is committed with every batch. One that is being built is committed when some tens of
+thousands of documents have come together, or when none has come for a moment: sorted, so many touch far fewer pages
+than batch by batch. What a crash takes of it is taken whole, documents and cursor, and is indexed again.
+"""
+
+import time
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import apsw
+import msgspec
+
+from indelible.cursors import START, Cursor
+from indelible.events import AggregateKey
+from indelible.indexes.index import Document, Generation, IndexMoved, IndexUnavailable, Place
+from indelible.indexes.sqlite.connections import (
+    DAMAGE,
+    GENERATION_ID,
+    PAGE_SIZE_BYTES,
+    Damaged,
+    Foreign,
+    Newer,
+    connect_writer,
+    create,
+    fetch,
+    numbered_statement,
+    statement,
+    unavailable,
+    wal_size_bytes,
+)
+from indelible.indexes.sqlite.places import LEAST, MOST, SHIFT, Numbered, Numbering
+from indelible.limits import WAL_SIZE_BYTES_MAX
+from indelible.search import FieldType, words_of
+
+TABLES: Final = (
+    "state", "names", "aggregates", "documents", "document_values", "event_ids", "words", "postings_event_type",
+    "postings_aggregate_type", "postings_aggregate", "postings_version", "postings_0",
+)  # fmt: skip
+
+COMMIT_DOCUMENTS: Final = 65_536
+"""Of a generation that is being built, in one transaction at most."""
+COMMIT_S: Final = 10.0
+"""How long such a transaction goes on at most, from batch to batch."""
+
+K = TypeVar("K")
+
+_ROWS_AT_ONCE: Final = 200
+"""Rows of one insert. Each insert gives up the interpreter's lock once."""
+_KNOWN_MAX: Final = 32_768
+"""Names and aggregates whose numbers are remembered."""
+
+
+class State(msgspec.Struct, frozen=True):
+    """A generation as its file has it."""
+
+    cursor: Cursor
+    fields: Mapping[str, FieldType]
+    documents: int
+    displaced_us: int
+    is_in_order: bool
+
+    def as_generation(self, number: int) -> Generation:
+        return Generation(number, self.fields, self.cursor, self.documents)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """By which the file knows the fields; 0 are tags."""
+        return {path: number for number, path in enumerate(self.fields, start=1)}
+
+
+def read_state(connection: apsw.Connection) -> State:
+    """Raises :class:`Damaged` too."""
+    try:
+        rows = fetch(connection, "SELECT cursor, fields, documents, displaced_us, is_in_order FROM state")
+        ((cursor, fields, documents, displaced_us, is_in_order),) = rows
+        declared = msgspec.json.decode(fields, type=dict[str, FieldType])
+    except (*DAMAGE, apsw.SQLError, ValueError, TypeError) as error:
+        raise Damaged(f"it does not say what it holds: {error}") from error
+    return State(Cursor(cursor), declared, documents, displaced_us, bool(is_in_order))
+
+
+class GenerationFile:
+    """Blocking; for one thread at a time. Raises :class:`Damaged` and ``IndexUnavailable``."""
+
+    def __init__(self, path: Path, number: int, connection: apsw.Connection) -> None:
+        self.path: Final = path
+        self.number: Final = number
+        self._connection: Final = connection
+        self._numbers: Final = read_state(connection).numbers
+        self._names: Final[dict[str, int]] = {}
+        self._aggregates: Final[dict[tuple[str, str], int]] = {}
+        self._fresh: Final[set[UUID]] = set()
+        """Events of documents that are added, and not to be found yet."""
+        self._ranges: Final[list[tuple[int, int]]] = []
+        """Where all numbers are of such documents, in order."""
+        self._is_changed = False
+        self._began_s = 0.0
+        connection.execute("CREATE TEMP TABLE fresh (low INTEGER PRIMARY KEY, high INTEGER NOT NULL)")
+
+    @classmethod
+    def made(cls, path: Path, number: int, fields: Mapping[str, FieldType]) -> "GenerationFile":
+        connection = create(path, GENERATION_ID, "generation")
+        values = (START, msgspec.json.encode(dict(fields)).decode())
+        connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, 1)", values)
+        for field in range(1, len(fields) + 1):
+            connection.execute(numbered_statement("postings", field))
+        return cls(path, number, connection)
+
+    @classmethod
+    def opened(cls, path: Path, number: int) -> "GenerationFile":
+        if not path.exists():
+            raise Damaged("it is gone")
+        try:
+            connection = connect_writer(path, GENERATION_ID, TABLES)
+        except (Foreign, Newer) as error:
+            raise Damaged(str(error)) from error
+        except apsw.Error as error:
+            raise unavailable(error, path) from error
+        try:
+            return cls(path, number, connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    def state(self) -> Generation:
+        """With what is not committed yet."""
+        return read_state(self._connection).as_generation(self.number)
+
+    def close(self) -> None:
+        """Commits what is open, if it can."""
+        try:
+            self.commit()
+        except (apsw.Error, IndexUnavailable, Damaged):
+            pass
+        finally:
+            self._connection.close()
+
+    def abandon(self) -> None:
+        """As its file is gone, or will be."""
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self._connection.close()
+
+    # --- Writing -----------------------------------------------------------------------------------------------------
+
+    def apply(self, documents: Sequence[Document], after: Cursor, cursor: Cursor, *, is_serving: bool) -> None:
+        self._begin()
+        try:
+            self._add(documents, cursor, self._state_at(after))
+            self._is_changed = True
+            if is_serving or len(self._fresh) >= COMMIT_DOCUMENTS or time.monotonic() - self._began_s > COMMIT_S:
+                self._commit()
+        except IndexMoved:
+            if not self._is_changed:
+                self._undo()
+            raise
+        except BaseException as error:
+            self._undo()
+            raise self._understood(error) from error
+
+    def _state_at(self, cursor: Cursor) -> State:
+        state = read_state(self._connection)
+        if state.cursor != cursor:
+            raise IndexMoved(f"generation {self.number} is at cursor {state.cursor}, not at {cursor}")
+        return state
+
+    def commit(self) -> None:
+        if not self._is_changed:
+            return
+        try:
+            self._commit()
+        except BaseException as error:
+            self._undo()
+            raise self._understood(error) from error
+
+    def _begin(self) -> None:
+        if self._connection.in_transaction:
+            return
+        try:
+            if wal_size_bytes(self.path) > WAL_SIZE_BYTES_MAX and self._uncopied_size_bytes() > WAL_SIZE_BYTES_MAX:
+                raise IndexUnavailable(
+                    f"some process reads {self.path} so long that its write-ahead log cannot be copied"
+                )
+            self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.Error as error:
+            raise self._understood(error) from error
+        self._began_s = time.monotonic()
+
+    def _uncopied_size_bytes(self) -> int:
+        logged, copied = self._connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return (logged - copied) * PAGE_SIZE_BYTES
+
+    def _commit(self) -> None:
+        self._index_fresh()
+        self._connection.execute("COMMIT")
+        self._is_changed = False
+
+    def _index_fresh(self) -> None:
+        if self._fresh:
+            self._connection.execute(statement("index_documents"))
+            for number in (0, *self._numbers.values()):
+                self._connection.execute(numbered_statement("index_values", number))
+            self._connection.execute("DELETE FROM temp.fresh")
+            self._forget_fresh()
+
+    def _forget_fresh(self) -> None:
+        self._fresh.clear()
+        self._ranges.clear()
+
+    def _undo(self) -> None:
+        self._is_changed = False
+        self._forget_fresh()
+        # Numbers that were given in this transaction are none.
+        self._names.clear()
+        self._aggregates.clear()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _understood(self, error: BaseException) -> BaseException:
+        if isinstance(error, DAMAGE):
+            return Damaged(str(error))
+        return unavailable(error, self.path) if isinstance(error, apsw.Error) else error
+
+    # --- Documents ---------------------------------------------------------------------------------------------------
+
+    def _add(self, documents: Sequence[Document], cursor: Cursor, state: State) -> None:
+        by_id = {one.place.event_id: one for one in documents}
+        forgotten = self._forget(by_id)
+        added = sorted(by_id.values(), key=lambda one: one.place)
+        last, last_place = self._last()
+        numbering = Numbering(last, last_place, self._free_from)
+        numbered = numbering.number([one.place for one in added])
+        self._insert(added, numbered)
+        self._note_fresh([one.doc for one in numbered], last)
+        self._fresh.update(by_id)
+        most = max((one.displaced_us for one in numbered), default=0)
+        values = (
+            cursor, state.documents + len(added) - forgotten, max(state.displaced_us, most),
+            state.is_in_order and numbering.is_in_order,
+        )  # fmt: skip
+        self._connection.execute(
+            "UPDATE state SET cursor = ?, documents = ?, displaced_us = ?, is_in_order = ?", values
+        )
+
+    def _forget(self, by_id: Mapping[UUID, Document]) -> int:
+        """Documents whose events come again; how many."""
+        if not by_id:
+            return 0
+        if not self._fresh.isdisjoint(by_id):
+            self._index_fresh()
+        marks = ",".join("?" * len(by_id))
+        found = fetch(
+            self._connection, f"SELECT doc FROM event_ids WHERE event_id IN ({marks})", [one.bytes for one in by_id]
+        )
+        for (doc,) in found:
+            values = fetch(self._connection, "SELECT field, value FROM document_values WHERE doc = ?", (doc,))
+            for field, value in values:
+                self._connection.execute(f"DELETE FROM postings_{field} WHERE value = ? AND doc = ?", (value, doc))
+            self._connection.execute(statement("forget_document"), {"doc": doc})
+        return len(found)
+
+    def _note_fresh(self, docs: list[int], last: int) -> None:
+        if docs and docs[0] > last:
+            ranges = [(docs[0], docs[-1])]
+            self._ranges.extend(ranges)
+        else:
+            ranges = [(doc, doc) for doc in docs if not self._is_in_range(doc)]
+        self._insert_rows("temp.fresh", 2, [end for ends in ranges for end in ends])
+
+    def _is_in_range(self, doc: int) -> bool:
+        before = bisect_right(self._ranges, (doc, MOST)) - 1
+        return before >= 0 and doc <= self._ranges[before][1]
+
+    def _last(self) -> tuple[int, Place | None]:
+        rows = fetch(
+            self._connection, "SELECT doc, displaced_us, position, event_id FROM documents ORDER BY doc DESC LIMIT 1"
+        )
+        for doc, displaced_us, position, event_id in rows:
+            return doc, Place((doc >> SHIFT) - displaced_us, position, UUID(bytes=event_id))
+        return LEAST, None
+
+    def _free_from(self, doc: int) -> int:
+        taken = self._connection.execute("SELECT doc FROM documents WHERE doc >= ? ORDER BY doc", (doc,))
+        for (one,) in taken:
+            if one != doc:
+                break
+            doc += 1
+        return doc
+
+    def _insert(self, documents: Sequence[Document], numbered: Sequence[Numbered]) -> None:
+        rows: list[Any] = []
+        values: list[Any] = []
+        words: list[Any] = []
+        for document, (doc, displaced_us) in zip(documents, numbered, strict=True):
+            place, key = document.place, document.aggregate
+            rows += (
+                doc, displaced_us, place.position, place.event_id.bytes, self._name(document.event_type),
+                self._name(key.aggregate_type), self._aggregate(key), document.version,
+            )  # fmt: skip
+            for tag in document.tags:
+                values += (doc, 0, tag)
+            for path, found in document.values.items():
+                number = self._numbers[path]
+                for value in found:
+                    values += (doc, number, value)
+            if document.text:
+                text = document.text
+                words += (doc, text if text.isascii() else " ".join(words_of(text)))
+        self._insert_rows("documents", 8, rows)
+        # What a document has twice it has once.
+        self._insert_rows("document_values", 3, values, "OR IGNORE")
+        self._insert_rows("words (rowid, text)", 2, words)
+
+    def _insert_rows(self, table: str, width: int, values: list[Any], conflict: str = "") -> None:
+        row = f"({','.join('?' * width)})"
+        step = width * _ROWS_AT_ONCE
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            rows = ",".join([row] * (len(part) // width))
+            self._connection.execute(f"INSERT {conflict} INTO {table} VALUES {rows}", part)
+
+    def _name(self, name: str) -> int:
+        number = self._names.get(name)
+        if number is None:
+            number = self._known(
+                "SELECT number FROM names WHERE name = ?", "INSERT INTO names (name) VALUES (?) RETURNING number", name
+            )
+            _remember(self._names, name, number)
+        return number
+
+    def _aggregate(self, key: AggregateKey) -> int:
+        name = key.aggregate_type, key.aggregate_id
+        number = self._aggregates.get(name)
+        if number is None:
+            number = self._known(
+                "SELECT aggregate FROM aggregates WHERE aggregate_type = ? AND aggregate_id = ?",
+                "INSERT INTO aggregates (aggregate_type, aggregate_id) VALUES (?, ?) RETURNING aggregate",
+                *name,
+            )
+            _remember(self._aggregates, name, number)
+        return number
+
+    def _known(self, find: str, add: str, *name: str) -> int:
+        found = fetch(self._connection, find, name) or fetch(self._connection, add, name)
+        return int(found[0][0])
+
+
+def _remember(numbers: dict[K, int], name: K, number: int) -> None:
+    if len(numbers) >= _KNOWN_MAX:
+        numbers.clear()
+    numbers[name] = number

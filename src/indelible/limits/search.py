@@ -1,0 +1,49 @@
+"""Search"""
+
+from typing import Final
+
+SEARCH_TEXT_LENGTH_MAX: Final = 1_000
+"""Characters of a text query."""
+SEARCH_CONDITIONS_MAX: Final = 32
+"""Conditions of one search. Each may be an index to look into."""
+SEARCH_VALUES_MAX: Final = 1_000
+"""Values of one condition with ``in``."""
+SEARCH_TIMEOUT_S: Final = 10.0
+"""For one search in the index. One that takes longer is too broad, and is refused."""
+SEARCH_READS_AT_ONCE_MAX: Final = 16
+"""Events of one answer that are read from the log at the same time."""
+SEARCH_LOOK_INTERVAL_S: Final = 0.05
+"""How often a search that waits looks how far the index has come, where another process keeps it up to date."""
+SEARCH_WAIT_S: Final = 5.0
+SEARCH_WAIT_MAX_S: Final = 60.0
+"""How long a search may wait until the index has come to a cursor."""
+
+INDEX_FIELDS_MAX: Final = 64
+"""Declared fields. Each makes every event dearer to index."""
+INDEX_FIELD_LENGTH_MAX: Final = 255
+"""Characters of a field's path."""
+INDEX_VALUES_PER_FIELD_MAX: Final = 100
+"""Values of one field in one event, which are the elements of arrays; those after them are not found."""
+INDEX_VALUE_LENGTH_MAX: Final = 1_000
+"""Characters of a string that is found by its field; longer ones are found by text alone."""
+INDEX_TEXT_LENGTH_MAX: Final = 65_536
+"""Characters of an event's text that are found; those after them are not."""
+INDEX_BATCH_EVENTS_MAX: Final = 1_000
+"""Events that are indexed in one step, which a crash may repeat."""
+INDEX_REJECTED_MAX: Final = 1_000
+"""Documents that the index refused, in its list; when it is full, indexing stops."""
+INDEX_REJECTED_SHOWN_MAX: Final = 100
+"""Refused documents that the state of the index tells of: the last ones."""
+INDEX_SLICE_S: Final = 0.002
+"""For so long documents are made before others on the event loop get their turn."""
+INDEX_LINE_AT_ONCE_SIZE_BYTES_MAX: Final = 32 * 1024
+"""The document of a larger event is made in a thread: it alone takes longer than a slice."""
+INDEX_LOOK_INTERVAL_S: Final = 1.0
+"""How often an indexer looks whether somebody began, swapped or dropped a generation."""
+INDEX_STAND_BY_S: Final = 3.0
+"""When another process has applied events, an indexer leaves the index to it for so long; longer, while it goes on."""
+INDEX_RETRY_WAIT_MIN_S: Final = 0.1
+INDEX_RETRY_WAIT_MAX_S: Final = 10.0
+"""Between two attempts to go on after a failure: of the index, of the store, or at an event that cannot be read."""
+INDEX_WRITE_TIMEOUT_S: Final = 60.0
+"""For one step of writing to an index; beyond it the disk, or the service, is taken to be out of reach."""

@@ -1,0 +1,165 @@
+"""indelible search and indelible index …, on a server of its own with an index."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import Run
+from cli.running import server
+from indelible.cli.search import parse_where
+from indelible.errors import InvalidRequest
+from indelible.search import Where
+
+CONFIGURATION = """
+[index]
+store = "sqlite:{index}"
+
+[index.fields]
+event_data.total = "number"
+"event_data.customer.id" = "string"
+"""
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "indelible.toml").write_text(CONFIGURATION.format(index=folder / "search"))
+    with server(folder) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def orders(run: Run, searched: str) -> str:
+    """Appended again by each test, which changes nothing."""
+    for n, data in enumerate(
+        (
+            {"total": 250, "customer": {"id": "c-1"}, "note": "Handle with care"},
+            {"total": 40, "customer": {"id": "c-2"}, "note": "No care"},
+            {"total": 75.5, "customer": {"id": "c-1"}},
+        )
+    ):
+        ran = run(
+            "append", "order", f"o-{n}", "Placed", json.dumps(data), "--url", searched,
+            "--event-id", f"01890a5d-ac96-774b-bcce-b302099a805{n}", "--tag", f"n:{n}",
+        )  # fmt: skip
+        assert ran.code == 0, ran.err
+    return searched
+
+
+def found(run: Run, url: str, *args: object) -> list[str]:
+    ran = run("search", *args, "--wait-for", "head", "--json", "--url", url)
+    assert ran.code == 0, ran.err
+    return [json.loads(line)["aggregate_id"] for line in ran.out.splitlines()]
+
+
+def test_what_is_found(run: Run, orders: str) -> None:
+    assert found(run, orders, "care") == ["o-1", "o-0"]
+    assert found(run, orders, '"with care"') == ["o-0"]
+    assert found(run, orders, "care", "--order", "oldest") == ["o-0", "o-1"]
+    assert found(run, orders, "--where", "event_data.total >= 75.5", "--where", "event_data.customer.id=c-1") == [
+        "o-2",
+        "o-0",
+    ]
+    assert found(run, orders, "--tag", "n:1", "--event-type", "Placed", "--aggregate-type", "order") == ["o-1"]
+    assert found(run, orders, "--since", "2020-01-31T00:00:00Z", "--limit", "2") == ["o-2", "o-1"]
+    assert found(run, orders, "--until", "2020-01-31T00:00:00Z") == []
+    text = run("search", "care", "--limit", "1", "--url", orders).out
+    assert re.fullmatch(r'2  \S+  order-o-1 1  Placed  {"total":40,.*}  \[n:1\]\n', text), text
+
+
+def test_aggregates(run: Run, orders: str) -> None:
+    where = ("--where", "event_data.customer.id in c-1, c-2", "--aggregates", "--wait-for", "head")
+    assert run("search", *where, "--url", orders).out.split() == [
+        "aggregate_type", "aggregate_id", "order", "o-0", "order", "o-1", "order", "o-2"
+    ]  # fmt: skip
+    ran = run("search", *where, "--limit", "1", "--json", "--url", orders)
+    assert json.loads(ran.out) == {"aggregate_type": "order", "aggregate_id": "o-0"}
+
+
+def test_what_is_refused(run: Run, orders: str) -> None:
+    for args, says in (
+        (("--where", "event_data.total"), "where/0: must be FIELD OPERATOR VALUE such as"),
+        (("--where", "event_data.total >"), "where/0: needs a value behind >"),
+        (("--where", "version = 1", "--where", "event_data.x = 1"), "where/1/field: event_data.x is no field"),
+        (("--where", "event_data.total = c-1"), "where/0/value: must be a number"),
+        (("--wait-for", "10000"), "wait_for: is past the head"),
+        (("--since", "yesterday"), "since: must be a time"),
+        (("?!",), "query: has no word to look for"),
+    ):
+        ran = run("search", *args, "--url", orders)
+        assert (ran.code, ran.out) == (2, "")
+        assert says in ran.err, ran.err
+
+
+def test_the_index_is_looked_after(run: Run, orders: str) -> None:
+    assert found(run, orders, "care")
+    text = run("index", "status", "--url", orders).out
+    for line in (
+        r"serving   generation \d+: 3 events, 0 positions behind, 0.0 s",
+        "building  none",
+        r"fields    event_data.customer.id \(string\), event_data.total \(number\)",
+        "problem   none",
+    ):
+        assert re.search(f"^{line}$", text, re.MULTILINE), text
+    before = status(run, orders)["serving"]["number"]
+    assert run("index", "rebuild", "--url", orders).code == 0
+    until_serving(run, orders, before + 1)
+    assert run("index", "drop", "--url", orders).out == "the query index is dropped; it is built anew\n"
+    until_serving(run, orders, before + 2)
+    assert found(run, orders, "care") == ["o-1", "o-0"]
+
+
+def status(run: Run, url: str) -> dict[str, Any]:
+    shown: dict[str, Any] = json.loads(run("index", "status", "--json", "--url", url).out)
+    return shown
+
+
+def until_serving(run: Run, url: str, number: int) -> None:
+    deadline = time.monotonic() + 20
+    while (serving := status(run, url)["serving"]) is None or serving["number"] < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_without_an_index(run: Run, tmp_path: Path) -> None:
+    run("append", "order", "1", "Placed", "--store", "sqlite:x.db")
+    for command in (("search", "care"), ("index", "status"), ("index", "rebuild"), ("index", "drop")):
+        ran = run(*command, "--store", "sqlite:x.db")
+        assert (ran.code, "a table [index]" in ran.err) == (1, True), ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("a.b = 1", Where("a.b", "=", 1)),
+        ("a.b=1.5", Where("a.b", "=", 1.5)),
+        ("a.b != c-1", Where("a.b", "!=", "c-1")),
+        ("a.b<=-3", Where("a.b", "<=", -3)),
+        ("a.b >= 2026-01-31T12:00:00Z", Where("a.b", ">=", "2026-01-31T12:00:00Z")),
+        ("a.b < 5", Where("a.b", "<", 5)),
+        (" a.b  >  5 ", Where("a.b", ">", 5)),
+        ('a.b = "1"', Where("a.b", "=", "1")),
+        ('a.b = ""', Where("a.b", "=", "")),
+        ("a.b = true", Where("a.b", "=", True)),
+        ("a.b = two words = three", Where("a.b", "=", "two words = three")),
+        ("a.b in 1, 2,x", Where("a.b", "in", [1, 2, "x"])),
+        ('a.b in ["1, 2", 3]', Where("a.b", "in", ["1, 2", 3])),
+        ("a.b prefix c-", Where("a.b", "prefix", "c-")),
+        ("a.b exists", Where("a.b", "exists", True)),
+        ("a.b not exists", Where("a.b", "exists", False)),
+    ],
+)
+def test_conditions_as_people_write_them(text: str, condition: Where) -> None:
+    assert parse_where(text, "/where/0") == condition
+
+
+@pytest.mark.parametrize("text", ["", "a", "= 1", "a.b", "a.b =", "a.b in ", "a.b ~ 1", "a.b like x", "exists"])
+def test_conditions_that_are_none(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_where(text, "/where/3")
+    assert caught.value.pointer == "/where/3"

@@ -1,0 +1,291 @@
+"""A query index in SQLite whose process dies, whose disk is full or breaks, or whose files are damaged."""
+
+import asyncio
+import logging
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import apsw
+import pytest
+
+from faults.injected import failing, needs_strace
+from faults.query_index_filler import DOCUMENTS_MAX, FIELDS, check, document
+from faults.small_disk import small_disk
+from indelible.cursors import cursor_at
+from indelible.indexes.index import IndexMoved, IndexState, IndexUnavailable, QueryIndex
+from indelible.indexes.sqlite import SqliteIndex
+from indelible.search import SearchQuery
+
+KILLS = 8
+TESTS = Path(__file__).resolve().parents[1]
+HELD = 700
+START_TIMEOUT_S = 60
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SqliteIndex]:
+    index = SqliteIndex(path)
+    try:
+        await index.open()
+        yield index
+    finally:
+        await index.close()
+
+
+@asynccontextmanager
+async def filling(path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that fills the index, from its first swap on. Killed at the end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "faults.query_index_filler", str(path), stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(START_TIMEOUT_S):
+            assert await process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def build(index: QueryIndex, count: int = HELD) -> None:
+    """A generation with so many documents, in place of what there is."""
+    begun = await index.begin(FIELDS)
+    documents = [document(number) for number in range(1, count + 1)]
+    await index.apply(begun.number, documents, after=begun.cursor, cursor=cursor_at(count))
+    await index.swap(begun.number)
+
+
+async def test_killed_at_any_moment_cursor_and_documents_agree(tmp_path: Path) -> None:
+    path, chance, held = tmp_path / "search.db", random.Random(7), []
+    for _ in range(KILLS):
+        async with filling(path):
+            await asyncio.sleep(chance.random() * 0.4)
+        async with opened(path) as index:
+            held.append(await check(index))
+            building = (await index.state()).building
+            if building is not None and chance.random() < 0.5:
+                assert building.documents == int(building.cursor)
+                await index.swap(building.number)
+                held.append(await check(index))
+        # What was begun and not finished, or dropped, leaves nothing behind.
+        assert len(generations(path)) <= 2
+    assert any(held)
+
+
+@needs_strace
+async def test_a_disk_that_breaks_for_a_while(tmp_path: Path) -> None:
+    path = tmp_path / "search.db"
+    async with filling(path) as process:
+        assert process.stdout is not None
+        async with failing(process.pid, "pwrite64"), asyncio.timeout(30):
+            while not (line := await process.stdout.readline()).startswith(b"unavailable"):
+                assert line
+        assert b"disk I/O error" in line
+        async with asyncio.timeout(30):
+            while await process.stdout.readline() != b"swapped\n":
+                pass
+        assert process.returncode is None
+    async with opened(path) as index:
+        await check(index)
+
+
+async def test_a_full_disk_refuses_and_goes_on_once_there_is_space(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 24) as disk:
+        async with opened(disk.path / "search.db") as index:
+            await build(index)
+            disk.fill()
+            at = HELD
+            while (error := await _refusal(_add(index, at))) is None:
+                at += 100
+            assert "no space is left" in str(error)
+            assert await check(index) == at
+            assert await _refusal(build(index, DOCUMENTS_MAX)) is not None
+            assert await check(index) == at
+            disk.free()
+            await _add(index, at)
+            assert await check(index) == at + 100
+            await build(index)
+            assert await check(index) == HELD
+
+
+async def _refusal(call: Awaitable[None]) -> IndexUnavailable | None:
+    try:
+        await call
+    except IndexUnavailable as error:
+        return error
+    return None
+
+
+async def _add(index: QueryIndex, at: int) -> None:
+    serving = (await index.state()).serving
+    assert serving is not None
+    documents = [document(number) for number in range(at + 1, at + 101)]
+    await index.apply(serving.number, documents, after=cursor_at(at), cursor=cursor_at(at + 100))
+
+
+# --- Damage ----------------------------------------------------------------------------------------------------------
+
+
+def generations(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{path.name}-*[0-9]"), key=lambda one: int(one.name.rpartition("-")[2]))
+
+
+async def made(path: Path) -> Path:
+    """A closed index; the file of its generation."""
+    async with opened(path) as index:
+        await build(index)
+    (generation,) = generations(path)
+    return generation
+
+
+def _cut(size: float) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        os.truncate(path, int(path.stat().st_size * size) if size <= 1 else int(size))
+
+    return damage
+
+
+def _overwrite(path: Path) -> None:
+    path.write_bytes(os.urandom(path.stat().st_size))
+
+
+def _flip_header(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[:16] = b"x" * 16
+    path.write_bytes(data)
+
+
+def _empty_state(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    connection.execute("DELETE FROM state" if "state" in tables else "DELETE FROM catalog")
+    connection.close()
+
+
+def _drop_a_table(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    connection.execute(f"DROP TABLE {'postings_0' if 'postings_0' in tables else 'catalog'}")
+    connection.close()
+
+
+def _older(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("user_version", 0)
+    connection.close()
+
+
+DAMAGES = {
+    "empty": _cut(0), "cut to a header": _cut(100), "cut in the middle": _cut(0.5), "overwritten": _overwrite,
+    "no header": _flip_header, "says nothing": _empty_state, "lacks a table": _drop_a_table, "older": _older,
+    "gone": Path.unlink,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_a_damaged_generation_is_put_aside_and_made_anew(
+    tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "search.db"
+    damage(await made(path))
+    with caplog.at_level(logging.WARNING):
+        async with opened(path) as index:
+            assert await index.state() == IndexState(None, None)
+            with pytest.raises(IndexMoved):
+                await index.search(SearchQuery().checked(FIELDS), order="newest", limit=1, behind=None)
+            await build(index)
+            assert await check(index) == HELD
+    assert "made anew from the log" in caplog.text
+    assert damage is Path.unlink or path.with_name("search.db.damaged").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_a_damaged_catalog_is_put_aside_and_made_anew(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path = tmp_path / "search.db"
+    generation = await made(path)
+    damage(path)
+    async with opened(path) as index:
+        assert await index.state() == IndexState(None, None)
+        assert not generation.exists()
+        await build(index)
+        assert await check(index) == HELD
+
+
+async def test_damage_that_a_search_meets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "search.db"
+    generation = await made(path)
+    async with opened(path) as index:
+        data = bytearray(generation.read_bytes())
+        data[4_096 * 3 :] = os.urandom(len(data) - 4_096 * 3)
+        generation.write_bytes(data)
+        query = SearchQuery("all").checked(FIELDS)
+        with pytest.raises(IndexUnavailable, match="made anew from the log"):
+            await index.search(query, order="newest", limit=1, behind=None)
+        assert (await index.state()).serving is None
+        with pytest.raises(IndexMoved):
+            await index.search(query, order="newest", limit=1, behind=None)
+        await build(index)
+        assert await check(index) == HELD
+
+
+async def test_flipped_bytes_are_an_answer_or_a_clear_refusal(tmp_path: Path) -> None:
+    """SQLite has no checksums, so that not all of them are seen. What is found is read from the log, which has."""
+    path, chance, refused = tmp_path / "search.db", random.Random(3), 0
+    for _ in range(25):
+        async with opened(path) as index:
+            await build(index)
+        generation = generations(path)[-1]
+        data = bytearray(generation.read_bytes())
+        for _ in range(8):
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        generation.write_bytes(data)
+        async with opened(path) as index:
+            for query in (SearchQuery(), SearchQuery("all text4"), SearchQuery(event_types=("Type1",), tags=("tag2",))):
+                checked = query.checked(FIELDS)
+                try:
+                    await index.search(checked, order="newest", limit=1_000, behind=None)
+                    await index.search_aggregates(checked, limit=100, behind=None)
+                    serving = (await index.state()).serving
+                    if serving is not None:
+                        await index.apply(serving.number, [], after=serving.cursor, cursor=serving.cursor)
+                except (IndexUnavailable, IndexMoved):
+                    refused += 1
+    assert refused
+
+
+async def test_what_is_no_index_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE orders (n)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(IndexUnavailable, match="no query index of Indelible; name another file, or move this one away"):
+        await SqliteIndex(path).open()
+    assert path.read_bytes() == before
+    with pytest.raises(IndexUnavailable, match="cannot be used"):
+        await SqliteIndex(tmp_path).open()
+
+
+async def test_a_newer_one_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "search.db"
+    await made(path)
+    connection = apsw.Connection(str(path))
+    connection.pragma("user_version", 1_000)
+    connection.close()
+    with pytest.raises(IndexUnavailable, match="of format 1000, this Indelible knows up to 1"):
+        await SqliteIndex(path).open()
+    assert path.exists()
+
+
+async def test_a_text_file_in_its_place_is_kept_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("milk\n" * 2_000)
+    async with opened(path) as index:
+        await build(index)
+    assert path.with_name("notes.damaged").read_text().startswith("milk")

@@ -1,0 +1,396 @@
+"""The indexer keeps an index up to date, whatever index and log do, and whoever else indexes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from indelible import NewEvent
+from indelible.core.store import LocalEventStore
+from indelible.cursors import START, Cursor
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import StoreCorrupted, Unavailable
+from indelible.eventstore import MeasuringStore
+from indelible.indexes import indexer as module
+from indelible.indexes.document_making import documents_of
+from indelible.indexes.indexer import Indexer
+from indelible.indexes.memory import MemoryIndex
+from indelible.limits import INDEX_BATCH_EVENTS_MAX, INDEX_REJECTED_MAX
+from indelible.search import FieldType
+from indelible.store_around import StoreAround
+from indexes.troubled import FIELDS, MovedOnce, TroubledIndex, has_come_to_the_head, running, until
+from opaque_stores import MergedStore
+
+OTHER_FIELDS: Mapping[str, FieldType] = {"event_data.n": "number", "metadata.user": "string"}
+
+
+@pytest.fixture(params=["one partition", "two partitions"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[MeasuringStore]:
+    async with LocalEventStore(MemoryEngine()) if request.param == "one partition" else MergedStore() as store:
+        yield store
+
+
+@pytest.fixture
+def index() -> TroubledIndex:
+    return TroubledIndex()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "INDEX_STAND_BY_S", 0.1)
+    monkeypatch.setattr(module, "INDEX_LOOK_INTERVAL_S", 0.05)
+
+
+async def append(store: MeasuringStore, count: int = 1, first: int = 0) -> None:
+    for n in range(first, first + count, 100):
+        events = [NewEvent("Placed", {"n": m}) for m in range(n, min(n + 100, first + count))]
+        await store.append("order", f"o-{n}", events)
+
+
+async def numbers(index: MemoryIndex) -> list[object]:
+    """What is found."""
+    serving = (await MemoryIndex.state(index)).serving
+    assert serving is not None
+    documents = index._documents[serving.number].values()
+    return sorted(one.values["event_data.n"][0] for one in documents)
+
+
+async def test_all_that_is_there_and_all_that_comes_is_indexed(store: MeasuringStore, index: TroubledIndex) -> None:
+    await append(store, 2_500)
+    async with running(Indexer(store, index, FIELDS)) as indexer:
+        await until(has_come_to_the_head(store, index))
+        assert max(index.applied) > 128, "what is there is indexed in large steps"
+        assert max(index.applied) <= INDEX_BATCH_EVENTS_MAX
+        for n in range(2_500, 2_510):
+            await append(store, 1, n)
+        await until(has_come_to_the_head(store, index))
+        assert await numbers(index) == list(range(2_510))
+        assert (indexer.indexed, indexer.errors, indexer.problem, indexer.is_running) == (2_510, 0, None, True)
+    assert not indexer.is_running
+
+
+async def test_an_empty_log_is_indexed_too(store: MeasuringStore, index: TroubledIndex) -> None:
+    async with running(Indexer(store, index, {})):
+        await until(has_come_to_the_head(store, index))
+    state = await index.state()
+    assert (state.serving.number, state.serving.fields, state.building) == (1, {}, None)
+
+
+async def test_it_goes_on_where_another_ended(store: MeasuringStore, index: TroubledIndex) -> None:
+    for round_ in range(3):
+        await append(store, 100, 100 * round_)
+        async with running(Indexer(store, index, FIELDS)) as indexer:
+            await until(has_come_to_the_head(store, index))
+            assert indexer.indexed == 100
+    assert await numbers(index) == list(range(300))
+    assert (await index.state()).serving.number == 1
+
+
+async def test_an_index_that_is_away_is_waited_for(store: MeasuringStore, index: TroubledIndex) -> None:
+    index.is_away = True
+    await append(store, 300)
+    async with running(Indexer(store, index, FIELDS)) as indexer:
+        await until(lambda: indexer.errors >= 3)
+        assert indexer.problem == "the query index is out of reach: it is away"
+        index.is_away = False
+        await until(has_come_to_the_head(store, index))
+        await until(lambda: indexer.problem is None)
+        index.is_away = True
+        await append(store, 1, 300)
+        await until(lambda: indexer.problem is not None)
+        index.is_away = False
+        await until(has_come_to_the_head(store, index))
+    assert await numbers(index) == list(range(301))
+
+
+async def test_waits_between_attempts_grow(store: MeasuringStore, index: TroubledIndex) -> None:
+    index.is_away = True
+    async with running(Indexer(store, index, FIELDS)):
+        await asyncio.sleep(2)
+    assert 3 <= index.asked <= 8
+
+
+async def test_a_slow_index_holds_nothing_but_the_index_up(store: MeasuringStore, index: TroubledIndex) -> None:
+    index.slow_s = 0.05
+    async with running(Indexer(store, index, FIELDS)):
+        for n in range(20):
+            began_at = time.monotonic()
+            await append(store, 1, n)
+            assert time.monotonic() - began_at < index.slow_s
+        await until(has_come_to_the_head(store, index))
+    assert await numbers(index) == list(range(20))
+
+
+async def test_who_is_overtaken_stands_by_and_goes_on_when_nobody_else_does(store: MeasuringStore) -> None:
+    index = MovedOnce()
+    await append(store, 10)
+    async with running(Indexer(store, index, FIELDS)) as indexer:
+        await until(lambda: index.was_moved)
+        await until(has_come_to_the_head(store, index))
+        await append(store, 10, 10)
+        await until(has_come_to_the_head(store, index))
+        assert indexer.is_running
+        assert indexer.errors == 0
+    assert await numbers(index) == list(range(20))
+
+
+async def test_of_several_indexers_one_works(store: MeasuringStore, index: TroubledIndex) -> None:
+    indexers = [Indexer(store, index, FIELDS) for _ in range(3)]
+    async with running(indexers[0]), running(indexers[1]), running(indexers[2]):
+        for n in range(0, 1_000, 20):
+            await append(store, 20, n)
+            await asyncio.sleep(0.005)
+        await until(has_come_to_the_head(store, index))
+        await until(lambda: sum(one.is_running for one in indexers) == 1)
+        assert [one.problem for one in indexers] == [None] * 3
+        before = [one.indexed for one in indexers]
+        for n in range(1_000, 1_100, 20):
+            await append(store, 20, n)
+            await asyncio.sleep(0.05)
+        await until(has_come_to_the_head(store, index))
+        assert sum(one.indexed > was for one, was in zip(indexers, before, strict=True)) == 1
+    assert await numbers(index) == list(range(1_100))
+    assert sum(one.indexed for one in indexers) == 1_100
+
+
+async def test_another_takes_over(store: MeasuringStore, index: TroubledIndex) -> None:
+    first, second = Indexer(store, index, FIELDS), Indexer(store, index, FIELDS)
+    async with running(second):
+        async with running(first):
+            for n in range(200):
+                await append(store, 1, n)
+                await asyncio.sleep(0)
+            await until(has_come_to_the_head(store, index))
+        await append(store, 100, 200)
+        await until(has_come_to_the_head(store, index))
+    assert await numbers(index) == list(range(300))
+
+
+# --- Generations -----------------------------------------------------------------------------------------------------
+
+
+async def test_other_fields_begin_another_generation_beside_the_one_that_serves(
+    store: MeasuringStore, index: TroubledIndex
+) -> None:
+    await append(store, 1_000)
+    async with running(Indexer(store, index, FIELDS)):
+        await until(has_come_to_the_head(store, index))
+    index.slow_s = 0.02
+    seen: list[Mapping[str, FieldType]] = []
+    async with running(Indexer(store, index, OTHER_FIELDS)):
+        while True:
+            state = await MemoryIndex.state(index)
+            assert state.serving is not None, "there is always one that serves"
+            seen.append(state.serving.fields)
+            if state.serving.fields == OTHER_FIELDS:
+                break
+            await asyncio.sleep(0.005)
+        assert FIELDS in seen
+        await until(has_come_to_the_head(store, index))
+    state = await MemoryIndex.state(index)
+    assert (state.serving.number, state.building) == (2, None)
+    assert await numbers(index) == list(range(1_000))
+
+
+async def test_both_generations_are_kept_up_to_date(store: MeasuringStore, index: TroubledIndex) -> None:
+    await append(store, 3_000)
+    async with running(Indexer(store, index, FIELDS)) as indexer:
+        await until(has_come_to_the_head(store, index))
+        index.slow_s = 0.02
+        await MemoryIndex.begin(index, FIELDS)
+        indexer.look()
+        n, while_building = 3_000, 0
+        while (await MemoryIndex.state(index)).building is not None:
+            await append(store, 1, n)
+            n += 1
+            before = await MemoryIndex.state(index)
+            if before.serving.number == 1 and before.building is not None and before.serving.documents > 3_000:
+                while_building += 1
+            await asyncio.sleep(0.005)
+        assert while_building > 0
+        await until(has_come_to_the_head(store, index))
+    assert (await MemoryIndex.state(index)).serving.number == 2
+    assert await numbers(index) == list(range(n))
+
+
+async def test_a_generation_that_is_not_wanted_any_more_is_not_finished(
+    store: MeasuringStore, index: TroubledIndex
+) -> None:
+    await append(store, 10)
+    async with running(Indexer(store, index, FIELDS)):
+        await until(has_come_to_the_head(store, index))
+    await MemoryIndex.begin(index, OTHER_FIELDS)
+    async with running(Indexer(store, index, FIELDS)):
+        await until(has_come_to_the_head(store, index))
+        await until(lambda: index._building is None)
+    state = await MemoryIndex.state(index)
+    assert (state.serving.number, state.serving.fields) == (3, FIELDS)
+
+
+async def test_two_servers_with_other_fields_do_not_take_turns_for_ever(
+    store: MeasuringStore, index: TroubledIndex
+) -> None:
+    await append(store, 10)
+    async with running(Indexer(store, index, FIELDS)):
+        await until(has_come_to_the_head(store, index))
+        async with running(Indexer(store, index, OTHER_FIELDS)):
+            await until(lambda: index._generations[index._serving].fields == OTHER_FIELDS)
+            await asyncio.sleep(0.5)
+            await append(store, 10, 10)
+            await until(has_come_to_the_head(store, index))
+    assert (await MemoryIndex.state(index)).serving.number == 2
+    assert await numbers(index) == list(range(20))
+
+
+async def test_what_is_dropped_is_made_anew(store: MeasuringStore, index: TroubledIndex) -> None:
+    await append(store, 10)
+    async with running(Indexer(store, index, FIELDS)):
+        await until(has_come_to_the_head(store, index))
+        await index.drop()
+        await until(has_come_to_the_head(store, index))
+    assert (await index.state()).serving.number == 2
+    assert await numbers(index) == list(range(10))
+
+
+# --- What goes wrong -------------------------------------------------------------------------------------------------
+
+
+class DamagedStore(StoreAround):
+    """Has an event that cannot be read, at first."""
+
+    def __init__(self, inner: LocalEventStore, position: int) -> None:
+        super().__init__(inner)
+        self.lag_behind, self.has_passed = inner.lag_behind, inner.has_passed
+        self._position = position
+        self.is_damaged = True
+        self.is_away = False
+        self.reads = 0
+
+    async def follow(self, query=None, *, after=None):
+        self.reads += 1
+        if self.is_away:
+            raise Unavailable("the store is away")
+        async for page in self.inner.follow(after=after):
+            events = page.events
+            if self.is_damaged and any(event.position >= self._position for event in events):
+                good = [one for one in events if one.position < self._position]
+                if good:
+                    lines = b"\n".join(page.lines.split(b"\n")[: len(good)])
+                    yield type(page)(lines, len(good), Cursor(good[-1].position), at_end=False)
+                raise StoreCorrupted("it cannot be read", position=self._position)
+            yield page
+
+
+async def test_an_event_that_cannot_be_read_is_a_stated_problem(index: TroubledIndex) -> None:
+    async with LocalEventStore(MemoryEngine()) as inner:
+        store = DamagedStore(inner, 7)
+        await append(inner, 10)
+        async with running(Indexer(store, index, FIELDS)) as indexer:
+            await until(lambda: indexer.errors >= 3)
+            assert indexer.problem == "behind cursor 6: it cannot be read"
+            building = (await index.state()).building
+            assert (building.cursor, building.documents) == ("6", 6), "what comes before it is indexed"
+            before = store.reads
+            await asyncio.sleep(0.5)
+            assert store.reads - before < 5
+            store.is_damaged = False
+            await until(has_come_to_the_head(inner, index))
+            assert indexer.problem is None
+    assert await numbers(index) == list(range(10))
+
+
+async def test_a_line_that_is_no_event_is_told_by_its_position() -> None:
+    async with LocalEventStore(MemoryEngine()) as store:
+        await append(store, 2)
+        lines = (await store.read_feed()).lines
+    assert len(await documents_of(lines, FIELDS)) == 2
+    with pytest.raises(StoreCorrupted) as caught:
+        await documents_of(lines.replace(b'"version":2', b'"version":"x"'), FIELDS)
+    assert caught.value.fields == {"position": 2}
+    with pytest.raises(StoreCorrupted):
+        await documents_of(b"{", FIELDS)
+
+
+async def test_a_store_that_is_away_is_waited_for(index: TroubledIndex) -> None:
+    async with LocalEventStore(MemoryEngine()) as inner:
+        store = DamagedStore(inner, 10**6)
+        store.is_away = True
+        await append(inner, 10)
+        async with running(Indexer(store, index, FIELDS)) as indexer:
+            await until(lambda: indexer.errors >= 2)
+            assert "the store is away" in (indexer.problem or "")
+            store.is_away = False
+            await until(has_come_to_the_head(inner, index))
+            assert indexer.problem is None
+
+
+async def test_an_index_of_another_log_is_a_stated_problem_until_it_is_built_anew(index: TroubledIndex) -> None:
+    async with LocalEventStore(MemoryEngine()) as store:
+        await append(store, 20)
+        async with running(Indexer(store, index, FIELDS)):
+            await until(has_come_to_the_head(store, index))
+    async with LocalEventStore(MemoryEngine()) as restored:
+        await append(restored, 10)
+        async with running(Indexer(restored, index, FIELDS)) as indexer:
+            await until(lambda: indexer.errors >= 2)
+            assert "which is no place of this log" in (indexer.problem or "")
+            assert "indelible index rebuild" in (indexer.problem or "")
+            await index.begin(FIELDS)
+            indexer.look()
+            await until(has_come_to_the_head(restored, index))
+            await until(lambda: indexer.problem is None)
+    assert await numbers(index) == list(range(10))
+
+
+async def test_documents_that_are_refused_are_listed(store: MeasuringStore, index: TroubledIndex) -> None:
+    index.refused = {3, 5}
+    await append(store, 10)
+    async with running(Indexer(store, index, FIELDS)) as indexer:
+        await until(has_come_to_the_head(store, index))
+        assert [one.reason for one in indexer.rejected[1]] == ["it is bad"] * 2
+        index.refused = set()
+        await index.begin(FIELDS)
+        indexer.look()
+        await until(lambda: 1 not in indexer.rejected)
+        await until(has_come_to_the_head(store, index))
+        assert indexer.rejected == {2: []}
+    assert await numbers(index) == list(range(10))
+
+
+async def test_a_full_list_stops_indexing(store: MeasuringStore, index: TroubledIndex) -> None:
+    index.refused = set(range(INDEX_REJECTED_MAX + 100))
+    await append(store, INDEX_REJECTED_MAX + 100)
+    async with running(Indexer(store, index, FIELDS)) as indexer:
+        await until(lambda: indexer.problem is not None)
+        assert "mend the cause, and build it anew" in (indexer.problem or "")
+        assert INDEX_REJECTED_MAX <= len(indexer.rejected[1]) < INDEX_REJECTED_MAX + INDEX_BATCH_EVENTS_MAX
+        await append(store, 1, 5_000)
+        await asyncio.sleep(0.1)
+        index.refused = set()
+        await index.begin({})
+        await index.begin(FIELDS)
+        indexer.look()
+        await until(has_come_to_the_head(store, index))
+        await until(lambda: indexer.problem is None)
+
+
+async def test_making_documents_lets_others_have_their_turns() -> None:
+    words = {f"k{n}": "some words " * 20 for n in range(2_000)}
+    async with LocalEventStore(MemoryEngine()) as store:
+        await store.append("order", "1", [NewEvent("Placed", words)])
+        await store.append("order", "2", [NewEvent("Placed", {"n": n}) for n in range(1_000)])
+        lines = b"\n".join([(await store.read_feed(after=after, limit=1_000)).lines for after in (START, Cursor("1"))])
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    documents = await documents_of(lines, FIELDS)
+    counting.cancel()
+    assert len(documents) >= 1_001
+    assert turns >= 3
