@@ -54,6 +54,8 @@ class Running:
     cut: Callable[[], None]
     freeze: Callable[[], None]
     thaw: Callable[[], None]
+    settle: Callable[[], None] = lambda: None
+    """What has to be waited for before the suite kills it, if there is something."""
 
 
 class Kind(NamedTuple):
@@ -83,7 +85,7 @@ def _kafka(folder: Path) -> Iterator[Running]:
             # Each relay has a cursor topic of its own.
             return f"kafka://{server.proxied_address}?topic={server.topic}&create=true&partitions=3"
 
-        yield Running(server, to, way.cut, way.freeze, way.thaw)
+        yield Running(server, to, way.cut, way.freeze, way.thaw, server.settle)
 
 
 @contextmanager
@@ -115,6 +117,7 @@ class RealBroker(SinkBroker):
         return await self._running.server.received()
 
     async def kill(self) -> None:
+        await asyncio.to_thread(self._running.settle)
         self._running.server.kill()
 
     async def start(self) -> None:

@@ -16,7 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -208,15 +215,18 @@ class KafkaServer:
         return await asyncio.to_thread(self._received)
 
     def _received(self) -> list[Received]:
+        self.settle()
+        return self.read(self._partitions())
+
+    def _partitions(self) -> list[TopicPartition]:
         topics = self.admin().list_topics(timeout=TIMEOUT_S).topics
         own = [name for name in topics if name == self.topic or name.startswith(f"{self.topic}.")]
-        every = [TopicPartition(name, n, OFFSET_BEGINNING) for name in sorted(own) for n in topics[name].partitions]
-        self._wait_for_transactions(every)
-        return self.read(every)
+        return [TopicPartition(name, n, OFFSET_BEGINNING) for name in sorted(own) for n in topics[name].partitions]
 
-    def _wait_for_transactions(self, partitions: Sequence[TopicPartition]) -> None:
-        """What is committed can be read a little later, after a broker was killed: when it has found itself."""
-        give_up_at = time.monotonic() + TIMEOUT_S
+    def settle(self) -> None:
+        """Return when what is committed can be read. A broker without replicas that is killed in the milliseconds
+        between may hide the last transaction for as long as nothing more is published to the partition."""
+        partitions, give_up_at = self._partitions(), time.monotonic() + TIMEOUT_S
         while self._ends(partitions, IsolationLevel.READ_COMMITTED) != self._ends(
             partitions, IsolationLevel.READ_UNCOMMITTED
         ):

@@ -192,7 +192,9 @@ def _converters(kind: Any, descriptor: FieldDescriptor) -> tuple[Convert, Conver
         return _enum_converters(descriptor.enum_type, pointer)
     if descriptor.message_type is not None:
         message = GetMessageClass(descriptor.message_type)
-        return (lambda value: _to_message(value, message)), (lambda content: _struct_within(content, kind, pointer))
+        # Of a list, the one that is wrong is named by who goes through it.
+        within = "" if descriptor.is_repeated else pointer
+        return (lambda value: _to_message(value, message)), (lambda content: _struct_within(content, kind, within))
     return _same, _same
 
 
