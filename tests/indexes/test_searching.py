@@ -138,7 +138,7 @@ async def test_what_another_process_indexes_is_waited_for(site: Site) -> None:
     await asyncio.sleep(0.3)
     before = site.index.asked
     await asyncio.sleep(0.5)
-    assert site.index.asked - before < 30, "those who wait ask together"
+    assert site.index.asked - before < 100, "those who wait ask together"  # else 200
     async with running(Indexer(site.log, site.index, FIELDS)):
         pages = await asyncio.gather(*searching)
     assert [page.count for page in pages] == [2] * 20

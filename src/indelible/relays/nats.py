@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,7 +30,7 @@ from nats.js.errors import NotFoundError
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.eventstore import FeedPage
-from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
+from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
 from indelible.relay_state import RelayLease
 from indelible.relays.messages import CURSOR, EPOCH, RELAY, Binding, Message, Mode, messages_of, parse_mode, word
 from indelible.relays.nats_connection import NOBODY, Answer, Connection
@@ -144,6 +145,7 @@ class NatsSink:
         self._own: _Own | None = None
         """As it was looked for last."""
         self._sync_problem: str | None = None
+        self._at_once = RELAY_BATCH_EVENTS_MAX
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -235,17 +237,21 @@ class NatsSink:
         # After a reset, or in a replay, the same events are others to the server, which would take them for stored.
         marks = [str(lease.reset_epoch)] if lease.reset_epoch else []
         marks += [replay.name] if replay is not None else []
-        left: Iterable[_Outgoing] = (self._outgoing(message, marks) for message in messages)
+        left: Iterator[_Outgoing] = (self._outgoing(message, marks) for message in messages)
         tries = 0
         async with _told_as_unavailable():
             while tries < _TRIES_MAX:
-                stored, rest = await self._send_all(left)
-                if not rest:
+                stored, rest = await self._send_all(islice(left, self._at_once))
+                if rest:
+                    # Others publish here too: what stands behind such a message was sent for nothing.
+                    self._at_once = max(stored, _SENT_PER_TURN)
+                    left = chain(await self._look_again(rest), left)
+                    tries = 0 if stored else tries + 1
+                elif not stored:
                     return
-                tries = 0 if stored else tries + 1
-                left = await self._look_again(rest)
-                if not left:
-                    return
+                else:
+                    self._at_once = min(2 * self._at_once, RELAY_BATCH_EVENTS_MAX)
+                    tries = 0
         raise SinkUnavailable(f"others publish to the subject {self._target.pattern} all the time")
 
     async def _send_all(self, events: Iterable[_Outgoing]) -> tuple[int, Sequence[_Outgoing]]:
