@@ -159,8 +159,8 @@ async def stubborn():
         except asyncio.CancelledError:
             pass
 
-def with_a_part(*args):
-    services = make_services(*args)
+def with_a_part(*args, **more):
+    services = make_services(*args, **more)
     services.background.add(Part("stubborn", stubborn))
     return services
 
