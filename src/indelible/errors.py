@@ -100,6 +100,11 @@ class InvalidRequest(IndelibleError):
         """The same error, with its pointer below ``prefix``: for checks that see only a part of the request."""
         return type(self)(self.message, **{**self.fields, "pointer": prefix + self.pointer})
 
+    @classmethod
+    def of_extra(cls, extra: str, missing: ImportError, *, pointer: str) -> "InvalidRequest":
+        """What is asked for needs packages that are not installed: those of an extra of this package."""
+        return cls(f'needs more packages: pip install "indelible[{extra}]" ({missing})', pointer=pointer)
+
 
 class PayloadTooLarge(InvalidRequest):
     """Something is larger than allowed. Field: size_bytes_max, or events_max where events are counted, keys_max where

@@ -17,7 +17,7 @@ from msgspec import Struct
 from indelible import words
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
-from indelible.events import AggregateKey, RecordedEvent, decode_events
+from indelible.events import AggregateKey, RecordedEvent, decode_events, timestamp_to_us
 from indelible.limits import (
     INDEX_FIELD_LENGTH_MAX,
     INDEX_FIELDS_MAX,
@@ -268,13 +268,9 @@ def _kept_time(value: str) -> int | None:
     if time.tzinfo is None:
         return None
     try:
-        return (time - _EPOCH) // _MICROSECOND
+        return timestamp_to_us(time)
     except OverflowError:
         return None
-
-
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-_MICROSECOND: Final = datetime.resolution
 
 
 def is_narrowing(where: Where) -> bool:

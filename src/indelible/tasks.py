@@ -1,9 +1,10 @@
 """Waiting for several things at once, and not for ever."""
 
 import asyncio
+import random
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -48,3 +49,19 @@ async def is_set_within(duration_s: float, event: asyncio.Event) -> bool:
         async with asyncio.timeout(duration_s):
             await event.wait()
     return event.is_set()
+
+
+class Waits:
+    """Between attempts: each about twice as long as the one before, and never the same for two who wait."""
+
+    def __init__(self, min_s: float, max_s: float) -> None:
+        self._min_s: Final = min_s
+        self._max_s: Final = max_s
+        self._next_s = min_s
+
+    def begin_anew(self) -> None:
+        self._next_s = self._min_s
+
+    async def wait(self) -> None:
+        wait_s, self._next_s = self._next_s, min(2 * self._next_s, self._max_s)
+        await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - only spreads them

@@ -14,8 +14,8 @@ from indelible import NewEvent
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from relays.kafka_server import KafkaServer, kafka_server
-from relays.test_kafka import is_published, relay_to
-from relays.test_relay import running, until
+from relays.test_kafka import relay_to
+from relays.test_relay import is_published, running, until
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "kafka_consumer.py"
 TIMEOUT_S = 60

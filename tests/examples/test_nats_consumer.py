@@ -17,8 +17,7 @@ from indelible.engines.memory import MemoryEngine
 from indelible.relays.relay import Relay
 from indelible.relays.sink import make_sink
 from relays.nats_server import NatsServer, nats_server
-from relays.test_nats import is_published
-from relays.test_relay import running, until
+from relays.test_relay import is_published, running, until
 
 PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "nats_consumer.py"
 TIMEOUT_S = 60

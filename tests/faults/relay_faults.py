@@ -11,12 +11,13 @@ seconds. Exits with 1 when a promise is broken.
 
 import argparse
 import asyncio
+import contextlib
 import random
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -204,22 +205,31 @@ class Scene:
         return Seen(self.appended, self.faults, checked, self.published_a_save, violations=violations)
 
 
-async def run(folder: Path, broker: str, events: int, faults: int, seed: int) -> Seen:
-    """So many events, with so many faults."""
-    began = time.monotonic()
+@contextlib.asynccontextmanager
+async def _scene(folder: Path, broker: str, seed: int) -> AsyncIterator[Scene]:
+    """A server, a broker, and two relays of one name."""
     with KINDS[broker].serve(_made(folder / "broker")) as running, server(_made(folder / "server")) as (url, _):
         running.server.begin_anew()
         with relay_processes(folder, url, running.to(), "one", "two", relay=RELAY) as relays:
             async with AsyncClient(url) as client:
                 scene = Scene(client, running, relays, seed)
                 watching = asyncio.create_task(scene.watch())
-                load_s, took_s = 0.5, 0.0
-                for n in range(faults):
-                    load_s = await scene.round(_share(events, faults, n), load_s)
-                    took_s += load_s
-                    await _print_progress(scene, faults)
-                seen = await scene.seen(broker)
-                watching.cancel()
+                try:
+                    yield scene
+                finally:
+                    watching.cancel()
+
+
+async def run(folder: Path, broker: str, events: int, faults: int, seed: int) -> Seen:
+    """So many events, with so many faults."""
+    began = time.monotonic()
+    async with _scene(folder, broker, seed) as scene:
+        load_s, took_s = 0.5, 0.0
+        for n in range(faults):
+            load_s = await scene.round(_share(events, faults, n), load_s)
+            took_s += load_s
+            await _print_progress(scene, faults)
+        seen = await scene.seen(broker)
     seen.load_s, seen.total_s = took_s, time.monotonic() - began
     return seen
 
@@ -246,17 +256,11 @@ async def _print_progress(scene: Scene, faults: int) -> None:
 async def pause(folder: Path, broker: str, pause_s: float, events_per_s: float, seed: int) -> Seen:
     """The active relay is stopped once, for longer than its lease; events are appended all the time."""
     began = time.monotonic()
-    with KINDS[broker].serve(_made(folder / "broker")) as running, server(_made(folder / "server")) as (url, _):
-        running.server.begin_anew()
-        with relay_processes(folder, url, running.to(), "one", "two", relay=RELAY) as relays:
-            async with AsyncClient(url) as client:
-                scene = Scene(client, running, relays, seed)
-                watching = asyncio.create_task(scene.watch())
-                writing = asyncio.create_task(scene.write(int(events_per_s * (pause_s + 5)), events_per_s))
-                claimed_s, taken_over_s, stale = await _pause(scene, pause_s)
-                await writing
-                seen = await scene.seen(broker)
-                watching.cancel()
+    async with _scene(folder, broker, seed) as scene:
+        writing = asyncio.create_task(scene.write(int(events_per_s * (pause_s + 5)), events_per_s))
+        claimed_s, taken_over_s, stale = await _pause(scene, pause_s)
+        await writing
+        seen = await scene.seen(broker)
     seen.claimed_s, seen.taken_over_s, seen.total_s = claimed_s, taken_over_s, time.monotonic() - began
     if taken_over_s > TAKEN_OVER_MAX_S:
         seen.violations.append(f"it took {taken_over_s:.1f} s until another relay published")

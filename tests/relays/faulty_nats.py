@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from indelible.relay_state import RelayLease
-from indelible.relays.nats import NatsSink, _Outgoing, _Own
+from indelible.relays.nats.sink import NatsSink, _Outgoing, _Own
 from indelible.relays.sink import SinkFenced
 
 

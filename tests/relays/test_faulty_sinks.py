@@ -6,7 +6,7 @@ import pytest
 
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
-from indelible.relays.nats import NatsSink
+from indelible.relays.nats.sink import NatsSink
 from indelible.relays.sink import Sink
 from indelible.testing.conformance import (
     SinkBroker,

@@ -22,7 +22,7 @@ from indelible.relays.relay import Relay
 from indelible.relays.sink import Replay, Sink, SinkFenced, SinkUnavailable, make_sink
 from postgres.server import free_port
 from relays.kafka_server import KafkaServer, Received, kafka_server
-from relays.test_relay import LEASE_S, append, running, state, until
+from relays.test_relay import LEASE_S, append, first_page, is_published, running, state, until
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +46,6 @@ async def store() -> AsyncIterator[EventStore]:
 
 def relay_to(server: KafkaServer, store: EventStore, more: str = "", name: str = "orders", **settings: Any) -> Relay:
     return Relay(store, name, make_sink(server.to(more)), lease_s=LEASE_S, **settings)
-
-
-async def is_published(store: EventStore, count: int, relay: str = "orders") -> bool:
-    relays = {one.relay: one for one in await store.relays.list()}
-    return relay in relays and relays[relay].lag == 0 and (await store.head()).position == count
-
-
-async def first_page(store: EventStore) -> FeedPage:
-    pages = store.follow()
-    page = await anext(pages)
-    await pages.aclose()
-    return page
 
 
 def positions(received: Sequence[Received]) -> list[int]:

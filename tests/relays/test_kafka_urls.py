@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indelible.errors import InvalidRequest
-from indelible.relays.kafka_target import Target
+from indelible.relays.kafka.target import Target
 from indelible.relays.sink import make_sink
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=120)

@@ -15,12 +15,12 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
-from indelible.relays.nats import Target
+from indelible.relays.nats.sink import Target
 from indelible.relays.relay import Relay
 from indelible.relays.sink import SinkUnavailable, make_sink
 from postgres.server import free_port
 from relays.nats_server import NatsServer, data_of, messages_of, nats_server
-from relays.test_relay import LEASE_S, append, running, state, until
+from relays.test_relay import LEASE_S, append, first_page, is_published, running, state, until
 
 STREAM = "EVENTS"
 
@@ -40,11 +40,6 @@ async def store() -> AsyncIterator[EventStore]:
 def relay_to(server: NatsServer, store: EventStore, more: str = "", name: str = "orders", **settings: Any) -> Relay:
     sink = make_sink(f"{server.url}?stream={STREAM}&create=true{more}")
     return Relay(store, name, sink, lease_s=LEASE_S, **settings)
-
-
-async def is_published(store: EventStore, count: int, relay: str = "orders") -> bool:
-    relays = {one.relay: one for one in await store.relays.list()}
-    return relay in relays and relays[relay].lag == 0 and (await store.head()).position == count
 
 
 def check_whole(messages: list[Any], count: int) -> None:
@@ -173,9 +168,7 @@ async def test_others_publish_to_the_stream(server: NatsServer, store: EventStor
 async def test_an_earlier_owner_s_events_are_refused(server: NatsServer, store: EventStore) -> None:
     """Its sink goes on as if it had heard nothing of the store's."""
     await append(store, 5)
-    pages = store.follow()
-    page = await anext(pages)
-    await pages.aclose()
+    page = await first_page(store)
     sinks = [make_sink(f"{server.url}?stream={STREAM}&create=true") for _ in range(2)]
     leases = [await store.relays.claim("orders", "one") for _ in range(2)]
     for sink, lease in zip(sinks, leases, strict=True):

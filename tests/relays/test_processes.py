@@ -12,8 +12,7 @@ from cli.running import TIMEOUT_S, server
 from indelible import AsyncClient, NewEvent
 from relays.nats_server import NatsServer, messages_of, nats_server
 from relays.relay_process import relay_processes
-from relays.test_nats import is_published
-from relays.test_relay import until
+from relays.test_relay import is_published, until
 
 
 @pytest.fixture

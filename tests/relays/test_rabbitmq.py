@@ -16,15 +16,16 @@ from indelible import NewEvent
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
-from indelible.eventstore import EventStore, FeedPage
-from indelible.relays import rabbitmq, rabbitmq_connection
-from indelible.relays.rabbitmq import Target
+from indelible.eventstore import EventStore
+from indelible.relays.rabbitmq import connection as rabbitmq_connection
+from indelible.relays.rabbitmq import sink as rabbitmq_sink
+from indelible.relays.rabbitmq.sink import Target
 from indelible.relays.relay import Relay
 from indelible.relays.sink import SinkRefused, SinkUnavailable, make_sink
 from postgres.server import free_port
 from relays.proxy import proxy
 from relays.rabbitmq_server import RabbitServer, Received, positions, rabbitmq_server
-from relays.test_relay import LEASE_S, append, running, state, until
+from relays.test_relay import LEASE_S, append, first_page, is_published, running, state, until
 
 SIZE_BYTES_MAX = 100_000
 FRAME_BYTES_MAX = 32_768
@@ -64,7 +65,7 @@ async def store() -> AsyncIterator[EventStore]:
 
 @pytest.fixture
 def is_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rabbitmq, "RELAY_BROKER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(rabbitmq_sink, "RELAY_BROKER_TIMEOUT_S", 1.0)
     monkeypatch.setattr(rabbitmq_connection, "RELAY_LOCK_WAIT_S", 0.3)
 
 
@@ -75,11 +76,6 @@ def relay_to(server: RabbitServer, store: EventStore, more: str = "", name: str 
 def bound_by_others(server: RabbitServer) -> str:
     """The URL of a sink that makes nothing."""
     return f"amqp://127.0.0.1:{server.port}?exchange={server.exchange}"
-
-
-async def is_published(store: EventStore, count: int, relay: str = "orders") -> bool:
-    relays = {one.relay: one for one in await store.relays.list()}
-    return relay in relays and relays[relay].lag == 0 and (await store.head()).position == count
 
 
 async def is_(store: EventStore, word: str, problem: str = "") -> bool:
@@ -95,13 +91,6 @@ def check_in_order(messages: Sequence[Received], count: int) -> list[int]:
     for found in queues.values():
         assert list(dict.fromkeys(found)) == list(range(1, count + 1))
     return [len(found) for found in queues.values()]
-
-
-async def page_of(store: EventStore) -> FeedPage:
-    pages = store.follow()
-    page = await anext(pages)
-    await pages.aclose()
-    return page
 
 
 async def message_in(server: RabbitServer, queue: str, vhost: str = "/") -> AbstractIncomingMessage:
@@ -133,7 +122,7 @@ async def test_events_are_cloud_events_with_what_a_consumer_needs(server: Rabbit
     own = [headers[f"indelible-{name}"] for name in ("relay", "epoch", "cursor")]
     assert own == ["orders", "1", "1"]
     assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
-    stored = (await page_of(store)).events[0]
+    stored = (await first_page(store)).events[0]
     assert message.timestamp == stored.timestamp.replace(microsecond=0)
 
 
@@ -399,7 +388,7 @@ async def test_another_owner_waits_until_the_first_is_gone(
 ) -> None:
     """Though the first has heard nothing of it."""
     await append(store, 5)
-    page = await page_of(store)
+    page = await first_page(store)
     sinks = [make_sink(server.to()) for _ in range(2)]
     leases = [await store.relays.claim("orders", "one") for _ in range(2)]
     assert await sinks[0].open(leases[0]) is None
@@ -472,7 +461,7 @@ async def test_a_refusal_comes_behind_all_that_is_published(
     sink = make_sink(server.to())
     await sink.open(await store.relays.claim("orders", "one"))
     with pytest.raises(SinkRefused) as caught:
-        await sink.publish(await page_of(store))
+        await sink.publish(await first_page(store))
     await sink.close()
     found = await server.received()
     assert (positions(found), caught.value.position) == (list(range(1, 51)), 51)

@@ -9,7 +9,7 @@ import pytest
 
 from indelible import Cursor, EventQuery, NewEvent
 from indelible.errors import InvalidRequest
-from indelible.eventstore import EventStore
+from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint
 from indelible.relay_state import RelayInfo
 from indelible.relays.relay import Relay
@@ -42,6 +42,18 @@ async def until(is_so: Callable[[], Any]) -> None:
             if await found if isinstance(found, Awaitable) else found:
                 return
             await asyncio.sleep(0.01)
+
+
+async def is_published(store: EventStore, count: int, relay: str = "orders") -> bool:
+    relays = {one.relay: one for one in await store.relays.list()}
+    return relay in relays and relays[relay].lag == 0 and (await store.head()).position == count
+
+
+async def first_page(store: EventStore) -> FeedPage:
+    pages = store.follow()
+    page = await anext(pages)
+    await pages.aclose()
+    return page
 
 
 async def state(store: EventStore) -> RelayInfo:

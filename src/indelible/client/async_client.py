@@ -60,7 +60,7 @@ def _grpc_store() -> "type[GrpcEventStore]":
     try:
         from indelible.client.grpc import GrpcEventStore  # noqa: PLC0415 - needs packages of an extra
     except ImportError as error:
-        raise InvalidRequest(f'needs more packages: pip install "indelible[grpc]" ({error})', pointer="/url") from None
+        raise InvalidRequest.of_extra("grpc", error, pointer="/url") from None
     return GrpcEventStore
 
 

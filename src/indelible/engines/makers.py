@@ -40,7 +40,5 @@ def make_postgres(url: str, *, read_only: bool) -> Engine:
     try:
         from indelible.engines.postgres.engine import PostgresEngine  # noqa: PLC0415 - see above
     except ImportError as error:
-        raise InvalidRequest(
-            f'needs more packages: pip install "indelible[postgres]" ({error})', pointer="/store"
-        ) from None
+        raise InvalidRequest.of_extra("postgres", error, pointer="/store") from None
     return PostgresEngine(url, read_only=read_only)

@@ -7,7 +7,6 @@ head it takes the other's place in one step.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -145,8 +144,3 @@ class QueryIndex(Protocol):
     async def close(self) -> None:
         """May be called twice, and raises nothing."""
         ...
-
-
-def micros(time: datetime) -> int:
-    """Microseconds since 1970."""
-    return (time - datetime.fromisoformat("1970-01-01T00:00:00+00:00")) // datetime.resolution

@@ -39,7 +39,7 @@ from indelible.limits import (
     SUBSCRIPTION_PAGE_EVENTS_MAX,
 )
 from indelible.search import FieldType
-from indelible.tasks import end_if_cancelled, first_of, is_set_within
+from indelible.tasks import Waits, end_if_cancelled, first_of, is_set_within
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class Indexer:
 
     async def run(self) -> None:
         """Until cancelled."""
-        waits = _Waits()
+        waits = Waits(INDEX_RETRY_WAIT_MIN_S, INDEX_RETRY_WAIT_MAX_S)
         while True:
             state: IndexState | None = None
             try:
@@ -132,7 +132,7 @@ class Indexer:
                 known.pop(gone)
         return state
 
-    async def _keep_up(self, state: IndexState, waits: "_Waits") -> None:
+    async def _keep_up(self, state: IndexState, waits: Waits) -> None:
         """All generations, until there are others. Raises ``IndexMoved``, ``IndexUnavailable``."""
         self.is_running = True
         following = [self._follow(one, waits, is_building=False) for one in (state.serving,) if one is not None]
@@ -175,7 +175,7 @@ class Indexer:
 
     # --- One generation ----------------------------------------------------------------------------------------------
 
-    async def _follow(self, generation: Generation, waits: "_Waits", *, is_building: bool) -> None:
+    async def _follow(self, generation: Generation, waits: Waits, *, is_building: bool) -> None:
         """Until it serves, if it is being built, else for ever. What is wrong with the log is no trouble of another
         generation: it is stated, and tried again, since people may mend it."""
         batch = _Batch(generation)
@@ -192,7 +192,7 @@ class Indexer:
             end_if_cancelled()
             await waits.wait()
 
-    async def _read(self, batch: "_Batch", waits: "_Waits", *, is_building: bool) -> bool:
+    async def _read(self, batch: "_Batch", waits: Waits, *, is_building: bool) -> bool:
         """Whether it serves now."""
         batch.begin(batch.after)
         self._check_rejected(batch.generation)
@@ -260,17 +260,3 @@ def _places(state: IndexState) -> Sequence[tuple[int, Cursor] | None]:
 
 def _nobody_hears() -> None:
     pass
-
-
-class _Waits:
-    """Between attempts: each about twice as long as the one before, and never the same for two indexers."""
-
-    def __init__(self) -> None:
-        self._next_s = INDEX_RETRY_WAIT_MIN_S
-
-    def begin_anew(self) -> None:
-        self._next_s = INDEX_RETRY_WAIT_MIN_S
-
-    async def wait(self) -> None:
-        wait_s, self._next_s = self._next_s, min(2 * self._next_s, INDEX_RETRY_WAIT_MAX_S)
-        await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - only spreads them

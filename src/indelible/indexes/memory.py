@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from indelible.cursors import START, Cursor
-from indelible.events import AggregateKey
+from indelible.events import AggregateKey, timestamp_to_us
 from indelible.indexes.index import (
     Capabilities,
     Document,
@@ -17,7 +17,6 @@ from indelible.indexes.index import (
     IndexState,
     Place,
     Rejected,
-    micros,
 )
 from indelible.search import CheckedQuery, FieldType, Order, Value, Where, phrases_of, words_of
 
@@ -129,8 +128,8 @@ def fits(document: Document, query: CheckedQuery) -> bool:
         (not query.event_types or document.event_type in query.event_types)
         and (not query.aggregate_types or document.aggregate.aggregate_type in query.aggregate_types)
         and all(tag in document.tags for tag in query.tags)
-        and (query.since is None or time_us >= micros(query.since))
-        and (query.until is None or time_us < micros(query.until))
+        and (query.since is None or time_us >= timestamp_to_us(query.since))
+        and (query.until is None or time_us < timestamp_to_us(query.until))
         and all(_condition_fits(_values(document, one.field), one) for one in query.where)
         and _text_fits(document.text, query.query)
     )

@@ -8,30 +8,27 @@ from indelible.relays.sink import Sink
 
 
 def make_nats(url: str) -> Sink:
-    """``nats://HOST:PORT?stream=NAME``, see :class:`indelible.relays.nats.NatsSink`."""
+    """``nats://HOST:PORT?stream=NAME``, see :class:`indelible.relays.nats.sink.NatsSink`."""
     try:
-        from indelible.relays.nats import NatsSink  # noqa: PLC0415 - see above
+        from indelible.relays.nats.sink import NatsSink  # noqa: PLC0415 - see above
     except ImportError as error:
-        message = f'needs more packages: pip install "indelible[nats]" ({error})'
-        raise InvalidRequest(message, pointer="/to") from None
+        raise InvalidRequest.of_extra("nats", error, pointer="/to") from None
     return NatsSink.of(url)
 
 
 def make_kafka(url: str) -> Sink:
-    """``kafka://HOST:PORT?topic=NAME``, see :class:`indelible.relays.kafka.KafkaSink`."""
+    """``kafka://HOST:PORT?topic=NAME``, see :class:`indelible.relays.kafka.sink.KafkaSink`."""
     try:
-        from indelible.relays.kafka import KafkaSink  # noqa: PLC0415 - see above
+        from indelible.relays.kafka.sink import KafkaSink  # noqa: PLC0415 - see above
     except ImportError as error:
-        message = f'needs more packages: pip install "indelible[kafka]" ({error})'
-        raise InvalidRequest(message, pointer="/to") from None
+        raise InvalidRequest.of_extra("kafka", error, pointer="/to") from None
     return KafkaSink.of(url)
 
 
 def make_rabbitmq(url: str) -> Sink:
-    """``amqp://HOST:PORT/VHOST?exchange=NAME``, see :class:`indelible.relays.rabbitmq.RabbitSink`."""
+    """``amqp://HOST:PORT/VHOST?exchange=NAME``, see :class:`indelible.relays.rabbitmq.sink.RabbitSink`."""
     try:
-        from indelible.relays.rabbitmq import RabbitSink  # noqa: PLC0415 - see above
+        from indelible.relays.rabbitmq.sink import RabbitSink  # noqa: PLC0415 - see above
     except ImportError as error:
-        message = f'needs more packages: pip install "indelible[rabbitmq]" ({error})'
-        raise InvalidRequest(message, pointer="/to") from None
+        raise InvalidRequest.of_extra("rabbitmq", error, pointer="/to") from None
     return RabbitSink.of(url)

@@ -8,7 +8,6 @@ turn with these. All the while the tenure renews the lease.
 
 import asyncio
 import os
-import random
 import secrets
 import socket
 import time
@@ -33,7 +32,7 @@ from indelible.relays.beside import Beside
 from indelible.relays.publisher import EventSetAside, Publisher
 from indelible.relays.sink import Sink, SinkFenced, SinkRefused, SinkUnavailable
 from indelible.relays.tenure import Tenure
-from indelible.tasks import end_if_cancelled, first_of
+from indelible.tasks import Waits, end_if_cancelled, first_of
 
 _BEGINNING: Final = StartPoint()
 
@@ -77,7 +76,7 @@ class Relay:
     async def run(self) -> None:
         """Publish, or stand by while another owns the relay, until cancelled. Raises ``InvalidRequest`` for a start
         that is no place of the store's log."""
-        waits = _Waits()
+        waits = Waits(RELAY_RETRY_WAIT_MIN_S, RELAY_RETRY_WAIT_MAX_S)
         while True:
             try:
                 tenure = await self._claim()
@@ -134,7 +133,7 @@ class Relay:
     # --- Publishing --------------------------------------------------------------------------------------------------
 
     async def _publish(self, tenure: Tenure) -> None:
-        waits = _Waits()
+        waits = Waits(RELAY_RETRY_WAIT_MIN_S, RELAY_RETRY_WAIT_MAX_S)
         while True:
             await tenure.goes_on()
             try:
@@ -175,7 +174,7 @@ class Relay:
                 pointer="/cursor",
             ) from error
 
-    async def _follow(self, tenure: Tenure, waits: "_Waits") -> None:
+    async def _follow(self, tenure: Tenure, waits: Waits) -> None:
         """Until the relay is to stand still, or it is no longer certain who owns it: a sink that is open may keep
         others from publishing, so the store is asked without one."""
         publisher = Publisher(self._sink, tenure, self._on_refusal)
@@ -215,17 +214,3 @@ def _check_on_refusal(on_refusal: OnRefusal) -> OnRefusal:
 def own_name() -> str:
     """Of this process, unlike any other's."""
     return f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(3)}"
-
-
-class _Waits:
-    """Between attempts: each about twice as long as the one before, and never the same for two relays."""
-
-    def __init__(self) -> None:
-        self._next_s = RELAY_RETRY_WAIT_MIN_S
-
-    def begin_anew(self) -> None:
-        self._next_s = RELAY_RETRY_WAIT_MIN_S
-
-    async def wait(self) -> None:
-        wait_s, self._next_s = self._next_s, min(2 * self._next_s, RELAY_RETRY_WAIT_MAX_S)
-        await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - only spreads them

@@ -164,8 +164,7 @@ def _check_extras(settings: Settings) -> None:
         try:
             import indelible.server.grpc.server  # noqa: F401, PLC0415 - needs packages of an extra
         except ImportError as error:
-            message = f'needs more packages: pip install "indelible[grpc]" ({error})'
-            raise InvalidRequest(message, pointer="/grpc") from None
+            raise InvalidRequest.of_extra("grpc", error, pointer="/grpc") from None
 
 
 def _check_workers_allowed(settings: Settings) -> None:

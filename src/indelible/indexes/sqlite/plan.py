@@ -13,7 +13,8 @@ from uuid import UUID
 
 import apsw
 
-from indelible.indexes.index import Place, micros
+from indelible.events import timestamp_to_us
+from indelible.indexes.index import Place
 from indelible.indexes.sqlite.places import EVERYTHING, SHIFT
 from indelible.search import CheckedQuery, Order, Value, Where, is_narrowing, phrases_of, words_of
 
@@ -62,9 +63,9 @@ class Plan:
         for tag in query.tags:
             self._value(_TAGS, Where("tags", "=", tag))
         if query.since is not None:
-            self._time(Where("timestamp", ">=", micros(query.since)))
+            self._time(Where("timestamp", ">=", timestamp_to_us(query.since)))
         if query.until is not None:
-            self._time(Where("timestamp", "<", micros(query.until)))
+            self._time(Where("timestamp", "<", timestamp_to_us(query.until)))
         for one in query.where:
             self._where(one)
         if query.query:

@@ -1,6 +1,6 @@
 """The sink for Kafka: a consumer that reads what is committed gets each event once, whatever dies.
 
-Each page is a transaction, that carries how far the relay has come: see :mod:`indelible.relays.kafka_connection`. The
+Each page is a transaction, that carries how far the relay has come: see :mod:`indelible.relays.kafka.connection`. The
 client library blocks, so each connection has a thread of its own.
 """
 
@@ -16,8 +16,8 @@ from indelible.cursors import Cursor
 from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
-from indelible.relays.kafka_connection import Connection
-from indelible.relays.kafka_target import Target, bad
+from indelible.relays.kafka.connection import Connection
+from indelible.relays.kafka.target import Target, bad
 from indelible.relays.messages import Binding, message_maker
 from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
 

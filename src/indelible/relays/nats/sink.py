@@ -33,8 +33,8 @@ from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
 from indelible.relay_state import RelayLease
 from indelible.relays.messages import CURSOR, EPOCH, RELAY, Binding, Message, Mode, messages_of, parse_mode, word
-from indelible.relays.nats_connection import NOBODY, Answer, Connection
-from indelible.relays.nats_sync import sync_problem
+from indelible.relays.nats.connection import NOBODY, Answer, Connection
+from indelible.relays.nats.sync import sync_problem
 from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
 
 _SUBJECT_DEFAULT: Final = "indelible.events"

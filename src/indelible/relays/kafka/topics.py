@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined] # they are there
 
-from indelible.relays.kafka_calls import Patience, Problems
-from indelible.relays.kafka_target import Target
+from indelible.relays.kafka.calls import Patience, Problems
+from indelible.relays.kafka.target import Target
 from indelible.relays.sink import SinkUnavailable
 
 _LOOK_AGAIN_S: Final = 0.02

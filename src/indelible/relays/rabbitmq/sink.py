@@ -31,7 +31,7 @@ from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_CAREFUL_MESSAGES, RELAY_ROUTES_MAX
 from indelible.relay_state import RelayLease
 from indelible.relays.messages import Binding, Message, Mode, messages_of, parse_mode, word
-from indelible.relays.rabbitmq_connection import Address, Connection, Outgoing, Tls
+from indelible.relays.rabbitmq.connection import Address, Connection, Outgoing, Tls
 from indelible.relays.sink import Replay, SinkRefused, SinkUnavailable
 from indelible.tasks import hear_of_failure
 

@@ -19,9 +19,9 @@ from indelible.cursors import Cursor
 from indelible.events import RecordedEvent
 from indelible.limits import LINE_SIZE_BYTES_MAX, RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
-from indelible.relays.kafka_calls import Patience
-from indelible.relays.kafka_target import KEYS, Target
-from indelible.relays.kafka_topics import Topics
+from indelible.relays.kafka.calls import Patience
+from indelible.relays.kafka.target import KEYS, Target
+from indelible.relays.kafka.topics import Topics
 from indelible.relays.messages import Message
 from indelible.relays.sink import SinkFenced, SinkRefused, SinkUnavailable
 
