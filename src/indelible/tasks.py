@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -49,6 +49,17 @@ async def is_set_within(duration_s: float, event: asyncio.Event) -> bool:
         async with asyncio.timeout(duration_s):
             await event.wait()
     return event.is_set()
+
+
+async def try_for(duration_s: float, work: Coroutine[Any, Any, object]) -> None:
+    """Do it as far as that goes: what it raises is not told, and after so long it is cancelled and left alone, because
+    some libraries forget that they were cancelled (see :func:`end_if_cancelled`) and then wait for ever."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task], timeout=duration_s)
+    finally:
+        task.cancel()
+        task.add_done_callback(hear_of_failure)
 
 
 class Waits:

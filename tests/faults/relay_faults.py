@@ -216,8 +216,17 @@ async def _scene(folder: Path, broker: str, seed: int) -> AsyncIterator[Scene]:
                 watching = asyncio.create_task(scene.watch())
                 try:
                     yield scene
+                except TimeoutError:
+                    _print_what_is_known(relays, await scene.info())
+                    raise
                 finally:
                     watching.cancel()
+
+
+def _print_what_is_known(relays: Sequence[RelayProcess], info: RelayInfo | None) -> None:
+    print(f"waited in vain; the store says {info}")
+    for relay in relays:
+        print(f"{relay.log.name}, {relay.process.poll()}:\n{relay.log.read_text()}")
 
 
 async def run(folder: Path, broker: str, events: int, faults: int, seed: int) -> Seen:

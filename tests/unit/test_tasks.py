@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from indelible.tasks import first_of
+from indelible.tasks import first_of, try_for
 
 
 class Log(list[str]):
@@ -126,3 +126,25 @@ async def test_what_is_shielded_goes_on():
     mine.cancel()
     await asyncio.wait([mine])
     assert log == ["a has ended"]
+
+
+async def test_what_forgets_that_it_is_cancelled_is_left_alone() -> None:
+    cancelled = asyncio.Event()
+    end = asyncio.Event()
+
+    async def forgets() -> None:
+        while not end.is_set():
+            try:
+                await end.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+
+    async with asyncio.timeout(10):
+        await try_for(0.01, forgets())
+        await cancelled.wait()
+    end.set()
+
+
+async def test_what_is_tried_may_fail() -> None:
+    async with asyncio.timeout(10):
+        await try_for(60, failing(ValueError("broken")))

@@ -5,7 +5,6 @@ sent on it must never be sent again by itself.
 """
 
 import asyncio
-import contextlib
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
@@ -16,7 +15,7 @@ from nats.js import JetStreamContext
 
 from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relays.sink import SinkUnavailable
-from indelible.tasks import first_of
+from indelible.tasks import first_of, try_for
 
 NOBODY: Final = 503
 """Code of an answer when nobody listens to the subject."""
@@ -126,9 +125,7 @@ class Connection:
 
     async def close(self) -> None:
         """Raises nothing."""
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self.client.close()
+        await try_for(_CLOSE_TIMEOUT_S, self.client.close())
 
 
 def _answer(message: Msg) -> Answer:

@@ -5,7 +5,6 @@ sent on it must never be sent again by itself.
 """
 
 import asyncio
-import contextlib
 import logging
 import ssl
 import time
@@ -25,6 +24,7 @@ from yarl import URL
 
 from indelible.limits import RELAY_HEARTBEAT_S, RELAY_LOCK_RETRY_S, RELAY_LOCK_WAIT_S, RELAY_ROUTES_MAX
 from indelible.relays.sink import SinkUnavailable
+from indelible.tasks import try_for
 
 _CLOSE_TIMEOUT_S: Final = 1.0
 _FRAME_BYTES_DEFAULT: Final = 128 * 1024
@@ -226,9 +226,7 @@ class Connection:
     async def close(self) -> None:
         """Raises nothing."""
         try:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                    await self._amqp.close()
+            await try_for(_CLOSE_TIMEOUT_S, self._amqp.close())
         finally:
             self.abort()
 
