@@ -90,20 +90,32 @@ class Scene:
 
     # --- The load ----------------------------------------------------------------------------------------------------
 
-    async def write(self, count: int, events_per_s: float = 0.0) -> None:
-        """So many events, by all writers together. ``events_per_s``: not faster than that; 0: as fast as it goes."""
-        end, began, before = self.appended + count, time.monotonic(), self.appended
-        await asyncio.gather(*(self._write(end, began, before, events_per_s) for _ in range(WRITERS)))
+    async def write(self, count: int) -> None:
+        """So many events, by all writers together, as fast as it goes."""
+        end = self.appended + count
+        await asyncio.gather(*(self._write(end) for _ in range(WRITERS)))
 
-    async def _write(self, end: int, began: float, before: int, events_per_s: float) -> None:
+    async def _write(self, end: int) -> None:
         while self.appended < end:
-            size = min(self.chance.randint(1, EVENTS_AN_APPEND_MAX), end - self.appended)
-            self.appended += size
-            aggregate = str(self.chance.randrange(AGGREGATES))
-            events = [NewEvent("Placed", {"n": self.appended, "text": "x" * 100}) for _ in range(size)]
-            await self.client.append("order", aggregate, events)
-            if events_per_s:
-                await asyncio.sleep(max(began + (self.appended - before) / events_per_s - time.monotonic(), 0))
+            await self._append(min(self.chance.randint(1, EVENTS_AN_APPEND_MAX), end - self.appended))
+
+    async def write_on(self, events_per_s: float) -> None:
+        """By all writers together, until this is cancelled. What is on its way then is waited for."""
+        await asyncio.gather(*(self._write_on(events_per_s / WRITERS) for _ in range(WRITERS)))
+
+    async def _write_on(self, events_per_s: float) -> None:
+        while True:
+            size = self.chance.randint(1, EVENTS_AN_APPEND_MAX)
+            append = asyncio.create_task(self._append(size))
+            try:
+                await asyncio.sleep(size / events_per_s)
+            finally:
+                await append
+
+    async def _append(self, size: int) -> None:
+        self.appended += size
+        aggregate = str(self.chance.randrange(AGGREGATES))
+        await self.client.append("order", aggregate, [NewEvent("Placed", {"text": "x" * 100}) for _ in range(size)])
 
     # --- What relays say ---------------------------------------------------------------------------------------------
 
@@ -266,9 +278,10 @@ async def pause(folder: Path, broker: str, pause_s: float, events_per_s: float, 
     """The active relay is stopped once, for longer than its lease; events are appended all the time."""
     began = time.monotonic()
     async with _scene(folder, broker, seed) as scene:
-        writing = asyncio.create_task(scene.write(int(events_per_s * (pause_s + 5)), events_per_s))
+        writing = asyncio.create_task(scene.write_on(events_per_s))
         claimed_s, taken_over_s, stale = await _pause(scene, pause_s)
-        await writing
+        writing.cancel()
+        await asyncio.wait([writing])
         seen = await scene.seen(broker)
     seen.claimed_s, seen.taken_over_s, seen.total_s = claimed_s, taken_over_s, time.monotonic() - began
     if taken_over_s > TAKEN_OVER_MAX_S:
@@ -285,6 +298,7 @@ async def _pause(scene: Scene, pause_s: float) -> tuple[float, float, RelayProce
     await scene.until(lambda info: info.published > 0)
     await asyncio.sleep(1)
     stopped = await scene.active()
+    scene.faults.append(Fault("stop the relay", (await scene.client.head()).position))
     stopped.signal(signal.SIGSTOP)
     began = time.monotonic()
     print("the active relay is stopped", flush=True)
