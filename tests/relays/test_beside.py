@@ -92,7 +92,7 @@ async def test_neither_waits_for_the_other_s_end(store: EventStore) -> None:
     assert broker.live == list(range(1, 2 * count + 1))
     kinds = [one.replay is not None for one in broker.log[count:]]
     turns = [(is_replay, len(list(turn))) for is_replay, turn in itertools.groupby(kinds)]
-    assert len(turns) > 4, turns
+    assert len(turns) > 2, turns
 
 
 async def test_a_replay_has_the_relay_s_filter_and_ends_where_nothing_matches(store: EventStore) -> None:
