@@ -28,6 +28,7 @@ from indelible.indexes.index import (
     IndexUnavailable,
     Place,
     QueryIndex,
+    Rejected,
     SearchTooBroad,
 )
 from indelible.indexes.indexer import Indexer
@@ -331,7 +332,8 @@ class LocalSearchIndex:
 
     async def _described(self, state: IndexState) -> IndexInfo:
         indexer = self._indexer
-        rejected = [] if indexer is None else [one for some in indexer.rejected.values() for one in some]
+        present = [one.number for one in (state.serving, state.building) if one is not None]
+        rejected = [one for number in present for one in await self._rejected(number)]
         return IndexInfo(
             serving=await self._generation(state.serving),
             building=await self._generation(state.building),
@@ -343,6 +345,13 @@ class LocalSearchIndex:
                 RejectedEvent(one.event_id, one.position, one.reason) for one in rejected[-INDEX_REJECTED_SHOWN_MAX:]
             ),
         )
+
+    async def _rejected(self, generation: int) -> Sequence[Rejected]:
+        try:
+            return await self._index.rejected(generation)
+        except IndexMoved:
+            # Dropped, or swapped for another, just now.
+            return ()
 
     async def _generation(self, generation: Generation | None) -> GenerationInfo | None:
         if generation is None:

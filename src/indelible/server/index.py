@@ -99,8 +99,6 @@ def _indexer_metrics(indexer: Indexer | None) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "indelible_search_index_errors", "How often indexing was interrupted, in this process.", value=indexer.errors
     )
-    rejected = sum(map(len, indexer.rejected.values()))
-    yield GaugeMetricFamily("indelible_search_index_rejected", "Events that the index refused.", value=float(rejected))
     yield GaugeMetricFamily(
         "indelible_search_index_failing", "1 while indexing does not go on, else 0.", value=float(bool(indexer.problem))
     )
@@ -123,4 +121,6 @@ def _index_metrics(info: IndexInfo) -> Iterator[Metric]:
             documents.add_metric((name,), one.documents)
     ready = GaugeMetricFamily("indelible_search_ready", "1 while the index is searched, else 0.")
     ready.add_metric((), float(info.serving is not None))
-    yield from (lag, lag_s, documents, ready)
+    rejected = GaugeMetricFamily("indelible_search_index_rejected", "Events that the index refused.")
+    rejected.add_metric((), float(info.rejected_count))
+    yield from (lag, lag_s, documents, ready, rejected)

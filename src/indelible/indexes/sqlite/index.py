@@ -82,6 +82,10 @@ class SqliteIndex:
             self._commit_when_idle()
         return ()
 
+    async def rejected(self, generation: int) -> Sequence[Rejected]:
+        await self._write(lambda writer: writer.check_known(generation))
+        return ()
+
     async def swap(self, generation: int) -> None:
         await self._write(lambda writer: writer.swap(generation))
 
