@@ -109,6 +109,7 @@ def test_the_index_is_looked_after(run: Run, orders: str) -> None:
     before = status(run, orders)["serving"]["number"]
     assert run("index", "rebuild", "--url", orders).code == 0
     until_serving(run, orders, before + 1)
+    assert "rejected  0" in run("index", "retry", "--url", orders).out
     assert run("index", "drop", "--url", orders).out == "the query index is dropped; it is built anew\n"
     until_serving(run, orders, before + 2)
     assert found(run, orders, "care") == ["o-1", "o-0"]
@@ -128,7 +129,13 @@ def until_serving(run: Run, url: str, number: int) -> None:
 
 def test_without_an_index(run: Run, tmp_path: Path) -> None:
     run("append", "order", "1", "Placed", "--store", "sqlite:x.db")
-    for command in (("search", "care"), ("index", "status"), ("index", "rebuild"), ("index", "drop")):
+    for command in (
+        ("search", "care"),
+        ("index", "status"),
+        ("index", "rebuild"),
+        ("index", "retry"),
+        ("index", "drop"),
+    ):
         ran = run(*command, "--store", "sqlite:x.db")
         assert (ran.code, "a table [index]" in ran.err) == (1, True), ran.err
 

@@ -187,6 +187,19 @@ async def rebuild(target: Target, *, json: Json = False) -> None:
 
 @app.command()
 @on_store
+async def retry(target: Target, *, json: Json = False) -> None:
+    """Try again the events that the index refused, once what it says of them is mended.
+
+    \b
+    indelible index retry --url http://127.0.0.1:8080
+    """
+    async with open_store(target, read_only=False) as store:
+        info = await store.index.retry()
+    _print_index(info, json=json)
+
+
+@app.command()
+@on_store
 async def drop(target: Target) -> None:
     """Forget the index. Searches are refused until the server has built it anew, which begins at once.
 

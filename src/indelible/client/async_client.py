@@ -154,6 +154,7 @@ class AsyncIndex(_Opening[SearchIndex]):
 
     status = _forwarded(SearchIndex.status)
     rebuild = _forwarded(SearchIndex.rebuild)
+    retry = _forwarded(SearchIndex.retry)
     drop = _forwarded(SearchIndex.drop)
 
 

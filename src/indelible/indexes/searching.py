@@ -9,15 +9,13 @@ from typing import Final, NamedTuple
 from indelible.batching import in_lots
 from indelible.cursors import Cursor
 from indelible.errors import (
-    EventNotFound,
     IndexBehind,
     IndexBuilding,
-    IndexMismatch,
     InvalidRequest,
     SearchTooCostly,
     Unavailable,
 )
-from indelible.events import AggregateKey, recorded_line
+from indelible.events import AggregateKey
 from indelible.eventstore import MeasuringStore
 from indelible.index_state import GenerationInfo, IndexField, IndexInfo, RejectedEvent
 from indelible.indexes.index import (
@@ -32,7 +30,9 @@ from indelible.indexes.index import (
     SearchTooBroad,
 )
 from indelible.indexes.indexer import Indexer
+from indelible.indexes.log_lines import lines_of
 from indelible.indexes.page_cursors import decode_aggregate, decode_place, encode_aggregate, encode_place
+from indelible.indexes.trying_again import try_again
 from indelible.limits import (
     INDEX_REJECTED_SHOWN_MAX,
     PAGE_EVENTS_DEFAULT,
@@ -250,22 +250,12 @@ class SearchingStore(StoreAround):
         lines: list[bytes] = []
         size_bytes = 0
         for some in in_lots(places, SEARCH_READS_AT_ONCE_MAX):
-            for line in await asyncio.gather(*map(self._line, some)):
+            for line in await lines_of(self._log, [place.event_id for place in some]):
                 lines.append(line)
                 size_bytes += len(line)
                 if size_bytes >= PAGE_SIZE_BYTES_MAX:
                     return lines
         return lines
-
-    async def _line(self, place: Place) -> bytes:
-        try:
-            return recorded_line(await self._log.get_event(place.event_id))
-        except EventNotFound:
-            raise IndexMismatch(
-                f"the query index holds the event {place.event_id}, which the log does not have: it was made of "
-                "another log, or the log was restored from a backup; build it anew: indelible index rebuild",
-                event_id=str(place.event_id),
-            ) from None
 
 
 class _Found(NamedTuple):
@@ -317,6 +307,17 @@ class LocalSearchIndex:
         with _index_errors():
             await self._index.open()
             await self._index.begin(self._fields)
+            self._tell()
+            return await self._described(await self._index.state())
+
+    async def retry(self) -> IndexInfo:
+        with _index_errors():
+            state = await self._index.open()
+            for one in (state.serving, state.building):
+                if one is not None:
+                    # One that is gone by now has no list any more.
+                    with contextlib.suppress(IndexMoved):
+                        await try_again(self._log, self._index, one.number, one.fields)
             self._tell()
             return await self._described(await self._index.state())
 

@@ -32,6 +32,8 @@ INDEX_BATCH_EVENTS_MAX: Final = 1_000
 """Events that are indexed in one step, which a crash may repeat."""
 INDEX_REJECTED_MAX: Final = 1_000
 """Documents that the index refused, in its list; when it is full, indexing stops."""
+INDEX_RETRIED_AT_ONCE_MAX: Final = 16
+"""Refused documents that are tried again in one step: their events may be large."""
 INDEX_REJECTED_SHOWN_MAX: Final = 100
 """Refused documents that the state of the index tells of: the last ones."""
 INDEX_SLICE_S: Final = 0.002
