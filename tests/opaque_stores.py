@@ -371,6 +371,10 @@ class MergedStore:
             for one in waiting:
                 one.cancel()
 
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
+        found = [await store.read_lines(event_ids) for store in self._stores]
+        return [one or other for one, other in zip(*found, strict=False)]
+
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         try:
             return await self._stores[0].get_event(event_id)

@@ -262,7 +262,7 @@ class DamagedStore(StoreAround):
 
     def __init__(self, inner: LocalEventStore, position: int) -> None:
         super().__init__(inner)
-        self.lag_behind, self.has_passed = inner.lag_behind, inner.has_passed
+        self.lag_behind, self.has_passed, self.read_lines = inner.lag_behind, inner.has_passed, inner.read_lines
         self._position = position
         self.is_damaged = True
         self.is_away = False

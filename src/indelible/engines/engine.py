@@ -174,6 +174,13 @@ class StorageEngine(Protocol):
         """One rendered event, or None."""
         ...
 
+    async def read_events(
+        self, event_ids: Sequence[UUID], *, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+    ) -> Sequence[bytes | None]:
+        """The same of many, in their order: of all of them, or of the first ones, up to the event that brings them to
+        ``size_bytes_max``. What is only looked for has no size."""
+        ...
+
     async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None: ...
 
     async def list_event_types(self) -> tuple[EventTypeInfo, ...]: ...

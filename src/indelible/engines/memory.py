@@ -357,6 +357,19 @@ class MemoryEngine(MemoryGroups, MemoryRelays):
         stored = self._by_id.get(event_id)
         return stored.line if stored else None
 
+    async def read_events(
+        self, event_ids: Sequence[UUID], *, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+    ) -> list[bytes | None]:
+        lines: list[bytes | None] = []
+        size_bytes = 0
+        for event_id in event_ids:
+            if size_bytes >= size_bytes_max:
+                break
+            stored = self._by_id.get(event_id)
+            size_bytes += stored.size_bytes if stored else 0
+            lines.append(stored.line if stored else None)
+        return lines
+
     async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
         events = self._aggregates.get(key)
         return _info(key, events) if events else None

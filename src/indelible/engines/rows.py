@@ -141,6 +141,17 @@ def check_lines(lines: bytes, count: int) -> None:
         raise StoreCorrupted("a line end stands within a stored event")
 
 
+def lines_in_places(lines: bytes | None, places: Sequence[int], count: int) -> list[bytes | None]:
+    """What was found of ``count`` events that were looked for: its lines, and their places among them, from 0. Nothing
+    is said of what comes behind the last line, where others would follow. Raises :class:`StoreCorrupted`."""
+    found: list[bytes | None] = [None] * count
+    if places:
+        check_lines(lines or b"", len(places))
+        for place, line in zip(places, (lines or b"").split(b"\n"), strict=True):
+            found[place] = line
+    return found
+
+
 def readable_event(line: bytes | None) -> RecordedEvent | None:
     """The event of a rendered line; None where it cannot be read."""
     try:

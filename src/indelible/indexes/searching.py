@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from indelible.batching import in_lots
 from indelible.cursors import Cursor
 from indelible.errors import (
     IndexBehind,
@@ -24,7 +23,6 @@ from indelible.indexes.index import (
     IndexMoved,
     IndexState,
     IndexUnavailable,
-    Place,
     QueryIndex,
     Rejected,
     SearchTooBroad,
@@ -36,10 +34,8 @@ from indelible.indexes.trying_again import try_again
 from indelible.limits import (
     INDEX_REJECTED_SHOWN_MAX,
     PAGE_EVENTS_DEFAULT,
-    PAGE_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
     SEARCH_LOOK_INTERVAL_S,
-    SEARCH_READS_AT_ONCE_MAX,
     SEARCH_TIMEOUT_S,
     SEARCH_WAIT_S,
 )
@@ -234,7 +230,7 @@ class SearchingStore(StoreAround):
         place = None if asked.cursor is None else decode_place(asked.cursor, checked, asked.order)
         with self._measured():
             hits, generation = await self._index.search(checked, order=asked.order, limit=asked.limit, behind=place)
-            lines = await self._read(hits.places)
+            lines = await lines_of(self._log, [place.event_id for place in hits.places])
         return _Found(lines, (), _next_cursor(checked, asked.order, hits, len(lines))), generation
 
     @contextlib.contextmanager
@@ -244,18 +240,6 @@ class SearchingStore(StoreAround):
             yield
         finally:
             self._on_search(time.perf_counter() - began_at)
-
-    async def _read(self, places: Sequence[Place]) -> Sequence[bytes]:
-        """The lines of the first of them: as many as a page may hold."""
-        lines: list[bytes] = []
-        size_bytes = 0
-        for some in in_lots(places, SEARCH_READS_AT_ONCE_MAX):
-            for line in await lines_of(self._log, [place.event_id for place in some]):
-                lines.append(line)
-                size_bytes += len(line)
-                if size_bytes >= PAGE_SIZE_BYTES_MAX:
-                    return lines
-        return lines
 
 
 class _Found(NamedTuple):

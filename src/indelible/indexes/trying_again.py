@@ -5,13 +5,12 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from indelible.batching import in_lots
 from indelible.cursors import Cursor
 from indelible.eventstore import MeasuringStore
 from indelible.indexes.document_making import documents_of
 from indelible.indexes.index import Document, IndexMoved, IndexUnavailable, QueryIndex
 from indelible.indexes.log_lines import lines_of
-from indelible.limits import INDEX_RETRIED_AT_ONCE_MAX
+from indelible.limits import INDEX_BATCH_EVENTS_MAX
 from indelible.search import FieldType
 
 ATTEMPTS: Final = 20
@@ -22,9 +21,11 @@ _PAUSE_S: Final = 0.05
 async def try_again(log: MeasuringStore, index: QueryIndex, generation: int, fields: Mapping[str, FieldType]) -> None:
     """Read the events that a generation refuses from the log, and apply them once more. What is taken is found from now
     on. Raises ``IndexMoved`` when the generation is gone, ``IndexUnavailable``, and what :func:`lines_of` raises."""
-    for some in in_lots(await index.rejected(generation), INDEX_RETRIED_AT_ONCE_MAX):
-        lines = await lines_of(log, [one.event_id for one in some])
+    refused = [one.event_id for one in await index.rejected(generation)]
+    while refused:
+        lines = await lines_of(log, refused[:INDEX_BATCH_EVENTS_MAX])
         await _apply(index, generation, await documents_of(b"\n".join(lines), fields))
+        refused = refused[len(lines) :]
 
 
 async def _apply(index: QueryIndex, generation: int, documents: Sequence[Document]) -> None:

@@ -19,8 +19,9 @@ from indelible.engines.feed_walk import (
     find_positions,
     scan_on,
 )
+from indelible.engines.postgres.arrays import uuids
 from indelible.engines.postgres.connections import Connection, Session, Statements, is_pooled
-from indelible.engines.rows import check_lines, names_of, snapshot_of
+from indelible.engines.rows import check_lines, lines_in_places, names_of, snapshot_of
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
@@ -213,6 +214,17 @@ class Reads(Session, frozen=True):
             raise _missing(f"positions {position} to {position}")
         check_lines(line, 1)
         return bytes(line)
+
+    async def events(
+        self, event_ids: Sequence[UUID], *, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+    ) -> list[bytes | None]:
+        ((found, lines, behind, missing),) = await self._fetch(
+            "read_events", event_ids=uuids(event_ids), size_bytes_max=size_bytes_max
+        )
+        if missing is not None:
+            raise _missing(f"positions {missing} to {missing}")
+        places = [place - 1 for place in found or ()]
+        return lines_in_places(lines, places, len(event_ids) if behind is None else behind - 1)
 
     async def aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
         rows = await self._fetch("aggregate_info", **names_of(key))

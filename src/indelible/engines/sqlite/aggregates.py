@@ -11,7 +11,7 @@ import msgspec
 
 from indelible.engines.engine import Lines
 from indelible.engines.feed_walk import Range
-from indelible.engines.rows import check_lines, names_of, snapshot_of
+from indelible.engines.rows import check_lines, lines_in_places, names_of, snapshot_of
 from indelible.engines.sqlite.connections import directed, fetch, statement
 from indelible.engines.sqlite.reads import Selection, render
 from indelible.engines.sqlite.tail import Stretch
@@ -167,6 +167,27 @@ def read_event(view: View, event_id: UUID) -> bytes | None:
     line: bytes = rows[0][0]
     check_lines(line, 1)
     return line
+
+
+def read_events(
+    view: View, event_ids: Sequence[UUID], *, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+) -> list[bytes | None]:
+    positions = _find_events(view, event_ids)
+    places = [place for place, position in enumerate(positions) if position is not None]
+    values = {"positions": msgspec.json.encode([positions[place] for place in places]).decode()}
+    ((lines, count),) = fetch(view.connection, statement("read_lines"), {**values, "size_bytes_max": size_bytes_max})
+    read = len(positions) if count == len(places) else places[count]
+    return lines_in_places(lines, places[:count], read)
+
+
+def _find_events(view: View, event_ids: Sequence[UUID]) -> list[int | None]:
+    """Their positions."""
+    ids = [one.bytes for one in event_ids]
+    found = dict(view.tail.positions_of(ids))
+    missing = msgspec.json.encode([one.hex() for one in ids if one not in found]).decode()
+    for event_id, position in fetch(view.connection, statement("stored_ids"), {"event_ids": missing}):
+        found[bytes.fromhex(event_id)] = position
+    return [found.get(one) for one in ids]
 
 
 def _timestamps(view: View, positions: Iterable[int]) -> dict[int, datetime]:
