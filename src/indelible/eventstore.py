@@ -470,18 +470,23 @@ class EventStore(Protocol):
 
     async def head(self) -> Head: ...
 
-    async def event_types(self) -> tuple[EventTypeInfo, ...]:
-        """Every pair of event type and aggregate type, ordered by both."""
+    async def event_types(self, *, prefix: str = "") -> tuple[EventTypeInfo, ...]:
+        """Every pair of event type and aggregate type, ordered by both; of event types that begin with ``prefix``."""
         ...
 
-    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        """Every aggregate type, ordered by name."""
+    async def aggregate_types(self, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]:
+        """Every aggregate type that begins with ``prefix``, ordered by name."""
         ...
 
     async def list_aggregates(
-        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+        self,
+        *,
+        aggregate_type: str | None = None,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = PAGE_EVENTS_DEFAULT,
     ) -> AggregateList:
-        """A page of the aggregates. ``after`` is the cursor of an earlier page."""
+        """A page of the aggregates whose id begins with ``prefix``. ``after`` is the cursor of an earlier page."""
         ...
 
     async def search(

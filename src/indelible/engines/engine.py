@@ -183,15 +183,17 @@ class StorageEngine(Protocol):
 
     async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None: ...
 
-    async def list_event_types(self) -> tuple[EventTypeInfo, ...]: ...
+    async def list_event_types(self, *, prefix: str = "") -> tuple[EventTypeInfo, ...]:
+        """Of event types that begin with ``prefix``."""
+        ...
 
-    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]: ...
+    async def list_aggregate_types(self, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]: ...
 
     async def list_aggregates(
-        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+        self, *, aggregate_type: str | None, prefix: str = "", after: AggregateKey | None, limit: int
     ) -> tuple[AggregateInfo, ...]:
-        """At most ``limit`` aggregates after ``after`` (exclusive), ordered by aggregate_type and aggregate_id as
-        UTF-8 bytes."""
+        """At most ``limit`` aggregates after ``after`` (exclusive) whose id begins with ``prefix``, ordered by
+        aggregate_type and aggregate_id as UTF-8 bytes. It is one range of an index for each aggregate type."""
         ...
 
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:
