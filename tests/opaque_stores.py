@@ -371,6 +371,10 @@ class MergedStore:
             for one in waiting:
                 one.cancel()
 
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
+        found = [await store.read_lines(event_ids) for store in self._stores]
+        return [one or other for one, other in zip(*found, strict=False)]
+
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         try:
             return await self._stores[0].get_event(event_id)
@@ -394,37 +398,40 @@ class MergedStore:
     async def get_snapshot(self, aggregate_type: str, aggregate_id: str, **options: Any) -> Any:
         return await self._home(aggregate_type, aggregate_id).get_snapshot(aggregate_type, aggregate_id, **options)
 
-    async def event_types(self) -> tuple[EventTypeInfo, ...]:
+    async def event_types(self, *, prefix: str = "") -> tuple[EventTypeInfo, ...]:
         counts: Counter[tuple[str, str]] = Counter()
         for store in self._stores:
-            counts.update({(one.event_type, one.aggregate_type): one.events for one in await store.event_types()})
+            found = await store.event_types(prefix=prefix)
+            counts.update({(one.event_type, one.aggregate_type): one.events for one in found})
         return tuple(EventTypeInfo(*pair, count) for pair, count in sorted(counts.items(), key=_of_pair))
 
-    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+    async def aggregate_types(self, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]:
         aggregates: Counter[str] = Counter()
         events: Counter[str] = Counter()
         for store in self._stores:
-            for one in await store.aggregate_types():
+            for one in await store.aggregate_types(prefix=prefix):
                 aggregates[one.aggregate_type] += one.aggregates
                 events[one.aggregate_type] += one.events
         return tuple(AggregateTypeInfo(name, aggregates[name], events[name]) for name in sorted(events, key=str.encode))
 
     async def list_aggregates(
-        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+        self,
+        *,
+        aggregate_type: str | None = None,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = PAGE_EVENTS_DEFAULT,
     ) -> AggregateList:
+        which = {"aggregate_type": aggregate_type, "prefix": prefix, "after": after}
         check_list_cursor(after)
-        pages = [
-            await store.list_aggregates(aggregate_type=aggregate_type, after=after, limit=limit)
-            for store in self._stores
-        ]
+        pages = [await store.list_aggregates(**which, limit=limit) for store in self._stores]
         every = sorted((info for page in pages for info in page.aggregates), key=_utf8)
         cursor = after or ""
         if taken := every[:limit]:
             # The cursor behind an aggregate is its partition's, and means the same in both.
             n = partition_of(AggregateKey(taken[-1].aggregate_type, taken[-1].aggregate_id))
             count = sum(info in pages[n].aggregates for info in taken)
-            own = self._stores[n].list_aggregates(aggregate_type=aggregate_type, after=after, limit=count)
-            cursor = (await own).cursor
+            cursor = (await self._stores[n].list_aggregates(**which, limit=count)).cursor
         return AggregateList(tuple(taken), cursor, len(every) <= limit and all(page.at_end for page in pages))
 
     # --- Search ------------------------------------------------------------------------------------------------------

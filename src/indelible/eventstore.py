@@ -470,18 +470,23 @@ class EventStore(Protocol):
 
     async def head(self) -> Head: ...
 
-    async def event_types(self) -> tuple[EventTypeInfo, ...]:
-        """Every pair of event type and aggregate type, ordered by both."""
+    async def event_types(self, *, prefix: str = "") -> tuple[EventTypeInfo, ...]:
+        """Every pair of event type and aggregate type, ordered by both; of event types that begin with ``prefix``."""
         ...
 
-    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        """Every aggregate type, ordered by name."""
+    async def aggregate_types(self, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]:
+        """Every aggregate type that begins with ``prefix``, ordered by name."""
         ...
 
     async def list_aggregates(
-        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+        self,
+        *,
+        aggregate_type: str | None = None,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = PAGE_EVENTS_DEFAULT,
     ) -> AggregateList:
-        """A page of the aggregates. ``after`` is the cursor of an earlier page."""
+        """A page of the aggregates whose id begins with ``prefix``. ``after`` is the cursor of an earlier page."""
         ...
 
     async def search(
@@ -538,8 +543,8 @@ class Lag(NamedTuple):
 
 
 class MeasuringStore(EventStore, Protocol):
-    """A store that can tell of two cursors which of them is further, and how far one is from the head. Only a store
-    knows what is in its cursors."""
+    """A store that can be searched: it can tell of two cursors which of them is further, and how far one is from the
+    head, since only a store knows what is in its cursors; and it reads events as it has them, many at once."""
 
     async def lag_behind(self, cursor: Cursor) -> Lag:
         """Of a reader who has come to a cursor. One that is past the head has no lag."""
@@ -548,4 +553,10 @@ class MeasuringStore(EventStore, Protocol):
     async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
         """Whether a reader who has come to ``cursor`` has seen all that one at ``other`` has. Raises ``InvalidRequest``
         with the pointer when ``other`` is past the head, or no cursor of this store."""
+        ...
+
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
+        """The lines of events, in this order, with None for one that is not there; up to ``PAGE_EVENTS_MAX``. Of all of
+        them, or of the first ones, as many as a page may hold. Ends before one that cannot be read, and raises
+        ``StoreCorrupted`` when that is the first."""
         ...

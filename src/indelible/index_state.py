@@ -31,7 +31,7 @@ class GenerationInfo(Struct, frozen=True):
 
 
 class RejectedEvent(Struct, frozen=True):
-    """An event that the index refused. It is not found until the index is made anew."""
+    """An event that the index refused. It is not found until it is tried again, and taken."""
 
     event_id: words.EventId
     position: words.Position
@@ -80,6 +80,11 @@ class SearchIndex(Protocol):
         One that is being made already goes on."""
         ...
 
+    async def retry(self) -> IndexInfo:
+        """Try again the events that it refused: those that it takes now are found. Where there were so many that it did
+        not go on, it does."""
+        ...
+
     async def drop(self) -> None:
         """Forget all of it. Searches are refused until it is made anew, which begins at once."""
         ...
@@ -98,6 +103,9 @@ class NoIndex:
         raise no_index()
 
     async def rebuild(self) -> IndexInfo:
+        raise no_index()
+
+    async def retry(self) -> IndexInfo:
         raise no_index()
 
     async def drop(self) -> None:

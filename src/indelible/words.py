@@ -141,6 +141,9 @@ STATE: Final = meta(
 
 PageCursor = Annotated[str, meta("How far this page has come: after of the next one. Opaque.", example="1")]
 PageAfter = Annotated[str, meta("The cursor of an earlier page. Opaque: take it as it is.", example="1")]
+Prefix = Annotated[
+    str, meta("Only names that begin with this. An empty one restricts nothing.", NAME_OR_NONE, example="order")
+]
 AtEnd = Annotated[
     bool, meta("Whether the page has come to the end. A page may be short without being the last.", example=True)
 ]

@@ -161,6 +161,25 @@ def test_aggregates_are_listed(run: Run, place: Place, kind: str) -> None:
     heading, first = run("aggregates", "--aggregate-type", kind, "--limit", 1, *place).out.splitlines()
     assert heading.split() == ["aggregate_type", "aggregate_id", "version", "last_timestamp"]
     assert first.split()[:3] == [kind, "a", "2"]
+    (only,) = lines(run("aggregates", "--aggregate-type", kind, "--prefix", "b", "--json", *place))
+    assert only["aggregate_id"] == "b"
+
+
+def test_types_are_listed(run: Run, place: Place, kind: str) -> None:
+    for name in ("Placed", "Paid"):
+        run("append", f"{kind}_a", "1", f"{kind}{name}", *place)
+    run("append", f"{kind}_b", "1", f"{kind}Paid", *place)
+    (only,) = lines(run("event-types", "--prefix", f"{kind}Pl", "--json", *place))
+    assert only == {"event_type": f"{kind}Placed", "aggregate_type": f"{kind}_a", "events": 1}
+    heading, *rows = run("event-types", "--prefix", f"{kind}Pa", *place).out.splitlines()
+    assert heading.split() == ["event_type", "aggregate_type", "events"]
+    assert [row.split() for row in rows] == [[f"{kind}Paid", f"{kind}_a", "1"], [f"{kind}Paid", f"{kind}_b", "1"]]
+    heading, *rows = run("aggregate-types", "--prefix", f"{kind}_", *place).out.splitlines()
+    assert heading.split() == ["aggregate_type", "aggregates", "events"]
+    assert [row.split() for row in rows] == [[f"{kind}_a", "1", "2"], [f"{kind}_b", "1", "1"]]
+    assert len(lines(run("aggregate-types", "--json", *place))) >= len(rows)
+    refused = run("event-types", "--prefix", "a\nb", *place)
+    assert (refused.code, refused.err.split(":")[1]) == (2, " prefix")
 
 
 def test_snapshots_are_saved_and_shown(run: Run, place: Place, kind: str) -> None:

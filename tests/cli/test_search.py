@@ -16,9 +16,6 @@ from indelible.errors import InvalidRequest
 from indelible.search import Where
 
 CONFIGURATION = """
-[index]
-store = "sqlite:{index}"
-
 [index.fields]
 event_data.total = "number"
 "event_data.customer.id" = "string"
@@ -26,9 +23,13 @@ event_data.total = "number"
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("searched")
-    (folder / "indelible.toml").write_text(CONFIGURATION.format(index=folder / "search"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("searched")
+
+
+@pytest.fixture(scope="module")
+def searched(folder: Path) -> Iterator[str]:
+    (folder / "indelible.toml").write_text(CONFIGURATION)
     with server(folder) as (url, _):
         yield url
 
@@ -109,6 +110,7 @@ def test_the_index_is_looked_after(run: Run, orders: str) -> None:
     before = status(run, orders)["serving"]["number"]
     assert run("index", "rebuild", "--url", orders).code == 0
     until_serving(run, orders, before + 1)
+    assert "rejected  0" in run("index", "retry", "--url", orders).out
     assert run("index", "drop", "--url", orders).out == "the query index is dropped; it is built anew\n"
     until_serving(run, orders, before + 2)
     assert found(run, orders, "care") == ["o-1", "o-0"]
@@ -126,9 +128,29 @@ def until_serving(run: Run, url: str, number: int) -> None:
         time.sleep(0.05)
 
 
+def test_of_a_local_store_the_index_beside_it(run: Run, orders: str, folder: Path) -> None:
+    asked = ("care", "--where", "event_data.total >= 100", "--wait-for", "head")
+    by_server = run("search", *asked, "--url", orders)
+    local = ("--store", f"sqlite:{folder}/x.db")
+    beside = run("search", *asked, *local)
+    assert (beside.code, beside.out) == (0, by_server.out), beside.err
+    assert "o-0" in beside.out
+    status = run("index", "status", *local).out
+    assert re.search(r"^serving   generation \d+: 3 events, 0 positions behind", status, re.MULTILINE), status
+    for command in ("rebuild", "retry", "drop"):
+        ran = run("index", command, *local)
+        assert (ran.code, "is only read here" in ran.err) == (1, True), ran.err
+
+
 def test_without_an_index(run: Run, tmp_path: Path) -> None:
     run("append", "order", "1", "Placed", "--store", "sqlite:x.db")
-    for command in (("search", "care"), ("index", "status"), ("index", "rebuild"), ("index", "drop")):
+    for command in (
+        ("search", "care"),
+        ("index", "status"),
+        ("index", "rebuild"),
+        ("index", "retry"),
+        ("index", "drop"),
+    ):
         ran = run(*command, "--store", "sqlite:x.db")
         assert (ran.code, "a table [index]" in ran.err) == (1, True), ran.err
 

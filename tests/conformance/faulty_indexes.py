@@ -13,8 +13,9 @@ from indelible.events import AggregateKey
 from indelible.indexes.index import Document, Generation, Hits, Place, Rejected
 from indelible.indexes.memory import MemoryIndex
 from indelible.search import CheckedQuery, Order
-from indelible.testing.conformance import IndexConformance
-from indelible.testing.conformance.index_helpers import MakeIndex
+from indelible.testing.conformance import IndexConformance, IndexRefusalConformance
+from indelible.testing.conformance.index_helpers import MakeIndex, document
+from indelible.testing.conformance.index_refusals import MakeRefused
 
 
 class Faultless(MemoryIndex):
@@ -132,6 +133,39 @@ FAULTS = (
 )  # fmt: skip
 
 
+class Refusing(MemoryIndex):
+    """That has none of these faults."""
+
+    def why_refused(self, document: Document) -> str | None:
+        return "it is of the type Unwanted" if document.event_type == "Unwanted" else None
+
+
+class TellsOfTheLast(Refusing):
+    """Batch, and forgets what was refused before."""
+
+    async def apply(
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+    ) -> Sequence[Rejected]:
+        rejected = await super().apply(generation, documents, after=after, cursor=cursor)
+        self._rejected[generation] = {one.event_id: one for one in rejected}
+        return rejected
+
+
+class ListsWhatItTook(Refusing):
+    """Since it was refused once."""
+
+    async def apply(
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+    ) -> Sequence[Rejected]:
+        before = dict(self._rejected.get(generation, {}))
+        rejected = await super().apply(generation, documents, after=after, cursor=cursor)
+        self._rejected[generation] = before | self._rejected[generation]
+        return rejected
+
+
+REFUSING_FAULTS = (TellsOfTheLast, ListsWhatItTook)
+
+
 class _Suite(IndexConformance):
     index_class: type[MemoryIndex]
 
@@ -140,5 +174,19 @@ class _Suite(IndexConformance):
         return self.index_class
 
 
-for _faulty in (Faultless, *FAULTS):
-    globals()[f"Test{_faulty.__name__}"] = type(f"Test{_faulty.__name__}", (_Suite,), {"index_class": _faulty})
+class _RefusingSuite(IndexRefusalConformance):
+    index_class: type[MemoryIndex]
+
+    @pytest.fixture
+    def make_index(self) -> MakeIndex:
+        index = self.index_class()
+        return lambda: index
+
+    @pytest.fixture
+    def make_refused(self) -> MakeRefused:
+        return lambda: document(event_type="Unwanted")
+
+
+for _suite, _classes in ((_Suite, (Faultless, *FAULTS)), (_RefusingSuite, (Refusing, *REFUSING_FAULTS))):
+    for _faulty in _classes:
+        globals()[f"Test{_faulty.__name__}"] = type(f"Test{_faulty.__name__}", (_suite,), {"index_class": _faulty})

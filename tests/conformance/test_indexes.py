@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from conformance.faulty_indexes import Refusing
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.sqlite import SqliteIndex
-from indelible.testing.conformance import IndexConformance, ReopenIndexConformance
-from indelible.testing.conformance.index_helpers import MakeIndex
+from indelible.testing.conformance import IndexConformance, IndexRefusalConformance, ReopenIndexConformance
+from indelible.testing.conformance.index_helpers import MakeIndex, document
+from indelible.testing.conformance.index_refusals import MakeRefused
 from indelible.testing.index_scenarios import Scenario, compare, scenarios
 
 
@@ -18,6 +20,17 @@ class TestMemory(IndexConformance):
     @pytest.fixture
     def make_index(self) -> MakeIndex:
         return MemoryIndex
+
+
+class TestRefusingMemory(IndexRefusalConformance):
+    @pytest.fixture
+    def make_index(self) -> MakeIndex:
+        index = Refusing()
+        return lambda: index
+
+    @pytest.fixture
+    def make_refused(self) -> MakeRefused:
+        return lambda: document(event_type="Unwanted")
 
 
 @pytest.fixture

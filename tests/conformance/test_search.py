@@ -71,6 +71,7 @@ async def test_a_store_without_an_index_says_so(transport: str) -> None:
             store.search(SearchQuery()),
             store.index.status(),
             store.index.rebuild(),
+            store.index.retry(),
             store.index.drop(),
         ):
             error = await refused(SearchUnavailable, call)

@@ -14,11 +14,15 @@ from faults.damaged import SQLITE, SQLITE_LOST, Damage, postgres_damages
 from faults.server_process import server_process
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
-from indelible.cursors import cursor_at
+from indelible.cursors import START, cursor_at
 from indelible.errors import StoreCorrupted
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendResult, EventStore
+from indelible.indexes.memory import MemoryIndex
+from indelible.indexes.searching import SearchingStore
 from indelible.queries import EVERYTHING, EventQuery
+from indelible.search import SearchQuery
+from indelible.testing.conformance.index_helpers import document
 from serving import serving_in_a_thread
 
 AGGREGATES, EACH = "abc", 3
@@ -198,6 +202,40 @@ async def test_the_server_says_so_in_its_log_and_metrics(damaged_url: str, tmp_p
 
 
 # --- Readers ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_read_by_ids_comes_up_to_it(damaged_url: str) -> None:
+    async with open_local_store(damaged_url) as store:
+        ids = [UUID(int=position) for position in range(1, EACH * len(AGGREGATES) + 1)]
+        sound = {position: (await store.read_lines([UUID(int=position)]))[0] for position in (1, 2, 3, 4, 9)}
+        before = await store.read_lines(ids)
+        assert before
+        assert list(before) == [sound[position] for position in range(1, DAMAGED)][: len(before)]
+        assert list(await store.read_lines([UUID(int=9), UUID(int=1)])) == [sound[9], sound[1]]
+        for asked in (ids[DAMAGED - 1 :], ids[DAMAGED - 1 : DAMAGED]):
+            with pytest.raises(StoreCorrupted, match=f"the event {UUID(int=DAMAGED)} cannot be read"):
+                await store.read_lines(asked)
+
+
+async def test_a_search_comes_up_to_it(damaged_url: str) -> None:
+    async with open_local_store(damaged_url) as log:
+        index = MemoryIndex()
+        begun = await index.begin({})
+        found = [
+            document(time_us=position, position=position, event_id=UUID(int=position)) for position in range(1, 10)
+        ]
+        await index.apply(begun.number, found, after=START, cursor=(await log.head()).cursor)
+        await index.swap(begun.number)
+        store = SearchingStore(log, index, {})
+        positions: list[int] = []
+        cursor: str | None = None
+        while len(positions) < 4:
+            page = await store.search(SearchQuery(), order="newest", limit=7, cursor=cursor)
+            positions += [event.position for event in page.events]
+            cursor = page.cursor
+        assert positions == [9, 8, 7, 6]
+        with pytest.raises(StoreCorrupted, match=str(UUID(int=DAMAGED))):
+            await store.search(SearchQuery(), order="newest", limit=7, cursor=cursor)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

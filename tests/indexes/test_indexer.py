@@ -16,7 +16,8 @@ from indelible.indexes import indexer as module
 from indelible.indexes.document_making import documents_of
 from indelible.indexes.indexer import Indexer
 from indelible.indexes.memory import MemoryIndex
-from indelible.limits import INDEX_BATCH_EVENTS_MAX, INDEX_REJECTED_MAX
+from indelible.indexes.searching import SearchingStore
+from indelible.limits import INDEX_BATCH_EVENTS_MAX, INDEX_REJECTED_MAX, INDEX_REJECTED_SHOWN_MAX
 from indelible.search import FieldType
 from indelible.store_around import StoreAround
 from indexes.troubled import FIELDS, MovedOnce, TroubledIndex, has_come_to_the_head, running, until
@@ -261,7 +262,7 @@ class DamagedStore(StoreAround):
 
     def __init__(self, inner: LocalEventStore, position: int) -> None:
         super().__init__(inner)
-        self.lag_behind, self.has_passed = inner.lag_behind, inner.has_passed
+        self.lag_behind, self.has_passed, self.read_lines = inner.lag_behind, inner.has_passed, inner.read_lines
         self._position = position
         self.is_damaged = True
         self.is_away = False
@@ -348,13 +349,13 @@ async def test_documents_that_are_refused_are_listed(store: MeasuringStore, inde
     await append(store, 10)
     async with running(Indexer(store, index, FIELDS)) as indexer:
         await until(has_come_to_the_head(store, index))
-        assert [one.reason for one in indexer.rejected[1]] == ["it is bad"] * 2
+        assert [one.reason for one in await index.rejected(1)] == ["it is bad"] * 2
         index.refused = set()
         await index.begin(FIELDS)
         indexer.look()
-        await until(lambda: 1 not in indexer.rejected)
+        await until(lambda: index._serving == 2)
         await until(has_come_to_the_head(store, index))
-        assert indexer.rejected == {2: []}
+        assert await index.rejected(2) == []
     assert await numbers(index) == list(range(10))
 
 
@@ -363,8 +364,8 @@ async def test_a_full_list_stops_indexing(store: MeasuringStore, index: Troubled
     await append(store, INDEX_REJECTED_MAX + 100)
     async with running(Indexer(store, index, FIELDS)) as indexer:
         await until(lambda: indexer.problem is not None)
-        assert "mend the cause, and build it anew" in (indexer.problem or "")
-        assert INDEX_REJECTED_MAX <= len(indexer.rejected[1]) < INDEX_REJECTED_MAX + INDEX_BATCH_EVENTS_MAX
+        assert "mend the cause, and have them tried again" in (indexer.problem or "")
+        assert INDEX_REJECTED_MAX <= len(await index.rejected(1)) < INDEX_REJECTED_MAX + INDEX_BATCH_EVENTS_MAX
         await append(store, 1, 5_000)
         await asyncio.sleep(0.1)
         index.refused = set()
@@ -373,6 +374,46 @@ async def test_a_full_list_stops_indexing(store: MeasuringStore, index: Troubled
         indexer.look()
         await until(has_come_to_the_head(store, index))
         await until(lambda: indexer.problem is None)
+
+
+async def test_a_full_list_of_one_that_is_being_built_is_no_dead_end(
+    store: MeasuringStore, index: TroubledIndex
+) -> None:
+    index.refused = set(range(INDEX_REJECTED_MAX))
+    await append(store, INDEX_REJECTED_MAX + 10)
+    indexer = Indexer(store, index, FIELDS)
+    searching = SearchingStore(store, index, FIELDS, indexer=indexer)
+    async with running(indexer):
+        await until(lambda: indexer.problem is not None)
+        info = await searching.index.status()
+        assert info.serving is None
+        assert info.rejected_count >= INDEX_REJECTED_MAX
+        assert len(info.rejected) == INDEX_REJECTED_SHOWN_MAX
+        index.refused = {7}
+        info = await searching.index.retry()
+        assert [one.reason for one in info.rejected] == ["it is bad"]
+        await until(has_come_to_the_head(store, index))
+        await until(lambda: indexer.problem is None)
+    assert await numbers(index) == [n for n in range(INDEX_REJECTED_MAX + 10) if n != 7]
+
+
+async def test_whoever_begins_tries_once_what_was_refused_before(store: MeasuringStore, index: TroubledIndex) -> None:
+    index.refused = {3, 5}
+    await append(store, 10)
+    async with running(Indexer(store, index, FIELDS)):
+        await until(has_come_to_the_head(store, index))
+    index.refused, index.applied = {5}, []
+    async with running(Indexer(store, index, FIELDS)) as indexer:
+        await until(lambda: index.applied == [2])
+        await append(store, 1, 10)
+        await until(has_come_to_the_head(store, index))
+        indexer.look()
+        await append(store, 1, 11)
+        await until(has_come_to_the_head(store, index))
+        assert index.applied[0] == 2
+        assert sum(index.applied) == 4, "once"
+    assert [one.reason for one in await index.rejected(1)] == ["it is bad"]
+    assert await numbers(index) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
 
 
 async def test_making_documents_lets_others_have_their_turns() -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from indelible import AsyncClient, NewEvent
 from indelible.core.store import LocalEventStore
@@ -230,6 +231,57 @@ async def test_a_dropped_index(site: Site) -> None:
     assert (info.serving, info.building, info.is_indexing) == (None, None, False)
     await site.catch_up()
     assert (await site.store.search(N_IS_1)).count == 1
+
+
+async def test_what_was_refused_is_tried_again(site: Site) -> None:
+    site.index.refused = {1, 2}
+    events = await site.append(1, 2, 3)
+    await site.catch_up()
+    info = await site.store.index.status()
+    assert [(one.event_id, one.position, one.reason) for one in info.rejected] == [
+        (event.event_id, position, "it is bad") for position, event in enumerate(events[:2], 1)
+    ]
+    assert (await site.store.search(N_IS_1)).count == 0
+    site.index.refused = {2}
+    info = await site.store.index.retry()
+    assert (info.rejected_count, [one.event_id for one in info.rejected]) == (1, [events[1].event_id])
+    assert ids((await site.store.search(N_IS_1)).events) == [events[0].event_id]
+    assert info.serving is not None
+    assert (info.serving.documents, info.serving.lag) == (2, 0)
+
+
+async def test_what_was_refused_is_tried_again_while_the_index_goes_on(site: Site) -> None:
+    site.index.refused = {1}
+    await site.append(*[1] * 40)
+    await site.catch_up()
+    site.index.refused, site.index.slow_s = set(), 0.001
+    async with running(site.indexer):
+
+        async def go_on() -> None:
+            while True:
+                await site.append(3)
+
+        going_on = asyncio.create_task(go_on())
+        assert (await site.store.index.retry()).rejected_count == 0
+        going_on.cancel()
+    assert (await site.store.search(N_IS_1)).count == 40
+
+
+async def test_what_was_refused_and_is_not_in_the_log(site: Site) -> None:
+    site.index.refused = {1}
+    (event,) = await site.append(1)
+    await site.catch_up()
+    unheard = NewEvent("Placed").event_id
+    rejected = site.index._rejected[1]
+    rejected[unheard] = replace(rejected.pop(event.event_id), event_id=unheard)
+    with pytest.raises(IndexMismatch, match="indelible index rebuild") as caught:
+        await site.store.index.retry()
+    assert caught.value.fields == {"event_id": str(unheard)}
+    await site.append(3)
+    another = Indexer(site.log, site.index, FIELDS)
+    async with running(another):
+        await until(has_come_to_the_head(site.log, site.index))
+    assert (await site.store.index.status()).rejected_count == 1
 
 
 async def test_a_wait_ends_with_the_server(site: Site) -> None:

@@ -48,11 +48,12 @@ class TroubledIndex(MemoryIndex):
         self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
     ) -> Sequence[Rejected]:
         await self._trouble()
-        bad = [one for one in documents if self.refused.intersection(one.values.get("event_data.n", ()))]
-        good = [one for one in documents if one not in bad]
-        await super().apply(generation, good, after=after, cursor=cursor)
+        rejected = await super().apply(generation, documents, after=after, cursor=cursor)
         self.applied.append(len(documents))
-        return [Rejected(one.place.event_id, one.place.position, "it is bad") for one in bad]
+        return rejected
+
+    def why_refused(self, document: Document) -> str | None:
+        return "it is bad" if self.refused.intersection(document.values.get("event_data.n", ())) else None
 
     async def search(self, *args: Any, **options: Any) -> Any:
         await self._trouble()

@@ -196,6 +196,13 @@ def test_head_and_catalogues(api: Api, path: str):
     assert len(listed) == sum(kind["aggregates"] for kind in kinds.values())
     only = api.get("/v1/aggregates?aggregate_type=read").json
     assert ([one["version"] for one in only["aggregates"]], only["at_end"]) == ([7], True)
+    (only,) = api.get("/v1/event-types?prefix=E3").json["event_types"]
+    assert only["event_type"] == "E3"
+    assert api.get("/v1/aggregate-types?prefix=rea").json["aggregate_types"] == [kinds["read"]]
+    paged = [
+        one for answer in _follow(api, "/v1/aggregates?limit=1&prefix=%C3%A9/") for one in answer.json["aggregates"]
+    ]
+    assert paged == [one for one in listed if one["aggregate_id"].startswith("é/")] != []
     assert path
 
 

@@ -163,10 +163,13 @@ class Target(NamedTuple):
 
 
 @asynccontextmanager
-async def open_store(target: Target, *, read_only: bool, retry_total_s: float = 2.0) -> AsyncIterator[EventStore]:
+async def open_store(
+    target: Target, *, read_only: bool, retry_total_s: float = 2.0, searched: bool = False
+) -> AsyncIterator[EventStore]:
     """The store itself. ``read_only`` works beside a server that has the store open. ``retry_total_s`` is how long a
-    server may be out of reach."""
+    server may be out of reach. ``searched``: with the query index that is beside the store."""
     store: EventStore
+    warnings_of: StoreDiagnostics | None = None
     if target.is_server:
         from indelible.client.async_client import AsyncClient
 
@@ -174,11 +177,16 @@ async def open_store(target: Target, *, read_only: bool, retry_total_s: float = 
     else:
         from indelible.core.open import open_local_store
 
-        store = open_local_store(target.url, read_only=read_only and scheme_of(target.url) != "memory")
+        store = local = open_local_store(target.url, read_only=read_only and scheme_of(target.url) != "memory")
+        # A server has told its own log.
+        warnings_of = local if read_only else None
+        if searched:
+            from indelible.indexes.beside import with_index_beside
+
+            store = with_index_beside(local, target.url)
     try:
         async with store:
-            # A server has told its own log.
-            for warning in store.warnings if read_only and isinstance(store, StoreDiagnostics) else ():
+            for warning in () if warnings_of is None else warnings_of.warnings:
                 note(f"indelible: warning: {warning}")
             yield store
     except StoreLocked as error:

@@ -11,6 +11,7 @@ import typer
 from indelible.cli import (
     append,
     bench,
+    catalogue,
     copy,
     export_events,
     group,
@@ -82,7 +83,9 @@ app.command()(append.append)
 app.command()(read.read)
 app.command()(read.feed)
 app.command()(read.tail)
-app.command()(read.aggregates)
+app.command()(catalogue.aggregates)
+app.command("aggregate-types")(catalogue.aggregate_types)
+app.command("event-types")(catalogue.event_types)
 app.command()(search.search)
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(group.app, name="group")

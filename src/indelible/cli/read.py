@@ -1,9 +1,8 @@
-"""indelible read, feed, tail and aggregates: printing what a store holds"""
+"""indelible read, feed and tail: printing what a store holds"""
 
 import asyncio
 import sys
 from contextlib import aclosing
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -22,7 +21,7 @@ from indelible.cli.command import (
     open_store,
     parse_time,
 )
-from indelible.cli.output import print_events, print_pages
+from indelible.cli.output import print_events
 from indelible.client.iterators import iterate_aggregate, iterate_feed
 from indelible.cursors import START, Cursor
 from indelible.errors import InvalidRequest
@@ -142,22 +141,3 @@ async def _tail(target: Target, query: EventQuery, start: Cursor | None, *, limi
                 return await anext(pages)
 
             await print_events(next_page, limit=limit, json=json)
-
-
-@on_store
-async def aggregates(
-    target: Target,
-    *,
-    aggregate_type: Annotated[str | None, typer.Option(metavar="TYPE", help="Only aggregates of this type.")] = None,
-    limit: Limit = None,
-    json: Json = False,
-) -> None:
-    """List the aggregates, ordered by type and id.
-
-    \b
-    indelible aggregates --aggregate-type order --limit 10
-    """
-    async with open_store(target, read_only=True) as store:
-        next_page = partial(store.list_aggregates, aggregate_type=aggregate_type)
-        columns = ("aggregate_type", "aggregate_id", "version", "last_timestamp")
-        await print_pages(columns, next_page, "aggregates", limit=limit, json=json, numbers=("version",))

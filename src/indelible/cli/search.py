@@ -88,7 +88,9 @@ async def search(
     wait_s: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for that.")] = SEARCH_WAIT_S,
     json: Json = False,
 ) -> None:
-    """Search for events by the words and values in them. Needs a server with a query index.
+    """Search for events by the words and values in them.
+
+    A server needs a query index for it. Of a local store, the index that a server keeps beside it is read.
 
     One a line, as "indelible feed" has them. In a condition, what reads as JSON is that (100, true, "100"), anything
     else is text.
@@ -104,7 +106,7 @@ async def search(
         aggregate_types=tuple(aggregate_type or ()), tags=tuple(tag or ()),
         since=parse_time(since, "/since"), until=parse_time(until, "/until"),
     )  # fmt: skip
-    async with open_store(target, read_only=True) as store:
+    async with open_store(target, read_only=True, searched=True) as store:
         after = await _wanted(store, wait_for)
         try:
             pages = _Pages(store, query, order=order, aggregates=aggregates, wait_for=after, wait_s=wait_s, limit=limit)
@@ -167,7 +169,7 @@ async def status(target: Target, *, json: Json = False) -> None:
     \b
     indelible index status --url http://127.0.0.1:8080
     """
-    async with open_store(target, read_only=True) as store:
+    async with open_store(target, read_only=True, searched=True) as store:
         info = await store.index.status()
     _print_index(info, json=json)
 
@@ -180,8 +182,21 @@ async def rebuild(target: Target, *, json: Json = False) -> None:
     \b
     indelible index rebuild --url http://127.0.0.1:8080
     """
-    async with open_store(target, read_only=False) as store:
+    async with open_store(target, read_only=True, searched=True) as store:
         info = await store.index.rebuild()
+    _print_index(info, json=json)
+
+
+@app.command()
+@on_store
+async def retry(target: Target, *, json: Json = False) -> None:
+    """Try again the events that the index refused, once what it says of them is mended.
+
+    \b
+    indelible index retry --url http://127.0.0.1:8080
+    """
+    async with open_store(target, read_only=True, searched=True) as store:
+        info = await store.index.retry()
     _print_index(info, json=json)
 
 
@@ -193,7 +208,7 @@ async def drop(target: Target) -> None:
     \b
     indelible index drop --url http://127.0.0.1:8080
     """
-    async with open_store(target, read_only=False) as store:
+    async with open_store(target, read_only=True, searched=True) as store:
         await store.index.drop()
     print_line("the query index is dropped; it is built anew")
 

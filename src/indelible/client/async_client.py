@@ -45,8 +45,9 @@ def make_store(url: str, *, timeout_s: float, retry_total_s: float, headers: Map
     if not is_server_url(url):
         # Nothing of it is loaded, nor needed, by a client of a server.
         from indelible.core.open import open_local_store  # noqa: PLC0415 - see above
+        from indelible.indexes.beside import with_index_beside  # noqa: PLC0415 - see above
 
-        return open_local_store(url, may_hold_loop=True)
+        return with_index_beside(open_local_store(url, may_hold_loop=True), url)
     url = check_server_url(url)
     if url.startswith("grpc:"):
         return _grpc_store()(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
@@ -154,6 +155,7 @@ class AsyncIndex(_Opening[SearchIndex]):
 
     status = _forwarded(SearchIndex.status)
     rebuild = _forwarded(SearchIndex.rebuild)
+    retry = _forwarded(SearchIndex.retry)
     drop = _forwarded(SearchIndex.drop)
 
 
@@ -164,7 +166,8 @@ class AsyncClient(_Opening[EventStore]):
     in this process, or ``sqlite:PATH`` for a database file that this process opens itself. Use as ``async with
     AsyncClient(url) as client``, or call :meth:`aclose` at the end; it connects at the first call. It belongs to one
     event loop, and any number of tasks may use it at once: their appends travel together.
-    For a store in this process, an append that comes alone may be committed on the event loop, on a fast disk.
+    For a store in this process, an append that comes alone may be committed on the event loop, on a fast disk; and
+    searches read the query index that a server has left beside the database file, as far as that has come.
 
     For servers: ``timeout_s`` bounds one request. Requests that may succeed later (no connection, time-out, an
     overloaded or restarting server) are repeated with growing waits for ``retry_total_s`` seconds in all, 0 for never.

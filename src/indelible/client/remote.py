@@ -379,4 +379,5 @@ class RemoteIndex:
 
     status = _asks(on_search.GET_INDEX, SearchIndex.status)
     rebuild = _asks(on_search.REBUILD_INDEX, SearchIndex.rebuild)
+    retry = _asks(on_search.RETRY_INDEX, SearchIndex.retry)
     drop = _asks(on_search.DROP_INDEX, SearchIndex.drop)

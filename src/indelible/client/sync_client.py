@@ -230,6 +230,7 @@ class SyncIndex(Blocking[AsyncIndex]):
 
     status = blocking(AsyncIndex.status)
     rebuild = blocking(AsyncIndex.rebuild)
+    retry = blocking(AsyncIndex.retry)
     drop = blocking(AsyncIndex.drop)
 
 

@@ -5,8 +5,9 @@ engine says that a page cannot be read, not which of its events is at fault. So 
 until one can be read or a single event is left.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
+from uuid import UUID
 
 from indelible.engines.engine import Lines, StorageEngine
 from indelible.errors import OutcomeUnknown, ShuttingDown, StorageFailure, StoreCorrupted
@@ -59,6 +60,21 @@ class SoundReads:
             return await self._first_unreadable(read, after, until)
 
         return await _read_up_to_damage(read, limit, locate)
+
+    async def events(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
+        """As :meth:`StorageEngine.read_events`."""
+
+        async def read(limit: int) -> Sequence[bytes | None]:
+            return await self._engine.read_events(event_ids[:limit])
+
+        async def locate() -> None:
+            # The error of the one event says as much as there is to say.
+            return None
+
+        try:
+            return await _read_up_to_damage(read, len(event_ids), locate)
+        except StoreCorrupted as error:
+            raise StoreCorrupted(f"the event {event_ids[0]} cannot be read: {error.message}") from error
 
     async def _first_unreadable(self, read: Callable[[int, int, int], Awaitable[T]], near: int, far: int) -> int:
         """Where the first matching event stands, when it alone cannot be read. Up to ``near`` there is none; up to

@@ -73,7 +73,15 @@ from indelible.limits import (
     SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
     VERSION_MAX,
 )
-from indelible.queries import EVERYTHING, Direction, EventQuery, check_list_cursor, check_page, check_query
+from indelible.queries import (
+    EVERYTHING,
+    Direction,
+    EventQuery,
+    check_list_cursor,
+    check_page,
+    check_prefix,
+    check_query,
+)
 from indelible.search import SearchPage, SearchQuery
 
 _LIST_START: Final = ""
@@ -285,6 +293,9 @@ class LocalEventStore:
         except ValueError as error:
             raise StoreCorrupted(f"the event {event_id} is not what an event is: {error}") from error
 
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
+        return await self._reads.events(event_ids)
+
     async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
         info = await self._engine.read_aggregate_info(key)
@@ -308,21 +319,29 @@ class LocalEventStore:
         position = (await self._engine.head()).position
         return Head(position, cursor_at(position))
 
-    async def event_types(self) -> tuple[EventTypeInfo, ...]:
-        return await self._engine.list_event_types()
+    async def event_types(self, *, prefix: str = "") -> tuple[EventTypeInfo, ...]:
+        return await self._engine.list_event_types(prefix=check_prefix(prefix))
 
-    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        return await self._engine.list_aggregate_types()
+    async def aggregate_types(self, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]:
+        return await self._engine.list_aggregate_types(prefix=check_prefix(prefix))
 
     async def list_aggregates(
-        self, *, aggregate_type: str | None = None, after: str | None = None, limit: int = PAGE_EVENTS_DEFAULT
+        self,
+        *,
+        aggregate_type: str | None = None,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int = PAGE_EVENTS_DEFAULT,
     ) -> AggregateList:
         if aggregate_type is not None:
             aggregate_type = check_aggregate_type(aggregate_type)
+        prefix = check_prefix(prefix)
         check_page(limit)
         after = check_list_cursor(after)
         after_key = None if after is None or after == _LIST_START else _decode_list_cursor(after)
-        found = await self._engine.list_aggregates(aggregate_type=aggregate_type, after=after_key, limit=limit + 1)
+        found = await self._engine.list_aggregates(
+            aggregate_type=aggregate_type, prefix=prefix, after=after_key, limit=limit + 1
+        )
         page = found[:limit]
         cursor = _encode_list_cursor(page[-1]) if page else (after or _LIST_START)
         return AggregateList(page, cursor, at_end=len(found) <= limit)

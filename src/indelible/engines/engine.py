@@ -174,17 +174,26 @@ class StorageEngine(Protocol):
         """One rendered event, or None."""
         ...
 
+    async def read_events(
+        self, event_ids: Sequence[UUID], *, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+    ) -> Sequence[bytes | None]:
+        """The same of many, in their order: of all of them, or of the first ones, up to the event that brings them to
+        ``size_bytes_max``. What is only looked for has no size."""
+        ...
+
     async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None: ...
 
-    async def list_event_types(self) -> tuple[EventTypeInfo, ...]: ...
+    async def list_event_types(self, *, prefix: str = "") -> tuple[EventTypeInfo, ...]:
+        """Of event types that begin with ``prefix``."""
+        ...
 
-    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]: ...
+    async def list_aggregate_types(self, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]: ...
 
     async def list_aggregates(
-        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+        self, *, aggregate_type: str | None, prefix: str = "", after: AggregateKey | None, limit: int
     ) -> tuple[AggregateInfo, ...]:
-        """At most ``limit`` aggregates after ``after`` (exclusive), ordered by aggregate_type and aggregate_id as
-        UTF-8 bytes."""
+        """At most ``limit`` aggregates after ``after`` (exclusive) whose id begins with ``prefix``, ordered by
+        aggregate_type and aggregate_id as UTF-8 bytes. It is one range of an index for each aggregate type."""
         ...
 
     async def find_unindexed(self, first: int, last: int) -> tuple[int, str] | None:

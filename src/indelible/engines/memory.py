@@ -357,15 +357,29 @@ class MemoryEngine(MemoryGroups, MemoryRelays):
         stored = self._by_id.get(event_id)
         return stored.line if stored else None
 
+    async def read_events(
+        self, event_ids: Sequence[UUID], *, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+    ) -> list[bytes | None]:
+        lines: list[bytes | None] = []
+        size_bytes = 0
+        for event_id in event_ids:
+            if size_bytes >= size_bytes_max:
+                break
+            stored = self._by_id.get(event_id)
+            size_bytes += stored.size_bytes if stored else 0
+            lines.append(stored.line if stored else None)
+        return lines
+
     async def read_aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
         events = self._aggregates.get(key)
         return _info(key, events) if events else None
 
-    async def list_event_types(self) -> tuple[EventTypeInfo, ...]:
+    async def list_event_types(self, *, prefix: str = "") -> tuple[EventTypeInfo, ...]:
         counts = Counter((one.event.event_type, one.event.aggregate_type) for one in self._log)
-        return tuple(EventTypeInfo(*pair, counts[pair]) for pair in sorted(counts, key=_utf8))
+        ordered = sorted(counts, key=_utf8)
+        return tuple(EventTypeInfo(*pair, counts[pair]) for pair in ordered if pair[0].startswith(prefix))
 
-    async def list_aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
+    async def list_aggregate_types(self, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]:
         names = sorted({key.aggregate_type for key in self._aggregates}, key=str.encode)
         return tuple(
             AggregateTypeInfo(
@@ -374,16 +388,18 @@ class MemoryEngine(MemoryGroups, MemoryRelays):
                 sum(one.event.aggregate_type == name for one in self._log),
             )
             for name in names
+            if name.startswith(prefix)
         )
 
     async def list_aggregates(
-        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+        self, *, aggregate_type: str | None, prefix: str = "", after: AggregateKey | None, limit: int
     ) -> tuple[AggregateInfo, ...]:
         keys = sorted(self._aggregates, key=lambda key: _utf8((key.aggregate_type, key.aggregate_id)))
         wanted = (
             key
             for key in keys
             if (aggregate_type is None or key.aggregate_type == aggregate_type)
+            and key.aggregate_id.startswith(prefix)
             and (
                 after is None
                 or _utf8((key.aggregate_type, key.aggregate_id)) > _utf8((after.aggregate_type, after.aggregate_id))

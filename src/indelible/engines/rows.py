@@ -6,6 +6,7 @@ array.
 
 import base64
 import codecs
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -18,11 +19,15 @@ from indelible.engines.relay_storage import StoredBeside, StoredRelay
 from indelible.errors import StoreCorrupted
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey, NewEvent, RecordedEvent, Snapshot, decode_event, is_json
 from indelible.groups import GroupSettings
-from indelible.queries import QueryItem
+from indelible.limits import NAME_LENGTH_MAX
+from indelible.queries import QueryItem, behind_prefix
 
 _ITEMS: Final = msgspec.json.Decoder(tuple[QueryItem, ...])
 _PENDING: Final = msgspec.json.Decoder(tuple[PendingEvent, ...])
 _BESIDE: Final = msgspec.json.Decoder(StoredBeside)
+
+BEHIND_NAMES: Final = chr(sys.maxunicode) * (NAME_LENGTH_MAX + 1)
+"""Comes after every name."""
 
 COLUMNS: Final = 11
 """Of a group's row, as ``group_of_row`` takes them."""
@@ -34,6 +39,11 @@ COLUMNS: Final = 11
 def names_of(key: AggregateKey) -> dict[str, Any]:
     """Parameters that name an aggregate."""
     return {"aggregate_type": key.aggregate_type, "aggregate_id": key.aggregate_id}
+
+
+def range_of(prefix: str) -> dict[str, str]:
+    """Parameters between which all names are that begin so: from the one on, and before the other."""
+    return {"prefix": prefix, "behind": behind_prefix(prefix) or BEHIND_NAMES}
 
 
 def snapshot_of(
@@ -139,6 +149,17 @@ def check_lines(lines: bytes, count: int) -> None:
     # Takes a fifth of the time of count(), which looks at one byte after the other.
     if len(lines) - len(lines.replace(b"\n", b"")) != count - 1:
         raise StoreCorrupted("a line end stands within a stored event")
+
+
+def lines_in_places(lines: bytes | None, places: Sequence[int], count: int) -> list[bytes | None]:
+    """What was found of ``count`` events that were looked for: its lines, and their places among them, from 0. Nothing
+    is said of what comes behind the last line, where others would follow. Raises :class:`StoreCorrupted`."""
+    found: list[bytes | None] = [None] * count
+    if places:
+        check_lines(lines or b"", len(places))
+        for place, line in zip(places, (lines or b"").split(b"\n"), strict=True):
+            found[place] = line
+    return found
 
 
 def readable_event(line: bytes | None) -> RecordedEvent | None:

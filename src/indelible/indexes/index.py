@@ -52,7 +52,7 @@ class Document(NamedTuple):
 
 
 class Rejected(Struct, frozen=True):
-    """An event that the backend refuses for good. It is listed, and can be tried again."""
+    """An event that the backend refuses for good. It stays in its generation's list until it is taken."""
 
     event_id: UUID
     position: int
@@ -117,7 +117,15 @@ class QueryIndex(Protocol):
     ) -> Sequence[Rejected]:
         """Add documents, and move the generation from ``after`` to ``cursor``, in one atomic step: none of it is seen
         before all of it is. A document with the id of one that is there takes its place. Gives those that the backend
-        refuses; all others are added. Raises ``IndexMoved`` when the generation is gone or is not at ``after``."""
+        refuses; all others are added. Raises ``IndexMoved`` when the generation is gone or is not at ``after``.
+
+        In the same step those that are refused come into the list of :meth:`rejected`, and those that are added leave
+        it. So documents at or below the cursor are tried again by applying them with ``cursor`` as ``after``."""
+        ...
+
+    async def rejected(self, generation: int) -> Sequence[Rejected]:
+        """The documents that the backend refuses, by position, each with the reason it gave last. Raises
+        ``IndexMoved`` when the generation is gone."""
         ...
 
     async def swap(self, generation: int) -> None:

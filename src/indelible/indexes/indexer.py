@@ -29,6 +29,7 @@ from indelible.indexes.index import (
     QueryIndex,
     Rejected,
 )
+from indelible.indexes.trying_again import try_again
 from indelible.limits import (
     INDEX_BATCH_EVENTS_MAX,
     INDEX_LOOK_INTERVAL_S,
@@ -63,8 +64,8 @@ class Indexer:
         self._look_now: Final = asyncio.Event()
         self._problems: dict[int, str] = {}
         """By generation; that of the index itself is 0."""
-        self.rejected: Final[dict[int, list[Rejected]]] = {}
-        """By generation."""
+        self._tried_again: Final[set[int]] = set()
+        """Generations whose refused documents were applied once more."""
         self.on_progress: Callable[[], None] = _nobody_hears
         self.is_running = False
         """Whether it keeps the index up to date, and does not leave that to another process."""
@@ -79,7 +80,7 @@ class Indexer:
         return "; ".join(self._problems.values()) or None
 
     def look(self) -> None:
-        """Somebody in this process has changed what generations there are."""
+        """Somebody in this process has changed what generations there are, or what they refuse."""
         self._look_now.set()
 
     async def run(self) -> None:
@@ -127,9 +128,8 @@ class Indexer:
             state = await self._index.state()
         self._declared = True
         present = {one.number for one in (state.serving, state.building) if one is not None}
-        for known in (self._problems, self.rejected):
-            for gone in known.keys() - present - {0}:
-                known.pop(gone)
+        for gone in self._problems.keys() - present - {0}:
+            self._problems.pop(gone)
         return state
 
     async def _keep_up(self, state: IndexState, waits: Waits) -> None:
@@ -195,14 +195,15 @@ class Indexer:
     async def _read(self, batch: "_Batch", waits: Waits, *, is_building: bool) -> bool:
         """Whether it serves now."""
         batch.begin(batch.after)
-        self._check_rejected(batch.generation)
+        await self._try_again(batch)
+        await self._check_rejected(batch.generation)
         async with aclosing(self._store.follow(after=batch.after)) as pages:
             async for page in pages:
                 batch.documents += await documents_of(page.lines, batch.fields)
                 batch.cursor = page.cursor
                 if page.at_end or len(batch.documents) > _FULL_AT:
-                    await self._apply(batch)
-                    self._check_rejected(batch.generation)
+                    if await self._apply(batch):
+                        await self._check_rejected(batch.generation)
                     waits.begin_anew()
                     self._problems.pop(batch.generation, None)
                 if page.at_end and is_building:
@@ -212,21 +213,30 @@ class Indexer:
                     return True
         return False
 
-    async def _apply(self, batch: "_Batch") -> None:
+    async def _apply(self, batch: "_Batch") -> Sequence[Rejected]:
         if batch.cursor == batch.after:
-            return
-        rejected = self.rejected.setdefault(batch.generation, [])
-        rejected += await self._index.apply(batch.generation, batch.documents, after=batch.after, cursor=batch.cursor)
+            return ()
+        rejected = await self._index.apply(batch.generation, batch.documents, after=batch.after, cursor=batch.cursor)
         self.indexed += len(batch.documents)
         batch.begin(batch.cursor)
         self.on_progress()
+        return rejected
 
-    def _check_rejected(self, generation: int) -> None:
-        count = len(self.rejected.get(generation, ()))
+    async def _try_again(self, batch: "_Batch") -> None:
+        """Once, since the backend may take today what it refused before. People can do it at any time."""
+        if batch.generation in self._tried_again:
+            return
+        try:
+            await try_again(self._store, self._index, batch.generation, batch.fields)
+        except IndelibleError as error:
+            _log.warning("events that the query index refused cannot be read", problem=str(error))
+        self._tried_again.add(batch.generation)
+
+    async def _check_rejected(self, generation: int) -> None:
+        count = len(await self._index.rejected(generation))
         if count >= INDEX_REJECTED_MAX:
             raise _TooManyRejected(
-                f"the index refused {count} documents; mend the cause, and build it anew: indelible index rebuild, or "
-                "drop while it is being built"
+                f"the index refused {count} documents; mend the cause, and have them tried again: indelible index retry"
             )
 
 

@@ -3,12 +3,13 @@
 Each loads its backend only when it is called: nobody needs the packages of one that is not used.
 """
 
+import os
 from pathlib import Path
 from typing import Protocol
 
 from indelible.errors import InvalidRequest
 from indelible.indexes.index import QueryIndex
-from indelible.store_urls import load_index_maker
+from indelible.store_urls import load_index_maker, scheme_of
 
 
 class IndexMaker(Protocol):
@@ -24,6 +25,18 @@ def make_index(url: str) -> QueryIndex:
     """The index that ``url`` names, not opened yet. Raises ``InvalidRequest``."""
     make: IndexMaker = load_index_maker(url)
     return make(url)
+
+
+def default_index_url(store_url: str) -> str | None:
+    """Where a server has the index that is told no place; None for a store for which that has to be said."""
+    if scheme_of(store_url) == "sqlite":
+        return f"sqlite:{path_beside(store_url.partition(':')[2])}"
+    return "memory:" if scheme_of(store_url) == "memory" else None
+
+
+def path_beside(store_path: str) -> Path:
+    """Of the index beside a store's database file."""
+    return Path(f"{os.path.realpath(store_path)}-search")
 
 
 def make_memory(url: str) -> QueryIndex:

@@ -31,6 +31,7 @@ class MemoryIndex:
     def __init__(self) -> None:
         self._generations: dict[int, Generation] = {}
         self._documents: dict[int, _Documents] = {}
+        self._rejected: dict[int, dict[Any, Rejected]] = {}
         self._serving: int | None = None
         self._building: int | None = None
         self._last_number = 0
@@ -53,7 +54,8 @@ class MemoryIndex:
         self._forget(self._building)
         self._last_number += 1
         self._building = number = self._last_number
-        self._generations[number], self._documents[number] = Generation(number, dict(fields), START, 0), {}
+        self._generations[number] = Generation(number, dict(fields), START, 0)
+        self._documents[number], self._rejected[number] = {}, {}
         return self._generations[number]
 
     async def apply(
@@ -62,10 +64,28 @@ class MemoryIndex:
         found = self._generation(self._known(generation))
         if found is None or found.cursor != after:
             raise IndexMoved(f"generation {generation} is not at cursor {after}")
+        rejected = self._rejected[generation]
+        refused: list[Rejected] = []
         for document in documents:
-            self._documents[generation][document.place.event_id] = document
+            event_id = document.place.event_id
+            reason = self.why_refused(document)
+            if reason is None:
+                self._documents[generation][event_id] = document
+                rejected.pop(event_id, None)
+            else:
+                rejected[event_id] = Rejected(event_id, document.place.position, reason)
+                refused.append(rejected[event_id])
         self._generations[generation] = replace(found, cursor=cursor)
-        return ()
+        return refused
+
+    def why_refused(self, document: Document) -> str | None:  # noqa: ARG002 - whoever refuses looks at it
+        """None of those that are taken, as all are here. A subclass may refuse some."""
+        return None
+
+    async def rejected(self, generation: int) -> Sequence[Rejected]:
+        if self._known(generation) is None:
+            raise IndexMoved(f"generation {generation} is gone")
+        return sorted(self._rejected[generation].values(), key=lambda one: one.position)
 
     async def swap(self, generation: int) -> None:
         if generation == self._serving:
@@ -85,7 +105,7 @@ class MemoryIndex:
 
     def _forget(self, number: int | None) -> None:
         if number is not None:
-            del self._generations[number], self._documents[number]
+            del self._generations[number], self._documents[number], self._rejected[number]
 
     async def search(
         self, query: CheckedQuery, *, order: Order, limit: int, behind: Place | None

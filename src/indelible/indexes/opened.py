@@ -53,6 +53,9 @@ class OpenedIndex:
     ) -> Sequence[Rejected]:
         return await (await self._opened()).apply(generation, documents, after=after, cursor=cursor)
 
+    async def rejected(self, generation: int) -> Sequence[Rejected]:
+        return await (await self._opened()).rejected(generation)
+
     async def swap(self, generation: int) -> None:
         await (await self._opened()).swap(generation)
 

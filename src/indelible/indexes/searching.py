@@ -6,18 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from indelible.batching import in_lots
 from indelible.cursors import Cursor
 from indelible.errors import (
-    EventNotFound,
     IndexBehind,
     IndexBuilding,
-    IndexMismatch,
     InvalidRequest,
     SearchTooCostly,
     Unavailable,
 )
-from indelible.events import AggregateKey, recorded_line
+from indelible.events import AggregateKey
 from indelible.eventstore import MeasuringStore
 from indelible.index_state import GenerationInfo, IndexField, IndexInfo, RejectedEvent
 from indelible.indexes.index import (
@@ -26,19 +23,19 @@ from indelible.indexes.index import (
     IndexMoved,
     IndexState,
     IndexUnavailable,
-    Place,
     QueryIndex,
+    Rejected,
     SearchTooBroad,
 )
 from indelible.indexes.indexer import Indexer
+from indelible.indexes.log_lines import lines_of
 from indelible.indexes.page_cursors import decode_aggregate, decode_place, encode_aggregate, encode_place
+from indelible.indexes.trying_again import try_again
 from indelible.limits import (
     INDEX_REJECTED_SHOWN_MAX,
     PAGE_EVENTS_DEFAULT,
-    PAGE_SIZE_BYTES_MAX,
     RETRY_AFTER_S,
     SEARCH_LOOK_INTERVAL_S,
-    SEARCH_READS_AT_ONCE_MAX,
     SEARCH_TIMEOUT_S,
     SEARCH_WAIT_S,
 )
@@ -233,7 +230,7 @@ class SearchingStore(StoreAround):
         place = None if asked.cursor is None else decode_place(asked.cursor, checked, asked.order)
         with self._measured():
             hits, generation = await self._index.search(checked, order=asked.order, limit=asked.limit, behind=place)
-            lines = await self._read(hits.places)
+            lines = await lines_of(self._log, [place.event_id for place in hits.places])
         return _Found(lines, (), _next_cursor(checked, asked.order, hits, len(lines))), generation
 
     @contextlib.contextmanager
@@ -243,28 +240,6 @@ class SearchingStore(StoreAround):
             yield
         finally:
             self._on_search(time.perf_counter() - began_at)
-
-    async def _read(self, places: Sequence[Place]) -> Sequence[bytes]:
-        """The lines of the first of them: as many as a page may hold."""
-        lines: list[bytes] = []
-        size_bytes = 0
-        for some in in_lots(places, SEARCH_READS_AT_ONCE_MAX):
-            for line in await asyncio.gather(*map(self._line, some)):
-                lines.append(line)
-                size_bytes += len(line)
-                if size_bytes >= PAGE_SIZE_BYTES_MAX:
-                    return lines
-        return lines
-
-    async def _line(self, place: Place) -> bytes:
-        try:
-            return recorded_line(await self._log.get_event(place.event_id))
-        except EventNotFound:
-            raise IndexMismatch(
-                f"the query index holds the event {place.event_id}, which the log does not have: it was made of "
-                "another log, or the log was restored from a backup; build it anew: indelible index rebuild",
-                event_id=str(place.event_id),
-            ) from None
 
 
 class _Found(NamedTuple):
@@ -319,6 +294,17 @@ class LocalSearchIndex:
             self._tell()
             return await self._described(await self._index.state())
 
+    async def retry(self) -> IndexInfo:
+        with _index_errors():
+            state = await self._index.open()
+            for one in (state.serving, state.building):
+                if one is not None:
+                    # One that is gone by now has no list any more.
+                    with contextlib.suppress(IndexMoved):
+                        await try_again(self._log, self._index, one.number, one.fields)
+            self._tell()
+            return await self._described(await self._index.state())
+
     async def drop(self) -> None:
         with _index_errors():
             await self._index.open()
@@ -331,7 +317,8 @@ class LocalSearchIndex:
 
     async def _described(self, state: IndexState) -> IndexInfo:
         indexer = self._indexer
-        rejected = [] if indexer is None else [one for some in indexer.rejected.values() for one in some]
+        present = [one.number for one in (state.serving, state.building) if one is not None]
+        rejected = [one for number in present for one in await self._rejected(number)]
         return IndexInfo(
             serving=await self._generation(state.serving),
             building=await self._generation(state.building),
@@ -343,6 +330,13 @@ class LocalSearchIndex:
                 RejectedEvent(one.event_id, one.position, one.reason) for one in rejected[-INDEX_REJECTED_SHOWN_MAX:]
             ),
         )
+
+    async def _rejected(self, generation: int) -> Sequence[Rejected]:
+        try:
+            return await self._index.rejected(generation)
+        except IndexMoved:
+            # Dropped, or swapped for another, just now.
+            return ()
 
     async def _generation(self, generation: Generation | None) -> GenerationInfo | None:
         if generation is None:

@@ -10,8 +10,6 @@ SEARCH_VALUES_MAX: Final = 1_000
 """Values of one condition with ``in``."""
 SEARCH_TIMEOUT_S: Final = 10.0
 """For one search in the index. One that takes longer is too broad, and is refused."""
-SEARCH_READS_AT_ONCE_MAX: Final = 16
-"""Events of one answer that are read from the log at the same time."""
 SEARCH_LOOK_INTERVAL_S: Final = 0.05
 """How often a search that waits looks how far the index has come, where another process keeps it up to date."""
 SEARCH_WAIT_S: Final = 5.0

@@ -205,6 +205,14 @@ REBUILD_INDEX: Final = Operation[Nothing, IndexInfo](
     http="POST /v1/index/rebuild", grpc="Search.RebuildIndex",
     retry="idempotent", permission="admin", errors=_INDEX_ERRORS,
 )  # fmt: skip
+RETRY_INDEX: Final = Operation[Nothing, IndexInfo](
+    name="retry_index", store_method="index.retry", section="Search", summary="Try again what the query index refused",
+    description="The events that it refused are read from the log once more. Those that it takes now are found, and "
+    "leave the list; the others stay, with the new reason. An index that did not go on because the list was full does.",
+    parameters=Nothing, answer=IndexInfo, answers="The index as it is now.",
+    http="POST /v1/index/retry", grpc="Search.RetryIndex",
+    retry="idempotent", permission="admin", errors=(*_INDEX_ERRORS, "index_mismatch"),
+)  # fmt: skip
 DROP_INDEX: Final = Operation[Nothing, None](
     name="drop_index", store_method="index.drop", section="Search", summary="Forget the query index",
     description="All of it. Searches are refused until it is built anew, which begins at once. No event is deleted.",
@@ -213,4 +221,4 @@ DROP_INDEX: Final = Operation[Nothing, None](
     retry="once", permission="admin", errors=_INDEX_ERRORS,
 )  # fmt: skip
 
-SEARCH_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (SEARCH, GET_INDEX, REBUILD_INDEX, DROP_INDEX)
+SEARCH_OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (SEARCH, GET_INDEX, REBUILD_INDEX, RETRY_INDEX, DROP_INDEX)

@@ -9,7 +9,7 @@ from indelible.events import AggregateKey, Snapshot, check_aggregate_type, check
 from indelible.eventstore import AggregateInfo, AggregateList, AggregateTypeInfo, EventTypeInfo, Head
 from indelible.limits import PAGE_EVENTS_DEFAULT
 from indelible.operations.operation import Nothing, Operation, Parameters
-from indelible.queries import check_list_cursor, check_page
+from indelible.queries import check_list_cursor, check_page, check_prefix
 
 # --- What they are asked with ----------------------------------------------------------------------------------------
 
@@ -49,18 +49,32 @@ class SaveSnapshot(GetAggregate, frozen=True, kw_only=True):
         check_version(self.version, "/version")
 
 
+class ListTypes(Parameters, frozen=True):
+    """Which types."""
+
+    prefix: words.Prefix = ""
+
+    def check(self) -> None:
+        check_prefix(self.prefix)
+
+
 class ListAggregates(Parameters, frozen=True):
     """Which aggregates."""
 
     aggregate_type: (
         Annotated[str, words.meta("Only aggregates of this type.", words.AGGREGATE_TYPE, example="order")] | None
     ) = None
+    prefix: Annotated[
+        str,
+        words.meta("Only ids that begin with this. An empty one restricts nothing.", words.NAME_OR_NONE, example="o-"),
+    ] = ""
     after: words.PageAfter | None = None
     limit: words.PageLimit = PAGE_EVENTS_DEFAULT
 
     def check(self) -> None:
         if self.aggregate_type is not None:
             check_aggregate_type(self.aggregate_type)
+        check_prefix(self.prefix)
         check_list_cursor(self.after)
         check_page(self.limit)
 
@@ -116,24 +130,25 @@ HEAD: Final = Operation[Nothing, Head](
     http="GET /v1/head", grpc="EventStore.GetHead",
     retry="read", permission="read",
 )  # fmt: skip
-EVENT_TYPES: Final = Operation[Nothing, tuple[EventTypeInfo, ...]](
+EVENT_TYPES: Final = Operation[ListTypes, tuple[EventTypeInfo, ...]](
     name="event_types", section="Catalogue", summary="List event types",
-    description="Every pair of event type and aggregate type, with the number of events.",
-    parameters=Nothing, answer=EventTypeList, answer_field="event_types", answers="All of them.",
+    description="Every pair of event type and aggregate type, with the number of events. With `prefix` those whose "
+    "event type begins so.",
+    parameters=ListTypes, answer=EventTypeList, answer_field="event_types", answers="All of them.",
     http="GET /v1/event-types", grpc="EventStore.ListEventTypes",
     retry="read", permission="read",
 )  # fmt: skip
-AGGREGATE_TYPES: Final = Operation[Nothing, tuple[AggregateTypeInfo, ...]](
+AGGREGATE_TYPES: Final = Operation[ListTypes, tuple[AggregateTypeInfo, ...]](
     name="aggregate_types", section="Catalogue", summary="List aggregate types",
-    description="Every aggregate type, with the numbers of aggregates and events.",
-    parameters=Nothing, answer=AggregateTypeList, answer_field="aggregate_types", answers="All of them.",
+    description="Every aggregate type, or those that begin with `prefix`, with the numbers of aggregates and events.",
+    parameters=ListTypes, answer=AggregateTypeList, answer_field="aggregate_types", answers="All of them.",
     http="GET /v1/aggregate-types", grpc="EventStore.ListAggregateTypes",
     retry="read", permission="read",
 )  # fmt: skip
 LIST_AGGREGATES: Final = Operation[ListAggregates, AggregateList](
     name="list_aggregates", section="Catalogue", summary="List aggregates",
-    description="A page of the aggregates, ordered by type and id. Give a page's `cursor` as `after` of the next one, "
-    "or follow `Link`, until `at_end`.",
+    description="A page of the aggregates, or of those whose id begins with `prefix`, ordered by type and id. Give a "
+    "page's `cursor` as `after` of the next one, or follow `Link`, until `at_end`.",
     parameters=ListAggregates, answer=AggregateList, answers="A page of aggregates.",
     http="GET /v1/aggregates", answer_headers=("Link",), grpc="EventStore.ListAggregates",
     retry="read", permission="read",

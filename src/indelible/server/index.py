@@ -1,6 +1,5 @@
 """The query index of a server's configuration: the store that searches it, and the part that keeps it up to date."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -11,7 +10,7 @@ from indelible.errors import IndelibleError, InvalidRequest
 from indelible.eventstore import MeasuringStore
 from indelible.index_state import GenerationInfo, IndexInfo
 from indelible.indexes.indexer import Indexer
-from indelible.indexes.makers import make_index
+from indelible.indexes.makers import default_index_url, make_index
 from indelible.indexes.opened import OpenedIndex
 from indelible.indexes.searching import SearchingStore
 from indelible.server.background import Part
@@ -23,13 +22,8 @@ from indelible.store_urls import scheme_of
 
 def index_url(settings: Settings, index: IndexSettings) -> str:
     """Where the index is kept. Raises ``InvalidRequest`` where that has to be said, and is not."""
-    if index.store is not None:
-        url = index.store
-    elif scheme_of(settings.store) == "sqlite":
-        url = f"sqlite:{os.path.realpath(settings.store.partition(':')[2])}-search"
-    elif scheme_of(settings.store) == "memory":
-        url = "memory:"
-    else:
+    url = default_index_url(settings.store) if index.store is None else index.store
+    if url is None:
         raise InvalidRequest(
             "index.store: must be given for this store, such as sqlite:data/search.db", pointer="/index/store"
         )
@@ -99,8 +93,6 @@ def _indexer_metrics(indexer: Indexer | None) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "indelible_search_index_errors", "How often indexing was interrupted, in this process.", value=indexer.errors
     )
-    rejected = sum(map(len, indexer.rejected.values()))
-    yield GaugeMetricFamily("indelible_search_index_rejected", "Events that the index refused.", value=float(rejected))
     yield GaugeMetricFamily(
         "indelible_search_index_failing", "1 while indexing does not go on, else 0.", value=float(bool(indexer.problem))
     )
@@ -123,4 +115,6 @@ def _index_metrics(info: IndexInfo) -> Iterator[Metric]:
             documents.add_metric((name,), one.documents)
     ready = GaugeMetricFamily("indelible_search_ready", "1 while the index is searched, else 0.")
     ready.add_metric((), float(info.serving is not None))
-    yield from (lag, lag_s, documents, ready)
+    rejected = GaugeMetricFamily("indelible_search_index_rejected", "Events that the index refused.")
+    rejected.add_metric((), float(info.rejected_count))
+    yield from (lag, lag_s, documents, ready, rejected)

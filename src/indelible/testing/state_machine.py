@@ -210,25 +210,29 @@ class _StoreMachine(Machine):
     def get_aggregate(self, key: Any) -> None:
         self._same(lambda store: store.get_aggregate(*key))
 
-    @rule(aggregate_type=st.none() | st.sampled_from([key[0] for key in KEYS]), limit=st.integers(1, 4))
-    def list_aggregates(self, aggregate_type: str | None, limit: int) -> None:
+    @rule(
+        aggregate_type=st.none() | st.sampled_from([key[0] for key in KEYS]),
+        prefix=st.sampled_from(("", "1", "a/")),
+        limit=st.integers(1, 4),
+    )
+    def list_aggregates(self, aggregate_type: str | None, prefix: str, limit: int) -> None:
         async def list_all(store: EventStore) -> list[object]:
             found: list[AggregateInfo] = []
             page = AggregateList((), "", False)
             while not page.at_end:
                 page = await store.list_aggregates(
-                    aggregate_type=aggregate_type, after=page.cursor or None, limit=limit
+                    aggregate_type=aggregate_type, prefix=prefix, after=page.cursor or None, limit=limit
                 )
                 found += page.aggregates
             return [_normal(info) for info in found]
 
         self._same(list_all)
 
-    @rule()
-    def catalogues(self) -> None:
+    @rule(prefix=st.sampled_from(("", "P", "Pa", "Or", "x")))
+    def catalogues(self, prefix: str) -> None:
         self._same(lambda store: store.head())
-        self._same(lambda store: store.event_types())
-        self._same(lambda store: store.aggregate_types())
+        self._same(lambda store: store.event_types(prefix=prefix))
+        self._same(lambda store: store.aggregate_types(prefix=prefix))
 
     # --- Snapshots ---------------------------------------------------------------------------------------------------
 

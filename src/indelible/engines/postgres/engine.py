@@ -283,6 +283,7 @@ class PostgresEngine(FallibleEngine):
     locate_version = _reading(Reads, Reads.locate_version)
     scan_condition = _reading(Reads, Reads.scan_condition)
     read_event = _reading(Reads, Reads.event)
+    read_events = _reading(Reads, Reads.events)
     read_aggregate_info = _reading(Reads, Reads.aggregate_info)
     list_event_types = _reading(Reads, Reads.event_types)
     list_aggregate_types = _reading(Reads, Reads.aggregate_types)

@@ -19,8 +19,9 @@ from indelible.engines.feed_walk import (
     find_positions,
     scan_on,
 )
+from indelible.engines.postgres.arrays import uuids
 from indelible.engines.postgres.connections import Connection, Session, Statements, is_pooled
-from indelible.engines.rows import check_lines, names_of, snapshot_of
+from indelible.engines.rows import BEHIND_NAMES, check_lines, lines_in_places, names_of, range_of, snapshot_of
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
@@ -214,25 +215,39 @@ class Reads(Session, frozen=True):
         check_lines(line, 1)
         return bytes(line)
 
+    async def events(
+        self, event_ids: Sequence[UUID], *, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+    ) -> list[bytes | None]:
+        ((found, lines, behind, missing),) = await self._fetch(
+            "read_events", event_ids=uuids(event_ids), size_bytes_max=size_bytes_max
+        )
+        if missing is not None:
+            raise _missing(f"positions {missing} to {missing}")
+        places = [place - 1 for place in found or ()]
+        return lines_in_places(lines, places, len(event_ids) if behind is None else behind - 1)
+
     async def aggregate_info(self, key: AggregateKey) -> AggregateInfo | None:
         rows = await self._fetch("aggregate_info", **names_of(key))
         return _info(key.aggregate_type, key.aggregate_id, *rows[0]) if rows else None
 
-    async def event_types(self) -> tuple[EventTypeInfo, ...]:
-        return tuple(EventTypeInfo(*row) for row in await self._fetch("list_event_types"))
+    async def event_types(self, *, prefix: str = "") -> tuple[EventTypeInfo, ...]:
+        return tuple(EventTypeInfo(*row) for row in await self._fetch("list_event_types", **range_of(prefix)))
 
-    async def aggregate_types(self) -> tuple[AggregateTypeInfo, ...]:
-        return tuple(AggregateTypeInfo(*row) for row in await self._fetch("list_aggregate_types"))
+    async def aggregate_types(self, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]:
+        return tuple(AggregateTypeInfo(*row) for row in await self._fetch("list_aggregate_types", **range_of(prefix)))
 
     async def aggregates(
-        self, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+        self, *, aggregate_type: str | None, prefix: str = "", after: AggregateKey | None, limit: int
     ) -> tuple[AggregateInfo, ...]:
+        after_type, after_id = ("", "") if after is None else (after.aggregate_type, after.aggregate_id)
         rows = await self._fetch(
             "list_aggregates",
-            aggregate_type=aggregate_type,
-            after_type="" if after is None else after.aggregate_type,
-            after_id="" if after is None else after.aggregate_id,
+            first_type=max(after_type, aggregate_type or ""),
+            last_type=aggregate_type or BEHIND_NAMES,
+            after_type=after_type,
+            after_id=after_id,
             limit=limit,
+            **range_of(prefix),
         )
         return tuple(_info(*row) for row in rows)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from indelible.engines.engine import Lines
 from indelible.engines.feed_walk import Range
-from indelible.engines.rows import check_lines, names_of, snapshot_of
+from indelible.engines.rows import check_lines, lines_in_places, names_of, range_of, snapshot_of
 from indelible.engines.sqlite.connections import directed, fetch, statement
 from indelible.engines.sqlite.reads import Selection, render
 from indelible.engines.sqlite.tail import Stretch
@@ -169,6 +169,27 @@ def read_event(view: View, event_id: UUID) -> bytes | None:
     return line
 
 
+def read_events(
+    view: View, event_ids: Sequence[UUID], *, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
+) -> list[bytes | None]:
+    positions = _find_events(view, event_ids)
+    places = [place for place, position in enumerate(positions) if position is not None]
+    values = {"positions": msgspec.json.encode([positions[place] for place in places]).decode()}
+    ((lines, count),) = fetch(view.connection, statement("read_lines"), {**values, "size_bytes_max": size_bytes_max})
+    read = len(positions) if count == len(places) else places[count]
+    return lines_in_places(lines, places[:count], read)
+
+
+def _find_events(view: View, event_ids: Sequence[UUID]) -> list[int | None]:
+    """Their positions."""
+    ids = [one.bytes for one in event_ids]
+    found = dict(view.tail.positions_of(ids))
+    missing = msgspec.json.encode([one.hex() for one in ids if one not in found]).decode()
+    for event_id, position in fetch(view.connection, statement("stored_ids"), {"event_ids": missing}):
+        found[bytes.fromhex(event_id)] = position
+    return [found.get(one) for one in ids]
+
+
 def _timestamps(view: View, positions: Iterable[int]) -> dict[int, datetime]:
     """Of the events at some positions."""
     values = {"positions": msgspec.json.encode(list(positions)).decode()}
@@ -217,26 +238,27 @@ def read_aggregate_info(view: View, key: AggregateKey) -> AggregateInfo | None:
     return _infos(view, key.aggregate_type, [_Place(key.aggregate_id, version, first, last)])[0]
 
 
-def list_event_types(view: View) -> tuple[EventTypeInfo, ...]:
-    rows = fetch(view.connection, statement("list_event_types"))
+def list_event_types(view: View, *, prefix: str = "", aggregate_prefix: str = "") -> tuple[EventTypeInfo, ...]:
+    of_aggregates = {f"aggregate_{name}": value for name, value in range_of(aggregate_prefix).items()}
+    rows = fetch(view.connection, statement("list_event_types"), range_of(prefix) | of_aggregates)
     counts = view.tail.count_types(rows[0][4] if rows else 0)
     named = [EventTypeInfo(name, kind, events + counts[type_id]) for type_id, name, kind, events, _ in rows]
     return tuple(one for one in named if one.events)
 
 
-def list_aggregate_types(view: View) -> tuple[AggregateTypeInfo, ...]:
-    rows = fetch(view.connection, statement("list_aggregate_types"))
+def list_aggregate_types(view: View, *, prefix: str = "") -> tuple[AggregateTypeInfo, ...]:
+    rows = fetch(view.connection, statement("list_aggregate_types"), range_of(prefix))
     aggregates = view.tail.count_aggregates(rows[0][2] if rows else 0)
     for aggregate_type, count, _ in rows:
         aggregates[aggregate_type] += count
     events: Counter[str] = Counter()
-    for one in list_event_types(view):
+    for one in list_event_types(view, aggregate_prefix=prefix):
         events[one.aggregate_type] += one.events
     return tuple(AggregateTypeInfo(name, aggregates[name], events[name]) for name in sorted(events, key=str.encode))
 
 
 def list_aggregates(
-    view: View, *, aggregate_type: str | None, after: AggregateKey | None, limit: int
+    view: View, *, aggregate_type: str | None, prefix: str = "", after: AggregateKey | None, limit: int
 ) -> tuple[AggregateInfo, ...]:
     names = [aggregate_type] if aggregate_type else [row.aggregate_type for row in list_aggregate_types(view)]
     found: list[AggregateInfo] = []
@@ -244,16 +266,19 @@ def list_aggregates(
         if after is not None and name.encode() < after.aggregate_type.encode():
             continue
         after_id = after.aggregate_id if after is not None and name == after.aggregate_type else ""
-        found += _list_of_type(view, name, after_id, limit - len(found))
+        found += _list_of_type(view, name, prefix, after_id, limit - len(found))
         if len(found) >= limit:
             break
     return tuple(found)
 
 
-def _list_of_type(view: View, aggregate_type: str, after_id: str, limit: int) -> list[AggregateInfo]:
-    values = {"aggregate_type": aggregate_type, "after": after_id, "limit": limit}
+def _list_of_type(view: View, aggregate_type: str, prefix: str, after_id: str, limit: int) -> list[AggregateInfo]:
+    values = {
+        "aggregate_type": aggregate_type, "first": max(prefix, after_id), "behind": range_of(prefix)["behind"],
+        "after": after_id, "limit": limit,
+    }  # fmt: skip
     places = {row[0]: _Place(*row) for row in fetch(view.connection, statement("list_aggregates"), values)}
-    for key in view.tail.keys(aggregate_type, after_id):
+    for key in view.tail.keys(aggregate_type, prefix, after_id):
         stretch = view.tail.stretch(key)
         if stretch is not None:
             place = _place_of(key, stretch)

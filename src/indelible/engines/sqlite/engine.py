@@ -500,6 +500,7 @@ class SqliteEngine(FallibleEngine):
     locate_version = _reading(aggregates.locate_version)
     _scan_beside = _reading(reads.scan_condition)
     read_event = _reading(aggregates.read_event)
+    read_events = _reading(aggregates.read_events)
     read_aggregate_info = _reading(aggregates.read_aggregate_info)
     list_event_types = _reading(aggregates.list_event_types)
     list_aggregate_types = _reading(aggregates.list_aggregate_types)

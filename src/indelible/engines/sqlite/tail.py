@@ -193,13 +193,15 @@ class TailView:
                     return key, stretch.first_version + place
         return None
 
-    def keys(self, aggregate_type: str, after_id: str) -> set[AggregateKey]:
+    def keys(self, aggregate_type: str, prefix: str, after_id: str) -> set[AggregateKey]:
         after = after_id.encode()
         return {
             key
             for segment in self._segments
             for key in segment.stretches.copy()
-            if key.aggregate_type == aggregate_type and key.aggregate_id.encode() > after
+            if key.aggregate_type == aggregate_type
+            and key.aggregate_id.startswith(prefix)
+            and key.aggregate_id.encode() > after
         }
 
     def count_types(self, after: int) -> Counter[int]:

@@ -1,5 +1,5 @@
 """The embedded query index: files of SQLite beside the store."""
 
-from indelible.indexes.sqlite.index import SqliteIndex
+from indelible.indexes.sqlite.index import ReadOnlySqliteIndex, SqliteIndex
 
-__all__ = ["SqliteIndex"]
+__all__ = ["ReadOnlySqliteIndex", "SqliteIndex"]

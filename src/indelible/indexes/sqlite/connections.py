@@ -62,7 +62,7 @@ def connect_writer(path: Path, application_id: int, tables: Sequence[str]) -> ap
     except DAMAGE as error:
         raise Damaged(str(error)) from error
     try:
-        _check(connection, path, application_id, tables)
+        check(connection, path, application_id, tables)
         connection.pragma("journal_mode", "wal")
     except (*DAMAGE, apsw.SQLError, ValueError, TypeError) as error:
         connection.close()
@@ -96,7 +96,8 @@ def connect(path: Path, flags: int, cache_kib: int = WRITER_CACHE_KIB) -> apsw.C
     return connection
 
 
-def _check(connection: apsw.Connection, path: Path, application_id: int, tables: Sequence[str]) -> None:
+def check(connection: apsw.Connection, path: Path, application_id: int, tables: Sequence[str]) -> None:
+    """Raises :class:`Damaged`, :class:`Newer` or :class:`Foreign`, and :class:`apsw.Error`."""
     found, version = connection.pragma("application_id"), connection.pragma("user_version")
     if found != application_id:
         if found == 0 and not fetch(connection, "SELECT 1 FROM sqlite_schema LIMIT 1"):

@@ -82,6 +82,10 @@ class SqliteIndex:
             self._commit_when_idle()
         return ()
 
+    async def rejected(self, generation: int) -> Sequence[Rejected]:
+        await self._write(lambda writer: writer.check_known(generation))
+        return ()
+
     async def swap(self, generation: int) -> None:
         await self._write(lambda writer: writer.swap(generation))
 
@@ -91,14 +95,14 @@ class SqliteIndex:
     async def search(
         self, query: CheckedQuery, *, order: Order, limit: int, behind: Place | None
     ) -> tuple[Hits, Generation]:
-        return await self._read(
+        return await self._search(
             lambda connection, state: find_events(connection, state, query, order=order, limit=limit, behind=behind)
         )
 
     async def search_aggregates(
         self, query: CheckedQuery, *, limit: int, behind: AggregateKey | None
     ) -> tuple[Hits, Generation]:
-        return await self._read(
+        return await self._search(
             lambda connection, state: find_aggregates(connection, state, query, limit=limit, behind=behind)
         )
 
@@ -126,21 +130,27 @@ class SqliteIndex:
         except TimeoutError:
             raise IndexUnavailable(f"the disk of the query index {self._path} does not answer") from None
 
-    async def _read(self, find: Callable[[apsw.Connection, State], Hits]) -> tuple[Hits, Generation]:
+    async def _search(self, find: Callable[[apsw.Connection, State], Hits]) -> tuple[Hits, Generation]:
+        deadline_s = time.monotonic() + SEARCH_TIMEOUT_S
+        return await self._read(lambda reader: reader.search(find, deadline_s))
+
+    async def _read(self, work: Callable[[Reader], T]) -> T:
         if self._waiting >= READS_WAITING_MAX:
             raise IndexUnavailable("too many searches are waiting")
         self._waiting += 1
         try:
             async with asyncio.timeout(SEARCH_TIMEOUT_S + _GRACE_S):
-                deadline_s = time.monotonic() + SEARCH_TIMEOUT_S
-                return await asyncio.wrap_future(self._open_threads.read(find, deadline_s))
+                return await asyncio.wrap_future(self._open_threads.read(work))
         except TimeoutError:
             raise SearchTooBroad("the search took too long") from None
         except DamagedGeneration as error:
-            await self._write(partial(Writer.condemn, number=error.number, error=error))
+            await self._condemn(error)
             raise damaged(error) from error
         finally:
             self._waiting -= 1
+
+    async def _condemn(self, error: DamagedGeneration) -> None:
+        await self._write(partial(Writer.condemn, number=error.number, error=error))
 
     # --- A generation that is being built ----------------------------------------------------------------------------
 
@@ -164,6 +174,30 @@ class SqliteIndex:
             _log.warning("what was added to the query index %s last is lost, and indexed again: %s", self._path, error)
 
 
+class ReadOnlySqliteIndex(SqliteIndex):
+    """Of whoever only searches, beside a process that keeps the index or after it: nothing is made, changed or put
+    aside."""
+
+    async def open(self) -> IndexState:
+        if self._threads is None:
+            self._threads = _Threads(self._path)
+        return await self.state()
+
+    async def state(self) -> IndexState:
+        return await self._read(Reader.state)
+
+    async def rejected(self, generation: int) -> Sequence[Rejected]:  # noqa: ARG002 - it refuses nothing
+        return ()
+
+    async def _write(self, work: Callable[[Writer], T]) -> T:  # noqa: ARG002 - that is the point
+        raise IndexUnavailable(f"the query index {self._path} is open for reading only")
+
+    async def _condemn(self, error: DamagedGeneration) -> None:
+        raise IndexUnavailable(
+            f"the query index {self._path} is damaged ({error}); a server that keeps it makes it anew"
+        ) from error
+
+
 class _Threads:
     def __init__(self, path: Path) -> None:
         self._path: Final = path
@@ -176,17 +210,15 @@ class _Threads:
     def write(self, work: Callable[[Writer], T]) -> "Future[T]":
         return self._writing.submit(work, self._writer)
 
-    def read(
-        self, find: Callable[[apsw.Connection, State], Hits], deadline_s: float
-    ) -> "Future[tuple[Hits, Generation]]":
-        return self._reading.submit(self._search, find, deadline_s)
+    def read(self, work: Callable[[Reader], T]) -> "Future[T]":
+        return self._reading.submit(self._with_reader, work)
 
-    def _search(self, find: Callable[[apsw.Connection, State], Hits], deadline_s: float) -> tuple[Hits, Generation]:
+    def _with_reader(self, work: Callable[[Reader], T]) -> T:
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
             reader = self._local.reader = Reader(self._path)
             self._readers.append(reader)
-        return reader.search(find, deadline_s)
+        return work(reader)
 
     def close(self) -> None:
         """Blocks until what is written is written. Searches are cut short."""

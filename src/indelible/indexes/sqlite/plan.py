@@ -6,7 +6,6 @@ much of it as its page needs. Which list it begins with is chosen in :mod:`indel
 """
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -16,6 +15,7 @@ import apsw
 from indelible.events import timestamp_to_us
 from indelible.indexes.index import Place
 from indelible.indexes.sqlite.places import EVERYTHING, SHIFT
+from indelible.queries import behind_prefix
 from indelible.search import CheckedQuery, Order, Value, Where, is_narrowing, phrases_of, words_of
 
 _TAGS: Final = 0
@@ -212,7 +212,7 @@ class Plan:
             equals = tuple(map(self._bind, dict.fromkeys(where.value)))
             return _Condition(f"{{0}} IN ({','.join(equals)})", equals)
         if where.operator == "prefix":
-            return self._between(where.value, _behind_prefix(where.value))
+            return self._between(where.value, behind_prefix(where.value))
         bound = self._bind(where.value)
         is_equality = where.operator in ("=", "!=")
         return _Condition(f"{{0}} {where.operator} {bound}", (bound,) if is_equality else ())
@@ -255,17 +255,6 @@ def _has(source: str) -> str:
 
 def _has_not(source: str) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {source})"
-
-
-def _behind_prefix(prefix: str) -> str | None:
-    """The first string that is behind all that begin so; None where there is none. Strings are in the order of their
-    code points, as their UTF-8 is."""
-    for end in range(len(prefix), 0, -1):
-        code = ord(prefix[end - 1]) + 1
-        if code <= sys.maxunicode:
-            # Surrogates are no characters.
-            return prefix[: end - 1] + chr(0xE000 if code == 0xD800 else code)
-    return None
 
 
 def _is_event_id(text: str) -> bool:

@@ -8,9 +8,19 @@ from typing import Final, TypeVar
 
 import apsw
 
-from indelible.indexes.index import Generation, IndexMoved, IndexUnavailable, SearchTooBroad
-from indelible.indexes.sqlite.catalog import generation_path, read_entry
-from indelible.indexes.sqlite.connections import DAMAGE, Damaged, connect_reader, transaction, unavailable
+from indelible.indexes.index import Generation, IndexMoved, IndexState, IndexUnavailable, SearchTooBroad
+from indelible.indexes.sqlite.catalog import Entry, generation_path, read_entry
+from indelible.indexes.sqlite.connections import (
+    CATALOG_ID,
+    DAMAGE,
+    Damaged,
+    Foreign,
+    Newer,
+    check,
+    connect_reader,
+    transaction,
+    unavailable,
+)
 from indelible.indexes.sqlite.generation import State, read_state
 from indelible.indexes.sqlite.searching import set_deadline
 
@@ -66,16 +76,39 @@ class Reader:
         raise DamagedGeneration(number, "its file is gone")
 
     def _named(self) -> int:
-        try:
-            if self._catalog is None:
-                self._catalog = connect_reader(self._path)
-            number = read_entry(self._catalog).serving
-        except (apsw.Error, Damaged) as error:
-            self.close()
-            raise unavailable(error, self._path) from error
+        number = self._entry().serving
         if number is None:
             raise IndexMoved("no generation is complete")
         return number
+
+    def _entry(self) -> Entry:
+        try:
+            if self._catalog is None:
+                self._catalog = connect_reader(self._path)
+                check(self._catalog, self._path, CATALOG_ID, ("catalog",))
+            return read_entry(self._catalog)
+        except (Foreign, Newer) as error:
+            self.close()
+            raise IndexUnavailable(str(error)) from error
+        except (apsw.Error, Damaged) as error:
+            self.close()
+            raise unavailable(error, self._path) from error
+
+    def state(self) -> IndexState:
+        """As it is committed. Raises ``IndexUnavailable`` and :class:`DamagedGeneration`."""
+        entry = self._entry()
+        return IndexState(self._generation(entry.serving), self._generation(entry.building))
+
+    def _generation(self, number: int | None) -> Generation | None:
+        connection = None if number is None else self._opened(number)
+        if number is None or connection is None:
+            return None
+        try:
+            return read_state(connection).as_generation(number)
+        except Damaged as error:
+            raise DamagedGeneration(number, str(error)) from error
+        finally:
+            connection.close()
 
     def _opened(self, number: int) -> apsw.Connection | None:
         """None of a generation that was dropped just now."""

@@ -52,11 +52,16 @@ class Writer:
         return file.state()
 
     def apply(self, number: int, documents: Sequence[Document], after: Cursor, cursor: Cursor) -> None:
+        entry = self.check_known(number)
+        with self._refusing(number):
+            self._file(number).apply(documents, after, cursor, is_serving=number == entry.serving)
+
+    def check_known(self, number: int) -> Entry:
+        """Raises ``IndexMoved`` when the generation is gone."""
         entry = self._entry()
         if number not in (entry.serving, entry.building):
             raise IndexMoved(f"generation {number} is gone")
-        with self._refusing(number):
-            self._file(number).apply(documents, after, cursor, is_serving=number == entry.serving)
+        return entry
 
     def commit(self) -> None:
         """What was added to the generation that is being built, and is not committed yet."""

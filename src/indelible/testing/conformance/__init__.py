@@ -17,8 +17,8 @@ What a store refuses before an engine is asked is in :class:`BadInputConformance
 enough. For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it,
 :class:`ReopenConformance`; for a store of which several may be open on one storage, :class:`SharedConformance`. Each
 says which fixtures it needs. A sink, through which relays publish to a broker, is put through
-:class:`SinkConformance`; a backend of the query index through :class:`IndexConformance`, and one that is durable
-through :class:`ReopenIndexConformance`.
+:class:`SinkConformance`; a backend of the query index through :class:`IndexConformance`, one that is durable through
+:class:`ReopenIndexConformance`, and one that refuses some documents through :class:`IndexRefusalConformance`.
 Needs pytest and pytest-asyncio.
 
 The store may hold any events before: the tests use names that are new each time and start mid-log. Nobody else may
@@ -43,6 +43,7 @@ from indelible.testing.conformance.hash_chain import HashChainConformance  # noq
 from indelible.testing.conformance.idempotency import IdempotencyConformance  # noqa: E402
 from indelible.testing.conformance.index_generations import IndexGenerationConformance  # noqa: E402
 from indelible.testing.conformance.index_pages import IndexPageConformance  # noqa: E402
+from indelible.testing.conformance.index_refusals import IndexRefusalConformance  # noqa: E402
 from indelible.testing.conformance.index_reopen import ReopenIndexConformance  # noqa: E402
 from indelible.testing.conformance.index_searches import IndexSearchConformance  # noqa: E402
 from indelible.testing.conformance.index_text import IndexTextConformance  # noqa: E402
@@ -62,6 +63,7 @@ __all__ = [
     "EngineConformance",
     "EventStoreConformance",
     "IndexConformance",
+    "IndexRefusalConformance",
     "LogConformance",
     "Received",
     "ReopenConformance",

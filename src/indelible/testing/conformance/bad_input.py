@@ -160,6 +160,11 @@ class BadInputConformance:
         await refused(InvalidRequest, unchanged.read_feed(limit=limit), pointer="/limit")
         await refused(InvalidRequest, unchanged.list_aggregates(limit=limit), pointer="/limit")
 
+    @pytest.mark.parametrize("prefix", ["a\n", "\x00", "a\ud800", "x" * (NAME_LENGTH_MAX + 1), 7, None])
+    async def test_prefixes(self, unchanged: EventStore, prefix: Any) -> None:
+        for call in (unchanged.event_types, unchanged.aggregate_types, unchanged.list_aggregates):
+            await refused(InvalidRequest, call(prefix=prefix), pointer="/prefix")
+
     @pytest.mark.parametrize("direction", ["up", "", "FORWARD", None])
     async def test_bad_direction(self, unchanged: EventStore, direction: Any) -> None:
         await refused(InvalidRequest, unchanged.read_aggregate("Order", "1", direction=direction), pointer="/direction")

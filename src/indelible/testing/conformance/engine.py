@@ -289,6 +289,32 @@ class EngineConformance(
         assert await engine.read_event(UUID(int=0)) is None
         assert await engine.load_snapshot(_key(), at_version=None) is None
 
+    async def test_events_by_their_ids_in_the_order_asked_for(self, engine: Engine) -> None:
+        events = [NewEvent("Moved", {"text": f"ż {number}" * (number % 5)}) for number in range(40)]
+        for lot in (events[:15], events[15:16], events[16:]):
+            await engine.append([_request(_append(_key(), *lot))])
+        lines = {event.event_id: await engine.read_event(event.event_id) for event in events}
+        unheard = [new_event_id(), UUID(int=0)]
+        given = [event.event_id for event in events]
+        for asked in (
+            given, given[::-1], given[1::3] + given[::7], [*unheard, *given[30:], unheard[0], given[0], unheard[1]],
+            unheard, given[:1], [],
+        ):  # fmt: skip
+            assert list(await engine.read_events(asked)) == [lines.get(one) for one in asked]
+
+    async def test_events_by_their_ids_up_to_a_size(self, engine: Engine) -> None:
+        events = [NewEvent("Moved", "x" * 98) for _ in range(10)]
+        await engine.append([_request(_append(_key(), *events))])
+        asked = [event.event_id for event in events[::-1]]
+        lines = [await engine.read_event(one) for one in asked]
+        for size_bytes_max, count in ((1, 1), (102, 1), (103, 2), (306, 3), (307, 4), (1_020, 10), (5_000, 10)):
+            assert list(await engine.read_events(asked, size_bytes_max=size_bytes_max)) == lines[:count]
+        unheard = new_event_id()
+        mixed = [unheard, asked[0], unheard, asked[1], unheard, asked[2], unheard]
+        assert list(await engine.read_events(mixed, size_bytes_max=204))[:4] == [None, lines[0], None, lines[1]]
+        assert len(await engine.read_events(mixed, size_bytes_max=204)) in (4, 5)
+        assert len(await engine.read_events(mixed, size_bytes_max=10_000)) == 7
+
     async def test_events_are_located_without_being_read(self, engine: Engine) -> None:
         """As whoever meets a damaged one needs it."""
         keys = [AggregateKey(unique("order"), name) for name in ("a", "ó/ż 🦀")]

@@ -249,6 +249,19 @@ class IndexGenerationConformance(WithIndex):
         assert {number for number, _ in seen} <= {serving.number, begun.number}
         assert (begun.number, cursor_at(25)) in seen
 
+    async def test_ordinary_documents_are_not_refused(self, index: QueryIndex) -> None:
+        serving = await filled(index, [document(), having(NAME, "a"), document(text="x y", tags=["t"])])
+        begun = await index.begin({})
+        for one in (serving, begun):
+            assert list(await index.rejected(one.number)) == []
+        await index.swap(begun.number)
+        with pytest.raises(IndexMoved):
+            await index.rejected(serving.number)
+        await index.drop()
+        for number in (begun.number, begun.number + 1):
+            with pytest.raises(IndexMoved):
+                await index.rejected(number)
+
     async def test_closed_twice(self, index: QueryIndex) -> None:
         await index.close()
         await index.close()

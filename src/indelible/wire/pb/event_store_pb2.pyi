@@ -276,8 +276,10 @@ class GetHeadResponse(_message.Message):
     def __init__(self, position: _Optional[int] = ..., cursor: _Optional[str] = ..., partitions: _Optional[int] = ...) -> None: ...
 
 class ListEventTypesRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("prefix",)
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    prefix: str
+    def __init__(self, prefix: _Optional[str] = ...) -> None: ...
 
 class EventTypeInfo(_message.Message):
     __slots__ = ("event_type", "aggregate_type", "events")
@@ -296,8 +298,10 @@ class ListEventTypesResponse(_message.Message):
     def __init__(self, event_types: _Optional[_Iterable[_Union[EventTypeInfo, _Mapping]]] = ...) -> None: ...
 
 class ListAggregateTypesRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("prefix",)
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    prefix: str
+    def __init__(self, prefix: _Optional[str] = ...) -> None: ...
 
 class AggregateTypeInfo(_message.Message):
     __slots__ = ("aggregate_type", "aggregates", "events")
@@ -316,14 +320,16 @@ class ListAggregateTypesResponse(_message.Message):
     def __init__(self, aggregate_types: _Optional[_Iterable[_Union[AggregateTypeInfo, _Mapping]]] = ...) -> None: ...
 
 class ListAggregatesRequest(_message.Message):
-    __slots__ = ("aggregate_type", "after", "limit")
+    __slots__ = ("aggregate_type", "after", "limit", "prefix")
     AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
     aggregate_type: str
     after: str
     limit: int
-    def __init__(self, aggregate_type: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    prefix: str
+    def __init__(self, aggregate_type: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ..., prefix: _Optional[str] = ...) -> None: ...
 
 class ListAggregatesResponse(_message.Message):
     __slots__ = ("aggregates", "cursor", "at_end")

@@ -161,6 +161,10 @@ class RebuildIndexRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RetryIndexRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class DropIndexRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
