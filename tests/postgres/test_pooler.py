@@ -9,11 +9,11 @@ import pytest
 from indelible.core.open import init_store, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
-from indelible.engines.postgres.connections import Connection
 from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.postgres.schema import migrations
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest
+from indelible.postgres_connections import Connection
 from indelible.testing.conformance import SharedConformance
 from indelible.testing.conformance.appending import AppendConformance
 from indelible.testing.conformance.conditions import ConditionConformance

@@ -13,11 +13,12 @@ from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.engines.postgres import writer
 from indelible.engines.postgres.arrays import Array, bigints, hashes, names, texts, timestamps, uuids
-from indelible.engines.postgres.connections import Connection, Statements, connect, parse_address
+from indelible.engines.postgres.connections import Statements, connect, parse_address
 from indelible.errors import IndelibleError, InvalidRequest
 from indelible.events import NewEvent, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendResult
 from indelible.limits import VERSION_MAX
+from indelible.postgres_connections import Connection
 from indelible.testing.conformance.helpers import read_feed_to_end, some_events
 from postgres.server import PostgresServer
 from postgres.troubles import trouble
