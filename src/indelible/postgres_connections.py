@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -54,11 +54,11 @@ def take_apart(url: str, own: Mapping[str, str], pointer: str) -> tuple[Conninfo
     and password file, and the parameters that are ours. ``own``: these, with their defaults. Raises
     :class:`InvalidRequest` at ``pointer``.
     """
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    base, _, query = url.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
     ours = {name: options.pop(name, default) for name, default in own.items()}
     try:
-        given = conninfo_to_dict(urlunsplit(parts._replace(query=urlencode(options))))
+        given = conninfo_to_dict(f"{base}?{urlencode(options)}")
     except psycopg.Error as error:
         message = f"is not the URL of a PostgreSQL database: {str(error).strip()}"
         raise InvalidRequest(message, pointer=pointer) from None

@@ -46,3 +46,12 @@ def make_sqlite(url: str) -> QueryIndex:
     if path.is_dir():
         raise InvalidRequest(f"{path} is a directory; name a file in it", pointer="/index/store")
     return SqliteIndex(path)
+
+
+def make_postgres(url: str) -> QueryIndex:
+    """``postgresql://…`` is a schema of a database, which only the index uses."""
+    try:
+        from indelible.indexes.postgres import PostgresIndex  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("postgres", error, pointer="/index/store") from None
+    return PostgresIndex(url)

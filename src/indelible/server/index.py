@@ -1,6 +1,5 @@
 """The query index of a server's configuration: the store that searches it, and the part that keeps it up to date."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -18,18 +17,13 @@ from indelible.server.background import Part
 from indelible.server.config import IndexSettings, Settings
 from indelible.server.metrics import Metrics
 from indelible.server.services import StoreQuestion
-from indelible.store_urls import scheme_of
+from indelible.store_urls import index_url_beside, scheme_of
 
 
 def index_url(settings: Settings, index: IndexSettings) -> str:
     """Where the index is kept. Raises ``InvalidRequest`` where that has to be said, and is not."""
-    if index.store is not None:
-        url = index.store
-    elif scheme_of(settings.store) == "sqlite":
-        url = f"sqlite:{os.path.realpath(settings.store.partition(':')[2])}-search"
-    elif scheme_of(settings.store) == "memory":
-        url = "memory:"
-    else:
+    url = index_url_beside(settings.store) if index.store is None else index.store
+    if url is None:
         raise InvalidRequest(
             "index.store: must be given for this store, such as sqlite:data/search.db", pointer="/index/store"
         )

@@ -13,10 +13,10 @@ from indelible.errors import InvalidRequest
 from indelible.limits import DATABASE_CONNECT_TIMEOUT_S
 from indelible.postgres_connections import Connection, Conninfo, check_schema, deadline, find_pooler, take_apart
 from indelible.queries import Direction
+from indelible.store_urls import STORE_SCHEMA_DEFAULT
 
 # --- Where a store is ------------------------------------------------------------------------------------------------
 
-SCHEMA_DEFAULT: Final = "indelible"
 _SCHEMA_LENGTH_MAX: Final = 40
 
 
@@ -35,7 +35,7 @@ def parse_address(url: str) -> Address:
 
     ``schema`` and ``synchronous_commit`` are ours; all else is libpq's. Raises :class:`InvalidRequest`.
     """
-    conninfo, own = take_apart(url, {"schema": SCHEMA_DEFAULT, "synchronous_commit": "on"}, "/store")
+    conninfo, own = take_apart(url, {"schema": STORE_SCHEMA_DEFAULT, "synchronous_commit": "on"}, "/store")
     schema = check_schema(own["schema"], _SCHEMA_LENGTH_MAX, "/store")
     if own["synchronous_commit"] not in ("on", "off"):
         raise InvalidRequest('the parameter synchronous_commit must be "on" or "off"', pointer="/store")
