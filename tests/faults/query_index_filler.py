@@ -83,8 +83,9 @@ async def filling(url: str) -> AsyncIterator[asyncio.subprocess.Process]:
             assert await process.stdout.readline()
         yield process
     finally:
-        process.kill()
-        await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 class _Filler:

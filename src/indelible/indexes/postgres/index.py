@@ -9,6 +9,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
+from uuid import UUID
+
+import psycopg
 
 from indelible.cursors import Cursor
 from indelible.events import AggregateKey
@@ -152,19 +155,25 @@ class PostgresIndex:
             if at != after:
                 raise IndexMoved(f"generation {number} is at cursor {at}, not at {after}")
             table = self._statements.table(number)
-            deleted = 0
-            if by_id:
-                forgotten = await catalog.connection.execute(
-                    f"DELETE FROM {table} WHERE event_id = ANY(%(ids)s)", {"ids": list(by_id)}
-                )
-                deleted = forgotten.rowcount
-                await self._copy(catalog.connection, table, self._rows_of(fields), list(by_id.values()))
-            await catalog.advance(number, cursor, len(by_id) - deleted)
+            replaced = await self._add(catalog.connection, table, self._rows_of(fields), by_id) if by_id else 0
+            await catalog.advance(number, cursor, len(by_id) - replaced)
 
     def _rows_of(self, fields: Mapping[str, FieldType]) -> Rows:
         if self._rows is None or self._rows[0] != list(fields.items()):
             self._rows = list(fields.items()), Rows(fields)
         return self._rows[1]
+
+    async def _add(self, connection: Connection, table: str, rows: Rows, by_id: Mapping[UUID, Document]) -> int:
+        """How many take the place of others. As a rule none do: that is looked at when there are some."""
+        documents = list(by_id.values())
+        try:
+            async with connection.transaction():
+                await self._copy(connection, table, rows, documents)
+        except psycopg.errors.UniqueViolation:
+            forgotten = await connection.execute(f"DELETE FROM {table} WHERE event_id = ANY(%s)", [list(by_id)])
+            await self._copy(connection, table, rows, documents)
+            return forgotten.rowcount
+        return 0
 
     async def _copy(self, connection: Connection, table: str, rows: Rows, documents: Sequence[Document]) -> None:
         """Others on the event loop get their turns meanwhile."""

@@ -20,7 +20,12 @@ KEY_LENGTH: Final = 600
 _DIGITS: Final = 4
 """Decimal digits in one of a number's own."""
 _NEGATIVE: Final = 0x4000
-_SMALL: Final = 10**_DIGITS
+_GROUP: Final = 10**_DIGITS
+_SMALL: Final = _GROUP**2
+_SIZE: Final = struct.Struct("!i").pack
+_ONE_GROUP: Final = struct.Struct("!ihhHHH").pack
+_TWO_GROUPS: Final = struct.Struct("!ihhHHHH").pack
+"""Its size, how many groups, the place of the first, sign and scale, the groups."""
 
 _TERM: Final = struct.Struct("!i")
 
@@ -46,10 +51,25 @@ def decimal_text(number: int | float) -> str:
     return str(number)
 
 
-def numeric(number: int | float) -> bytes:
-    """PostgreSQL's binary form: groups of four decimal digits, with the place of the first."""
+def sized_text(text: str) -> bytes:
+    """PostgreSQL's binary form, with its size before it."""
+    value = kept_text(text).encode()
+    return _SIZE(len(value)) + value
+
+
+def sized_numeric(number: int | float) -> bytes:
+    """Likewise: groups of four decimal digits, with the place of the first."""
     if isinstance(number, int) and 0 < number < _SMALL:
-        return struct.pack("!hhHHH", 1, 0, 0, 0, number)
+        high, low = divmod(number, _GROUP)
+        if not high:
+            return _ONE_GROUP(10, 1, 0, 0, 0, low)
+        if low:
+            return _TWO_GROUPS(12, 2, 1, 0, 0, high, low)
+    value = _numeric(number)
+    return _SIZE(len(value)) + value
+
+
+def _numeric(number: int | float) -> bytes:
     text = decimal_text(number)
     whole, _, part = text.lstrip("-").partition(".")
     scale = len(part)
