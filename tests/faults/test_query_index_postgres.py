@@ -20,7 +20,7 @@ from postgres.server import PostgresServer, postgres_server
 from postgres.stores import PASSWORD, database_of, new_role_name
 from postgres.troubles import ask
 
-KILLS = 5
+KILLS = 3
 HELD = 300
 PATIENCE_S = 60
 ALL = SearchQuery().checked(FIELDS)
@@ -180,7 +180,7 @@ async def test_a_lock_that_is_held(postgres: PostgresServer, url: str, monkeypat
     async with opened(url) as index:
         await build(index)
         monkeypatch.setattr(searching, "DATABASE_LOCK_TIMEOUT_S", 0.2)
-        monkeypatch.setattr(catalog.Catalog.changing, "__kwdefaults__", {"is_waited_for": True, "lock_wait_s": 0.2})
+        monkeypatch.setattr(catalog, "DATABASE_LOCK_TIMEOUT_S", 0.2)
         serving = await _serving(index)
         base, _, schema = url.partition("?schema=")
         with psycopg.connect(base) as holder:

@@ -26,6 +26,8 @@ _log: Final = logging.getLogger(__name__)
 FORMAT: Final = 1
 """Of all tables. There are no migrations: an index of an older format is made anew."""
 _MEMORY: Final = "64MB"
+_FEW: Final = 1_000
+"""Documents that are found soon, whatever the database thinks of them."""
 _DROP_WAIT_S: Final = SEARCH_TIMEOUT_S + 5
 """Longer than a search goes on in a generation that was dropped."""
 
@@ -39,12 +41,10 @@ class Catalog:
         self._schema: Final = statements.schema
 
     @asynccontextmanager
-    async def changing(
-        self, *, is_waited_for: bool = True, lock_wait_s: float = DATABASE_LOCK_TIMEOUT_S
-    ) -> AsyncIterator[None]:
+    async def changing(self, *, is_waited_for: bool = True, lock_wait_s: float | None = None) -> AsyncIterator[None]:
         """A transaction. ``is_waited_for``: until it is on disk."""
         settings = {
-            "lock": f"{lock_wait_s:g}s", "statement": f"{INDEX_WRITE_TIMEOUT_S:g}s",
+            "lock": f"{lock_wait_s or DATABASE_LOCK_TIMEOUT_S:g}s", "statement": f"{INDEX_WRITE_TIMEOUT_S:g}s",
             "idle": f"{INDEX_WRITE_TIMEOUT_S:g}s", "is_waited_for": is_waited_for, "memory": _MEMORY,
         }  # fmt: skip
         async with self.connection.transaction():
@@ -137,6 +137,8 @@ class Catalog:
             async with self.changing():
                 settled = self._statements("settle_generation", number=number, pending_serving_kib=PENDING_SERVING_KIB)
                 await self.connection.execute(settled)
+                if state.building.documents > _FEW:
+                    await self.connection.execute(self._statements("analyze_generation", number=number))
         async with self.changing():
             await self._lock()
             state = await self.state()

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -98,7 +99,6 @@ class Database:
 
 class _Pool:
     def __init__(self, conninfo: Conninfo, purpose: str, size: int) -> None:
-        self._is_for_searches: Final = purpose == "search"
         self._pool: Final = AsyncConnectionPool[Connection](
             kwargs={**conninfo, "autocommit": True, "row_factory": tuple_row},
             min_size=1,
@@ -116,12 +116,7 @@ class _Pool:
     async def _prepare(self, connection: Connection) -> None:
         # Said at the beginning of each transaction: behind a pooler nothing can be kept on a connection.
         connection.prepare_threshold = None
-        level = psycopg.IsolationLevel
-        if self._is_for_searches:
-            await connection.set_isolation_level(level.REPEATABLE_READ)
-            await connection.set_read_only(True)
-        else:
-            await connection.set_isolation_level(level.READ_COMMITTED)
+        await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
 
     async def run(self, work: Callable[[Connection], Awaitable[T]], timeout_s: float, *, repeats: bool) -> T:
         """Raises ``IndexUnavailable``, and what the work raises."""
@@ -140,7 +135,7 @@ class _Pool:
         try:
             async with self._pool.connection(timeout=DATABASE_READER_WAIT_S) as connection:
                 try:
-                    async with deadline(connection, timeout_s):
+                    async with deadline(connection, timeout_s), _ended(connection):
                         return await work(connection)
                 except psycopg.Error as error:
                     if is_broken(connection, error):
@@ -152,6 +147,18 @@ class _Pool:
             raise IndexUnavailable("the query index is not open") from None
         except PoolTimeout as error:
             raise _Broken(is_unused=True) from error
+
+
+@asynccontextmanager
+async def _ended(connection: Connection) -> AsyncIterator[None]:
+    """The transaction that is begun inside, while there is a deadline for it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(psycopg.Error):
+            await connection.rollback()
+        raise
+    await connection.commit()
 
 
 class _Broken(Exception):

@@ -5,6 +5,7 @@ tells how much fits: where the rest would be a long walk, what fits is found by 
 the one is done where much is to be found, and the other where little is, whatever the database's statistics say.
 """
 
+import math
 import time
 from typing import Any, Final, NamedTuple
 
@@ -49,7 +50,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class Search:
-    """One, within one transaction of a connection."""
+    """One, in a transaction that it begins; whoever gave the connection ends that."""
 
     def __init__(self, connection: Connection, statements: Statements) -> None:
         self._connection: Final = connection
@@ -59,33 +60,35 @@ class Search:
     async def events(
         self, query: CheckedQuery, *, order: Order, limit: int, behind: Place | None
     ) -> tuple[Hits, Generation]:
-        async with self._connection.transaction():
-            generation = await self._begin()
-            plan = Plan(generation.fields)
-            plan.add(query)
-            if behind is not None:
-                plan.begin_behind(behind, order)
-            rows = await self._found(generation, plan, _Sorted(_PLACES, order == "newest"), limit)
+        generation = await self._begin()
+        plan = Plan(generation.fields)
+        plan.add(query)
+        if behind is not None:
+            plan.begin_behind(behind, order)
+        rows = await self._found(generation, plan, _Sorted(_PLACES, order == "newest"), limit)
         return Hits([Place(*row) for row in rows[:limit]], (), len(rows) <= limit), generation
 
     async def aggregates(
         self, query: CheckedQuery, *, limit: int, behind: AggregateKey | None
     ) -> tuple[Hits, Generation]:
-        async with self._connection.transaction():
-            generation = await self._begin()
-            plan = Plan(generation.fields)
-            plan.add(query)
-            plan.within.clear()
-            plan.stay_within_names(query, behind)
-            rows = await self._found(generation, plan, _AGGREGATES, limit)
+        generation = await self._begin()
+        plan = Plan(generation.fields)
+        plan.add(query)
+        plan.within.clear()
+        plan.stay_within_names(query, behind)
+        rows = await self._found(generation, plan, _AGGREGATES, limit)
         keys = [AggregateKey(given_text(kind), given_text(name)) for kind, name in rows[:limit]]
         return Hits((), keys, len(rows) <= limit), generation
 
     async def _begin(self) -> Generation:
-        values = {
-            "statement": f"{SEARCH_TIMEOUT_S:g}s", "lock": f"{DATABASE_LOCK_TIMEOUT_S}s", "memory": _MEMORY,
-        }  # fmt: skip
-        rows = await self._fetch(self._statements("begin_search"), values)
+        # Without values of callers, it is one message.
+        begin = self._statements(
+            "begin_search", statement_ms=math.ceil(SEARCH_TIMEOUT_S * 1_000),
+            lock_ms=math.ceil(DATABASE_LOCK_TIMEOUT_S * 1_000), memory=_MEMORY,
+        )  # fmt: skip
+        cursor = await self._connection.execute(begin)
+        cursor.nextset()
+        rows = await cursor.fetchall()
         if not rows:
             raise IndexMoved("no generation is complete")
         number, fields, cursor, documents = rows[0][:4]
