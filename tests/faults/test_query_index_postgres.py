@@ -10,11 +10,20 @@ from typing import Any
 import psycopg
 import pytest
 
-from faults.query_index_filler import FIELDS, check, document, filling
+from faults.query_index_filler import FIELDS, NUMBER, WORD, check, document, filling
 from indelible.cursors import cursor_at
+from indelible.events import AggregateKey
 from indelible.indexes.index import IndexMoved, IndexState, IndexUnavailable, SearchTooBroad
 from indelible.indexes.postgres import PostgresIndex, catalog, database, searching
-from indelible.search import SearchQuery
+from indelible.limits import (
+    INDEX_TEXT_LENGTH_MAX,
+    INDEX_VALUE_LENGTH_MAX,
+    INDEX_VALUES_PER_FIELD_MAX,
+    NAME_LENGTH_MAX,
+    TAG_LENGTH_MAX,
+    TAGS_PER_EVENT_MAX,
+)
+from indelible.search import SearchQuery, Where
 from postgres.proxy import Cut, Proxy
 from postgres.server import PostgresServer, postgres_server
 from postgres.stores import PASSWORD, database_of, new_role_name
@@ -223,13 +232,40 @@ async def test_a_stale_writer_changes_nothing(url: str) -> None:
         assert await check(other) == HELD + 200
 
 
-async def test_refused_documents_are_none(url: str) -> None:
+async def test_nothing_is_refused(url: str) -> None:
+    """However long it is: an entry of PostgreSQL's indexes has 2,704 bytes, and these cannot be compressed."""
+    chance = random.Random(5)
+
+    def astral(length: int) -> str:
+        return "".join(chr(chance.randrange(0x10000, 0x110000)) for _ in range(length))
+
     async with opened(url) as index:
-        await build(index)
-        serving = await _serving(index)
-        assert await index.rejected(serving.number) == ()
+        begun = await index.begin(FIELDS)
+        names = [astral(NAME_LENGTH_MAX) for _ in range(3)]
+        values = tuple(astral(INDEX_VALUE_LENGTH_MAX) for _ in range(INDEX_VALUES_PER_FIELD_MAX))
+        letters = "\U00010280" * (INDEX_TEXT_LENGTH_MAX - 6)
+        numbers = tuple(10.0**300 + n * 10.0**285 for n in range(INDEX_VALUES_PER_FIELD_MAX))
+        long = document(1)._replace(
+            event_type=names[0], aggregate=AggregateKey(names[1], names[2]),
+            tags=tuple(sorted(astral(TAG_LENGTH_MAX) for _ in range(TAGS_PER_EVENT_MAX))),
+            values={WORD: values, NUMBER: numbers}, text=letters + " after",
+        )  # fmt: skip
+        one_value = document(2)._replace(values={WORD: (values[0],), NUMBER: (5e-324,)})
+        documents = [long, one_value]
+        assert await index.apply(begun.number, documents, after=begun.cursor, cursor=cursor_at(2)) == ()
+        await index.swap(begun.number)
+        assert await index.rejected(begun.number) == ()
         with pytest.raises(IndexMoved):
-            await index.rejected(serving.number + 1)
+            await index.rejected(begun.number + 1)
+        for query, found in (
+            (SearchQuery(where=(Where(WORD, "=", values[0]),)), documents),
+            (SearchQuery(where=(Where(WORD, "prefix", values[9][:-1]),)), [long]),
+            (SearchQuery(where=(Where(NUMBER, "=", numbers[7]),), tags=long.tags), [long]),
+            (SearchQuery(where=(Where(NUMBER, "<", 1e-323),), event_types=("Type2",)), [one_value]),
+            (SearchQuery("after", event_types=(names[0],), aggregate_types=(names[1],)), [long]),
+        ):  # fmt: skip
+            hits, _ = await index.search(query.checked(FIELDS), order="oldest", limit=9, behind=None)
+            assert list(hits.places) == [one.place for one in found]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,13 @@ AFTER_THE_FIRST_PART = "IF new.position > 2 THEN RAISE EXCEPTION 'no more' USING
 TIMES = [datetime(1999, 12, 31, 23, 59, 59, 999_999, UTC), datetime(9999, 12, 31, tzinfo=UTC)]
 
 
+def test_a_url_without_a_host() -> None:
+    address = parse_address("postgresql:///events?host=/run/postgresql&schema=orders")
+    assert (address.conninfo["host"], address.conninfo["dbname"], address.schema) == (
+        "/run/postgresql", "events", "orders",
+    )  # fmt: skip
+
+
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
     return postgres.new_database()

@@ -3,10 +3,11 @@ for itself, which takes several times as long."""
 
 import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from indelible.indexes.index import Document
 from indelible.indexes.postgres.stored import decimal_text, sized_numeric, sized_text, tag_term, value_term, word_term
+from indelible.limits import NAME_LENGTH_MAX
 from indelible.search import FieldType, Value, words_of
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -24,7 +25,9 @@ _ARRAY: Final = struct.Struct("!iiiIii").pack
 _ARRAY_HEAD_SIZE: Final = 20
 _TERM: Final = struct.Struct("!ii").pack
 _KNOWN_MAX: Final = 65_536
-"""Words and names whose bytes are remembered."""
+"""Words, tags and names whose bytes are remembered, of each; none is long."""
+
+K = TypeVar("K")
 
 # Of the types' rows in pg_type: the same in every database.
 _BOOLEAN_OID: Final = 16
@@ -64,13 +67,15 @@ class Rows:
         self._fields: Final = [(number, path, _KINDS[fields[path]]) for number, path in enumerate(fields, start=1)]
         self._columns: Final = _FIXED_COLUMNS + 3 * len(fields)
         self._names: Final[dict[str, bytes]] = {}
+        self._tags: Final[dict[str, tuple[bytes, bytes]]] = {}
         self._words: Final[dict[str, bytes]] = {}
 
     def row(self, document: Document) -> bytes:
         place, key = document.place, document.aggregate
         name = self._name
-        tags, words = document.tags, words_of(document.text) if document.text else None
-        terms = {_TERM(4, tag_term(tag)) for tag in tags}
+        tags = [self._tag(tag) for tag in document.tags]
+        words = words_of(document.text) if document.text else None
+        terms = {term for term, _ in tags}
         if words:
             self._add_terms(words, terms)
         values = self._values(document.values, terms)
@@ -79,7 +84,7 @@ class Rows:
                 self._columns, 8, place.timestamp_us, 8, place.position, 16, place.event_id.bytes, 8, document.version
             ),
             name(document.event_type), name(key.aggregate_type), sized_text(key.aggregate_id),
-            _array(_TEXT_OID, [sized_text(tag) for tag in tags]) if tags else _NULL,
+            _array(_TEXT_OID, [text for _, text in tags]) if tags else _NULL,
             _array(_INTEGER_OID, terms) if terms else _NULL,
             # With a space around each, so that a phrase is a part of it.
             sized_text(f" {' '.join(words)} ") if words else _NULL,
@@ -90,6 +95,13 @@ class Rows:
         kept = self._names.get(name)
         if kept is None:
             kept = _remember(self._names, name, sized_text(name))
+        return kept
+
+    def _tag(self, tag: str) -> tuple[bytes, bytes]:
+        """Its term, and its text."""
+        kept = self._tags.get(tag)
+        if kept is None:
+            kept = _remember(self._tags, tag, (_TERM(4, tag_term(tag)), sized_text(tag)))
         return kept
 
     def _add_terms(self, words: Sequence[str], terms: set[bytes]) -> None:
@@ -117,10 +129,11 @@ class Rows:
         return columns
 
 
-def _remember(known: dict[str, bytes], text: str, kept: bytes) -> bytes:
+def _remember(known: dict[str, K], text: str, kept: K) -> K:
     if len(known) >= _KNOWN_MAX:
         known.clear()
-    known[text] = kept
+    if len(text) <= NAME_LENGTH_MAX:
+        known[text] = kept
     return kept
 
 
