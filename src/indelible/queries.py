@@ -1,5 +1,6 @@
 """What a reader asks for: which events, and how many at once."""
 
+import sys
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -159,6 +160,17 @@ def check_page(limit: int, direction: str = "forward") -> None:
         raise InvalidRequest('must be "forward" or "backward"', pointer="/direction")
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= PAGE_EVENTS_MAX:
         raise InvalidRequest(f"must be an integer from 1 to {PAGE_EVENTS_MAX}", pointer="/limit")
+
+
+def behind_prefix(prefix: str) -> str | None:
+    """The first string that is behind all that begin so; None where there is none. Strings are in the order of their
+    code points, as their UTF-8 is."""
+    for end in range(len(prefix), 0, -1):
+        code = ord(prefix[end - 1]) + 1
+        if code <= sys.maxunicode:
+            # Surrogates are no characters.
+            return prefix[: end - 1] + chr(0xE000 if code == 0xD800 else code)
+    return None
 
 
 def check_list_cursor(after: str | None) -> str | None:

@@ -5,10 +5,9 @@
 :class:`indelible.engines.engine.EngineMaker` says. An engine of another package so works wherever one of ours does.
 """
 
-import os
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from indelible.errors import InvalidRequest
 
@@ -53,22 +52,6 @@ def index_schemes() -> list[str]:
 def is_index_url(url: str) -> bool:
     """Whether it names a query index that is installed; nothing is said about the rest of it."""
     return scheme_of(url) in index_schemes()
-
-
-def index_url_beside(url: str) -> str | None:
-    """Of the query index that a store of this URL has where none is named; None where one has to be."""
-    scheme = scheme_of(url)
-    if scheme == "sqlite":
-        return f"sqlite:{os.path.realpath(url.partition(':')[2])}-search"
-    if scheme == "memory":
-        return "memory:"
-    if scheme not in ("postgres", "postgresql"):
-        return None
-    base, _, query = url.partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    options.pop("synchronous_commit", None)
-    options["schema"] = f"{options.get('schema', STORE_SCHEMA_DEFAULT)}_search"
-    return f"{base}?{urlencode(options)}"
 
 
 def check_server_url(url: str) -> str:

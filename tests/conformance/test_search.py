@@ -13,11 +13,10 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import SearchUnavailable
 from indelible.eventstore import EventStore
-from indelible.indexes.makers import make_index
+from indelible.indexes.makers import default_index_url, make_index
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.sqlite import SqliteIndex
 from indelible.search import SearchQuery
-from indelible.store_urls import index_url_beside
 from indelible.testing.conformance.helpers import refused
 from indelible.testing.conformance.searching import FIELDS, SearchBadInputConformance, SearchConformance
 from opaque_stores import MergedStore
@@ -47,7 +46,7 @@ def url(way: str, request: pytest.FixtureRequest) -> Iterator[str]:
     if kind == "postgres":
         # A store in a database, and the index beside it that it has where none is named.
         database = request.getfixturevalue("postgres").new_database()
-        store, index = open_local_store(database), make_index(str(index_url_beside(database)))
+        store, index = open_local_store(database), make_index(str(default_index_url(database)))
     else:
         store, index = KINDS[kind](), None
     with serving_in_a_thread(store, transport, fields=FIELDS, index=index) as url:

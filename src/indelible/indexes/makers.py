@@ -3,12 +3,14 @@
 Each loads its backend only when it is called: nobody needs the packages of one that is not used.
 """
 
+import os
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import parse_qsl, urlencode
 
 from indelible.errors import InvalidRequest
 from indelible.indexes.index import QueryIndex
-from indelible.store_urls import load_index_maker
+from indelible.store_urls import STORE_SCHEMA_DEFAULT, load_index_maker, scheme_of
 
 
 class IndexMaker(Protocol):
@@ -24,6 +26,31 @@ def make_index(url: str) -> QueryIndex:
     """The index that ``url`` names, not opened yet. Raises ``InvalidRequest``."""
     make: IndexMaker = load_index_maker(url)
     return make(url)
+
+
+def default_index_url(store_url: str) -> str | None:
+    """Where a server has the index that is told no place; None for a store for which that has to be said."""
+    scheme = scheme_of(store_url)
+    if scheme == "sqlite":
+        return f"sqlite:{path_beside(store_url.partition(':')[2])}"
+    if scheme in ("postgres", "postgresql"):
+        return _schema_beside(store_url)
+    return "memory:" if scheme == "memory" else None
+
+
+def path_beside(store_path: str) -> Path:
+    """Of the index beside a store's database file."""
+    return Path(f"{os.path.realpath(store_path)}-search")
+
+
+def _schema_beside(store_url: str) -> str:
+    """The same database, and a schema that is named after the store's."""
+    database, _, query = store_url.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    # Of the store alone: an index may always lose its newest commits.
+    options.pop("synchronous_commit", None)
+    options["schema"] = f"{options.get('schema', STORE_SCHEMA_DEFAULT)}_search"
+    return f"{database}?{urlencode(options)}"
 
 
 def make_memory(url: str) -> QueryIndex:

@@ -10,19 +10,19 @@ from indelible.errors import IndelibleError, InvalidRequest
 from indelible.eventstore import MeasuringStore
 from indelible.index_state import GenerationInfo, IndexInfo
 from indelible.indexes.indexer import Indexer
-from indelible.indexes.makers import make_index
+from indelible.indexes.makers import default_index_url, make_index
 from indelible.indexes.opened import OpenedIndex
 from indelible.indexes.searching import SearchingStore
 from indelible.server.background import Part
 from indelible.server.config import IndexSettings, Settings
 from indelible.server.metrics import Metrics
 from indelible.server.services import StoreQuestion
-from indelible.store_urls import index_url_beside, scheme_of
+from indelible.store_urls import scheme_of
 
 
 def index_url(settings: Settings, index: IndexSettings) -> str:
     """Where the index is kept. Raises ``InvalidRequest`` where that has to be said, and is not."""
-    url = index_url_beside(settings.store) if index.store is None else index.store
+    url = default_index_url(settings.store) if index.store is None else index.store
     if url is None:
         raise InvalidRequest(
             "index.store: must be given for this store, such as sqlite:data/search.db", pointer="/index/store"

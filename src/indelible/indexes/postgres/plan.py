@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from indelible.events import AggregateKey, timestamp_to_us
+from indelible.indexes.event_ids import event_ids_where, is_event_id
 from indelible.indexes.index import Place
 from indelible.indexes.postgres.rows import term_of
 from indelible.indexes.postgres.stored import KEY_LENGTH, decimal_text, kept_text, tag_term, word_term
-from indelible.indexes.strings import behind_prefix, event_ids_where, is_event_id
+from indelible.queries import behind_prefix
 from indelible.search import CheckedQuery, FieldType, Order, Value, Where, is_narrowing, phrases_of, words_of
 
 SQL_TYPES: Final[Mapping[FieldType, str]] = {

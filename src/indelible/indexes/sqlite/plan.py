@@ -13,9 +13,10 @@ from uuid import UUID
 import apsw
 
 from indelible.events import timestamp_to_us
+from indelible.indexes.event_ids import event_ids_where, is_event_id
 from indelible.indexes.index import Place
 from indelible.indexes.sqlite.places import EVERYTHING, SHIFT
-from indelible.indexes.strings import behind_prefix, event_ids_where, is_event_id
+from indelible.queries import behind_prefix
 from indelible.search import CheckedQuery, Order, Value, Where, is_narrowing, phrases_of, words_of
 
 _TAGS: Final = 0

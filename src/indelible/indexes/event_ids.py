@@ -1,19 +1,8 @@
-"""Strings in the order of their code points, which is that of their UTF-8, and event ids among them: what backends need
-that find ranges in sorted lists."""
+"""Event ids in the order of their texts, which is that of their bytes: what backends need that find ranges in sorted
+lists of ids."""
 
-import sys
 from collections.abc import Callable
 from uuid import UUID
-
-
-def behind_prefix(prefix: str) -> str | None:
-    """The first string that is behind all that begin so; None where there is none."""
-    for end in range(len(prefix), 0, -1):
-        code = ord(prefix[end - 1]) + 1
-        if code <= sys.maxunicode:
-            # Surrogates are no characters.
-            return prefix[: end - 1] + chr(0xE000 if code == 0xD800 else code)
-    return None
 
 
 def is_event_id(text: str) -> bool:
