@@ -43,11 +43,13 @@ async def searching(
 
 
 @asynccontextmanager
-async def _around(store: LocalEventStore, fields: Mapping[str, FieldType] | None) -> AsyncIterator[EventStore]:
+async def _around(
+    store: LocalEventStore, fields: Mapping[str, FieldType] | None, index: QueryIndex | None
+) -> AsyncIterator[EventStore]:
     if fields is None:
         yield store
         return
-    async with searching(store, fields) as around:
+    async with searching(store, fields, index) as around:
         yield around
 
 
@@ -60,10 +62,14 @@ async def _over_grpc(services: Services) -> AsyncIterator[str]:
 
 @contextmanager
 def serving_in_a_thread(
-    store: LocalEventStore, transport: str = "http", *, fields: Mapping[str, FieldType] | None = None
+    store: LocalEventStore,
+    transport: str = "http",
+    *,
+    fields: Mapping[str, FieldType] | None = None,
+    index: QueryIndex | None = None,
 ) -> Iterator[str]:
     """Opens the store and serves it, on an event loop that outlives those of single tests; gives the URL. With
-    ``fields``, those of a query index, it can be searched."""
+    ``fields``, those of a query index, it can be searched: in this ``index``, or in one in memory."""
     ready: Future[str] = Future()
     stop = asyncio.Event()
 
@@ -75,7 +81,7 @@ def serving_in_a_thread(
     async def serve() -> None:
         async with (
             store,
-            _around(store, fields) as around,
+            _around(store, fields, index) as around,
             over_transport(make_services(store, around=around)) as url,
         ):
             ready.set_result(url)

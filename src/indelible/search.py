@@ -306,9 +306,13 @@ def phrases_of(text: str) -> tuple[str, ...]:
 
 def words_of(text: str) -> list[str]:
     """Runs of letters and digits, in lower case and without diacritics: what a text query compares."""
-    if not text.isascii():
-        text = "".join(one for one in unicodedata.normalize("NFD", text) if not unicodedata.combining(one))
+    if text.isascii():
+        # The same, several times as fast.
+        return text.encode().translate(_ASCII_WORDS).decode().split()
+    text = "".join(one for one in unicodedata.normalize("NFD", text) if not unicodedata.combining(one))
     return _WORD.findall(text.lower())
 
 
 _WORD: Final = re.compile(r"[^\W_]+")
+_ASCII_WORDS: Final = bytes(ord(chr(code).lower()) if chr(code).isalnum() else ord(" ") for code in range(128)) * 2
+"""Of each byte a letter or digit as words have it, or a space."""

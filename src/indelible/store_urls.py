@@ -19,6 +19,9 @@ INDEXES: Final = "indelible.indexes"
 """The group of query indexes, likewise."""
 SERVER_SCHEMES: Final = ("http", "https", "grpc")
 
+STORE_SCHEMA_DEFAULT: Final = "indelible"
+"""The schema of a PostgreSQL database that holds a store, where its URL says none."""
+
 
 def scheme_of(url: str) -> str:
     """In lower case, as it means the same in capitals; empty when there is none."""

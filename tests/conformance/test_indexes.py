@@ -9,11 +9,13 @@ from hypothesis import HealthCheck, given, settings
 
 from conformance.faulty_indexes import Refusing
 from indelible.indexes.memory import MemoryIndex
+from indelible.indexes.postgres import PostgresIndex
 from indelible.indexes.sqlite import SqliteIndex
 from indelible.testing.conformance import IndexConformance, IndexRefusalConformance, ReopenIndexConformance
 from indelible.testing.conformance.index_helpers import MakeIndex, document
 from indelible.testing.conformance.index_refusals import MakeRefused
 from indelible.testing.index_scenarios import Scenario, compare, scenarios
+from postgres.server import PostgresServer
 
 
 class TestMemory(IndexConformance):
@@ -53,11 +55,48 @@ class TestSqliteReopened(ReopenIndexConformance):
 _numbers = itertools.count()
 
 
+@pytest.fixture(scope="module")
+def database(postgres: PostgresServer) -> str:
+    return postgres.new_database()
+
+
+@pytest.fixture
+def make_postgres(database: str) -> MakeIndex:
+    url = f"{database}?schema=search_{next(_numbers)}"
+    return lambda: PostgresIndex(url)
+
+
+class TestPostgres(IndexConformance):
+    @pytest.fixture
+    def make_index(self, make_postgres: MakeIndex) -> MakeIndex:
+        return make_postgres
+
+
+class TestPostgresReopened(ReopenIndexConformance):
+    @pytest.fixture
+    def make_index(self, make_postgres: MakeIndex) -> MakeIndex:
+        return make_postgres
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scenario=scenarios())
 def test_sqlite_finds_what_the_model_finds(scenario: Scenario, tmp_path: Path) -> None:
     async def run() -> None:
         index = SqliteIndex(tmp_path / f"{next(_numbers)}.db")
+        await index.open()
+        try:
+            await compare(index, scenario)
+        finally:
+            await index.close()
+
+    asyncio.run(run())
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scenario=scenarios())
+def test_postgres_finds_what_the_model_finds(scenario: Scenario, make_postgres: MakeIndex) -> None:
+    async def run() -> None:
+        index = make_postgres()
         await index.open()
         try:
             await compare(index, scenario)

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from indelible import AsyncClient
+from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import SearchUnavailable
 from indelible.eventstore import EventStore
+from indelible.indexes.makers import default_index_url, make_index
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.sqlite import SqliteIndex
 from indelible.search import SearchQuery
@@ -28,18 +30,26 @@ KINDS: dict[str, Callable[[], Any]] = {
 """By how many partitions they have; "sqlite" has an index in a file."""
 
 
-@pytest.fixture(scope="module", params=["direct one", "http one", "grpc one", "direct two", "direct sqlite"])
+@pytest.fixture(
+    scope="module", params=["direct one", "http one", "grpc one", "direct two", "direct sqlite", "http postgres"]
+)
 def way(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def url(way: str) -> Iterator[str]:
+def url(way: str, request: pytest.FixtureRequest) -> Iterator[str]:
     transport, kind = way.split()
     if transport == "direct":
         yield ""
         return
-    with serving_in_a_thread(KINDS[kind](), transport, fields=FIELDS) as url:
+    if kind == "postgres":
+        # A store in a database, and the index beside it that it has where none is named.
+        database = request.getfixturevalue("postgres").new_database()
+        store, index = open_local_store(database), make_index(str(default_index_url(database)))
+    else:
+        store, index = KINDS[kind](), None
+    with serving_in_a_thread(store, transport, fields=FIELDS, index=index) as url:
         yield url
 
 

@@ -1,14 +1,16 @@
-"""A process that fills a query index in SQLite, and builds it anew again and again, until it is killed::
+"""A process that fills a query index, and builds it anew again and again, until it is killed::
 
-    python -m faults.query_index_filler PATH
+    python -m faults.query_index_filler URL
 
 The cursor N stands for the documents 1 to N. Says on its output how often it swapped, and what was out of reach.
 """
 
 import asyncio
+import os
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -16,7 +18,7 @@ from uuid import UUID
 from indelible.cursors import cursor_at
 from indelible.events import AggregateKey
 from indelible.indexes.index import Document, Generation, IndexMoved, IndexUnavailable, Place, QueryIndex
-from indelible.indexes.sqlite import SqliteIndex
+from indelible.indexes.makers import make_index
 from indelible.search import FieldType, SearchQuery, Where
 
 NUMBER, WORD = "event_data.number", "event_data.word"
@@ -25,6 +27,8 @@ REBUILD_EVERY: Final = 5
 """Batches."""
 DOCUMENTS_MAX: Final = 3_000
 """Then it begins anew with none."""
+TESTS: Final = Path(__file__).resolve().parents[1]
+START_TIMEOUT_S: Final = 60
 
 
 def document(number: int) -> Document:
@@ -66,9 +70,27 @@ async def check(index: QueryIndex) -> int:
     return len(documents)
 
 
+@asynccontextmanager
+async def filling(url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Such a process, from its first swap on. Killed at the end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "faults.query_index_filler", url, stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(START_TIMEOUT_S):
+            assert await process.stdout.readline()
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 class _Filler:
-    def __init__(self, path: Path) -> None:
-        self._index = SqliteIndex(path)
+    def __init__(self, url: str) -> None:
+        self._index = make_index(url)
         self._chance = random.Random()
         self._batches = 0
 
@@ -114,4 +136,4 @@ class _Filler:
 
 
 if __name__ == "__main__":
-    asyncio.run(_Filler(Path(sys.argv[1])).run())
+    asyncio.run(_Filler(sys.argv[1]).run())

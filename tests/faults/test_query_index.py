@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import random
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import apsw
 import pytest
 
 from faults.injected import failing, needs_strace
-from faults.query_index_filler import DOCUMENTS_MAX, FIELDS, check, document
+from faults.query_index_filler import DOCUMENTS_MAX, FIELDS, check, document, filling
 from faults.small_disk import small_disk
 from indelible.cursors import cursor_at
 from indelible.indexes.index import IndexMoved, IndexState, IndexUnavailable, QueryIndex
@@ -21,9 +20,7 @@ from indelible.indexes.sqlite import SqliteIndex
 from indelible.search import SearchQuery
 
 KILLS = 8
-TESTS = Path(__file__).resolve().parents[1]
 HELD = 700
-START_TIMEOUT_S = 60
 
 
 @asynccontextmanager
@@ -34,23 +31,6 @@ async def opened(path: Path) -> AsyncIterator[SqliteIndex]:
         yield index
     finally:
         await index.close()
-
-
-@asynccontextmanager
-async def filling(path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that fills the index, from its first swap on. Killed at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "faults.query_index_filler", str(path), stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(START_TIMEOUT_S):
-            assert await process.stdout.readline()
-        yield process
-    finally:
-        process.kill()
-        await process.wait()
 
 
 async def build(index: QueryIndex, count: int = HELD) -> None:
@@ -64,7 +44,7 @@ async def build(index: QueryIndex, count: int = HELD) -> None:
 async def test_killed_at_any_moment_cursor_and_documents_agree(tmp_path: Path) -> None:
     path, chance, held = tmp_path / "search.db", random.Random(7), []
     for _ in range(KILLS):
-        async with filling(path):
+        async with filling(f"sqlite:{path}"):
             await asyncio.sleep(chance.random() * 0.4)
         async with opened(path) as index:
             held.append(await check(index))
@@ -81,7 +61,7 @@ async def test_killed_at_any_moment_cursor_and_documents_agree(tmp_path: Path) -
 @needs_strace
 async def test_a_disk_that_breaks_for_a_while(tmp_path: Path) -> None:
     path = tmp_path / "search.db"
-    async with filling(path) as process:
+    async with filling(f"sqlite:{path}") as process:
         assert process.stdout is not None
         async with failing(process.pid, "pwrite64"), asyncio.timeout(30):
             while not (line := await process.stdout.readline()).startswith(b"unavailable"):

@@ -56,7 +56,7 @@ def test_fields_by_path_with_quotation_marks_and_without(tmp_path: Path) -> None
         ("index = 5", "/index", "must be a table"),
         ("[index]\nfile = 'x'", "/index", "unknown field `file`"),
         ("[index]\nstore = 5", "/index", "Expected `str"),
-        ("[index]\nstore = 'kafka:x'", "/index/store", "must start with one of memory:, sqlite:"),
+        ("[index]\nstore = 'kafka:x'", "/index/store", "must start with one of memory:, postgres"),
         ("[index.fields]\ntotal = 'number'", "/index/fields", "'total' must be a path such as event_data.customer.id"),
         ("[index.fields]\nevent_data.n = 'int'", "/index/fields/event_data.n", "must be one of string, number"),
         ("[index.fields]\nevent_data.n = 5", "/index/fields/event_data.n", "must be the name of a type"),
@@ -81,9 +81,18 @@ def test_where_the_index_is(tmp_path: Path) -> None:
     assert index_url(Settings(store="memory:"), default) == "memory:"
     assert index_url(Settings(store=f"sqlite:{tmp_path}/x.db"), default) == f"sqlite:{tmp_path}/x.db-search"
     assert index_url(Settings(store="sqlite:x.db"), IndexSettings("memory:")) == "memory:"
+    for store, beside in (
+        ("postgresql://me@db/x", "postgresql://me@db/x?schema=indelible_search"),
+        ("postgres:///x?host=/run&schema=shop", "postgres:///x?host=%2Frun&schema=shop_search"),
+        ("postgresql://db/x?synchronous_commit=off", "postgresql://db/x?schema=indelible_search"),
+    ):
+        check_index(Settings(store=store, index=default))
+        assert index_url(Settings(store=store), default) == beside
     for settings in (
-        Settings(store="postgresql://db/x", index=default),
         Settings(store="postgresql://db/x", index=IndexSettings("memory:"), workers=2),
+        Settings(index=IndexSettings("postgresql://db/x?schema=Shop")),
+        Settings(index=IndexSettings("postgresql://db/x?schema=pg_shop")),
+        Settings(index=IndexSettings("postgresql://db/x?color=red")),
         Settings(index=IndexSettings("sqlite:")),
         Settings(index=IndexSettings(f"sqlite:{tmp_path}")),
         Settings(index=IndexSettings("memory:x")),

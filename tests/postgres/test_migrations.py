@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from cli.running import COMMAND, environment
+from indelible import postgres_connections
 from indelible.core.open import init_store, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
@@ -134,13 +135,13 @@ class TestRefused:
 
     async def test_server_that_is_too_old(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """No such server is at hand: the bound is moved instead."""
-        monkeypatch.setattr(schema, "SERVER_VERSION_LEAST", 99_00_00)
+        monkeypatch.setattr(postgres_connections, "SERVER_VERSION_LEAST", 99_00_00)
         for attempt in (open_local_store(url).open(), init_store(url)):
             with pytest.raises(InvalidRequest, match=r"PostgreSQL 99 or newer is needed, not 1\d"):
                 await attempt
 
     def test_fourteen_is_the_oldest(self) -> None:
-        assert schema.SERVER_VERSION_LEAST == 14_00_00
+        assert postgres_connections.SERVER_VERSION_LEAST == 14_00_00
 
 
 class TestUpgrade:

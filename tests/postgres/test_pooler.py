@@ -9,18 +9,20 @@ import pytest
 from indelible.core.open import init_store, open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
-from indelible.engines.postgres.connections import Connection
 from indelible.engines.postgres.engine import PostgresEngine
 from indelible.engines.postgres.schema import migrations
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest
-from indelible.testing.conformance import SharedConformance
+from indelible.indexes.postgres import PostgresIndex
+from indelible.postgres_connections import Connection
+from indelible.testing.conformance import ReopenIndexConformance, SharedConformance
 from indelible.testing.conformance.appending import AppendConformance
 from indelible.testing.conformance.conditions import ConditionConformance
 from indelible.testing.conformance.engine import EngineFactory
 from indelible.testing.conformance.group_storage import GroupStorageConformance
 from indelible.testing.conformance.helpers import OpenStore, some_events
 from indelible.testing.conformance.idempotency import IdempotencyConformance
+from indelible.testing.conformance.index_helpers import MakeIndex
 from indelible.testing.conformance.relay_storage import RelayStorageConformance
 from indelible.testing.conformance.snapshots import SnapshotConformance
 from postgres.pooler import pooler, through
@@ -54,6 +56,12 @@ class TestGroups(GroupStorageConformance, RelayStorageConformance):
     @pytest.fixture
     def make_engine(self, shared_url: str) -> EngineFactory:
         return lambda: PostgresEngine(shared_url)
+
+
+class TestIndex(ReopenIndexConformance):
+    @pytest.fixture
+    def make_index(self, shared_url: str) -> MakeIndex:
+        return lambda: PostgresIndex(shared_url)
 
 
 class TestShared(SharedConformance):

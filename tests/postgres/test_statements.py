@@ -13,11 +13,12 @@ from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.engines.postgres import writer
 from indelible.engines.postgres.arrays import Array, bigints, hashes, names, texts, timestamps, uuids
-from indelible.engines.postgres.connections import Connection, Statements, connect, parse_address
+from indelible.engines.postgres.connections import Statements, connect, parse_address
 from indelible.errors import IndelibleError, InvalidRequest
 from indelible.events import NewEvent, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendResult
 from indelible.limits import VERSION_MAX
+from indelible.postgres_connections import Connection
 from indelible.testing.conformance.helpers import read_feed_to_end, some_events
 from postgres.server import PostgresServer
 from postgres.troubles import trouble
@@ -25,6 +26,13 @@ from postgres.troubles import trouble
 IDS = [UUID(int=0), UUID(int=2**128 - 1), UUID("01890a5d-ac96-774b-bcce-b302099a8057")]
 AFTER_THE_FIRST_PART = "IF new.position > 2 THEN RAISE EXCEPTION 'no more' USING ERRCODE = 'query_canceled'; END IF"
 TIMES = [datetime(1999, 12, 31, 23, 59, 59, 999_999, UTC), datetime(9999, 12, 31, tzinfo=UTC)]
+
+
+def test_a_url_without_a_host() -> None:
+    address = parse_address("postgresql:///events?host=/run/postgresql&schema=orders")
+    assert (address.conninfo["host"], address.conninfo["dbname"], address.schema) == (
+        "/run/postgresql", "events", "orders",
+    )  # fmt: skip
 
 
 @pytest.fixture

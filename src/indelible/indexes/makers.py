@@ -6,10 +6,11 @@ Each loads its backend only when it is called: nobody needs the packages of one 
 import os
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import parse_qsl, urlencode
 
 from indelible.errors import InvalidRequest
 from indelible.indexes.index import QueryIndex
-from indelible.store_urls import load_index_maker, scheme_of
+from indelible.store_urls import STORE_SCHEMA_DEFAULT, load_index_maker, scheme_of
 
 
 class IndexMaker(Protocol):
@@ -29,14 +30,27 @@ def make_index(url: str) -> QueryIndex:
 
 def default_index_url(store_url: str) -> str | None:
     """Where a server has the index that is told no place; None for a store for which that has to be said."""
-    if scheme_of(store_url) == "sqlite":
+    scheme = scheme_of(store_url)
+    if scheme == "sqlite":
         return f"sqlite:{path_beside(store_url.partition(':')[2])}"
-    return "memory:" if scheme_of(store_url) == "memory" else None
+    if scheme in ("postgres", "postgresql"):
+        return _schema_beside(store_url)
+    return "memory:" if scheme == "memory" else None
 
 
 def path_beside(store_path: str) -> Path:
     """Of the index beside a store's database file."""
     return Path(f"{os.path.realpath(store_path)}-search")
+
+
+def _schema_beside(store_url: str) -> str:
+    """The same database, and a schema that is named after the store's."""
+    database, _, query = store_url.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    # Of the store alone: an index may always lose its newest commits.
+    options.pop("synchronous_commit", None)
+    options["schema"] = f"{options.get('schema', STORE_SCHEMA_DEFAULT)}_search"
+    return f"{database}?{urlencode(options)}"
 
 
 def make_memory(url: str) -> QueryIndex:
@@ -59,3 +73,12 @@ def make_sqlite(url: str) -> QueryIndex:
     if path.is_dir():
         raise InvalidRequest(f"{path} is a directory; name a file in it", pointer="/index/store")
     return SqliteIndex(path)
+
+
+def make_postgres(url: str) -> QueryIndex:
+    """``postgresql://…`` is a schema of a database, which only the index uses."""
+    try:
+        from indelible.indexes.postgres import PostgresIndex  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("postgres", error, pointer="/index/store") from None
+    return PostgresIndex(url)

@@ -57,7 +57,7 @@ class IndexSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The query index that the server keeps: the table ``[index]`` of the TOML file."""
 
     store: str | None = None
-    """URL of the index; of a SQLite store a file beside it unless it is given."""
+    """URL of the index; unless it is given a file beside a SQLite store, and a schema beside one in PostgreSQL."""
     fields: Mapping[str, FieldType] = {}
     """Declared fields: path and type."""
 
@@ -85,9 +85,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
     `tags`, `start` and `on_refusal`. In the TOML file alone."""
     index: IndexSettings | None = None
-    """The query index, a table `[index]`: its `store` (`memory:` or `sqlite:PATH`; a file beside a SQLite store unless
-    it is given), and a table `[index.fields]` of paths and types, such as `"event_data.total" = "number"`. In the TOML
-    file alone. Without it there is no index, and no search."""
+    """The query index, a table `[index]`: its `store` (`memory:`, `sqlite:PATH` or `postgresql://…`; unless it is given
+    a file beside a SQLite store, a schema beside a store in PostgreSQL), and a table `[index.fields]` of paths and
+    types, such as `"event_data.total" = "number"`. In the TOML file alone. Without it there is no index, and no
+    search."""
 
 
 class Source(NamedTuple):

@@ -15,7 +15,7 @@ import psycopg
 
 from indelible.engines.engine import AppendOutcome
 from indelible.engines.planner import Plan
-from indelible.engines.postgres.connections import Address, Statements, connect, is_broken
+from indelible.engines.postgres.connections import Address, Statements, connect
 from indelible.engines.postgres.failures import (
     is_cut_off,
     is_retryable,
@@ -34,6 +34,7 @@ from indelible.limits import (
     DATABASE_RETRY_WAIT_S,
     DATABASE_TIMEOUT_S,
 )
+from indelible.postgres_connections import is_broken
 
 _ROUND_S: Final = DATABASE_RETRY_TOTAL_S + DATABASE_LATE_TIMEOUT_S
 

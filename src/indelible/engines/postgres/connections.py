@@ -1,43 +1,29 @@
 """A PostgreSQL database as this engine uses it: what its URL says, how connections are made and how long they may keep
 silent, and the statements, one file each, made for one schema."""
 
-import asyncio
-import contextlib
-import os
-import re
-import socket
-from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from importlib import resources
 from typing import Any, Final, LiteralString
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
-from indelible.engines.postgres.failures import is_gone
 from indelible.errors import InvalidRequest
-from indelible.limits import DATABASE_CONNECT_TIMEOUT_S, DATABASE_TIMEOUT_S
+from indelible.limits import DATABASE_CONNECT_TIMEOUT_S
+from indelible.postgres_connections import Connection, Conninfo, check_schema, deadline, find_pooler, take_apart
 from indelible.queries import Direction
+from indelible.store_urls import STORE_SCHEMA_DEFAULT
 
 # --- Where a store is ------------------------------------------------------------------------------------------------
 
-SCHEMA_DEFAULT: Final = "indelible"
-_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
-_APPLICATION_NAME: Final = "indelible"
-
-_KEEPALIVES_IDLE_S: Final = 5
-_KEEPALIVES_INTERVAL_S: Final = 2
-_KEEPALIVES_COUNT: Final = 3
+_SCHEMA_LENGTH_MAX: Final = 40
 
 
 class Address(msgspec.Struct, frozen=True):
     """A database, a schema in it, and what is asked for by name."""
 
-    conninfo: dict[str, str | int]
-    """What libpq takes."""
+    conninfo: Conninfo
     schema: str
     """Holds one store. A lower-case name that needs no quotes."""
     may_lose_commits: bool
@@ -47,43 +33,13 @@ class Address(msgspec.Struct, frozen=True):
 def parse_address(url: str) -> Address:
     """Take a URL ``postgresql://user@host:port/database?schema=NAME&synchronous_commit=off&…`` apart.
 
-    ``schema`` and ``synchronous_commit`` are ours; all else is libpq's, which also reads its environment variables and
-    password file. Raises :class:`InvalidRequest`.
+    ``schema`` and ``synchronous_commit`` are ours; all else is libpq's. Raises :class:`InvalidRequest`.
     """
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    schema = options.pop("schema", SCHEMA_DEFAULT)
-    if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_"):
-        raise InvalidRequest(
-            'the parameter schema must be a lower-case name of at most 40 letters, digits and "_"', pointer="/store"
-        )
-    commit = options.pop("synchronous_commit", "on")
-    if commit not in ("on", "off"):
+    conninfo, own = take_apart(url, {"schema": STORE_SCHEMA_DEFAULT, "synchronous_commit": "on"}, "/store")
+    schema = check_schema(own["schema"], _SCHEMA_LENGTH_MAX, "/store")
+    if own["synchronous_commit"] not in ("on", "off"):
         raise InvalidRequest('the parameter synchronous_commit must be "on" or "off"', pointer="/store")
-    try:
-        given = conninfo_to_dict(urlunsplit(parts._replace(query=urlencode(options))))
-    except psycopg.Error as error:
-        message = f"is not the URL of a PostgreSQL database: {str(error).strip()}"
-        raise InvalidRequest(message, pointer="/store") from None
-    chosen = {name: value for name, value in given.items() if value}
-    return Address({**_DEFAULTS, **chosen, **_FIXED}, schema, commit == "off")
-
-
-_DEFAULTS: Final[dict[str, str | int]] = {
-    "application_name": _APPLICATION_NAME,
-    "connect_timeout": DATABASE_CONNECT_TIMEOUT_S,
-    # Of several hosts, the one that takes writes: after a failover that is another than before.
-    "target_session_attrs": "read-write",
-    # A host that is gone says nothing: these find it out.
-    "tcp_user_timeout": DATABASE_TIMEOUT_S * 1000,
-    "keepalives": 1,
-    "keepalives_idle": _KEEPALIVES_IDLE_S,
-    "keepalives_interval": _KEEPALIVES_INTERVAL_S,
-    "keepalives_count": _KEEPALIVES_COUNT,
-}
-
-# Arrays are made here, and not by psycopg, which knows an environment that asks for another encoding.
-_FIXED: Final[dict[str, str | int]] = {"client_encoding": "UTF8"}
+    return Address(conninfo, schema, own["synchronous_commit"] == "off")
 
 
 # --- Statements ------------------------------------------------------------------------------------------------------
@@ -140,8 +96,6 @@ def text_of(folder: str, name: str) -> str:
 
 # --- Connections -----------------------------------------------------------------------------------------------------
 
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-
 _SESSION: Final = (
     # Compiling a small read takes longer than the read; and no statement here is ever better off with a scan.
     "SET jit = off",
@@ -170,7 +124,7 @@ async def prepare(connection: Connection) -> None:
     # What the database has for a default may be stricter; each statement must see what was committed before it.
     await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
     async with deadline(connection, DATABASE_CONNECT_TIMEOUT_S):
-        if await _find_pooler(connection):
+        if await find_pooler(connection):
             connection.prepare_threshold = None
         else:
             connection.prepare_threshold = 0
@@ -178,51 +132,9 @@ async def prepare(connection: Connection) -> None:
                 await connection.execute(setting)
 
 
-async def _find_pooler(connection: Connection) -> bool:
-    """A pooler such as PgBouncer answers with a process number of its own making when a client connects."""
-    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
-    assert row is not None
-    return bool(row[0] != connection.info.backend_pid)
-
-
 def is_pooled(connection: Connection) -> bool:
     """Whether a pooler stands between, so that nothing outlives a transaction: no LISTEN, no prepared statements."""
     return connection.prepare_threshold is None
-
-
-@contextlib.asynccontextmanager
-async def deadline(connection: Connection, timeout_s: float) -> AsyncIterator[None]:
-    """Give the connection up when what is inside takes longer; psycopg then raises that it is broken.
-
-    Shutting its socket is what ends a wait at once: to cancel would mean to talk to a server that does not answer.
-    """
-    handle = asyncio.get_running_loop().call_later(timeout_s, _shut, connection)
-    try:
-        yield
-    finally:
-        handle.cancel()
-
-
-def _shut(connection: Connection) -> None:
-    if connection.closed:
-        return
-    with contextlib.suppress(OSError, psycopg.Error), _socket_of(connection) as sock:
-        sock.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def _socket_of(connection: Connection) -> Iterator[socket.socket]:
-    """The socket under a connection; a copy, so that closing it closes nothing else."""
-    sock = socket.socket(fileno=os.dup(connection.fileno()))
-    try:
-        yield sock
-    finally:
-        sock.close()
-
-
-def is_broken(connection: Connection, error: psycopg.Error) -> bool:
-    """Whether an error, or what it did to the connection, means that another connection is needed."""
-    return connection.closed or connection.broken or is_gone(error)
 
 
 Rows = list[tuple[Any, ...]]

@@ -19,7 +19,7 @@ from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup
 from indelible.engines.planner import Plan
 from indelible.engines.postgres import schema
 from indelible.engines.postgres.appender import Appender
-from indelible.engines.postgres.connections import Address, Connection, Statements, connect, is_pooled, parse_address
+from indelible.engines.postgres.connections import Address, Statements, connect, is_pooled, parse_address
 from indelible.engines.postgres.failures import translated, unreachable
 from indelible.engines.postgres.groups import Groups
 from indelible.engines.postgres.head_watch import HeadWatch
@@ -41,6 +41,7 @@ from indelible.errors import (
 from indelible.events import RecordedEvent, Snapshot
 from indelible.eventstore import AppendRequest
 from indelible.limits import HEAD_POLL_S, PARTITION_POSITIONS
+from indelible.postgres_connections import Connection
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")

@@ -14,25 +14,12 @@ from indelible.errors import (
     Unavailable,
 )
 from indelible.limits import RETRY_AFTER_S
+from indelible.postgres_connections import is_gone, one_line
 
-_CONNECTION_GONE: Final = (
-    "08",  # connection exceptions
-    "57P",  # shutdown, crash, starting up; the database dropped
-    "25006",  # read only: it was the primary before a failover
-    "25P03",  # idle in a transaction for too long: this process was held up
-)
 _TRY_AGAIN: Final = ("40001", "40P01")  # serialization failure, deadlock
 _CUT_OFF: Final = "57014"
 _NO_PARTITION: Final = "23514"
 _DAMAGED: Final = ("XX001", "XX002", "58030")
-
-
-def is_gone(error: psycopg.Error) -> bool:
-    """Whether the connection is of no more use, and another may be."""
-    code = error.sqlstate
-    if code is None:
-        return isinstance(error, psycopg.OperationalError)
-    return code.startswith(_CONNECTION_GONE)
 
 
 def is_retryable(error: psycopg.Error) -> bool:
@@ -93,8 +80,3 @@ _REFUSALS: Final[tuple[tuple[tuple[str, ...], type[Unavailable], str], ...]] = (
     (("53", "55006"), Overloaded, "the database is short of something: {}"),
     (("42501", "28"), Unavailable, 'the database refuses: {} ("indelible init" gives a role its rights)'),
 )
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of an error's text, which says what happened; the rest quotes the statement."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -12,9 +12,10 @@ from typing import Final
 import psycopg
 
 from indelible.engines.head_signal import HeadSignal
-from indelible.engines.postgres.connections import Connection, is_pooled
+from indelible.engines.postgres.connections import is_pooled
 from indelible.errors import IndelibleError
 from indelible.limits import DATABASE_RETRY_WAIT_S, HEAD_POLL_S, HEAD_SIGNAL_INTERVAL_S
+from indelible.postgres_connections import Connection
 
 
 class HeadWatch:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from indelible.engines.engine import store_closed
-from indelible.engines.postgres.connections import Address, Connection, deadline, is_broken, prepare
+from indelible.engines.postgres.connections import Address, prepare
 from indelible.engines.postgres.failures import is_replication_doubt, is_retryable, translated, unreachable
 from indelible.errors import OutcomeUnknown, Overloaded, Unavailable
 from indelible.limits import (
@@ -22,6 +22,7 @@ from indelible.limits import (
     READS_WAITING_MAX,
     RETRY_AFTER_S,
 )
+from indelible.postgres_connections import Connection, deadline, is_broken
 
 _T = TypeVar("_T")
 

@@ -20,12 +20,13 @@ from indelible.engines.feed_walk import (
     scan_on,
 )
 from indelible.engines.postgres.arrays import uuids
-from indelible.engines.postgres.connections import Connection, Session, Statements, is_pooled
+from indelible.engines.postgres.connections import Session, Statements, is_pooled
 from indelible.engines.rows import BEHIND_NAMES, check_lines, lines_in_places, names_of, range_of, snapshot_of
 from indelible.errors import StoreCorrupted
 from indelible.events import AggregateKey, Snapshot, timestamp_to_us
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, EventTypeInfo
 from indelible.limits import PAGE_SIZE_BYTES_MAX, VERSION_MAX
+from indelible.postgres_connections import Connection
 from indelible.queries import Direction, EventQuery
 
 _T = TypeVar("_T")

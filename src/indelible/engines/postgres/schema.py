@@ -13,13 +13,13 @@ from typing import Final, Literal, NamedTuple
 import psycopg
 from psycopg import sql
 
-from indelible.engines.postgres.connections import Connection, Statements, deadline, in_schema, text_of
+from indelible.engines.postgres.connections import Statements, in_schema, text_of
 from indelible.engines.postgres.failures import translated
 from indelible.errors import InvalidRequest
 from indelible.limits import DATABASE_TIMEOUT_S
+from indelible.postgres_connections import Connection, deadline, why_unfit
 
 Step = Literal["pre", "post"]
-SERVER_VERSION_LEAST: Final = 14_00_00
 
 
 class Migration(NamedTuple):
@@ -61,14 +61,9 @@ def newest(steps: Sequence[Migration]) -> int:
 
 async def check_server(connection: Connection) -> None:
     """Raises :class:`InvalidRequest` for a database that cannot hold a store."""
-    if connection.info.server_version < SERVER_VERSION_LEAST:
-        major = SERVER_VERSION_LEAST // 10_000
-        raise InvalidRequest(
-            f"PostgreSQL {major} or newer is needed, not {connection.info.server_version // 10_000}", pointer="/store"
-        )
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding not in ("UTF8", None):
-        raise InvalidRequest(f"the database's encoding is {encoding}; events need one in UTF8", pointer="/store")
+    problem = why_unfit(connection)
+    if problem is not None:
+        raise InvalidRequest(problem, pointer="/store")
 
 
 async def read_done(connection: Connection, schema: str) -> Done | None:

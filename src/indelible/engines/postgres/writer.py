@@ -25,7 +25,7 @@ from indelible.engines.planner import (
     unseen_after,
 )
 from indelible.engines.postgres.arrays import bigints, hashes, names, texts, timestamps, uuids
-from indelible.engines.postgres.connections import Connection, Statements, deadline, is_pooled
+from indelible.engines.postgres.connections import Statements, is_pooled
 from indelible.engines.postgres.failures import is_replication_doubt
 from indelible.engines.rows import event_columns, readable_event
 from indelible.errors import IndelibleError, Unavailable
@@ -52,6 +52,7 @@ from indelible.limits import (
     SMALL_APPEND_SIZE_BYTES_MAX,
     VERSION_MAX,
 )
+from indelible.postgres_connections import Connection, deadline
 
 EVENT_TYPES_CACHED_MAX: Final = 65_536
 """Numbers of event types that are kept in memory; beyond it all are forgotten and learnt again."""

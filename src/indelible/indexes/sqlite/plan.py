@@ -6,13 +6,14 @@ much of it as its page needs. Which list it begins with is chosen in :mod:`indel
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import apsw
 
 from indelible.events import timestamp_to_us
+from indelible.indexes.event_ids import event_ids_where, is_event_id
 from indelible.indexes.index import Place
 from indelible.indexes.sqlite.places import EVERYTHING, SHIFT
 from indelible.queries import behind_prefix
@@ -26,6 +27,8 @@ MERGED_MAX: Final = 16
 
 _TIME: Final = f"((d.doc >> {SHIFT}) - d.displaced_us)"
 _NEVER: Final = "FALSE"
+_BEHIND_ALL: Final = b"\xff" * 17
+"""Ids have 16 bytes."""
 _BOUND: Final = re.compile(r":(\w+)")
 
 
@@ -225,17 +228,11 @@ class Plan:
         """Ids are kept as bytes, which have the order of their texts."""
         value = where.value
         if where.operator in ("=", "!=", "in"):
-            ids = [UUID(one).bytes for one in (value if where.operator == "in" else (value,)) if _is_event_id(one)]
+            ids = [UUID(one).bytes for one in (value if where.operator == "in" else (value,)) if is_event_id(one)]
             bound = ",".join(map(self._bind, ids))
             return _Condition(f"{{0}} {'NOT ' if where.operator == '!=' else ''}IN ({bound})", ())
-        if where.operator == "prefix":
-            # Texts of ids hold nothing like the last character of ASCII.
-            return self._between(_first_id(lambda text: text >= value), _first_id(lambda text: text > value + "\x7f"))
-        if where.operator in ("<", ">="):
-            first = _first_id(lambda text: text >= value)
-        else:
-            first = _first_id(lambda text: text > value)
-        return _Condition(f"{{0}} {'<' if where.operator in ('<', '<=') else '>='} {self._bind(first)}", ())
+        first, behind = event_ids_where(where.operator, value)
+        return self._between(_BEHIND_ALL if first is None else first.bytes, None if behind is None else behind.bytes)
 
 
 class _Condition(NamedTuple):
@@ -255,22 +252,3 @@ def _has(source: str) -> str:
 
 def _has_not(source: str) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {source})"
-
-
-def _is_event_id(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
-
-
-def _first_id(fits: Callable[[str], bool]) -> bytes:
-    """The first event id whose text fits, as all after it do; where none does, what is behind all ids."""
-    low, end = 0, 2**128
-    while low < end:
-        middle = (low + end) // 2
-        if fits(str(UUID(int=middle))):
-            end = middle
-        else:
-            low = middle + 1
-    return low.to_bytes(16, "big") if low < 2**128 else b"\xff" * 17

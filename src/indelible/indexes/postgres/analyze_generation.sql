@@ -1,0 +1,2 @@
+-- Until the database does so by itself.
+ANALYZE {schema}.documents_{number};

@@ -1,0 +1,1 @@
+SELECT number, fields, cursor, documents, is_serving FROM {schema}.generations
