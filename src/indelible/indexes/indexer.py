@@ -20,6 +20,7 @@ from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InvalidRequest
 from indelible.eventstore import MeasuringStore
 from indelible.indexes.document_making import documents_of
+from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.index import (
     Document,
     Generation,
@@ -31,6 +32,7 @@ from indelible.indexes.index import (
 )
 from indelible.limits import (
     INDEX_BATCH_EVENTS_MAX,
+    INDEX_GATHER_S,
     INDEX_LOOK_INTERVAL_S,
     INDEX_REJECTED_MAX,
     INDEX_RETRY_WAIT_MAX_S,
@@ -61,6 +63,7 @@ class Indexer:
         self._fields: Final = dict(fields)
         self._declared = False
         self._look_now: Final = asyncio.Event()
+        self._is_awaited: Final = asyncio.Event()
         self._problems: dict[int, str] = {}
         """By generation; that of the index itself is 0."""
         self.rejected: Final[dict[int, list[Rejected]]] = {}
@@ -81,6 +84,10 @@ class Indexer:
     def look(self) -> None:
         """Somebody in this process has changed what generations there are."""
         self._look_now.set()
+
+    def hasten(self) -> None:
+        """Somebody in this process waits for events that were appended."""
+        self._is_awaited.set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -198,7 +205,7 @@ class Indexer:
         self._check_rejected(batch.generation)
         async with aclosing(self._store.follow(after=batch.after)) as pages:
             async for page in pages:
-                batch.documents += await documents_of(page.lines, batch.fields)
+                batch.documents += await documents_of(page.lines, batch.maker)
                 batch.cursor = page.cursor
                 if page.at_end or len(batch.documents) > _FULL_AT:
                     await self._apply(batch)
@@ -210,6 +217,10 @@ class Indexer:
                     _log.info("the query index serves", generation=batch.generation)
                     self.on_progress()
                     return True
+                if page.at_end:
+                    # Many at once are far cheaper to add than one by one, and leave more to those who append.
+                    await is_set_within(INDEX_GATHER_S, self._is_awaited)
+                    self._is_awaited.clear()
         return False
 
     async def _apply(self, batch: "_Batch") -> None:
@@ -241,7 +252,7 @@ class _Batch:
 
     def __init__(self, generation: Generation) -> None:
         self.generation: Final = generation.number
-        self.fields: Final = generation.fields
+        self.maker: Final = DocumentMaker(generation.fields)
         self.begin(generation.cursor)
 
     def begin(self, after: Cursor) -> None:
