@@ -1,4 +1,4 @@
-"""The query index in SQLite: how fast it is made from events, and how fast it finds them. Without a server."""
+"""The query index in SQLite: how fast it is made from events, and how fast it finds them. First without a server."""
 
 import asyncio
 import random
@@ -9,7 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks.dataset import CUSTOMERS, EVENT_TYPES, REGIONS, customer
+from benchmarks import search_server
+from benchmarks.dataset import (
+    CUSTOMERS,
+    EVENT_TYPES,
+    REGIONS,
+    SEARCH_FIELDS,
+    product,
+    searched_data,
+    searched_tags,
+    word,
+)
 from benchmarks.report import Figure, print_note
 from benchmarks.stores import Options
 from indelible.cursors import START, cursor_at
@@ -18,19 +28,13 @@ from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.sqlite import SqliteIndex
 from indelible.json_text import encode_json
 from indelible.limits import INDEX_BATCH_EVENTS_MAX
-from indelible.search import FieldType, SearchQuery, Where
+from indelible.search import SearchQuery, Where
 
 EVENTS_MAX: Final = 1_000_000
 LIMIT: Final = 20
 SEARCHES: Final = 1_000
 """Of each kind, one after another."""
 
-FIELDS: Final[dict[str, FieldType]] = {
-    "event_data.customer": "number",
-    "event_data.product": "string",
-    "event_data.price_cents": "number",
-}
-WORDS: Final = 20_000
 FIRST_US: Final = 1_770_000_000_000_000
 STEP_US: Final = 200
 
@@ -45,6 +49,7 @@ def search(options: Options) -> Iterator[Figure]:
     folder.mkdir(parents=True)
     yield from asyncio.run(_measure(folder, events))
     shutil.rmtree(folder)
+    yield from search_server.search_server(options)
 
 
 async def _measure(folder: Path, events: int) -> list[Figure]:
@@ -58,7 +63,7 @@ async def _measure(folder: Path, events: int) -> list[Figure]:
 
 async def _fill(index: SqliteIndex, folder: Path, events: int) -> Figure:
     """What a rebuild does with the events that it has read; the reading is in the figures of the feed."""
-    generation, maker = await index.begin(FIELDS), DocumentMaker(FIELDS)
+    generation, maker = await index.begin(SEARCH_FIELDS), DocumentMaker(SEARCH_FIELDS)
     cpu_s = wall_s = 0.0
     size_bytes = 0
     cursor = START
@@ -97,12 +102,6 @@ def _lines(first: int, count: int) -> bytes:
 
 def _line(rng: random.Random, number: int) -> bytes:
     kind, name, _ = rng.choices(_TYPES, _WEIGHTS)[0]
-    data = {
-        "customer": rng.randrange(CUSTOMERS),
-        "product": product(rng),
-        "price_cents": rng.randrange(1_000, 10_000),
-        "note": f"leave it at the door, {word(rng)} {word(rng)}",
-    }
     line = {
         "event_id": str(new_event_id()),
         "event_type": name,
@@ -111,22 +110,13 @@ def _line(rng: random.Random, number: int) -> bytes:
         "version": rng.randrange(1, 30),
         "position": number + 1,
         "timestamp": format_timestamp(FIRST_US + number * STEP_US),
-        "event_data": data,
+        "event_data": searched_data(rng),
         "metadata": {},
-        "tags": sorted({customer(rng), f"region:{rng.choice(REGIONS)}"}),
+        "tags": searched_tags(rng),
         "content_type": "application/json",
         "hash": "0" * 64,
     }
     return encode_json(line)
-
-
-def product(rng: random.Random) -> str:
-    return f"p-{rng.randrange(CUSTOMERS):06d}"
-
-
-def word(rng: random.Random) -> str:
-    """Some are far more frequent than others."""
-    return f"word{int(WORDS * rng.random() ** 3)}"
 
 
 # --- Searches --------------------------------------------------------------------------------------------------------
@@ -167,7 +157,7 @@ KINDS: Final[dict[str, tuple[float, MakeQuery]]] = {
 async def _searches(index: SqliteIndex, events: int, kind: str) -> Figure:
     most_ms, make = KINDS[kind]
     rng = random.Random(kind)
-    queries = [make(rng, events).checked(FIELDS) for _ in range(SEARCHES)]
+    queries = [make(rng, events).checked(SEARCH_FIELDS) for _ in range(SEARCHES)]
     took_ms, cpu_s = await _each(
         [lambda query=query: index.search(query, order="newest", limit=LIMIT, behind=None) for query in queries]
     )
