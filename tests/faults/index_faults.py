@@ -26,7 +26,7 @@ from faults.index_check import check
 from faults.index_load import FIELDS, Writers
 from faults.index_watch import PATIENCE_S, Watcher, caught_up, look_through
 from faults.ledger import Ledger
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import INDELIBLE, ServerProcess, free_port
 from indelible import AsyncClient, RecordedEvent
 from indelible.errors import IndelibleError
 from indelible.index_state import IndexInfo
@@ -153,25 +153,30 @@ class Scene:
     async def check(self) -> tuple[Sequence[RecordedEvent], int, list[str]]:
         """Compare log and index with what was appended and seen, and the index with one made anew: the log, how many
         generations there were, and the violations."""
-        number = await caught_up(self.client)
+        kept = await caught_up(self.client)
         await self.ledger.check(self.client)
         log = await read_feed_to_end(self.client, limit=PAGE_EVENTS_MAX)
         watched = [*(watcher.seen for watcher in self.watchers), await look_through(self.client, log)]
         await self.client.index.rebuild()
-        number = await caught_up(self.client, newer_than=number)
+        anew = await caught_up(self.client, newer_than=kept.number)
         watched.append(await look_through(self.client, log))
-        return log, number, check(watched, log)
+        counts = [
+            f"count: generation {one.number} holds {one.documents} documents of {len(log)} events"
+            for one in (kept, anew)
+            if one.documents != len(log)
+        ]
+        return log, anew.number, [*check(watched, log), *counts]
 
 
 @contextlib.asynccontextmanager
-async def _scene(folder: Path, kind: str, seed: int) -> AsyncIterator[Scene]:
+async def _scene(folder: Path, kind: str, seed: int, command: Sequence[str]) -> AsyncIterator[Scene]:
     (folder / "index").mkdir()
     with KINDS[kind](folder / "index") as backend:
         settings = folder / "indelible.toml"
         fields = "".join(f'"{path}" = "{of}"\n' for path, of in FIELDS.items())
         settings.write_text(f'[index]\nstore = "{backend.url}"\n[index.fields]\n{fields}')
         grpc = f"127.0.0.1:{free_port()}"
-        server = ServerProcess(folder / "store.db", flags=["--config", str(settings), "--grpc", grpc])
+        server = ServerProcess(folder / "store.db", flags=["--config", str(settings), "--grpc", grpc], command=command)
         async with AsyncClient(server.url) as client, contextlib.AsyncExitStack() as stack:
             doors = [
                 await stack.enter_async_context(AsyncClient(url, retry_total_s=0))
@@ -184,10 +189,12 @@ async def _scene(folder: Path, kind: str, seed: int) -> AsyncIterator[Scene]:
                 await server.kill()
 
 
-async def run(folder: Path, kind: str, events: int, kills: int, seed: int) -> Figures:
-    """So many events, with so many kills."""
+async def run(
+    folder: Path, kind: str, events: int, kills: int, seed: int, *, command: Sequence[str] = (INDELIBLE,)
+) -> Figures:
+    """So many events, with so many kills. ``command`` is that of the server."""
     began = time.monotonic()
-    async with _scene(folder, kind, seed) as scene:
+    async with _scene(folder, kind, seed, command) as scene:
         async with asyncio.timeout(kills * PATIENCE_S), scene.going_on():
             for n in range(kills):
                 await scene.round(events * (n + 1) // kills - events * n // kills)

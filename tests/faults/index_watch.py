@@ -12,7 +12,7 @@ from indelible import Cursor, RecordedEvent
 from indelible.cursors import cursor_at
 from indelible.errors import IndexBehind, IndexBuilding, OutcomeUnknown, Unavailable
 from indelible.eventstore import EventStore
-from indelible.index_state import IndexInfo
+from indelible.index_state import GenerationInfo, IndexInfo
 from indelible.limits import PAGE_EVENTS_MAX
 
 PATIENCE_S: Final = 300.0
@@ -85,15 +85,14 @@ async def found(store: EventStore, question: Question, wait_for: int = 0) -> Ans
 # --- The end ---------------------------------------------------------------------------------------------------------
 
 
-async def caught_up(store: EventStore, newer_than: int = 0) -> int:
-    """Until a generation with a greater number serves, at the head; its number."""
+async def caught_up(store: EventStore, newer_than: int = 0) -> GenerationInfo:
+    """Once a generation with a greater number serves, at the head."""
     give_up_at = time.monotonic() + PATIENCE_S
     while True:
         info, head = await store.index.status(), await store.head()
         serving = info.serving
         if serving is not None and serving.number > newer_than and serving.cursor == head.cursor:
-            assert serving.documents == head.position, f"{serving} at {head}"
-            return serving.number
+            return serving
         assert time.monotonic() < give_up_at, f"the index has not caught up: {info}"
         await asyncio.sleep(_PAUSE_S)
 

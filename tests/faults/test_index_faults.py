@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from faults import index_faults
+from faults import broken_index_process, index_faults
 from indexes.backends import KINDS
 
 
@@ -17,3 +17,10 @@ async def test_what_a_search_says_is_so_whatever_dies(tmp_path: Path, name: str)
     assert sorted(one.moment for one in figures.kills) == sorted(index_faults.MOMENTS)
     assert figures.seen > 100
     assert figures.generations > 2
+
+
+async def test_a_cursor_that_is_committed_first_is_found(tmp_path: Path) -> None:
+    figures = await index_faults.run(
+        tmp_path, "sqlite", events=600, kills=2, seed=1, command=broken_index_process.COMMAND
+    )
+    assert any(one.startswith("missing: ") for one in figures.violations), figures.violations
