@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from indelible.indexes.memory import MemoryIndex
-from indelible.indexes.sqlite import SqliteIndex
+from indelible.indexes.sqlite import SqliteIndex, generation
 from indelible.testing.conformance import IndexConformance, ReopenIndexConformance
 from indelible.testing.conformance.index_helpers import MakeIndex
 from indelible.testing.index_scenarios import Scenario, compare, scenarios
@@ -40,9 +40,14 @@ class TestSqliteReopened(ReopenIndexConformance):
 _numbers = itertools.count()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("recent_documents", [3, generation.RECENT_DOCUMENTS])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scenario=scenarios())
-def test_sqlite_finds_what_the_model_finds(scenario: Scenario, tmp_path: Path) -> None:
+def test_sqlite_finds_what_the_model_finds(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recent_documents: int
+) -> None:
+    monkeypatch.setattr(generation, "RECENT_DOCUMENTS", recent_documents)
+
     async def run() -> None:
         index = SqliteIndex(tmp_path / f"{next(_numbers)}.db")
         await index.open()

@@ -30,7 +30,7 @@ from indelible.indexes.sqlite.connections import (
     connect_writer,
     create,
     fetch,
-    numbered_statement,
+    made_statement,
     statement,
     unavailable,
     wal_size_bytes,
@@ -41,13 +41,16 @@ from indelible.search import FieldType, words_of
 
 TABLES: Final = (
     "state", "names", "aggregates", "documents", "document_values", "event_ids", "words", "postings_event_type",
-    "postings_aggregate_type", "postings_aggregate", "postings_version", "postings_0",
+    "postings_aggregate_type", "postings_aggregate", "postings_version", "postings_0", "recent_aggregate", "recent_0",
 )  # fmt: skip
 
 COMMIT_DOCUMENTS: Final = 65_536
 """Of a generation that is being built, in one transaction at most."""
 COMMIT_S: Final = 10.0
 """How long such a transaction goes on at most, from batch to batch."""
+
+RECENT_DOCUMENTS: Final = 8_192
+"""Of a generation that is searched: so many, and their entries join those before them; about a tenth of a second."""
 
 K = TypeVar("K")
 
@@ -110,6 +113,9 @@ class GenerationFile:
         self._texts: Final[list[Any]] = []
         """Numbers of such documents, and behind each its text: those that FTS5 does not have yet."""
         self._texts_length = 0
+        self._is_serving = False
+        self._recent = self._count_recent()
+        """About how many documents there are whose entries are not with those before them yet."""
         self._is_changed = False
         self._began_s = 0.0
         connection.execute("CREATE TEMP TABLE fresh (low INTEGER PRIMARY KEY, high INTEGER NOT NULL)")
@@ -120,7 +126,7 @@ class GenerationFile:
         values = (START, msgspec.json.encode(dict(fields)).decode())
         connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, 1)", values)
         for field in range(1, len(fields) + 1):
-            connection.execute(numbered_statement("postings", field))
+            connection.execute(made_statement("postings", number=field))
         return cls(path, number, connection)
 
     @classmethod
@@ -161,6 +167,7 @@ class GenerationFile:
 
     def apply(self, documents: Sequence[Document], after: Cursor, cursor: Cursor, *, is_serving: bool) -> None:
         self._begin()
+        self._is_serving = is_serving
         try:
             self._add(documents, cursor, self._state_at(after))
             self._is_changed = True
@@ -208,17 +215,27 @@ class GenerationFile:
 
     def _commit(self) -> None:
         self._index_fresh()
+        if self._recent >= RECENT_DOCUMENTS:
+            self._merge_recent()
         self._connection.execute("COMMIT")
         self._is_changed = False
 
     def _index_fresh(self) -> None:
         if self._fresh:
             self._insert_texts()
-            self._connection.execute(statement("index_documents"))
+            level = "recent" if self._is_serving else "postings"
+            self._connection.execute(made_statement("index_documents", level=level))
             for number in (0, *self._numbers.values()):
-                self._connection.execute(numbered_statement("index_values", number))
+                self._connection.execute(made_statement("index_values", number=number, level=level))
             self._connection.execute("DELETE FROM temp.fresh")
+            if self._is_serving:
+                self._recent += len(self._fresh)
             self._forget_fresh()
+
+    def _merge_recent(self) -> None:
+        for of in ("aggregate", 0, *self._numbers.values()):
+            self._connection.execute(made_statement("merge_recent", of=of))
+        self._recent = 0
 
     def _forget_fresh(self) -> None:
         self._fresh.clear()
@@ -233,6 +250,10 @@ class GenerationFile:
         self._aggregates.clear()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+    def _count_recent(self) -> int:
+        ((count,),) = fetch(self._connection, "SELECT count(*) FROM recent_aggregate")
+        return int(count)
 
     def _understood(self, error: BaseException) -> BaseException:
         if isinstance(error, DAMAGE):
@@ -271,7 +292,8 @@ class GenerationFile:
         for (doc,) in found:
             values = fetch(self._connection, "SELECT field, value FROM document_values WHERE doc = ?", (doc,))
             for field, value in values:
-                self._connection.execute(f"DELETE FROM postings_{field} WHERE value = ? AND doc = ?", (value, doc))
+                for level in ("postings", "recent"):
+                    self._connection.execute(f"DELETE FROM {level}_{field} WHERE value = ? AND doc = ?", (value, doc))
             self._connection.execute(statement("forget_document"), {"doc": doc})
         return len(found)
 
