@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from indelible import AggregateKey, NewEvent
+from indelible.search import FieldType
 
 CHUNK_EVENTS: Final = 4_000
 """Events that are made, and appended, at once."""
@@ -86,6 +87,53 @@ def event_data(rng: random.Random) -> dict[str, object]:
         "currency": "EUR",
         "note": "leave it at the door",
     }
+
+
+# --- Events for searches ---------------------------------------------------------------------------------------------
+
+SEARCH_FIELDS: Final[dict[str, FieldType]] = {
+    "event_data.customer": "number",
+    "event_data.product": "string",
+    "event_data.price_cents": "number",
+}
+WORDS: Final = 20_000
+SEARCHED_AGGREGATES: Final = 10_000
+
+
+def searched_data(rng: random.Random) -> dict[str, object]:
+    return {
+        "customer": rng.randrange(CUSTOMERS),
+        "product": product(rng),
+        "price_cents": rng.randrange(1_000, 10_000),
+        "note": f"leave it at the door, {word(rng)} {word(rng)}",
+    }
+
+
+def searched_tags(rng: random.Random) -> list[str]:
+    return sorted({customer(rng), f"region:{rng.choice(REGIONS)}"})
+
+
+def searched_event(rng: random.Random) -> NewEvent:
+    """About 250 bytes as it is sent, with its id, and 480 as a line of the log."""
+    return NewEvent(rng.choices(_PAIRS, _WEIGHTS)[0][1], searched_data(rng), tags=searched_tags(rng))
+
+
+def searched_chunk(number: int) -> list[Generated]:
+    rng = random.Random(number)
+    keys = [AggregateKey("order", f"{rng.randrange(SEARCHED_AGGREGATES):08d}") for _ in range(CHUNK_EVENTS)]
+    return [Generated(key, searched_event(rng)) for key in keys]
+
+
+def product(rng: random.Random) -> str:
+    return f"p-{rng.randrange(CUSTOMERS):06d}"
+
+
+def word(rng: random.Random) -> str:
+    """Some are far more frequent than others."""
+    return f"word{int(WORDS * rng.random() ** 3)}"
+
+
+# --- Tags ------------------------------------------------------------------------------------------------------------
 
 
 def customer(rng: random.Random) -> str:

@@ -5,7 +5,6 @@ treats both alike; figures are medians.
 """
 
 import asyncio
-import multiprocessing
 import re
 import statistics
 import subprocess
@@ -215,14 +214,7 @@ def _written(server: Server, duration_s: int) -> dict[str, float]:
 
 
 def _write(server: Server, duration_s: int) -> subscriptions.Written:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    arguments = (server.url, EVENTS_PER_S, duration_s, there)
-    writer = context.Process(target=subscriptions.write_process, args=arguments)
-    writer.start()
-    written: subscriptions.Written = here.recv()
-    writer.join()
-    return written
+    return subscriptions.write_elsewhere(server.url, EVENTS_PER_S, duration_s)
 
 
 async def _caught_up(server: Server) -> None:

@@ -1,5 +1,5 @@
-"""The query index: how fast it is made from events, and how fast it finds them. Without a server; in SQLite, or where
-``--index`` says."""
+"""The query index: how fast it is made from events, and how fast it finds them. First without a server; in SQLite, or
+where ``--index`` says."""
 
 import asyncio
 import random
@@ -10,29 +10,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks.dataset import CUSTOMERS, EVENT_TYPES, REGIONS, customer
+from benchmarks import search_server
+from benchmarks.dataset import (
+    CUSTOMERS,
+    EVENT_TYPES,
+    REGIONS,
+    SEARCH_FIELDS,
+    product,
+    searched_data,
+    searched_tags,
+    word,
+)
 from benchmarks.report import Figure, print_note
 from benchmarks.stores import Options
 from indelible.cursors import START, cursor_at
-from indelible.events import decode_events, format_timestamp, new_event_id
-from indelible.indexes.documents import document_of
+from indelible.events import format_timestamp, new_event_id
+from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.index import QueryIndex
 from indelible.indexes.makers import make_index
 from indelible.json_text import encode_json
 from indelible.limits import INDEX_BATCH_EVENTS_MAX
-from indelible.search import FieldType, SearchQuery, Where
+from indelible.search import SearchQuery, Where
 
 EVENTS_MAX: Final = 1_000_000
 LIMIT: Final = 20
 SEARCHES: Final = 1_000
 """Of each kind, one after another."""
 
-FIELDS: Final[dict[str, FieldType]] = {
-    "event_data.customer": "number",
-    "event_data.product": "string",
-    "event_data.price_cents": "number",
-}
-WORDS: Final = 20_000
 FIRST_US: Final = 1_770_000_000_000_000
 STEP_US: Final = 200
 
@@ -47,6 +51,7 @@ def search(options: Options) -> Iterator[Figure]:
     folder.mkdir(parents=True)
     yield from asyncio.run(_measure(options.index, folder, events))
     shutil.rmtree(folder)
+    yield from search_server.search_server(options)
 
 
 async def _measure(url: str | None, folder: Path, events: int) -> list[Figure]:
@@ -61,7 +66,7 @@ async def _measure(url: str | None, folder: Path, events: int) -> list[Figure]:
 
 async def _fill(index: QueryIndex, folder: Path, events: int) -> Figure:
     """What a rebuild does with the events that it has read; the reading is in the figures of the feed."""
-    generation = await index.begin(FIELDS)
+    generation, maker = await index.begin(SEARCH_FIELDS), DocumentMaker(SEARCH_FIELDS)
     cpu_s = wall_s = 0.0
     size_bytes = 0
     cursor = START
@@ -72,7 +77,7 @@ async def _fill(index: QueryIndex, folder: Path, events: int) -> Figure:
         lines = _lines(first, count)
         size_bytes += len(lines)
         begun = time.process_time(), time.perf_counter()
-        documents = [document_of(event, FIELDS) for event in decode_events(lines)]
+        documents = [maker.document_of(line) for line in lines.split(b"\n")]
         after, cursor = cursor, cursor_at(first + count)
         await index.apply(generation.number, documents, after=after, cursor=cursor)
         cpu_s += time.process_time() - begun[0]
@@ -101,12 +106,6 @@ def _lines(first: int, count: int) -> bytes:
 
 def _line(rng: random.Random, number: int) -> bytes:
     kind, name, _ = rng.choices(_TYPES, _WEIGHTS)[0]
-    data = {
-        "customer": rng.randrange(CUSTOMERS),
-        "product": product(rng),
-        "price_cents": rng.randrange(1_000, 10_000),
-        "note": f"leave it at the door, {word(rng)} {word(rng)}",
-    }
     line = {
         "event_id": str(new_event_id()),
         "event_type": name,
@@ -115,22 +114,13 @@ def _line(rng: random.Random, number: int) -> bytes:
         "version": rng.randrange(1, 30),
         "position": number + 1,
         "timestamp": format_timestamp(FIRST_US + number * STEP_US),
-        "event_data": data,
+        "event_data": searched_data(rng),
         "metadata": {},
-        "tags": sorted({customer(rng), f"region:{rng.choice(REGIONS)}"}),
+        "tags": searched_tags(rng),
         "content_type": "application/json",
         "hash": "0" * 64,
     }
     return encode_json(line)
-
-
-def product(rng: random.Random) -> str:
-    return f"p-{rng.randrange(CUSTOMERS):06d}"
-
-
-def word(rng: random.Random) -> str:
-    """Some are far more frequent than others."""
-    return f"word{int(WORDS * rng.random() ** 3)}"
 
 
 # --- Searches --------------------------------------------------------------------------------------------------------
@@ -171,7 +161,7 @@ KINDS: Final[dict[str, tuple[float, MakeQuery]]] = {
 async def _searches(index: QueryIndex, events: int, kind: str) -> Figure:
     most_ms, make = KINDS[kind]
     rng = random.Random(kind)
-    queries = [make(rng, events).checked(FIELDS) for _ in range(SEARCHES)]
+    queries = [make(rng, events).checked(SEARCH_FIELDS) for _ in range(SEARCHES)]
     took_ms, cpu_s = await _each(
         [lambda query=query: index.search(query, order="newest", limit=LIMIT, behind=None) for query in queries]
     )

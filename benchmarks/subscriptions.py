@@ -9,7 +9,7 @@ import multiprocessing
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from typing import NamedTuple
@@ -72,14 +72,10 @@ def _measure(server: Server, subscribers: int, events_per_s: int, duration_s: in
     reader = context.Process(target=_read_process, args=(server.url, subscribers, there))
     reader.start()
     here.recv()
-    to_writer, of_writer = context.Pipe()
-    writer = context.Process(target=write_process, args=(server.url, events_per_s, duration_s, of_writer))
-    writer.start()
-    written: Written = to_writer.recv()
+    written = write_elsewhere(server.url, events_per_s, duration_s)
     here.send(written.events)
     received: Received = here.recv()
-    for process in (reader, writer):
-        process.join()
+    reader.join()
     return written, received
 
 
@@ -92,11 +88,28 @@ def percentiles(values: list[float]) -> dict[str, float]:
 # --- The writer ------------------------------------------------------------------------------------------------------
 
 
-def write_process(url: str, events_per_s: int, duration_s: int, answer: Connection) -> None:
-    answer.send(asyncio.run(_write(url, events_per_s, duration_s)))
+def _measured() -> NewEvent:
+    return NewEvent("Measured", {"sent_at": round(time.monotonic(), 6), "text": "x" * 100})
 
 
-async def _write(url: str, events_per_s: int, duration_s: int) -> Written:
+def write_elsewhere(url: str, events_per_s: int, duration_s: int, make: Callable[[], NewEvent] = _measured) -> Written:
+    """In a process of its own. Blocks."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    writer = context.Process(target=_write_process, args=(url, events_per_s, duration_s, there, make))
+    writer.start()
+    written: Written = here.recv()
+    writer.join()
+    return written
+
+
+def _write_process(
+    url: str, events_per_s: int, duration_s: int, answer: Connection, make: Callable[[], NewEvent]
+) -> None:
+    answer.send(asyncio.run(_write(url, events_per_s, duration_s, make)))
+
+
+async def _write(url: str, events_per_s: int, duration_s: int, make: Callable[[], NewEvent]) -> Written:
     """Single-event appends, begun at even times whatever became of those before."""
     append_ms: list[float] = []
     async with AsyncClient(url) as client:
@@ -106,12 +119,11 @@ async def _write(url: str, events_per_s: int, duration_s: int) -> Written:
                 wait_s = started + number / events_per_s - time.monotonic()
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
-                tasks.create_task(_append(client, number, append_ms))
+                tasks.create_task(_append(client, number, make(), append_ms))
     return Written(len(append_ms), append_ms)
 
 
-async def _append(client: AsyncClient, number: int, append_ms: list[float]) -> None:
-    event = NewEvent("Measured", {"sent_at": round(time.monotonic(), 6), "text": "x" * 100})
+async def _append(client: AsyncClient, number: int, event: NewEvent, append_ms: list[float]) -> None:
     started = time.perf_counter()
     await client.append("sensor", str(number % 100), [event])
     append_ms.append((time.perf_counter() - started) * 1_000)

@@ -31,7 +31,7 @@ def test_all_print_figures_as_json(tmp_path: Path) -> None:
     assert printed["machine"]["durability"] == "journal_mode=wal, synchronous=FULL"
     figures = {figure["what"]: figure for figure in printed["figures"]}
     assert all(figure["value"] > 0 and figure["errors"] == 0 for figure in figures.values())
-    assert len([figure for figure in figures.values() if "goal" in figure]) == 33
+    assert len([figure for figure in figures.values() if "goal" in figure]) == 38
     assert "read one aggregate of 30 events" in figures
     assert "feed as NDJSON, 3,000 events" in figures
     assert figures["single-event appends"]["latencies_ms"]["p99"] > 0

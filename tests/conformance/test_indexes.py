@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from conformance.faulty_indexes import Refusing
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.postgres import PostgresIndex
-from indelible.indexes.sqlite import SqliteIndex
+from indelible.indexes.sqlite import SqliteIndex, generation
 from indelible.testing.conformance import IndexConformance, IndexRefusalConformance, ReopenIndexConformance
 from indelible.testing.conformance.index_helpers import MakeIndex, document
 from indelible.testing.conformance.index_refusals import MakeRefused
@@ -78,9 +78,14 @@ class TestPostgresReopened(ReopenIndexConformance):
         return make_postgres
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("recent_documents", [3, generation.RECENT_DOCUMENTS])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scenario=scenarios())
-def test_sqlite_finds_what_the_model_finds(scenario: Scenario, tmp_path: Path) -> None:
+def test_sqlite_finds_what_the_model_finds(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recent_documents: int
+) -> None:
+    monkeypatch.setattr(generation, "RECENT_DOCUMENTS", recent_documents)
+
     async def run() -> None:
         index = SqliteIndex(tmp_path / f"{next(_numbers)}.db")
         await index.open()

@@ -49,7 +49,7 @@ def check(
         elif some.count > repeats_at_once_max:
             violations.append(f"repeated: {some.count} events came again together from position {some.first} on")
     epochs = list(dict.fromkeys(one.epoch for one in seen))
-    return Checked(len(received), repeats, epochs, list(_shortened(violations)))
+    return Checked(len(received), repeats, epochs, list(shortened(violations)))
 
 
 def _unknown(seen: Iterable[Seen], log: Sequence[RecordedEvent]) -> Iterator[str]:
@@ -115,7 +115,7 @@ def _repeats(seen: Iterable[Seen]) -> list[Repeats]:
     return found
 
 
-def _shortened(violations: Iterable[str]) -> Iterator[str]:
+def shortened(violations: Iterable[str]) -> Iterator[str]:
     counts: Counter[str] = Counter()
     for one in violations:
         kind = one.partition(":")[0]

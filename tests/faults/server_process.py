@@ -15,7 +15,7 @@ import aiohttp
 import measured
 
 START_TIMEOUT_S = 120.0
-_INDELIBLE = str(Path(sys.executable).with_name("indelible"))
+INDELIBLE = str(Path(sys.executable).with_name("indelible"))
 
 
 def free_port() -> int:
@@ -36,7 +36,7 @@ class ServerProcess:
         *,
         log: Path | None = None,
         flags: Sequence[str] = (),
-        command: Sequence[str] = (_INDELIBLE,),
+        command: Sequence[str] = (INDELIBLE,),
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._command = command

@@ -1,51 +1,102 @@
-"""Events as documents: the values of declared fields, and the text."""
+"""Lines of the log as documents: the values of declared fields, and the text.
+
+Every event of a log comes through here, so a line is decoded once, and of it only what a document has.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from indelible.events import RecordedEvent, is_json, timestamp_to_us
+import msgspec
+
+from indelible.events import AggregateKey, is_json, timestamp_to_us
 from indelible.indexes.index import Document, Place
-from indelible.limits import INDEX_FIELDS_MAX, INDEX_TEXT_LENGTH_MAX, INDEX_VALUES_PER_FIELD_MAX
+from indelible.json_text import decode_json
+from indelible.limits import INDEX_TEXT_LENGTH_MAX, INDEX_VALUES_PER_FIELD_MAX
 from indelible.search import FieldType, Value, kept_value
 
 _MISSING: Final = object()
 
 
-def document_of(event: RecordedEvent, fields: Mapping[str, FieldType]) -> Document:
-    data = event.event_data if is_json(event.content_type) else None
-    metadata: Any = _MISSING
-    values: dict[str, tuple[Value, ...]] = {}
-    for path, kind in fields.items():
-        root, names = _split(path)
-        if root == "metadata" and metadata is _MISSING:
-            metadata = event.metadata
-        found = _values(data if root == "event_data" else metadata, names, kind)
-        if found:
+class _Line(msgspec.Struct, gc=False):
+    event_id: UUID
+    event_type: str
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    position: int
+    timestamp: datetime
+    metadata: msgspec.Raw
+    tags: tuple[str, ...]
+    content_type: str
+    event_data: Any = None
+
+
+class _RawLine(_Line, gc=False):
+    event_data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode: Final = msgspec.json.Decoder(_Line).decode
+_decode_raw: Final = msgspec.json.Decoder(_RawLine).decode
+
+_Path = tuple[str, Sequence[str], FieldType]
+"""A declared path, the names below ``event_data`` or ``metadata``, and the field's type."""
+
+
+class DocumentMaker:
+    """``fields``: those that are declared."""
+
+    def __init__(self, fields: Mapping[str, FieldType]) -> None:
+        self._of_data: Final = _paths(fields, "event_data")
+        self._of_metadata: Final = _paths(fields, "metadata")
+
+    def document_of(self, line: bytes) -> Document:
+        """Raises ``ValueError``, and ``RecursionError``, for what is no event's line."""
+        event = _decoded(line)
+        data = event.event_data if is_json(event.content_type) else None
+        values: dict[str, tuple[Value, ...]] = {}
+        _add_values(values, data, self._of_data)
+        if self._of_metadata:
+            _add_values(values, decode_json(bytes(event.metadata)), self._of_metadata)
+        return Document(
+            Place(timestamp_to_us(event.timestamp), event.position, event.event_id),
+            event.event_type, AggregateKey(event.aggregate_type, event.aggregate_id), event.version, event.tags,
+            values, _text(data),
+        )  # fmt: skip
+
+
+def _decoded(line: bytes) -> _Line:
+    try:
+        return _decode(line)
+    except msgspec.DecodeError:
+        # Data may hold numbers that msgspec refuses.
+        event = _decode_raw(line)
+        event.event_data = decode_json(bytes(event.event_data))
+        return event
+
+
+def _paths(fields: Mapping[str, FieldType], root: str) -> Sequence[_Path]:
+    found = [(path, path.split("."), kind) for path, kind in fields.items()]
+    return [(path, names[1:], kind) for path, names, kind in found if names[0] == root]
+
+
+def _add_values(values: dict[str, tuple[Value, ...]], data: Any, paths: Sequence[_Path]) -> None:
+    """Those of each field's type, without repeats."""
+    for path, names, kind in paths:
+        at = data
+        for name in names:
+            if type(at) is not dict:
+                break
+            at = at.get(name, _MISSING)
+        else:
+            if type(at) is not list:
+                one = kept_value(at, kind)
+                if one is not None:
+                    values[path] = (one,)
+                continue
+        if type(at) is list and (found := _values_of_arrays(data, names, kind)):
             values[path] = found
-    return Document(
-        Place(timestamp_to_us(event.timestamp), event.position, event.event_id),
-        event.event_type, event.key, event.version, event.tags, values, _text(data),
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=2 * INDEX_FIELDS_MAX)
-def _split(path: str) -> tuple[str, Sequence[str]]:
-    root, *names = path.split(".")
-    return root, tuple(names)
-
-
-def _values(found: Any, names: Sequence[str], kind: FieldType) -> tuple[Value, ...]:
-    """Those of the field's type, without repeats."""
-    at = found
-    for name in names:
-        if not isinstance(at, dict):
-            return _values_of_arrays(found, names, kind) if isinstance(at, list) else ()
-        at = at.get(name, _MISSING)
-    if isinstance(at, list):
-        return _values_of_arrays(found, names, kind)
-    one = kept_value(at, kind)
-    return () if one is None else (one,)
 
 
 def _values_of_arrays(found: Any, names: Sequence[str], kind: FieldType) -> tuple[Value, ...]:
@@ -72,16 +123,17 @@ def _at(found: Any, names: Sequence[str]) -> Iterator[Any]:
 
 def _text(data: Any) -> str:
     strings: list[str] = []
-    _add_strings(data, strings)
+    _add_strings((data,), strings)
     return "\n".join(strings)[:INDEX_TEXT_LENGTH_MAX]
 
 
 def _add_strings(found: Any, strings: list[str]) -> None:
-    if isinstance(found, str):
-        strings.append(found)
-    elif isinstance(found, dict):
-        for one in found.values():
-            _add_strings(one, strings)
-    elif isinstance(found, list):
-        for one in found:
+    """Of all that is in an iterable."""
+    for one in found:
+        kind = type(one)
+        if kind is str:
+            strings.append(one)
+        elif kind is dict:
+            _add_strings(one.values(), strings)
+        elif kind is list:
             _add_strings(one, strings)

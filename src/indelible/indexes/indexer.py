@@ -20,6 +20,7 @@ from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InvalidRequest
 from indelible.eventstore import MeasuringStore
 from indelible.indexes.document_making import documents_of
+from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.index import (
     Document,
     Generation,
@@ -32,6 +33,7 @@ from indelible.indexes.index import (
 from indelible.indexes.trying_again import try_again
 from indelible.limits import (
     INDEX_BATCH_EVENTS_MAX,
+    INDEX_GATHER_S,
     INDEX_LOOK_INTERVAL_S,
     INDEX_REJECTED_MAX,
     INDEX_RETRY_WAIT_MAX_S,
@@ -62,6 +64,7 @@ class Indexer:
         self._fields: Final = dict(fields)
         self._declared = False
         self._look_now: Final = asyncio.Event()
+        self._is_awaited: Final = asyncio.Event()
         self._problems: dict[int, str] = {}
         """By generation; that of the index itself is 0."""
         self._tried_again: Final[set[int]] = set()
@@ -82,6 +85,10 @@ class Indexer:
     def look(self) -> None:
         """Somebody in this process has changed what generations there are, or what they refuse."""
         self._look_now.set()
+
+    def hasten(self) -> None:
+        """Somebody in this process waits for events that were appended."""
+        self._is_awaited.set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -199,7 +206,7 @@ class Indexer:
         await self._check_rejected(batch.generation)
         async with aclosing(self._store.follow(after=batch.after)) as pages:
             async for page in pages:
-                batch.documents += await documents_of(page.lines, batch.fields)
+                batch.documents += await documents_of(page.lines, batch.maker)
                 batch.cursor = page.cursor
                 if page.at_end or len(batch.documents) > _FULL_AT:
                     if await self._apply(batch):
@@ -211,6 +218,10 @@ class Indexer:
                     _log.info("the query index serves", generation=batch.generation)
                     self.on_progress()
                     return True
+                if page.at_end:
+                    # Many at once are far cheaper to add than one by one, and leave more to those who append.
+                    await is_set_within(INDEX_GATHER_S, self._is_awaited)
+                    self._is_awaited.clear()
         return False
 
     async def _apply(self, batch: "_Batch") -> Sequence[Rejected]:
@@ -227,7 +238,7 @@ class Indexer:
         if batch.generation in self._tried_again:
             return
         try:
-            await try_again(self._store, self._index, batch.generation, batch.fields)
+            await try_again(self._store, self._index, batch.generation, batch.maker)
         except IndelibleError as error:
             _log.warning("events that the query index refused cannot be read", problem=str(error))
         self._tried_again.add(batch.generation)
@@ -251,7 +262,7 @@ class _Batch:
 
     def __init__(self, generation: Generation) -> None:
         self.generation: Final = generation.number
-        self.fields: Final = generation.fields
+        self.maker: Final = DocumentMaker(generation.fields)
         self.begin(generation.cursor)
 
     def begin(self, after: Cursor) -> None:

@@ -17,6 +17,7 @@ from indelible.errors import (
 from indelible.events import AggregateKey
 from indelible.eventstore import MeasuringStore
 from indelible.index_state import GenerationInfo, IndexField, IndexInfo, RejectedEvent
+from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.index import (
     Generation,
     Hits,
@@ -89,6 +90,7 @@ class SearchingStore(StoreAround):
         """As it was at the last look: it may have come further, or another may have taken its place."""
         self._looking: asyncio.Future[IndexState] | None = None
         self._looked_at = 0.0
+        self._indexer: Final = indexer
         self._own_index: Final = LocalSearchIndex(inner, index, fields, indexer)
         if indexer is not None:
             indexer.on_progress = self._hear_of_progress
@@ -130,14 +132,14 @@ class SearchingStore(StoreAround):
     async def _answer(self, asked: _Asked, until: float, *, allow_stale: bool) -> SearchPage | None:
         """None where it is to be tried once more: when the index has moved, or is still behind."""
         left_s = until - time.monotonic()
-        serving = self._serving
+        moved, serving = self._moved, self._serving
         if serving is None or not await self._has_come_to(serving.cursor, asked.wait_for):
             state = await self._look()
             serving = self._serving = state.serving
             if serving is None:
                 self._checked(asked, state.building)
                 if asked.wait_for is not None and left_s > 0:
-                    await self._wait(left_s)
+                    await self._wait(moved, left_s)
                     return None
                 raise await self._building(state)
         try:
@@ -151,7 +153,7 @@ class SearchingStore(StoreAround):
             return None
         is_behind = not await self._has_come_to(serving.cursor, asked.wait_for)
         if is_behind and left_s > 0:
-            await self._wait(left_s)
+            await self._wait(moved, left_s)
             return None
         if is_behind and not allow_stale:
             raise await self._behind(serving.cursor, asked.wait_for)
@@ -194,10 +196,12 @@ class SearchingStore(StoreAround):
     async def _has_come_to(self, cursor: Cursor, wait_for: Cursor | None) -> bool:
         return wait_for is None or await self._log.has_passed(cursor, wait_for, "/wait_for")
 
-    async def _wait(self, left_s: float) -> None:
-        """A moment; shorter, where the indexer of this process has done something. Where that of another does, only
-        the index's state tells."""
-        await is_set_within(min(left_s, SEARCH_LOOK_INTERVAL_S), self._moved)
+    async def _wait(self, moved: asyncio.Event, left_s: float) -> None:
+        """A moment; shorter, where the indexer of this process has done something since the last look. Where that of
+        another does, only the index's state tells."""
+        if self._indexer is not None:
+            self._indexer.hasten()
+        await is_set_within(min(left_s, SEARCH_LOOK_INTERVAL_S), moved)
 
     async def _behind(self, cursor: Cursor, wait_for: Cursor | None) -> IndexBehind:
         lag = await self._log.lag_behind(cursor)
@@ -301,7 +305,7 @@ class LocalSearchIndex:
                 if one is not None:
                     # One that is gone by now has no list any more.
                     with contextlib.suppress(IndexMoved):
-                        await try_again(self._log, self._index, one.number, one.fields)
+                        await try_again(self._log, self._index, one.number, DocumentMaker(one.fields))
             self._tell()
             return await self._described(await self._index.state())
 

@@ -2,29 +2,29 @@
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from indelible.cursors import Cursor
 from indelible.eventstore import MeasuringStore
 from indelible.indexes.document_making import documents_of
+from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.index import Document, IndexMoved, IndexUnavailable, QueryIndex
 from indelible.indexes.log_lines import lines_of
 from indelible.limits import INDEX_BATCH_EVENTS_MAX
-from indelible.search import FieldType
 
 ATTEMPTS: Final = 20
 """To apply documents at the cursor of a generation, which somebody moves on meanwhile."""
 _PAUSE_S: Final = 0.05
 
 
-async def try_again(log: MeasuringStore, index: QueryIndex, generation: int, fields: Mapping[str, FieldType]) -> None:
+async def try_again(log: MeasuringStore, index: QueryIndex, generation: int, maker: DocumentMaker) -> None:
     """Read the events that a generation refuses from the log, and apply them once more. What is taken is found from now
     on. Raises ``IndexMoved`` when the generation is gone, ``IndexUnavailable``, and what :func:`lines_of` raises."""
     refused = [one.event_id for one in await index.rejected(generation)]
     while refused:
         lines = await lines_of(log, refused[:INDEX_BATCH_EVENTS_MAX])
-        await _apply(index, generation, await documents_of(b"\n".join(lines), fields))
+        await _apply(index, generation, await documents_of(b"\n".join(lines), maker))
         refused = refused[len(lines) :]
 
 

@@ -36,6 +36,8 @@ INDEX_SLICE_S: Final = 0.002
 """For so long documents are made before others on the event loop get their turn."""
 INDEX_LINE_AT_ONCE_SIZE_BYTES_MAX: Final = 32 * 1024
 """The document of a larger event is made in a thread: it alone takes longer than a slice."""
+INDEX_GATHER_S: Final = 0.1
+"""How long events are gathered, to be indexed together, where no search of the same process waits for them."""
 INDEX_LOOK_INTERVAL_S: Final = 1.0
 """How often an indexer looks whether somebody began, swapped or dropped a generation."""
 INDEX_STAND_BY_S: Final = 3.0

@@ -162,9 +162,9 @@ def statement(name: str) -> str:
 
 
 @cache
-def numbered_statement(name: str, number: int) -> str:
-    """The same for one field."""
-    return Template(statement(name)).substitute(number=number)
+def made_statement(name: str, **parts: str | int) -> str:
+    """The same, with names and numbers of ours in their places."""
+    return Template(statement(name)).substitute(parts)
 
 
 def fetch(

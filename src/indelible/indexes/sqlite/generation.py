@@ -7,7 +7,8 @@ than batch by batch. What a crash takes of it is taken whole, documents and curs
 
 import time
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -15,6 +16,7 @@ from uuid import UUID
 import apsw
 import msgspec
 
+from indelible.batching import in_lots
 from indelible.cursors import START, Cursor
 from indelible.events import AggregateKey
 from indelible.indexes.index import Document, Generation, IndexMoved, IndexUnavailable, Place
@@ -28,7 +30,7 @@ from indelible.indexes.sqlite.connections import (
     connect_writer,
     create,
     fetch,
-    numbered_statement,
+    made_statement,
     statement,
     unavailable,
     wal_size_bytes,
@@ -39,7 +41,7 @@ from indelible.search import FieldType, words_of
 
 TABLES: Final = (
     "state", "names", "aggregates", "documents", "document_values", "event_ids", "words", "postings_event_type",
-    "postings_aggregate_type", "postings_aggregate", "postings_version", "postings_0",
+    "postings_aggregate_type", "postings_aggregate", "postings_version", "postings_0", "recent_aggregate", "recent_0",
 )  # fmt: skip
 
 COMMIT_DOCUMENTS: Final = 65_536
@@ -47,10 +49,20 @@ COMMIT_DOCUMENTS: Final = 65_536
 COMMIT_S: Final = 10.0
 """How long such a transaction goes on at most, from batch to batch."""
 
+RECENT_DOCUMENTS: Final = 8_192
+"""Of a generation that is searched: so many, and their entries join those before them; about a tenth of a second."""
+
 K = TypeVar("K")
 
-_ROWS_AT_ONCE: Final = 200
-"""Rows of one insert. Each insert gives up the interpreter's lock once."""
+_ROWS_AT_ONCE: Final = (256, 32, 4, 1)
+"""Rows of one insert: as many as there are, so that few statements are planned, again and again the same. Each insert
+gives up the interpreter's lock once."""
+_TEXTS_AT_ONCE: Final = 10_000
+_TEXTS_LENGTH_MAX: Final = 8_000_000
+"""Characters of the texts that wait: they are given to FTS5 together, as it writes what it has gathered whenever a
+statement begins that may be undone by itself, such as an insert of several rows."""
+_AGGREGATES_AT_ONCE: Final = 250
+"""To look for, of a batch. SQLite takes as many as 500 of one list."""
 _KNOWN_MAX: Final = 32_768
 """Names and aggregates whose numbers are remembered."""
 
@@ -93,11 +105,17 @@ class GenerationFile:
         self._connection: Final = connection
         self._numbers: Final = read_state(connection).numbers
         self._names: Final[dict[str, int]] = {}
-        self._aggregates: Final[dict[tuple[str, str], int]] = {}
-        self._fresh: Final[set[UUID]] = set()
-        """Events of documents that are added, and not to be found yet."""
+        self._aggregates: Final[dict[AggregateKey, int]] = {}
+        self._fresh: Final[set[bytes]] = set()
+        """Ids of events whose documents are added, and not to be found yet."""
         self._ranges: Final[list[tuple[int, int]]] = []
         """Where all numbers are of such documents, in order."""
+        self._texts: Final[list[Any]] = []
+        """Numbers of such documents, and behind each its text: those that FTS5 does not have yet."""
+        self._texts_length = 0
+        self._is_serving = False
+        self._recent = self._count_recent()
+        """About how many documents there are whose entries are not with those before them yet."""
         self._is_changed = False
         self._began_s = 0.0
         connection.execute("CREATE TEMP TABLE fresh (low INTEGER PRIMARY KEY, high INTEGER NOT NULL)")
@@ -108,7 +126,7 @@ class GenerationFile:
         values = (START, msgspec.json.encode(dict(fields)).decode())
         connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, 1)", values)
         for field in range(1, len(fields) + 1):
-            connection.execute(numbered_statement("postings", field))
+            connection.execute(made_statement("postings", number=field))
         return cls(path, number, connection)
 
     @classmethod
@@ -149,6 +167,7 @@ class GenerationFile:
 
     def apply(self, documents: Sequence[Document], after: Cursor, cursor: Cursor, *, is_serving: bool) -> None:
         self._begin()
+        self._is_serving = is_serving
         try:
             self._add(documents, cursor, self._state_at(after))
             self._is_changed = True
@@ -196,20 +215,32 @@ class GenerationFile:
 
     def _commit(self) -> None:
         self._index_fresh()
+        if self._recent >= RECENT_DOCUMENTS:
+            self._merge_recent()
         self._connection.execute("COMMIT")
         self._is_changed = False
 
     def _index_fresh(self) -> None:
         if self._fresh:
-            self._connection.execute(statement("index_documents"))
+            self._insert_texts()
+            level = "recent" if self._is_serving else "postings"
+            self._connection.execute(made_statement("index_documents", level=level))
             for number in (0, *self._numbers.values()):
-                self._connection.execute(numbered_statement("index_values", number))
+                self._connection.execute(made_statement("index_values", number=number, level=level))
             self._connection.execute("DELETE FROM temp.fresh")
+            if self._is_serving:
+                self._recent += len(self._fresh)
             self._forget_fresh()
+
+    def _merge_recent(self) -> None:
+        for of in ("aggregate", 0, *self._numbers.values()):
+            self._connection.execute(made_statement("merge_recent", of=of))
+        self._recent = 0
 
     def _forget_fresh(self) -> None:
         self._fresh.clear()
         self._ranges.clear()
+        self._forget_texts()
 
     def _undo(self) -> None:
         self._is_changed = False
@@ -220,6 +251,10 @@ class GenerationFile:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
+    def _count_recent(self) -> int:
+        ((count,),) = fetch(self._connection, "SELECT count(*) FROM recent_aggregate")
+        return int(count)
+
     def _understood(self, error: BaseException) -> BaseException:
         if isinstance(error, DAMAGE):
             return Damaged(str(error))
@@ -228,12 +263,12 @@ class GenerationFile:
     # --- Documents ---------------------------------------------------------------------------------------------------
 
     def _add(self, documents: Sequence[Document], cursor: Cursor, state: State) -> None:
-        by_id = {one.place.event_id: one for one in documents}
+        by_id = {one.place.event_id.bytes: one for one in documents}
         forgotten = self._forget(by_id)
-        added = sorted(by_id.values(), key=lambda one: one.place)
+        added = sorted(by_id.items(), key=_place_of)
         last, last_place = self._last()
         numbering = Numbering(last, last_place, self._free_from)
-        numbered = numbering.number([one.place for one in added])
+        numbered = numbering.number([one.place for _, one in added])
         self._insert(added, numbered)
         self._note_fresh([one.doc for one in numbered], last)
         self._fresh.update(by_id)
@@ -246,20 +281,19 @@ class GenerationFile:
             "UPDATE state SET cursor = ?, documents = ?, displaced_us = ?, is_in_order = ?", values
         )
 
-    def _forget(self, by_id: Mapping[UUID, Document]) -> int:
+    def _forget(self, by_id: Mapping[bytes, Document]) -> int:
         """Documents whose events come again; how many."""
         if not by_id:
             return 0
         if not self._fresh.isdisjoint(by_id):
             self._index_fresh()
         marks = ",".join("?" * len(by_id))
-        found = fetch(
-            self._connection, f"SELECT doc FROM event_ids WHERE event_id IN ({marks})", [one.bytes for one in by_id]
-        )
+        found = fetch(self._connection, f"SELECT doc FROM event_ids WHERE event_id IN ({marks})", list(by_id))
         for (doc,) in found:
             values = fetch(self._connection, "SELECT field, value FROM document_values WHERE doc = ?", (doc,))
             for field, value in values:
-                self._connection.execute(f"DELETE FROM postings_{field} WHERE value = ? AND doc = ?", (value, doc))
+                for level in ("postings", "recent"):
+                    self._connection.execute(f"DELETE FROM {level}_{field} WHERE value = ? AND doc = ?", (value, doc))
             self._connection.execute(statement("forget_document"), {"doc": doc})
         return len(found)
 
@@ -291,65 +325,92 @@ class GenerationFile:
             doc += 1
         return doc
 
-    def _insert(self, documents: Sequence[Document], numbered: Sequence[Numbered]) -> None:
+    def _insert(self, documents: Sequence[tuple[bytes, Document]], numbered: Sequence[Numbered]) -> None:
+        keys = dict.fromkeys(one.aggregate for _, one in documents)
+        self._number_names({one.event_type for _, one in documents} | {one.aggregate_type for one in keys})
+        self._number_aggregates(keys)
+        names, aggregates, numbers, texts = self._names, self._aggregates, self._numbers, self._texts
         rows: list[Any] = []
         values: list[Any] = []
-        words: list[Any] = []
-        for document, (doc, displaced_us) in zip(documents, numbered, strict=True):
-            place, key = document.place, document.aggregate
+        for (event_id, document), (doc, displaced_us) in zip(documents, numbered, strict=True):
+            key = document.aggregate
             rows += (
-                doc, displaced_us, place.position, place.event_id.bytes, self._name(document.event_type),
-                self._name(key.aggregate_type), self._aggregate(key), document.version,
+                doc, displaced_us, document.place.position, event_id, names[document.event_type],
+                names[key.aggregate_type], aggregates[key], document.version,
             )  # fmt: skip
             for tag in document.tags:
                 values += (doc, 0, tag)
             for path, found in document.values.items():
-                number = self._numbers[path]
+                number = numbers[path]
                 for value in found:
                     values += (doc, number, value)
             if document.text:
                 text = document.text
-                words += (doc, text if text.isascii() else " ".join(words_of(text)))
+                texts += (doc, text if text.isascii() else " ".join(words_of(text)))
+                self._texts_length += len(text)
         self._insert_rows("documents", 8, rows)
         # What a document has twice it has once.
         self._insert_rows("document_values", 3, values, "OR IGNORE")
-        self._insert_rows("words (rowid, text)", 2, words)
+        if self._texts_length > _TEXTS_LENGTH_MAX:
+            self._insert_texts()
+
+    def _insert_texts(self) -> None:
+        for some in in_lots(self._texts, 2 * _TEXTS_AT_ONCE):
+            self._connection.execute(_insert("words (rowid, text)", 2, len(some) // 2), some)
+        self._forget_texts()
+
+    def _forget_texts(self) -> None:
+        self._texts.clear()
+        self._texts_length = 0
 
     def _insert_rows(self, table: str, width: int, values: list[Any], conflict: str = "") -> None:
-        row = f"({','.join('?' * width)})"
-        step = width * _ROWS_AT_ONCE
-        for start in range(0, len(values), step):
-            part = values[start : start + step]
-            rows = ",".join([row] * (len(part) // width))
-            self._connection.execute(f"INSERT {conflict} INTO {table} VALUES {rows}", part)
+        start = 0
+        for rows in _ROWS_AT_ONCE:
+            step = rows * width
+            while start + step <= len(values):
+                self._connection.execute(_insert(table, width, rows, conflict), values[start : start + step])
+                start += step
 
-    def _name(self, name: str) -> int:
-        number = self._names.get(name)
-        if number is None:
-            number = self._known(
-                "SELECT number FROM names WHERE name = ?", "INSERT INTO names (name) VALUES (?) RETURNING number", name
+    def _number_names(self, names: set[str]) -> None:
+        """So that all of them are known."""
+        for name in _missing(self._names, names):
+            found = fetch(self._connection, "SELECT number FROM names WHERE name = ?", (name,)) or fetch(
+                self._connection, "INSERT INTO names (name) VALUES (?) RETURNING number", (name,)
             )
-            _remember(self._names, name, number)
-        return number
+            self._names[name] = found[0][0]
 
-    def _aggregate(self, key: AggregateKey) -> int:
-        name = key.aggregate_type, key.aggregate_id
-        number = self._aggregates.get(name)
-        if number is None:
-            number = self._known(
-                "SELECT aggregate FROM aggregates WHERE aggregate_type = ? AND aggregate_id = ?",
-                "INSERT INTO aggregates (aggregate_type, aggregate_id) VALUES (?, ?) RETURNING aggregate",
-                *name,
+    def _number_aggregates(self, keys: Collection[AggregateKey]) -> None:
+        for some in in_lots(_missing(self._aggregates, keys), _AGGREGATES_AT_ONCE):
+            marks = ",".join(["(?,?)"] * len(some))
+            there = fetch(
+                self._connection,
+                "SELECT aggregate_type, aggregate_id, aggregate FROM aggregates "
+                f"WHERE (aggregate_type, aggregate_id) IN (VALUES {marks})",
+                [name for key in some for name in (key.aggregate_type, key.aggregate_id)],
             )
-            _remember(self._aggregates, name, number)
-        return number
+            for aggregate_type, aggregate_id, number in there:
+                self._aggregates[AggregateKey(aggregate_type, aggregate_id)] = number
+            ((last,),) = fetch(self._connection, "SELECT coalesce(max(aggregate), 0) FROM aggregates")
+            new = [key for key in some if key not in self._aggregates]
+            rows: list[Any] = []
+            for number, key in enumerate(new, start=last + 1):
+                self._aggregates[key] = number
+                rows += (number, key.aggregate_type, key.aggregate_id)
+            self._insert_rows("aggregates", 3, rows)
 
-    def _known(self, find: str, add: str, *name: str) -> int:
-        found = fetch(self._connection, find, name) or fetch(self._connection, add, name)
-        return int(found[0][0])
+
+@lru_cache(maxsize=256)
+def _insert(table: str, width: int, rows: int, conflict: str = "") -> str:
+    row = f"({','.join('?' * width)})"
+    return f"INSERT {conflict} INTO {table} VALUES {','.join([row] * rows)}"
 
 
-def _remember(numbers: dict[K, int], name: K, number: int) -> None:
-    if len(numbers) >= _KNOWN_MAX:
+def _place_of(added: tuple[bytes, Document]) -> Place:
+    return added[1].place
+
+
+def _missing(numbers: dict[K, int], wanted: Collection[K]) -> list[K]:
+    """Those that have no number yet. What is remembered stays bounded: all of it is forgotten at times."""
+    if len(numbers) + len(wanted) > _KNOWN_MAX:
         numbers.clear()
-    numbers[name] = number
+    return [one for one in wanted if one not in numbers]

@@ -49,6 +49,11 @@ CREATE TABLE postings_aggregate (value INTEGER NOT NULL, doc INTEGER NOT NULL, P
 CREATE TABLE postings_version (value INTEGER NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (value, doc)) STRICT, WITHOUT ROWID;
 CREATE TABLE postings_0 (value TEXT NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (value, doc)) STRICT, WITHOUT ROWID;
 
+-- Of values that are different in nearly every document, what was added last to a generation that is searched: many
+-- such entries together touch far fewer pages of the tables of postings than one by one.
+CREATE TABLE recent_aggregate (value INTEGER NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (value, doc)) STRICT, WITHOUT ROWID;
+CREATE TABLE recent_0 (value TEXT NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (value, doc)) STRICT, WITHOUT ROWID;
+
 CREATE TABLE event_ids (
     event_id BLOB NOT NULL PRIMARY KEY,
     doc INTEGER NOT NULL

@@ -8,7 +8,7 @@ INSERT INTO postings_aggregate_type (value, doc)
 SELECT d.aggregate_type, d.doc FROM temp.fresh AS f CROSS JOIN documents AS d ON d.doc BETWEEN f.low AND f.high
 ORDER BY 1, 2;
 
-INSERT INTO postings_aggregate (value, doc)
+INSERT INTO ${level}_aggregate (value, doc)
 SELECT d.aggregate, d.doc FROM temp.fresh AS f CROSS JOIN documents AS d ON d.doc BETWEEN f.low AND f.high
 ORDER BY 1, 2;
 

@@ -1,5 +1,5 @@
 -- As index_documents does, for one field.
-INSERT INTO postings_$number (value, doc)
+INSERT INTO ${level}_$number (value, doc)
 SELECT v.value, v.doc
 FROM temp.fresh AS f
 CROSS JOIN documents AS d ON d.doc BETWEEN f.low AND f.high

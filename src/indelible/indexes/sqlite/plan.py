@@ -30,6 +30,13 @@ _NEVER: Final = "FALSE"
 _BEHIND_ALL: Final = b"\xff" * 17
 """Ids have 16 bytes."""
 _BOUND: Final = re.compile(r":(\w+)")
+_BOUND_MAX: Final = 32_766
+"""Values of one statement."""
+
+
+def tables_of(of: str | int) -> Sequence[str]:
+    """Where postings of something stand; those of a field, by its number, of tags and of aggregates in two tables."""
+    return (f"postings_{of}", f"recent_{of}") if of == "aggregate" or isinstance(of, int) else (f"postings_{of}",)
 
 
 class List(NamedTuple):
@@ -43,6 +50,11 @@ class List(NamedTuple):
     """Everything, but for the time."""
     filter: str = ""
     """That all of its documents fit."""
+
+    @property
+    def bound(self) -> int:
+        """How many values are bound in it."""
+        return sum(one.count(":") for one in self.selects)
 
 
 class Plan:
@@ -81,8 +93,10 @@ class Plan:
             self.window = self.window.since(place.timestamp_us)
 
     def finish(self) -> None:
-        """Everything within the window is a list too."""
+        """Everything within the window is a list too. A list that has a thousand values, which are bound for each table
+        anew, goes where the others have more than thirty thousand: SQLite takes no more."""
         self.values["low"], self.values["high"] = self.window
+        self.lists[:] = [one for one in self.lists if one.bound + len(self.values) <= _BOUND_MAX]
         select = "SELECT doc FROM documents WHERE doc BETWEEN :low AND :high"
         self.lists.append(List((select,), is_sorted=True, is_window=True))
 
@@ -132,7 +146,7 @@ class Plan:
         if where.operator == "exists":
             self._filters.append(_has(of_field) if where.value else _has_not(of_field))
             if where.value:
-                self._list(f"postings_{field} AS p WHERE TRUE")
+                self._list(*(f"{table} AS p WHERE TRUE" for table in tables_of(field)))
             return
         condition = self._condition(where)
         if where.operator == "!=":
@@ -194,14 +208,17 @@ class Plan:
     def _list_values(self, of: str | int, condition: "_Condition", equals: Sequence[str]) -> None:
         """``of``: what has a table of postings. ``equals``: what a value is to be equal to one of, if that is the
         condition."""
+        tables = tables_of(of)
         if 0 < len(equals) <= MERGED_MAX:
-            self._list(*(f"postings_{of} AS p WHERE p.value = {one}" for one in equals), is_sorted=True)
+            sources = (f"{table} AS p WHERE p.value = {one}" for one in equals for table in tables)
+            self._list(*sources, is_sorted=True)
         else:
-            self._list(f"postings_{of} AS p WHERE {condition.on('p.value')}")
+            self._list(*(f"{table} AS p WHERE {condition.on('p.value')}" for table in tables))
 
     def _list_joined(self, of: str, source: str, condition: str, number: str) -> None:
         """Postings of the numbers of what fits a condition."""
-        self._list(f"{source} CROSS JOIN postings_{of} AS p WHERE {condition} AND p.value = {number}")
+        joined = (f"{source} CROSS JOIN {table} AS p" for table in tables_of(of))
+        self._list(*(f"{one} WHERE {condition} AND p.value = {number}" for one in joined))
 
     def _list(self, *sources: str, is_sorted: bool = False) -> None:
         """Of what fits the newest filter."""

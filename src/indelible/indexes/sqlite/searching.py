@@ -16,7 +16,7 @@ from indelible.events import AggregateKey
 from indelible.indexes.index import Hits, Place
 from indelible.indexes.sqlite.generation import State
 from indelible.indexes.sqlite.places import SHIFT
-from indelible.indexes.sqlite.plan import List, Plan
+from indelible.indexes.sqlite.plan import List, Plan, tables_of
 from indelible.search import CheckedQuery, Order
 
 SHORT: Final = 5_000
@@ -153,11 +153,13 @@ def _few_aggregates(plan: Plan, one: List) -> str:
 
 def _many_aggregates(plan: Plan) -> str:
     """One after another, each looked at whether it has a document that fits, until there are enough."""
+    has_one = " OR ".join(
+        f"EXISTS (SELECT 1 FROM {table} AS p CROSS JOIN documents AS d ON d.doc = p.doc "
+        f"WHERE p.value = a.aggregate AND p.doc BETWEEN :low AND :high AND {plan.filter_beside(None)} LIMIT 1)"
+        for table in tables_of("aggregate")
+    )
     return (
-        "SELECT a.aggregate_type, a.aggregate_id FROM aggregates AS a INDEXED BY aggregates_by_name "
-        "WHERE EXISTS (SELECT 1 FROM postings_aggregate AS p CROSS JOIN documents AS d ON d.doc = p.doc "
-        "WHERE p.value = a.aggregate AND p.doc BETWEEN :low AND :high "
-        f"AND {plan.filter_beside(None)} LIMIT 1)"
+        f"SELECT a.aggregate_type, a.aggregate_id FROM aggregates AS a INDEXED BY aggregates_by_name WHERE ({has_one})"
     )
 
 
