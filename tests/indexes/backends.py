@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from postgres.server import postgres_server
+
 
 class IndexServer(Protocol):
     """What serves an index, and can be killed. Both block; what is stored outlives them."""
@@ -32,4 +34,10 @@ def _sqlite(folder: Path) -> Iterator[Backend]:
     yield Backend(f"sqlite:{folder / 'search.db'}", None)
 
 
-KINDS: Final[Mapping[str, Kind]] = {"sqlite": _sqlite}
+@contextmanager
+def _postgres(_: Path) -> Iterator[Backend]:
+    with postgres_server() as server:
+        yield Backend(server.new_database(), server)
+
+
+KINDS: Final[Mapping[str, Kind]] = {"postgres": _postgres, "sqlite": _sqlite}
