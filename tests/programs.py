@@ -28,6 +28,8 @@ _GUARD_S = 30.0
 def take_charge() -> None:
     """Once in each process that starts programs, before the first. The programs' environment must come from its own."""
     _let_programs_be_interrupted()
+    # What its client does about a fork may break the child, before that becomes another program.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     if _MARK in os.environ and os.environ[_MARK].startswith(f"{os.getpid()}-"):
         return
     os.environ[_MARK] = mark = f"{os.getpid()}-{uuid.uuid4().hex}"

@@ -47,7 +47,7 @@ def _schema_beside(store_url: str) -> str:
     """The same database, and a schema that is named after the store's."""
     database, _, query = store_url.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
-    # Of the store alone: an index may always lose its newest commits.
+    # Of the store alone: it tells whether a database that may lose what it acknowledged is taken.
     options.pop("synchronous_commit", None)
     options["schema"] = f"{options.get('schema', STORE_SCHEMA_DEFAULT)}_search"
     return f"{database}?{urlencode(options)}"

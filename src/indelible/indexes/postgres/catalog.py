@@ -41,11 +41,11 @@ class Catalog:
         self._schema: Final = statements.schema
 
     @asynccontextmanager
-    async def changing(self, *, is_waited_for: bool = True, lock_wait_s: float | None = None) -> AsyncIterator[None]:
-        """A transaction. ``is_waited_for``: until it is on disk."""
+    async def changing(self, *, lock_wait_s: float | None = None) -> AsyncIterator[None]:
+        """A transaction."""
         settings = {
             "lock": f"{lock_wait_s or DATABASE_LOCK_TIMEOUT_S:g}s", "statement": f"{INDEX_WRITE_TIMEOUT_S:g}s",
-            "idle": f"{INDEX_WRITE_TIMEOUT_S:g}s", "is_waited_for": is_waited_for, "memory": _MEMORY,
+            "idle": f"{INDEX_WRITE_TIMEOUT_S:g}s", "memory": _MEMORY,
         }  # fmt: skip
         async with self.connection.transaction():
             await self.connection.execute(self._statements("settings"), settings)
@@ -189,7 +189,7 @@ class Catalog:
         """Tables of generations that are none any more. One that is still read, as by a backup, goes another time."""
         for (table,) in await self.fetch(self._statements("strays"), {"schema": self._schema}):
             try:
-                async with self.changing(is_waited_for=False, lock_wait_s=_DROP_WAIT_S):
+                async with self.changing(lock_wait_s=_DROP_WAIT_S):
                     await self.connection.execute(f"DROP TABLE IF EXISTS {self._schema}.{table}")
             except psycopg.errors.LockNotAvailable:
                 _log.warning("%s.%s of the query index is read by somebody: it is dropped later", self._schema, table)

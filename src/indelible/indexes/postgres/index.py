@@ -150,7 +150,7 @@ class PostgresIndex:
         self, catalog: Catalog, number: int, documents: Sequence[Document], after: Cursor, cursor: Cursor
     ) -> None:
         by_id = {one.place.event_id: one for one in documents}
-        async with catalog.changing(is_waited_for=False):
+        async with catalog.changing():
             at, fields = await catalog.cursor_of(number)
             if at != after:
                 raise IndexMoved(f"generation {number} is at cursor {at}, not at {after}")
