@@ -8,6 +8,7 @@ from typing import Protocol
 
 from indelible.errors import InvalidRequest
 from indelible.indexes.index import QueryIndex
+from indelible.indexes.opensearch.address import Address
 from indelible.store_urls import load_index_maker
 
 
@@ -46,3 +47,25 @@ def make_sqlite(url: str) -> QueryIndex:
     if path.is_dir():
         raise InvalidRequest(f"{path} is a directory; name a file in it", pointer="/index/store")
     return SqliteIndex(path)
+
+
+def make_opensearch(url: str) -> QueryIndex:
+    """``opensearch://HOST:PORT/PREFIX``, see :class:`indelible.indexes.opensearch.address.Address`."""
+    try:
+        from indelible.indexes.opensearch.opensearch_client import OpenSearchClient  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("opensearch", error, pointer="/index/store") from None
+    from indelible.indexes.opensearch.index import OpenSearchIndex  # noqa: PLC0415 - see above
+
+    return OpenSearchIndex(Address.of(url), OpenSearchClient)
+
+
+def make_elasticsearch(url: str) -> QueryIndex:
+    """``elasticsearch://HOST:PORT/PREFIX``, likewise."""
+    try:
+        from indelible.indexes.opensearch.elasticsearch_client import ElasticsearchClient  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("elasticsearch", error, pointer="/index/store") from None
+    from indelible.indexes.opensearch.index import OpenSearchIndex  # noqa: PLC0415 - see above
+
+    return OpenSearchIndex(Address.of(url), ElasticsearchClient)
