@@ -6,6 +6,7 @@ PYTHON ?= $(shell tools/find_python.sh)
 VENV := .venv
 PEERS := .venv-peers
 KAFKA := .kafka
+OPENSEARCH := .opensearch
 VIEWER := src/indelible/server/http/swagger_ui
 BIN := $(VENV)/bin
 UV ?= uv
@@ -21,7 +22,7 @@ run: $(VENV)/.runtime-installed
 
 # Bytecode is kept, whatever the environment says: else each worker compiles all tests anew. A worker that has nothing
 # left takes over half of what another still has.
-test: lint types $(KAFKA)/.fetched
+test: lint types $(KAFKA)/.fetched $(OPENSEARCH)/.fetched
 	@tools/install_system_packages.sh chromium curl fuse3 nodejs npm pgbouncer prometheus rabbitmq-server strace wrk
 	$(BIN)/coverage erase
 	PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run -m pytest -n 4 --dist worksteal $(ARGS)
@@ -72,7 +73,7 @@ docs-viewer:
 	cp $(addprefix tools/docs_viewer/node_modules/swagger-ui-dist/,$(notdir $(wildcard $(VIEWER)/*))) $(VIEWER)
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(KAFKA) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) $(KAFKA) $(OPENSEARCH) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 
 $(VENV)/.created:
 	tools/create_venv.sh "$(PYTHON)" $(VENV)
@@ -93,8 +94,11 @@ $(PEERS)/.installed: requirements/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peers.txt
 	@touch $@
 
-# The broker that tests start. Maven brings Java.
-$(KAFKA)/.fetched: tools/kafka/pom.xml tools/fetch_kafka.sh
+# The servers in Java that tests start. Maven brings Java.
+%/.fetched: tools/fetch_java_server.sh
 	@tools/install_system_packages.sh maven
-	tools/fetch_kafka.sh $(KAFKA)
+	tools/fetch_java_server.sh $(filter %.xml,$^) $(@D)
 	@touch $@
+
+$(KAFKA)/.fetched: tools/kafka/pom.xml
+$(OPENSEARCH)/.fetched: tools/opensearch/pom.xml tools/opensearch/TestNode.java

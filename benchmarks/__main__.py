@@ -51,7 +51,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--events-feed", type=int, default=300_000, metavar="N", help="in the feed")
     parser.add_argument("--events-relay", type=int, default=50_000, metavar="N", help="that a relay publishes")
     parser.add_argument("--broker", choices=CLIENTS, default="nats", help="that it publishes to (default: %(default)s)")
-    parser.add_argument("--index", metavar="URL", help="of a query index to measure and empty (default: SQLite)")
+    parser.add_argument(
+        "--index", default="sqlite", metavar="INDEX",
+        help="that is searched: sqlite, opensearch (a node is started), or the URL of one (default: %(default)s)",
+    )  # fmt: skip
     return parser.parse_args(arguments)
 
 

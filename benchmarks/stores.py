@@ -31,8 +31,8 @@ class Options(NamedTuple):
     """In the store that a relay publishes, and in a burst of appends beside it."""
     broker: str = "nats"
     """That it publishes to."""
-    index: str | None = None
-    """URL of the query index that is measured, and emptied before; None is one in SQLite."""
+    index: str = "sqlite"
+    """That is searched: "sqlite" or "opensearch", which are made, or the URL of one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, duration_s: int, warm_up_s: int) -> None:

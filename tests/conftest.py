@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 import measured
 import programs
+from indexes.opensearch_server import OpenSearchServer, opensearch_server
 from postgres.server import PostgresServer, postgres_server
 
 programs.take_charge()
@@ -33,4 +34,11 @@ def postgres() -> Iterator[PostgresServer]:
     """A server that all tests of this process share, started when the first asks for it. Each takes a new database;
     who breaks the server, or changes its settings, starts one of its own."""
     with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def opensearch() -> Iterator[OpenSearchServer]:
+    """An OpenSearch node likewise. Each test takes a prefix of its own; who kills the node starts it again."""
+    with opensearch_server() as server:
         yield server

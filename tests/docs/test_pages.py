@@ -16,6 +16,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from docs.pages import ROOT, Block, blocks, pages, same_output
+from indexes.opensearch_server import OpenSearchServer
 from postgres.server import PostgresServer
 from relays.kafka_server import kafka_server
 from relays.nats_server import nats_server
@@ -26,6 +27,7 @@ SHOWN_DATABASE = "127.0.0.1:5432"
 SHOWN_BROKER = "127.0.0.1:4222"
 SHOWN_KAFKA = "127.0.0.1:9092"
 SHOWN_RABBITMQ = "127.0.0.1:5672"
+SHOWN_OPENSEARCH = "127.0.0.1:9200"
 SERVER = f"indelible serve --store sqlite:data/indelible.db --http {SHOWN_URL}"
 BIN = Path(sys.executable).parent
 BLOCK_TIMEOUT_S = 300
@@ -76,6 +78,7 @@ class Reader:
         self._broker = SHOWN_BROKER
         self._kafka = SHOWN_KAFKA
         self._rabbitmq = SHOWN_RABBITMQ
+        self._opensearch = SHOWN_OPENSEARCH
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("INDELIBLE_")},
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -103,6 +106,11 @@ class Reader:
     def use_rabbitmq(self, folder: Path) -> None:
         folder.mkdir()
         self._rabbitmq = f"127.0.0.1:{self._exits.enter_context(rabbitmq_server(folder)).port}"
+
+    def use_opensearch(self, server: OpenSearchServer) -> None:
+        """A node without indices of the page's."""
+        server.call("DELETE", "/events-*")
+        self._opensearch = server.address
 
     def serve(self, command: str) -> None:
         self._exits.enter_context(_server(self._addressed(command), self._address, self._directory, self._environ))
@@ -147,7 +155,7 @@ class Reader:
     def _addressed(self, text: str) -> str:
         text = text.replace(SHOWN_URL, self._address).replace(SHOWN_BROKER, self._broker)
         text = text.replace(SHOWN_KAFKA, self._kafka)
-        text = text.replace(SHOWN_RABBITMQ, self._rabbitmq)
+        text = text.replace(SHOWN_RABBITMQ, self._rabbitmq).replace(SHOWN_OPENSEARCH, self._opensearch)
         return text.replace(SHOWN_DATABASE, self._database)
 
 
@@ -183,6 +191,8 @@ def test_what_the_page_shows_is_what_happens(page: Path, clone: Path, request: p
             reader.use_kafka(clone.parent / "kafka")
         if SHOWN_RABBITMQ in page.read_text("utf-8"):
             reader.use_rabbitmq(clone.parent / "rabbitmq")
+        if SHOWN_OPENSEARCH in page.read_text("utf-8"):
+            reader.use_opensearch(request.getfixturevalue("opensearch"))
         if not any(block.is_server for block in blocks(page)):
             reader.serve(SERVER)
         reader.follow(page)

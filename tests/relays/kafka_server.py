@@ -5,10 +5,8 @@ A Java machine takes its time to start. So one broker serves a whole module of t
 
 import asyncio
 import contextlib
-import fcntl
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -36,17 +34,16 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from java_server import TIMEOUT_S, JavaServer, fetched, java, prepare
 from postgres.server import free_port
 from relays.proxy import Proxy
 
-TIMEOUT_S: Final = 60
 PASSWORD: Final = "right:/+"
 """Of the user "me" on the listener that asks for one."""
-_KAFKA: Final = Path(__file__).parents[2] / ".kafka"
-_CLASSES: Final = _KAFKA / "classes.jsa"
+_KAFKA: Final = fetched(".kafka")
 _CLUSTER: Final = "MkU3OEVBNTcwNTJENDM2Qg"
 _LISTENERS: Final = ("DIRECT", "PROXIED", "SASL", "CONTROLLER")
-_JVM: Final = ("-Xmx384M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+_QUIET: Final = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 _LOGIN: Final = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_me="{PASSWORD}";'
 
 
@@ -58,13 +55,14 @@ class Received(NamedTuple):
     key: str = ""
 
 
-class KafkaServer:
+class KafkaServer(JavaServer):
     """In ``folder``, which is empty; its ports stay whatever is done to it. ``settings`` are the broker's."""
 
+    home = _KAFKA
+
     def __init__(self, folder: Path, settings: dict[str, object] | None = None) -> None:
-        self._folder = folder
+        super().__init__(folder)
         self._ports = {name: free_port() for name in _LISTENERS}
-        self._process: subprocess.Popen[bytes] | None = None
         self.proxy = Proxy(self._ports["PROXIED"])
         self.address = f"127.0.0.1:{self._ports['DIRECT']}"
         self.proxied_address = f"127.0.0.1:{self.proxy.port}"
@@ -94,7 +92,7 @@ class KafkaServer:
             # Who needs no password may do all; "me" may do what is granted.
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
-            "log.dirs": self._folder / "data",
+            "log.dirs": self.folder / "data",
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,
             "transaction.state.log.replication.factor": 1,
@@ -133,20 +131,13 @@ class KafkaServer:
 
     # --- The process -------------------------------------------------------------------------------------------------
 
-    def start(self, jvm: Sequence[str] = (f"-XX:SharedArchiveFile={_CLASSES}",)) -> None:
-        data, properties = self._folder / "data", self._folder / "server.properties"
+    def arguments(self) -> Sequence[str | Path]:
+        data, properties = self.folder / "data", self.folder / "server.properties"
         if not data.exists():
             _format(properties, data)
-        with (self._folder / "kafka.log").open("ab") as log:
-            command = [*_java(), *_JVM, *jvm, "kafka.Kafka", properties]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        give_up_at = time.monotonic() + TIMEOUT_S
-        while not self._answers():
-            assert time.monotonic() < give_up_at, (self._folder / "kafka.log").read_text()[-5_000:]
-            assert self._process.poll() is None, (self._folder / "kafka.log").read_text()[-5_000:]
-            time.sleep(0.05)
+        return ["-Xmx384M", _QUIET, "kafka.Kafka", properties]
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         address = ("127.0.0.1", self._ports["DIRECT"])
         with contextlib.suppress(OSError, KafkaException), socket.create_connection(address, timeout=1):
             return bool(self.admin().list_topics(timeout=5).brokers)
@@ -155,29 +146,9 @@ class KafkaServer:
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
 
-    def kill(self) -> None:
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
-    def freeze(self) -> None:
-        """From now on it does nothing, though connections stay."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: int) -> None:
-        assert self._process is not None, "it is started first"
-        self._process.send_signal(number)
-
-    def _end(self, number: int) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.send_signal(signal.SIGCONT)
-            self._process.wait(TIMEOUT_S)
-            self._process = None
+    def close(self) -> None:
+        super().close()
+        self.proxy.stop()
 
     # --- What others do ----------------------------------------------------------------------------------------------
 
@@ -271,49 +242,22 @@ def _received(message: Any) -> Received:
     return Received(headers, message.value(), f"{message.topic()}/{message.partition()}", key)
 
 
-def _java() -> list[str]:
-    java = shutil.which("java")
-    assert java is not None, "install a Java of 17 or newer"
-    return [java, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{_KAFKA / 'lib'}/*"]
-
-
 def _format(properties: Path, data: Path) -> None:
     """Kafka's own tool takes seconds for it, so what it made once is kept."""
     kept = _KAFKA / "formatted"
     if not kept.exists():
-        command = [*_java(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", properties]
+        command = [*java(_KAFKA), _QUIET, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", properties]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT_S)
         data.rename(kept)
     shutil.copytree(kept, data)
 
 
-def _make_classes(folder: Path) -> None:
-    """The classes as the Java machine has them in memory; with them a broker starts in a third of the time."""
-    server = KafkaServer(folder)
-    server.start((f"-XX:ArchiveClassesAtExit={_CLASSES}.part",))
-    server.stop()
-    server.proxy.stop()
-    Path(f"{_CLASSES}.part").rename(_CLASSES)
-
-
-def _prepare() -> None:
-    """What all servers share."""
-    assert (_KAFKA / "lib").exists(), "run: make .kafka/.fetched"
-    with (_KAFKA / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _CLASSES.exists():
-            shutil.rmtree(_KAFKA / "first", ignore_errors=True)
-            (_KAFKA / "first").mkdir()
-            _make_classes(_KAFKA / "first")
-
-
 @contextlib.contextmanager
 def kafka_server(folder: Path, **settings: object) -> Iterator[KafkaServer]:
-    _prepare()
+    prepare(_KAFKA, KafkaServer)
     server = KafkaServer(folder, {name.replace("_", "."): value for name, value in settings.items()})
     server.start()
     try:
         yield server
     finally:
-        server.kill()
-        server.proxy.stop()
+        server.close()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from indelible.errors import InvalidRequest
 from indelible.indexes.index import QueryIndex
+from indelible.indexes.opensearch.address import Address
 from indelible.store_urls import STORE_SCHEMA_DEFAULT, load_index_maker, scheme_of
 
 
@@ -82,3 +83,25 @@ def make_postgres(url: str) -> QueryIndex:
     except ImportError as error:
         raise InvalidRequest.of_extra("postgres", error, pointer="/index/store") from None
     return PostgresIndex(url)
+
+
+def make_opensearch(url: str) -> QueryIndex:
+    """``opensearch://HOST:PORT/PREFIX``, see :class:`indelible.indexes.opensearch.address.Address`."""
+    try:
+        from indelible.indexes.opensearch.opensearch_client import OpenSearchClient  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("opensearch", error, pointer="/index/store") from None
+    from indelible.indexes.opensearch.index import OpenSearchIndex  # noqa: PLC0415 - see above
+
+    return OpenSearchIndex(Address.of(url), OpenSearchClient)
+
+
+def make_elasticsearch(url: str) -> QueryIndex:
+    """``elasticsearch://HOST:PORT/PREFIX``, likewise."""
+    try:
+        from indelible.indexes.opensearch.elasticsearch_client import ElasticsearchClient  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("elasticsearch", error, pointer="/index/store") from None
+    from indelible.indexes.opensearch.index import OpenSearchIndex  # noqa: PLC0415 - see above
+
+    return OpenSearchIndex(Address.of(url), ElasticsearchClient)

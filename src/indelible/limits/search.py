@@ -47,3 +47,12 @@ INDEX_RETRY_WAIT_MAX_S: Final = 10.0
 """Between two attempts to go on after a failure: of the index, of the store, or at an event that cannot be read."""
 INDEX_WRITE_TIMEOUT_S: Final = 60.0
 """For one step of writing to an index; beyond it the disk, or the service, is taken to be out of reach."""
+INDEX_BULK_DOCUMENTS_MAX: Final = 500
+INDEX_BULK_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Of one request to a search service, if more than one document: each has to be held there, and some take 10 MiB."""
+INDEX_BULKS_AT_ONCE_MAX: Final = 2
+"""Such requests that one indexer has on their way: while one is answered, the next is read."""
+INDEX_SERVICE_TIMEOUT_S: Final = 10.0
+"""For a search service's answer to a small request. Beyond it the service is taken to be out of reach."""
+INDEX_SERVICE_WRITE_TIMEOUT_S: Final = 30.0
+"""The same for documents, and for making an index, which a busy service takes its time for."""

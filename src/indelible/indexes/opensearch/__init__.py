@@ -1,0 +1,1 @@
+"""The query index in OpenSearch or Elasticsearch."""
