@@ -1,21 +1,21 @@
-"""A server with a query index, and what serves the index, killed under load. For longer: ``faults.index_faults``."""
+"""A server with a query index, and what serves the index, killed under load. For longer, and for the backends whose
+servers take long to start: ``faults.index_faults``."""
 
 from pathlib import Path
 
 import pytest
 
 from faults import broken_index_process, index_faults
-from indexes.backends import KINDS
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["postgres", "sqlite"])
 async def test_what_a_search_says_is_so_whatever_dies(tmp_path: Path, name: str) -> None:
-    figures = await index_faults.run(tmp_path, name, events=3_000, kills=4, seed=1)
+    figures = await index_faults.run(tmp_path, name, events=2_000, kills=4, seed=1)
     index_faults.print_figures(figures)
     assert figures.violations == []
-    assert figures.events == 3_000
+    assert figures.events == 2_000
     assert sorted(one.moment for one in figures.kills) == sorted(index_faults.MOMENTS)
-    assert figures.seen > 100
+    assert figures.seen > 50
     assert figures.generations > 2
 
 

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from indexes.opensearch_server import opensearch_server
 from postgres.server import postgres_server
 
 
@@ -40,4 +41,10 @@ def _postgres(_: Path) -> Iterator[Backend]:
         yield Backend(server.new_database(), server)
 
 
-KINDS: Final[Mapping[str, Kind]] = {"postgres": _postgres, "sqlite": _sqlite}
+@contextmanager
+def _opensearch(_: Path) -> Iterator[Backend]:
+    with opensearch_server() as server:
+        yield Backend(f"opensearch://{server.address}/faults", server)
+
+
+KINDS: Final[Mapping[str, Kind]] = {"opensearch": _opensearch, "postgres": _postgres, "sqlite": _sqlite}
