@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from dynamodb.server import Dynalite
+from indelible.indexes.dynamodb import DynamoIndex
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.sqlite import SqliteIndex
 from indelible.testing.conformance import IndexConformance, ReopenIndexConformance
@@ -45,6 +47,38 @@ _numbers = itertools.count()
 def test_sqlite_finds_what_the_model_finds(scenario: Scenario, tmp_path: Path) -> None:
     async def run() -> None:
         index = SqliteIndex(tmp_path / f"{next(_numbers)}.db")
+        await index.open()
+        try:
+            await compare(index, scenario)
+        finally:
+            await index.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def make_dynamo(dynalite: Dynalite) -> MakeIndex:
+    url = dynalite.new_url()
+    return lambda: DynamoIndex.of(url)
+
+
+class TestDynamo(IndexConformance):
+    @pytest.fixture
+    def make_index(self, make_dynamo: MakeIndex) -> MakeIndex:
+        return make_dynamo
+
+
+class TestDynamoReopened(ReopenIndexConformance):
+    @pytest.fixture
+    def make_index(self, make_dynamo: MakeIndex) -> MakeIndex:
+        return make_dynamo
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scenario=scenarios())
+def test_dynamo_finds_what_the_model_finds(scenario: Scenario, dynalite: Dynalite) -> None:
+    async def run() -> None:
+        index = DynamoIndex.of(dynalite.new_url())
         await index.open()
         try:
             await compare(index, scenario)

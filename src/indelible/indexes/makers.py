@@ -46,3 +46,12 @@ def make_sqlite(url: str) -> QueryIndex:
     if path.is_dir():
         raise InvalidRequest(f"{path} is a directory; name a file in it", pointer="/index/store")
     return SqliteIndex(path)
+
+
+def make_dynamodb(url: str) -> QueryIndex:
+    """``dynamodb://REGION/TABLE?endpoint=URL``, see :class:`indelible.indexes.dynamodb.index.DynamoIndex`."""
+    try:
+        from indelible.indexes.dynamodb import DynamoIndex  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("dynamodb", error, pointer="/index/store") from None
+    return DynamoIndex.of(url)

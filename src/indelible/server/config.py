@@ -85,9 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
     `tags`, `start` and `on_refusal`. In the TOML file alone."""
     index: IndexSettings | None = None
-    """The query index, a table `[index]`: its `store` (`memory:` or `sqlite:PATH`; a file beside a SQLite store unless
-    it is given), and a table `[index.fields]` of paths and types, such as `"event_data.total" = "number"`. In the TOML
-    file alone. Without it there is no index, and no search."""
+    """The query index, a table `[index]`: its `store` (`memory:`, `sqlite:PATH` or `dynamodb://REGION/TABLE`; a file
+    beside a SQLite store unless it is given), and a table `[index.fields]` of paths and types, such as
+    `"event_data.total" = "number"`. In the TOML file alone. Without it there is no index, and no search."""
 
 
 class Source(NamedTuple):
