@@ -1,16 +1,19 @@
-"""For every test: Hypothesis profiles, a PostgreSQL server, and what programs that tests start are given.
+"""For every test: Hypothesis profiles, servers of PostgreSQL and of DynamoDB's API, and what programs that tests start
+are given.
 
 No deadlines on shared machines; the profile ``ci`` gives the same examples each time.
 """
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import measured
 import programs
+from dynamodb.server import CREDENTIALS, Dynalite, dynalite_server, installed
 from indexes.opensearch_server import OpenSearchServer, opensearch_server
 from postgres.server import PostgresServer, postgres_server
 
@@ -42,3 +45,19 @@ def opensearch() -> Iterator[OpenSearchServer]:
     """An OpenSearch node likewise. Each test takes a prefix of its own; who kills the node starts it again."""
     with opensearch_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def dynalite_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.getbasetemp()
+    return installed(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+
+
+@pytest.fixture(scope="session")
+def dynalite(dynalite_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dynalite]:
+    """A server that all tests of this process share, with credentials in the environment. Each takes a new table."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        with dynalite_server(dynalite_program, tmp_path_factory.mktemp("dynalite")) as server:
+            yield server

@@ -122,8 +122,8 @@ class ConditionTooCostly(InvalidRequest):
 
 
 class SearchTooCostly(InvalidRequest):
-    """The search took too long. Say more of what to find: types, a tag, a shorter time, conditions on fields that few
-    events fit. Field: timeout_s."""
+    """The search took too long, or looked at too many events. Say more of what to find: types, a tag, a shorter time,
+    conditions on fields that few events fit. Field: timeout_s."""
 
     code = "search_too_costly"
 

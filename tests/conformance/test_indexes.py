@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from conformance.faulty_indexes import Refusing
+from dynamodb.server import Dynalite
+from indelible.indexes.dynamodb import DynamoIndex
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.postgres import PostgresIndex
 from indelible.indexes.sqlite import SqliteIndex, generation
 from indelible.testing.conformance import IndexConformance, IndexRefusalConformance, ReopenIndexConformance
-from indelible.testing.conformance.index_helpers import MakeIndex, document
+from indelible.testing.conformance.index_helpers import NAME, MakeIndex, document
 from indelible.testing.conformance.index_refusals import MakeRefused
 from indelible.testing.index_scenarios import Scenario, compare, scenarios
 from postgres.server import PostgresServer
@@ -102,6 +104,48 @@ def test_sqlite_finds_what_the_model_finds(
 def test_postgres_finds_what_the_model_finds(scenario: Scenario, make_postgres: MakeIndex) -> None:
     async def run() -> None:
         index = make_postgres()
+        await index.open()
+        try:
+            await compare(index, scenario)
+        finally:
+            await index.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def make_dynamo(dynalite: Dynalite) -> MakeIndex:
+    url = dynalite.new_url()
+    return lambda: DynamoIndex.of(url)
+
+
+class TestDynamo(IndexConformance):
+    @pytest.fixture
+    def make_index(self, make_dynamo: MakeIndex) -> MakeIndex:
+        return make_dynamo
+
+
+class TestDynamoReopened(ReopenIndexConformance):
+    @pytest.fixture
+    def make_index(self, make_dynamo: MakeIndex) -> MakeIndex:
+        return make_dynamo
+
+
+class TestDynamoRefusals(IndexRefusalConformance):
+    @pytest.fixture
+    def make_index(self, make_dynamo: MakeIndex) -> MakeIndex:
+        return make_dynamo
+
+    @pytest.fixture
+    def make_refused(self) -> MakeRefused:
+        return lambda: document(values={NAME: tuple(f"{n:03}" + "\U0001f600" * 990 for n in range(120))})
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scenario=scenarios())
+def test_dynamo_finds_what_the_model_finds(scenario: Scenario, dynalite: Dynalite) -> None:
+    async def run() -> None:
+        index = DynamoIndex.of(dynalite.new_url())
         await index.open()
         try:
             await compare(index, scenario)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+import dynamodb.server
 from docs.pages import ROOT, Block, blocks, pages, same_output
 from indexes.opensearch_server import OpenSearchServer
 from postgres.server import PostgresServer
@@ -28,6 +29,7 @@ SHOWN_BROKER = "127.0.0.1:4222"
 SHOWN_KAFKA = "127.0.0.1:9092"
 SHOWN_RABBITMQ = "127.0.0.1:5672"
 SHOWN_OPENSEARCH = "127.0.0.1:9200"
+SHOWN_DYNAMODB = "127.0.0.1:8000"
 SERVER = f"indelible serve --store sqlite:data/indelible.db --http {SHOWN_URL}"
 BIN = Path(sys.executable).parent
 BLOCK_TIMEOUT_S = 300
@@ -79,6 +81,7 @@ class Reader:
         self._kafka = SHOWN_KAFKA
         self._rabbitmq = SHOWN_RABBITMQ
         self._opensearch = SHOWN_OPENSEARCH
+        self._dynamodb = SHOWN_DYNAMODB
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("INDELIBLE_")},
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -111,6 +114,11 @@ class Reader:
         """A node without indices of the page's."""
         server.call("DELETE", "/events-*")
         self._opensearch = server.address
+
+    def use_dynamodb(self, server: dynamodb.server.Dynalite) -> None:
+        """A service with DynamoDB's API, and credentials for it."""
+        self._dynamodb = f"127.0.0.1:{server.port}"
+        self._environ.update(dynamodb.server.CREDENTIALS)
 
     def serve(self, command: str) -> None:
         self._exits.enter_context(_server(self._addressed(command), self._address, self._directory, self._environ))
@@ -156,6 +164,7 @@ class Reader:
         text = text.replace(SHOWN_URL, self._address).replace(SHOWN_BROKER, self._broker)
         text = text.replace(SHOWN_KAFKA, self._kafka)
         text = text.replace(SHOWN_RABBITMQ, self._rabbitmq).replace(SHOWN_OPENSEARCH, self._opensearch)
+        text = text.replace(SHOWN_DYNAMODB, self._dynamodb)
         return text.replace(SHOWN_DATABASE, self._database)
 
 
@@ -193,6 +202,8 @@ def test_what_the_page_shows_is_what_happens(page: Path, clone: Path, request: p
             reader.use_rabbitmq(clone.parent / "rabbitmq")
         if SHOWN_OPENSEARCH in page.read_text("utf-8"):
             reader.use_opensearch(request.getfixturevalue("opensearch"))
+        if SHOWN_DYNAMODB in page.read_text("utf-8"):
+            reader.use_dynamodb(request.getfixturevalue("dynalite"))
         if not any(block.is_server for block in blocks(page)):
             reader.serve(SERVER)
         reader.follow(page)

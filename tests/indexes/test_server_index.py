@@ -56,7 +56,7 @@ def test_fields_by_path_with_quotation_marks_and_without(tmp_path: Path) -> None
         ("index = 5", "/index", "must be a table"),
         ("[index]\nfile = 'x'", "/index", "unknown field `file`"),
         ("[index]\nstore = 5", "/index", "Expected `str"),
-        ("[index]\nstore = 'kafka:x'", "/index/store", "must start with one of memory:, postgres"),
+        ("[index]\nstore = 'kafka:x'", "/index/store", "must start with one of dynamodb:, "),
         ("[index.fields]\ntotal = 'number'", "/index/fields", "'total' must be a path such as event_data.customer.id"),
         ("[index.fields]\nevent_data.n = 'int'", "/index/fields/event_data.n", "must be one of string, number"),
         ("[index.fields]\nevent_data.n = 5", "/index/fields/event_data.n", "must be the name of a type"),

@@ -26,7 +26,7 @@ class IndexMoved(Exception):
 
 
 class SearchTooBroad(Exception):
-    """The search took too long."""
+    """The search took too long, or looked at as many events as it may. Says which, for people."""
 
 
 class Place(NamedTuple):
@@ -84,6 +84,10 @@ class Capabilities(NamedTuple):
 
     text: bool
     """Whether it finds words."""
+    narrowing_only: frozenset[str] = frozenset()
+    """Fields that every event has, conditions on which only narrow what another part of the query finds."""
+    looks_at_max: int | None = None
+    """At how many events one search looks at the most; None: at as many as it has time for."""
 
 
 class Hits(NamedTuple):

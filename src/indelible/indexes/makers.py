@@ -105,3 +105,12 @@ def make_elasticsearch(url: str) -> QueryIndex:
     from indelible.indexes.opensearch.index import OpenSearchIndex  # noqa: PLC0415 - see above
 
     return OpenSearchIndex(Address.of(url), ElasticsearchClient)
+
+
+def make_dynamodb(url: str) -> QueryIndex:
+    """``dynamodb://REGION/TABLE?endpoint=URL``, see :class:`indelible.indexes.dynamodb.index.DynamoIndex`."""
+    try:
+        from indelible.indexes.dynamodb import DynamoIndex  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("dynamodb", error, pointer="/index/store") from None
+    return DynamoIndex.of(url)

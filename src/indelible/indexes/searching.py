@@ -17,6 +17,7 @@ from indelible.errors import (
 from indelible.events import AggregateKey
 from indelible.eventstore import MeasuringStore
 from indelible.index_state import GenerationInfo, IndexField, IndexInfo, RejectedEvent
+from indelible.indexes.able import check_able
 from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.index import (
     Generation,
@@ -187,8 +188,7 @@ class SearchingStore(StoreAround):
     def _checked(self, asked: _Asked, generation: Generation | None) -> CheckedQuery:
         """Raises ``InvalidRequest``."""
         checked = asked.query.checked(self._fields if generation is None else generation.fields)
-        if checked.query and not self._index.capabilities.text:
-            raise InvalidRequest("this index does not find text; give conditions on fields instead", pointer="/query")
+        check_able(checked, self._index.capabilities)
         return checked
 
     # --- Waiting -----------------------------------------------------------------------------------------------------
@@ -267,8 +267,7 @@ def _index_errors() -> Iterator[None]:
         raise Unavailable(f"the query index is out of reach: {error}", retry_after_s=RETRY_AFTER_S) from error
     except SearchTooBroad as error:
         raise SearchTooCostly(
-            f"took longer than {SEARCH_TIMEOUT_S:g} s; say more of what to find: types, a tag, a shorter time, "
-            "conditions that few events fit",
+            f"{error}; say more of what to find: types, a tag, a shorter time, conditions that few events fit",
             timeout_s=SEARCH_TIMEOUT_S,
         ) from error
 

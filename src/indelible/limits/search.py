@@ -56,3 +56,38 @@ INDEX_SERVICE_TIMEOUT_S: Final = 10.0
 """For a search service's answer to a small request. Beyond it the service is taken to be out of reach."""
 INDEX_SERVICE_WRITE_TIMEOUT_S: Final = 30.0
 """The same for documents, and for making an index, which a busy service takes its time for."""
+
+DYNAMODB_ENTRIES_MAX: Final = 10_000
+"""Entries of lists that one search in DynamoDB follows, of up to 1 KB each. One that would look at more gives a short
+page, or is too broad."""
+DYNAMODB_ENTRIES_SORTED_MAX: Final = 5_000
+"""Entries of a range of values, which are read whole and sorted; where there are more, another list is followed."""
+DYNAMODB_ENTRIES_PROBED: Final = 250
+"""Of each list that might lead a search, to find a short one: about as many as one page of an answer."""
+DYNAMODB_LEADS_PROBED_MAX: Final = 8
+"""Conditions that are looked at for a short list."""
+DYNAMODB_LISTS_PROBED_MAX: Final = 16
+"""Values of one condition with ``in``; one with more is not looked at for being short."""
+DYNAMODB_ENTRIES_PER_PAGE_MAX: Final = 1_000
+"""Of one query: at 1 KB the most that DynamoDB gives at once."""
+DYNAMODB_CALLS_AT_ONCE_MAX: Final = 32
+"""Requests to DynamoDB, and so connections."""
+DYNAMODB_WRITES_AT_ONCE: Final = 8
+"""Batches of 25 items on their way: at 5 ms each, more than one process can make."""
+DYNAMODB_CALL_TIMEOUT_S: Final = 5.0
+"""For one answer of DynamoDB."""
+DYNAMODB_UNREACHABLE_S: Final = 3.0
+"""When no request has got through for so long, DynamoDB is out of reach."""
+DYNAMODB_RETRY_WAIT_MIN_S: Final = 0.02
+DYNAMODB_RETRY_WAIT_MAX_S: Final = 1.0
+"""Between two attempts of a request that is throttled or has got lost."""
+DYNAMODB_IDLE_MAX_S: Final = 60.0
+"""How long throttling may let nothing at all through, while documents are added."""
+DYNAMODB_STEP_MAX_S: Final = 600.0
+"""For one step of documents, however slow the table is: at 25 units of writing a second, enough for 1,000 events."""
+DYNAMODB_VOID_KEPT_S: Final = 3_600
+"""For so long a step that was given up is remembered as such: nobody can still be writing it."""
+DYNAMODB_REMOVE_AFTER_S: Final = 30.0
+"""What is dropped is removed after so long: searches in it are over by then."""
+DYNAMODB_REMOVE_PAUSE_S: Final = 60.0
+"""Until removing is tried again, after a failure."""

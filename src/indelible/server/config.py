@@ -85,10 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
     `tags`, `start` and `on_refusal`. In the TOML file alone."""
     index: IndexSettings | None = None
-    """The query index, a table `[index]`: its `store` (`memory:`, `sqlite:PATH`, `postgresql://…`, or
-    `opensearch://HOST:PORT/PREFIX` and likewise `elasticsearch://`, both also with `+https`; unless it is given a file
-    beside a SQLite store, a schema beside a store in PostgreSQL), and a table `[index.fields]` of paths and types, such
-    as `"event_data.total" = "number"`. In the TOML file alone. Without it there is no index, and no search."""
+    """The query index, a table `[index]`: its `store` (`memory:`, `sqlite:PATH`, `postgresql://…`,
+    `dynamodb://REGION/TABLE`, or `opensearch://HOST:PORT/PREFIX` and likewise `elasticsearch://`, both also with
+    `+https`; unless it is given a file beside a SQLite store, a schema beside a store in PostgreSQL), and a table
+    `[index.fields]` of paths and types, such as `"event_data.total" = "number"`. In the TOML file alone. Without it
+    there is no index, and no search."""
 
 
 class Source(NamedTuple):

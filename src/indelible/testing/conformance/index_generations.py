@@ -1,6 +1,7 @@
 """The promises of a query index about its generations: begun, applied to, swapped, dropped."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -21,6 +22,7 @@ from indelible.testing.conformance.index_helpers import (
 )
 
 ALL = SearchQuery()
+_PATIENCE_S = 60
 
 
 async def _moved(index: QueryIndex, generation: int, *, after: int, cursor: int = 100) -> None:
@@ -220,16 +222,21 @@ class IndexGenerationConformance(WithIndex):
     async def test_what_is_found_is_of_one_moment(self, index: QueryIndex) -> None:
         """While documents are added, and one generation takes another's place, ten documents a step of the cursor."""
         serving = await filled(index, [])
-        query, is_done = ALL.checked(FIELDS), asyncio.Event()
+        query, is_done, has_seen_the_end = ALL.checked(FIELDS), asyncio.Event(), asyncio.Event()
         seen: set[tuple[int, str]] = set()
 
         async def look() -> None:
             while not is_done.is_set():
+                began_at = time.perf_counter()
                 hits, generation = await index.search(query, order="newest", limit=1_000, behind=None)
+                took_s = time.perf_counter() - began_at
                 first = 1 if generation.number == serving.number else 0
                 assert len(hits.places) == 10 * (int(generation.cursor) - first)
                 seen.add((generation.number, generation.cursor))
-                await asyncio.sleep(0)
+                if generation.cursor == cursor_at(25):
+                    has_seen_the_end.set()
+                # A backend elsewhere is to have time for what is added.
+                await asyncio.sleep(5 * took_s)
 
         looking = [asyncio.create_task(look()) for _ in range(3)]
         try:
@@ -242,7 +249,8 @@ class IndexGenerationConformance(WithIndex):
             await index.swap(begun.number)
             for _ in range(5):
                 await more(index, [document() for _ in range(10)])
-            await asyncio.sleep(0.01)
+            end = asyncio.create_task(has_seen_the_end.wait())
+            await asyncio.wait({end, *looking}, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
             is_done.set()
             await asyncio.gather(*looking)

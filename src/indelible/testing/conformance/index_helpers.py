@@ -2,13 +2,17 @@
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from indelible.cursors import START, Cursor, cursor_at
+from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey, new_event_id
+from indelible.indexes.able import check_able
 from indelible.indexes.index import Document, Generation, Place, QueryIndex
 from indelible.search import FieldType, Order, SearchQuery, Value, Where
 
@@ -83,6 +87,16 @@ async def more(index: QueryIndex, documents: Sequence[Document]) -> Cursor:
     return cursor
 
 
+def as_able(index: QueryIndex, query: SearchQuery, fields: Mapping[str, FieldType] = FIELDS) -> SearchQuery:
+    """The query; with something that finds every event, if the index only narrows by what the query says."""
+    checked = query.checked(fields)
+    try:
+        check_able(checked, index.capabilities)
+    except InvalidRequest:
+        return replace(query, since=datetime(1, 1, 1, tzinfo=UTC))
+    return query
+
+
 async def found(
     index: QueryIndex,
     query: SearchQuery,
@@ -92,7 +106,7 @@ async def found(
     fields: Mapping[str, FieldType] = FIELDS,
 ) -> list[Place]:
     """All of it, page by page."""
-    checked, places, behind = query.checked(fields), list[Place](), None
+    checked, places, behind = as_able(index, query, fields).checked(fields), list[Place](), None
     while True:
         hits, _ = await index.search(checked, order=order, limit=limit, behind=behind)
         assert not hits.aggregates
@@ -108,7 +122,7 @@ async def found_aggregates(
     index: QueryIndex, query: SearchQuery, *, limit: int = 1_000, fields: Mapping[str, FieldType] = FIELDS
 ) -> list[AggregateKey]:
     """All of them, page by page."""
-    checked, keys, behind = query.checked(fields), list[AggregateKey](), None
+    checked, keys, behind = as_able(index, query, fields).checked(fields), list[AggregateKey](), None
     while True:
         hits, _ = await index.search_aggregates(checked, limit=limit, behind=behind)
         assert not hits.places

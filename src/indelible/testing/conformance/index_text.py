@@ -55,58 +55,59 @@ WORDS: Sequence[tuple[str, Sequence[int]]] = (
 
 @pytest.mark.asyncio
 class IndexTextConformance(WithIndex):
-    @pytest.fixture(autouse=True)
-    def _needs_text(self, index: QueryIndex) -> None:
+    @pytest.fixture
+    def text_index(self, index: QueryIndex) -> QueryIndex:
         if not index.capabilities.text:
             pytest.skip("finds no words")
+        return index
 
-    async def test_words(self, index: QueryIndex) -> None:
+    async def test_words(self, text_index: QueryIndex) -> None:
         documents = [document(text=text) for text in TEXTS]
-        await filled(index, documents)
+        await filled(text_index, documents)
         for query, expected in WORDS:
-            assert await those_found(index, documents, SearchQuery(query)) == expected, query
+            assert await those_found(text_index, documents, SearchQuery(query)) == expected, query
 
-    async def test_each_text_is_found_by_its_words(self, index: QueryIndex) -> None:
+    async def test_each_text_is_found_by_its_words(self, text_index: QueryIndex) -> None:
         """Whatever their script; by each word, and by all of them as a phrase."""
         documents = [document(text=text) for text in TEXTS]
-        await filled(index, documents)
+        await filled(text_index, documents)
         for number, text in enumerate(TEXTS):
             words = words_of(text)
             for query in {*words, f'"{" ".join(words)}"', " ".join(reversed(words))} if words else ():
-                assert number in await those_found(index, documents, SearchQuery(query)), query
+                assert number in await those_found(text_index, documents, SearchQuery(query)), query
 
-    async def test_every_letter_and_digit(self, index: QueryIndex) -> None:
+    async def test_every_letter_and_digit(self, text_index: QueryIndex) -> None:
         """Of most alphabets: each is a word, or a part of one, as ``words_of`` says."""
         letters = [chr(code) for code in range(0x20, 0x3000) if len(words_of(chr(code))) == 1]
         texts = [[f"x{one}y" for one in letters[start::64]] for start in range(64)]
         documents = [document(text=" ".join(text)) for text in texts]
-        await filled(index, documents)
+        await filled(text_index, documents)
         words = [{tuple(words_of(one)) for one in text} for text in texts]
         for one in letters[::17]:
             asked = tuple(words_of(f"X{one}Y"))
             expected = [number for number, held in enumerate(words) if asked in held]
-            assert await those_found(index, documents, SearchQuery(f"X{one}Y")) == expected, one
+            assert await those_found(text_index, documents, SearchQuery(f"X{one}Y")) == expected, one
 
-    async def test_a_query_as_long_as_may_be(self, index: QueryIndex) -> None:
+    async def test_a_query_as_long_as_may_be(self, text_index: QueryIndex) -> None:
         text = " ".join(f"{n}" for n in range(400))
         documents = [document(text=text), document(text=text[: len(text) // 2])]
-        await filled(index, documents)
+        await filled(text_index, documents)
         query = text[:SEARCH_TEXT_LENGTH_MAX].rpartition(" ")[0]
-        assert await those_found(index, documents, SearchQuery(query)) == [0]
+        assert await those_found(text_index, documents, SearchQuery(query)) == [0]
         phrase = query.rpartition(" ")[0]
-        assert await those_found(index, documents, SearchQuery(f'"{phrase}"')) == [0]
+        assert await those_found(text_index, documents, SearchQuery(f'"{phrase}"')) == [0]
         letters = ("a " * (SEARCH_TEXT_LENGTH_MAX // 2)).strip()
-        assert await those_found(index, documents, SearchQuery(letters)) == []
+        assert await those_found(text_index, documents, SearchQuery(letters)) == []
 
-    async def test_long_words_and_texts(self, index: QueryIndex) -> None:
+    async def test_long_words_and_texts(self, text_index: QueryIndex) -> None:
         documents = [document(text="x" * 999), document(text="x" * 998), document(text="y " * 30_000 + "z")]
-        await filled(index, documents)
-        assert await those_found(index, documents, SearchQuery("x" * 998)) == [1]
-        assert await those_found(index, documents, SearchQuery("x" * 999)) == [0]
-        assert await those_found(index, documents, SearchQuery('"y z"')) == [2]
+        await filled(text_index, documents)
+        assert await those_found(text_index, documents, SearchQuery("x" * 998)) == [1]
+        assert await those_found(text_index, documents, SearchQuery("x" * 999)) == [0]
+        assert await those_found(text_index, documents, SearchQuery('"y z"')) == [2]
 
-    async def test_words_with_conditions(self, index: QueryIndex) -> None:
+    async def test_words_with_conditions(self, text_index: QueryIndex) -> None:
         documents = [document(text=f"word{n % 3} all", tags=[f"t{n % 2}"]) for n in range(12)]
-        await filled(index, documents)
+        await filled(text_index, documents)
         query = SearchQuery("all word1", tags=("t1",))
-        assert await those_found(index, documents, query) == [1, 7]
+        assert await those_found(text_index, documents, query) == [1, 7]
