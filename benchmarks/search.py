@@ -21,6 +21,7 @@ from benchmarks.dataset import (
     searched_tags,
     word,
 )
+from benchmarks.process import Process
 from benchmarks.report import Figure, print_note
 from benchmarks.stores import Options
 from indelible.cursors import START, cursor_at
@@ -58,11 +59,13 @@ class _Made(NamedTuple):
     index: QueryIndex
     size_bytes: Callable[[], int]
     """What it takes; 0: nobody knows."""
+    process: Process | None
+    """Of the service, if it is one that was started."""
     name: str
     searches: int
     """Of each kind, one after another."""
     per_s: int
-    """Events that are to be added in a second of this process's time, and of the clock where it waits for another."""
+    """Events that are to be added in a second of this process's time."""
 
 
 @contextmanager
@@ -71,16 +74,19 @@ def _made(options: Options) -> Iterator[_Made]:
         folder = options.folder / "search"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        yield _Made(SqliteIndex(folder / "search.db"), lambda: _size_bytes(folder), "sqlite", SEARCHES, 20_000)
+        yield _Made(SqliteIndex(folder / "search.db"), lambda: _size_bytes(folder), None, "sqlite", SEARCHES, 20_000)
         shutil.rmtree(folder)
     elif options.index == "opensearch":
         from indexes.opensearch_server import opensearch_server  # by the path that relay_clients adds
 
         with opensearch_server(large=True) as server:
-            index = make_index(f"opensearch://{server.address}/benchmark")
-            yield _Made(index, lambda: _size_bytes(server.folder / "data"), "opensearch", SEARCHES_REMOTE, 5_000)
+            index, process = make_index(f"opensearch://{server.address}/benchmark"), Process()
+            process.pid = server.pid
+            yield _Made(
+                index, lambda: _size_bytes(server.folder / "data"), process, "opensearch", SEARCHES_REMOTE, 5_000
+            )
     else:
-        yield _Made(make_index(options.index), lambda: 0, options.index.partition(":")[0], SEARCHES_REMOTE, 5_000)
+        yield _Made(make_index(options.index), lambda: 0, None, options.index.partition(":")[0], SEARCHES_REMOTE, 5_000)
 
 
 async def _measure(made: _Made, events: int) -> list[Figure]:
@@ -117,10 +123,12 @@ async def _fill(made: _Made, events: int) -> Figure:
     cpu_s += time.process_time() - begun[0]
     wall_s += time.perf_counter() - begun[1]
     taken = made.size_bytes()
+    service_s = 0.0 if made.process is None else made.process.cpu_s()
     return Figure(
         f"query index ({made.name}), {events:,} events of {size_bytes // events} bytes", events / cpu_s,
         "events/s of processor time", f"≥ {made.per_s:,} events/s", events / cpu_s >= made.per_s,
-        note=f"{events / wall_s:,.0f} events/s by the clock{f'; {taken / events:.0f} bytes an event' if taken else ''}",
+        note=f"{events / wall_s:,.0f} events/s by the clock{f'; {taken / events:.0f} bytes an event' if taken else ''}"
+        f"{f'; {1e6 * service_s / events:.0f} µs of the service an event' if service_s else ''}",
     )  # fmt: skip
 
 

@@ -46,6 +46,11 @@ class JavaServer:
             assert self._process.poll() is None, self.log()
             time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "it is started first"
+        return self._process.pid
+
     def log(self) -> str:
         """The end of it."""
         return (self.folder / "server.log").read_text(errors="replace")[-_LOG_END:]
