@@ -31,6 +31,10 @@ RELAY_BATCH_SIZE_BYTES_MAX: Final = 1024 * 1024
 """What a relay reads ahead while the broker stores, and publishes next at once: enough that a transaction or a sync of
 the disk counts little, and little enough that a slow broker stores it within RELAY_BROKER_TIMEOUT_S."""
 
+RELAY_GATHER_S: Final = 0.02
+"""What comes so soon after the last is published together. Each time costs the broker a sync of a disk that may be the
+store's too, and processor time on both sides; and an event waits for this no longer than it takes to be received."""
+
 RELAY_FOREIGN_MESSAGES_MAX: Final = 1_000
 """Others' messages behind the last one of a relay that are looked through for it, one question to the broker each."""
 
