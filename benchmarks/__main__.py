@@ -50,6 +50,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--events-small", type=int, default=100_000, metavar="N", help="in the store to compare with")
     parser.add_argument("--events-feed", type=int, default=300_000, metavar="N", help="in the feed")
     parser.add_argument("--events-relay", type=int, default=50_000, metavar="N", help="that a relay publishes")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of what is compared in turn")
     parser.add_argument("--broker", choices=CLIENTS, default="nats", help="that it publishes to (default: %(default)s)")
     parser.add_argument(
         "--index", default="sqlite", metavar="INDEX",
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(given: argparse.Namespace, folder: Path) -> int:
     options = Options(
         folder, given.duration, given.warm_up, given.events, given.events_small, given.events_feed,
-        given.events_relay, given.broker, given.index,
+        given.events_relay, given.broker, given.rounds, given.index,
     )  # fmt: skip
     names = list(BENCHMARKS) if "all" in given.names else given.names
     machine = describe(folder)

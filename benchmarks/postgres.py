@@ -20,7 +20,6 @@ from benchmarks.wrk import Load, load
 from indelible import AsyncClient, NewEvent
 
 READ_AGGREGATES: Final = 1_000
-ROUNDS: Final = 3
 """Ours and Message DB's take turns, so that a machine whose speed varies treats both alike."""
 
 
@@ -77,12 +76,12 @@ def _singles(options: Options, database: PostgresServer) -> Iterator[Figure]:
     url = database.new_database()
     ours: list[Load] = []
     theirs: list[float] = []
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         with Server(url) as server:
             ours.append(appends.append_load(server, options, appends.body_with_id()))
         if other is not None:
             theirs.append(message_db.load(database, other, options, connections=appends.SINGLE_CONNECTIONS))
-    middle = sorted(ours, key=lambda one: one.per_s)[ROUNDS // 2]
+    middle = sorted(ours, key=lambda one: one.per_s)[options.rounds // 2]
     what = f"PostgreSQL: single-event appends, {appends.SINGLE_CONNECTIONS} connections"
     yield _figure(what, middle, middle.per_s, "events/s", "≥ 4,000/s", is_met=middle.per_s >= 4_000)
     if other is None:
@@ -91,7 +90,7 @@ def _singles(options: Options, database: PostgresServer) -> Iterator[Figure]:
     rate = statistics.median(theirs)
     yield Figure(f"Message DB: write_message, {appends.SINGLE_CONNECTIONS} connections", rate, "events/s")
     ratio = middle.per_s / rate
-    note = f"medians of {ROUNDS} rounds in turn; {_each(one.per_s for one in ours)} against {_each(theirs)}"
+    note = f"medians of {options.rounds} rounds in turn; {_each(one.per_s for one in ours)} against {_each(theirs)}"
     yield Figure("PostgreSQL: single-event appends against Message DB's", ratio, "", "≥ 2", ratio >= 2, note=note)
 
 

@@ -31,7 +31,6 @@ from indelible.relays.messages import Binding, Message, messages_of
 from relays.brokers import KINDS, BrokerServer  # by the path that relay_clients adds
 from relays.kafka_server import kafka_server
 
-ROUNDS: Final = 3
 RELAY: Final = "benchmark"
 BURST_APPEND_EVENTS: Final = 100
 EVENTS_PER_S: Final = 1_000
@@ -62,10 +61,10 @@ def relay(options: Options) -> Iterator[Figure]:
     name = options.broker
     with _broker(name) as broker:
         with Server(stores.relayed(options)) as server:
-            yield from _publishing(name, server, broker, options.events_relay)
+            yield from _publishing(options, server, broker)
             yield from _burst(name, server, broker, options.events_relay)
         with Server(stores.empty(options, "relay-appends")) as server:
-            yield from _appends(name, server, broker, options.duration_s)
+            yield from _appends(options, server, broker)
         with Server(stores.empty(options, "relay-receipt")) as server:
             yield _receipt(name, server, broker, options.duration_s)
 
@@ -83,10 +82,11 @@ def _broker(name: str) -> Iterator[BrokerServer]:
 # --- How fast it publishes -------------------------------------------------------------------------------------------
 
 
-def _publishing(name: str, server: Server, broker: BrokerServer, events: int) -> Iterator[Figure]:
+def _publishing(options: Options, server: Server, broker: BrokerServer) -> Iterator[Figure]:
+    name, events = options.broker, options.events_relay
     messages = asyncio.run(_messages(server, events))
     ours, alone, most_bytes, cpu_s = [], [], 0, []
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         broker.begin_anew()
         alone.append(events / asyncio.run(CLIENTS[name].publish(broker, messages)))
         broker.begin_anew()
@@ -194,10 +194,11 @@ async def _append_burst(server: Server, events: int) -> tuple[float, float]:
 # --- What it costs those who append ----------------------------------------------------------------------------------
 
 
-def _appends(name: str, server: Server, broker: BrokerServer, duration_s: int) -> Iterator[Figure]:
+def _appends(options: Options, server: Server, broker: BrokerServer) -> Iterator[Figure]:
+    name, duration_s = options.broker, options.duration_s
     broker.begin_anew()
     beside, without = [], []
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         without += [_written(server, duration_s)]
         with RelayProcess(server, broker):
             asyncio.run(_caught_up(server))

@@ -25,7 +25,6 @@ from indelible.cursors import cursor_at
 from indelible.index_state import GenerationInfo
 from indelible.search import Where
 
-ROUNDS: Final = 3
 EVENTS_PER_S: Final = 5_000
 BESIDE_EVENTS_PER_S: Final = 1_000
 PATIENCE_S: Final = 600.0
@@ -79,7 +78,7 @@ def _appends(options: Options, without: Server, server: Server) -> Figure:
     event = {"event_id": "EVENT_ID", "event_type": "OrderLineAdded", "event_data": searched_data(rng)}
     body = json.dumps({"events": [event | {"tags": searched_tags(rng)}]}, separators=(",", ":")).encode()
     alone, beside = list[_Cost](), list[_Cost]()
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         alone.append(_cost(options, without, body, is_indexed=False))
         beside.append(_cost(options, server, body, is_indexed=True))
         print_note(f"without an index {alone[-1]}, with one {beside[-1]}")

@@ -31,6 +31,8 @@ class Options(NamedTuple):
     """In the store that a relay publishes, and in a burst of appends beside it."""
     broker: str = "nats"
     """That it publishes to."""
+    rounds: int = 3
+    """Of what is compared in turn."""
     index: str = "sqlite"
     """That is searched: "sqlite" or "opensearch", which are made, or the URL of one."""
 

@@ -1,6 +1,7 @@
 """Nothing between a store and its callers looks into a cursor: the suites pass where cursors are no numbers.
 
-On two partitions all that concerns the log, and on one, whose cursors are veiled, what concerns groups and relays.
+On two partitions what concerns places in the log, and on one, whose cursors are veiled, what concerns groups and
+relays. All else has no cursors.
 """
 
 import sys
@@ -14,8 +15,12 @@ from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.errors import GroupNotFound, InvalidRequest, RelayNotFound
 from indelible.events import AggregateKey, NewEvent, RecordedEvent
 from indelible.eventstore import EventStore
-from indelible.testing.conformance import BadInputConformance, LogConformance
+from indelible.testing.conformance.catalogue import CatalogueConformance
+from indelible.testing.conformance.conditions import ConditionConformance
+from indelible.testing.conformance.feed import FeedConformance
+from indelible.testing.conformance.following import FollowConformance
 from indelible.testing.conformance.groups import GroupConformance
+from indelible.testing.conformance.hash_chain import HashChainConformance
 from indelible.testing.conformance.helpers import append_noise, check_each_order, ids, some_events, unique
 from indelible.testing.conformance.parking import ParkingConformance
 from indelible.testing.conformance.relays import RelayConformance
@@ -47,7 +52,13 @@ def veiled_url(transport: str) -> Iterator[str]:
         yield url
 
 
-class TestMergedStore(LogConformance, BadInputConformance):
+class TestMergedStore(
+    ConditionConformance,
+    FeedConformance,
+    FollowConformance,
+    HashChainConformance,
+    CatalogueConformance,
+):
     @pytest.fixture
     async def store(self, merged_url: str) -> AsyncIterator[EventStore]:
         async with AsyncClient(merged_url) if merged_url else MergedStore() as store:
