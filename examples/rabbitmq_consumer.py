@@ -106,8 +106,14 @@ async def run(options: argparse.Namespace) -> None:
 
 async def until_signal(options: argparse.Namespace) -> None:
     task = asyncio.ensure_future(run(options))
+
+    def stop() -> None:
+        # Once: a second signal must not cut off how it ends.
+        if not task.cancelling():
+            task.cancel()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     with contextlib.suppress(asyncio.CancelledError):
         await task
 

@@ -87,7 +87,8 @@ class PostgresServer:
             except psycopg.OperationalError as error:
                 if self._process is None or self._process.poll() is not None:
                     code = None if self._process is None else self._process.poll()
-                    raise RuntimeError(f"PostgreSQL does not run ({code}):\n{self.log_tail()}") from error
+                    message = f"PostgreSQL does not run:\n{self.log_tail()}\nIt ended with {code}."
+                    raise RuntimeError(message) from error
                 if time.monotonic() > give_up_at:
                     raise RuntimeError(f"PostgreSQL is not ready after {timeout_s} s:\n{self.log_tail()}") from error
                 time.sleep(0.02)
