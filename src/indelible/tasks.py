@@ -62,6 +62,17 @@ async def try_for(duration_s: float, work: Coroutine[Any, Any, object]) -> None:
         task.add_done_callback(hear_of_failure)
 
 
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What must not be done later: whoever gives up waits until it has ended, however it does."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        hear_of_failure(task)
+        raise
+
+
 class Waits:
     """Between attempts: each about twice as long as the one before, and never the same for two who wait."""
 

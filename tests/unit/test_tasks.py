@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from indelible.tasks import first_of, try_for
+from indelible.tasks import first_of, to_its_end, try_for
 
 
 class Log(list[str]):
@@ -148,3 +148,22 @@ async def test_what_forgets_that_it_is_cancelled_is_left_alone() -> None:
 async def test_what_is_tried_may_fail() -> None:
     async with asyncio.timeout(10):
         await try_for(60, failing(ValueError("broken")))
+
+
+async def test_who_is_cancelled_waits_for_what_must_not_be_done_later() -> None:
+    goes_on, done = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        await goes_on.wait()
+        done.set()
+
+    async with asyncio.timeout(10):
+        task = asyncio.ensure_future(to_its_end(work()))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
+        goes_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert done.is_set()

@@ -17,7 +17,7 @@ from indelible.limits import (
     DYNAMODB_RETRY_WAIT_MIN_S,
     DYNAMODB_WRITES_AT_ONCE,
 )
-from indelible.tasks import Waits, hear_of_failure
+from indelible.tasks import Waits, to_its_end
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ class Table:
                 else {"ConditionExpression": f"attribute_not_exists({PARTITION})"}
             )
             try:
-                await _to_its_end(self._call("put_item", patience, Item=item, **condition))
+                await to_its_end(self._call("put_item", patience, Item=item, **condition))
             except Conflict:
                 continue
             return after
@@ -214,17 +214,6 @@ async def whole(table: Table, stretch: Stretch, patience: Patience) -> list[Item
     async for page in table.pages(stretch, patience, sizes=itertools.repeat(DYNAMODB_ENTRIES_PER_PAGE_MAX)):
         items += page
     return items
-
-
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Whoever gives up: what is on its way may be done, and must not be done later."""
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        hear_of_failure(task)
-        raise
 
 
 async def for_each(lots: Iterable[T], work: Callable[[T], Any], at_once: int) -> None:

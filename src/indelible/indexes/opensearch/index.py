@@ -5,7 +5,7 @@ How documents and the cursor change together, though the service has no transact
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -34,7 +34,7 @@ from indelible.indexes.opensearch.state import Held, State
 from indelible.indexes.opensearch.writing import write_documents
 from indelible.limits import INDEX_WRITE_TIMEOUT_S
 from indelible.search import CheckedQuery, FieldType, Order
-from indelible.tasks import hear_of_failure
+from indelible.tasks import to_its_end
 
 T = TypeVar("T")
 
@@ -129,7 +129,7 @@ class OpenSearchIndex:
         commit = partial(
             State.committed, number=generation, step=step, after=after, changed=held, is_searchable=is_serving
         )
-        await _to_its_end(self._generations.change(commit))
+        await to_its_end(self._generations.change(commit))
         return written.refused
 
     async def rejected(self, generation: int) -> Sequence[Rejected]:
@@ -192,14 +192,3 @@ def _serving(state: State) -> tuple[int, Held]:
     if state.serving is None:
         raise IndexMoved("no generation is complete")
     return state.serving, state.generations[state.serving]
-
-
-async def _to_its_end(work: Awaitable[T]) -> T:
-    """Whoever gives up: who asks next hears what has become of it. It is bounded by the time of a call."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        hear_of_failure(task)
-        raise
