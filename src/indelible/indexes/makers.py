@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlencode
 
 from indelible.errors import InvalidRequest
 from indelible.indexes.index import QueryIndex
-from indelible.indexes.opensearch.address import Address
 from indelible.store_urls import STORE_SCHEMA_DEFAULT, load_index_maker, scheme_of
 
 
@@ -93,7 +92,7 @@ def make_opensearch(url: str) -> QueryIndex:
         raise InvalidRequest.of_extra("opensearch", error, pointer="/index/store") from None
     from indelible.indexes.opensearch.index import OpenSearchIndex  # noqa: PLC0415 - see above
 
-    return OpenSearchIndex(Address.of(url), OpenSearchClient)
+    return OpenSearchIndex.of(url, OpenSearchClient)
 
 
 def make_elasticsearch(url: str) -> QueryIndex:
@@ -104,7 +103,7 @@ def make_elasticsearch(url: str) -> QueryIndex:
         raise InvalidRequest.of_extra("elasticsearch", error, pointer="/index/store") from None
     from indelible.indexes.opensearch.index import OpenSearchIndex  # noqa: PLC0415 - see above
 
-    return OpenSearchIndex(Address.of(url), ElasticsearchClient)
+    return OpenSearchIndex.of(url, ElasticsearchClient)
 
 
 def make_dynamodb(url: str) -> QueryIndex:

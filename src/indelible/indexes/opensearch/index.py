@@ -7,7 +7,7 @@ How documents and the cursor change together, though the service has no transact
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -52,6 +52,11 @@ class OpenSearchIndex:
         self._address: Final = address
         self._make_client: Final = make_client
         self._opened: tuple[Calls, Generations] | None = None
+
+    @classmethod
+    def of(cls, url: str, make_client: Callable[[Address], Client]) -> Self:
+        """Raises ``InvalidRequest`` for a URL that names nothing, see :class:`Address`."""
+        return cls(Address.of(url), make_client)
 
     async def open(self) -> IndexState:
         if self._opened is None:
