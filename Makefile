@@ -1,33 +1,46 @@
 # make run    install what is needed and start a server on an embedded store in ./data
 # make test   install what is needed and pass every check and test
-# Others: coverage, lint, types, format, bench, bench-peers, reference, proto, lock, docs-viewer, clean. PYTHON=python3.13 chooses the interpreter.
+# Others: conformance, coverage, lint, types, format, bench, bench-peers, soak, faults-cassandra, wheels, release, docs, reference,
+# proto, lock, docs-viewer, clean. PYTHON=python3.13 chooses the interpreter.
 
 PYTHON ?= $(shell tools/find_python.sh)
 VENV := .venv
 PEERS := .venv-peers
+RELEASE := .venv-release
+CASSANDRA := .cassandra
 KAFKA := .kafka
 OPENSEARCH := .opensearch
 VIEWER := src/indelible/server/http/swagger_ui
 BIN := $(VENV)/bin
 UV ?= uv
 
+# What the image of deploy/docker has beside the server itself.
+CONTAINER_EXTRAS := backup grpc jwt otel postgres signing
+
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: run test coverage lint types format bench bench-peers reference proto lock docs-viewer clean
+.PHONY: run test test-packages conformance coverage lint types format bench bench-peers soak faults-cassandra wheels release docs reference proto lock docs-viewer clean
 
 run: $(VENV)/.runtime-installed
 	@exec $(BIN)/indelible serve $(ARGS)
 
 # Bytecode is kept, whatever the environment says: else each worker compiles all tests anew. A worker that has nothing
 # left takes over half of what another still has.
-test: lint types $(KAFKA)/.fetched $(OPENSEARCH)/.fetched
-	@tools/install_system_packages.sh chromium curl fuse3 nodejs npm pgbouncer prometheus rabbitmq-server strace wrk
+test:
+	@$(MAKE) --no-print-directory --jobs 4 lint types $(CASSANDRA)/.fetched $(KAFKA)/.fetched $(OPENSEARCH)/.fetched test-packages
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
+test-packages:
+	@tools/install_system_packages.sh chromium curl etcd-server fuse3 haproxy nodejs npm openssl pgbouncer prometheus prometheus-alertmanager rabbitmq-server slowhttptest strace systemd wrk
+
+# All suites on all storages, over all transports. Those that take long are left out of the tests.
+conformance: $(VENV)/.dev-installed $(CASSANDRA)/.fetched
+	INDELIBLE_SLOW_SUITES=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist worksteal tests/conformance tests/cli/test_cassandra.py tests/examples/test_orders.py tests/integrations $(ARGS)
+
 # Which lines no test reaches. It takes twice the time of the tests alone, and so is no part of them.
-coverage: $(VENV)/.dev-installed $(KAFKA)/.fetched $(OPENSEARCH)/.fetched
+coverage: $(VENV)/.dev-installed $(CASSANDRA)/.fetched $(KAFKA)/.fetched $(OPENSEARCH)/.fetched
 	$(BIN)/coverage erase
 	PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run -m pytest -n 4 --dist worksteal $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -54,6 +67,27 @@ bench-peers: $(VENV)/.dev-installed $(PEERS)/.installed
 	@tools/install_system_packages.sh nghttp2-client npm wrk
 	$(BIN)/python -m benchmarks.peers $(ARGS)
 
+# An hour of even load, and whether memory and open files stay as they are.
+soak: $(VENV)/.dev-installed
+	PYTHONPATH=tests $(BIN)/python -m faults.soak $(ARGS)
+
+# Nodes of Cassandra and servers that break under load, for twenty minutes.
+faults-cassandra: $(VENV)/.dev-installed $(CASSANDRA)/.fetched
+	PYTHONPATH=tests $(BIN)/python -m faults.cassandra_faults $(ARGS)
+
+# Whether the wheel works on every Python that it is for, and is on this machine: as the README says, from pip install on.
+wheels: $(VENV)/.dev-installed
+	PYTHONPATH=tests $(BIN)/python -m docs.wheels $(ARGS)
+
+# What is published, in dist: wheel, sdist, a list of all that the server is made of (CycloneDX), checksums. Of a commit
+# always the same bytes.
+release: $(RELEASE)/.installed
+	tools/release.sh $(RELEASE)/bin
+
+# The documentation as a site, in site: of files alone, which any web server serves and a browser opens from the disk.
+docs: $(VENV)/.dev-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 # The pages of docs/reference that follow from the code.
 reference: $(VENV)/.dev-installed
 	$(BIN)/python tools/reference.py
@@ -67,8 +101,10 @@ lock:
 	$(COMPILE) $(UPGRADE) --group build -o requirements/build.txt
 	$(COMPILE) $(UPGRADE) --group generators -o requirements/generators.txt
 	$(COMPILE) $(UPGRADE) --group peers -o requirements/peers.txt
+	$(COMPILE) $(UPGRADE) --group release -o requirements/release.txt
 	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml $(addprefix --extra ,$(CONTAINER_EXTRAS)) -c requirements/dev.txt -o requirements/container.txt
 
 # The viewer of /docs, in the version that tools/docs_viewer/package-lock.json pins, with its licences.
 docs-viewer:
@@ -77,7 +113,7 @@ docs-viewer:
 	cp $(addprefix tools/docs_viewer/node_modules/swagger-ui-dist/,$(notdir $(wildcard $(VIEWER)/*))) $(VIEWER)
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(KAFKA) $(OPENSEARCH) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	rm -rf $(VENV) $(PEERS) $(RELEASE) $(CASSANDRA) $(KAFKA) $(OPENSEARCH) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist site
 
 $(VENV)/.created:
 	tools/create_venv.sh "$(PYTHON)" $(VENV)
@@ -98,11 +134,19 @@ $(PEERS)/.installed: requirements/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peers.txt
 	@touch $@
 
+$(RELEASE)/.installed: requirements/release.txt requirements/build.txt
+	tools/create_venv.sh "$(PYTHON)" $(RELEASE)
+	# One after the other: they may lock different versions of one package.
+	@for lock in requirements/build.txt requirements/release.txt; do \
+		$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check -r $$lock || exit 1; done
+	@touch $@
+
 # The servers in Java that tests start. Maven brings Java.
 %/.fetched: tools/fetch_java_server.sh
 	@tools/install_system_packages.sh maven
 	tools/fetch_java_server.sh $(filter %.xml,$^) $(@D)
 	@touch $@
 
+$(CASSANDRA)/.fetched: tools/cassandra/pom.xml
 $(KAFKA)/.fetched: tools/kafka/pom.xml
 $(OPENSEARCH)/.fetched: tools/opensearch/pom.xml tools/opensearch/TestNode.java

@@ -32,9 +32,9 @@ def single_appends(options: Options) -> Iterator[Figure]:
         yield _figure(what, done, done.per_s, "≥ 10,000/s, p99 ≤ 60 ms", is_met=is_met)
 
 
-def append_load(server: Server, options: Options, body: bytes) -> Load:
+def append_load(server: Server, options: Options, body: bytes, *, token: str | None = None) -> Load:
     paths = (f"/v1/aggregates/order/bench-{number}/events" for number in range(AGGREGATES))
-    return load(server, options, "POST", paths, connections=SINGLE_CONNECTIONS, body=body)
+    return load(server, options, "POST", paths, connections=SINGLE_CONNECTIONS, body=body, token=token)
 
 
 def batch_load(server: Server, options: Options) -> Load:

@@ -25,7 +25,7 @@ from benchmarks.stores import Options
 from benchmarks.subscriptions import percentiles
 from indelible import AsyncClient, Cursor, NewEvent
 from indelible.errors import RelayNotFound
-from indelible.limits import RELAY_SAVE_PAUSE_S
+from indelible.limits import RELAY_SAVE_PAUSE_REMEMBERED_S
 from indelible.relay_state import RelayInfo, RelayLease
 from indelible.relays.messages import Binding, Message, messages_of
 from relays.brokers import KINDS, BrokerServer  # by the path that relay_clients adds
@@ -145,7 +145,7 @@ def rate_of(seen: Sequence[tuple[float, int]]) -> float:
     """When the checkpoint was saved, and where it was. The last save comes a while after the last event, so it counts
     only where there are no others."""
     (began, first), (ended, last) = seen[0], seen[-2 if len(seen) > 2 else -1]
-    return (last - first) / (ended - began) if last > first else last / RELAY_SAVE_PAUSE_S
+    return (last - first) / (ended - began) if last > first else last / RELAY_SAVE_PAUSE_REMEMBERED_S
 
 
 async def _info(client: AsyncClient) -> RelayInfo | None:

@@ -56,6 +56,7 @@ def load(
     connections: int,
     body: bytes | None = None,
     accept: str | None = None,
+    token: str | None = None,
 ) -> Load:
     """Requests to random paths, after a warm-up. ``EVENT_ID`` in the body becomes a fresh UUID, ``PATH_NUMBER`` the
     number of the path."""
@@ -66,6 +67,7 @@ def load(
             arguments.append(f"{folder}/body")
             Path(arguments[2]).write_bytes(body)
         headers = ["--header", f"Accept: {accept}"] if accept else []
+        headers += ["--header", f"Authorization: Bearer {token}"] if token else []
         if options.warm_up_s:
             _wrk(server, connections, options.warm_up_s, headers, arguments)
         cpu_s = server.cpu_s()

@@ -5,14 +5,17 @@ No deadlines on shared machines; the profile ``ci`` gives the same examples each
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 import measured
 import programs
+from cassandra_sharing import SharedCassandra, shared_cassandra
 from dynamodb.server import CREDENTIALS, Dynalite, dynalite_server, installed
 from indexes.opensearch_server import OpenSearchServer, opensearch_server
 from postgres.server import PostgresServer, postgres_server
@@ -20,6 +23,8 @@ from postgres.server import PostgresServer, postgres_server
 programs.take_charge()
 # gRPC's own handlers for forks then run between fork and exec, and can spoil the program's start.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# As servers of their own do: what commands in this process print stays apart from what servers in it log.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
@@ -38,6 +43,32 @@ def postgres() -> Iterator[PostgresServer]:
     who breaks the server, or changes its settings, starts one of its own."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedCassandra]:
+    """Three nodes that all workers of this run share, each with stores of its own in one keyspace. Tests that ask for
+    ``breaking`` have them for themselves."""
+    folder = tmp_path_factory.getbasetemp()
+    with shared_cassandra((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cassandra") as shared:
+        # A test may ask for it when it has begun already.
+        shared.begin_test()
+        _shared.append(shared)
+        yield shared
+        _shared.clear()
+
+
+_shared: list[SharedCassandra] = []
+
+
+@pytest.fixture(autouse=True)
+def _nodes_are_whole() -> Iterator[None]:
+    """Once this process uses Cassandra, no other breaks nodes during a test."""
+    for shared in _shared:
+        shared.begin_test()
+    yield
+    for shared in _shared:
+        shared.end_test()
 
 
 @pytest.fixture(scope="session")

@@ -34,15 +34,23 @@ class JavaServer:
 
     def start(self, classes: Sequence[str] = ()) -> None:
         """And wait until it answers."""
-        classes = classes or (f"-XX:SharedArchiveFile={_archive(self.home)}",)
+        self.launch(classes or (f"-XX:SharedArchiveFile={_archive(self.home)}",))
+        self.wait()
+
+    def launch(self, classes: Sequence[str] = ()) -> None:
+        """Start it, and do not wait."""
         arguments = self.arguments()
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*java(self.home), *self.jvm, *classes, *arguments], stdout=log, stderr=log
             )
-        give_up_at = time.monotonic() + TIMEOUT_S
+
+    def wait(self, timeout_s: float = TIMEOUT_S) -> None:
+        """Until it answers."""
+        give_up_at = time.monotonic() + timeout_s
         while not self.answers():
             assert time.monotonic() < give_up_at, self.log()
+            assert self._process is not None, "it is started first"
             assert self._process.poll() is None, self.log()
             time.sleep(0.05)
 

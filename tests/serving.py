@@ -20,7 +20,10 @@ from indelible.server.grpc.server import serving_grpc
 from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
+from indelible.server.network_settings import LimitSettings, TlsSettings
+from indelible.server.principal_limits import PrincipalLimits
 from indelible.server.services import Services
+from indelible.server.tls import Certificates
 
 _ANY_PORT = Address("127.0.0.1", 0)
 
@@ -54,9 +57,9 @@ async def _around(
 
 
 @asynccontextmanager
-async def _over_grpc(services: Services) -> AsyncIterator[str]:
-    async with serving_grpc(services, _ANY_PORT, shutdown_grace_s=5) as address:
-        yield f"grpc://{address}"
+async def _over_grpc(services: Services, certificates: Certificates | None) -> AsyncIterator[str]:
+    async with serving_grpc(services, _ANY_PORT, shutdown_grace_s=5, certificates=certificates) as address:
+        yield f"{'grpc' if certificates is None else 'grpcs'}://{address}"
         services.stopping.set()
 
 
@@ -67,6 +70,8 @@ def serving_in_a_thread(
     *,
     fields: Mapping[str, FieldType] | None = None,
     index: QueryIndex | None = None,
+    tls: TlsSettings | None = None,
+    limits: LimitSettings | None = None,
 ) -> Iterator[str]:
     """Opens the store and serves it, on an event loop that outlives those of single tests; gives the URL. With
     ``fields``, those of a query index, it can be searched: in this ``index``, or in one in memory."""
@@ -74,9 +79,11 @@ def serving_in_a_thread(
     stop = asyncio.Event()
 
     def over_transport(services: Services) -> AbstractAsyncContextManager[str]:
+        services.principal_limits = None if limits is None else PrincipalLimits(limits)
+        certificates = None if tls is None else Certificates(tls)
         if transport == "grpc":
-            return _over_grpc(services)
-        return serving(HttpApp(services, ROUTES), _ANY_PORT, shutdown_grace_s=5)
+            return _over_grpc(services, certificates)
+        return serving(HttpApp(services, ROUTES), _ANY_PORT, shutdown_grace_s=5, certificates=certificates)
 
     async def serve() -> None:
         async with (

@@ -8,6 +8,9 @@ folder=${2:?name a folder}
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 rm -rf "$folder"/*
+# Two Mavens at once may spoil what both of them fetch.
+exec 9<"$0"
+flock 9
 mvn --quiet --batch-mode --file "$pom" dependency:copy-dependencies "-DoutputDirectory=$folder/lib.part"
 sources=$(find "$(dirname "$pom")" -name '*.java')
 if [ -n "$sources" ]; then

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests load this file by its pa
 from grpc_reference import grpc_page
 
 from indelible import errors, limits
-from indelible.cli.main import app
+from indelible.cli.commands import app
 from indelible.operations import OPERATIONS, Operation, operation
 from indelible.server import config
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED, STATUSES
@@ -79,12 +79,12 @@ What a caller can ask of a store, the same over every API. Each operation is a r
 |---|---|---|---|---|---|---|
 {rows}
 
-The permission is what a caller has to be granted once a server asks for it; none does so yet.
+The permission is what a caller has to be granted, on a server that [knows who asks](../explanation/access.md).
 
 How the Python clients repeat a call whose answer is lost: {retries}
 
-Any operation may also end in `invalid_request`, `overloaded`, `unavailable`, `storage_failure`, `store_corrupted` or
-`internal_error` ([errors](errors.md)).
+Any operation may also end in `unauthenticated`, `forbidden`, `invalid_request`, `overloaded`, `unavailable`,
+`storage_failure`, `store_corrupted` or `internal_error` ([errors](errors.md)).
 """
 
 
@@ -224,11 +224,13 @@ def configuration_page() -> str:
 
 
 def _default(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None or value == {} else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _toml(text: str) -> str:
-    return text if text.isdigit() else f'"{text}"'
+    return text if text.isdigit() or text in ("true", "false") else f'"{text}"'
 
 
 def _field_docstrings(kind: type) -> dict[str, str]:

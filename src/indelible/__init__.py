@@ -1,70 +1,34 @@
-"""Indelible: an event store for microservices. The names that applications need; see README.md for a tour.
+"""Indelible: an event store for microservices. See README.md for a tour, and :mod:`indelible.public` for the names.
 
-The clients, and what they bring with them, are imported when first asked for: ``import indelible`` stays cheap.
+They are imported when one of them is first asked for. So the command line, which begins with this file, answers to
+Ctrl-C from the start.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
-from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.cursors import START, Cursor
-from indelible.errors import (
-    AggregateNotFound,
-    ConditionFailed,
-    ConditionTooCostly,
-    Conflict,
-    EventIdConflict,
-    EventNotFound,
-    GroupExists,
-    GroupNotFound,
-    IndelibleError,
-    IndexBehind,
-    IndexBuilding,
-    IndexMismatch,
-    InvalidRequest,
-    NotFound,
-    OutcomeUnknown,
-    Overloaded,
-    ParkedEventNotFound,
-    PayloadTooLarge,
-    SearchTooCostly,
-    SearchUnavailable,
-    ShuttingDown,
-    SnapshotNotFound,
-    StorageFull,
-    Unavailable,
-    VersionConflict,
-)
-from indelible.events import AggregateKey, NewEvent, RecordedEvent, Snapshot
-from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResult, EventStore, Head
-from indelible.groups import ConsumerGroups, Delivery, GroupInfo, InFlight, ParkedEvent, Settled, SkippedEvent
-from indelible.index_state import IndexInfo
-from indelible.queries import EVERYTHING, EventQuery, QueryItem
-from indelible.search import SearchPage, SearchQuery, Where
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from indelible.client import AsyncClient, Client, Consumer, Rebuilt, Repository, SyncConsumer, SyncRepository
+    from indelible.public import *
 
     __version__: str
 
-__all__ = [
-    "EVERYTHING", "START", "AggregateAppend", "AggregateKey", "AggregateNotFound", "AppendCondition", "AppendResult",
-    "AsyncClient", "AtomicAppendResult", "Client", "ConditionFailed", "ConditionTooCostly", "Conflict", "Consumer",
-    "ConsumerGroups", "Cursor", "Delivery", "EventIdConflict", "EventNotFound", "EventQuery", "EventStore",
-    "ExpectedVersion", "GroupExists", "GroupInfo", "GroupNotFound", "Head", "InFlight", "IndelibleError",
-    "IndexBehind", "IndexBuilding", "IndexInfo", "IndexMismatch", "InvalidRequest", "NewEvent", "NotFound",
-    "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem", "Rebuilt",
-    "RecordedEvent", "Repository", "SearchPage", "SearchQuery", "SearchTooCostly", "SearchUnavailable", "Settled",
-    "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "SyncConsumer", "SyncRepository",
-    "Unavailable", "VersionConflict", "Where", "__version__",
-]  # fmt: skip
-
-_CLIENTS: Final = {"AsyncClient", "Client", "Consumer", "Rebuilt", "Repository", "SyncConsumer", "SyncRepository"}
-
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module  # noqa: PLC0415 - see above
+
     if name == "__version__":
         return import_module("importlib.metadata").version("indelible")
-    if name in _CLIENTS:
-        return getattr(import_module("indelible.client"), name)
+    # What begins with a small letter may be a module, which an import asks for first.
+    if name == "__all__" or name[0].isupper():
+        public = import_module("indelible.public")
+        if name == "__all__":
+            return [*public.__all__, "__version__"]
+        if name in public.__all__:
+            # So that this is not asked again.
+            globals()[name] = getattr(public, name)
+            return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Also what is not imported yet: who looks around in a shell is to see the clients."""
+    return sorted({*globals(), *__getattr__("__all__")})

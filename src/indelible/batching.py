@@ -147,6 +147,10 @@ class Batcher(Generic[T, R]):
         self._loop.wake()
         return outcome
 
+    async def finish(self) -> None:
+        """Wait until nothing waits."""
+        await self._loop.finish()
+
     def _take(self) -> Sequence[_Waiting]:
         share = -(-len(self._waiting) // self._loop.free)
         count_max = min(max(share, self._unshared), self._bounds.items)

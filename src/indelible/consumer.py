@@ -13,6 +13,7 @@ from typing import Final, NoReturn, Self
 from indelible.batching import Batcher, Bounds, in_lots
 from indelible.errors import IndelibleError
 from indelible.groups import ConsumerGroups, Delivery, Settled, check_count, check_group, check_member
+from indelible.handling import Handler, Handling, check_handling
 from indelible.limits import (
     CLIENT_GIVE_BACK_DELAY_S,
     CLIENT_GIVE_BACK_TIMEOUT_S,
@@ -20,6 +21,7 @@ from indelible.limits import (
     GROUP_PULL_MAX,
     GROUP_SETTLE_MAX,
     GROUP_WAIT_MAX_S,
+    HANDLER_DELAY_DEFAULT_S,
 )
 from indelible.tasks import first_of
 
@@ -38,8 +40,8 @@ class Consumer:
     ``wait_s``: who has waited so long for a delivery gets none; 0 takes what is there now. Then as many are pulled as
     are waited for.
 
-    A server that is out of reach is waited for as in other calls; then iterating raises ``Unavailable``, and may be
-    begun again. Raises ``GroupNotFound``.
+    A server that is out of reach is waited for as long as whoever made the consumer has said; then the call that waits
+    raises ``Unavailable``, and may be made again. Raises ``GroupNotFound``.
     """
 
     def __init__(
@@ -115,10 +117,15 @@ class Consumer:
     async def ack(self, delivery: Delivery) -> bool:
         """Acknowledge: the event is done. False when it was lost: its time was over, and it goes to another member.
         Acknowledgements of several tasks travel together."""
+
+        def hear(acknowledged: asyncio.Future[bool]) -> None:
+            if not acknowledged.cancelled() and acknowledged.exception() is None:
+                self._settle(delivery)
+
         # An acknowledgement that nobody waits for any more is sent all the same: the event is done.
-        is_done = await asyncio.shield(self._acks.put(delivery.delivery_id))
-        self._settle(delivery)
-        return is_done
+        acknowledging = self._acks.put(delivery.delivery_id)
+        acknowledging.add_done_callback(hear)
+        return await asyncio.shield(acknowledging)
 
     async def nack(self, delivery: Delivery, *, delay_s: float = 0.0, reason: str = "", park: bool = False) -> bool:
         """Refuse: the event is delivered again after ``delay_s`` seconds, or parked after its last attempt, or at once
@@ -135,21 +142,54 @@ class Consumer:
             self._settle(delivery)
         return not settled.lost
 
+    async def run(self, handler: Handler, *, concurrency: int = 1, delay_s: float = HANDLER_DELAY_DEFAULT_S) -> None:
+        """Call ``handler(event)`` for every event, up to ``concurrency`` at once, and those of one aggregate one after
+        the other in their order. Goes on until the consumer is closed, or this is cancelled, and leaves nothing with
+        this consumer; it may be called again then.
+
+        An event is acknowledged when its handler returns. When it raises, the event is refused: it is delivered again
+        after ``delay_s`` seconds, twice as long each further time to ``HANDLER_DELAY_MAX_S``, and parked after the
+        group's last attempt; the log of ``indelible.handling`` has the traceback. While its handler runs the event's
+        time is extended, so bound what may hang. A handler is a coroutine function, or a plain one that takes no time.
+
+        After ``aclose()`` the handlers that run come to their end, and their events are settled. When this is
+        cancelled they are cancelled too, and their events given back as if nobody had tried them.
+
+        Raises ``InvalidRequest`` for bad arguments, and what pulling and settling raise.
+        """
+        check_handling(handler, concurrency, delay_s)
+        handling = Handling(self, handler, delay_s, self._put_back)
+        try:
+            await handling.run(concurrency, self._keep_extending(lambda _: handling.held, lambda _: None))
+        finally:
+            await self._give_back()
+
+    def _put_back(self, delivery: Delivery) -> None:
+        """It was taken, and is nobody's any more: it goes to who comes next, or back with what nobody has taken."""
+        self._ready.appendleft(delivery)
+        self._notify()
+
     async def aclose(self) -> None:
         """Take no more, and give back what nobody has taken, so that it goes to other members soon. What was taken may
         still be acknowledged. May be called twice."""
         self._is_closed = True
-        if self._working is not None:
-            self._working.cancel()
-            await asyncio.gather(self._working, return_exceptions=True)
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        working, self._working = self._working, None
+        if working is not None:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
         self._notify()
         not_taken = self._waiting_ids()
         self._ready.clear()
+        self._unsettled.difference_update(not_taken)
         # Else the time-out gives them back.
         with suppress(IndelibleError, TimeoutError):
             async with asyncio.timeout(CLIENT_GIVE_BACK_TIMEOUT_S):
                 for some in in_lots(not_taken, GROUP_SETTLE_MAX):
                     await self._groups.nack(self.group, some, delay_s=CLIENT_GIVE_BACK_DELAY_S, untried=True)
+                await self._acks.finish()
 
     async def __aenter__(self) -> Self:
         return self
@@ -160,7 +200,7 @@ class Consumer:
     async def _work(self) -> None:
         """Keep deliveries at hand, until it fails."""
         try:
-            await first_of(self._keep_pulling(), self._extend_waiting())
+            await first_of(self._keep_pulling(), self._keep_extending(self._waiting_to_extend, self._drop))
         finally:
             self._notify()
 
@@ -181,15 +221,22 @@ class Consumer:
             # Those who have waited long enough go first.
             await asyncio.sleep(0)
 
-    async def _extend_waiting(self) -> NoReturn:
+    def _waiting_to_extend(self, ack_timeout_s: float) -> list[str]:
         """Deliveries that wait must not run out of time because those before them take theirs. But a caller who takes
         no more does not keep them from others."""
+        is_taking = self._taken_at + ack_timeout_s > asyncio.get_running_loop().time()
+        return self._waiting_ids() if is_taking else []
+
+    async def _keep_extending(
+        self, choose: Callable[[float], Sequence[str]], drop: Callable[[Collection[str]], None]
+    ) -> NoReturn:
+        """Often enough within the group's time, for which ``choose`` says which deliveries; ``drop`` hears which are
+        lost."""
         while True:
             ack_timeout_s = (await self._groups.get(self.group)).ack_timeout_s
             await asyncio.sleep(ack_timeout_s / _EXTENSIONS_IN_TIME)
-            if self._taken_at + ack_timeout_s > asyncio.get_running_loop().time():
-                for some in in_lots(self._waiting_ids(), GROUP_SETTLE_MAX):
-                    self._drop((await self._groups.extend(self.group, some)).lost)
+            for some in in_lots(choose(ack_timeout_s), GROUP_SETTLE_MAX):
+                drop((await self._groups.extend(self.group, some)).lost)
 
     def _drop(self, lost: Collection[str]) -> None:
         """Somebody else has them; whoever has taken one of them meanwhile is told when it is settled."""

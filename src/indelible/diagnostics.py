@@ -1,6 +1,8 @@
 """What a store says to whoever runs it: what it is fit for, what it takes, and measures of its work."""
 
-from typing import Protocol, runtime_checkable
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -16,12 +18,56 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Whether another process may read a store that a server has open."""
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """What "doctor" has looked at, and found."""
+
+    check: str
+    """What was looked at: "settings", "disk", "clock" …"""
+    level: Literal["ok", "notice", "problem"]
+    """A notice is worth knowing, and may be meant so; a problem is to be mended."""
+    message: str
+    advice: str | None = None
+    """What to do about it; None where it is fine."""
+
+
 class BatchMeasure(msgspec.Struct, frozen=True):
     """What one commit was like, for metrics."""
 
     requests: int
     events: int
     commit_s: float
+
+
+COMMIT_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Of :attr:`CommitCounts.within`."""
+
+
+class CommitCounts(msgspec.Struct):
+    """Commits of this process to one partition, where other servers commit too and answers may be lost; counted since
+    the process first opened it, for metrics."""
+
+    events: int = 0
+    """In commits that took effect."""
+    lost: int = 0
+    """Commits that found that another server had moved the end of the log; what was in them was decided anew."""
+    repeats: int = 0
+    """How often a commit was sent again."""
+    unknown: int = 0
+    """Answers that were lost, so that it had to be found out what became of the commit."""
+    commit_s: float = 0.0
+    """What all commits that took effect took together, from when they were first sent until that was known."""
+    within: list[int] = msgspec.field(default_factory=lambda: [0] * (len(COMMIT_BOUNDS_S) + 1))
+    """How many of them took at most each of the bounds, and more than the one before; the last counts those beyond."""
+
+    @property
+    def commits(self) -> int:
+        """That took effect."""
+        return sum(self.within)
+
+    def add_commit(self, events: int, took_s: float) -> None:
+        self.events += events
+        self.commit_s += took_s
+        self.within[bisect_left(COMMIT_BOUNDS_S, took_s)] += 1
 
 
 class DamagedEvent(msgspec.Struct, frozen=True):
@@ -60,6 +106,9 @@ class StorageState(msgspec.Struct, frozen=True, kw_only=True):
     index_last_error: str | None
     log_wal_size_bytes: int
     index_wal_size_bytes: int
+    disk_free_bytes: int
+    """What the file system of the log has left for this process; as of ``disk_size_bytes``."""
+    disk_size_bytes: int
 
 
 @runtime_checkable
@@ -84,8 +133,17 @@ class StoreDiagnostics(Protocol):
         """None where no index follows the log."""
         ...
 
+    def commit_counts(self) -> Sequence[CommitCounts]:
+        """Of each partition, in their order; empty where nobody counts them."""
+        ...
+
     async def check_takes_appends(self) -> None:
         """Raises why an append would not be stored now; stores nothing to find out."""
+        ...
+
+    def partition_troubles(self) -> Sequence[str | None]:
+        """Why each partition took no appends when :meth:`check_takes_appends` looked last, which raises only where none
+        takes any; None for one that does. Empty for a store of one."""
         ...
 
     async def storage_size_bytes(self) -> int:

@@ -6,7 +6,8 @@
     ├── InvalidRequest            invalid_request       the caller sent something that is not allowed
     │   ├── PayloadTooLarge       payload_too_large     … because it is too large
     │   ├── ConditionTooCostly    condition_too_costly  … because looking at its append condition would take too long
-    │   └── SearchTooCostly       search_too_costly     … because the search takes too long
+    │   ├── SearchTooCostly       search_too_costly     … because the search takes too long
+    │   └── SchemaMismatch        schema_mismatch       … because event_data does not fit the schema of its event type
     ├── Conflict                                        the request was fine, the store's state forbids it
     │   ├── VersionConflict       version_conflict      the aggregate is not at the expected version
     │   ├── EventIdConflict       event_id_conflict     an event id is taken by another event
@@ -14,7 +15,8 @@
     │   ├── GroupExists           group_exists          a consumer group has this name, with other settings
     │   ├── RelayOwned            relay_owned           the relay is another's for now
     │   ├── RelayFenced           relay_fenced          the relay has a newer owner
-    │   └── ReplayRunning         replay_running        the relay has another replay under way
+    │   ├── ReplayRunning         replay_running        the relay has another replay under way
+    │   └── SchemaIncompatible    schema_incompatible   a schema does not keep what the version before promises
     ├── NotFound
     │   ├── AggregateNotFound     aggregate_not_found
     │   ├── EventNotFound         event_not_found
@@ -23,19 +25,26 @@
     │   ├── ParkedEventNotFound   parked_event_not_found
     │   ├── RelayNotFound         relay_not_found       no relay has this name
     │   ├── SetAsideEventNotFound  set_aside_event_not_found
+    │   ├── KeyNotFound           key_not_found         no key has this id
+    │   ├── SchemaNotFound        schema_not_found      the event type has no schema, or no such version of it
     │   └── RouteNotFound         not_found             no such path
+    ├── Unauthenticated           unauthenticated       nobody knows who asks
+    ├── Forbidden                 forbidden             who asks has no grant for it
     ├── MethodNotAllowed          method_not_allowed    the path exists, the method does not
     ├── NotAcceptable             not_acceptable        the asked-for media type is not offered
     ├── UnsupportedMediaType      unsupported_media_type
     ├── Unavailable               unavailable           nothing was stored; try again later
     │   ├── Overloaded            overloaded            a queue is full
+    │   ├── RateLimited           rate_limited          the principal has had as much as it may
     │   ├── ShuttingDown          shutting_down         the store takes no more work
+    │   │   └── ClientClosed                            … because this process has closed its client
     │   └── StorageFull           storage_full          no space left where the store lives
     ├── SearchUnavailable         search_unavailable    this store has no query index
     ├── IndexNotReady                                   the query index cannot answer yet; ask again later
     │   ├── IndexBehind           index_behind          it has not come to the cursor that was waited for
     │   └── IndexBuilding         index_building        it is being built, and none is complete
     ├── IndexMismatch             index_mismatch        the query index was made of another log
+    ├── EventNotDecoded           event_not_decoded     a program's class does not fit the event's data
     ├── OutcomeUnknown            outcome_unknown       it may be stored; ask again with the same event ids
     ├── StorageFailure            storage_failure       the storage returned an error; the store has stopped writing
     │   └── StoreCorrupted        store_corrupted       stored bytes are not what was written
@@ -49,13 +58,15 @@ a program needs, with the names that REST and gRPC use too.
 from typing import Any, ClassVar
 
 __all__ = [
-    "AggregateNotFound", "ConditionFailed", "ConditionTooCostly", "Conflict", "EventIdConflict", "EventNotFound",
-    "GroupExists", "GroupNotFound", "IndelibleError", "IndexBehind", "IndexBuilding", "IndexMismatch", "IndexNotReady",
-    "InternalError", "InvalidRequest", "MethodNotAllowed", "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded",
-    "ParkedEventNotFound", "PayloadTooLarge", "RelayFenced", "RelayNotFound", "RelayOwned", "ReplayRunning",
-    "RouteNotFound", "SearchTooCostly", "SearchUnavailable", "SetAsideEventNotFound", "ShuttingDown",
-    "SnapshotNotFound", "StorageFailure", "StorageFull", "StoreCorrupted", "StoreLocked", "Unavailable",
-    "UnsupportedMediaType", "VersionConflict", "error_from_code",
+    "AggregateNotFound", "ClientClosed", "ConditionFailed", "ConditionTooCostly", "Conflict", "EventIdConflict",
+    "EventNotDecoded", "EventNotFound", "Forbidden", "GroupExists", "GroupNotFound", "IndelibleError",
+    "IndexBehind", "IndexBuilding", "IndexMismatch", "IndexNotReady", "InternalError", "InvalidRequest",
+    "KeyNotFound", "MethodNotAllowed", "NotAcceptable", "NotFound", "OutcomeUnknown", "Overloaded",
+    "ParkedEventNotFound", "PayloadTooLarge", "RateLimited", "RelayFenced", "RelayNotFound", "RelayOwned",
+    "ReplayRunning", "RouteNotFound", "SchemaIncompatible", "SchemaMismatch", "SchemaNotFound", "SearchTooCostly",
+    "SearchUnavailable", "SetAsideEventNotFound", "ShuttingDown", "SnapshotNotFound", "StorageFailure",
+    "StorageFull", "StoreCorrupted", "StoreLocked", "Unauthenticated", "Unavailable", "UnsupportedMediaType",
+    "VersionConflict", "error_from_code",
 ]  # fmt: skip
 
 
@@ -128,6 +139,14 @@ class SearchTooCostly(InvalidRequest):
     code = "search_too_costly"
 
 
+class SchemaMismatch(InvalidRequest):
+    """event_data does not fit the schema that its event type has. Nothing was stored. The pointer leads to what does
+    not fit, as far as that is known. Fields: event_type, schema_version, rule (JSON pointer into the schema: what it
+    does not fit; empty where that is not known)."""
+
+    code = "schema_mismatch"
+
+
 class Conflict(IndelibleError):
     """The store's state forbids what was asked for. Nothing was stored."""
 
@@ -191,6 +210,15 @@ class ReplayRunning(Conflict):
     code = "replay_running"
 
 
+class SchemaIncompatible(Conflict):
+    """A new schema does not keep what the event type's compatibility asks for, or nobody can tell whether it does.
+    Nothing was registered. Fields: event_type, version (the one that it was compared with), broken ("backward" or
+    "forward"), pointer (into the schema that refuses data of the other: the new one where "backward" is broken, the one
+    before where "forward" is), is_certain (false where nobody can tell whether it does refuse any)."""
+
+    code = "schema_incompatible"
+
+
 class NotFound(IndelibleError):
     """What was asked for does not exist."""
 
@@ -238,10 +266,37 @@ class SetAsideEventNotFound(NotFound):
     code = "set_aside_event_not_found"
 
 
+class KeyNotFound(NotFound):
+    """No key has this id. Field: key_id."""
+
+    code = "key_not_found"
+
+
+class SchemaNotFound(NotFound):
+    """The event type has no schema, or not this version of it. Fields: event_type, version (where one was asked
+    for)."""
+
+    code = "schema_not_found"
+
+
 class RouteNotFound(NotFound):
     """The server has nothing at this path."""
 
     code = "not_found"
+
+
+class Unauthenticated(IndelibleError):
+    """The server has to know who asks, and the call came without credentials, or with some that it does not take.
+    Nothing was done."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(IndelibleError):
+    """Who asks has no grant for it. Nothing was done. Fields: permission (what would have to be granted),
+    aggregate_type (for which, where the caller named it)."""
+
+    code = "forbidden"
 
 
 class MethodNotAllowed(IndelibleError):
@@ -278,10 +333,21 @@ class Overloaded(Unavailable):
     code = "overloaded"
 
 
+class RateLimited(Unavailable):
+    """The principal has had as many requests or events, connections or subscriptions, as it may have. Nothing was
+    stored. Field: retry_after_s."""
+
+    code = "rate_limited"
+
+
 class ShuttingDown(Unavailable):
     """The store is stopping, or has stopped, and takes no more work."""
 
     code = "shutting_down"
+
+
+class ClientClosed(ShuttingDown):
+    """This process has closed its client of the store: no other attempt will help."""
 
 
 class StorageFull(Unavailable):
@@ -319,6 +385,15 @@ class IndexMismatch(IndelibleError):
     from a backup. It has to be built anew: ``indelible index rebuild``. Field: event_id."""
 
     code = "index_mismatch"
+
+
+class EventNotDecoded(IndelibleError):
+    """An event's data is not what the reading program's class for its type says, or one of the program's upcasters
+    raised; the program's own, no server raises it. Mend the class or the upcasters; the event is as it was appended.
+    Fields: position, event_type, schema_version (0 where that cannot be told), pointer (of what does not fit),
+    aggregate_type, aggregate_id, version."""
+
+    code = "event_not_decoded"
 
 
 class OutcomeUnknown(IndelibleError):

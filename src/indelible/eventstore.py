@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from indelible import words
+from indelible.access import check_reserved
 from indelible.conditions import NOT_SCANNED, AppendCondition, ExpectedVersion, Scanned, check_expected_version
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
@@ -21,6 +22,7 @@ from indelible.events import (
 )
 from indelible.groups import ConsumerGroups
 from indelible.index_state import SearchIndex
+from indelible.keys import Keys
 from indelible.limits import (
     CONDITION_NAMES_PER_EVENT,
     PAGE_EVENTS_DEFAULT,
@@ -30,9 +32,13 @@ from indelible.limits import (
 )
 from indelible.queries import EVERYTHING, Direction, EventQuery
 from indelible.relay_state import Relays
+from indelible.schemas import Schemas
 from indelible.search import Order, SearchPage, SearchQuery
 
 # --- Appending -------------------------------------------------------------------------------------------------------
+
+NewEvents = NewEvent | Sequence[NewEvent]
+"""One event, or several in order."""
 
 
 class AggregateAppend(msgspec.Struct, frozen=True, gc=False):
@@ -47,15 +53,18 @@ class AggregateAppend(msgspec.Struct, frozen=True, gc=False):
         cls,
         aggregate_type: str,
         aggregate_id: str,
-        events: Sequence[NewEvent],
+        events: NewEvents,
         *,
         expected_version: ExpectedVersion = "any",
     ) -> "AggregateAppend":
-        return cls(AggregateKey(aggregate_type, aggregate_id), tuple(events), expected_version)
+        several = (events,) if isinstance(events, NewEvent) else tuple(events)
+        return cls(AggregateKey(aggregate_type, aggregate_id), several, expected_version)
 
-    def check(self) -> None:
-        """Raises :class:`InvalidRequest` naming the first bad field."""
+    def check(self, *, is_reserved: bool = False) -> None:
+        """Raises :class:`InvalidRequest` naming the first bad field. ``is_reserved``: of one of the store's own
+        aggregate types, which are refused otherwise."""
         check_aggregate_type(self.key.aggregate_type)
+        check_reserved(self.key.aggregate_type, is_reserved=is_reserved)
         check_name(self.key.aggregate_id, "/aggregate_id")
         if self.expected_version != "any":
             check_expected_version(self.expected_version)
@@ -103,14 +112,14 @@ class AppendRequest(msgspec.Struct, frozen=True, gc=False):
                 total += len(event.event_data_raw) + len(event.metadata_raw)
         return total
 
-    def check(self, *, atomic: bool) -> None:
+    def check(self, *, atomic: bool, is_reserved: bool = False) -> None:
         """Raises :class:`InvalidRequest` naming the first bad field. ``atomic``: the caller gave a list of appends, so
-        pointers begin with ``/appends/0``."""
+        pointers begin with ``/appends/0``. ``is_reserved``: see :meth:`AggregateAppend.check`."""
         if not self.appends:
             raise InvalidRequest("must hold at least one append", pointer="/appends")
         for i, append in enumerate(self.appends):
             try:
-                append.check()
+                append.check(is_reserved=is_reserved)
             except InvalidRequest as error:
                 raise error.under(f"/appends/{i}") if atomic else error from None
         if self.condition is not None:
@@ -346,9 +355,12 @@ class EventStore(Protocol):
       that, but never in what comes after a cursor: nothing that is stored later comes at it or before;
     - an append whose aggregates lie in different partitions is ``InvalidRequest``, with the pointer of the first that
       lies in another than ``/appends/0``;
-    - an event id stands for one event in all partitions, and a condition looks at all of them. A store that cannot do
-      so in the serial order in which it stores refuses the condition: ``InvalidRequest`` with ``/condition``;
-    - it may take no consumer groups, and no relays: then making one is ``InvalidRequest``, and none is there.
+    - an event id stands for one event of its partition: the same id is not looked for in others. ``get_event`` gives
+      the one that was stored first;
+    - a condition looks at the events of the append's partition. One that may match events of others is
+      ``InvalidRequest``, with the pointer of the item;
+    - a consumer group keeps a checkpoint in each, and counts what is in flight there;
+    - it may take no relays: then making one is ``InvalidRequest``, and none is there.
 
     All methods may be called concurrently. An append that is cancelled, or that raises ``OutcomeUnknown``, may still be
     stored; appending the same :class:`NewEvent` objects again is always safe and tells.
@@ -369,18 +381,28 @@ class EventStore(Protocol):
         """The store's query index."""
         ...
 
+    @property
+    def keys(self) -> Keys:
+        """The keys of those who call servers of the store."""
+        ...
+
+    @property
+    def schemas(self) -> Schemas:
+        """The schemas of the store's event types."""
+        ...
+
     async def append(
         self,
         aggregate_type: str,
         aggregate_id: str,
-        events: Sequence[NewEvent],
+        events: NewEvents,
         *,
         expected_version: ExpectedVersion = "any",
     ) -> AppendResult:
         """Append events to one aggregate, whole or not at all. Returns once they are on stable storage.
 
-        Raises ``InvalidRequest``, ``PayloadTooLarge``, ``VersionConflict``, ``EventIdConflict``, ``Overloaded``,
-        ``StorageFull``, ``ShuttingDown`` (nothing stored) and ``OutcomeUnknown``.
+        Raises ``InvalidRequest``, ``PayloadTooLarge``, ``SchemaMismatch``, ``VersionConflict``, ``EventIdConflict``,
+        ``Overloaded``, ``StorageFull``, ``ShuttingDown`` (nothing stored) and ``OutcomeUnknown``.
         """
         ...
 
@@ -426,10 +448,15 @@ class EventStore(Protocol):
         at the head when reading backward. A cursor past the head is ``InvalidRequest``."""
         ...
 
-    def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
+    def follow(
+        self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None, gather_s: float = 0.0
+    ) -> AsyncGenerator[FeedPage]:
         """Pages of the log from ``after`` (exclusive; None: from the first event) on, for ever: what is there, and then
         what comes, in order, without a gap. ``at_end`` says that a page has caught up with the log. Empty pages tell
         how far reading has come. To go on after a break, subscribe after the last page's cursor.
+
+        What comes within ``gather_s`` seconds of the page that caught up last is given together: for readers whom a few
+        large pages cost less than many small ones, and who can wait for so long.
 
         The next page is read when it is asked for, so a slow reader costs nothing. Leave by ``aclose()``, or cancel.
         The iterator raises what :meth:`read_feed` raises.

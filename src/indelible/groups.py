@@ -6,9 +6,10 @@ time, or refused (nack), is delivered again; after ``max_attempts`` it is parked
 somebody redrives or skips it. The other aggregates go on.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -31,8 +32,9 @@ from indelible.limits import (
     GROUP_SETTLE_MAX,
     GROUP_WAIT_MAX_S,
     PAGE_EVENTS_DEFAULT,
+    PARTITIONS_MAX,
 )
-from indelible.queries import EVERYTHING, EventQuery, QueryItem, check_items, check_query, check_time
+from indelible.queries import EVERYTHING, EventQuery, QueryItem, check_items, check_query, check_seconds, check_time
 
 Start = Literal["beginning", "end"]
 
@@ -144,7 +146,7 @@ class Settled(msgspec.Struct, frozen=True):
     lost: words.LostIds = ()
 
 
-class InFlight(msgspec.Struct, frozen=True):
+class InFlight(msgspec.Struct, frozen=True, omit_defaults=True):
     """An event that is with a member."""
 
     position: words.Position
@@ -154,9 +156,10 @@ class InFlight(msgspec.Struct, frozen=True):
     attempt: words.Attempt
     member: words.Member
     deadline: words.Deadline
+    partition: words.Partition = 0
 
 
-class ParkedEvent(msgspec.Struct, frozen=True):
+class ParkedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """An event that was given up, and holds up those that follow in its aggregate."""
 
     position: words.Position
@@ -173,6 +176,7 @@ class ParkedEvent(msgspec.Struct, frozen=True):
     ]
     parked_at: Annotated[words.Time, words.meta("When it was parked.")]
     following: Annotated[int, words.meta("Later events of the aggregate that wait behind it.", words.COUNT)]
+    partition: words.Partition = 0
 
 
 class ParkedList(msgspec.Struct, frozen=True):
@@ -183,7 +187,7 @@ class ParkedList(msgspec.Struct, frozen=True):
     at_end: words.AtEnd
 
 
-class SkippedEvent(msgspec.Struct, frozen=True):
+class SkippedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """A parked event that somebody decided to pass over, and why."""
 
     position: words.Position
@@ -194,6 +198,7 @@ class SkippedEvent(msgspec.Struct, frozen=True):
     parked_reason: Annotated[str, words.meta("Why it was parked.")]
     reason: Annotated[str, words.meta("Why it was skipped.")]
     skipped_at: Annotated[words.Time, words.meta("When it was skipped.")]
+    partition: words.Partition = 0
 
 
 class SkippedList(msgspec.Struct, frozen=True):
@@ -307,15 +312,20 @@ class ConsumerGroups(Protocol):
         """A page of the parked events that hold up their aggregates. ``after`` is the cursor of an earlier page."""
         ...
 
-    async def redrive_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
-        """Deliver parked events again, and then those that follow them: those at these positions, or all. Their
-        attempts count from zero. Returns how many aggregates go on. Raises ``ParkedEventNotFound``; nothing happens
-        then."""
+    async def redrive_parked(
+        self, group: str, positions: Sequence[int] | None = None, *, partition: int | None = None
+    ) -> int:
+        """Deliver parked events again, and then those that follow them: those at these positions, or all; of one
+        partition, or of any. Their attempts count from zero. Returns how many aggregates go on. Raises
+        ``ParkedEventNotFound``, and ``InvalidRequest`` for positions of which several partitions have an event parked;
+        nothing happens then."""
         ...
 
-    async def skip_parked(self, group: str, positions: Sequence[int], *, reason: str) -> int:
+    async def skip_parked(
+        self, group: str, positions: Sequence[int], *, reason: str, partition: int | None = None
+    ) -> int:
         """Pass over parked events: those that follow them are delivered. The reason is recorded. Returns how many were
-        skipped. Raises ``ParkedEventNotFound``; nothing happens then."""
+        skipped. Raises as :meth:`redrive_parked` does."""
         ...
 
     async def list_skipped(
@@ -345,14 +355,6 @@ def check_group(group: object) -> str:
 
 def check_member(member: object) -> str:
     return "" if member == "" else check_name(member, "/member")
-
-
-def check_seconds(value: object, pointer: str, least: float, most: float) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise InvalidRequest(f"must be a number of seconds, not {type(value).__name__}", pointer=pointer)
-    if not least <= value <= most:
-        raise InvalidRequest(f"must be from {least:g} to {most:g} seconds", pointer=pointer)
-    return float(value)
 
 
 def check_count(value: object, pointer: str, most: int) -> int:
@@ -395,11 +397,19 @@ def _is_text(value: str) -> bool:
     return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def check_delivery_ids(delivery_ids: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """The position and the number of the delivery that each id stands for."""
+def check_delivery_ids(delivery_ids: Sequence[str]) -> tuple["DeliveryKey", ...]:
+    """What each id stands for."""
     return tuple(
-        _parse_delivery_id(one, f"/delivery_ids/{i}") for i, one in enumerate(_listed(delivery_ids, "/delivery_ids"))
+        DeliveryKey.parse(one, f"/delivery_ids/{i}") for i, one in enumerate(_listed(delivery_ids, "/delivery_ids"))
     )
+
+
+def check_partition(partition: object) -> int | None:
+    if partition is None:
+        return None
+    if not isinstance(partition, int) or isinstance(partition, bool) or not 0 <= partition < PARTITIONS_MAX:
+        raise InvalidRequest(f"must be an integer from 0 to {PARTITIONS_MAX - 1}", pointer="/partition")
+    return partition
 
 
 def check_positions(positions: Sequence[int]) -> tuple[int, ...]:
@@ -415,18 +425,27 @@ def _listed(values: Sequence[Any], pointer: str) -> Sequence[Any]:
     return values
 
 
-def delivery_id(position: int, number: int) -> str:
-    """``number`` is the delivery's in its group; no other has it, whatever becomes of the group."""
-    return f"{position}-{number}"
+class DeliveryKey(NamedTuple):
+    """What a delivery id stands for."""
+
+    position: int
+    number: int
+    """The delivery's in its group; no other has it, whatever becomes of the group."""
+    partition: int | None = None
+    """None in a store of one."""
+
+    @property
+    def delivery_id(self) -> str:
+        own = f"{self.position}-{self.number}"
+        return own if self.partition is None else f"{own}.{self.partition}"
+
+    @classmethod
+    def parse(cls, text: object, pointer: str) -> "DeliveryKey":
+        found = _read_delivery_id(text) if isinstance(text, str) else None
+        if found is None:
+            raise InvalidRequest("is not a delivery id of this store", pointer=pointer)
+        return cls(int(found[1]), int(found[2]), None if found[3] is None else int(found[3]))
 
 
-def _parse_delivery_id(text: object, pointer: str) -> tuple[int, int]:
-    if isinstance(text, str) and text.isascii():
-        position, dash, number = text.partition("-")
-        if dash and position.isdigit() and number.isdigit() and max(len(position), len(number)) <= _DIGITS_MAX:
-            return int(position), int(number)
-    raise InvalidRequest("is not a delivery id of this store", pointer=pointer)
-
-
-_DIGITS_MAX = 18
-"""Of a number that every database takes."""
+_read_delivery_id: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,18})(?:\.([0-9]{1,2}))?").fullmatch
+"""Numbers that every database takes."""

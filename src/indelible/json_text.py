@@ -85,13 +85,13 @@ def _check_keys(value: Any) -> None:
                 _check_keys(inner)
 
 
-def decode_json(text: bytes) -> Any:
+def decode_json(text: bytes | msgspec.Raw) -> Any:
     """The Python value of JSON text; integers of any size stay exact."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         # Numbers beyond a double's range (1e999) are legal JSON that msgspec refuses; the standard library reads inf.
-        return json.loads(text)
+        return json.loads(bytes(text))
 
 
 def compact_json(text: bytes) -> bytes:
@@ -130,30 +130,30 @@ def compact_strict_json(text: bytes) -> bytes:
     return bytes(msgspec.json.format(text, indent=-1))
 
 
-def check_bounds(text: bytes) -> None:
+def check_bounds(text: bytes, *, depth_max: int = JSON_DEPTH_MAX) -> None:
     """Refuse JSON text that nests too deep, or holds a number that is too long. What is in strings does not count."""
-    if len(text) <= 2 * JSON_DEPTH_MAX:
+    if len(text) <= 2 * depth_max:
         return  # too short to hold so many pairs of brackets, or so many digits
-    may_be_deep = text.count(b"[") + text.count(b"{") > JSON_DEPTH_MAX
+    may_be_deep = text.count(b"[") + text.count(b"{") > depth_max
     may_be_long = len(text) > JSON_NUMBER_DIGITS_MAX and _LONG_NUMBER in text.translate(_DIGITS)
     if may_be_deep or may_be_long:
-        _check_outside_strings(text)
+        _check_outside_strings(text, depth_max)
 
 
-def _check_outside_strings(text: bytes) -> None:
+def _check_outside_strings(text: bytes, depth_max: int) -> None:
     # Without escapes, every second piece between quotes is outside strings. bytes methods keep this near C speed: the
     # text may be a megabyte long and the caller an event loop.
     outside = b'""'.join(text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
     steps = memoryview(outside.translate(_STEPS, _NOT_BRACKETS)).cast("b")
-    if max(accumulate(steps), default=0) > JSON_DEPTH_MAX:
-        raise too_deep()
+    if max(accumulate(steps), default=0) > depth_max:
+        raise too_deep(depth_max)
     if _LONG_NUMBER in outside.translate(_DIGITS):
         message = f"holds a number of more than {JSON_NUMBER_DIGITS_MAX} digits"
         raise InvalidRequest(message, digits_max=JSON_NUMBER_DIGITS_MAX)
 
 
-def too_deep() -> InvalidRequest:
-    return InvalidRequest(f"JSON is nested more than {JSON_DEPTH_MAX} deep", limit=JSON_DEPTH_MAX)
+def too_deep(depth_max: int = JSON_DEPTH_MAX) -> InvalidRequest:
+    return InvalidRequest(f"JSON is nested more than {depth_max} deep", limit=depth_max)
 
 
 def json_equal(one: bytes, other: bytes) -> bool:

@@ -8,9 +8,16 @@ from typing import Final, Literal
 import msgspec
 
 from indelible import words
+from indelible.access import is_own
 from indelible.errors import InvalidRequest
 from indelible.events import check_name, plain
-from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, TAG_LENGTH_MAX
+from indelible.limits import (
+    CONDITION_ITEMS_MAX,
+    PAGE_EVENTS_MAX,
+    QUERY_NAMES_MAX,
+    SUBSCRIPTION_GATHER_MAX_S,
+    TAG_LENGTH_MAX,
+)
 
 Direction = Literal["forward", "backward"]
 _TEXT: Final = frozenset((str,))
@@ -116,6 +123,18 @@ class EventQuery(msgspec.Struct, frozen=True):
         """Whether an event matches, the time window aside."""
         return not self.items or any(item.matches(event_type, aggregate_type, tags) for item in self.items)
 
+    def names(self, aggregate_type: str) -> bool:
+        """Whether an item asks for this aggregate type by name."""
+        return any(aggregate_type in item.aggregate_types for item in self.items)
+
+    def is_given(self, event_type: str, aggregate_type: str, tags: Collection[str]) -> bool:
+        """Whether whoever consumes by this query is given an event that matches: of the store's own types only where an
+        item asks for the type by name."""
+        if not is_own(aggregate_type):
+            return self.matches(event_type, aggregate_type, tags)
+        asked = [item for item in self.items if aggregate_type in item.aggregate_types]
+        return any(item.matches(event_type, aggregate_type, tags) for item in asked)
+
     def checked(self) -> "EventQuery":
         return EventQuery(
             check_items(self.items, "/items"), check_time(self.since, "/since"), check_time(self.until, "/until")
@@ -186,3 +205,16 @@ def check_list_cursor(after: str | None) -> str | None:
 
 
 EVERYTHING: Final = EventQuery()
+
+
+def check_gather(gather_s: object) -> float:
+    """How long a subscription gathers what comes, in seconds."""
+    return check_seconds(gather_s, "/gather_s", 0.0, SUBSCRIPTION_GATHER_MAX_S)
+
+
+def check_seconds(value: object, pointer: str, least: float, most: float) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise InvalidRequest(f"must be a number of seconds, not {type(value).__name__}", pointer=pointer)
+    if not least <= value <= most:
+        raise InvalidRequest(f"must be from {least:g} to {most:g} seconds", pointer=pointer)
+    return float(value)

@@ -18,8 +18,9 @@ from indelible import words
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.events import check_name
-from indelible.groups import Start, check_positions, check_reason, check_seconds
+from indelible.groups import Start, check_positions, check_reason
 from indelible.limits import RELAY_LEASE_MAX_S, RELAY_LEASE_MIN_S, RELAY_LEASE_S, VERSION_MAX
+from indelible.queries import check_seconds
 
 RelayState = Literal["running", "retrying", "paused", "stopped", "unowned"]
 OnRefusal = Literal["stop", "set_aside"]

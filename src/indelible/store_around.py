@@ -7,7 +7,9 @@ from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
 from indelible.eventstore import EventStore
 from indelible.groups import ConsumerGroups
 from indelible.index_state import SearchIndex
+from indelible.keys import Keys
 from indelible.relay_state import Relays
+from indelible.schemas import Schemas
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +39,14 @@ class StoreAround:
     @property
     def index(self) -> SearchIndex:
         return self.inner.index
+
+    @property
+    def keys(self) -> Keys:
+        return self.inner.keys
+
+    @property
+    def schemas(self) -> Schemas:
+        return self.inner.schemas
 
     append = _inner(EventStore.append)
     append_each = _inner(EventStore.append_each)

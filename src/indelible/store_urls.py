@@ -1,15 +1,18 @@
 """What a store's URL names: a server, or an engine in this process. Everybody who is given a URL asks here.
 
-``http:``, ``https:`` and ``grpc:`` name a server. Every other scheme is an entry point of the group
-``indelible.engines``, of this package or of any other that is installed: a function as
-:class:`indelible.engines.engine.EngineMaker` says. An engine of another package so works wherever one of ours does.
+``http:``, ``https:``, ``grpc:`` and ``grpcs:`` name a server, those with an ``s`` over TLS. Every other
+scheme is an entry point of the group ``indelible.engines``, of this package or of any other that is installed: a
+function as :class:`indelible.engines.engine.EngineMaker` says. An engine of another package so works wherever one of
+ours does.
 """
 
+import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from indelible.errors import InvalidRequest
+from indelible.limits import PARTITIONS_MAX
 
 ENGINES: Final = "indelible.engines"
 """The group of entry points. One that begins like a server's URL is never asked."""
@@ -17,7 +20,8 @@ SINKS: Final = "indelible.sinks"
 """The group of those that a relay publishes to, likewise by the scheme of their URL."""
 INDEXES: Final = "indelible.indexes"
 """The group of query indexes, likewise."""
-SERVER_SCHEMES: Final = ("http", "https", "grpc")
+SERVER_SCHEMES: Final = ("http", "https", "grpc", "grpcs")
+GRPC_SCHEMES: Final = ("grpc", "grpcs")
 
 STORE_SCHEMA_DEFAULT: Final = "indelible"
 """The schema of a PostgreSQL database that holds a store, where its URL says none."""
@@ -59,15 +63,58 @@ def check_server_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         # gRPC has no paths of the caller's choice.
-        is_good = parts.scheme != "grpc" or (parts.port is not None and parts.path in ("", "/"))
+        is_good = parts.scheme not in GRPC_SCHEMES or (parts.port is not None and parts.path in ("", "/"))
         is_good = is_good and bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
     except ValueError as error:
         raise InvalidRequest(f"{url!r} is not a URL: {error}", pointer="/url") from None
     if parts.scheme not in SERVER_SCHEMES:
         raise InvalidRequest(f"{url!r} is not the URL of a server such as http://127.0.0.1:8080", pointer="/url")
+    if is_api_url(url):
+        raise InvalidRequest(f"{url!r} must be the address alone, without /v1", pointer="/url")
     if not is_good:
         raise InvalidRequest(f"{url!r} must be like {parts.scheme}://HOST:PORT", pointer="/url")
     return parts.geturl().rstrip("/")
+
+
+def is_api_url(url: str) -> bool:
+    """Whether it names a server's API, as its documentation does, in place of the server."""
+    return is_server_url(url) and url.rstrip("/").endswith("/v1")
+
+
+def urls_of(store: str) -> list[str]:
+    """Of the databases that a store lies in: one, or several with spaces between them, in the order of their
+    partitions."""
+    schemes = "|".join(map(re.escape, engine_schemes()))
+    return re.split(rf"\s+(?=(?:{schemes}):)", store.strip())
+
+
+def take_partitions(url: str) -> tuple[str, int]:
+    """A store's URL without its parameter ``partitions``, and how many it asks for: 1 where it is not there. Raises
+    ``InvalidRequest``."""
+    rest, number = _take_number(url, "partitions", 1, PARTITIONS_MAX)
+    return rest, number or 1
+
+
+def take_partition(url: str) -> tuple[str, int | None]:
+    """Likewise the parameter ``partition``: which of the store's partitions alone is meant, from 0."""
+    return _take_number(url, "partition", 0, PARTITIONS_MAX - 1)
+
+
+def _take_number(url: str, name: str, least: int, most: int) -> tuple[str, int | None]:
+    base, mark, query = url.partition("?")
+    parameters = query.split("&") if mark else []
+    given = [one.partition("=")[2] for one in parameters if one.partition("=")[0] == name]
+    if not given:
+        return url, None
+    is_number = given[-1].isascii() and given[-1].isdigit() and len(given[-1]) <= _PARTITIONS_DIGITS_MAX
+    if not is_number or not least <= int(given[-1]) <= most:
+        message = f"the parameter {name} must be a number from {least} to {most}, not {given[-1]!r}"
+        raise InvalidRequest(message, pointer="/store")
+    rest = "&".join([one for one in parameters if one.partition("=")[0] != name])
+    return f"{base}?{rest}" if rest else base, int(given[-1])
+
+
+_PARTITIONS_DIGITS_MAX: Final = len(str(PARTITIONS_MAX))
 
 
 def load_engine_maker(url: str) -> Any:

@@ -62,6 +62,19 @@ async def try_for(duration_s: float, work: Coroutine[Any, Any, object]) -> None:
         task.add_done_callback(hear_of_failure)
 
 
+async def leave_within(duration_s: float, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for it as long as it takes. Whoever gives up cancels it, waits so long for its end, and then leaves it
+    alone: see :func:`try_for`."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        task.add_done_callback(hear_of_failure)
+        await asyncio.wait({task}, timeout=duration_s)
+        raise
+
+
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     """What must not be done later: whoever gives up waits until it has ended, however it does."""
     task = asyncio.ensure_future(work)

@@ -25,10 +25,12 @@ from indelible.limits import (
     METADATA_SIZE_BYTES_MAX,
     NAME_LENGTH_MAX,
     PAGE_EVENTS_MAX,
+    PARTITIONS_MAX,
     QUERY_NAMES_MAX,
     RELAY_LEASE_MAX_S,
     RELAY_LEASE_MIN_S,
     REQUEST_EVENTS_MAX,
+    SCHEMA_SIZE_BYTES_MAX,
     SNAPSHOT_SIZE_BYTES_MAX,
     TAG_LENGTH_MAX,
     TAGS_PER_EVENT_MAX,
@@ -54,15 +56,20 @@ VERSION: Final[Schema] = {"minimum": 1, "maximum": VERSION_MAX}
 COUNT: Final[Schema] = {"minimum": 0}
 REASON: Final[Schema] = {"minLength": 1, "maxLength": GROUP_REASON_LENGTH_MAX, "pattern": r"^[^\x00]*$"}
 ACK_TIMEOUT: Final[Schema] = {"minimum": GROUP_ACK_TIMEOUT_MIN_S, "maximum": GROUP_ACK_TIMEOUT_MAX_S}
-_DELIVERY_ID: Final[Schema] = {"pattern": "^[0-9]{1,18}-[0-9]{1,18}$"}
+_DELIVERY_ID: Final[Schema] = {"pattern": r"^[0-9]{1,18}-[0-9]{1,18}(\.[0-9]{1,2})?$"}
 
 Time = Annotated[datetime, meta(schema={"format": "date-time"})]
 
 # --- Events and aggregates -------------------------------------------------------------------------------------------
 
 AggregateType = Annotated[
-    str, meta('What kind of thing events happen to. No "-", no control characters.', AGGREGATE_TYPE, example="order")
-]
+    str,
+    meta(
+        'What kind of thing events happen to. No "-", no control characters. Such as begin with "$" are the store\'s '
+        "own: nobody else writes to them.",
+        AGGREGATE_TYPE, example="order",
+    ),
+]  # fmt: skip
 AggregateId = Annotated[str, meta("Which thing of that kind. No control characters.", NAME, example="o-1")]
 EventType = Annotated[str, meta("What kind of fact this is. No control characters.", NAME, example="OrderPlaced")]
 EventTypes = Annotated[
@@ -179,6 +186,22 @@ MaxInFlight = Annotated[
 Member = Annotated[
     str, meta("Who has the event, for people to read: it need not be unique.", NAME_OR_NONE, example="billing-7f9c")
 ]
+Partition = Annotated[
+    int,
+    meta(
+        "Which partition the position is one of, from 0; left out for 0, and so in a store of one.",
+        {"minimum": 0, "maximum": PARTITIONS_MAX - 1},
+        example=0,
+    ),
+]
+OfPartition = Annotated[
+    int | None,
+    meta(
+        "Of which partition the positions are. It may be left out where no other has an event parked at them.",
+        {"minimum": 0, "maximum": PARTITIONS_MAX - 1},
+        example=0,
+    ),
+]
 DeliveryId = Annotated[
     str,
     meta("What to acknowledge or refuse. Opaque, and never given twice.", _DELIVERY_ID, example="1-1769861400000001"),
@@ -242,3 +265,24 @@ Published = Annotated[
 IsPaused = Annotated[bool, meta("Whether somebody paused it.", example=False)]
 IsStopped = Annotated[bool, meta("Whether it stands still until somebody resumes it.", example=False)]
 LeaseS = Annotated[float, meta("Seconds for which it is the caller's, unless renewed.", LEASE, example=6.0)]
+
+# --- Keys ------------------------------------------------------------------------------------------------------------
+
+_OF_PATTERN: Final = r"[^\x00-\x1f\x7f-\x9f*\-]"
+_NAMED: Final = f"{_OF_PATTERN}{{1,{NAME_LENGTH_MAX - 1}}}\\*?|{_OF_PATTERN}{{{NAME_LENGTH_MAX}}}"
+GRANT: Final[Schema] = {"pattern": rf"^(append|read|consume|admin):({_NAMED}|\*)$"}
+KeyId = Annotated[str, meta("Names the key.", {"pattern": "^[0-9a-f]{16}$"}, example="6f1c0e5d2a9b4c37")]
+KeyName = Annotated[str, meta("For people. No control characters.", NAME, example="billing")]
+Grants = Annotated[
+    tuple[Annotated[str, meta(schema=GRANT)], ...],
+    meta("What it allows, each as PERMISSION:PATTERN; sorted.", example=["append:order", "read:*"]),
+]
+
+# --- Schemas ---------------------------------------------------------------------------------------------------------
+
+SchemaVersion = Annotated[int, meta("Of the event type's schema: 1, 2, 3 … without gaps.", VERSION, example=1)]
+JSON_SCHEMA: Final = meta(
+    f"A JSON Schema, draft 2020-12; up to {SCHEMA_SIZE_BYTES_MAX // 2**10} KiB. References stay within it.",
+    {"type": "object"},
+    example={"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}},
+)

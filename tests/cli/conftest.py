@@ -20,6 +20,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         with monkeypatch.context() as patch:
             for name in [name for name in environment() if name.startswith("INDELIBLE_")]:
                 patch.delenv(name)
+            patch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
             for name, value in env.items():
                 patch.setenv(name, value)
             code = main([str(arg) for arg in args])

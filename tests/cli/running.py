@@ -28,7 +28,8 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("INDELIBLE_") and name != "PYTHONUNBUFFERED"
     }
-    return clean | measured.environment() | more
+    # Whoever runs the tests may use a context.
+    return clean | measured.environment() | {"XDG_CONFIG_HOME": "/nowhere"} | more
 
 
 def indelible(*args: object, stdin: bytes = b"", cwd: Path | None = None, **env: str) -> Ran:
@@ -45,7 +46,12 @@ def server(directory: Path, *args: str) -> Iterator[tuple[str, subprocess.Popen[
     command = [COMMAND, "serve", "--store", f"sqlite:{directory}/x.db", "--http", "127.0.0.1:0", *args]
     with (directory / "server.err").open("w") as errors:
         process = subprocess.Popen(
-            command, cwd=directory, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment()
+            command,
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment(INDELIBLE_LOG_FORMAT="console"),
         )
     assert process.stdout is not None
     try:

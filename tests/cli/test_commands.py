@@ -144,7 +144,7 @@ def test_feed_filters(run: Run, place: Place, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("args", "name"),
-    [(("--since", "yesterday"), "since"), (("--after", "x"), "after"), (("--after", "99999"), "after")],
+    [(("--since", "some day"), "since"), (("--after", "x"), "after"), (("--after", "99999"), "after")],
 )
 def test_feed_refuses_what_it_cannot_read(run: Run, place: Place, args: tuple[str, str], name: str) -> None:
     run("append", "order", "1", "X", *place)

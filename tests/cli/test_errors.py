@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import indelible.cli as indelible_cli
 from cli.conftest import Run
 from cli.running import COMMAND, TIMEOUT_S, Ran, environment, indelible, wait_until
 from indelible import errors
@@ -71,7 +73,10 @@ def test_json_that_no_api_takes(run: Run, tmp_path: Path) -> None:
 def test_a_server_out_of_reach_is_temporary(run: Run) -> None:
     ran = run("read", "order", "1", "--url", "http://127.0.0.1:9", "--json")
     assert (ran.code, ran.out) == (75, "")
-    assert "http://127.0.0.1:9" in json.loads(ran.err)["detail"]
+    assert json.loads(ran.err)["detail"].startswith("cannot connect to 127.0.0.1:9: connection refused (given up")
+    assert run("tail", "--url", "http://127.0.0.1:9/v1").err == (
+        "indelible: url (from --url) must be the address of a server alone, without /v1, not 'http://127.0.0.1:9/v1'\n"
+    )
 
 
 async def test_a_locked_store_says_who_has_it(tmp_path: Path) -> None:
@@ -100,13 +105,19 @@ def test_a_store_is_a_file(run: Run) -> None:
     assert (ran.code, "sqlite:" in ran.err) == (2, True)
 
 
-def test_files_that_cannot_be_read_or_written(run: Run) -> None:
-    assert run("import", "no.ndjson", "--store", "memory:") == Ran(
-        74, "", "indelible: no.ndjson: No such file or directory\n"
-    )
+def test_a_file_that_is_not_there_is_a_mistake_and_a_full_disk_is_not(run: Run, tmp_path: Path) -> None:
+    missing = "cannot open no.ndjson: No such file or directory\n"
+    assert run("import", "no.ndjson", "--store", "memory:") == Ran(2, "", f"indelible: file: {missing}")
+    assert run("append", "a", "1", "--file", "no.ndjson", "--store", "sqlite:no.db").err.endswith(missing)
+    assert run("import", tmp_path, "--store", "memory:").err.endswith("Is a directory\n")
+    assert run("checkpoint", "create", "--key", "no.ndjson", "--store", "memory:").err == f"indelible: key: {missing}"
+    assert run("checkpoint", "keygen", "no/x.key").code == 2
+    assert list(tmp_path.iterdir()) == []
     run("append", "order", "1", "X", "--store", "sqlite:x.db")
+    for file in ("no/x.ndjson", "no/x.ndjson.zst"):
+        assert run("export", file, "--store", "sqlite:x.db").code == 2
+    assert run("backup", "x.db", "--store", "sqlite:x.db").code == 2
     assert run("export", "/dev/full", "--store", "sqlite:x.db").code == 74
-    assert run("export", "no/x.ndjson", "--store", "sqlite:x.db").code == 74
 
 
 @pytest.mark.parametrize("command", [("feed", "--store", "sqlite:x.db"), ("config", "show"), ("feed", "--help")])
@@ -167,3 +178,18 @@ def test_an_unknown_outcome_tells_how_to_find_out(run: Run, monkeypatch: pytest.
     problem = json.loads(ran.err)
     assert (ran.code, problem["code"]) == (75, "outcome_unknown")
     assert f"--event-id {problem['event_id']}" in problem["detail"]
+
+
+def test_ctrl_c_while_the_command_is_loaded_is_quiet(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting:
+        """Ctrl-C, in the middle of an import."""
+
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "indelible.cli.commands":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "indelible.cli.commands")
+    monkeypatch.delattr(indelible_cli, "commands")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    assert run("feed") == Ran(130, "", "")

@@ -200,7 +200,7 @@ def test_the_second_signal_ends_the_commands(run: Run, tmp_path: Path) -> None:
     assert (info["waiting"], info["in_flight"]) == (1, 0)
 
 
-def test_a_server_that_restarts_is_waited_for(run: Run, tmp_path: Path) -> None:
+def test_a_server_that_restarts_is_waited_for_and_told_of_once(run: Run, tmp_path: Path) -> None:
     with ExitStack() as consumers:
         with server(tmp_path) as (url, _):
             made(run, ("--url", url), "g", aggregates="1")
@@ -210,4 +210,8 @@ def test_a_server_that_restarts_is_waited_for(run: Run, tmp_path: Path) -> None:
         with server(tmp_path, "--http", url.removeprefix("http://")):
             appended(run, ("--url", url), "g", "2")
             out, err = process.communicate(timeout=TIMEOUT_S)
-    assert (process.returncode, out, err) == (0, "", "")
+    assert (process.returncode, out) == (0, "")
+    lost, back = err.splitlines()
+    assert lost.startswith("indelible: ")
+    assert lost.endswith("; trying again")
+    assert back == "indelible: the server is back"

@@ -213,7 +213,7 @@ def test_an_export_is_packed_as_its_name_says(run: Run, tmp_path: Path, name: st
     run("append", "order", "1", "X", *STORE)
     assert json.loads(run("export", name, "--json", *STORE).out) == {"file": name, "events": 1_201, "position": 1_201}
     assert (tmp_path / name).read_bytes().startswith(magic)
-    assert run("restore", name, "--to", "sqlite:copy.db").code == 0
+    assert run("restore", name, "--store", "sqlite:copy.db").code == 0
     assert run("export", "-", *COPY) == run("export", "-", *STORE)
     assert not (tmp_path / f"{name}.part").exists()
 

@@ -1,5 +1,6 @@
 """What people see on a terminal, and what programs get through a pipe."""
 
+import json
 import os
 import pty
 import re
@@ -17,11 +18,12 @@ STORE = ("--store", "sqlite:x.db")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def on_terminal(*args: str, cwd: Path, columns: int = 40) -> str:
+def on_terminal(*args: str, cwd: Path, columns: int = 40, **more: str) -> str:
     """All that a terminal of that width is sent when it is the command's stdout and stderr."""
     ours, theirs = pty.openpty()
     env = environment(COLUMNS=str(columns), LINES="24", TERM="xterm-256color")
     env.pop("NO_COLOR", None)
+    env |= more
     process = subprocess.Popen(
         [COMMAND, *args], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
     )
@@ -64,10 +66,63 @@ def test_a_terminal_gets_colour_and_a_pipe_does_not(stored: Path) -> None:
     assert not ESCAPES.search(indelible("feed", *STORE, cwd=stored, TERM="xterm-256color").out)
 
 
+COLOURED = re.compile(r"\x1b\[[0-9;]*3[0-9]")
+
+
+def test_no_color_is_heard(stored: Path) -> None:
+    assert not COLOURED.search(on_terminal("feed", "--pretty", *STORE, cwd=stored, NO_COLOR="1"))
+
+
+def test_tables_fit_a_narrow_terminal(run: Run, tmp_path: Path) -> None:
+    for n in range(2):
+        run("append", "order", f"o-{n}", "Placed", *STORE)
+    lines = ESCAPES.sub("", on_terminal("aggregates", *STORE, cwd=tmp_path, columns=60)).split("\r\n")
+    assert [line.split()[0] for line in lines[:3]] == ["aggregate_type", "order", "order"]
+    assert max(map(len, lines)) <= 60
+
+
+def test_an_event_is_shown_whole(run: Run) -> None:
+    data = '{"total":12.50,"lines":[{"sku":"a"},{"sku":"b"}],"note":"' + "x" * 80 + '"}'
+    appended = json.loads(
+        run("append", "order", "1", "Placed", data, "--tag", "b", "--tag", "a", "--json", *STORE, COLUMNS="60").out
+    )
+    event_id = appended["events"][0]["event_id"]
+    shown = run("event", event_id, *STORE, COLUMNS="60").out.splitlines()
+    assert shown[0] == "order-1 1  Placed"
+    assert [line.split()[0] for line in shown[1:8]] == [
+        "position", "timestamp", "event_id", "tags", "hash", "metadata", "event_data",
+    ]  # fmt: skip
+    assert shown[4] == "  tags          a, b"
+    assert shown[6] == "  metadata      {}"
+    assert shown[8:] == [
+        "    {", '      "total": 12.50,', '      "lines": [{"sku": "a"}, {"sku": "b"}],',
+        '      "note": "' + "x" * 80 + '"', "    }",
+    ]  # fmt: skip
+    assert run("feed", "--pretty", *STORE, COLUMNS="60").out.splitlines() == shown
+    line = run("event", event_id, "--json", *STORE).out
+    assert line == run("feed", "--json", *STORE).out
+    assert run("event", "x", *STORE).code == 2
+    assert run("event", event_id.replace(event_id[0], "f"), *STORE).code == 4
+    assert run("feed", "--pretty", "--json", *STORE).code == 2
+
+
+def test_bytes_are_shown_by_their_size(run: Run) -> None:
+    Path("photo").write_bytes(b"\xff" * 7)
+    with Path("photo").open("rb") as photo:
+        shown = indelible("append", "a", "1", "Photo", "-", "--content-type", "image/png", *STORE, stdin=photo.read())
+    assert shown.code == 0
+    lines = run("feed", "--pretty", *STORE).out.splitlines()
+    assert "  content_type  image/png" in lines
+    assert lines[-1] == "  event_data    (7 bytes of image/png)"
+
+
 def test_a_terminal_gets_a_progress_bar_and_a_pipe_does_not(stored: Path) -> None:
     for command, description in (("verify", "verifying"), ("export", "exporting"), ("import", "importing")):
         file = () if command == "verify" else ("out.ndjson",)
-        assert description in on_terminal(command, *file, *STORE, cwd=stored)
+        shown = on_terminal(command, *file, *STORE, cwd=stored)
+        assert description in shown
+        # One that moves while nobody knows how much there is has colours that change along it.
+        assert len(set(re.findall(r"\x1b\[([0-9;]*)m━", shown.partition("0/?")[0]))) == 1
         ran = indelible(command, *file, *STORE, cwd=stored)
         assert (ran.code, description in ran.err) == (0, False)
 
@@ -101,7 +156,7 @@ def test_help_of_every_command_has_an_example_and_leads_no_heavy_imports(run: Ru
 
 def test_the_command_line_loads_nothing_heavy_before_it_is_needed() -> None:
     heavy = {"aiohttp", "apsw", "rich", "starlette", "structlog", "httptools", "uvloop", "prometheus_client"}
-    program = f"import sys, indelible.cli.main; print(sorted({heavy!r} & sys.modules.keys()))"
+    program = f"import sys, indelible.cli.commands; print(sorted({heavy!r} & sys.modules.keys()))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"
 
 

@@ -23,7 +23,7 @@ else:
 EVENTS = 20_008
 OLD = ("--store", "sqlite:old.db")
 NEW = ("--store", "sqlite:new.db")
-TO = ("--to", "sqlite:new.db")
+TO = ("--store", "sqlite:new.db")
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_a_postgresql_store_is_restored(run: Run, backup: Path, postgres: Postgr
     Path("file").write_bytes(gzip.compress(backup.read_bytes()))
     half = b"".join(backup.read_bytes().splitlines(keepends=True)[:9_000])
     Path("half").write_bytes(half)
-    assert run("restore", "half", "--to", url).code == 0
-    report = json.loads(run("restore", "file", "--to", url, "--json").out)
+    assert run("restore", "half", "--store", url).code == 0
+    report = json.loads(run("restore", "file", "--store", url, "--json").out)
     assert (report["copied"], report["already_there"], report["head"]) == (EVENTS - 9_000, 9_000, EVENTS)
     assert exported(run, "--store", url) == backup.read_bytes()
 
@@ -137,9 +137,11 @@ def test_a_store_that_is_no_beginning_of_the_file_is_refused(run: Run, backup: P
     before = exported(run, *NEW)
     ran = run("restore", backup, *TO)
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("indelible: to: is not a copy of the file: at position 3457 it holds Else of counter-x")
+    assert ran.err.startswith(
+        "indelible: store: is not a copy of the file: at position 3457 it holds Else of counter-x"
+    )
     problem = json.loads(run("restore", backup, *TO, "--json").err)
-    assert (problem["code"], problem["pointer"], problem["position"]) == ("invalid_request", "/to", 3_457)
+    assert (problem["code"], problem["pointer"], problem["position"]) == ("invalid_request", "/store", 3_457)
     assert exported(run, *NEW) == before
 
 
@@ -169,20 +171,25 @@ def test_a_changed_line_is_named(run: Run, backup: Path) -> None:
 
 def test_copy_takes_a_file_too(run: Run, backup: Path) -> None:
     Path("file").write_bytes(zstd.compress(backup.read_bytes()))
-    assert run("copy", "--from", "file", *TO) == run("restore", backup, "--to", "sqlite:other.db")
+    assert run("copy", "--from", "file", "--to", "sqlite:new.db") == run(
+        "restore", backup, "--store", "sqlite:other.db"
+    )
     assert exported(run, *NEW) == backup.read_bytes()
 
 
 def test_a_store_that_a_server_has_open_is_left_alone(tmp_path: Path, backup: Path) -> None:
     with server(tmp_path) as (url, _):
-        assert indelible("restore", backup, "--to", "sqlite:x.db", cwd=tmp_path).code == 75
-        refused = indelible("restore", backup, "--to", url, cwd=tmp_path)
-        assert (refused.code, "to: must be a store, not a server" in refused.err) == (2, True)
+        assert indelible("restore", backup, "--store", "sqlite:x.db", cwd=tmp_path).code == 75
+        refused = indelible("restore", backup, "--store", url, cwd=tmp_path)
+        assert (refused.code, "store: must be a store, not a server" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("file", "message"),
-    [("none", "file: there is no file none"), ("in.ndjson", "file: is not an export: line 1 is not a recorded event")],
+    [
+        ("none", "source: there is no file none"),
+        ("in.ndjson", "source: is not an export: line 1 is not a recorded"),
+    ],
 )
 def test_what_is_no_export_makes_no_store(run: Run, tmp_path: Path, file: str, message: str) -> None:
     line = {"event_id": "00000000-0000-4000-8000-000000000000", "event_type": "X", "event_data": 1}

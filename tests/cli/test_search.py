@@ -89,7 +89,7 @@ def test_what_is_refused(run: Run, orders: str) -> None:
         (("--where", "version = 1", "--where", "event_data.x = 1"), "where/1/field: event_data.x is no field"),
         (("--where", "event_data.total = c-1"), "where/0/value: must be a number"),
         (("--wait-for", "10000"), "wait_for: is past the head"),
-        (("--since", "yesterday"), "since: must be a time"),
+        (("--since", "some day"), "since: must be 2h or"),
         (("?!",), "query: has no word to look for"),
     ):
         ran = run("search", *args, "--url", orders)

@@ -40,7 +40,8 @@ def test_serve_stops_at_sigint_though_it_was_ignored_when_it_began(tmp_path: Pat
     """As it is in a service script's background, where SIGINT is sent on purpose or not at all."""
     with subprocess.Popen(
         ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", COMMAND, "serve", "--http", "127.0.0.1:0", "--store", "memory:"],
-        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        cwd=tmp_path, env=environment(INDELIBLE_LOG_FORMAT="console"),
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
@@ -84,7 +85,10 @@ def test_an_address_that_is_taken_is_refused_before_anything_is_opened(tmp_path:
         store = "sqlite:data/new.db" if workers == "1" else "postgresql://127.0.0.1:1/none"
         ran = indelible("serve", "--store", store, "--workers", workers, *flags, cwd=tmp_path)
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(f"indelible: {flag}: cannot listen on {taken}: Address already in use")
+    assert ran.err == (
+        f"indelible: {flag}: cannot listen on {taken}: Address already in use. Stop what listens there, or take "
+        f"another port: --{flag} 127.0.0.1:PORT, or --{flag} 127.0.0.1:0 for a free one\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from indelible.batching import Batcher, in_bounds
-from indelible.client.calls import Calls
+from indelible.client.calls import Calls, Retry
 from indelible.client.remote import BATCH, append_batcher
 from indelible.errors import InternalError, OutcomeUnknown, Overloaded, StorageFull, Unavailable, VersionConflict
 from indelible.eventstore import AppendResult
@@ -213,7 +213,7 @@ class Server:
 
 
 async def append_each(server: Server, retry_total_s: float = 5.0):
-    return await Calls(retry_total_s).append_each([b"1", b"2", b"3"], server.send)
+    return await Calls(Retry(retry_total_s)).append_each([b"1", b"2", b"3"], server.send)
 
 
 async def test_what_may_succeed_later_is_sent_again_in_its_order():
@@ -250,7 +250,7 @@ async def test_an_answer_that_makes_no_sense_leaves_the_outcomes_unknown():
     async def too_few(appends):
         return [_result(appends[0])]
 
-    outcomes = await Calls(5.0).append_each([b"1", b"2"], too_few)
+    outcomes = await Calls(Retry(5.0)).append_each([b"1", b"2"], too_few)
     assert [type(one) for one in outcomes] == [OutcomeUnknown] * 2
 
 

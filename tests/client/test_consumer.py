@@ -237,7 +237,7 @@ async def test_leaving_while_it_waits(http_client: AsyncClient, group: Group):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_restart_is_ridden_over(durable_server: Server, number: int):
-    async with asyncio.timeout(PATIENCE_S), AsyncClient(durable_server.url) as client:
+    async with asyncio.timeout(PATIENCE_S), AsyncClient(durable_server.url, retry_total_s=60) as client:
         group = Group(client)
         await client.groups.create(group.name, EventQuery.of(tags=[group.tag]), ack_timeout_s=2)
         await group.append(5, 4)
@@ -264,10 +264,10 @@ async def test_a_restart_is_ridden_over(durable_server: Server, number: int):
 
 
 async def test_a_server_that_stays_away_is_told_and_may_come_back(durable_server: Server):
-    async with asyncio.timeout(PATIENCE_S), AsyncClient(durable_server.url, retry_total_s=0.5) as client:
+    async with asyncio.timeout(PATIENCE_S), AsyncClient(durable_server.url) as client:
         group = Group(client)
         await client.groups.create(group.name)
-        async with client.consume(group.name) as consumer:
+        async with client.consume(group.name, retry_total_s=0.5) as consumer:
             waiting = asyncio.create_task(consumer.next_delivery())
             await asyncio.sleep(1)
             await asyncio.to_thread(durable_server.stop)

@@ -22,6 +22,21 @@ def test_every_name_is_there():
         indelible.no_such_name  # noqa: B018 - the access is the test
 
 
+def test_who_looks_around_sees_every_name_before_it_is_loaded():
+    code = "import indelible; print(*dir(indelible))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert set(indelible.__all__) - set(shown.split()) == set()
+
+
+def test_the_command_line_begins_with_next_to_nothing():
+    """What is imported before it can answer to Ctrl-C."""
+    loaded = _loaded_by("import indelible.cli.main")
+    assert {name for name in loaded if name.startswith("indelible")} == {
+        "indelible", "indelible.cli", "indelible.cli.main",
+    }  # fmt: skip
+    assert loaded & {"msgspec", "typer", "asyncio"} == set()
+
+
 def test_the_package_alone_loads_no_loop_and_no_client():
     loaded = _loaded_by("import indelible; indelible.NewEvent('X')")
     assert loaded & {"asyncio", "aiohttp", "indelible.client", "importlib.metadata"} == set()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from indelible.client import calls as module
-from indelible.client.calls import Retry
+from indelible.client.calls import Calls, Retry
 from indelible.errors import (
     IndelibleError,
     OutcomeUnknown,
@@ -85,6 +85,12 @@ async def test_the_server_may_ask_for_a_longer_wait():
     assert attempts.times[1] - attempts.times[0] > 0.29
 
 
+async def test_a_server_that_stops_asks_for_no_wait_of_those_behind_the_same_address():
+    attempts = Attempts(ShuttingDown("the server stops", retry_after_s=5))
+    assert await asyncio.wait_for(Retry(2).call(attempts), 60) == "done"
+    assert attempts.count == 2
+
+
 async def test_a_wait_that_does_not_fit_is_not_begun():
     attempts = Attempts(Overloaded("busy", retry_after_s=5))
     with pytest.raises(Overloaded) as caught:
@@ -117,6 +123,21 @@ async def test_what_must_not_be_done_twice_is_repeated_until_it_may_be_done():
     with pytest.raises(OutcomeUnknown, match="cut off"):
         await Retry(10).call(attempts, may_repeat_unknown=False)
     assert attempts.count == 2
+
+
+async def test_who_polls_for_ever_does_not_wait_for_events_until_the_server_is_back():
+    """Else nobody would be told that it is, until an event comes."""
+    waited_s = list[float]()
+
+    async def attempt(left_s: float) -> str:
+        waited_s.append(left_s)
+        return await attempts()
+
+    calls = Calls(Retry(0)).lasting(None)
+    attempts = Attempts(*[Unavailable("no connection")] * 2)
+    assert await calls.poll(attempt, 1_000) == "done"
+    assert await calls.poll(attempt, 1_000) == "done"
+    assert [round(seconds, -2) for seconds in waited_s] == [1_000, 1_000, 0, 1_000]
 
 
 async def test_waiting_as_asked_is_not_failing():

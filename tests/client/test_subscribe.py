@@ -73,7 +73,7 @@ async def test_a_connection_cut_at_any_byte_loses_and_doubles_nothing(http_clien
 
 
 async def test_it_goes_on_after_a_kill_and_a_restart(durable_server: Server):
-    async with AsyncClient(durable_server.url) as client:
+    async with AsyncClient(durable_server.url, retry_total_s=60) as client:
         await client.append("Order", "1", some(5))
         async with asyncio.timeout(PATIENCE_S), client.subscribe() as subscription:
             positions = [(await anext(subscription)).position for _ in range(5)]
@@ -86,9 +86,9 @@ async def test_it_goes_on_after_a_kill_and_a_restart(durable_server: Server):
 
 
 async def test_it_gives_up_after_retry_total_s(durable_server: Server):
-    async with AsyncClient(durable_server.url, retry_total_s=0.5) as client:
+    async with AsyncClient(durable_server.url) as client:
         await client.append("Order", "1", some(1))
-        async with client.subscribe() as subscription:
+        async with client.subscribe(retry_total_s=0.5) as subscription:
             await anext(subscription)
             durable_server.stop(signal.SIGKILL)
             started = time.monotonic()
@@ -99,9 +99,9 @@ async def test_it_gives_up_after_retry_total_s(durable_server: Server):
 
 
 async def test_it_never_tries_again_with_retry_total_s_0(durable_server: Server):
-    async with AsyncClient(durable_server.url, retry_total_s=0) as client:
+    async with AsyncClient(durable_server.url) as client:
         await client.append("Order", "1", some(1))
-        async with client.subscribe() as subscription:
+        async with client.subscribe(retry_total_s=0) as subscription:
             await anext(subscription)
             durable_server.stop(signal.SIGKILL)
             with pytest.raises(Unavailable):

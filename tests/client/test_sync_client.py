@@ -7,8 +7,9 @@ import multiprocessing
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -27,15 +28,24 @@ from indelible import (
     SyncRepository,
     VersionConflict,
 )
-from indelible.client.async_client import AsyncGroups, AsyncIndex, AsyncRelays
-from indelible.client.sync_client import SyncGroups, SyncIndex, SyncRelays
+from indelible.client.async_client import AsyncGroups, AsyncIndex, AsyncKeys, AsyncRelays, AsyncSchemas
+from indelible.client.sync_client import SyncGroups, SyncIndex, SyncKeys, SyncRelays, SyncSchemas
 from indelible.errors import StoreLocked
 from indelible.eventstore import EventStore
 from indelible.groups import ConsumerGroups
 from indelible.index_state import SearchIndex
+from indelible.keys import Keys
 from indelible.relay_state import Relays
+from indelible.schemas import Schemas
 
 NOT_SHARED = {"aclose", "follow", "open", "url"}
+PARTS = (
+    (ConsumerGroups, AsyncGroups, SyncGroups),
+    (Relays, AsyncRelays, SyncRelays),
+    (SearchIndex, AsyncIndex, SyncIndex),
+    (Keys, AsyncKeys, SyncKeys),
+    (Schemas, AsyncSchemas, SyncSchemas),
+)
 
 
 def _threads() -> list[threading.Thread]:
@@ -49,16 +59,19 @@ def _public(kind: type) -> set[str]:
 def test_it_has_every_method_of_the_asynchronous_one():
     assert _public(AsyncClient) - NOT_SHARED == _public(Client) - {"close", "url"}
     assert _public(EventStore) <= _public(AsyncClient)
-    assert _public(ConsumerGroups) == _public(AsyncGroups) == _public(SyncGroups)
-    assert _public(Relays) == _public(AsyncRelays) == _public(SyncRelays)
-    assert _public(SearchIndex) == _public(AsyncIndex) == _public(SyncIndex)
+    for part, asynchronous, blocking in PARTS:
+        assert _public(part) == _public(asynchronous) == _public(blocking)
     assert _public(Repository) == _public(SyncRepository)
     assert _public(Consumer) - NOT_SHARED == _public(SyncConsumer) - {"close"}
 
 
 @pytest.mark.parametrize(
     "name",
-    sorted(_public(AsyncClient) & _public(Client) - {"groups", "relays", "index", "url", "repository", "consume"}),
+    sorted(
+        _public(AsyncClient)
+        & _public(Client)
+        - {"groups", "relays", "index", "keys", "schemas", "typed", "url", "outage", "repository", "consume"}
+    ),
 )
 def test_methods_have_the_same_signature_and_documentation(name: str):
     asynchronous, blocking = getattr(AsyncClient, name), getattr(Client, name)
@@ -66,23 +79,9 @@ def test_methods_have_the_same_signature_and_documentation(name: str):
     assert asynchronous.__doc__ == blocking.__doc__
 
 
-@pytest.mark.parametrize("name", sorted(_public(ConsumerGroups)))
-def test_methods_of_groups_have_the_same_signature_and_documentation(name: str):
-    methods = [getattr(kind, name) for kind in (ConsumerGroups, AsyncGroups, SyncGroups)]
-    assert len({str(inspect.signature(method)) for method in methods}) == 1
-    assert len({method.__doc__ for method in methods}) == 1
-
-
-@pytest.mark.parametrize("name", sorted(_public(Relays)))
-def test_methods_of_relays_have_the_same_signature_and_documentation(name: str):
-    methods = [getattr(kind, name) for kind in (Relays, AsyncRelays, SyncRelays)]
-    assert len({str(inspect.signature(method)) for method in methods}) == 1
-    assert len({method.__doc__ for method in methods}) == 1
-
-
-@pytest.mark.parametrize("name", sorted(_public(SearchIndex)))
-def test_methods_of_the_index_have_the_same_signature_and_documentation(name: str):
-    methods = [getattr(kind, name) for kind in (SearchIndex, AsyncIndex, SyncIndex)]
+@pytest.mark.parametrize(("kinds", "name"), [(kinds, name) for kinds in PARTS for name in sorted(_public(kinds[0]))])
+def test_methods_of_parts_have_the_same_signature_and_documentation(kinds: tuple[type, ...], name: str):
+    methods = [getattr(kind, name) for kind in kinds]
     assert len({str(inspect.signature(method)) for method in methods}) == 1
     assert len({method.__doc__ for method in methods}) == 1
 
@@ -113,6 +112,39 @@ def test_a_subscription_says_how_far_it_has_come(event_store_client: Client):
     again = client.subscribe(after=kept)
     assert again.cursor == kept
     assert [next(again).event_data for _ in range(3)] == [2, 3, 4]
+
+
+def test_another_thread_closes_a_subscription_that_waits(event_store_client: Client):
+    event_store_client.append("Order", "42", [NewEvent("OrderPlaced")])
+    subscription = event_store_client.subscribe()
+    seen: Future[int] = Future()
+    ended: Future[None] = Future()
+
+    def wait() -> None:
+        for event in subscription:
+            seen.set_result(event.position)
+        ended.set_result(None)
+
+    Thread(target=wait, daemon=True).start()
+    assert seen.result(60) == 1
+    subscription.close()
+    subscription.close()
+    ended.result(60)
+    assert list(subscription) == []
+
+
+def test_what_is_forgotten_on_the_clients_own_thread_ends_there(event_store_client: Client):
+    """The interpreter ends it on whatever thread it pleases."""
+    event_store_client.append("Order", "42", [NewEvent("OrderPlaced", n) for n in range(3)])
+    forgotten = [event_store_client.subscribe(), event_store_client.iter_aggregate("Order", "42", page_size=1)]
+    assert [next(each).event_data for each in forgotten] == [0, 0]
+    unraised: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, unraised.append
+    try:
+        event_store_client.rebuild("Order", "42", lambda state, event: forgotten.clear(), None)
+    finally:
+        sys.unraisablehook = before
+    assert unraised == []
 
 
 def test_errors_are_the_same(event_store_client: Client):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,18 @@ from indelible.core.open import open_local_store
 from indelible.eventstore import EventStore
 from indelible.testing.conformance.helpers import OpenStore
 from serving import serving_in_a_thread
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A storage that takes its time is not asked over every transport."""
+    left_out = [item for item in items if not _is_asked(getattr(item, "callspec", None))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_asked(call: Any) -> bool:
+    storage, transport = (call.params.get(name) for name in ("storage", "transport")) if call else (None, None)
+    return storage is None or transport is None or transport in storage.transports
 
 
 @pytest.fixture(params=STORAGES, ids=str)

@@ -5,13 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from conformance.storages import DURABLE, SHARED
-from indelible.core.open import make_engine
 from indelible.core.store import LocalEventStore
 from indelible.diagnostics import Capabilities
 from indelible.engines.memory import MemoryEngine
 from indelible.testing.conformance import EngineConformance, ReopenConformance, SharedConformance
 from indelible.testing.conformance.engine import EngineFactory
-from indelible.testing.conformance.helpers import OpenStore
+from indelible.testing.conformance.helpers import OpenStore, make_engine
 
 
 class TestEngine(EngineConformance):

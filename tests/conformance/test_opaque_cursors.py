@@ -12,20 +12,17 @@ import pytest
 from indelible import AsyncClient
 from indelible.client.iterators import Subscription
 from indelible.cursors import START, Cursor, cursor_at, position_of
-from indelible.errors import GroupNotFound, InvalidRequest, RelayNotFound
+from indelible.errors import InvalidRequest, RelayNotFound
 from indelible.events import AggregateKey, NewEvent, RecordedEvent
 from indelible.eventstore import EventStore
-from indelible.testing.conformance.catalogue import CatalogueConformance
+from indelible.partition_keys import PartitionKeys
 from indelible.testing.conformance.conditions import ConditionConformance
-from indelible.testing.conformance.feed import FeedConformance
-from indelible.testing.conformance.following import FollowConformance
 from indelible.testing.conformance.groups import GroupConformance
-from indelible.testing.conformance.hash_chain import HashChainConformance
 from indelible.testing.conformance.helpers import append_noise, check_each_order, ids, some_events, unique
 from indelible.testing.conformance.parking import ParkingConformance
 from indelible.testing.conformance.relays import RelayConformance
 from indelible.testing.conformance.relays_beside import RelayBesideConformance
-from opaque_stores import PARTITIONS, MergedStore, VeiledStore, partition_of, unveiled, veiled
+from opaque_stores import VeiledStore, merged_store, unveiled, veiled
 from serving import serving_in_a_thread
 
 
@@ -39,7 +36,7 @@ def merged_url(transport: str) -> Iterator[str]:
     if transport == "direct":
         yield ""
         return
-    with serving_in_a_thread(MergedStore(), transport) as url:
+    with serving_in_a_thread(merged_store(), transport) as url:
         yield url
 
 
@@ -52,24 +49,18 @@ def veiled_url(transport: str) -> Iterator[str]:
         yield url
 
 
-class TestMergedStore(
-    ConditionConformance,
-    FeedConformance,
-    FollowConformance,
-    HashChainConformance,
-    CatalogueConformance,
-):
+class TestMergedStore:
     @pytest.fixture
     async def store(self, merged_url: str) -> AsyncIterator[EventStore]:
-        async with AsyncClient(merged_url) if merged_url else MergedStore() as store:
+        async with AsyncClient(merged_url) if merged_url else merged_store() as store:
             yield store
 
     async def test_both_partitions_are_read_as_one_feed(self, store: EventStore) -> None:
         start = await store.head()
-        assert start.partitions == len(PARTITIONS) == 2
+        assert start.partitions == 2
         assert not start.cursor.isdigit()
         names = [unique() for _ in range(40)]
-        assert {partition_of(AggregateKey("Order", name)) for name in names} == set(PARTITIONS)
+        assert {PartitionKeys(2, {}).partition_of(AggregateKey("Order", name)) for name in names} == {0, 1}
         sent = [NewEvent("Placed", name) for name in names]
         for name, event in zip(names, sent, strict=True):
             await store.append("Order", name, [event])
@@ -119,19 +110,19 @@ class TestMergedStore(
             await store.append(unique("Order"), "2", [NewEvent("Placed", ["new"])])
             assert (await anext(subscription)).event_data == ["new"]
 
-    async def test_consumer_groups_are_refused(self, store: EventStore) -> None:
-        with pytest.raises(InvalidRequest, match="takes no consumer groups"):
-            await store.groups.create("billing")
-        assert await store.groups.list() == ()
-        with pytest.raises(GroupNotFound):
-            await store.groups.pull("billing")
-
     async def test_relays_are_refused(self, store: EventStore) -> None:
         with pytest.raises(InvalidRequest, match="takes no relays"):
             await store.relays.claim("orders", "one")
         assert await store.relays.list() == ()
         with pytest.raises(RelayNotFound):
             await store.relays.get("orders")
+
+
+class TestConditionsWithinOnePartition(ConditionConformance):
+    @pytest.fixture
+    async def store(self) -> AsyncIterator[EventStore]:
+        async with merged_store(partition_keys={"*": "all"}) as store:
+            yield store
 
 
 @pytest.fixture

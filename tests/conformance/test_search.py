@@ -19,13 +19,13 @@ from indelible.indexes.sqlite import SqliteIndex
 from indelible.search import SearchQuery
 from indelible.testing.conformance.helpers import refused
 from indelible.testing.conformance.searching import FIELDS, SearchBadInputConformance, SearchConformance
-from opaque_stores import MergedStore
+from opaque_stores import merged_store
 from serving import searching, serving_in_a_thread
 
 KINDS: dict[str, Callable[[], Any]] = {
     "one": lambda: LocalEventStore(MemoryEngine()),
     "sqlite": lambda: LocalEventStore(MemoryEngine()),
-    "two": MergedStore,
+    "two": merged_store,
 }
 """By how many partitions they have; "sqlite" has an index in a file."""
 

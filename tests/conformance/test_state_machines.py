@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from conformance.storages import Storage
-from indelible.core.open import make_engine
-from indelible.testing.conformance.helpers import OpenStore
+from conformance.storages import MODELLED, Storage
+from indelible.testing.conformance.helpers import OpenStore, make_engine
 from indelible.testing.state_machine import engine_machine, group_machine, store_machine
 
 # Each step of a durable engine waits for the disk, and each example over HTTP for a server to start and stop.
 EXAMPLES = settings(max_examples=12, stateful_step_count=24)
+
+
+@pytest.fixture(params=MODELLED, ids=str)
+def storage(request: pytest.FixtureRequest) -> Storage:
+    return request.param
 
 
 def test_engine(new_url: Callable[[], str]) -> None:

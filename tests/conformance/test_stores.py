@@ -2,6 +2,7 @@
 
 import pytest
 
+from conformance.storages import PARTITIONED
 from indelible.conditions import AppendCondition
 from indelible.core import condition_scans
 from indelible.cursors import cursor_at
@@ -10,11 +11,22 @@ from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
 from indelible.limits import PAGE_SCAN_EVENTS_MAX
 from indelible.queries import QueryItem
-from indelible.testing.conformance import EventStoreConformance
+from indelible.testing.conformance import (
+    EventStoreConformance,
+    GroupConformance,
+    LogConformance,
+    ParkingConformance,
+    SchemaConformance,
+)
 from indelible.testing.conformance.helpers import unique
 
 
 class TestEventStore(EventStoreConformance):
+    pass
+
+
+@pytest.mark.parametrize("storage", PARTITIONED, ids=str)
+class TestPartitionedStore(LogConformance, GroupConformance, ParkingConformance, SchemaConformance):
     pass
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.test_copy import Counting, filled, lines
-from indelible.core.copy import CopyReport, copy_file, verify_copy
+from indelible.core.copy import CopyReport, copy_whole, verify_copy
 from indelible.core.log_file import LineFile, LogFile
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
@@ -33,7 +33,7 @@ async def restore(path: Path, destination: LocalEventStore, **options: Any) -> C
     with path.open("rb") as opened:
         file = LogFile(LineFile(opened.fileno()))
         await file.begin()
-        return await copy_file(file, destination, **options)
+        return await copy_whole(file, destination, **options)
 
 
 def write(path: Path, events: Sequence[bytes]) -> Path:

@@ -12,17 +12,22 @@ from indelible.store_around import StoreAround
 
 
 async def test_appends_are_measured_whatever_becomes_of_them() -> None:
-    heard: list[float] = []
-    async with MeasuredStore(LocalEventStore(MemoryEngine()), heard.append) as store:
+    heard: list[tuple[float, dict[str, int]]] = []
+    measured = MeasuredStore(LocalEventStore(MemoryEngine()), lambda *measures: heard.append(measures))
+    async with measured as store:
         await store.append("Order", "1", [NewEvent("Placed")])
         with pytest.raises(VersionConflict):
             await store.append("Order", "1", [NewEvent("Placed")], expected_version="none")
-        await store.append_each([AggregateAppend.of("Order", n, [NewEvent("Placed")]) for n in "234"])
+        some = [AggregateAppend.of("Order", n, [NewEvent("Placed")]) for n in "234"]
+        again = AggregateAppend.of("Order", "1", [NewEvent("Placed")], expected_version=7)
+        await store.append_each([*some, again])
         with pytest.raises(InvalidRequest):
             await store.append_atomic([])
         assert (await store.head()).position == 4
-    assert len(heard) == 4
-    assert all(duration_s >= 0 for duration_s in heard)
+    assert [outcomes for _, outcomes in heard] == [
+        {"stored": 1}, {"version_conflict": 1}, {"stored": 3, "version_conflict": 1}, {"invalid_request": 1},
+    ]  # fmt: skip
+    assert all(duration_s >= 0 for duration_s, _ in heard)
 
 
 class OfOneKind(StoreAround):
@@ -36,8 +41,8 @@ class OfOneKind(StoreAround):
 
 async def test_stores_stand_around_one_another_in_any_order() -> None:
     for stack in (
-        lambda store: OfOneKind(MeasuredStore(store, lambda _: None)),
-        lambda store: MeasuredStore(OfOneKind(store), lambda _: None),
+        lambda store: OfOneKind(MeasuredStore(store, lambda *_: None)),
+        lambda store: MeasuredStore(OfOneKind(store), lambda *_: None),
     ):
         async with stack(LocalEventStore(MemoryEngine())) as store:
             assert (await store.append("Order", "1", [NewEvent("Placed")])).version == 1

@@ -62,8 +62,11 @@ def pages() -> list[Path]:
     return [*every, *sorted(rest)]
 
 
-def blocks(page: Path) -> list[Block]:
+def blocks(page: Path, *, before: str | None = None) -> list[Block]:
+    """Those above the heading ``before``, if that is given."""
     text = page.read_text("utf-8")
+    if before is not None:
+        text = text[: text.index(f"\n## {before}\n")]
     return [
         Block(
             f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1}",

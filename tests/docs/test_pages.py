@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 import dynamodb.server
+from cassandra_sharing import SharedCassandra
 from docs.pages import ROOT, Block, blocks, pages, same_output
 from indexes.opensearch_server import OpenSearchServer
 from postgres.server import PostgresServer
@@ -30,10 +33,16 @@ SHOWN_KAFKA = "127.0.0.1:9092"
 SHOWN_RABBITMQ = "127.0.0.1:5672"
 SHOWN_OPENSEARCH = "127.0.0.1:9200"
 SHOWN_DYNAMODB = "127.0.0.1:8000"
+SHOWN_CASSANDRA = "127.0.0.1,127.0.0.2,127.0.0.3:9042/events"
 SERVER = f"indelible serve --store sqlite:data/indelible.db --http {SHOWN_URL}"
 BIN = Path(sys.executable).parent
 BLOCK_TIMEOUT_S = 300
 RUN_PAGES = [page for page in pages() if any(block.is_run for block in blocks(page))]
+
+
+def _has_server(page: Path) -> bool:
+    """Of its own."""
+    return any(block.is_server for block in blocks(page))
 
 
 def _name(page: Path) -> str:
@@ -63,18 +72,34 @@ def _server(command: str, address: str, directory: Path, environ: dict[str, str]
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str, directory: Path) -> None:
     deadline = time.monotonic() + BLOCK_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}/readyz", timeout=5):
+        if _serves(f"http://{address}/readyz") or _serves(f"https://{address}/readyz"):
             return
         time.sleep(0.05)
     pytest.fail((directory / "server.log").read_text())
 
 
+def _serves(url: str) -> bool:
+    # Whom the reader trusts does not matter here.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(url, timeout=5, context=context):
+            return True
+    except urllib.error.HTTPError as error:
+        # One that asks who it is serves.
+        return error.code == 401
+    except OSError:
+        return False
+
+
 class Reader:
     """Someone who follows a page step by step, in a clone of the repository."""
 
-    def __init__(self, directory: Path, exits: contextlib.ExitStack) -> None:
+    def __init__(self, directory: Path, exits: contextlib.ExitStack, programs: Path = BIN) -> None:
+        """``programs`` is the folder of the virtual environment's."""
         self._directory = directory
         self._exits = exits
+        self._programs = programs
         self._address = f"127.0.0.1:{_free_port()}"
         self._database = SHOWN_DATABASE
         self._broker = SHOWN_BROKER
@@ -82,11 +107,15 @@ class Reader:
         self._rabbitmq = SHOWN_RABBITMQ
         self._opensearch = SHOWN_OPENSEARCH
         self._dynamodb = SHOWN_DYNAMODB
+        self._cassandra = SHOWN_CASSANDRA
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("INDELIBLE_")},
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-            "VIRTUAL_ENV": str(BIN.parent),
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "VIRTUAL_ENV": str(programs.parent),
         }
+        if programs != BIN:
+            # What is installed there is meant, and not what these tests were told to run.
+            self._environ.pop("PYTHONPATH", None)
 
     def use_database(self, server: PostgresServer) -> None:
         """A PostgreSQL with an empty database "events"; the reader has psql, and knows the superuser's password."""
@@ -120,12 +149,24 @@ class Reader:
         self._dynamodb = f"127.0.0.1:{server.port}"
         self._environ.update(dynamodb.server.CREDENTIALS)
 
+    def use_cassandra(self, shared: SharedCassandra) -> None:
+        """Three nodes without the page's keyspace, which goes again at the end."""
+        self._cassandra = shared.servers.url("page").removeprefix("cassandra://")
+
+        def drop() -> None:
+            with shared.servers.session() as session:
+                session.execute("DROP KEYSPACE IF EXISTS page")
+
+        drop()
+        self._exits.callback(drop)
+
     def serve(self, command: str) -> None:
         self._exits.enter_context(_server(self._addressed(command), self._address, self._directory, self._environ))
 
-    def follow(self, page: Path) -> None:
+    def follow(self, page: Path, *, before: str | None = None) -> None:
+        """Up to the heading ``before``, if that is given."""
         output, output_of = "", None
-        for block in blocks(page):
+        for block in blocks(page, before=before):
             if block.is_server:
                 self.serve(block.text)
             elif block.file is not None:
@@ -140,7 +181,9 @@ class Reader:
     def _run(self, block: Block) -> str:
         if block.language == "console":
             return self._run_console(block)
-        arguments = [sys.executable, "-"] if block.language == "python" else ["bash", "-euo", "pipefail", "-s"]
+        arguments = (
+            [str(self._programs / "python"), "-"] if block.language == "python" else ["bash", "-euo", "pipefail", "-s"]
+        )
         return self._execute(arguments, block.text, block.exit_code, block.where)
 
     def _run_console(self, block: Block) -> str:
@@ -158,13 +201,14 @@ class Reader:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         assert result.returncode == exit_code, f"{where} exits with {result.returncode}\n{program}\n{result.stdout}"
-        return result.stdout.replace(self._address, SHOWN_URL).replace(self._database, SHOWN_DATABASE)
+        output = result.stdout.replace(self._address, SHOWN_URL).replace(self._database, SHOWN_DATABASE)
+        return output.replace(self._cassandra, SHOWN_CASSANDRA).replace("keyspace page", "keyspace events")
 
     def _addressed(self, text: str) -> str:
         text = text.replace(SHOWN_URL, self._address).replace(SHOWN_BROKER, self._broker)
         text = text.replace(SHOWN_KAFKA, self._kafka)
         text = text.replace(SHOWN_RABBITMQ, self._rabbitmq).replace(SHOWN_OPENSEARCH, self._opensearch)
-        text = text.replace(SHOWN_DYNAMODB, self._dynamodb)
+        text = text.replace(SHOWN_DYNAMODB, self._dynamodb).replace(SHOWN_CASSANDRA, self._cassandra)
         return text.replace(SHOWN_DATABASE, self._database)
 
 
@@ -184,12 +228,13 @@ def test_pages_work_one_after_another_on_one_store(clone: Path):
         reader = Reader(clone, exits)
         reader.serve(SERVER)
         for page in RUN_PAGES:
-            if not any(block.is_server for block in blocks(page)):
+            if not _has_server(page):
                 reader.follow(page)
 
 
-@pytest.mark.parametrize("page", RUN_PAGES, ids=_name)
+@pytest.mark.parametrize("page", [page for page in RUN_PAGES if _has_server(page)], ids=_name)
 def test_what_the_page_shows_is_what_happens(page: Path, clone: Path, request: pytest.FixtureRequest):
+    """Of a page with a server of its own."""
     with contextlib.ExitStack() as exits:
         reader = Reader(clone, exits)
         if SHOWN_DATABASE in page.read_text("utf-8"):
@@ -204,14 +249,24 @@ def test_what_the_page_shows_is_what_happens(page: Path, clone: Path, request: p
             reader.use_opensearch(request.getfixturevalue("opensearch"))
         if SHOWN_DYNAMODB in page.read_text("utf-8"):
             reader.use_dynamodb(request.getfixturevalue("dynalite"))
-        if not any(block.is_server for block in blocks(page)):
-            reader.serve(SERVER)
+        if SHOWN_CASSANDRA in page.read_text("utf-8"):
+            reader.use_cassandra(request.getfixturevalue("cassandra"))
         reader.follow(page)
 
 
-def test_the_readme_starts_with_the_two_commands():
+def test_the_readme_starts_with_how_to_get_it():
     first = blocks(ROOT / "README.md")[0]
-    assert [line.split("#")[0].strip() for line in first.text.splitlines()] == ["make run", "make test"]
+    commands = [line.split("#")[0].strip() for line in first.text.splitlines()]
+    assert [command for command in commands if command] == [
+        "pip install indelible", "indelible serve", "make run", "make test"
+    ]  # fmt: skip
+
+
+def test_the_readme_names_every_page():
+    text = (ROOT / "README.md").read_text("utf-8")
+    parts = ("tutorial", "how-to", "reference", "explanation")
+    names = [str(page.relative_to(ROOT)) for page in pages() if page.parent.name in parts]
+    assert [name for name in names if f"]({name})" not in text] == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=_name)

@@ -1,15 +1,17 @@
 """The pages that follow from the code are what the code says now."""
 
 import asyncio
+import functools
 import importlib.util
 import re
+import tempfile
 
 import pytest
 
 import indelible
 from docs.pages import ROOT
 from indelible.core.open import open_local_store
-from indelible.server.compose import make_services
+from indelible.server.compose import make_services, verifying
 from indelible.server.config import Address, IndexSettings, Settings
 from indelible.server.grpc.server import serving_grpc
 from indelible.server.http.app import HttpApp
@@ -36,18 +38,22 @@ def test_every_route_stands_in_the_rest_reference():
     assert [route.operation.http for route in ROUTES if route.operation.path not in page] == []
 
 
+@functools.cache
 def metric_names() -> list[str]:
-    async def of_a_server() -> str:
-        async with open_local_store("memory:") as store:
+    async def of_a_server(folder: str) -> str:
+        async with open_local_store(f"sqlite:{folder}/store.db") as store:
             services = make_services(store)
             settings = Settings(index=IndexSettings("memory:"))
             assert settings.index is not None
             ServerIndex(settings, settings.index, store, indexes_here=True).add_metrics(services.metrics)
+            verifying(store, 1.0, services.metrics)
             HttpApp(services, ROUTES)
             async with serving_grpc(services, ANY_PORT, shutdown_grace_s=5):
                 return (await services.metrics_text()).decode()
 
-    return re.findall(r"^# HELP (\w+)", asyncio.run(of_a_server()), re.MULTILINE)
+    with tempfile.TemporaryDirectory() as folder:
+        text = asyncio.run(of_a_server(folder))
+    return re.findall(r"^# HELP (\w+)", text, re.MULTILINE)
 
 
 def test_every_metric_stands_in_the_rest_reference():
@@ -56,11 +62,16 @@ def test_every_metric_stands_in_the_rest_reference():
     assert [name for name in metric_names() if f"`{name}`" not in page] == []
 
 
-def test_alert_rules_watch_metrics_that_exist():
-    rules = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text("utf-8")
-    watched = re.findall(r"\bindelible_\w+", rules)
+OF_TLS = {"indelible_certificate_expires_timestamp_seconds"}
+"""There with TLS alone."""
+
+
+@pytest.mark.parametrize("file", ["prometheus/alerts.yml", "grafana/indelible.json"])
+def test_what_is_deployed_watches_metrics_that_exist(file: str):
+    watched = set(re.findall(r"\bindelible_\w+", (ROOT / "deploy" / file).read_text("utf-8")))
+    series = {f"{name}{part}" for name in metric_names() for part in ("", "_bucket", "_count", "_sum")}
     assert len(watched) >= 5
-    assert set(watched) - set(metric_names()) == set()
+    assert watched - series - OF_TLS == set()
 
 
 def test_every_public_class_has_a_docstring():

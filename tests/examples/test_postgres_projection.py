@@ -113,4 +113,4 @@ def test_the_table_is_made_anew_where_it_is_gone(url: str, database: str, postgr
         run_once(url, database)
         found = postgres.query("SELECT order_id, version, state, total FROM orders", url=database)
         assert [(*row[:3], float(row[3])) for row in found] == [("o-1", 2, "paid", 42.5)]
-        postgres.query("DROP TABLE orders, checkpoints", url=database)
+        postgres.query("DROP TABLE orders, indelible_projections", url=database)

@@ -13,9 +13,10 @@ from uuid import UUID, uuid4
 import msgspec
 
 from faults.history.model import Acknowledged
+from faults.history.partitions import PlacesIn
 from faults.history.recording import Recorder
 from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.cursors import START, Cursor, cursor_at
+from indelible.cursors import START, Cursor
 from indelible.errors import AggregateNotFound, IndelibleError, OutcomeUnknown, Unavailable, VersionConflict
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest
@@ -43,6 +44,10 @@ class Scene(msgspec.Struct, frozen=True):
     """Aggregates that everybody fights for."""
     pause_s: float = 0.02
     """Between two steps of one client, on average."""
+    start: str = START
+    """Nobody reads from before this cursor."""
+    partitions: int = 1
+    """Of the store. With several, nobody asks for what concerns more than one: conditions, and aggregates at random."""
 
     def key(self, kind: str, name: object) -> AggregateKey:
         return AggregateKey(f"{kind}.{self.name}", str(name))
@@ -130,6 +135,9 @@ class Writer(_Client):
             self._send_twice: 3,
             self._take_id: 1,
         }
+        if scene.partitions > 1:
+            for within_one in (self._claim, self._follow_up, self._add_to_two):
+                del steps[within_one]
         self._steps, self._weights = list(steps), list(steps.values())
 
     async def step(self) -> None:
@@ -266,7 +274,8 @@ class Reader(_Client):
                 head = await door.head()
                 back = self._chance.randrange(30)
                 if back < 20:
-                    await self._other_door(door).read_feed(cursor_at(max(head.position - back, 0)), limit=20)
+                    places, start = PlacesIn(self._scene.partitions), Cursor.parse(self._scene.start)
+                    await self._other_door(door).read_feed(places.before(head.cursor, back, start), limit=20)
             case 2 | 3:
                 await self._look(door, self._scene.hot_key(self._chance.randrange(self._scene.hot)))
             case 4 if self._board.acknowledged:

@@ -276,12 +276,12 @@ async def _measured(
     limits = aiohttp.ClientTimeout(END_TIMEOUT_S)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=limits) as session:
         return await asyncio.gather(
-            _at_even_times("livez", lambda _: poll(session), POLLS_PER_APPEND * appends_per_s, seconds),
-            _at_even_times("append", append, appends_per_s, seconds),
+            at_even_times("livez", lambda _: poll(session), POLLS_PER_APPEND * appends_per_s, seconds),
+            at_even_times("append", append, appends_per_s, seconds),
         )
 
 
-async def _at_even_times(what: str, call: Callable[[int], Awaitable[str]], per_s: float, seconds: float) -> list[Taken]:
+async def at_even_times(what: str, call: Callable[[int], Awaitable[str]], per_s: float, seconds: float) -> list[Taken]:
     """Each counts from when it was to begin: this process, too, may be late."""
     taken: list[Taken] = []
 

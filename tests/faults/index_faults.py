@@ -177,7 +177,7 @@ async def _scene(folder: Path, kind: str, seed: int, command: Sequence[str]) -> 
         settings.write_text(f'[index]\nstore = "{backend.url}"\n[index.fields]\n{fields}')
         grpc = f"127.0.0.1:{free_port()}"
         server = ServerProcess(folder / "store.db", flags=["--config", str(settings), "--grpc", grpc], command=command)
-        async with AsyncClient(server.url) as client, contextlib.AsyncExitStack() as stack:
+        async with AsyncClient(server.url, retry_total_s=60) as client, contextlib.AsyncExitStack() as stack:
             doors = [
                 await stack.enter_async_context(AsyncClient(url, retry_total_s=0))
                 for url in (server.url, f"grpc://{grpc}")

@@ -190,7 +190,7 @@ async def play(scene: Scene, rounds: int) -> Figures:
 
 
 @contextmanager
-def _database(store: str) -> Iterator[PostgresServer | None]:
+def database_of(store: str) -> Iterator[PostgresServer | None]:
     if store == "sqlite":
         yield None
     else:
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="kill-rounds-") as folder, _database(arguments.store) as database:
+    with tempfile.TemporaryDirectory(prefix="kill-rounds-") as folder, database_of(arguments.store) as database:
         figures = asyncio.run(kill_rounds(Path(folder), arguments.rounds, arguments.seed, database))
     print_figures(figures)
 

@@ -21,7 +21,7 @@ from faults.contention import Board, Reader, Scene, Writer, follow
 from faults.history.model import Operation
 from faults.history.recording import HistoryFile, Recorder
 from indelible.client import AsyncClient
-from indelible.cursors import cursor_at
+from indelible.cursors import Cursor
 
 WRITERS_A_CLIENT = 8
 """Appends of one AsyncClient travel together, in few requests at a time; so a server gets several clients."""
@@ -46,7 +46,9 @@ class FollowJob(msgspec.Struct, frozen=True, tag="follow"):
     urls: tuple[str, ...]
     history: str
     name: str
-    start: int
+    start: str
+    """The cursor to begin behind."""
+    partitions: int = 1
 
 
 Job = LoadJob | FollowJob
@@ -72,7 +74,10 @@ async def _load(job: LoadJob, write: Callable[[Operation], None]) -> None:
 
         def at_doors(kind: str, number: int) -> tuple[Scene, Board, list[Recorder], random.Random]:
             name, clients = f"{job.name}.{kind}{number}", groups[number % len(groups)]
-            doors = [Recorder(client, f"{name} at {server}", write) for server, client in enumerate(clients)]
+            doors = [
+                Recorder(client, f"{name} at {server}", write, partitions=scene.partitions)
+                for server, client in enumerate(clients)
+            ]
             return scene, board, doors, random.Random(f"{job.seed}/{name}")
 
         running = [
@@ -88,8 +93,8 @@ async def _follow(job: FollowJob, write: Callable[[Operation], None]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_client(url)) for url in job.urls]
-        doors = [Recorder(client, job.name, write) for client in clients]
-        await follow(doors, cursor_at(job.start), FOLLOWER_POLL_S, over.is_set)
+        doors = [Recorder(client, job.name, write, partitions=job.partitions) for client in clients]
+        await follow(doors, Cursor.parse(job.start), FOLLOWER_POLL_S, over.is_set)
 
 
 def _client(url: str) -> AsyncClient:

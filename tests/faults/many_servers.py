@@ -13,10 +13,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -27,7 +29,6 @@ from faults.history.model import (
     Acknowledged,
     Append,
     ConditionRefused,
-    History,
     IdConflicted,
     LoggedEvent,
     Operation,
@@ -35,6 +36,7 @@ from faults.history.model import (
     Unserved,
     VersionConflicted,
 )
+from faults.history.partitions import histories
 from faults.history.recording import read_log, read_operations
 from faults.history.report import shown
 from faults.history.violations import Rule, Violation
@@ -43,6 +45,7 @@ from faults.server_process import ServerProcess
 from faults.slow_commits import slow_commits
 from indelible.client import AsyncClient
 from indelible.core.verify import verify
+from indelible.cursors import Cursor
 from postgres.server import postgres_server
 
 LOAD_PROCESSES_MAX = 2
@@ -63,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True):
     a superuser, or of the tables' owner, for that."""
     restart_every_s: float = 0.0
     """Above 0, a server is killed or stopped so often, and started again."""
+    partitions: int = 1
+    """Of the store, as its URL says."""
 
 
 class Figures(msgspec.Struct):
@@ -86,18 +91,25 @@ class Figures(msgspec.Struct):
     restart_max_s: float = 0.0
 
 
-async def run(settings: Settings, folder: Path) -> tuple[Figures, list[Violation]]:
-    """Start servers, load them, stop them, check. Logs and histories go to ``folder``."""
+Trouble = Callable[[Settings, Sequence[ServerProcess]], Coroutine[Any, Any, Sequence[float]]]
+"""Breaks servers, or what they stand on, while the load goes on, and mends it. How long each took to start again, in
+seconds."""
+
+
+async def run(settings: Settings, folder: Path, trouble: Trouble | None = None) -> tuple[Figures, list[Violation]]:
+    """Start servers, load them, stop them, check. Logs and histories go to ``folder``. ``trouble``: instead of what
+    ``restart_every_s`` asks for."""
+    trouble = trouble or _restart_some
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(_servers(settings, folder))
         urls = tuple(server.url for server in servers)
         async with AsyncClient(urls[0]) as client:
-            start = (await client.head()).position
+            start = (await client.head()).cursor
         if settings.delay_max_s:
             await stack.enter_async_context(slow_commits(settings.store, settings.delay_max_s))
         began = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
-            restarting = tasks.create_task(_restart_some(settings, servers))
+            restarting = tasks.create_task(trouble(settings, servers))
             jobs = await _load(settings, urls, start, folder)
         load_s = time.perf_counter() - began
         for server in servers:
@@ -108,7 +120,8 @@ async def run(settings: Settings, folder: Path) -> tuple[Figures, list[Violation
     began = time.perf_counter()
     operations = [operation for job in jobs for operation in read_operations(Path(job.history))]
     followers = frozenset(job.name for job in jobs if isinstance(job, FollowJob))
-    violations = check(History(operations, log, followers, start))
+    split = histories(settings.partitions, operations, log, followers, start)
+    violations = [violation for history in split for violation in check(history)]
     if damage is not None:
         violations.append(Violation(Rule.CHANGED_EVENT, f"position {damage.position} {damage.reason}"))
     check_s = time.perf_counter() - began
@@ -149,12 +162,12 @@ async def _restart_some(settings: Settings, servers: Sequence[ServerProcess]) ->
     return starts_s
 
 
-async def _load(settings: Settings, urls: tuple[str, ...], start: int, folder: Path) -> Sequence[Job]:
+async def _load(settings: Settings, urls: tuple[str, ...], start: Cursor, folder: Path) -> Sequence[Job]:
     """Run all writers, readers and followers, until the last follower has seen the end. What they did."""
     loads = _load_jobs(settings, urls, start, folder)
     follows = [
-        FollowJob(urls[:1], str(folder / "follower.history"), "follower", start),
-        FollowJob(urls, str(folder / "wanderer.history"), "wanderer", start),
+        FollowJob(urls[:1], str(folder / "follower.history"), "follower", str(start), settings.partitions),
+        FollowJob(urls, str(folder / "wanderer.history"), "wanderer", str(start), settings.partitions),
     ]
     async with AsyncExitStack() as stack:
         followers = [await _process(stack, job) for job in follows]
@@ -168,8 +181,9 @@ async def _load(settings: Settings, urls: tuple[str, ...], start: int, folder: P
     return [*loads, *follows]
 
 
-def _load_jobs(settings: Settings, urls: tuple[str, ...], start: int, folder: Path) -> list[LoadJob]:
-    scene = Scene(f"{settings.seed}.{start}")
+def _load_jobs(settings: Settings, urls: tuple[str, ...], start: Cursor, folder: Path) -> list[LoadJob]:
+    # A name holds no "-", and a cursor may be long.
+    scene = Scene(f"{settings.seed}.{crc32(start.encode())}", start=str(start), partitions=settings.partitions)
     processes = min(settings.servers, LOAD_PROCESSES_MAX)
     homes = [server for server in range(settings.servers) for _ in range(settings.writers)]
     readers = READERS_A_SERVER * settings.servers // processes
@@ -252,6 +266,7 @@ def main() -> None:
     parser.add_argument("--store", help="URL; all servers must be able to share it")
     parser.add_argument("--servers", type=int, default=1)
     parser.add_argument("--writers", type=int, default=64, help="a server")
+    parser.add_argument("--partitions", type=int, default=1, help="that the store's URL asks for")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--delay-commits-ms", type=float, default=0.0, help="at most; for PostgreSQL")
@@ -265,7 +280,7 @@ def main() -> None:
         with _store(arguments.store, arguments.servers, folder) as store:
             settings = Settings(
                 store, arguments.servers, arguments.writers, arguments.seconds, arguments.seed,
-                arguments.delay_commits_ms / 1000, arguments.restart_every_s,
+                arguments.delay_commits_ms / 1000, arguments.restart_every_s, arguments.partitions,
             )  # fmt: skip
             figures, violations = asyncio.run(run(settings, folder))
     for name, value in msgspec.structs.asdict(figures).items():

@@ -74,7 +74,7 @@ class ServerProcess:
                 *command, stdout=log, stderr=log,
                 env={
                     **os.environ, **measured.environment(), "NO_COLOR": "1", "PYTHONFAULTHANDLER": "1",
-                    "PYTHONPATH": os.pathsep.join(sys.path), **self._variables,
+                    "PYTHONPATH": os.pathsep.join(sys.path), "INDELIBLE_LOG_FORMAT": "console", **self._variables,
                 },
             )  # fmt: skip
 

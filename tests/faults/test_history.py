@@ -12,19 +12,25 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from faults.contention import Board, Reader, Scene, Writer, follow
 from faults.history.checker import check
 from faults.history.model import (
     Acknowledged,
+    AggregateSeen,
     ConditionRefused,
+    FeedSeen,
+    HeadSeen,
     History,
     IdConflicted,
     Operation,
     VersionConflicted,
 )
+from faults.history.partitions import histories
 from faults.history.recording import HistoryFile, Recorder, read_log, read_operations
 from faults.history.report import shown
+from faults.history.violations import Rule
 from faults.seeded_faults import FAULTS, Seed
 from indelible.core.open import open_local_store
 from indelible.cursors import START
@@ -37,31 +43,36 @@ OPERATIONS_LEAST = 2_000
 """Of the history that faults are put into."""
 
 
-async def contended(store: EventStore, seconds: float) -> History:
-    """What many clients of one store do in a short time, as if it had three servers."""
+async def contended(store: EventStore, seconds: float, partitions: int = 1) -> list[History]:
+    """What many clients of one store do in a short time, as if it had three servers; of each partition."""
     operations: list[Operation] = []
-    scene = Scene("test", time.monotonic_ns() + int(seconds * 1e9), slot_ns=10_000_000, pause_s=0.002)
+    start = (await store.head()).cursor
+    until_ns = time.monotonic_ns() + int(seconds * 1e9)
+    scene = Scene("test", until_ns, slot_ns=10_000_000, pause_s=0.002, start=start, partitions=partitions)
     board, over = Board(), asyncio.Event()
 
     def at_doors(name: str) -> tuple[Scene, Board, list[Recorder], Random]:
-        doors = [Recorder(store, f"{name} at {server}", operations.append) for server in range(3)]
+        doors = [
+            Recorder(store, f"{name} at {server}", operations.append, partitions=partitions) for server in range(3)
+        ]
         return scene, board, doors, Random(name)
 
     clients = [Writer(*at_doors(f"writer {n}"), name=str(n), home=n % 3) for n in range(12)]
     readers = [Reader(*at_doors(f"reader {n}")) for n in range(4)]
-    follower = Recorder(store, "follower", operations.append)
-    following = asyncio.create_task(follow([follower], START, 0.002, over.is_set))
+    follower = Recorder(store, "follower", operations.append, partitions=partitions)
+    following = asyncio.create_task(follow([follower], start, 0.002, over.is_set))
     await asyncio.gather(*(client.run() for client in [*clients, *readers]))
     over.set()
     await following
-    return History(operations, await read_log(store), frozenset({"follower"}))
+    return list(histories(partitions, operations, await read_log(store, start), frozenset({"follower"}), start))
 
 
 @pytest.fixture(scope="module")
 def true_history() -> History:
     async def make(seconds: float) -> History:
         async with open_local_store("memory:") as store:
-            return await contended(store, seconds)
+            (history,) = await contended(store, seconds)
+            return history
 
     # On a busy machine less happens in a second, and every fault needs a place.
     for seconds in (0.5, 1, 2, 4, 8):
@@ -76,6 +87,17 @@ def test_a_true_history_breaks_no_rule(true_history: History) -> None:
     outcomes = {type(operation.outcome) for operation in true_history.operations}
     assert {Acknowledged, VersionConflicted, IdConflicted, ConditionRefused} < outcomes
     assert len(true_history.log) > 200
+
+
+async def test_a_true_history_of_several_partitions_breaks_no_rule_in_any() -> None:
+    async with open_local_store("memory:?partitions=3") as store:
+        each = await contended(store, 1, partitions=3)
+    for history in each:
+        assert list(shown(check(history))) == []
+        outcomes = {type(operation.outcome) for operation in history.operations}
+        assert {Acknowledged, FeedSeen, HeadSeen, AggregateSeen} < outcomes
+        lost = replace(history, log=history.log[:-1])
+        assert {violation.rule for violation in check(lost)} & {Rule.LOST_ACKNOWLEDGEMENT, Rule.WRONG_READ}
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -154,8 +176,8 @@ def _ids(requests: Iterable[AppendRequest]) -> list[UUID]:
 async def test_a_history_is_the_same_from_a_file(tmp_path: Path) -> None:
     with HistoryFile(tmp_path / "history") as file:
         async with open_local_store(f"sqlite:{tmp_path / 'store.db'}") as store:
-            history = await contended(store, 0.3)
+            (history,) = await contended(store, 0.3)
         for operation in history.operations:
             file.write(operation)
-    assert read_operations(tmp_path / "history") == history.operations
+    assert read_operations(tmp_path / "history") == list(history.operations)
     assert check(history) == []

@@ -149,7 +149,7 @@ async def test_every_line_of_a_worker_says_which(server: ServerProcess) -> None:
 
 async def test_kill_9_of_workers_under_load_is_ridden_over(server: ServerProcess) -> None:
     ledger, stop = Ledger(), asyncio.Event()
-    async with AsyncClient(server.url) as client:
+    async with AsyncClient(server.url, retry_total_s=60) as client:
         writing = asyncio.gather(*(_write(ledger, client, f"writer {number}", stop) for number in range(12)))
         for round_number, pid in enumerate(workers_of(server), 1):
             await asyncio.sleep(0.3)

@@ -28,6 +28,11 @@ def test_the_grpc_client_loads_no_server():
     assert _loaded_by("import indelible.client.grpc") & (SERVER_ONLY | {"aiohttp"}) == set()
 
 
+def test_projections_load_no_driver():
+    loaded = _loaded_by("import indelible.client, indelible.projections")
+    assert loaded & (SERVER_ONLY | {"asyncpg", "psycopg", "sqlalchemy", "sqlite3"}) == set()
+
+
 def test_a_client_of_a_local_store_loads_no_http_library():
     loaded = _loaded_by("import indelible, indelible.client.sync_client")
     assert "indelible.client.async_client" in loaded

@@ -1,6 +1,9 @@
 """Dependencies are bounded and pinned; nothing committed names a package registry."""
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -37,6 +40,7 @@ def test_every_dependency_has_a_lower_bound(text: str):
         ("dev.txt", [*DEPENDENCIES, *EXTRAS, *GROUPS["dev"]]),
         ("build.txt", GROUPS["build"]),
         ("generators.txt", GROUPS["generators"]),
+        ("release.txt", GROUPS["release"]),
     ],
 )
 def test_the_lock_files_fit_the_project(lock: str, wanted: list[str]):
@@ -48,8 +52,10 @@ def test_the_lock_files_fit_the_project(lock: str, wanted: list[str]):
 
 
 def test_development_uses_the_versions_that_run():
-    runtime, dev = _locked("runtime.txt"), _locked("dev.txt")
-    assert {name: dev.get(name) for name in runtime} == runtime
+    dev = _locked("dev.txt")
+    for lock in ("runtime.txt", "container.txt"):
+        locked = _locked(lock)
+        assert {name: dev.get(name) for name in locked} == locked
 
 
 @pytest.mark.parametrize("text", EXTRAS)
@@ -68,3 +74,16 @@ def test_no_file_names_a_package_registry():
 
 def test_the_ci_runs_what_developers_run():
     assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_the_metadata_are_complete():
+    command = [sys.executable, "-c", "import pyroma; pyroma.main()", "--min", "10", "--directory", str(ROOT)]
+    rated = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert rated.returncode == 0, rated.stdout + rated.stderr
+
+
+def test_a_container_for_development_makes_what_the_makefile_has():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    targets = set(re.findall(r"^(\S+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    [asked] = re.findall(r"^make (\S+)$", container["postCreateCommand"])
+    assert asked in targets

@@ -23,14 +23,14 @@ from indelible.limits import INDEX_BATCH_EVENTS_MAX, INDEX_REJECTED_MAX, INDEX_R
 from indelible.search import FieldType, SearchQuery
 from indelible.store_around import StoreAround
 from indexes.troubled import FIELDS, PATIENCE_S, MovedOnce, TroubledIndex, has_come_to_the_head, running, until
-from opaque_stores import MergedStore
+from opaque_stores import merged_store
 
 OTHER_FIELDS: Mapping[str, FieldType] = {"event_data.n": "number", "metadata.user": "string"}
 
 
 @pytest.fixture(params=["one partition", "two partitions"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[MeasuringStore]:
-    async with LocalEventStore(MemoryEngine()) if request.param == "one partition" else MergedStore() as store:
+    async with LocalEventStore(MemoryEngine()) if request.param == "one partition" else merged_store() as store:
         yield store
 
 
@@ -288,7 +288,7 @@ class DamagedStore(StoreAround):
         self.is_away = False
         self.reads = 0
 
-    async def follow(self, query=None, *, after=None):
+    async def follow(self, query=None, *, after=None, gather_s=0.0):
         self.reads += 1
         if self.is_away:
             raise Unavailable("the store is away")

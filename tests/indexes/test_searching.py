@@ -36,7 +36,7 @@ from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
 from indelible.testing.conformance.helpers import ids
 from indexes.troubled import FIELDS, TroubledIndex, has_come_to_the_head, running, until
-from opaque_stores import MergedStore
+from opaque_stores import merged_store
 
 N_IS_1 = SearchQuery(where=(Where("event_data.n", "=", 1),))
 
@@ -64,7 +64,8 @@ class Site:
 
 @pytest.fixture(params=["direct", "http", "grpc", "two partitions"])
 async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
-    async with MergedStore() if request.param == "two partitions" else LocalEventStore(MemoryEngine()) as log:
+    two = request.param == "two partitions"
+    async with merged_store(may_make=False) if two else LocalEventStore(MemoryEngine()) as log:
         site = Site(log)
         if request.param not in ("http", "grpc"):
             yield site

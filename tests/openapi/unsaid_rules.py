@@ -26,6 +26,7 @@ BETWEEN_FIELDS = [
     ("/expected_version", "disagrees with the If-Match or If-None-Match header"),
     (r"/appends/\d+/aggregate_id", "the aggregate stands twice in the request"),
     (r"(/appends/\d+)?/events/\d+/event_id", "the event id stands twice in the request"),
+    (r"(/appends/\d+)?/aggregate_type", r'must not begin with "\$": such types are the store\'s own'),
     ("/version", r"is above the aggregate's version, \d+"),
     (r"(/appends/\d+)?/expected_version", "must be an integer .*, not float"),  # JSON Schema takes 1.0 for an integer
     ("/version", "must be an integer, not float"),
@@ -41,16 +42,21 @@ BETWEEN_FIELDS = [
     ("/until", r"is past the relay's checkpoint, \d+: .*"),
     ("/until", r"there is nothing to publish again from \d+ to \d+"),
     ("/untried", "an event that nobody has tried cannot be parked"),
-    (r"/(limit|max_attempts|max_in_flight|epoch|positions/\d+)", "must be an integer, not float"),
+    (r"/(limit|max_attempts|max_in_flight|epoch|partition|positions/\d+)", "must be an integer, not float"),
     (r"(/replay)?/published|/(refused|retried)/position", "must be an integer, not float"),
     ("/cursor", "is not the cursor of a page of this search"),
     ("/wait_for", "is not a cursor of this store"),
     ("/wait_for", r"is past the head, \d+: not a cursor of this store"),
     ("/query", "has no word to look for"),
     ("/where", "would look at every event: .*"),
-    (r"/where/\d+/field", ".* is no field of the index; there are .*"),
+    (r"/where/\d+/field", r"[\s\S]* is no field of the index; there are .*"),
     (r"/where/\d+/operator", "does not go with .*"),
     (r"/where/\d+/value(/\d+)?", "must .*"),  # of the field's type
+    (r"/schema(/.*)?", "is no JSON Schema of draft 2020-12 that is taken here: .*"),
+    (r"/schema(/.*)?/\$ref", '(must begin with "#/": .*|leads to no schema within this one)'),
+    (r"/schema(/.*)?", "leads back to itself without going into the data"),
+    (r"/schema(/.*)?/\$(schema|id|\w*[aA]nchor|\w+Ref|vocabulary)", "(is not taken here|may stand only .*|must be .*)"),
+    (r"/schema(/.*)?/(pattern|patternProperties/.*)", "must be a regular expression .*"),
 ]
 """The pointer and the words of each, as patterns."""
 
@@ -105,4 +111,4 @@ def _has_repeats(value: Any) -> bool:
 
 def _was_refused_in_part(response: Any) -> bool:
     """What is wrong with one append of a batch is that append's own outcome."""
-    return any(result["status"] in (400, 413) for result in response.json()["results"])
+    return any(result["status"] in (400, 413, 422) for result in response.json()["results"])

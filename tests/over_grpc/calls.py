@@ -13,7 +13,9 @@ from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY
 from indelible.wire.pb import event_store_pb2 as pb
 from indelible.wire.pb import events_pb2
 from indelible.wire.pb import groups_pb2 as groups_pb
+from indelible.wire.pb import keys_pb2 as keys_pb
 from indelible.wire.pb import relays_pb2 as relays_pb
+from indelible.wire.pb import schemas_pb2 as schemas_pb
 from indelible.wire.pb import search_pb2 as search_pb
 from indelible.wire.pb.errors_pb2 import Error
 from indelible.wire.proto_events import decode_error
@@ -22,6 +24,8 @@ SERVICES = (
     pb.DESCRIPTOR.services_by_name["EventStore"],
     groups_pb.DESCRIPTOR.services_by_name["ConsumerGroups"],
     relays_pb.DESCRIPTOR.services_by_name["Relays"],
+    keys_pb.DESCRIPTOR.services_by_name["Keys"],
+    schemas_pb.DESCRIPTOR.services_by_name["Schemas"],
     search_pb.DESCRIPTOR.services_by_name["Search"],
 )
 METHODS = {method.name: method for service in SERVICES for method in service.methods}

@@ -17,8 +17,8 @@ from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, Payl
     ("code", "details", "kind"),
     [
         (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses", Unavailable),
-        (grpc.StatusCode.UNAVAILABLE, "Socket closed", OutcomeUnknown),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", OutcomeUnknown),
+        (grpc.StatusCode.UNAVAILABLE, "too many pings", OutcomeUnknown),
+        (grpc.StatusCode.CANCELLED, "Locally cancelled", OutcomeUnknown),
         # What grpc says in place of a status that came while a message was on its way: it may be stored.
         (grpc.StatusCode.INTERNAL, "Internal error from Core", OutcomeUnknown),
         (grpc.StatusCode.INTERNAL, "Exception deserializing response!", InternalError),
@@ -28,7 +28,7 @@ from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, Payl
 )
 def test_what_a_failed_call_stands_for(code: grpc.StatusCode, details: str, kind: type[IndelibleError]) -> None:
     failed = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)
-    error = error_of("127.0.0.1:1", failed)
+    error = error_of("grpc://127.0.0.1:1", failed)
     assert type(error) is kind
     assert details in error.message
 

@@ -73,7 +73,7 @@ def test_the_client_for_threads(url: str, aggregate_id: str) -> None:
 
 
 async def test_a_consumer_rides_over_a_server_that_is_killed(server: ServerProcess, address: str) -> None:
-    async with AsyncClient(f"grpc://{address}") as client:
+    async with AsyncClient(f"grpc://{address}", retry_total_s=60) as client:
         await client.groups.create("billing", ack_timeout_s=2)
         events = [NewEvent("Happened", n) for n in range(6)]
         await client.append("thing", "a", events)

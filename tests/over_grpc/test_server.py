@@ -52,6 +52,8 @@ async def test_health(channel: grpc.aio.Channel) -> None:
         "indelible.v1.ConsumerGroups",
         "indelible.v1.Relays",
         "indelible.v1.Search",
+        "indelible.v1.Keys",
+        "indelible.v1.Schemas",
     ):
         answer = await HealthStub(channel).Check(HealthCheckRequest(service=service))
         assert answer.status == HealthCheckResponse.SERVING
@@ -94,7 +96,7 @@ async def test_reflection_tells_of_the_api(channel: grpc.aio.Channel, version: s
     reflector = Reflector(channel, version)
     names = {service.name for service in (await reflector.ask(list_services="")).list_services_response.service}
     reflections = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
-    own = {"indelible.v1.EventStore", "indelible.v1.ConsumerGroups", "indelible.v1.Relays", "indelible.v1.Search"}
+    own = {f"indelible.v1.{name}" for name in ("EventStore", "ConsumerGroups", "Relays", "Search", "Keys", "Schemas")}
     assert names == {*own, "grpc.health.v1.Health", *reflections}
     for symbol in (
         *names,
@@ -229,7 +231,7 @@ class _BatchStream:
 
 
 async def test_a_client_rides_over_a_server_that_is_killed(server: ServerProcess, address: str) -> None:
-    async with AsyncClient(f"grpc://{address}") as client:
+    async with AsyncClient(f"grpc://{address}", retry_total_s=60) as client:
         await client.append("thing", "a", [NewEvent("Happened", 1)])
         subscription = client.subscribe()
         assert (await anext(subscription)).event_data == 1

@@ -158,7 +158,7 @@ class _Link:
         if kind == b"B":
             alone = self._proxy.alone
             return alone is not None and alone in self._prepared.get(body.split(b"\0", 2)[1], b"")
-        return kind == b"Q" and b"COMMIT\0" in body
+        return kind == b"Q" and body.endswith((b"COMMIT\0", b"COMMIT;\0"))
 
 
 async def _until_lost(way: Awaitable[None]) -> None:

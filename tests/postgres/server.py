@@ -50,10 +50,10 @@ class PostgresServer:
     with the end of the server's log.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, object] = {}) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object] = {}, *, password: str | None = None) -> None:
         self._folder = folder.resolve()
         self._user = _user()
-        self._password = secrets.token_hex(8)
+        self._password = password or secrets.token_hex(8)
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self.port = free_port()
@@ -224,11 +224,9 @@ class PostgresServer:
         program, *arguments = command
         if self._user is not None:
             options |= {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
-        # A developer's own PGDATA, PGPORT or PGOPTIONS are for another server.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
         return subprocess.Popen(
             [self.programs / program, *arguments],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **options,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(), **options,
         )  # fmt: skip
 
     def _owns(self, process: Path) -> bool:
@@ -253,6 +251,11 @@ def postgres_server(settings: Mapping[str, object] = {}) -> Iterator[PostgresSer
             yield server
         finally:
             server.kill()
+
+
+def environment() -> dict[str, str]:
+    """A developer's own PGDATA, PGPORT or PGOPTIONS are for another server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
 def _user() -> pwd.struct_passwd | None:

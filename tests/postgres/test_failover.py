@@ -1,6 +1,7 @@
 """The primary dies and a standby takes over: nothing acknowledged is lost, and appends go on."""
 
 import asyncio
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ import pytest
 from faults.ledger import Ledger
 from faults.load import Load
 from indelible.core.open import open_local_store
+from indelible.engines.postgres import appender, hosts, pool, writer
+from indelible.errors import OutcomeUnknown, Unavailable, VersionConflict
+from indelible.eventstore import EventStore
 from indelible.testing.conformance.helpers import some_events
 from postgres.server import PostgresServer, postgres_server
 from postgres.troubles import ask
@@ -87,3 +91,83 @@ async def test_a_primary_that_became_read_only_is_left(pair: Pair) -> None:
         assert (await store.append("order", "1", events)).replayed
         for server, position in ((pair.primary, 1), (pair.standby, 2)):
             assert await ask(server, "SELECT position FROM indelible.heads", url=server.url_of("log")) == [(position,)]
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for a standby waits for a second, and whoever answers has to show each time that it leads."""
+    monkeypatch.setattr(appender, "DATABASE_TIMEOUT_S", 1)
+    monkeypatch.setattr(hosts, "DATABASE_CONFIRM_TIMEOUT_S", 1)
+    for module in (hosts, writer):
+        monkeypatch.setattr(module, "DATABASE_CONFIRMED_S", 0.0)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("is_frozen", [False, True], ids=["alone", "frozen"])
+async def test_a_leader_that_leads_no_more_is_left(pair: Pair, *, is_frozen: bool) -> None:
+    """It lives on, or comes to again, and takes itself for the leader; but no standby follows it any more."""
+    await ask(pair.primary, "CREATE DATABASE log")
+    url = pair.url("log")
+    async with open_local_store(url) as store, open_local_store(url) as other:
+        # Both have their connections to the first leader.
+        for version, each in enumerate((store, other), 1):
+            assert (await each.append("order", "1", some_events(1))).version == version
+            assert (await each.get_aggregate("order", "1")).version == version
+        if is_frozen:
+            pair.primary.signal_all(signal.SIGSTOP)
+        await ask(pair.standby, "SELECT pg_promote()")
+        assert (await store.append("order", "1", some_events(1))).version == 3
+        if is_frozen:
+            pair.primary.signal_all(signal.SIGCONT)
+        # Whoever still asks the first is told nothing that is over: neither by a read nor by a refusal.
+        assert (await other.get_aggregate("order", "1")).version == 3
+        assert (await other.append("order", "1", some_events(1), expected_version=3)).version == 4
+        assert (await store.append("order", "1", some_events(1), expected_version=4)).version == 5
+        assert await ask(pair.primary, "SELECT position FROM indelible.heads", url=pair.primary.url_of("log")) == [(2,)]
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_refusal_by_a_leader_that_leads_no_more(pair: Pair) -> None:
+    """Nothing that waits for a standby holds the log's end there: it could refuse at once."""
+    await ask(pair.primary, "CREATE DATABASE log")
+    url = pair.url("log")
+    async with open_local_store(url) as other:
+        assert (await other.append("order", "1", some_events(1))).version == 1
+        await ask(pair.standby, "SELECT pg_promote()")
+        async with open_local_store(pair.standby.url_of("log")) as store:
+            assert (await store.append("order", "1", some_events(1))).version == 2
+            assert (await other.append("order", "1", some_events(1), expected_version=2)).version == 3
+            with pytest.raises(VersionConflict) as caught:
+                await other.append("order", "1", some_events(1), expected_version=1)
+            assert caught.value.actual_version == 3
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_what_no_standby_has_is_not_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The primary is killed while a commit waits for its standby, and starts again: it has the event, and shows it."""
+    monkeypatch.setattr(appender, "DATABASE_RETRY_TOTAL_S", 2)
+    monkeypatch.setattr(pool, "DATABASE_TIMEOUT_S", 3)
+    await ask(pair.primary, "CREATE DATABASE log")
+    async with open_local_store(pair.primary.url_of("log")) as store:
+        assert (await store.append("order", "1", some_events(1))).version == 1
+        await asyncio.to_thread(pair.standby.kill)
+        with pytest.raises((OutcomeUnknown, Unavailable)):
+            await store.append("order", "1", some_events(1))
+        await asyncio.to_thread(pair.primary.kill)
+        await asyncio.to_thread(pair.primary.start)
+        assert await ask(pair.primary, "SELECT position FROM indelible.heads", url=pair.primary.url_of("log")) == [(2,)]
+        with pytest.raises(Unavailable):
+            await store.get_aggregate("order", "1")
+        await asyncio.to_thread(pair.standby.start)
+        async with asyncio.timeout(60):
+            while (found := await told(store)) is None:  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.05)
+        assert found == 2
+
+
+async def told(store: EventStore) -> int | None:
+    """An aggregate's version; None while nobody can say."""
+    try:
+        return (await store.get_aggregate("order", "1")).version
+    except Unavailable:
+        return None

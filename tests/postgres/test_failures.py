@@ -253,3 +253,15 @@ class TestCommitsThatAreNotDurable:
         async with open_local_store(f"{url}?synchronous_commit=off") as store:
             assert [warning for warning in store.warnings if "may lose acknowledged events" in warning]
             assert (await store.append("order", "1", some_events(1))).version == 1
+
+    async def test_acknowledged_before_a_standby_has_it(self, server: PostgresServer) -> None:
+        """As it may be meant so, somebody is told."""
+        url = server.new_database()
+        server.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET synchronous_commit = local")
+        await set_for_all(server, "synchronous_standby_names", "nobody")
+        try:
+            async with open_local_store(url) as store:
+                assert [warning for warning in store.warnings if "synchronous_commit is local" in warning]
+                assert (await store.append("order", "1", some_events(1))).version == 1
+        finally:
+            await set_for_all(server, "synchronous_standby_names", None)

@@ -283,7 +283,7 @@ class TestWarnings:
 
 
 def _log_of_a_server(url: str) -> str:
-    command = [COMMAND, "serve", "--store", url, "--http", "127.0.0.1:0"]
+    command = [COMMAND, "serve", "--store", url, "--http", "127.0.0.1:0", "--log-format", "console"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     assert process.stdout is not None
     first = process.stdout.readline()

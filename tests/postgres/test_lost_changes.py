@@ -10,13 +10,14 @@ import msgspec
 import pytest
 
 from indelible import AsyncClient
-from indelible.core.open import make_engine, open_local_store
+from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.engines.engine import Engine
 from indelible.engines.group_storage import GroupChange, PendingEvent
 from indelible.engines.postgres import pool
 from indelible.errors import GroupNotFound, OutcomeUnknown
 from indelible.events import AggregateKey, NewEvent
+from indelible.testing.conformance.helpers import make_engine
 from postgres.lost_changes import new_group, new_relay, saved_next
 from postgres.proxy import Cut, Proxy
 from postgres.server import PostgresServer

@@ -13,7 +13,7 @@ import pytest
 from faults.ledger import Entry, Ledger
 from faults.load import Load
 from indelible.conditions import AppendCondition, ExpectedVersion
-from indelible.core.open import make_engine, open_local_store
+from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.cursors import cursor_at
 from indelible.engines.engine import AppendOutcome, Engine
@@ -23,7 +23,7 @@ from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult
 from indelible.queries import QueryItem
-from indelible.testing.conformance.helpers import read_feed_to_end, some_events
+from indelible.testing.conformance.helpers import make_engine, read_feed_to_end, some_events
 from postgres.lost_changes import new_group, saved_next
 from postgres.proxy import Cut, Proxy
 from postgres.server import PostgresServer

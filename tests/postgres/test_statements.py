@@ -13,7 +13,8 @@ from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.engines.postgres import writer
 from indelible.engines.postgres.arrays import Array, bigints, hashes, names, texts, timestamps, uuids
-from indelible.engines.postgres.connections import Statements, connect, parse_address
+from indelible.engines.postgres.connections import Statements, parse_address
+from indelible.engines.postgres.hosts import Hosts
 from indelible.errors import IndelibleError, InvalidRequest
 from indelible.events import NewEvent, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendResult
@@ -42,7 +43,7 @@ def url(postgres: PostgresServer) -> str:
 
 @pytest.fixture
 async def connection(url: str) -> AsyncIterator[Connection]:
-    async with await connect(parse_address(url)) as connection:
+    async with await Hosts(parse_address(url).conninfo).connect() as connection:
         yield connection
 
 

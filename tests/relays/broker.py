@@ -93,6 +93,10 @@ class BrokerSink:
         self._connection: int | None = None
 
     @property
+    def remembers(self) -> bool:
+        return self.broker.remembers
+
+    @property
     def is_open(self) -> bool:
         return self._connection is not None
 

@@ -7,7 +7,7 @@ import pytest
 
 from indelible.cursors import Cursor
 from indelible.eventstore import FeedPage
-from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BATCH_SIZE_BYTES_MAX, RELAY_GATHER_S
+from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BATCH_SIZE_BYTES_MAX
 from indelible.relays.ahead import Ahead
 
 
@@ -50,29 +50,6 @@ async def test_pages_that_wait_are_one() -> None:
     assert not ahead.is_there
     await ahead.aclose()
     assert feed.is_closed
-
-
-async def test_what_comes_soon_after_another_is_gathered() -> None:
-    more = asyncio.Event()
-
-    async def pages() -> AsyncGenerator[FeedPage]:
-        yield page(1, 1)
-        await more.wait()
-        for first in range(2, 5):
-            yield page(first, 1)
-            await asyncio.sleep(0)
-        await asyncio.Event().wait()
-
-    ahead = Ahead(pages())
-    await settled()
-    loop = asyncio.get_running_loop()
-    taken_at = loop.time()
-    assert ahead.take().count == 1
-    more.set()
-    await ahead.arrives()
-    assert loop.time() >= taken_at + RELAY_GATHER_S * 0.9
-    assert ahead.take().lines == b"002\n003\n004"
-    await ahead.aclose()
 
 
 async def test_pages_with_and_without_cursors_stay_apart() -> None:

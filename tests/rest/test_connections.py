@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -57,11 +57,41 @@ def test_a_sender_that_is_slow_but_goes_on_is_served(address: tuple[str, int]):
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize(
+    ("request_", "what"),
+    [
+        (b"GET /v1/head HTTP/1.1\r\nHost: x\r\nX-Slow: " + b"x" * 10_000, "headers"),
+        (b"POST /v1/append HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n" + b" " * 9_999, "body"),
+    ],
+)
+def test_a_sender_that_only_ever_goes_on_is_cut_off(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch, request_: bytes, what: str
+):
+    """Whoever sends a byte now and then is never silent for long."""
+    monkeypatch.setattr(connection, "HEAD_S", 0.6)
+    monkeypatch.setattr(connection, "BODY_S", 0.6)
+    monkeypatch.setattr(connection, "KEEP_ALIVE_S", 60)
+    head_ends = request_.find(b"\r\n\r\n") + 4
+    with socket.create_connection(address, timeout=60) as sender:
+        sender.sendall(request_[:head_ends] if what == "body" else request_[:20])
+        sender.settimeout(0.05)
+        for at in range(head_ends if what == "body" else 20, len(request_)):
+            try:
+                sender.sendall(request_[at : at + 1])
+                answer = sender.recv(1000)
+            except TimeoutError:
+                continue
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert f"the {what}".encode() in answer or f"and {what}".encode() in answer
+            return
+    raise AssertionError("it was never cut off")
+
+
 def test_one_connection_too_many_is_told_so(address: tuple[str, int]):
     url = f"http://{address[0]}:{address[1]}"
     with ExitStack() as stack:
         for _ in range(3):
-            assert stack.enter_context(connected(url)).get("/livez").status == 200
+            stack.enter_context(_subscriber(address))
         answer = stack.enter_context(connected(url)).get("/livez")
         answer.problem(503, "overloaded")
         assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
@@ -89,14 +119,37 @@ def test_an_offer_of_another_protocol_is_passed_over(address: tuple[str, int], o
             assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
 
 
+def _subscriber(address: tuple[str, int]) -> socket.socket:
+    """Somebody who is being answered for as long as the connection is open."""
+    subscriber = socket.create_connection(address, timeout=60)
+    subscriber.sendall(get("/v1/events", "Accept: text/event-stream"))
+    assert subscriber.recv(100).startswith(b"HTTP/1.1 200 ")
+    return subscriber
+
+
 def test_connections_that_are_there_are_served_while_others_are_refused(address: tuple[str, int]):
+    with ExitStack() as stack:
+        subscribers = [stack.enter_context(_subscriber(address)) for _ in range(3)]
+        with connected(f"http://{address[0]}:{address[1]}") as api:
+            api.get("/livez").problem(503, "overloaded")
+        for each in subscribers:
+            # What has come since may be there still, but no end.
+            each.setblocking(False)
+            with suppress(BlockingIOError):
+                assert each.recv(1000) != b""
+
+
+def test_who_says_nothing_gives_way_first(address: tuple[str, int]):
     url = f"http://{address[0]}:{address[1]}"
     with ExitStack() as stack:
-        first = stack.enter_context(connected(url))
-        for _ in range(2):
-            stack.enter_context(connected(url)).get("/livez")
-        stack.enter_context(socket.create_connection(address, timeout=10))
-        assert first.get("/livez").status == 200
+        served = stack.enter_context(connected(url))
+        assert served.get("/livez").status == 200
+        silent = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(2)]
+        silent[1].sendall(b"GET /livez HTTP/1.1\r\n")
+        assert stack.enter_context(connected(url)).get("/livez").status == 200
+        for each in silent:
+            with suppress(ConnectionResetError):
+                assert each.recv(100) == b""
 
 
 def test_a_reader_that_never_takes_its_answer_is_dropped(address: tuple[str, int]):

@@ -84,6 +84,8 @@ def test_last_event_id_goes_before_after(api: Api, url: str):
         ("after=0&direction=forward", {}, "/direction"),
         ("direction=backward", {}, "/direction"),
         ("limit=5", {}, "/limit"),
+        ("gather_s=soon", {}, "/gather_s"),
+        ("gather_s=11", {}, "/gather_s"),
         ("since=yesterday", {}, "/since"),
         ("items=%7B", {}, "/items"),
         ("tag=", {}, "/tag"),

@@ -131,7 +131,10 @@ def test_a_storage_failure_leaves_outcomes_unknown_and_stops_the_server(how: str
         assert process.wait(timeout=30) == 74
         assert process.stderr is not None
         logged = [json.loads(line) for line in process.stderr.read().splitlines()]
-        assert [line["event"] for line in logged] == ["serving", "the storage has failed", "stopping", "stopped"]
+        failed = [line["code"] for line in logged if line["event"] == "failed request"]
+        assert sorted(failed) == ["outcome_unknown", "shutting_down"]
+        told = [line["event"] for line in logged if line["event"] != "failed request"]
+        assert told == ["serving", "the storage has failed", "stopping", "stopped"]
 
 
 def test_an_address_that_is_taken_is_named(tmp_path: Path):

@@ -20,10 +20,11 @@ from indelible.server.process import configure_logs
 def restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    configured = structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 def _write(log_format: LogFormat) -> None:
@@ -70,6 +71,7 @@ def test_console_is_for_people(capfd: pytest.CaptureFixture[str]):
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path):
     command = [Path(sys.executable).with_name("indelible"), "serve", "--store", "memory:", "--http", "127.0.0.1:0"]
+    command += ["--log-format", "console"]
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with Path("/dev/full").open("wb", buffering=0) as full:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=full, cwd=tmp_path, env=buffered, text=True)
@@ -77,6 +79,6 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path):
     with server.stdout:
         url = server.stdout.readline().removeprefix("API").strip()
         with urllib.request.urlopen(f"{url}/head", timeout=60) as answer:
-            assert answer.read() == b'{"position":0,"cursor":"0","partitions":1}'
+            assert answer.read() == b'{"position":0,"cursor":"0","partitions":1}\n'
         server.terminate()
         assert server.wait(timeout=30) == 0

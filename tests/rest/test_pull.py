@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from indelible.access import EVERYBODY
 from indelible.core.store import LocalEventStore
 from indelible.engines.group_storage import GroupChange
 from indelible.engines.memory import MemoryEngine
@@ -209,7 +210,7 @@ async def test_events_that_can_not_be_sent_are_given_back():
         services = make_services(store)
         request = Request(cast("Exchange", _LeavingCaller(_leaving(store.groups))), services.bodies)
         request.parameters = {"group": b"g"}
-        answer = await pull(Call(services), request)
+        answer = await pull(Call(services, principal=EVERYBODY), request)
         assert (answer.status, answer.body) == (200, b'{"deliveries":[]}')
         assert await store.groups.list_in_flight("g") == ()
         assert len(await store.groups.pull("g", member="staying")) == 1

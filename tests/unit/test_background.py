@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import structlog
 
+from indelible import keeping
 from indelible.core.open import open_local_store
 from indelible.errors import ShuttingDown, Unavailable
+from indelible.keeping import Backoff
 from indelible.limits import BACKGROUND_RESTART_WAIT_MAX_S, BACKGROUND_RESTART_WAIT_MIN_S
 from indelible.server import background
-from indelible.server.background import Background, Backoff, Part, PartState, any_left_behind
+from indelible.server.background import Background, Part, PartState, any_left_behind
 from indelible.server.compose import make_services
 from indelible.server.metrics import Metrics
 from indelible.server.services import Services
@@ -138,7 +140,7 @@ async def test_a_part_that_never_ends_is_left_behind() -> None:
 
 def test_waits_grow_within_bounds_and_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
-    monkeypatch.setattr(background.time, "monotonic", lambda: now)
+    monkeypatch.setattr(keeping.time, "monotonic", lambda: now)
     backoff = Backoff(BACKGROUND_RESTART_WAIT_MIN_S, BACKGROUND_RESTART_WAIT_MAX_S)
     waits = []
     for _ in range(12):

@@ -6,9 +6,10 @@ import aiohttp
 import grpc
 import pytest
 
+from indelible.access import EVERYBODY
 from indelible.core.open import open_local_store
 from indelible.operations import Nothing, Operation
-from indelible.server.call import ANONYMOUS, Call, TraceContext, trace_context
+from indelible.server.call import Call, TraceContext, trace_context
 from indelible.server.compose import http_app, make_services
 from indelible.server.config import Address
 from indelible.server.grpc.calls import Unary
@@ -61,7 +62,7 @@ async def test_a_call_over_http():
                 async with session.get(f"{url}/hear", headers=headers) as answer:
                     assert answer.status == 200
     first, second = calls
-    assert (first.store, first.principal, first.deadline) == (services.store, ANONYMOUS, None)
+    assert (first.store, first.principal, first.deadline) == (services.store, EVERYBODY, None)
     assert (first.trace, second.trace) == (TraceContext(PARENT, STATE), None)
 
 
@@ -84,7 +85,7 @@ async def test_a_call_over_grpc(monkeypatch: pytest.MonkeyPatch):
             await Api(channel).GetHead(GetHeadRequest())
             services.stopping.set()
     first, second = calls
-    assert (first.store, first.principal) == (services.store, ANONYMOUS)
+    assert (first.store, first.principal) == (services.store, EVERYBODY)
     assert (first.trace, second.trace) == (TraceContext(PARENT, STATE), None)
     assert first.deadline is not None
     assert 500 < first.deadline - now < 1_500

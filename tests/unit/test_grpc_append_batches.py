@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from indelible.access import EVERYBODY
 from indelible.core.store import LocalEventStore
 from indelible.engines.engine import AppendOutcome
 from indelible.engines.memory import MemoryEngine
@@ -95,7 +96,7 @@ async def begun(engine: HeldEngine) -> None:
 async def test_one_whose_taker_leaves_while_more_are_pending_than_may_be(
     services: Services, engine: HeldEngine
 ) -> None:
-    answers = append_batches(Call(services), sent(*[a_batch()] * BATCHES))
+    answers = append_batches(Call(services, principal=EVERYBODY), sent(*[a_batch()] * BATCHES))
     async with aclosing(answers):
         taking = asyncio.ensure_future(anext(answers))
         await begun(engine)
@@ -112,7 +113,7 @@ async def test_one_whose_call_is_cancelled_while_more_are_pending_than_may_be(
 ) -> None:
 
     async def call() -> None:
-        async for _ in append_batches(Call(services), sent(*[a_batch()] * BATCHES)):
+        async for _ in append_batches(Call(services, principal=EVERYBODY), sent(*[a_batch()] * BATCHES)):
             pass
 
     calling = asyncio.create_task(call())
@@ -142,7 +143,7 @@ async def test_batches_larger_than_one_commit_are_stored_in_their_order(services
     engine.may_commit.set()
     sizes = (2 * QUEUE_TURN_EVENTS_MAX + 1, 1, QUEUE_TURN_EVENTS_MAX + 1, 2)
     version = 0
-    async with aclosing(append_batches(Call(services), sent(*map(a_batch, sizes)))) as answers:
+    async with aclosing(append_batches(Call(services, principal=EVERYBODY), sent(*map(a_batch, sizes)))) as answers:
         for size in sizes:
             outcomes = pb.AppendBatchResponse.FromString(await anext(answers)).outcomes
             assert [one.result.version for one in outcomes] == list(range(version + 1, version + size + 1))

@@ -17,8 +17,9 @@ from indelible.limits import GRPC_KEEP_ALIVE_S, GRPC_KEEP_ALIVE_TIMEOUT_S
 from indelible.server.grpc import connection as connection_module
 from indelible.server.grpc import exchange as exchange_module
 from indelible.server.grpc import frames as h2
-from indelible.server.grpc.connection import Connection, Site
+from indelible.server.grpc.connection import Connection
 from indelible.server.grpc.exchange import Exchange, Refused
+from indelible.server.grpc.site import Site
 from indelible.server.services import BodyMemory
 
 
@@ -31,7 +32,7 @@ class _Transport:
         self.socket = socket.socket()
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *_args, **_named: self.socket if name == "get_extra_info" else None
+        return lambda *args, **_named: self.socket if name == "get_extra_info" and args == ("socket",) else None
 
     def write(self, data: bytes) -> None:
         self.written += data

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from indelible import NewEvent
+from indelible.access import EVERYBODY
 from indelible.core.open import open_local_store
 from indelible.limits import GROUP_SETTLE_MAX, GRPC_UNANSWERED_IDS_MAX
 from indelible.operations.deliveries import Ack
@@ -97,7 +98,7 @@ async def test_a_call_that_is_cancelled_while_it_gives_back_gives_back_all(monke
         await has_left.wait()
 
     async def consume_all(delivered: asyncio.Event) -> None:
-        async for _ in consume(Call(make_services(store)), requests()):
+        async for _ in consume(Call(make_services(store), principal=EVERYBODY), requests()):
             delivered.set()
 
     monkeypatch.setattr("indelible.server.grpc.consume.give_back", give_back_later)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import structlog
 from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from indelible.core.store import LocalEventStore
@@ -21,6 +22,7 @@ from indelible.server import worker
 from indelible.server.compose import make_services
 from indelible.server.metrics import GroupCounts, Metrics, StoreMetrics, gauge, group_gauges
 from indelible.server.worker import SharedMetrics, merged
+from indelible.traced import TRACED, Traced
 
 INFO = GroupInfo(
     group="billing", items=(), ack_timeout_s=30.0, max_attempts=5, max_in_flight=100,
@@ -207,10 +209,10 @@ async def test_one_text_stays_as_it_is() -> None:
 async def test_a_worker_that_hangs_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "WORKER_METRICS_TIMEOUT_S", 0.3)
 
-    async def first() -> bytes:
+    async def first(*, is_openmetrics: bool = False) -> bytes:
         return await _text(1, 3)
 
-    async def second() -> bytes:
+    async def second(*, is_openmetrics: bool = False) -> bytes:
         return await _text(2, 4)
 
     with socket.socket(socket.AF_UNIX) as answers, socket.socket(socket.AF_UNIX) as hangs:
@@ -230,15 +232,42 @@ async def test_a_worker_that_hangs_is_left_out(monkeypatch: pytest.MonkeyPatch) 
     await asyncio.sleep(0)
 
 
+async def test_examples_of_all_workers_come_in_one_text() -> None:
+    metrics = [StoreMetrics(Metrics(number)) for number in (1, 2)]
+    for number, one in enumerate(metrics, 1):
+        TRACED.set(Traced(f"{number:032x}", is_sampled=True))
+        one.on_appends(0.002, {"stored": 1})
+    TRACED.set(None)
+    with socket.socket(socket.AF_UNIX) as answers:
+        answers.bind("")
+        answers.listen()
+        other = SharedMetrics(metrics[1].registry.text, ())
+        answering = asyncio.create_task(other.answer_others(answers))
+        shared = SharedMetrics(metrics[0].registry.text, [answers.getsockname().decode("ascii")])
+        plain, text = (await shared.text()).decode(), (await shared.text(is_openmetrics=True)).decode()
+        answering.cancel()
+        await asyncio.wait({answering})
+    assert (text.count("# EOF\n"), text.endswith("# EOF\n"), "# EOF" in plain, "trace_id" in plain) == (
+        1,
+        True,
+        False,
+        False,
+    )
+    (family,) = [one for one in openmetrics_families(text) if one.name == "indelible_append_seconds"]
+    examples = {one.labels["worker"]: one.exemplar.labels for one in family.samples if one.exemplar is not None}
+    assert examples == {str(number): {"trace_id": f"{number:032x}"} for number in (1, 2)}
+
+
 @pytest.mark.parametrize("told", [b"", b"# HELP indelible_queue_depth \xe2", b"all but the end"])
 async def test_a_worker_that_dies_while_it_tells_is_left_out(told: bytes) -> None:
-    async def first() -> bytes:
+    async def first(*, is_openmetrics: bool = False) -> bytes:
         return await _text(1, 3)
 
     if told.startswith(b"all"):
         told = (await _text(2, 4))[:-1]
 
-    async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
         writer.write(told)
         writer.close()
 

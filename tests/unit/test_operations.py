@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indelible import words
+from indelible.access import Permission
 from indelible.client import AsyncClient
 from indelible.cursors import Cursor, cursor_at
 from indelible.errors import InternalError, InvalidRequest
@@ -23,7 +24,7 @@ from indelible.operations import relays as on_relays
 from indelible.operations import replays as on_replays
 from indelible.operations import search as on_search
 from indelible.operations import store as on_store
-from indelible.operations.operation import Permission, Retry
+from indelible.operations.operation import Retry
 from indelible.wire import operation_json, operation_proto
 from indelible.wire.errors import STATUSES
 from indelible.wire.pb import groups_pb2 as pb
@@ -70,7 +71,7 @@ def test_messages_have_the_fields_of_the_structs(row: Operation[Any, Any]):
     def fields(kind: Any) -> set[str]:
         return {one.encode_name for one in msgspec.structs.fields(kind)}
 
-    own = fields(row.parameters) - (QUERY if issubclass(row.parameters, on_events.Subscribe) else set())
+    own = fields(row.parameters) - (QUERY if issubclass(row.parameters, on_events.OfFeed) else set())
     request = set(operation_proto.request_type(row).DESCRIPTOR.fields_by_name) - (ONLY_IN_MESSAGES - own)
     assert request == own
     answer = set(operation_proto.answer_type(row).DESCRIPTOR.fields_by_name) - ONLY_IN_MESSAGES
@@ -136,7 +137,7 @@ def structs_of(kind: Any) -> st.SearchStrategy[Any]:
 
 def comparable(value: Any) -> Any:
     """As JSON: two texts of it compare by identity. Of a query what it asks for, which can be said in several ways."""
-    if isinstance(value, on_events.Subscribe):
+    if isinstance(value, on_events.OfFeed):
         rest = {name: getattr(value, name) for name in value.__struct_fields__ if name not in QUERY}
         return comparable({"query": value.query, **rest})
     return msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
@@ -149,7 +150,7 @@ STARTING = (
 
 def said_once(parameters: Parameters) -> Parameters:
     """A oneof of protobuf holds one of its fields, and a query is said in one way."""
-    if isinstance(parameters, on_events.Subscribe) and parameters.items is not None:
+    if isinstance(parameters, on_events.OfFeed) and parameters.items is not None:
         return msgspec.structs.replace(parameters, event_type=(), aggregate_type=(), tag=())
     if isinstance(parameters, STARTING) and parameters.start is not None:
         return msgspec.structs.replace(parameters, after=None, since=None)

@@ -4,9 +4,13 @@ import asyncio
 
 import pytest
 
+from indelible.core import append_queue
+from indelible.core.partitions.store import PartitionedStore
 from indelible.core.store import LocalEventStore
+from indelible.engines.engine import LogHead
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import StorageFailure, Unavailable
+from indelible.events import NewEvent
 from indelible.eventstore import Head
 from indelible.server import services
 from indelible.server.compose import make_services
@@ -76,3 +80,43 @@ async def test_a_store_that_breaks_is_not_ready_and_metrics_go_on() -> None:
         text = await serving.metrics_text()
     assert b"\nindelible_ready 0.0\n" in text
     assert b"indelible_queue_depth" in text
+
+
+class _Away(MemoryEngine):
+    """Of a database that may be out of reach."""
+
+    is_away = False
+
+    async def head(self) -> LogHead:
+        await self.check_writable(0)
+        return await super().head()
+
+    async def check_writable(self, size_bytes: int) -> None:
+        if self.is_away:
+            raise Unavailable("the database is out of reach", retry_after_s=1)
+        await super().check_writable(size_bytes)
+
+
+async def _metrics(serving: services.Services) -> str:
+    return (await serving.metrics.text()).decode()
+
+
+async def test_a_partition_that_is_out_of_reach_keeps_nobody_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(append_queue, "READY_PROOF_S", 0.0)
+    engines = [_Away() for _ in range(3)]
+    store = PartitionedStore([LocalEventStore(one, is_partition=True) for one in engines])
+    async with store:
+        serving = make_services(store)
+        assert {one.state for one in await serving.check_ready(verbose=True)} == {"running"}
+        engines[1].is_away = True
+        parts = {one.name: one for one in await serving.check_ready(verbose=True)}
+        assert [parts[f"partition {n}"].state for n in range(3)] == ["running", "failed", "running"]
+        assert parts["partition 1"].not_ready_because == "it takes no appends: the database is out of reach"
+        assert "indelible_partition_writable" in (text := await _metrics(serving))
+        assert [f'indelible_partition_writable{{partition="{n}"}} {n != 1:d}.0' in text for n in range(3)] == [True] * 3
+        names = {store.partition_of("order", str(n)): str(n) for n in range(30)}
+        assert (await store.append("order", names[0], [NewEvent("Placed")])).version == 1
+        for one in engines:
+            one.is_away = True
+        with pytest.raises(Unavailable):
+            await serving.check_ready()

@@ -8,15 +8,23 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import Annotated, Any, Concatenate, Final, NamedTuple, ParamSpec
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Any, Concatenate, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack
 
-import msgspec
 import typer
+from typer.core import TyperGroup
 
-from indelible.cli.output import note
+from indelible.cli.completion import (
+    complete_aggregate_ids,
+    complete_aggregate_types,
+    complete_contexts,
+    complete_event_types,
+)
+from indelible.cli.contexts import load_with_context
+from indelible.cli.output import note, note_outage, note_return
+from indelible.cli.times import TIME_HELP, parse_time
 from indelible.cursors import Cursor
 from indelible.diagnostics import StoreDiagnostics
 from indelible.errors import (
@@ -29,12 +37,13 @@ from indelible.errors import (
     PayloadTooLarge,
     StorageFailure,
     StoreLocked,
+    Unauthenticated,
     Unavailable,
 )
 from indelible.eventstore import EventStore
 from indelible.groups import Start, StartPoint
 from indelible.limits import REQUEST_SIZE_BYTES_MAX
-from indelible.server.config import load_settings
+from indelible.server.config import Settings
 from indelible.store_urls import scheme_of
 
 # --- Exit codes ------------------------------------------------------------------------------------------------------
@@ -67,18 +76,35 @@ _OF_ERRORS: Final = (
 )
 
 
+_Error = TypeVar("_Error", bound=IndelibleError)
+
+
 def exit_code_of(error: IndelibleError) -> int:
     return next((code for kinds, code in _OF_ERRORS if isinstance(error, kinds)), FAILED)
 
 
-def with_hint(error: Any, hint: str) -> Any:
+def with_hint(error: _Error, hint: str) -> _Error:
     return type(error)(f"{error.message}; {hint}", **error.fields)
+
+
+# --- Groups of commands ----------------------------------------------------------------------------------------------
+
+
+class CommandGroup(TyperGroup):
+    """Its help lists commands with all of their first sentence: Typer's own cuts it off where a line ends."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as Typer calls it
+        rows = [(name, one.get_short_help_str(sys.maxsize)) for name, one in self.commands.items() if not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 # --- Arguments and options -------------------------------------------------------------------------------------------
 
-AggregateType = Annotated[str, typer.Argument(help='What kind of thing, such as "order".')]
-AggregateId = Annotated[str, typer.Argument(help="Which one of them.")]
+AggregateType = Annotated[
+    str, typer.Argument(help='What kind of thing, such as "order".', autocompletion=complete_aggregate_types)
+]
+AggregateId = Annotated[str, typer.Argument(help="Which one of them.", autocompletion=complete_aggregate_ids)]
 Url = Annotated[
     str | None, typer.Option("--url", metavar="URL", help="A server, such as http://127.0.0.1:8080. [INDELIBLE_URL]")
 ]
@@ -86,41 +112,75 @@ Store = Annotated[
     str | None,
     typer.Option("--store", metavar="URL", help="A local store, such as sqlite:data/indelible.db. [INDELIBLE_STORE]"),
 ]
+ContextName = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        help='A server by its name in "indelible context list". [INDELIBLE_CONTEXT]',
+        autocompletion=complete_contexts,
+    ),
+]
 ConfigFile = Annotated[
     str | None,
     typer.Option("--config", metavar="FILE", help="A TOML file with settings. [INDELIBLE_CONFIG, ./indelible.toml]"),
 ]
+TlsCa = Annotated[
+    str | None,
+    typer.Option("--tls-ca", metavar="FILE", help="Certificates to trust of a server over TLS. [INDELIBLE_TLS_CA]"),
+]
+TlsCertificate = Annotated[
+    str | None,
+    typer.Option("--tls-certificate", metavar="FILE", help="One to show the server. [INDELIBLE_TLS_CERTIFICATE]"),
+]
+TlsKey = Annotated[str | None, typer.Option("--tls-key", metavar="FILE", help="Its key. [INDELIBLE_TLS_KEY]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and errors as JSON problem documents.")]
+Pretty = Annotated[bool, typer.Option("--pretty", help="For each event several lines, with its JSON laid out.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Stop after N.")]
 EventTypes = Annotated[
     list[str] | None,
-    typer.Option("--event-type", metavar="TYPE", help="Only this type; of many given, any."),
+    typer.Option(
+        "--event-type", metavar="TYPE", help="Only this type; of many given, any.", autocompletion=complete_event_types
+    ),
 ]
 AggregateTypes = Annotated[
     list[str] | None,
-    typer.Option("--aggregate-type", metavar="TYPE", help="Only this type; of many given, any."),
+    typer.Option(
+        "--aggregate-type",
+        metavar="TYPE",
+        help="Only this type; of many given, any.",
+        autocompletion=complete_aggregate_types,
+    ),
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only with this tag; of many given, all.")]
 Beginning = Annotated[Start | None, typer.Option(help="Begin with the log's first event, or with what comes.")]
 BeginAfter = Annotated[
     str | None, typer.Option("--after", metavar="CURSOR", help="Begin after this cursor; a position is one.")
 ]
-Since = Annotated[str | None, typer.Option(metavar="TIME", help="Begin with the first event from then on; RFC 3339.")]
-
-
-def parse_time(text: str | None, pointer: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        raise InvalidRequest(
-            f"must be a time with a time zone, such as 2026-01-31T12:00:00Z, not {text!r}", pointer=pointer
-        ) from None
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help=f"Begin with the first event from then on: {TIME_HELP}.")
+]
+OnlySince = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"Only from then on: {TIME_HELP}.")]
+OnlyUntil = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only before then; likewise.")]
 
 
 def start_point(start: Start | None, after: str | None, since: str | None) -> StartPoint:
     return StartPoint(start, None if after is None else Cursor.parse(after), parse_time(since, "/since"))
+
+
+@contextmanager
+def naming_files(pointer: str) -> Iterator[None]:
+    """Where files are opened that the command line names: what is not there is a mistake in it, not the disk's."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        raise InvalidRequest(f"cannot open {error.filename}: {error.strerror}", pointer=pointer) from None
+
+
+def open_named(file: Path, pointer: str) -> IO[bytes]:
+    """A file that the command line names, to be read, for its caller to close; see :func:`naming_files`."""
+    with naming_files(pointer):
+        return file.open("rb")
 
 
 def argument_bytes(text: str, pointer: str) -> bytes:
@@ -131,13 +191,25 @@ def argument_bytes(text: str, pointer: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def file_bytes(file: str, pointer: str) -> bytes:
+    """What a file holds that the command line names; "-" stands for stdin."""
+    if file == "-":
+        return _stdin_bytes(pointer)
+    with open_named(Path(file), pointer) as opened:
+        return _bounded(opened, file, pointer)
+
+
 def _stdin_bytes(pointer: str) -> bytes:
-    data = sys.stdin.buffer.read(REQUEST_SIZE_BYTES_MAX + 1)
+    return _bounded(sys.stdin.buffer, "stdin", pointer)
+
+
+def _bounded(source: IO[bytes], name: str, pointer: str) -> bytes:
+    data = source.read(REQUEST_SIZE_BYTES_MAX + 1)
     if not data:
-        raise InvalidRequest("stdin is empty", pointer=pointer)
+        raise InvalidRequest(f"{name} is empty", pointer=pointer)
     if len(data) > REQUEST_SIZE_BYTES_MAX:
         raise PayloadTooLarge(
-            f"stdin holds more than {REQUEST_SIZE_BYTES_MAX} bytes",
+            f"{name} holds more than {REQUEST_SIZE_BYTES_MAX} bytes",
             pointer=pointer, size_bytes_max=REQUEST_SIZE_BYTES_MAX,
         )  # fmt: skip
     return data
@@ -146,53 +218,122 @@ def _stdin_bytes(pointer: str) -> bytes:
 # --- The store -------------------------------------------------------------------------------------------------------
 
 
+class ServerFlags(TypedDict, total=False):
+    """What flags say of the way to a server, by the names of its settings."""
+
+    tls_ca: str | None
+    tls_certificate: str | None
+    tls_key: str | None
+    token: str | None
+
+
 class Target(NamedTuple):
     """A server by its URL, or a store on this machine by its store URL."""
 
     url: str
     is_server: bool
+    server: ServerFlags = ServerFlags()
+    """What a client of the server is made with, beside its URL."""
+    named_by: str = ""
+    """What named it: a flag, a variable, a file, "context NAME", or "default"."""
+
+    def __repr__(self) -> str:
+        return f"Target({self.url!r})"
 
     @classmethod
-    def chosen(cls, url: str | None, store: str | None, config: str | None) -> "Target":
-        """The one that flags, environment and configuration file name together."""
-        if url is not None and store is not None:
-            raise InvalidRequest("give --url of a server or --store of a local store, not both", pointer="/url")
-        loaded = load_settings({"url": url, "store": store}, config_file=config)
+    def chosen(
+        cls,
+        url: str | None,
+        store: str | None,
+        config: str | None,
+        context: str | None = None,
+        **flags: Unpack[ServerFlags],
+    ) -> "Target":
+        """The one that flags, environment, configuration file and contexts name together."""
+        if sum(one is not None for one in (url, store, context)) > 1:
+            message = "give one of --url of a server, --context of one, and --store of a local store, not both"
+            raise InvalidRequest(message, pointer="/url")
+        loaded = load_with_context({"url": url, "store": store, **flags}, config_file=config, context=context)
         server = loaded.url_for_commands
-        return cls(loaded.settings.store, False) if server is None else cls(server, True)
+        if server is None:
+            return cls(loaded.settings.store, False, named_by=loaded.sources["store"].name)
+        return cls(server, True, server_flags(loaded.settings), loaded.sources["url"].name)
+
+    def explained(self, error: IndelibleError) -> IndelibleError:
+        """An error about the place, for someone who did not name it on the command line and may wonder."""
+        if self.named_by.startswith("context "):
+            return with_hint(error, f"{self.named_by} names {self.url}; see: indelible context list")
+        if self.named_by == "default":
+            return with_hint(error, "name a store with --store, or a server with --url or --context")
+        return error
+
+
+def server_flags(settings: Settings) -> ServerFlags:
+    return {
+        "tls_ca": settings.tls_ca, "tls_certificate": settings.tls_certificate, "tls_key": settings.tls_key,
+        "token": settings.token,
+    }  # fmt: skip
 
 
 @asynccontextmanager
 async def open_store(
-    target: Target, *, read_only: bool, retry_total_s: float = 2.0, searched: bool = False
+    target: Target, *, read_only: bool, retry_total_s: float | None = 2.0, searched: bool = False
 ) -> AsyncIterator[EventStore]:
     """The store itself. ``read_only`` works beside a server that has the store open. ``retry_total_s`` is how long a
-    server may be out of reach. ``searched``: with the query index that is beside the store."""
-    store: EventStore
-    warnings_of: StoreDiagnostics | None = None
-    if target.is_server:
-        from indelible.client.async_client import AsyncClient
-
-        store = AsyncClient(target.url, retry_total_s=retry_total_s)
-    else:
-        from indelible.core.open import open_local_store
-
-        store = local = open_local_store(target.url, read_only=read_only and scheme_of(target.url) != "memory")
-        # A server has told its own log.
-        warnings_of = local if read_only else None
-        if searched:
-            from indelible.indexes.beside import with_index_beside
-
-            store = with_index_beside(local, target.url)
-    try:
+    server may be out of reach; None: for ever, and people are told of it. ``searched``: with the query index that is
+    beside the store."""
+    with _explaining(target):
+        store, warnings_of = _store_of(target, read_only=read_only, retry_total_s=retry_total_s, searched=searched)
         async with store:
             for warning in () if warnings_of is None else warnings_of.warnings:
                 note(f"indelible: warning: {warning}")
             yield store
-    except StoreLocked as error:
-        hint = f"{error.message}; if that is a server, give its URL with --url instead of --store"
-        raise StoreLocked(hint, **error.fields) from None
 
+
+def _store_of(
+    target: Target, *, read_only: bool, retry_total_s: float | None, searched: bool
+) -> tuple[EventStore, StoreDiagnostics | None]:
+    """The store, and whoever has warnings about it that nobody has told yet."""
+    if target.is_server:
+        from indelible.client.async_client import AsyncClient
+
+        on_lost, on_back = (note_outage, note_return) if retry_total_s is None else (None, None)
+        client = AsyncClient(target.url, retry_total_s=retry_total_s, on_lost=on_lost, on_back=on_back, **target.server)
+        # A server has told its own log.
+        return client, None
+    from indelible.core.open import open_local_store
+
+    local = open_local_store(target.url, read_only=read_only and scheme_of(target.url) != "memory")
+    warnings_of = local if read_only else None
+    if searched:
+        from indelible.indexes.beside import with_index_beside
+
+        return with_index_beside(local, target.url), warnings_of
+    return local, warnings_of
+
+
+@contextmanager
+def _explaining(target: Target) -> Iterator[None]:
+    try:
+        yield
+    except StoreLocked as error:
+        raise with_hint(error, "if that is a server, give its URL with --url instead of --store") from None
+    except (Unavailable, Unauthenticated) as error:
+        raise target.explained(error) from None
+    except InvalidRequest as error:
+        raise (target.explained(error) if error.pointer == "/store" else error) from None
+
+
+_OF_TARGET: Final = (
+    ("url", Url),
+    ("store", Store),
+    ("context", ContextName),
+    ("config", ConfigFile),
+    ("tls_ca", TlsCa),
+    ("tls_certificate", TlsCertificate),
+    ("tls_key", TlsKey),
+)
+"""The options that name a target."""
 
 # --- Running ---------------------------------------------------------------------------------------------------------
 
@@ -200,22 +341,33 @@ _P = ParamSpec("_P")
 
 
 def on_store(command: Callable[Concatenate[Target, _P], Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """The function that typer takes for a command which works on a :class:`Target`: it has --url, --store and --config
-    in its place, before --json, and runs the command to its end.
+    """The function that typer takes for a command which works on a :class:`Target`, and runs it to its end; see
+    :func:`with_target`.
 
     A command that reads from stdin does so before it gives its coroutine: Ctrl-C does not end such a read within one.
     """
 
     @functools.wraps(command)
-    def run_on_store(
-        *args: Any, url: str | None = None, store: str | None = None, config: str | None = None, **options: Any
-    ) -> None:
-        run(command(Target.chosen(url, store, config), *args, **options))
+    def run_on_store(*args: Any, **options: Any) -> None:
+        run(command(*args, **options))
+
+    return with_target(run_on_store)
+
+
+def with_target(command: Callable[Concatenate[Target, _P], None]) -> Callable[..., None]:
+    """The function that typer takes for a command which works on a :class:`Target`: it has the options that say which
+    in its place, before --json."""
+
+    @functools.wraps(command)
+    def run_on_store(*args: Any, **options: Any) -> None:
+        places = {name: options.pop(name, None) for name in ("url", "store", "config", "context")}
+        flags: Any = {name: options.pop(name, None) for name in ServerFlags.__annotations__}
+        command(Target.chosen(**places, **flags), *args, **options)
 
     given = [*inspect.signature(command).parameters.values()][1:]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in (("url", Url), ("store", Store), ("config", ConfigFile))
+        for name, annotation in _OF_TARGET
     ]
     place = len(given) - (bool(given) and given[-1].name == "json")
     parameters = [*given[:place], *added, *given[place:]]

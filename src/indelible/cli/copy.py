@@ -1,6 +1,5 @@
-"""indelible copy, indelible restore"""
+"""indelible copy"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,6 @@ _From = Annotated[
     ),
 ]
 _To = Annotated[str, typer.Option("--to", metavar="URL", help="A store's URL; no server may have it open.")]
-_File = Annotated[Path, typer.Argument(help='What export wrote, packed or not; "-" is stdin.')]
 
 
 def copy(*, source: _From, destination: _To, json: Json = False) -> None:
@@ -37,25 +35,3 @@ def copy(*, source: _From, destination: _To, json: Json = False) -> None:
     from indelible.cli.copying import copy_between
 
     run(copy_between(source, destination, json))
-
-
-def restore(file: _File, *, destination: _To, json: Json = False) -> None:
-    """Bring a store back from a file that export wrote, exactly as it was.
-
-    Positions, versions, timestamps, event ids and hashes are those of the file, so every cursor stays good, and the
-    hash that is printed is the one that "verify" printed for the old store. Files packed by gzip and zstd are read as
-    they are. Every event's hash is checked before it is stored, and at the end the store is read back and verified.
-
-    Run the same command again after an interruption: it goes on after what is there. A store that holds anything else
-    than the beginning of the file is refused, with the first position that differs. To bring events into a store that
-    has others, use import.
-
-    Exit code 5 names damage, in the file by its line. What comes before it is stored.
-
-    \b
-    indelible restore backup.ndjson.gz --to sqlite:data/indelible.db
-    ssh backups cat events.ndjson.zst | indelible restore - --to postgresql://me@db.internal/events
-    """
-    from indelible.cli.copying import restore_from
-
-    run(restore_from(str(file), destination, json))

@@ -10,7 +10,7 @@ from typing import IO, Annotated, Final, NamedTuple
 import msgspec
 import typer
 
-from indelible.cli.command import ConfigFile, Json, Store, Target, Url, open_store, run
+from indelible.cli.command import Json, Target, naming_files, open_store, run
 from indelible.cli.output import Advance, note, print_json, progress
 from indelible.client.iterators import iterate_feed
 from indelible.cursors import START, Cursor
@@ -46,11 +46,9 @@ _NOTHING: Final = _Reached(START, 0)
 
 
 def export_events(
+    target: Target,
     file: Annotated[Path, typer.Argument(help='Where to write; "-" is stdout.')],
     *,
-    url: Url = None,
-    store: Store = None,
-    config: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """Write the whole log as NDJSON, one event a line.
@@ -67,7 +65,6 @@ def export_events(
     indelible export events.ndjson --store sqlite:data/indelible.db
     indelible export backup.ndjson.zst --url http://127.0.0.1:8080
     """
-    target = Target.chosen(url, store, config)
     if str(file) == "-":
         run(_export_to(target, sys.stdout.buffer))
         return
@@ -80,7 +77,8 @@ def export_events(
         run(_export_packed(target, file, json))
         return
     # "a+b" would write at the end whatever the offset, but the torn line at the end has to go.
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with naming_files("/file"):
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     with open(descriptor, "r+b") as output:  # noqa: PTH123 - a descriptor, not a path
         run(_export_to_file(target, output, file, json))
 
@@ -121,6 +119,8 @@ async def _write_anew(store: EventStore, file: Path, advance: Advance) -> int:
     from indelible.core.log_file import packed
 
     part = file.with_name(f"{file.name}.part")
+    with naming_files("/file"):
+        part.touch()
     with part.open("wb") as output:
         _lock(output, file)
         if file.suffix in PACKED_SUFFIXES:

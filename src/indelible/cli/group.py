@@ -65,6 +65,13 @@ _IN_FLIGHT: Final = (*_PLACE, "attempt", "member", "deadline")
 _PARKED: Final = (*_PLACE, "attempts", "following", "parked_at", "reason")
 _SKIPPED: Final = (*_PLACE, "attempts", "skipped_at", "reason", "parked_reason")
 
+Partition = Annotated[
+    int | None,
+    typer.Option(
+        "--partition", metavar="N", help="Of which partition the positions are, where several have some parked there."
+    ),
+]
+
 # --- Groups ----------------------------------------------------------------------------------------------------------
 
 
@@ -303,6 +310,7 @@ async def redrive(
     positions: Annotated[list[int] | None, typer.Argument(help="Positions of parked events.")] = None,
     *,
     all_: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    partition: Partition = None,
     json: Json = False,
 ) -> None:
     """Deliver parked events again, and then those that follow them. Their attempts count from zero.
@@ -314,7 +322,7 @@ async def redrive(
     if bool(positions) == all_:
         raise InvalidRequest("give positions of parked events, or --all", pointer="/positions")
     async with open_groups(target, read_only=False) as groups:
-        count = await groups.redrive_parked(group, None if all_ else positions)
+        count = await groups.redrive_parked(group, None if all_ else positions, partition=partition)
     print_result({"redriven": count}, f"redriven: {count}", json=json)
 
 
@@ -326,6 +334,7 @@ async def skip(
     positions: Annotated[list[int], typer.Argument(help="Positions of parked events.")],
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is recorded.")],
+    partition: Partition = None,
     json: Json = False,
 ) -> None:
     """Pass over parked events: those that follow them are delivered.
@@ -334,7 +343,7 @@ async def skip(
     indelible group skip billing 1042 --reason 'a test order'
     """
     async with open_groups(target, read_only=False) as groups:
-        count = await groups.skip_parked(group, positions, reason=reason)
+        count = await groups.skip_parked(group, positions, reason=reason, partition=partition)
     print_result({"skipped": count}, f"skipped: {count}", json=json)
 
 

@@ -12,13 +12,14 @@ from typing import Annotated, Final
 import typer
 
 from indelible.cli.command import FAILED, INTERRUPTED, OK, Limit, Target, on_store, open_store, with_hint
+from indelible.cli.completion import complete_groups
 from indelible.cli.output import describe, note
 from indelible.consumer import Consumer
 from indelible.errors import GroupExists, GroupNotFound, IndelibleError, InvalidRequest, ParkedEventNotFound
 from indelible.groups import ConsumerGroups, Delivery, check_member, check_nack
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, GROUP_COMMANDS_MAX, GROUP_REASON_LENGTH_MAX
 
-Group = Annotated[str, typer.Argument(help="The group's name.")]
+Group = Annotated[str, typer.Argument(help="The group's name.", autocompletion=complete_groups)]
 Member = Annotated[str, typer.Option(metavar="NAME", help="Who this is, for people to read.")]
 
 _EXTENSIONS_PER_TIMEOUT: Final = 3
@@ -26,7 +27,9 @@ _EXTENSIONS_PER_TIMEOUT: Final = 3
 
 
 @contextlib.asynccontextmanager
-async def open_groups(target: Target, *, read_only: bool, retry_total_s: float = 2.0) -> AsyncIterator[ConsumerGroups]:
+async def open_groups(
+    target: Target, *, read_only: bool, retry_total_s: float | None = 2.0
+) -> AsyncIterator[ConsumerGroups]:
     """The groups of a store, as :func:`open_store` opens it; errors about groups say which command helps."""
     try:
         async with open_store(target, read_only=read_only, retry_total_s=retry_total_s) as store:
@@ -64,7 +67,7 @@ async def consume(
     extended: wrap one that may hang in "timeout".
 
     Ctrl-C and SIGTERM let the commands that run come to their end; the second time they are ended. A server that
-    restarts is waited for.
+    is out of reach is waited for, for ever without --wait.
 
     Exit code 1 says that a command failed, 130 that it was Ctrl-C.
 
@@ -77,7 +80,8 @@ async def consume(
         raise InvalidRequest(f"there is no command {command[0]} that can be run", pointer="/command")
     check_member(member)
     check_nack(delay, reason="", park=False)
-    async with open_groups(target, read_only=False, retry_total_s=CLIENT_RETRY_TOTAL_MAX_S) as groups:
+    retry_total_s = None if wait is None else max(wait, CLIENT_RETRY_TOTAL_MAX_S)
+    async with open_groups(target, read_only=False, retry_total_s=retry_total_s) as groups:
         ack_timeout_s = (await groups.get(group)).ack_timeout_s
         jobs = min(jobs, limit or jobs)
         async with Consumer(groups, group, member=member, max_in_flight=jobs, wait_s=wait) as consumer:

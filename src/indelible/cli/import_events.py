@@ -21,7 +21,7 @@ import msgspec
 import typer
 
 from indelible.batching import BatchLoop
-from indelible.cli.command import FAILED, ConfigFile, Json, Store, Target, Url, open_store, run
+from indelible.cli.command import FAILED, Json, Target, open_named, open_store, run
 from indelible.cli.output import Advance, describe, note, print_error, print_fields, print_json, progress
 from indelible.errors import Conflict, IndelibleError, InvalidRequest
 from indelible.events import AggregateKey, NewEvent
@@ -175,11 +175,9 @@ def _decode(line: bytes) -> tuple[AggregateKey, NewEvent]:
 
 
 def import_events(
+    target: Target,
     file: Annotated[Path, typer.Argument(help='NDJSON as export writes it; "-" is stdin.')],
     *,
-    url: Url = None,
-    store: Store = None,
-    config: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """Append the events of an NDJSON file.
@@ -196,8 +194,7 @@ def import_events(
     indelible import events.ndjson --url http://127.0.0.1:8080
     indelible export - --store sqlite:old.db | indelible import - --store sqlite:new.db
     """
-    target = Target.chosen(url, store, config)
-    with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
+    with sys.stdin.buffer if str(file) == "-" else open_named(file, "/file") as source:
         run(_import(target, source, json))
 
 

@@ -1,9 +1,9 @@
-"""indelible read, feed and tail: printing what a store holds"""
+"""indelible read, feed, tail and event: printing what a store holds"""
 
 import asyncio
 import sys
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,18 +15,22 @@ from indelible.cli.command import (
     EventTypes,
     Json,
     Limit,
+    OnlySince,
+    OnlyUntil,
+    Pretty,
     Tags,
     Target,
     on_store,
     open_store,
-    parse_time,
 )
-from indelible.cli.output import print_events
+from indelible.cli.output import print_bytes, print_event, print_events
+from indelible.cli.times import TIME_HELP, parse_time
 from indelible.client.iterators import iterate_aggregate, iterate_feed
 from indelible.cursors import START, Cursor
 from indelible.errors import InvalidRequest
+from indelible.events import check_event_id, recorded_line
 from indelible.eventstore import FeedPage
-from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, PAGE_EVENTS_MAX
+from indelible.limits import PAGE_EVENTS_MAX
 from indelible.queries import EventQuery
 
 Backward = Annotated[bool, typer.Option("--backward", help="Newest first.")]
@@ -44,11 +48,13 @@ async def read(
     to_version: ToVersion = None,
     backward: Backward = False,
     limit: Limit = None,
+    pretty: Pretty = False,
     json: Json = False,
 ) -> None:
     """Print the events of one aggregate.
 
-    One a line: position, time, stream, version, event type, data, tags. --json prints all there is.
+    One a line: position, time, stream, version, event type, data, tags. --pretty takes several lines for each, --json
+    prints all there is for programs.
 
     \b
     indelible read order 1
@@ -60,7 +66,7 @@ async def read(
             from_version=from_version, to_version=to_version, direction="backward" if backward else "forward",
             page_size=min(limit or PAGE_EVENTS_MAX, PAGE_EVENTS_MAX),
         )  # fmt: skip
-        await print_events(pages.next_page, limit=limit, json=json)
+        await print_events(pages.next_page, limit=limit, json=json, pretty=pretty)
 
 
 @on_store
@@ -73,19 +79,22 @@ async def feed(
     event_type: EventTypes = None,
     aggregate_type: AggregateTypes = None,
     tag: Tags = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only from then on; RFC 3339.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only before then; RFC 3339.")] = None,
+    since: OnlySince = None,
+    until: OnlyUntil = None,
     backward: Backward = False,
     limit: Limit = None,
+    pretty: Pretty = False,
     json: Json = False,
 ) -> None:
     """Print events of the whole log, in order.
 
-    One a line: position, time, stream, version, event type, data, tags. --json prints all there is.
+    One a line: position, time, stream, version, event type, data, tags. --pretty takes several lines for each, --json
+    prints all there is for programs.
 
     \b
     indelible feed --after 1000 --limit 20
-    indelible feed --event-type OrderPlaced --tag customer:ada --since 2026-01-31T00:00:00Z --json
+    indelible feed --event-type OrderPlaced --since 2h --pretty
+    indelible feed --tag customer:ada --since yesterday --until 2026-01-31T12:00:00Z --json
     """
     query = EventQuery.of(
         event_types=event_type or (), aggregate_types=aggregate_type or (), tags=tag or (),
@@ -97,7 +106,7 @@ async def feed(
             store, query, after=cursor, direction="backward" if backward else "forward",
             page_size=min(limit or PAGE_EVENTS_MAX, PAGE_EVENTS_MAX),
         )  # fmt: skip
-        await print_events(pages.next_page, limit=limit, json=json)
+        await print_events(pages.next_page, limit=limit, json=json, pretty=pretty)
 
 
 @on_store
@@ -106,32 +115,42 @@ async def tail(
     *,
     after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Start after this, not at the end.")] = None,
     from_start: Annotated[bool, typer.Option("--from-start", help="Start with the first event.")] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help=f"Start with the first event from then on: {TIME_HELP}.")
+    ] = None,
     event_type: EventTypes = None,
     aggregate_type: AggregateTypes = None,
     tag: Tags = None,
     limit: Limit = None,
+    pretty: Pretty = False,
     json: Json = False,
 ) -> None:
     """Print events as they come, until Ctrl-C.
 
-    A server that restarts is waited for, and nothing is missed meanwhile. Lines are as those of "indelible feed".
+    A server that is out of reach is waited for, and nothing is missed meanwhile. Lines are as those of "indelible
+    feed".
 
     \b
     indelible tail --url http://127.0.0.1:8080
-    indelible tail --tag customer:ada --json --after 1000
+    indelible tail --tag customer:ada --since 10m --pretty
+    indelible tail --json --after 1000
     """
-    if after is not None and from_start:
-        raise InvalidRequest("give --after or --from-start, not both", pointer="/after")
-    query = EventQuery.of(event_types=event_type or (), aggregate_types=aggregate_type or (), tags=tag or ())
-    start = START if from_start else None if after is None else Cursor.parse(after)
+    if (after is not None) + from_start + (since is not None) > 1:
+        raise InvalidRequest("give one of --after, --from-start and --since, not both", pointer="/after")
+    query = EventQuery.of(
+        event_types=event_type or (), aggregate_types=aggregate_type or (), tags=tag or (),
+        since=parse_time(since, "/since"),
+    )  # fmt: skip
+    start = None if after is None else Cursor.parse(after)
     try:
-        await _tail(target, query, start, limit=limit, json=json)
+        # The log finds the first event of a time by itself.
+        await _tail(target, query, START if from_start or since else start, limit=limit, json=json, pretty=pretty)
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
 
 
-async def _tail(target: Target, query: EventQuery, start: Cursor | None, *, limit: int | None, json: bool) -> None:
-    async with open_store(target, read_only=True, retry_total_s=CLIENT_RETRY_TOTAL_MAX_S) as store:
+async def _tail(target: Target, query: EventQuery, start: Cursor | None, **options: Any) -> None:
+    async with open_store(target, read_only=True, retry_total_s=None) as store:
         after = (await store.head()).cursor if start is None else start
         async with aclosing(store.follow(query, after=after)) as pages:
 
@@ -140,4 +159,26 @@ async def _tail(target: Target, query: EventQuery, start: Cursor | None, *, limi
                 sys.stdout.flush()
                 return await anext(pages)
 
-            await print_events(next_page, limit=limit, json=json)
+            await print_events(next_page, **options)
+
+
+@on_store
+async def event(
+    target: Target,
+    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="A UUID, as every event has one.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Print one event, all there is of it.
+
+    \b
+    indelible event 01890a5d-ac96-774b-bcce-b302099a8057
+    indelible event 01890a5d-ac96-774b-bcce-b302099a8057 --json
+    """
+    wanted = check_event_id(event_id)
+    async with open_store(target, read_only=True) as store:
+        found = await store.get_event(wanted)
+    if json:
+        print_bytes(recorded_line(found))
+    else:
+        print_event(found)

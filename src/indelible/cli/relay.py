@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Coroutine
 from typing import Annotated, Any, Final
@@ -15,6 +16,7 @@ from indelible.cli.command import (
     AggregateTypes,
     BeginAfter,
     Beginning,
+    CommandGroup,
     EventTypes,
     Json,
     Since,
@@ -34,7 +36,7 @@ from indelible.queries import EventQuery
 from indelible.relay_state import OnRefusal, RelayInfo
 
 app = typer.Typer(help="Publish events to a message broker, and look after that.", rich_markup_mode=None)
-app.add_typer(relay_set_aside.app, name="set-aside")
+app.add_typer(relay_set_aside.app, name="set-aside", cls=CommandGroup)
 
 _COLUMNS: Final = ("relay", "state", "position", "lag", "published", "owner")
 _NUMBERS: Final = ("position", "lag", "published")
@@ -210,6 +212,8 @@ async def run(
     query = EventQuery.of(event_types=event_type or (), aggregate_types=aggregate_type or (), tags=tag or ())
     begin = start_point(start, after, since)
     configure_logs("console", "info")
+    # Both that the server is lost and that it is back.
+    logging.getLogger("indelible.client").setLevel(logging.INFO)
     sink = make_sink(to)
     async with open_store(target, read_only=False, retry_total_s=RELAY_LEASE_S) as store:
         code = await _until_signal(Relay(store, relay, sink, query, start=begin, on_refusal=on_refusal).run())

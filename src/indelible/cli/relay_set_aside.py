@@ -7,12 +7,13 @@ from typing import Annotated, Final
 import typer
 
 from indelible.cli.command import Json, Target, on_store, open_store, with_hint
+from indelible.cli.completion import complete_relays
 from indelible.cli.output import print_result, print_rows
 from indelible.errors import InvalidRequest, RelayNotFound, SetAsideEventNotFound
 from indelible.relay_state import Relays
 
 app = typer.Typer(help="Decide about events that the broker refused and that were set aside.", rich_markup_mode=None)
-Name = Annotated[str, typer.Argument(metavar="RELAY", help="The relay's name.")]
+Name = Annotated[str, typer.Argument(metavar="RELAY", help="The relay's name.", autocompletion=complete_relays)]
 Positions = Annotated[list[int] | None, typer.Argument(help="Positions of events that were set aside.")]
 All = Annotated[bool, typer.Option("--all", help="All that were set aside.")]
 

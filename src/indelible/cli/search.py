@@ -11,14 +11,17 @@ from indelible.cli.command import (
     EventTypes,
     Json,
     Limit,
+    OnlySince,
+    OnlyUntil,
+    Pretty,
     Tags,
     Target,
     on_store,
     open_store,
-    parse_time,
     with_hint,
 )
 from indelible.cli.output import note, print_events, print_fields, print_json, print_line, print_rows
+from indelible.cli.times import parse_time
 from indelible.cursors import Cursor
 from indelible.errors import IndexBehind, InvalidRequest
 from indelible.eventstore import EventStore
@@ -77,8 +80,8 @@ async def search(
     event_type: EventTypes = None,
     aggregate_type: AggregateTypes = None,
     tag: Tags = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only from then on; RFC 3339.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only before then; RFC 3339.")] = None,
+    since: OnlySince = None,
+    until: OnlyUntil = None,
     order: Annotated[Order, typer.Option(help="Which come first.")] = "newest",
     limit: Limit = 20,
     aggregates: Annotated[bool, typer.Option("--aggregates", help="Find aggregates of such events.")] = False,
@@ -86,6 +89,7 @@ async def search(
         str | None, typer.Option(metavar="CURSOR", help="Until the index has come there, or to the head: head.")
     ] = None,
     wait_s: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for that.")] = SEARCH_WAIT_S,
+    pretty: Pretty = False,
     json: Json = False,
 ) -> None:
     """Search for events by the words and values in them.
@@ -98,7 +102,7 @@ async def search(
     \b
     indelible search 'refund "too late"' --where 'event_data.total >= 100' --url http://127.0.0.1:8080
     indelible search --event-type OrderPlaced --where 'event_data.customer.id in c-1, c-2' --limit 5
-    indelible search --where 'event_data.coupon not exists' --since 2026-01-31T00:00:00Z --aggregates
+    indelible search --where 'event_data.coupon not exists' --since yesterday --aggregates
     """
     conditions = [parse_where(one, f"/where/{i}") for i, one in enumerate(where or ())]
     query = SearchQuery(
@@ -113,7 +117,7 @@ async def search(
             if aggregates:
                 await _print_aggregates(pages, json=json)
             else:
-                await print_events(pages.next_page, limit=limit, json=json)
+                await print_events(pages.next_page, limit=limit, json=json, pretty=pretty)
         except IndexBehind as error:
             raise with_hint(error, "give --wait-s, or see: indelible index status") from None
     if pages.lag:

@@ -1,17 +1,27 @@
-"""indelible init, info, verify, reindex and config show: looking after a store"""
+"""indelible init, info, reindex, config show and config check: looking after a store"""
 
 import os
-from collections.abc import Mapping
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
-from indelible.cli.command import DAMAGED, ConfigFile, Json, Store, Target, Url, on_store, open_store, run
-from indelible.cli.output import note, print_error, print_fields, print_json, print_line, print_table, progress
-from indelible.errors import StoreCorrupted
+from indelible.cli.command import USAGE, ConfigFile, ContextName, Json, Store, Target, Url, on_store, open_store, run
+from indelible.cli.contexts import load_with_context
+from indelible.cli.output import note, print_fields, print_json, print_line, print_table, progress
 from indelible.eventstore import AggregateTypeInfo, EventTypeInfo
-from indelible.server.config import NAMES, IndexSettings, load_settings, shown_url
+from indelible.server.access_settings import AccessSettings
+from indelible.server.config import (
+    NAMES,
+    IndexSettings,
+    OtelSettings,
+    RelaySettings,
+    find_bad_settings,
+    load_settings,
+    shown_url,
+)
+from indelible.server.network_settings import LimitSettings, TlsSettings
 
 # --- init ------------------------------------------------------------------------------------------------------------
 
@@ -28,36 +38,48 @@ PostDeploy = Annotated[
     bool, typer.Option("--post-deploy", help="Also do the steps for which no server of an older version may be left.")
 ]
 
+Replication = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COPIES", help="How many copies a new keyspace of Cassandra has: 3, or east=3,west=3. 3 if not given."
+    ),
+]
+
 
 def init(
     *,
     store: InitStore = None,
     runtime_role: RuntimeRole = None,
+    replication: Replication = None,
     post_deploy: PostDeploy = False,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """Make a store, or bring its schema to the newest version.
 
-    A server does the same by itself when its role may. Where it may not, run this as the owner of the database, before
-    servers of a new version start; they and those of the version before then run side by side. Once the old ones are
-    gone, run it again with --post-deploy. All of it may be repeated.
+    A server does the same by itself when its role may, but on Cassandra never. Where it may not, run this as the owner
+    of the database, before servers of a new version start; they and those of the version before then run side by side.
+    Once the old ones are gone, run it again with --post-deploy. All of it may be repeated, on Cassandra not by two at
+    once.
 
     The runtime role owns nothing: it reads, adds events, saves snapshots and keeps groups and relays, and can change or
     delete no event. Its password, if it needs one, is taken from INDELIBLE_RUNTIME_PASSWORD.
 
     \b
     indelible init --store postgresql://owner@db.internal/events --runtime-role indelible
+    indelible init --store cassandra://c1.internal,c2.internal/events --replication 3
     """
     url = load_settings({"store": store}, config_file=config).settings.store
-    run(_init(url, runtime_role, post_deploy=post_deploy, json=json))
+    run(_init(url, runtime_role, replication, post_deploy=post_deploy, json=json))
 
 
-async def _init(url: str, runtime_role: str | None, *, post_deploy: bool, json: bool) -> None:
+async def _init(url: str, runtime_role: str | None, replication: str | None, *, post_deploy: bool, json: bool) -> None:
     from indelible.core.open import init_store
 
     password = os.environ.get(PASSWORD_VARIABLE) or None
-    report = await init_store(url, runtime_role=runtime_role, password=password, post_deploy=post_deploy)
+    report = await init_store(
+        url, runtime_role=runtime_role, password=password, post_deploy=post_deploy, replication=replication
+    )
     if json:
         print_json(report)
         return
@@ -103,41 +125,6 @@ async def info(target: Target, *, json: Json = False) -> None:
         print_table(("aggregate_type", "event_type", "events"), pairs, numbers=("events",))
 
 
-# --- verify ----------------------------------------------------------------------------------------------------------
-
-
-@on_store
-async def verify(target: Target, *, json: Json = False) -> None:
-    """Check the hash chain of the whole log.
-
-    Exit code 5 names damage: the first position that is not as it was written. A server may have the store open. Keep
-    the printed position and hash somewhere else, to see later that no end was cut off and nothing was rewritten.
-
-    \b
-    indelible verify --store sqlite:data/indelible.db
-    """
-    from indelible.core.verify import verify as verify_log
-
-    try:
-        with progress("verifying") as advance:
-            async with open_store(target, read_only=True, retry_total_s=10) as store:
-                report = await verify_log(store, on_progress=advance)
-    except StoreCorrupted as error:
-        # The damage is such that not even the store can be opened, or its head be found.
-        print_error(error, as_json=json)
-        raise typer.Exit(DAMAGED) from None
-    damage = report.damage
-    if json:
-        print_json(report)
-    else:
-        result = "ok" if damage is None else f"damaged at position {damage.position}"
-        print_fields([("result", result), ("head", report.head), ("verified", report.verified), ("hash", report.hash)])
-    if damage is not None:
-        if not json:
-            note(f"indelible: DAMAGED: the event at position {damage.position} {damage.reason}")
-        raise typer.Exit(DAMAGED)
-
-
 # --- reindex ---------------------------------------------------------------------------------------------------------
 
 ReindexStore = Annotated[
@@ -180,22 +167,26 @@ async def _reindex(url: str, *, json: bool) -> None:
 config = typer.Typer(help="Look at the settings.", rich_markup_mode=None)
 
 
-@config.callback()
-def _group() -> None:
-    """Keeps "show" a command of its own, which typer would fold into its group."""
-
-
 @config.command("show")
-def show_config(*, url: Url = None, store: Store = None, config_file: ConfigFile = None, json: Json = False) -> None:
+def show_config(
+    *,
+    url: Url = None,
+    store: Store = None,
+    context: ContextName = None,
+    config_file: ConfigFile = None,
+    json: Json = False,
+) -> None:
     """Show every setting, its value and where that comes from.
 
-    Flags override INDELIBLE_* variables, those override the TOML file, that the defaults.
+    Flags override INDELIBLE_* variables, those override the TOML file, that the defaults. A context stands for flags
+    when --context names it; one that INDELIBLE_CONTEXT or "context use" names counts where nothing else names a server
+    or a store.
 
     \b
     INDELIBLE_HTTP=0.0.0.0:8080 indelible config show
     """
-    loaded = load_settings({"url": url, "store": store}, config_file=config_file)
-    values = {name: _shown(getattr(loaded.settings, name)) for name in NAMES}
+    loaded = load_with_context({"url": url, "store": store}, config_file=config_file, context=context)
+    values = {name: _shown(name, getattr(loaded.settings, name)) for name in NAMES}
     if json:
         print_json({name: {"value": values[name], "source": loaded.sources[name].name} for name in NAMES})
     else:
@@ -203,11 +194,75 @@ def show_config(*, url: Url = None, store: Store = None, config_file: ConfigFile
         print_table(("setting", "value", "source"), rows)
 
 
-def _shown(value: object) -> object:
-    """As it is written in a TOML file, but for a relay, of which the URL is enough."""
-    if isinstance(value, IndexSettings):
-        fields = ", ".join(sorted(value.fields)) or "no fields"
-        return f"{fields} in {shown_url(value.store)}" if value.store else fields
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} to {shown_url(relay.to)}" for name, relay in value.items()) or None
+def _shown(name: str, value: Any) -> object:
+    """As it is written in a TOML file, but for a table, of which what tells most is enough, and without secrets."""
+    if name == "token":
+        return value and "***"
+    show = _SHOWN.get(type(value))
+    if show is not None:
+        return show(value)
     return value if value is None or isinstance(value, (int, float)) else shown_url(str(value))
+
+
+def _shown_index(index: IndexSettings) -> str:
+    fields = ", ".join(sorted(index.fields)) or "no fields"
+    return f"{fields} in {shown_url(index.store)}" if index.store else fields
+
+
+def _shown_limits(limits: LimitSettings) -> str:
+    given = [(name, limit) for name, limit in msgspec.structs.asdict(limits).items() if limit]
+    return ", ".join(f"{name} {', '.join(limit) if isinstance(limit, dict) else limit}" for name, limit in given)
+
+
+def _shown_access(access: AccessSettings) -> str:
+    issuer = [] if access.jwt is None else [f"tokens of {access.jwt.issuer}"]
+    certificates = [f"certificate {one}" for one in access.certificates]
+    return ", ".join([*(["keys"] if access.keys else []), *issuer, *certificates])
+
+
+def _shown_relays(relays: Mapping[str, RelaySettings]) -> str | None:
+    return ", ".join(f"{name} to {shown_url(relay.to)}" for name, relay in relays.items()) or None
+
+
+_SHOWN: Final[Mapping[type, Callable[[Any], object]]] = {
+    IndexSettings: _shown_index,
+    TlsSettings: lambda tls: tls.certificate,
+    LimitSettings: _shown_limits,
+    AccessSettings: _shown_access,
+    OtelSettings: lambda otel: "OTLP" if otel.endpoint is None else f"OTLP to {shown_url(otel.endpoint)}",
+    dict: _shown_relays,
+}
+
+
+# --- config check ----------------------------------------------------------------------------------------------------
+
+
+class BadSetting(msgspec.Struct):
+    setting: str
+    source: str
+    message: str
+
+
+@config.command("check")
+def check_config(*, config_file: ConfigFile = None, json: Json = False) -> None:
+    """Check every setting, and name all that are wrong.
+
+    Looks at the TOML file and the INDELIBLE_* variables, and opens nothing: "doctor" looks further. Exit code 2 says
+    that something is wrong.
+
+    \b
+    indelible config check --config /etc/indelible/indelible.toml
+    """
+    bad = [
+        BadSetting(error.pointer.strip("/"), error.fields.get("source", ""), error.message)
+        for error in find_bad_settings(config_file=config_file)
+    ]
+    if json:
+        print_json({"bad": bad})
+    elif bad:
+        for one in bad:
+            note(f"indelible: {one.message}")
+    else:
+        print_line("all settings are good")
+    if bad:
+        raise typer.Exit(USAGE)

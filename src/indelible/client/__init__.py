@@ -3,9 +3,15 @@
 from indelible.client.async_client import AsyncClient
 from indelible.client.iterators import EventIterator
 from indelible.client.repository import Rebuilt, Repository
+from indelible.client.supervisor import Supervisor
 from indelible.client.sync_client import Client, SyncConsumer, SyncRepository
+from indelible.client.sync_typed import SyncTypedConsumer, SyncTypedRepository, SyncTypedSubscription, TypedClient
+from indelible.client.typed import AsyncTypedClient, TypedIterator, TypedRepository, TypedSubscription
+from indelible.client.typed_consumer import TypedConsumer, TypedDelivery
 from indelible.consumer import Consumer
 
 __all__ = [
-    "AsyncClient", "Client", "Consumer", "EventIterator", "Rebuilt", "Repository", "SyncConsumer", "SyncRepository",
+    "AsyncClient", "AsyncTypedClient", "Client", "Consumer", "EventIterator", "Rebuilt", "Repository", "Supervisor",
+    "SyncConsumer", "SyncRepository", "SyncTypedConsumer", "SyncTypedRepository", "SyncTypedSubscription",
+    "TypedClient", "TypedConsumer", "TypedDelivery", "TypedIterator", "TypedRepository", "TypedSubscription",
 ]  # fmt: skip

@@ -4,28 +4,72 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from functools import partial, update_wrapper
-from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    Unpack,
+    runtime_checkable,
+)
 
 from indelible.client.iterators import Subscription, iterate_aggregate, iterate_feed
+from indelible.client.outages import OnBack, OnLost, Outages
 from indelible.client.repository import Apply, Repository, T, as_it_is, rebuild
+from indelible.client.tls import ClientTls, File
+from indelible.client.typed import AsyncTypedClient
 from indelible.consumer import Consumer
 from indelible.cursors import Cursor
-from indelible.errors import InvalidRequest, ShuttingDown
+from indelible.errors import ClientClosed, IndelibleError, InvalidRequest
+from indelible.event_registry import E, EventRegistry
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import ConsumerGroups
 from indelible.index_state import SearchIndex
+from indelible.keys import Keys, check_token
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, GROUP_PULL_DEFAULT
+from indelible.projections.database import C, Database, Handler, Step
+from indelible.projections.projection import OnError, Projection
 from indelible.queries import EVERYTHING, EventQuery
 from indelible.relay_state import Relays
-from indelible.store_urls import SERVER_SCHEMES, check_server_url, engine_schemes, is_engine_url, is_server_url
+from indelible.schemas import Schemas
+from indelible.store_urls import (
+    GRPC_SCHEMES,
+    SERVER_SCHEMES,
+    check_server_url,
+    engine_schemes,
+    is_engine_url,
+    is_server_url,
+    scheme_of,
+)
 
 if TYPE_CHECKING:
     from indelible.client.grpc import GrpcEventStore
+    from indelible.client.remote import RemoteSettings
 
 
 class OpenableStore(EventStore, Protocol):
     async def open(self) -> object:
         """Make ready; called once, before anything else."""
+        ...
+
+
+@runtime_checkable
+class LastingStore(Protocol):
+    """A server's, which may be out of reach for a while."""
+
+    def lasting_groups(self, retry_total_s: float | None) -> ConsumerGroups:
+        """See :meth:`indelible.client.remote.RemoteStore.lasting_groups`."""
+        ...
+
+    def follow(
+        self, query: EventQuery, *, after: Cursor | None, gather_s: float, retry_total_s: float | None
+    ) -> AsyncGenerator[FeedPage]:
+        """See :meth:`indelible.client.remote.RemoteStore.follow`."""
         ...
 
 
@@ -40,7 +84,7 @@ def check_url(url: object) -> None:
         raise InvalidRequest(f"{url!r} is not the URL of a store; known schemes are {known}", pointer="/url")
 
 
-def make_store(url: str, *, timeout_s: float, retry_total_s: float, headers: Mapping[str, str]) -> OpenableStore:
+def make_store(url: str, **settings: Unpack["RemoteSettings"]) -> OpenableStore:
     """A store for a URL that was checked, not opened yet. All but ``url`` is for servers."""
     if not is_server_url(url):
         # Nothing of it is loaded, nor needed, by a client of a server.
@@ -49,12 +93,12 @@ def make_store(url: str, *, timeout_s: float, retry_total_s: float, headers: Map
 
         return with_index_beside(open_local_store(url, may_hold_loop=True), url)
     url = check_server_url(url)
-    if url.startswith("grpc:"):
-        return _grpc_store()(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
+    if scheme_of(url) in GRPC_SCHEMES:
+        return _grpc_store()(url, **settings)
     # A client of a local store never loads the HTTP library.
     from indelible.client.http import HttpEventStore  # noqa: PLC0415 - see above
 
-    return HttpEventStore(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
+    return HttpEventStore(url, **settings)
 
 
 def _grpc_store() -> "type[GrpcEventStore]":
@@ -120,6 +164,18 @@ class AsyncGroups(_Opening[ConsumerGroups]):
     list_skipped = _forwarded(ConsumerGroups.list_skipped)
 
 
+class _LastingGroups(AsyncGroups):
+    """The same for a consumer, which waits for a server that is out of reach."""
+
+    def __init__(self, open_store: Callable[[], Coroutine[Any, Any, EventStore]], retry_total_s: float | None) -> None:
+        super().__init__(open_store)
+        self._retry_total_s: Final = retry_total_s
+
+    async def _inner(self) -> ConsumerGroups:
+        store = await self._open_store()
+        return store.lasting_groups(self._retry_total_s) if isinstance(store, LastingStore) else store.groups
+
+
 class AsyncRelays(_Opening[Relays]):
     """The relays of an :class:`AsyncClient`'s store: its ``relays``."""
 
@@ -159,19 +215,57 @@ class AsyncIndex(_Opening[SearchIndex]):
     drop = _forwarded(SearchIndex.drop)
 
 
+class AsyncKeys(_Opening[Keys]):
+    """The keys of an :class:`AsyncClient`'s store: its ``keys``."""
+
+    def __init__(self, open_store: Callable[[], Coroutine[Any, Any, EventStore]]) -> None:
+        self._open_store: Final = open_store
+
+    async def _inner(self) -> Keys:
+        return (await self._open_store()).keys
+
+    create = _forwarded(Keys.create)
+    list = _forwarded(Keys.list)
+    revoke = _forwarded(Keys.revoke)
+
+
+class AsyncSchemas(_Opening[Schemas]):
+    """The schemas of an :class:`AsyncClient`'s store: its ``schemas``."""
+
+    def __init__(self, open_store: Callable[[], Coroutine[Any, Any, EventStore]]) -> None:
+        self._open_store: Final = open_store
+
+    async def _inner(self) -> Schemas:
+        return (await self._open_store()).schemas
+
+    register = _forwarded(Schemas.register)
+    get = _forwarded(Schemas.get)
+    list = _forwarded(Schemas.list)
+    list_versions = _forwarded(Schemas.list_versions)
+    set_compatibility = _forwarded(Schemas.set_compatibility)
+    retire = _forwarded(Schemas.retire)
+
+
 class AsyncClient(_Opening[EventStore]):
     """A client of one store; implements :class:`indelible.eventstore.EventStore`.
 
-    ``url`` is ``http://HOST:PORT``, ``https://…`` or ``grpc://HOST:PORT`` of a server, ``memory:`` for an empty store
-    in this process, or ``sqlite:PATH`` for a database file that this process opens itself. Use as ``async with
-    AsyncClient(url) as client``, or call :meth:`aclose` at the end; it connects at the first call. It belongs to one
-    event loop, and any number of tasks may use it at once: their appends travel together.
+    ``url`` is ``http://HOST:PORT`` or ``grpc://HOST:PORT`` of a server, ``https://…`` and ``grpcs://…`` over TLS,
+    ``memory:`` for an empty store in this process, or ``sqlite:PATH`` for a database file that this process opens
+    itself. Use as ``async with AsyncClient(url) as client``, or call :meth:`aclose` at the end; it connects at the
+    first call. It belongs to one event loop, and any number of tasks may use it at once: their appends travel together.
     For a store in this process, an append that comes alone may be committed on the event loop, on a fast disk; and
     searches read the query index that a server has left beside the database file, as far as that has come.
 
     For servers: ``timeout_s`` bounds one request. Requests that may succeed later (no connection, time-out, an
-    overloaded or restarting server) are repeated with growing waits for ``retry_total_s`` seconds in all, 0 for never.
-    That is safe for appends too, because events carry their ids. ``headers`` go with every request.
+    overloaded or restarting server) are repeated with growing waits for ``retry_total_s`` seconds in all, 0 for never,
+    None for ever. That is safe for appends too, because events carry their ids. Subscriptions and consumers go on for
+    ever, unless told otherwise. ``on_lost`` is called with the error when the server is found to be out of reach, and
+    ``on_back`` when it is back: once each, whatever the client does at the time, on its event loop, so they must not
+    wait for anything. The log of ``indelible.client.outages`` says the same.
+
+    ``headers`` go with every request, and so does ``token``: a key, or another token that the server takes to know who
+    asks. It is shown nowhere. Over TLS, ``tls_ca`` is a file with certificates to trust in place of the system's,
+    ``tls_certificate`` and ``tls_key`` are to show.
 
     Raises ``InvalidRequest`` for a URL that names no store.
     """
@@ -181,23 +275,40 @@ class AsyncClient(_Opening[EventStore]):
         url: str,
         *,
         timeout_s: float = CLIENT_TIMEOUT_S,
-        retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
+        retry_total_s: float | None = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
+        tls_ca: File = None,
+        tls_certificate: File = None,
+        tls_key: File = None,
+        token: str | None = None,
+        on_lost: OnLost | None = None,
+        on_back: OnBack | None = None,
     ) -> None:
         check_url(url)
+        if token is not None:
+            check_token(token)
         self.url: Final = url
+        self._outages: Final = Outages(on_lost, on_back)
         self._make_store = partial(
-            make_store, url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers or {}
-        )
+            make_store, url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers, token=token,
+            tls=ClientTls(tls_ca, tls_certificate, tls_key), outages=self._outages,
+        )  # fmt: skip
         self._opening = asyncio.Lock()
         self._opened: OpenableStore | None = None
         self._closed = False
         self._groups: Final = AsyncGroups(self._inner)
         self._relays: Final = AsyncRelays(self._inner)
         self._index: Final = AsyncIndex(self._inner)
+        self._keys: Final = AsyncKeys(self._inner)
+        self._schemas: Final = AsyncSchemas(self._inner)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
+
+    @property
+    def outage(self) -> IndelibleError | None:
+        """Why the server is out of reach; None while it is not, as far as this client has noticed."""
+        return self._outages.error
 
     @property
     def groups(self) -> AsyncGroups:
@@ -214,13 +325,23 @@ class AsyncClient(_Opening[EventStore]):
         """The store's query index."""
         return self._index
 
+    @property
+    def keys(self) -> AsyncKeys:
+        """The keys of those who call servers of the store."""
+        return self._keys
+
+    @property
+    def schemas(self) -> AsyncSchemas:
+        """The schemas of the store's event types."""
+        return self._schemas
+
     async def _inner(self) -> EventStore:
         return self._opened or await self._open_once()
 
     async def _open_once(self) -> OpenableStore:
         async with self._opening:
             if self._closed:
-                raise ShuttingDown("the client is closed")
+                raise ClientClosed("the client is closed")
             if self._opened is None:
                 store = self._make_store()
                 await store.open()
@@ -263,28 +384,52 @@ class AsyncClient(_Opening[EventStore]):
     iter_feed = iterate_feed
     rebuild = rebuild
 
-    def subscribe(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> Subscription:
+    def subscribe(
+        self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None, retry_total_s: float | None = None
+    ) -> Subscription:
         """All events of the log that match, and then those that come, in order, for ever: see :class:`Subscription`.
 
         ``after`` is where an earlier subscription had come to; None starts at the first event. A broken connection is
-        made anew, and nothing is missed or given out twice; a server that is out of reach for ``retry_total_s`` seconds
-        raises ``Unavailable``. Keep ``Subscription.cursor`` to go on later.
+        made anew, and nothing is missed or given out twice. A server that is out of reach is waited for, for ever; with
+        ``retry_total_s`` for so many seconds, and then it raises ``Unavailable``. Keep ``Subscription.cursor`` to go on
+        later.
         """
-        return Subscription(self.follow(query, after=after), after)
+        return Subscription(self.follow(query, after=after, retry_total_s=retry_total_s), after)
 
-    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
+    async def follow(
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        gather_s: float = 0.0,
+        retry_total_s: float | None = None,
+    ) -> AsyncGenerator[FeedPage]:
         """The pages of :meth:`subscribe`."""
         store = await self._inner()
-        async with aclosing(store.follow(query, after=after)) as pages:
+        if isinstance(store, LastingStore):
+            following = store.follow(query, after=after, gather_s=gather_s, retry_total_s=retry_total_s)
+        else:
+            following = store.follow(query, after=after, gather_s=gather_s)
+        async with aclosing(following) as pages:
             async for page in pages:
                 yield page
 
-    def consume(self, group: str, *, member: str = "", max_in_flight: int = GROUP_PULL_DEFAULT) -> Consumer:
+    def consume(
+        self,
+        group: str,
+        *,
+        member: str = "",
+        max_in_flight: int = GROUP_PULL_DEFAULT,
+        retry_total_s: float | None = None,
+    ) -> Consumer:
         """Be a member of a consumer group: events as they come, each to be acknowledged; see :class:`Consumer`.
 
-        ``member`` is for people to read. At most ``max_in_flight`` events are with this consumer at once.
+        ``member`` is for people to read. At most ``max_in_flight`` events are with this consumer at once. A server that
+        is out of reach is waited for, for ever; with ``retry_total_s`` for so many seconds, and then the call that
+        waits raises ``Unavailable``.
         """
-        return Consumer(self.groups, group, member=member, max_in_flight=max_in_flight)
+        groups = _LastingGroups(self._inner, retry_total_s)
+        return Consumer(groups, group, member=member, max_in_flight=max_in_flight)
 
     def repository(
         self,
@@ -300,3 +445,26 @@ class AsyncClient(_Opening[EventStore]):
         return Repository(
             self, aggregate_type, apply, initial, snapshot_every=snapshot_every, encode=encode, decode=decode
         )
+
+    def typed(self, registry: EventRegistry[E]) -> AsyncTypedClient[E]:
+        """Append and read objects of the classes that are registered for event types; this client stays as it is."""
+        return AsyncTypedClient(self, registry)
+
+    def projection(
+        self,
+        name: str,
+        database: Database[C],
+        handle: Handler[C],
+        *,
+        version: int = 1,
+        query: EventQuery = EVERYTHING,
+        prepare: Step[C] | None = None,
+        after: Cursor | None = None,
+        on_error: OnError = "stop",
+        gather_s: float = 0.0,
+    ) -> Projection[C]:
+        """Keep a read model in a database of yours up to date; see :class:`indelible.projections.Projection`."""
+        return Projection(
+            self, name, database, handle, version=version, query=query, prepare=prepare, after=after,
+            on_error=on_error, gather_s=gather_s,
+        )  # fmt: skip

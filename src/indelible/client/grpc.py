@@ -13,7 +13,10 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
+from indelible.client.connecting import CLOSED, address_of, cannot_connect, maybe_tls, reason_of_grpc, wrong_url
 from indelible.client.remote import P, R, RemoteSettings, RemoteStore
+from indelible.client.tls import ClientTls, read
+from indelible.client.traces import trace_headers
 from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, PayloadTooLarge, Unavailable
 from indelible.eventstore import AggregateAppend, AppendOutcome, AppendRequest, AtomicAppendResult, FeedPage
 from indelible.limits import (
@@ -40,8 +43,8 @@ from indelible.wire.proto_events import (
 
 M = TypeVar("M", bound=Message)
 
-_NOT_SENT: Final = "failed to connect"
-"""How gRPC's own message begins when a call found no connection, and so never left this process."""
+_NOT_SENT: Final = ("failed to connect", "errors resolving", "DNS resolution failed")
+"""How gRPC's own messages begin when a call found no connection, and so never left this process."""
 _LOST_STATUS: Final = "Internal error from Core"
 """gRPC's own message in place of the server's status, when that comes while something is being sent."""
 
@@ -49,9 +52,9 @@ _LOST_STATUS: Final = "Internal error from Core"
 class _BatchStream:
     """One AppendBatches call. Answers come in the order of the batches."""
 
-    def __init__(self, channel: grpc.aio.Channel, target: str, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, channel: grpc.aio.Channel, url: str, metadata: tuple[tuple[str, str], ...]) -> None:
         streams: Any = channel.stream_stream(_path_of(APPEND_BATCH), None, AppendBatchResponse.FromString)
-        self._target: Final = target
+        self._url: Final = url
         self._call: Final = streams(metadata=metadata)
         self._waiting: Final[deque[asyncio.Future[AppendBatchResponse]]] = deque()
         self._writing: Final = asyncio.Lock()
@@ -78,14 +81,14 @@ class _BatchStream:
         return await answer
 
     async def _read(self) -> None:
-        error: IndelibleError = OutcomeUnknown(f"{self._target} ended the stream of appends")
+        error: IndelibleError = OutcomeUnknown(f"{address_of(self._url)} ended the stream of appends")
         try:
             while (answer := await self._call.read()) is not grpc.aio.EOF:
                 waiting = self._waiting.popleft()
                 if not waiting.done():
                     waiting.set_result(answer)
         except grpc.aio.AioRpcError as broken:
-            error = error_of(self._target, broken)
+            error = error_of(self._url, broken)
         except asyncio.CancelledError:
             error = OutcomeUnknown("the stream of appends was closed")
         finally:
@@ -134,20 +137,41 @@ def _options() -> list[tuple[str, Any]]:
     ]
 
 
-def error_of(target: str, error: grpc.aio.AioRpcError) -> IndelibleError:
+def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+    tls.check()
+    certificate = None if tls.certificate is None else read("certificate", tls.certificate)
+    return grpc.ssl_channel_credentials(
+        root_certificates=None if tls.ca is None else read("ca", tls.ca),
+        private_key=certificate if tls.key is None else read("key", tls.key),
+        certificate_chain=certificate,
+    )
+
+
+def error_of(url: str, error: grpc.aio.AioRpcError) -> IndelibleError:
     """What a call that failed stands for."""
     found = _error_in_trailers(error)
     if found is not None:
         return found
-    code, message = error.code(), error.details() or ""
-    if code == grpc.StatusCode.UNAVAILABLE and message.startswith(_NOT_SENT):
-        return Unavailable(f"cannot reach {target}: {message}")
+    code, message, target = error.code(), error.details() or "", address_of(url)
+    if code == grpc.StatusCode.UNAVAILABLE:
+        return _error_of_connection(url, message)
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
         return PayloadTooLarge(f"{target} or this client refused a message: {message}")
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return OutcomeUnknown(f"{target} gave no answer within the time-out")
     is_internal = code == grpc.StatusCode.INTERNAL and not message.startswith(_LOST_STATUS)
     if is_internal or code == grpc.StatusCode.UNIMPLEMENTED:
         return InternalError(f"{target} gave no answer that can be read: {message}")
     return OutcomeUnknown(f"{target} gave no answer: {code.name}: {message}")
+
+
+def _error_of_connection(url: str, message: str) -> IndelibleError:
+    if (wrong := wrong_url(url, message)) is not None:
+        return wrong
+    reason = reason_of_grpc(message)
+    if message.startswith(_NOT_SENT):
+        return cannot_connect(url, reason + (maybe_tls(url) if reason == CLOSED else ""))
+    return OutcomeUnknown(f"{address_of(url)}: {reason}")
 
 
 def _error_in_trailers(error: grpc.aio.AioRpcError) -> IndelibleError | None:
@@ -163,17 +187,23 @@ def _error_in_trailers(error: grpc.aio.AioRpcError) -> IndelibleError | None:
 
 
 class GrpcEventStore(RemoteStore):
-    """A server's store over gRPC. ``url`` is ``grpc://HOST:PORT``; ``headers`` are sent as metadata."""
+    """A server's store over gRPC. ``url`` is ``grpc://HOST:PORT``, or ``grpcs://HOST:PORT`` over TLS; ``headers`` are
+    sent as metadata."""
 
     def __init__(self, url: str, **settings: Unpack[RemoteSettings]) -> None:
         super().__init__(**settings)
+        self._url: Final = url
         self._target: Final = urlsplit(url).netloc
+        self._is_tls: Final = url.startswith("grpcs:")
         self._metadata: Final = tuple((name.lower(), value) for name, value in self._headers.items())
         self._channel: grpc.aio.Channel | None = None
         self._batch_stream: _BatchStream | None = None
 
     async def open(self) -> Self:
-        self._channel = grpc.aio.insecure_channel(self._target, options=_options())
+        if self._is_tls:
+            self._channel = grpc.aio.secure_channel(self._target, _credentials(self._tls), options=_options())
+        else:
+            self._channel = grpc.aio.insecure_channel(self._target, options=_options())
         return self
 
     async def _close(self) -> None:
@@ -189,10 +219,14 @@ class GrpcEventStore(RemoteStore):
         assert self._channel is not None, "open() comes first"
         unary: Any = self._channel.unary_unary(_path_of(operation), type(request).SerializeToString, answer.FromString)
         try:
-            received: M = await unary(request, timeout=self._timeout_s + wait_s, metadata=self._metadata)
+            received: M = await unary(request, timeout=self._timeout_s + wait_s, metadata=self._traced_metadata())
         except grpc.aio.AioRpcError as error:
-            raise error_of(self._target, error) from error
+            raise error_of(self._url, error) from error
         return received
+
+    def _traced_metadata(self) -> tuple[tuple[str, str], ...]:
+        """Of a call that is one caller's. The stream that all batches share is part of nobody's trace."""
+        return (*self._metadata, *trace_headers().items())
 
     async def _stream(
         self, operation: Operation[Any, Any], request: Message, answer: type[M], *, silence_max_s: float | None = None
@@ -204,7 +238,7 @@ class GrpcEventStore(RemoteStore):
             _path_of(operation), type(request).SerializeToString, answer.FromString
         )
         timeout_s = self._timeout_s if silence_max_s is None else None
-        call = to_stream(request, timeout=timeout_s, metadata=self._metadata)
+        call = to_stream(request, timeout=timeout_s, metadata=self._traced_metadata())
         try:
             while True:
                 async with asyncio.timeout(silence_max_s):
@@ -219,7 +253,7 @@ class GrpcEventStore(RemoteStore):
         except TimeoutError as error:
             raise Unavailable(f"{self._target} says nothing any more") from error
         except grpc.aio.AioRpcError as error:
-            raise error_of(self._target, error) from error
+            raise error_of(self._url, error) from error
         finally:
             call.cancel()
 
@@ -227,7 +261,7 @@ class GrpcEventStore(RemoteStore):
         """Over a stream that all batches share."""
         assert self._channel is not None, "open() comes first"
         if self._batch_stream is None or self._batch_stream.has_ended:
-            self._batch_stream = _BatchStream(self._channel, self._target, self._metadata)
+            self._batch_stream = _BatchStream(self._channel, self._url, self._metadata)
         stream = self._batch_stream
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -9,9 +9,20 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
+from indelible.client.connecting import (
+    CLOSED,
+    address_of,
+    cannot_connect,
+    maybe_tls,
+    no_http,
+    reason_of,
+    speaks_grpc,
+    wrong_url,
+)
 from indelible.client.remote import P, R, RemoteSettings, RemoteStore
+from indelible.client.traces import trace_headers
 from indelible.cursors import Cursor
-from indelible.errors import IndelibleError, InternalError, OutcomeUnknown, Unavailable
+from indelible.errors import IndelibleError, InternalError, OutcomeUnknown
 from indelible.eventstore import AggregateAppend, AppendOutcome, AppendRequest, AtomicAppendResult, FeedPage
 from indelible.limits import (
     CLIENT_CONNECT_TIMEOUT_S,
@@ -20,14 +31,19 @@ from indelible.limits import (
 )
 from indelible.operations import Operation
 from indelible.operations.events import APPEND_ATOMIC, APPEND_BATCH, SUBSCRIBE, Subscribe
-from indelible.wire.errors import decode_problem
+from indelible.wire.errors import SPEAKS_GRPC, decode_problem
 from indelible.wire.json_events import decode_batch_results, encode_atomic_append, encode_batch_append, join_batch
 from indelible.wire.operation_json import decode_answer, encode_parameters
 
 Pairs = Sequence[tuple[str, str]]
 
+_CLOSED: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientOSError, ConnectionError)
+"""What a connection raises that the other side has closed."""
 
-def _error(status: int, body: bytes, retry_after: str) -> IndelibleError:
+
+def _error(url: str, status: int, body: bytes, retry_after: str) -> IndelibleError:
+    if body.startswith(SPEAKS_GRPC):
+        return speaks_grpc(url)
     error = decode_problem(status, body)
     if retry_after.isdigit():
         error.fields.setdefault("retry_after_s", int(retry_after))
@@ -78,12 +94,15 @@ class HttpEventStore(RemoteStore):
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
         self._reading: Final[set[aiohttp.StreamReader]] = set()
+        self._has_answered = False
+        """Whether HTTP is spoken there at all."""
 
     async def open(self) -> Self:
-        self._session = self._new_session(aiohttp.TCPConnector())
+        ssl = self._tls.context() if self._url.startswith("https:") else True
+        self._session = self._new_session(aiohttp.TCPConnector(ssl=ssl))
         # Each stream, and each call that waits, keeps its connection: any number of them must leave the other calls the
         # connections that they need.
-        self._streams = self._new_session(aiohttp.TCPConnector(limit=0))
+        self._streams = self._new_session(aiohttp.TCPConnector(limit=0, ssl=ssl))
         return self
 
     def _new_session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
@@ -105,17 +124,20 @@ class HttpEventStore(RemoteStore):
                 await session.close()
 
     async def _stream(self, path: str, query: Pairs) -> AsyncGenerator[bytes]:
-        """The chunks of a subscription. Raises ``Unavailable`` when it breaks off, or says nothing for
+        """The chunks of a subscription. Raises as a request does when it breaks off, or says nothing for
         ``CLIENT_SILENCE_MAX_S``."""
         assert self._streams is not None, "open() comes first"
-        headers = {"Accept": SUBSCRIBE.media_type}
+        headers = {"Accept": SUBSCRIBE.media_type, **trace_headers()}
         timeout = aiohttp.ClientTimeout(sock_connect=CLIENT_CONNECT_TIMEOUT_S, sock_read=CLIENT_SILENCE_MAX_S)
         try:
             async with self._streams.get(
                 self._target(path, query), headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
+                self._has_answered = True
                 if response.status >= 300:
-                    raise _error(response.status, await response.read(), response.headers.get("Retry-After", ""))
+                    raise _error(
+                        self._url, response.status, await response.read(), response.headers.get("Retry-After", "")
+                    )
                 self._reading.add(response.content)
                 try:
                     async for chunk in response.content.iter_any():
@@ -123,19 +145,29 @@ class HttpEventStore(RemoteStore):
                 finally:
                     self._reading.discard(response.content)
         except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(f"{self._url} broke off: {str(error) or type(error).__name__}") from error
+            raise self._failure(error, CLIENT_SILENCE_MAX_S) from error
 
     def _target(self, path: str, query: Pairs) -> URL:
         # Encoded already: an id may hold any character, and must come out of the path as it went in.
         return URL(f"{self._url}{path}?{urlencode(query)}" if query else self._url + path, encoded=True)
 
     async def _request(
-        self, method: str, path: str, query: Pairs = (), body: bytes | None = None, *, wait_s: float = 0.0
+        self,
+        method: str,
+        path: str,
+        query: Pairs = (),
+        body: bytes | None = None,
+        *,
+        wait_s: float = 0.0,
+        is_of_one: bool = True,
     ) -> bytes:
-        """``wait_s``: how long the server may take for what it has to wait for, beside the time-out."""
+        """``wait_s``: how long the server may take for what it has to wait for, beside the time-out. ``is_of_one``:
+        whether it is one caller's, and so part of that one's trace."""
         session = self._streams if wait_s else self._session
         assert session is not None, "open() comes first"
-        headers = None if body is None else {"Content-Type": "application/json"}
+        headers = trace_headers() if is_of_one else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         try:
             async with session.request(
                 method,
@@ -145,16 +177,31 @@ class HttpEventStore(RemoteStore):
                 timeout=self._timeout(wait_s),
                 allow_redirects=False,
             ) as response:
+                self._has_answered = True
                 answer = await response.read()
                 if response.status < 300:
                     return answer
-                raise _error(response.status, answer, response.headers.get("Retry-After", ""))
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unavailable(f"cannot reach {self._url}: {error}") from error
+                raise _error(self._url, response.status, answer, response.headers.get("Retry-After", ""))
         except (aiohttp.ClientError, OSError) as error:
-            # TimeoutError is an OSError.
-            reason = str(error) or type(error).__name__
-            raise OutcomeUnknown(f"{self._url} gave no answer: {reason}") from error
+            raise self._failure(error, self._timeout_s + wait_s) from error
+
+    def _failure(self, error: aiohttp.ClientError | OSError, silence_s: float) -> IndelibleError:
+        """What stands for it: ``Unavailable`` where no connection came about, ``InvalidRequest`` where the URL is
+        wrong, else ``OutcomeUnknown``."""
+        if (wrong := wrong_url(self._url, str(error))) is not None:
+            return wrong
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return cannot_connect(self._url, reason_of(error.os_error))
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return cannot_connect(self._url, f"no answer within {min(CLIENT_CONNECT_TIMEOUT_S, silence_s):g} s")
+        address = address_of(self._url)
+        if isinstance(error, TimeoutError):
+            return OutcomeUnknown(f"{address} gave no answer within {silence_s:g} s")
+        if isinstance(error, aiohttp.ClientResponseError) and not self._has_answered:
+            return no_http(self._url)
+        is_closed = isinstance(error, _CLOSED)
+        hint = maybe_tls(self._url) if is_closed and not self._has_answered else ""
+        return OutcomeUnknown(f"{address}: {CLOSED if is_closed else error}{hint}")
 
     async def _send(self, operation: Operation[P, R], parameters: P, *, wait_s: float = 0.0) -> R:
         path, query, body = encode_parameters(operation, parameters)
@@ -164,13 +211,13 @@ class HttpEventStore(RemoteStore):
         return encode_batch_append(append)
 
     async def _send_batch(self, appends: Sequence[bytes]) -> Sequence[AppendOutcome]:
-        return decode_batch_results(await self._post(APPEND_BATCH, join_batch(appends)))
+        return decode_batch_results(await self._post(APPEND_BATCH, join_batch(appends), is_of_one=False))
 
     async def _send_atomic(self, request: AppendRequest) -> AtomicAppendResult:
         return decode_answer(APPEND_ATOMIC, await self._post(APPEND_ATOMIC, encode_atomic_append(request)))
 
-    async def _post(self, operation: Operation[Any, Any], body: bytes) -> bytes:
-        return await self._request(operation.method, operation.path, body=body)
+    async def _post(self, operation: Operation[Any, Any], body: bytes, *, is_of_one: bool = True) -> bytes:
+        return await self._request(operation.method, operation.path, body=body, is_of_one=is_of_one)
 
     def _connect(self, asked: Subscribe) -> AsyncGenerator[FeedPage]:
         path, query, _ = encode_parameters(SUBSCRIBE, asked)

@@ -4,16 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypedDict, TypeVar
 
 import msgspec
 
 from indelible.batching import Batcher, Bounds, in_bounds
-from indelible.client.calls import Calls
+from indelible.client.calls import Calls, Retry
+from indelible.client.outages import Outages
+from indelible.client.tls import ClientTls
+from indelible.client.traces import trace_headers
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.cursors import START, Cursor
-from indelible.events import NewEvent, Snapshot, encode_snapshot_state
+from indelible.events import Snapshot, encode_snapshot_state
 from indelible.eventstore import (
     AggregateAppend,
     AggregatePage,
@@ -23,11 +26,13 @@ from indelible.eventstore import (
     AtomicAppendResult,
     EventStore,
     FeedPage,
+    NewEvents,
     as_requests,
     each_outcome,
 )
 from indelible.groups import ConsumerGroups, GroupInfo, Start, check_group_query
 from indelible.index_state import SearchIndex
+from indelible.keys import Keys
 from indelible.limits import (
     CLIENT_BATCH_APPENDS_MAX,
     CLIENT_BATCH_APPENDS_MIN,
@@ -46,13 +51,16 @@ from indelible.operations import Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
 from indelible.operations import groups as on_groups
+from indelible.operations import keys as on_keys
 from indelible.operations import relays as on_relays
 from indelible.operations import replays as on_replays
+from indelible.operations import schemas as on_schemas
 from indelible.operations import search as on_search
 from indelible.operations import store as on_store
 from indelible.operations.events import Subscribe, query_fields
-from indelible.queries import EVERYTHING, Direction, EventQuery, check_page, check_query
+from indelible.queries import EVERYTHING, Direction, EventQuery, check_gather, check_page, check_query
 from indelible.relay_state import Relays
+from indelible.schemas import Compatibility, SchemaInfo, Schemas, encode_schema
 from indelible.search import Order, SearchPage, SearchQuery
 
 A = ParamSpec("A")
@@ -78,8 +86,11 @@ class RemoteSettings(TypedDict, total=False):
     """See :class:`indelible.client.AsyncClient`."""
 
     timeout_s: float
-    retry_total_s: float
+    retry_total_s: float | None
     headers: Mapping[str, str] | None
+    tls: ClientTls
+    token: str | None
+    outages: Outages | None
 
 
 class _Ask(Protocol):
@@ -107,9 +118,9 @@ class RemoteStore(ABC):
     """Implements :class:`indelible.eventstore.EventStore`; its subclasses know how to ask a server. Belongs to one
     event loop.
 
-    Appends of concurrent tasks travel together, see :class:`indelible.batching.Batcher`; above
-    ``CLIENT_APPENDS_WAITING_MAX`` of them further callers wait. An append may come back ``replayed`` because an earlier
-    attempt, whose answer was lost, stored it.
+    Appends of concurrent tasks travel together, see :class:`indelible.batching.Batcher`, but for those within a span of
+    OpenTelemetry that is sampled; above ``CLIENT_APPENDS_WAITING_MAX`` of them further callers wait. An append may come
+    back ``replayed`` because an earlier attempt, whose answer was lost, stored it.
 
     What may be done twice is repeated as :class:`indelible.client.calls.Retry` says. Deleting a group, replaying or
     skipping parked events, and what is asked of a relay's replays and events set aside, may not: they raise
@@ -121,16 +132,22 @@ class RemoteStore(ABC):
         self,
         *,
         timeout_s: float = CLIENT_TIMEOUT_S,
-        retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
+        retry_total_s: float | None = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
+        tls: ClientTls = ClientTls(),  # noqa: B008 - it never changes
+        token: str | None = None,
+        outages: Outages | None = None,
     ) -> None:
+        self._tls: Final = tls
         self._timeout_s: Final = timeout_s
-        self._headers: Final = headers or {}
-        self._calls: Final = Calls(retry_total_s)
+        self._headers: Final = {**(headers or {}), **({} if token is None else {"Authorization": f"Bearer {token}"})}
+        self._calls: Final = Calls(Retry(retry_total_s, outages))
         self._batches: Final = append_batcher(self._send_batch)
         self.groups: Final = RemoteGroups(self._ask)
         self.relays: Final = RemoteRelays(self._ask)
         self.index: Final = RemoteIndex(self._ask)
+        self.keys: Final = RemoteKeys(self._ask)
+        self.schemas: Final = RemoteSchemas(self._ask)
 
     async def aclose(self) -> None:
         """Finish what is in flight, but retry no more."""
@@ -172,6 +189,9 @@ class RemoteStore(ABC):
         """One attempt. ``wait_s`` is how long the server may wait because it was asked to."""
 
     async def _ask(self, operation: Operation[P, R], parameters: P) -> R:
+        return await self._ask_by(self._calls, operation, parameters)
+
+    async def _ask_by(self, calls: Calls, operation: Operation[P, R], parameters: P) -> R:
         """Check what is asked, and have it done, repeated as the operation's row allows."""
         parameters.check()
         if operation.retry == "poll":
@@ -179,9 +199,13 @@ class RemoteStore(ABC):
             async def attempt(left_s: float) -> R:
                 return await self._send(operation, msgspec.structs.replace(parameters, wait_s=left_s), wait_s=left_s)
 
-            return await self._calls.poll(attempt, getattr(parameters, "wait_s"))  # noqa: B009 - of all that are polled
-        repeat = {"read": self._calls.read, "idempotent": self._calls.retried, "once": self._calls.once}
+            return await calls.poll(attempt, getattr(parameters, "wait_s"))  # noqa: B009 - of all that are polled
+        repeat = {"read": calls.read, "idempotent": calls.idempotent, "once": calls.once}
         return await repeat[operation.retry](lambda: self._send(operation, parameters))
+
+    def lasting_groups(self, retry_total_s: float | None) -> "RemoteGroups":
+        """The groups, for consumers: what they ask is repeated for so many seconds, None for ever."""
+        return RemoteGroups(partial(self._ask_by, self._calls.lasting(retry_total_s)))
 
     # --- Appending ---------------------------------------------------------------------------------------------------
 
@@ -189,12 +213,17 @@ class RemoteStore(ABC):
         self,
         aggregate_type: str,
         aggregate_id: str,
-        events: Sequence[NewEvent],
+        events: NewEvents,
         *,
         expected_version: ExpectedVersion = "any",
     ) -> AppendResult:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
-        AppendRequest((append,)).check(atomic=False)
+        request = AppendRequest((append,))
+        request.check(atomic=False)
+        if trace_headers(only_sampled=True):
+            # By itself, so that its span shows what it waited for, and no other's.
+            stored = await self._calls.append(lambda: self._send_atomic(request))
+            return stored.results[0]
         body = self._encode_append(append)
         return await self._calls.append(lambda: self._batches.put(body, len(append.events), len(body)))
 
@@ -247,11 +276,18 @@ class RemoteStore(ABC):
         asked = on_events.ReadFeed(after=after, direction=direction, limit=limit, **query_fields(check_query(query)))
         return await self._ask(on_events.READ_FEED, asked)
 
-    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
-        """Connects anew by itself, see :meth:`Calls.follow`."""
-        asked = Subscribe(**query_fields(check_query(query)))
-        cursor = START if after is None else Cursor.parse(after)
-        pages = self._calls.follow(lambda cursor: self._connect(msgspec.structs.replace(asked, after=cursor)), cursor)
+    async def follow(
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        gather_s: float = 0.0,
+        retry_total_s: float | None = None,
+    ) -> AsyncGenerator[FeedPage]:
+        """Connects anew by itself for ``retry_total_s`` seconds, None for ever; see :meth:`Calls.follow`."""
+        asked = Subscribe(gather_s=check_gather(gather_s), **query_fields(check_query(query)))
+        calls, start = self._calls.lasting(retry_total_s), START if after is None else Cursor.parse(after)
+        pages = calls.follow(lambda cursor: self._connect(msgspec.structs.replace(asked, after=cursor)), start)
         async with aclosing(pages):
             async for page in pages:
                 yield page
@@ -336,9 +372,11 @@ class RemoteGroups:
     skip_parked = _asks(on_deliveries.SKIP_PARKED, ConsumerGroups.skip_parked)
     list_skipped = _asks(on_deliveries.LIST_SKIPPED, ConsumerGroups.list_skipped)
 
-    async def redrive_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
+    async def redrive_parked(
+        self, group: str, positions: Sequence[int] | None = None, *, partition: int | None = None
+    ) -> int:
         return await self._ask(
-            on_deliveries.REDRIVE_PARKED, on_deliveries.RedriveParked(group, positions, positions is None)
+            on_deliveries.REDRIVE_PARKED, on_deliveries.RedriveParked(group, positions, positions is None, partition)
         )
 
 
@@ -381,3 +419,39 @@ class RemoteIndex:
     rebuild = _asks(on_search.REBUILD_INDEX, SearchIndex.rebuild)
     retry = _asks(on_search.RETRY_INDEX, SearchIndex.retry)
     drop = _asks(on_search.DROP_INDEX, SearchIndex.drop)
+
+
+class RemoteKeys:
+    """Implements :class:`indelible.keys.Keys`."""
+
+    def __init__(self, ask: _Ask) -> None:
+        self._ask: Final = ask
+
+    create = _asks(on_keys.CREATE_KEY, Keys.create)
+    list = _asks(on_keys.LIST_KEYS, Keys.list)
+    revoke = _asks(on_keys.REVOKE_KEY, Keys.revoke)
+
+
+class RemoteSchemas:
+    """Implements :class:`indelible.schemas.Schemas`."""
+
+    def __init__(self, ask: _Ask) -> None:
+        self._ask: Final = ask
+
+    get = _asks(on_schemas.GET_SCHEMA, Schemas.get)
+    list = _asks(on_schemas.LIST_SCHEMAS, Schemas.list)
+    list_versions = _asks(on_schemas.LIST_SCHEMA_VERSIONS, Schemas.list_versions)
+    set_compatibility = _asks(on_schemas.SET_SCHEMA_COMPATIBILITY, Schemas.set_compatibility)
+    retire = _asks(on_schemas.RETIRE_SCHEMA, Schemas.retire)
+
+    async def register(
+        self,
+        event_type: str,
+        schema: Mapping[str, Any] | msgspec.Raw,
+        *,
+        compatibility: Compatibility | None = None,
+        dry_run: bool = False,
+    ) -> SchemaInfo:
+        text = msgspec.Raw(encode_schema(schema))
+        asked = on_schemas.RegisterSchema(event_type, text, compatibility, dry_run)
+        return await self._ask(on_schemas.REGISTER_SCHEMA, asked)

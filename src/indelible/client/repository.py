@@ -1,14 +1,14 @@
 """The state of an aggregate: rebuilt from the newest snapshot and the events after it; loaded, decided on, and saved
 with the version that the decision was made at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from indelible.client.iterators import iterate_aggregate
 from indelible.errors import AggregateNotFound, Unavailable, VersionConflict
-from indelible.events import NewEvent, RecordedEvent, check_version
-from indelible.eventstore import AppendResult, EventStore, Replay
+from indelible.events import RecordedEvent, check_version
+from indelible.eventstore import AppendResult, EventStore, NewEvents, Replay
 from indelible.limits import PAGE_EVENTS_MAX
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Repository(Generic[T]):
         except AggregateNotFound:
             return Rebuilt(initial, 0)
 
-    async def save(self, aggregate_id: str, events: Sequence[NewEvent], *, expected_version: int) -> AppendResult:
+    async def save(self, aggregate_id: str, events: NewEvents, *, expected_version: int) -> AppendResult:
         """Append events that were decided on at ``expected_version``; raises ``VersionConflict`` when the aggregate has
         moved on since, and what :meth:`indelible.eventstore.EventStore.append` raises."""
         check_version(expected_version, "/expected_version", least=0)
@@ -138,14 +138,14 @@ class Repository(Generic[T]):
     async def update(
         self,
         aggregate_id: str,
-        decide: Callable[[T], Sequence[NewEvent]],
+        decide: Callable[[T], NewEvents],
         *,
         attempts_max: int = UPDATE_ATTEMPTS_MAX,
     ) -> AppendResult | None:
         """Load, decide, save; again from the load when another writer came between.
 
-        ``decide`` gets the state and returns the events to append; it may be called several times and should do
-        nothing else. Returns None when it returned no events. What it raises comes out as it is. Raises
+        ``decide`` gets the state and returns the event or events to append; it may be called several times and should
+        do nothing else. Returns None when it returned no events. What it raises comes out as it is. Raises
         ``VersionConflict`` once ``attempts_max`` attempts have lost.
         """
         check_version(attempts_max, "/attempts_max")

@@ -10,24 +10,36 @@ on one background thread. So threads that share a Client share its connections, 
 """
 
 import asyncio
+import inspect
 import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import update_wrapper
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar
 
-from indelible.client.async_client import AsyncClient, AsyncGroups, AsyncIndex, AsyncRelays
+from indelible.client.async_client import AsyncClient, AsyncGroups, AsyncIndex, AsyncKeys, AsyncRelays, AsyncSchemas
 from indelible.client.iterators import Page, Subscription
+from indelible.client.outages import OnBack, OnLost
 from indelible.client.repository import Repository, T
+from indelible.client.tls import File
+from indelible.client.typed import AsyncTypedClient
 from indelible.consumer import Consumer
 from indelible.cursors import Cursor
-from indelible.errors import ShuttingDown
+from indelible.errors import ClientClosed, IndelibleError, InvalidRequest, ShuttingDown
+from indelible.event_registry import E
 from indelible.events import RecordedEvent
+from indelible.eventstore import FeedPage
 from indelible.groups import Delivery
-from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S
+from indelible.handling import check_handling
+from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, HANDLER_DELAY_DEFAULT_S
+from indelible.projections.projection import Projection
+from indelible.tasks import to_its_end
+
+if TYPE_CHECKING:
+    from indelible.client.sync_typed import TypedClient
 
 R = TypeVar("R")
 
@@ -38,7 +50,8 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self._loop: Final = asyncio.new_event_loop()
         self._pid: Final = os.getpid()
-        self._lock: Final = threading.Lock()
+        # A forgotten generator may be ended within it, by the interpreter, on the thread that holds it.
+        self._lock: Final = threading.RLock()
         self._stopped = False
         self._thread: Final = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
@@ -55,17 +68,29 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """Run to the end and return what it returns, raise what it raises. An interrupted wait cancels it."""
-        try:
-            self._check_usable()
-            future = self._submit(work)
-        except BaseException:
-            work.close()
-            raise
+        future = self.start(work)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+
+    def start(self, work: Coroutine[Any, Any, R]) -> Future[R]:
+        """Run without waiting for it."""
+        try:
+            self._check_usable()
+            return self._submit(work)
+        except BaseException:
+            work.close()
+            raise
+
+    def finish(self, work: Coroutine[Any, Any, object]) -> None:
+        """Run what is left to do, for what the interpreter may forget on this very thread, where nobody can wait."""
+        with suppress(ShuttingDown):
+            if self.is_here:
+                self._submit(work)
+            else:
+                self.run(work)
 
     def _check_usable(self) -> None:
         if not self.is_of_this_process:
@@ -77,7 +102,8 @@ class LoopThread:
         # The lock keeps work from being queued behind the stop, where it would wait for ever.
         with self._lock:
             if self._stopped:
-                raise ShuttingDown("the client is closed")
+                work.close()
+                raise ClientClosed("the client is closed")
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:
@@ -97,15 +123,16 @@ async def _end_of_others() -> None:
 
 
 A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
 B = TypeVar("B")
 C = TypeVar("C")
 P = ParamSpec("P")
 
 
-class Blocking(Generic[A]):
-    """Something asynchronous, and the thread that its methods run on."""
+class Blocking(Generic[A_co]):
+    """Something asynchronous, and the thread that its methods run on. Methods of what it is a kind of are its own."""
 
-    def __init__(self, target: A, thread: LoopThread) -> None:
+    def __init__(self, target: A_co, thread: LoopThread) -> None:
         self._target: Final = target
         self._thread: Final = thread
 
@@ -139,8 +166,7 @@ def blocking_iterator(
                 yield from page.events
         finally:
             # A generator that is forgotten ends when it pleases the interpreter, perhaps after the client.
-            with suppress(ShuttingDown):
-                self._thread.run(events.aclose())
+            self._thread.finish(events.aclose())
 
     update_wrapper(call, method)
     return call
@@ -164,27 +190,62 @@ class SyncSubscription:
 
     def __init__(self, subscription: Subscription, thread: LoopThread) -> None:
         self.cursor = subscription.cursor
-        self._events = _each_event(subscription, thread)
+        self._thread: Final = thread
+        self._pages: Final = _PagesToClose(subscription)
+        self._events: Final = _each_event(self._pages, thread)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> RecordedEvent:
+        if self._pages.is_closed:
+            raise StopIteration
         event, self.cursor = next(self._events)
         return event
 
     def close(self) -> None:
-        self._events.close()
+        """Give out no more. May be called twice, and by another thread than the one that iterates, which then comes to
+        the end of its ``for`` even where it waits for an event."""
+        self._thread.finish(self._pages.aclose())
 
 
-def _each_event(subscription: Subscription, thread: LoopThread) -> Generator[tuple[RecordedEvent, Cursor], None, None]:
+class _PagesToClose:
+    """The pages of a subscription, which may be closed while one is waited for. Its coroutines run on one loop."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription: Final = subscription
+        self._waiting: asyncio.Task[Any] | None = None
+        self.is_closed = False
+
+    async def next_page(self) -> FeedPage | None:
+        """None once it is closed."""
+        if self.is_closed:
+            return None
+        self._waiting = asyncio.current_task()
+        try:
+            return await self._subscription.next_page()
+        except asyncio.CancelledError:
+            if not self.is_closed:
+                raise
+            return None
+        finally:
+            self._waiting = None
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.wait({self._waiting})
+        await self._subscription.aclose()
+
+
+def _each_event(pages: _PagesToClose, thread: LoopThread) -> Generator[tuple[RecordedEvent, Cursor], None, None]:
     """With the cursor behind it. Goes to the thread once a page, and ends when it is forgotten."""
     try:
-        while True:
-            yield from thread.run(subscription.next_page()).events_with_cursors()
+        while (page := thread.run(pages.next_page())) is not None:
+            yield from page.events_with_cursors()
     finally:
-        with suppress(ShuttingDown):
-            thread.run(subscription.aclose())
+        thread.finish(pages.aclose())
 
 
 class SyncGroups(Blocking[AsyncGroups]):
@@ -234,12 +295,51 @@ class SyncIndex(Blocking[AsyncIndex]):
     drop = blocking(AsyncIndex.drop)
 
 
+class SyncKeys(Blocking[AsyncKeys]):
+    """The keys of a :class:`Client`'s store: its ``keys``."""
+
+    create = blocking(AsyncKeys.create)
+    list = blocking(AsyncKeys.list)
+    revoke = blocking(AsyncKeys.revoke)
+
+
+class SyncSchemas(Blocking[AsyncSchemas]):
+    """The schemas of a :class:`Client`'s store: its ``schemas``."""
+
+    register = blocking(AsyncSchemas.register)
+    get = blocking(AsyncSchemas.get)
+    list = blocking(AsyncSchemas.list)
+    list_versions = blocking(AsyncSchemas.list_versions)
+    set_compatibility = blocking(AsyncSchemas.set_compatibility)
+    retire = blocking(AsyncSchemas.retire)
+
+
 class SyncRepository(Blocking[Repository[T]], Generic[T]):
     """A :class:`Repository` for threads; made by :meth:`Client.repository`."""
 
     load = blocking(Repository[T].load)
     save = blocking(Repository[T].save)
     update = blocking(Repository[T].update)
+
+
+class SyncProjection(Blocking[Projection[T]], Generic[T]):
+    """A :class:`indelible.projections.Projection` for threads; made by :meth:`Client.projection`. :meth:`run` returns
+    when another thread calls :meth:`stop`. The database's driver has to be one that blocks: handlers are called in a
+    thread of their own. Raises ``InvalidRequest``."""
+
+    def __init__(self, projection: Projection[T], thread: LoopThread) -> None:
+        if not projection.is_blocking:
+            message = "must be one whose driver blocks; those for an event loop need an AsyncClient of that loop"
+            raise InvalidRequest(message, pointer="/database")
+        super().__init__(projection, thread)
+
+    run = blocking(Projection[T].run)
+    stop = blocking(Projection[T].stop)
+    wait_for = blocking(Projection[T].wait_for)
+    live_version = blocking(Projection[T].live_version)
+    checkpoints = blocking(Projection[T].checkpoints)
+    swap = blocking(Projection[T].swap)
+    drop = blocking(Projection[T].drop)
 
 
 class SyncConsumer(Blocking[Consumer]):
@@ -250,6 +350,30 @@ class SyncConsumer(Blocking[Consumer]):
     ack = blocking(Consumer.ack)
     nack = blocking(Consumer.nack)
     extend = blocking(Consumer.extend)
+
+    def run(
+        self,
+        handler: Callable[[RecordedEvent], object],
+        *,
+        concurrency: int = 1,
+        delay_s: float = HANDLER_DELAY_DEFAULT_S,
+    ) -> None:
+        """As :meth:`Consumer.run`, with plain functions, each in a thread of its own, which may call the client. Goes
+        on until :meth:`close` is called by another thread, or Ctrl-C: handlers that run come to their end then."""
+        check_handling(handler, concurrency, delay_s)
+        check_plain(handler)
+        with ThreadPoolExecutor(concurrency, "indelible-handler") as pool:
+
+            async def handle_in_thread(event: RecordedEvent) -> None:
+                await to_its_end(_call(pool, handler, event))
+
+            running = self._thread.start(self._target.run(handle_in_thread, concurrency=concurrency, delay_s=delay_s))
+            try:
+                running.result()
+            except KeyboardInterrupt:
+                self.close()
+                running.result()
+                raise
 
     def __iter__(self) -> Self:
         return self
@@ -273,12 +397,28 @@ class SyncConsumer(Blocking[Consumer]):
         self.close()
 
 
+def check_plain(handler: object) -> None:
+    """Raises ``InvalidRequest`` for what threads cannot call."""
+    if inspect.iscoroutinefunction(handler):
+        raise InvalidRequest("must be a plain function: coroutine functions are for AsyncClient", pointer="/handler")
+
+
+async def _call(pool: Executor, handler: Callable[[RecordedEvent], object], event: RecordedEvent) -> None:
+    await asyncio.get_running_loop().run_in_executor(pool, handler, event)
+
+
+def _typed(client: AsyncTypedClient[E], thread: LoopThread) -> "TypedClient[E]":
+    from indelible.client.sync_typed import TypedClient  # noqa: PLC0415 - it is made of what stands here
+
+    return TypedClient(client, thread)
+
+
 class Client(Blocking[AsyncClient]):
     """A client of one store, for threads. Use as ``with Client(url) as client``, or call :meth:`close` at the end.
 
-    Takes what :class:`AsyncClient` takes, and any number of threads may share it. ``apply``, ``decide``, ``encode``
-    and ``decode`` functions run on the client's own thread and cannot call the client. After a fork the child needs a
-    client of its own.
+    Takes what :class:`AsyncClient` takes, and any number of threads may share it. ``apply``, ``decide``, ``encode`` and
+    ``decode`` functions, and those that are told of outages, run on the client's own thread and cannot call the client.
+    After a fork the child needs a client of its own.
     """
 
     def __init__(
@@ -286,20 +426,36 @@ class Client(Blocking[AsyncClient]):
         url: str,
         *,
         timeout_s: float = CLIENT_TIMEOUT_S,
-        retry_total_s: float = CLIENT_RETRY_TOTAL_MAX_S,
+        retry_total_s: float | None = CLIENT_RETRY_TOTAL_MAX_S,
         headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+        tls_ca: File = None,
+        tls_certificate: File = None,
+        tls_key: File = None,
+        on_lost: OnLost | None = None,
+        on_back: OnBack | None = None,
     ) -> None:
-        client = AsyncClient(url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers)
+        client = AsyncClient(
+            url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers, token=token,
+            tls_ca=tls_ca, tls_certificate=tls_certificate, tls_key=tls_key, on_lost=on_lost, on_back=on_back,
+        )  # fmt: skip
         super().__init__(client, LoopThread(name="indelible-client"))
         self.url: Final = url
         self._groups: Final = SyncGroups(self._target.groups, self._thread)
         self._relays: Final = SyncRelays(self._target.relays, self._thread)
         self._index: Final = SyncIndex(self._target.index, self._thread)
+        self._keys: Final = SyncKeys(self._target.keys, self._thread)
+        self._schemas: Final = SyncSchemas(self._target.schemas, self._thread)
         # Also runs when the client is forgotten, and at the end of the program.
         self._finalizer = weakref.finalize(self, _close, self._target, self._thread)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
+
+    @property
+    def outage(self) -> IndelibleError | None:
+        """Why the server is out of reach; None while it is not, as far as this client has noticed."""
+        return self._target.outage
 
     @property
     def groups(self) -> SyncGroups:
@@ -315,6 +471,16 @@ class Client(Blocking[AsyncClient]):
     def index(self) -> SyncIndex:
         """The store's query index."""
         return self._index
+
+    @property
+    def keys(self) -> SyncKeys:
+        """The keys of those who call servers of the store."""
+        return self._keys
+
+    @property
+    def schemas(self) -> SyncSchemas:
+        """The schemas of the store's event types."""
+        return self._schemas
 
     def close(self) -> None:
         """Finish what is in flight and let go of everything. May be called twice."""
@@ -352,6 +518,9 @@ class Client(Blocking[AsyncClient]):
     subscribe = for_threads(AsyncClient.subscribe, SyncSubscription)
     consume = for_threads(AsyncClient.consume, SyncConsumer)
     repository = for_threads(AsyncClient.repository, SyncRepository)
+    typed = for_threads(AsyncClient.typed, _typed)
+
+    projection = for_threads(AsyncClient.projection, SyncProjection)
 
 
 def _close(target: AsyncClient, thread: LoopThread) -> None:

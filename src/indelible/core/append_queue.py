@@ -45,6 +45,7 @@ from indelible.limits import (
     READY_PROOF_S,
     RETRY_AFTER_S,
 )
+from indelible.traced import sampled
 
 
 class _Turn(msgspec.Struct, frozen=True, eq=False):
@@ -67,7 +68,7 @@ class _Call:
     """One caller's requests, and their outcomes, of which the caller hears once the last is there: a future for each
     took longer than all the rest of the queue."""
 
-    __slots__ = ("_missing", "_outcomes", "count", "outcomes", "size_bytes", "turns")
+    __slots__ = ("_missing", "_outcomes", "count", "outcomes", "queued_ns", "size_bytes", "traced", "turns")
 
     def __init__(self, requests: Sequence[AppendRequest]) -> None:
         self.count: Final = len(requests)
@@ -77,6 +78,8 @@ class _Call:
         self.outcomes: Final[asyncio.Future[list[AppendOutcome]]] = asyncio.get_running_loop().create_future()
         self._outcomes: Final[list[AppendOutcome | None]] = [None] * self.count
         self._missing = self.count
+        self.traced: Final = sampled()
+        self.queued_ns: Final = 0 if self.traced is None else time.time_ns()
 
     def _only_turn(self, requests: Sequence[AppendRequest]) -> _Turn:
         (request,) = requests
@@ -157,6 +160,11 @@ class AppendQueue:
     def depth(self) -> int:
         """Requests that wait, those of the batch under way not counted."""
         return self._waiting_requests
+
+    @property
+    def takes_appends(self) -> bool:
+        """False once it is closed, or the engine has failed for good."""
+        return self._refused_because is None
 
     async def check_takes_appends(self) -> None:
         """Raises why an append would not be stored now. What became of the last one is proof for a while, and so is a
@@ -288,22 +296,27 @@ class AppendQueue:
                 outcomes = self._fail(StorageFailure("the storage engine broke: an outcome is missing"), requests)
         except Exception as error:  # noqa: BLE001 - whatever broke, every caller must get an answer
             outcomes = self._outcomes_of(error, requests)
-        self._note_commit(requests, outcomes, sum([turn.event_count for turn in batch]), started)
+        events = sum([turn.event_count for turn in batch])
+        took_s = self._note_commit(requests, outcomes, events, started)
         first = 0
         for turn in batch:
             end = first + len(turn.requests)
+            if turn.call.traced is not None:
+                turn.call.traced.note_commit(turn.call.queued_ns, took_s, len(requests), events)
             turn.answer(outcomes[first:end])
             first = end
 
     def _note_commit(
         self, requests: Sequence[AppendRequest], outcomes: Sequence[AppendOutcome], events: int, started: float
-    ) -> None:
+    ) -> float:
+        """How long it took, in seconds."""
         took_s = time.perf_counter() - started
         self._was_alone = len(requests) == 1 and took_s <= LONE_COMMIT_S_MAX
         if any(isinstance(outcome, AtomicAppendResult) and not outcome.replayed for outcome in outcomes):
             self._know(None)
         if self._on_batch is not None:
             _tell(self._on_batch, BatchMeasure(len(requests), events, took_s))
+        return took_s
 
     def _outcomes_of(self, error: Exception, requests: Sequence[AppendRequest]) -> list[AppendOutcome]:
         """Where the engine raised it."""

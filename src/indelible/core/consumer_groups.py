@@ -15,7 +15,7 @@ import msgspec
 
 from indelible.core.engine_calls import outcome_of
 from indelible.core.group_events import GroupEvents
-from indelible.core.group_progress import GroupProgress
+from indelible.core.group_progress import GroupProgress, parked_event_not_found
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.diagnostics import GroupMeasure
@@ -39,6 +39,7 @@ from indelible.groups import (
     check_group,
     check_group_query,
     check_nack,
+    check_partition,
     check_positions,
     check_pull,
     check_reason,
@@ -241,8 +242,9 @@ class LocalConsumerGroups:
         async def decide(progress: GroupProgress) -> Settled:
             lost = tuple(
                 delivery_id
-                for delivery_id, (position, number) in zip(delivery_ids, parsed, strict=True)
-                if not settle_one(progress, position, number)
+                for delivery_id, (position, number, partition) in zip(delivery_ids, parsed, strict=True)
+                # One of a partition is not of this store.
+                if partition is not None or not settle_one(progress, position, number)
             )
             return Settled(len(delivery_ids) - len(lost), lost)
 
@@ -265,20 +267,28 @@ class LocalConsumerGroups:
         cursor = cursor_at(page[-1].position if page else start)
         return ParkedList(tuple(map(_parked, page)), cursor, at_end=len(found) <= limit)
 
-    async def redrive_parked(self, group: str, positions: Sequence[int] | None = None) -> int:
+    async def redrive_parked(
+        self, group: str, positions: Sequence[int] | None = None, *, partition: int | None = None
+    ) -> int:
         checked = None if positions is None else check_positions(positions)
+        is_here = check_partition(partition) in (None, 0)
 
         async def decide(progress: GroupProgress) -> int:
-            return progress.redrive(checked)
+            if is_here:
+                return progress.redrive(checked)
+            return _none_parked(group, checked)
 
         return await self._call(group, decide)
 
-    async def skip_parked(self, group: str, positions: Sequence[int], *, reason: str) -> int:
+    async def skip_parked(
+        self, group: str, positions: Sequence[int], *, reason: str, partition: int | None = None
+    ) -> int:
         checked = check_positions(positions)
         check_reason(reason)
+        is_here = check_partition(partition) in (None, 0)
 
         async def decide(progress: GroupProgress) -> int:
-            return progress.skip(checked, reason)
+            return progress.skip(checked, reason) if is_here else _none_parked(group, checked)
 
         return await self._call(group, decide)
 
@@ -343,6 +353,13 @@ def _parked(one: PendingEvent) -> ParkedEvent:
         parked_at=timestamp_from_us(one.due_us),
         following=one.following,
     )
+
+
+def _none_parked(group: str, positions: Sequence[int] | None) -> int:
+    """In a partition that there is not."""
+    if positions is None:
+        return 0
+    raise parked_event_not_found(group, positions[0])
 
 
 def _ignore(group: str, measure: GroupMeasure) -> None:

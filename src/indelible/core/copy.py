@@ -8,12 +8,13 @@ not copied.
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import aclosing
+from typing import Final
 
 import msgspec
 
-from indelible.core.log_file import LineDamage, LogFile
 from indelible.core.verify import Chain, CheckedEvents, CheckedLog, Damage, find_line, verify
 from indelible.cursors import START, Cursor
 from indelible.errors import AggregateNotFound, InvalidRequest, StoreCorrupted
@@ -55,24 +56,73 @@ async def copy_log(
         return CopyReport(head.position - there, there, head.position, log.hash, behind)
 
 
-def check_has_one_log(head: Head) -> None:
+def check_has_one_log(head: Head, pointer: str = "/from") -> None:
     """Raises ``InvalidRequest`` for the head of a store that cannot be copied: events keep their positions."""
     if head.partitions > 1:
         message = f"has {head.partitions} partitions, each a log of its own; a copy holds one"
-        raise InvalidRequest(message, pointer="/from")
+        raise InvalidRequest(message, pointer=pointer)
 
 
-async def copy_file(file: LogFile, destination: RecordingStore, *, on_progress: OnProgress | None = None) -> CopyReport:
-    """The same from a file that has begun: bring the destination up to the file's last event.
+class LineDamage(Damage, frozen=True):
+    """The first line of a file that is not as it was written, or that is not there."""
 
-    Raises what :func:`copy_log` raises; ``StoreCorrupted`` has the damaged ``line`` too, and what comes before it is
-    stored. The file is read once, from its beginning.
+    line: int
+    """1, 2, 3 …; the event's position too, unless lines are missing."""
+
+
+class WholeLog(CheckedEvents):
+    """A log that does not lie in a store, from its first event on: in a file, or in a backup."""
+
+    name: str
+    """What it lies in, to be put behind "the"."""
+
+    @abstractmethod
+    async def next_lines(self, events_max: int = PAGE_EVENTS_MAX) -> bytes | Damage:
+        """Up to so many events that follow, as NDJSON; perhaps none, at the end."""
+
+
+class LogUpTo(WholeLog):
+    """The beginning of a log, up to a position."""
+
+    def __init__(self, log: WholeLog, up_to: int) -> None:
+        super().__init__()
+        self._log: Final = log
+        self._up_to: Final = up_to
+        self.name = log.name
+
+    @property
+    def position(self) -> int:
+        return self._log.position
+
+    @property
+    def hash(self) -> str:
+        return self._log.hash
+
+    @property
+    def at_end(self) -> bool:
+        return self._log.at_end or self._log.position >= self._up_to
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        return self._log.progress
+
+    async def next_lines(self, events_max: int = PAGE_EVENTS_MAX) -> bytes | Damage:
+        return await self._log.next_lines(min(events_max, self._up_to - self._log.position))
+
+
+async def copy_whole(
+    log: WholeLog, destination: RecordingStore, *, on_progress: OnProgress | None = None
+) -> CopyReport:
+    """The same from a file that has begun, or from a backup: bring the destination up to its last event.
+
+    Raises what :func:`copy_log` raises; ``StoreCorrupted`` has the damaged ``line`` of a file too, and what comes
+    before it is stored. The log is read once, from its beginning.
     """
     on_progress = on_progress or _ignore
     there = (await destination.head()).position
-    await _pass_common(file, destination, there, on_progress)
-    await _Copying(file, destination, on_progress).run()
-    return CopyReport(file.position - there, there, file.position, file.hash, 0)
+    await _pass_common(log, destination, there, on_progress)
+    await _Copying(log, destination, on_progress).run()
+    return CopyReport(log.position - there, there, log.position, log.hash, 0)
 
 
 async def verify_copy(
@@ -166,7 +216,7 @@ def _damaged(damage: Damage) -> StoreCorrupted:
     if isinstance(damage, LineDamage):
         message = f"the file is damaged at line {damage.line}: {what}; what comes before it is stored"
         return StoreCorrupted(message, position=damage.position, line=damage.line)
-    return StoreCorrupted(f"the source is damaged: {what}", position=damage.position)
+    return StoreCorrupted(f"the source is damaged: {what}; what comes before it is stored", position=damage.position)
 
 
 # --- What the destination holds already ------------------------------------------------------------------------------
@@ -204,26 +254,26 @@ async def _raise_difference(source: EventStore, destination: EventStore) -> None
         before, position = lines[-1], position + len(lines)
 
 
-async def _pass_common(file: LogFile, destination: EventStore, there: int, on_progress: OnProgress) -> None:
+async def _pass_common(log: WholeLog, destination: EventStore, there: int, on_progress: OnProgress) -> None:
     """Read what both have. Each hash covers all before it, so the last event of a page speaks for all of them."""
     last = b""
-    while file.position < there:
-        before = file.position
-        read = await file.next_lines(min(there - before, PAGE_EVENTS_MAX))
+    while log.position < there:
+        before = log.position
+        read = await log.next_lines(min(there - before, PAGE_EVENTS_MAX))
         if isinstance(read, Damage):
             raise _damaged(read)
         if not read:
             raise InvalidRequest(
-                f"holds {there} events, more than the file, which has {before}: it is not a copy of it",
+                f"holds {there} events, more than the {log.name}, which has {before}: it is not a copy of it",
                 pointer="/to", position=before + 1,
             )  # fmt: skip
         lines = read.split(b"\n")
         found = await _first_missing(lines, destination)
         if found is not None:
             ours = await _line_behind(destination, lines[found - 1] if found else last)
-            raise _other_log("file", ours, lines[found], position=before + found + 1)
+            raise _other_log(log.name, ours, lines[found], position=before + found + 1)
         last = lines[-1]
-        on_progress(*file.progress)
+        on_progress(*log.progress)
 
 
 async def _first_missing(lines: list[bytes], store: EventStore) -> int | None:

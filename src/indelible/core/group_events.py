@@ -8,6 +8,7 @@ from typing import Annotated, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from indelible.access import is_own
 from indelible.core.engine_calls import SoundReads
 from indelible.core.group_progress import Place
 from indelible.engines.engine import Lines, StorageEngine
@@ -49,7 +50,7 @@ class _Line(msgspec.Struct):
     tags: tuple[str, ...]
 
     def is_for(self, query: EventQuery) -> bool:
-        return query.matches(self.event_type, self.aggregate_type, self.tags)
+        return query.is_given(self.event_type, self.aggregate_type, self.tags)
 
     @property
     def key(self) -> AggregateKey:
@@ -93,9 +94,10 @@ class GroupEvents:
             return await self._page_up_to(query, position, error)
 
     async def _sound_page(
-        self, query: EventQuery, *, after: int, until: int, limit: int, matching: EventQuery = EVERYTHING
+        self, query: EventQuery, *, after: int, until: int, limit: int, matching: EventQuery | None = None
     ) -> Page:
         """``matching`` is looked for in the events themselves."""
+        asked = matching or query
 
         def parse(page: Lines) -> Page:
             found, last = [], after
@@ -103,7 +105,7 @@ class GroupEvents:
                 if not last < line.position <= page.reached:
                     raise ValueError(f"it says that its position is {line.position}, which it is not")
                 last = line.position
-                if line.is_for(matching):
+                if (matching is None and not is_own(line.aggregate_type)) or line.is_for(asked):
                     found.append((line.key, line.place))
             return Page(found, page.reached)
 
@@ -119,6 +121,8 @@ class GroupEvents:
         if located is None:
             return Page([], position, damage)
         key, version = located
+        if is_own(key.aggregate_type) and not query.names(key.aggregate_type):
+            return Page([], position)
         return Page([(key, Place(position, version))], position)
 
     def _read(self, lines: bytes) -> Iterable[_Line]:

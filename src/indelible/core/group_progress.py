@@ -392,10 +392,7 @@ class GroupProgress:
         for position in positions:
             key = self._at.get(position)
             if key is None or self._pending[key].state != "parked":
-                raise ParkedEventNotFound(
-                    f"the group has no parked event at position {position} that holds up its aggregate",
-                    group=self.group.name, position=position,
-                )  # fmt: skip
+                raise parked_event_not_found(self.group.name, position)
             parked.append(self._pending[key])
         return parked
 
@@ -435,3 +432,8 @@ def _skipped(one: PendingEvent, reason: str, at: datetime) -> SkippedEvent:
         reason=reason,
         skipped_at=at,
     )
+
+
+def parked_event_not_found(group: str, position: int) -> ParkedEventNotFound:
+    message = f"the group has no parked event at position {position} that holds up its aggregate"
+    return ParkedEventNotFound(message, group=group, position=position)

@@ -34,7 +34,7 @@ from indelible.errors import (
     Unavailable,
 )
 from indelible.events import AggregateKey, timestamp_from_us
-from indelible.groups import Delivery, delivery_id
+from indelible.groups import Delivery, DeliveryKey
 from indelible.limits import (
     CHECKPOINT_INTERVAL_S,
     GROUP_CALLS_WAITING_MAX,
@@ -440,9 +440,8 @@ def _resolve(future: asyncio.Future[Any], answer: Any) -> None:
 
 
 def _delivery_of(one: PendingEvent, line: bytes) -> Delivery:
-    return Delivery(
-        delivery_id(one.position, one.delivery), one.attempts, timestamp_from_us(one.due_us), msgspec.Raw(line)
-    )
+    delivery_id = DeliveryKey(one.position, one.delivery).delivery_id
+    return Delivery(delivery_id, one.attempts, timestamp_from_us(one.due_us), msgspec.Raw(line))
 
 
 def _reason(error: StoreCorrupted) -> str:

@@ -22,7 +22,8 @@ else:
     from backports import zstd
 import asyncio
 
-from indelible.core.verify import Chain, CheckedEvents, Damage
+from indelible.core.copy import LineDamage, WholeLog
+from indelible.core.verify import Chain
 from indelible.errors import InvalidRequest
 from indelible.events import decode_event, split_hashed_line
 from indelible.limits import LINE_SIZE_BYTES_MAX, PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
@@ -158,18 +159,13 @@ _SQLITE: Final = b"SQLite format 3\0"
 # --- The log in a file -----------------------------------------------------------------------------------------------
 
 
-class LineDamage(Damage, frozen=True):
-    """The first line that is not as it was written, or that is not there."""
-
-    line: int
-    """1, 2, 3 …; the event's position too, unless lines are missing."""
-
-
-class LogFile(CheckedEvents):
+class LogFile(WholeLog):
     """The log in a file, from its first event to its last. Call :meth:`begin` once, before anything else.
 
     Reads in a thread, one page at a time. A reader that gives up calls :meth:`LineFile.stop`.
     """
+
+    name = "file"
 
     def __init__(self, file: LineFile) -> None:
         super().__init__(Chain())

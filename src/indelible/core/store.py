@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import binascii
+import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -12,18 +13,29 @@ from uuid import UUID
 
 import msgspec
 
+from indelible.access import check_reserved
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.core.append_queue import AppendQueue
 from indelible.core.condition_scans import ConditionScans, check_not_past
 from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
+from indelible.core.keys import LocalKeys
+from indelible.core.marks import check_whole
 from indelible.core.relays import LocalRelays, lag_after
+from indelible.core.schemas.guard import SchemaGuard
+from indelible.core.schemas.registry import LocalSchemas
 from indelible.core.subscriptions import Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
-from indelible.diagnostics import BatchMeasure, Capabilities, GroupMeasure, StorageState
-from indelible.engines.engine import ConditionBehind, Engine, Lines, aggregate_not_found
+from indelible.diagnostics import BatchMeasure, Capabilities, CommitCounts, GroupMeasure, StorageState
+from indelible.engines.engine import (
+    ConditionBehind,
+    Engine,
+    Lines,
+    aggregate_not_found,
+    event_not_found,
+    too_many_reads,
+)
 from indelible.errors import (
-    EventNotFound,
     IndelibleError,
     InvalidRequest,
     PayloadTooLarge,
@@ -57,6 +69,7 @@ from indelible.eventstore import (
     FeedPage,
     Head,
     Lag,
+    NewEvents,
     Replay,
     as_requests,
     each_outcome,
@@ -65,8 +78,10 @@ from indelible.groups import StartPoint
 from indelible.index_state import NoIndex, no_index
 from indelible.limits import (
     CONDITION_SCANS_MAX,
+    FEED_PAGES_AT_ONCE_MAX,
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
+    READS_WAITING_MAX,
     RECORDED_EVENTS_MAX,
     RECORDED_SIZE_BYTES_MAX,
     SUBSCRIPTION_PAGE_EVENTS_MAX,
@@ -77,6 +92,7 @@ from indelible.queries import (
     EVERYTHING,
     Direction,
     EventQuery,
+    check_gather,
     check_list_cursor,
     check_page,
     check_prefix,
@@ -98,6 +114,8 @@ class LocalEventStore:
 
     ``may_hold_loop`` is for a program of its own, not for a server: an append that comes alone may then be committed on
     the event loop, where the last commit was fast (``LONE_COMMIT_S_MAX``), and costs little more than the sync.
+
+    ``is_partition``: it is a part of a store, and as that only it may be one.
     """
 
     def __init__(
@@ -108,14 +126,26 @@ class LocalEventStore:
         on_failure: Callable[[StorageFailure], None] | None = None,
         on_group: Callable[[str, GroupMeasure], None] | None = None,
         may_hold_loop: bool = False,
+        is_partition: bool = False,
         monotonic_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
         self._engine: Final = engine
+        self._is_partition: Final = is_partition
         self.groups: Final = LocalConsumerGroups(engine, self._position_before_start, on_group, monotonic_us)
         self.relays: Final = LocalRelays(engine, self._position_before_start)
         self.index: Final = NoIndex()
+        self.keys: Final = LocalKeys(self.append_reserved, self.read_feed, self.read_aggregate)
+        self.guard = SchemaGuard(self, is_shared=engine.capabilities.many_processes)
+        """Of a partition: that of the whole store."""
+        self.schemas: Final = LocalSchemas(self.append_reserved, self.read_aggregate, self.guard)
         self._reads: Final = SoundReads(engine)
-        self._queue = AppendQueue(engine, on_batch=on_batch, on_failure=on_failure, may_hold_loop=may_hold_loop)
+        self._page_room: Final = asyncio.Semaphore(FEED_PAGES_AT_ONCE_MAX)
+        self._pages_waiting = 0
+        self._counts: Final = CommitCounts() if is_partition else None
+        self._on_batch: Final = on_batch
+        self._queue = AppendQueue(
+            engine, on_batch=self._count_batch, on_failure=on_failure, may_hold_loop=may_hold_loop
+        )
         self._scans = ConditionScans(engine)
         self._subscriptions = Subscriptions(self._read_forward, engine.wait_for_head)
 
@@ -131,8 +161,20 @@ class LocalEventStore:
     def queue_depth(self) -> int:
         return self._queue.depth
 
+    def _count_batch(self, measure: BatchMeasure) -> None:
+        if self._counts is not None:
+            self._counts.add_commit(measure.events, measure.commit_s)
+        if self._on_batch is not None:
+            self._on_batch(measure)
+
     async def open(self) -> Self:
         await self._engine.open()
+        if not self._is_partition:
+            try:
+                await check_whole(self)
+            except BaseException:
+                await self.aclose()
+                raise
         return self
 
     async def aclose(self) -> None:
@@ -140,6 +182,7 @@ class LocalEventStore:
             await self.groups.close()
         finally:
             try:
+                await self.guard.finish()
                 await self._queue.close()
             finally:
                 await self._engine.close()
@@ -156,17 +199,35 @@ class LocalEventStore:
         self,
         aggregate_type: str,
         aggregate_id: str,
-        events: Sequence[NewEvent],
+        events: NewEvents,
         *,
         expected_version: ExpectedVersion = "any",
     ) -> AppendResult:
         append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
         request = AppendRequest((append,))
         request.check(atomic=False)
+        if self._must_check:
+            await self.guard.check(request, self._is_stored, atomic=False)
+        return (await self._queue.append(request)).results[0]
+
+    async def append_reserved(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: ExpectedVersion = "any",
+    ) -> AppendResult:
+        append = AggregateAppend.of(aggregate_type, aggregate_id, events, expected_version=expected_version)
+        request = AppendRequest((append,))
+        request.check(atomic=False, is_reserved=True)
         return (await self._queue.append(request)).results[0]
 
     async def append_each(self, appends: Sequence[AggregateAppend]) -> list[AppendOutcome]:
-        outcomes = await each_outcome(as_requests(appends), self._queue.append_each)
+        requests = as_requests(appends)
+        if self._must_check:
+            requests = await self.guard.check_each(requests, self._is_stored)
+        outcomes = await each_outcome(requests, self._queue.append_each)
         return [one if isinstance(one, IndelibleError) else one.results[0] for one in outcomes]
 
     async def append_atomic(
@@ -174,6 +235,8 @@ class LocalEventStore:
     ) -> AtomicAppendResult:
         request = AppendRequest(tuple(appends), condition)
         request.check(atomic=True)
+        if self._must_check:
+            await self.guard.check(request, self._is_stored, atomic=True)
         for number in range(CONDITION_SCANS_MAX):
             request = await self._scans.scan_condition(request)
             try:
@@ -195,6 +258,15 @@ class LocalEventStore:
             )  # fmt: skip
         # In a task of its own: a caller that gives up must not let go of a transaction that still commits.
         await asyncio.shield(asyncio.create_task(self._engine.append_recorded(events), name="append-recorded"))
+        self.guard.forget()
+
+    @property
+    def _must_check(self) -> bool:
+        """Whether event types may have schemas. Of a queue that takes nothing its refusal is to be heard."""
+        return not self.guard.is_clear and self._queue.takes_appends
+
+    async def _is_stored(self, event_id: UUID) -> bool:
+        return await self._engine.read_event(event_id) is not None
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 
@@ -236,19 +308,33 @@ class LocalEventStore:
         if after is not None:
             start = position_of(after)
             check_not_past(start, head, "/after")
-        lines = await self._reads.feed(
-            query, after=start, until=until, direction=direction, limit=limit, parse=unparsed
-        )
+        with self._waiting_for_page():
+            async with self._page_room:
+                lines = await self._reads.feed(
+                    query, after=start, until=until, direction=direction, limit=limit, parse=unparsed
+                )
         # At the end backward, ``reached`` is 1; the cursor of an empty store, or of its beginning, is below that.
         reached = lines.reached if forward else min(lines.reached, start, head)
         return FeedPage(lines.lines, lines.count, cursor_at(reached), lines.at_end)
 
-    async def follow(self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None) -> AsyncGenerator[FeedPage]:
-        query = check_query(query)
+    @contextlib.contextmanager
+    def _waiting_for_page(self) -> Iterator[None]:
+        if self._pages_waiting >= READS_WAITING_MAX:
+            raise too_many_reads()
+        self._pages_waiting += 1
+        try:
+            yield
+        finally:
+            self._pages_waiting -= 1
+
+    async def follow(
+        self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None, gather_s: float = 0.0
+    ) -> AsyncGenerator[FeedPage]:
+        query, gather_s = check_query(query), check_gather(gather_s)
         start = 0 if after is None else position_of(after)
         head = (await self._engine.head()).position
         check_not_past(start, head, "/after")
-        pages = self._subscriptions.follow(query, start, head)
+        pages = self._subscriptions.follow(query, start, head, gather_s)
         async with aclosing(pages):
             while True:
                 # Not kept in a variable here: a page is large, and its taker may take its time.
@@ -287,7 +373,7 @@ class LocalEventStore:
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         line = await self._engine.read_event(check_event_id(event_id))
         if line is None:
-            raise EventNotFound(f"no event has the id {event_id}", event_id=str(event_id))
+            raise event_not_found(event_id)
         try:
             return decode_event(line)
         except ValueError as error:
@@ -343,7 +429,7 @@ class LocalEventStore:
             aggregate_type=aggregate_type, prefix=prefix, after=after_key, limit=limit + 1
         )
         page = found[:limit]
-        cursor = _encode_list_cursor(page[-1]) if page else (after or _LIST_START)
+        cursor = list_cursor(page[-1]) if page else (after or _LIST_START)
         return AggregateList(page, cursor, at_end=len(found) <= limit)
 
     async def search(self, query: SearchQuery, **_: Any) -> SearchPage:  # noqa: ARG002 - there is none to ask
@@ -371,6 +457,13 @@ class LocalEventStore:
     def storage_state(self) -> StorageState | None:
         return self._engine.storage_state()
 
+    def commit_counts(self) -> Sequence[CommitCounts]:
+        counts = self._engine.commit_counts() or self._counts
+        return () if counts is None else (counts,)
+
+    def partition_troubles(self) -> Sequence[str | None]:
+        return ()
+
     async def storage_size_bytes(self) -> int:
         return await self._engine.storage_size_bytes()
 
@@ -386,6 +479,7 @@ class LocalEventStore:
         metadata: Mapping[str, Any] | msgspec.Raw | None = None,
     ) -> Snapshot:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
+        check_reserved(key.aggregate_type)
         check_version(version, "/version")
         encoded, encoded_metadata = encode_snapshot_state(state, metadata)
         info = await self.get_aggregate(aggregate_type, aggregate_id)
@@ -418,7 +512,7 @@ class LocalEventStore:
         return snapshot
 
 
-def _encode_list_cursor(info: AggregateInfo) -> str:
+def list_cursor(info: AggregateInfo) -> str:
     text = msgspec.json.encode((info.aggregate_type, info.aggregate_id))
     return base64.urlsafe_b64encode(text).decode("ascii").rstrip("=")
 

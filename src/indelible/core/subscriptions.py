@@ -5,6 +5,7 @@ pace. Readers at the same place ask for the same page at the same time, above al
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
@@ -26,9 +27,9 @@ class Subscriptions:
         self._pages: Final = _SharedPages(read_page)
         self._wait_for_head: Final = wait_for_head
 
-    async def follow(self, query: EventQuery, after: int, head: int) -> AsyncGenerator[FeedPage]:
+    async def follow(self, query: EventQuery, after: int, head: int, gather_s: float) -> AsyncGenerator[FeedPage]:
         """Pages from ``after`` on, for ever; ``head`` is where the log ends now. See ``EventStore.follow``."""
-        reader = _Reader(query, after, head)
+        reader = _Reader(query, after, head, gather_s)
         while True:
             # Not kept in a variable: a page is large, and its taker may take its time.
             yield await reader.next_page(self._pages, self._wait_for_head)
@@ -37,21 +38,27 @@ class Subscriptions:
 class _Reader:
     """How far one subscription has come."""
 
-    __slots__ = ("_after", "_head", "_query")
+    __slots__ = ("_after", "_gather_s", "_gathers_until_s", "_head", "_query")
 
-    def __init__(self, query: EventQuery, after: int, head: int) -> None:
+    def __init__(self, query: EventQuery, after: int, head: int, gather_s: float) -> None:
         self._query: Final = query
         self._after = after
         self._head: int | None = head
         """Up to where to read; None where the log ended at the last look."""
+        self._gather_s: Final = gather_s
+        self._gathers_until_s = 0.0
 
     async def next_page(self, pages: "_SharedPages", wait_for_head: Callable[[int], Awaitable[int]]) -> FeedPage:
         if self._head is None:
             self._head = await wait_for_head(self._after)
+            if (left_s := self._gathers_until_s - time.monotonic()) > 0.0:
+                await asyncio.sleep(left_s)
+                self._head = await wait_for_head(self._after)
         lines = await pages.read(self._query, self._after, self._head)
         self._after = lines.reached
         if lines.at_end:
             self._head = None
+            self._gathers_until_s = time.monotonic() + self._gather_s
         return FeedPage(lines.lines, lines.count, cursor_at(lines.reached), lines.at_end)
 
 

@@ -11,9 +11,9 @@ the engine knows of it, as in a copy of an SQLite file without its write-ahead l
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import msgspec
 
@@ -53,9 +53,14 @@ class Chain:
     @classmethod
     def after(cls, line: bytes) -> Self:
         """A chain that takes this event, and with it all before it, as it is. Raises ValueError when it is none."""
-        chain, placed = cls(), _decode(line)
-        chain.position, chain._timestamp = placed.position, placed.timestamp
-        chain.hash = split_hashed_line(line)[1]
+        placed = _decode(line)
+        return cls.at(placed.position, split_hashed_line(line)[1], placed.timestamp)
+
+    @classmethod
+    def at(cls, position: int, digest: bytes, timestamp: str) -> Self:
+        """A chain that takes the event at this position, and all before it, as it is."""
+        chain = cls()
+        chain.position, chain.hash, chain._timestamp = position, digest, timestamp
         return chain
 
     def check(self, line: bytes) -> str | None:
@@ -153,6 +158,22 @@ class CheckedEvents(ABC):
         """The events that follow, as NDJSON; perhaps none, at the end."""
 
 
+class SignedLog(Protocol):
+    """What a log is held to while it is read: see :mod:`indelible.core.checkpoints`."""
+
+    def next_stop(self, position: int) -> int:
+        """The first position behind this one whose event is to be the last of its page; 0 when there is none."""
+        ...
+
+    def check(self, position: int, digest: str) -> Damage | None:
+        """Hear that the log has been read up to here."""
+        ...
+
+    def check_end(self, position: int) -> Damage | None:
+        """Hear that it ends here."""
+        ...
+
+
 _UNREADABLE = (StorageFailure, InternalError, ValueError)
 """What reading a damaged event raises, from the engine or from a server; anything else says nothing about the log."""
 
@@ -164,14 +185,28 @@ class CheckedLog(CheckedEvents):
     Reads one page ahead, so that the store renders a page while the one before it is checked.
     """
 
-    def __init__(self, store: EventStore, head: Head, chain: Chain | None = None, after: Cursor = START) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        head: Head,
+        chain: Chain | None = None,
+        after: Cursor = START,
+        *,
+        held_to: "SignedLog | None" = None,
+    ) -> None:
         super().__init__(*([chain or Chain()] if head.partitions == 1 else [Chain() for _ in range(head.partitions)]))
         self._store: Final = store
         self._head: Final = head
+        self._held_to: Final = held_to
         self._cursor = after
         self._is_read = False
         """Whether the last page came to the head."""
         self._ahead: asyncio.Task[FeedPage] | None = None
+
+    @property
+    def cursor(self) -> Cursor:
+        """Behind the event at :attr:`position`, once :meth:`next_lines` has given it."""
+        return self._cursor
 
     @property
     def at_end(self) -> bool:
@@ -214,7 +249,10 @@ class CheckedLog(CheckedEvents):
 
     def _limit_after(self, position: int) -> int:
         """How many events to ask for after so many; 0 at the end."""
-        return PAGE_EVENTS_MAX if self._head.partitions > 1 else min(PAGE_EVENTS_MAX, self._head.position - position)
+        if self._head.partitions > 1:
+            return PAGE_EVENTS_MAX
+        stop = 0 if self._held_to is None else self._held_to.next_stop(position)
+        return min(PAGE_EVENTS_MAX, (min(stop, self._head.position) or self._head.position) - position)
 
     async def _read(self, after: Cursor, limit: int) -> FeedPage:
         return await self._store.read_feed(after=after, limit=limit)
@@ -293,17 +331,24 @@ class VerifyReport(msgspec.Struct, frozen=True):
     damage: Damage | None
 
 
-async def verify(store: EventStore, *, on_progress: Callable[[int, int], None] | None = None) -> VerifyReport:
-    """Walk the whole log up to its head, and the chain of each of its partitions; stop at the first damage.
+async def verify(
+    store: EventStore,
+    *,
+    held_to: SignedLog | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    rest: Callable[[], Awaitable[None]] | None = None,
+) -> VerifyReport:
+    """Walk the whole log up to its head, and the chain of each of its partitions; stop at the first damage. With
+    ``held_to`` also where it is not what was signed; that takes a store with one partition.
 
-    ``on_progress`` hears the verified position and the head after every page. Raises what the store raises when it is
-    out of reach; an event that the store cannot read is damage.
+    ``on_progress`` hears the verified position and the head after every page, and ``rest`` is waited for. Raises what
+    the store raises when it is out of reach; an event that the store cannot read is damage.
     """
     head = await store.head()
     # Of several partitions it has no positions to ask by.
     diagnostics = store if isinstance(store, StoreDiagnostics) and head.partitions == 1 else None
     damage: Damage | None = None
-    async with aclosing(CheckedLog(store, head)) as log:
+    async with aclosing(CheckedLog(store, head, held_to=held_to)) as log:
         while damage is None and not log.at_end:
             first = log.position + 1
             lines = await log.next_lines()
@@ -311,10 +356,16 @@ async def verify(store: EventStore, *, on_progress: Callable[[int, int], None] |
                 damage = lines
             elif diagnostics is not None:
                 damage = await _check_indexes(diagnostics, first, log.position)
+            if damage is None and held_to is not None:
+                damage = held_to.check(log.position, log.hash)
             if on_progress is not None:
                 on_progress(*log.progress)
+            if rest is not None:
+                await rest()
         if damage is None and diagnostics is not None:
             damage = await _check_end(diagnostics)
+        if damage is None and held_to is not None:
+            damage = held_to.check_end(log.position)
         return VerifyReport(head.position, log.position, log.hash, damage)
 
 

@@ -36,11 +36,19 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.diagnostics import Capabilities, StorageState
+from indelible.diagnostics import Capabilities, CommitCounts, Finding, StorageState
 from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupStorage
 from indelible.engines.relay_storage import RelayStorage
-from indelible.errors import AggregateNotFound, IndelibleError, InvalidRequest, Overloaded, ShuttingDown, StorageFailure
+from indelible.errors import (
+    AggregateNotFound,
+    EventNotFound,
+    IndelibleError,
+    InvalidRequest,
+    Overloaded,
+    ShuttingDown,
+    StorageFailure,
+)
 from indelible.events import AggregateKey, RecordedEvent, Snapshot
 from indelible.eventstore import AggregateInfo, AggregateTypeInfo, AppendRequest, AtomicAppendResult, EventTypeInfo
 from indelible.limits import PAGE_SIZE_BYTES_MAX, RETRY_AFTER_S
@@ -100,6 +108,10 @@ class StorageEngine(Protocol):
 
     def storage_state(self) -> StorageState | None:
         """See :meth:`indelible.diagnostics.StoreDiagnostics.storage_state`."""
+        ...
+
+    def commit_counts(self) -> CommitCounts | None:
+        """None where nobody counts them."""
         ...
 
     async def open(self) -> None:
@@ -264,10 +276,22 @@ class IndexedStorage(Protocol):
 class ManagedStorage(Protocol):
     """A storage that somebody administers, with other rights than those who use it. On an engine that is not open."""
 
-    async def init(self, *, runtime_role: str | None, password: str | None, post_deploy: bool) -> InitReport:
+    async def init(
+        self, *, runtime_role: str | None, password: str | None, post_deploy: bool, replication: str | None = None
+    ) -> InitReport:
         """Make the storage or bring it to the newest schema; with ``post_deploy`` also take away what only older
         programs need. ``runtime_role`` is made if there is none, with ``password`` if one is given, and gets what a
-        server needs. May be repeated. Raises ``Unavailable``, ``StorageFailure``, ``InvalidRequest``."""
+        server needs. ``replication`` says how many copies a new storage keeps, where it keeps several. May be repeated.
+        Raises ``Unavailable``, ``StorageFailure``, ``InvalidRequest``."""
+        ...
+
+
+@runtime_checkable
+class ExaminedStorage(Protocol):
+    """A storage that can tell whether what it stands on is fit for it."""
+
+    async def examine(self) -> list[Finding]:
+        """On an engine that is not open. Raises what opening it raises, where it is out of reach."""
         ...
 
 
@@ -287,6 +311,9 @@ class FallibleEngine:
     def storage_state(self) -> StorageState | None:
         return None
 
+    def commit_counts(self) -> CommitCounts | None:
+        return None
+
     def _fail(self, failure: StorageFailure) -> None:
         if self._failure is None:
             self._failure = failure
@@ -303,8 +330,16 @@ class FallibleEngine:
         return writer
 
 
+def too_many_reads() -> Overloaded:
+    return Overloaded("too many reads are waiting", retry_after_s=RETRY_AFTER_S)
+
+
 def store_closed() -> ShuttingDown:
     return ShuttingDown("the store is closed", retry_after_s=RETRY_AFTER_S)
+
+
+def not_replicated() -> InvalidRequest:
+    return InvalidRequest("this kind of store keeps no copies by itself", pointer="/replication")
 
 
 def aggregate_not_found(key: AggregateKey) -> AggregateNotFound:
@@ -313,10 +348,15 @@ def aggregate_not_found(key: AggregateKey) -> AggregateNotFound:
     )
 
 
+def event_not_found(event_id: UUID) -> EventNotFound:
+    return EventNotFound(f"no event has the id {event_id}", event_id=str(event_id))
+
+
 class EngineMaker(Protocol):
     """What an entry point of the group ``indelible.engines`` names; the entry point's own name is the URL's scheme."""
 
-    def __call__(self, url: str, *, read_only: bool) -> Engine:
-        """The engine for a URL of this scheme, not opened yet. Raises ``InvalidRequest`` with the pointer ``/store``
-        for a URL that names nothing, and where a package is missing: then with what to install."""
+    def __call__(self, url: str, *, read_only: bool) -> Engine | tuple[Engine, ...]:
+        """The engine for a URL of this scheme, not opened yet; of a URL that names several partitions, one for each, in
+        their order. Raises ``InvalidRequest`` with the pointer ``/store`` for a URL that names nothing, and where a
+        package is missing: then with what to install."""
         ...

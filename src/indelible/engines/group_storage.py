@@ -159,5 +159,21 @@ def loaded(found: GroupState | GroupUnmoved | None) -> GroupState | None:
     return found
 
 
+def summary_of(group: StoredGroup, pending: Sequence[PendingEvent]) -> GroupSummary:
+    """``pending`` by position."""
+    parked = [one for one in pending if one.state == "parked"]
+    active = [one for one in pending if one.state != "parked"]
+    return GroupSummary(
+        group,
+        checkpoint=active[0].position - 1 if active else group.reached,
+        in_flight=sum(one.state == "in_flight" for one in active),
+        waiting=sum(one.state == "waiting" for one in active),
+        parked_aggregates=len(parked),
+        parked=sum(1 + one.following for one in parked),
+        unreadable=sum(one.is_unreadable for one in parked),
+        is_held_up=any(one.key == UNKNOWN_AGGREGATE for one in parked),
+    )
+
+
 def too_many_groups(groups_max: int) -> InvalidRequest:
     return InvalidRequest(f"the store has {groups_max} groups, and takes no more; delete one first", pointer="/group")

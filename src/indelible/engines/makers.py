@@ -7,15 +7,17 @@ from pathlib import Path
 
 from indelible.engines.engine import Engine
 from indelible.errors import InvalidRequest
+from indelible.store_urls import take_partitions
 
 
-def make_memory(url: str, *, read_only: bool) -> Engine:
-    """``memory:`` is a new, empty store."""
+def make_memory(url: str, *, read_only: bool) -> Engine | tuple[Engine, ...]:
+    """``memory:`` is a new, empty store; ``memory:?partitions=4`` one of four partitions."""
     from indelible.engines.memory import MemoryEngine  # noqa: PLC0415 - see above
 
+    url, partitions = take_partitions(url)
     if url.lower() != "memory:" or read_only:
         raise InvalidRequest('is just "memory:", and never read-only: it belongs to its process', pointer="/store")
-    return MemoryEngine()
+    return MemoryEngine() if partitions == 1 else tuple([MemoryEngine() for _ in range(partitions)])
 
 
 def make_sqlite(url: str, *, read_only: bool) -> Engine:
@@ -34,11 +36,31 @@ def make_sqlite(url: str, *, read_only: bool) -> Engine:
     return SqliteEngine(path, read_only=read_only)
 
 
-def make_postgres(url: str, *, read_only: bool) -> Engine:
+def make_postgres(url: str, *, read_only: bool) -> Engine | tuple[Engine, ...]:
     """``postgresql://…`` is a schema of a database, see ``parse_address`` in
-    :mod:`indelible.engines.postgres.connections`."""
+    :mod:`indelible.engines.postgres.connections`; with ``partitions=P`` so many schemas of it."""
     try:
+        from indelible.engines.postgres.connections import partition_urls  # noqa: PLC0415 - see above
         from indelible.engines.postgres.engine import PostgresEngine  # noqa: PLC0415 - see above
     except ImportError as error:
         raise InvalidRequest.of_extra("postgres", error, pointer="/store") from None
-    return PostgresEngine(url, read_only=read_only)
+    url, partitions = take_partitions(url)
+    if partitions == 1:
+        return PostgresEngine(url, read_only=read_only)
+    first = PostgresEngine(url, read_only=read_only)
+    others = partition_urls(url, partitions)[1:]
+    return (first, *(PostgresEngine(one, read_only=read_only, readers=first.readers) for one in others))
+
+
+def make_cassandra(url: str, *, read_only: bool) -> Engine | tuple[Engine, ...]:
+    """``cassandra://…`` is a store in a keyspace, see ``parse_address`` in
+    :mod:`indelible.engines.cassandra.address`; with ``partitions=P`` so many logs of it."""
+    try:
+        from indelible.engines.cassandra.address import parse_address  # noqa: PLC0415 - see above
+        from indelible.engines.cassandra.engine import CassandraEngine  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise InvalidRequest.of_extra("cassandra", error, pointer="/store") from None
+    url, partitions = take_partitions(url)
+    address = parse_address(url)
+    engines = tuple([CassandraEngine(address, number, read_only=read_only) for number in range(partitions)])
+    return engines if partitions > 1 else engines[0]

@@ -15,13 +15,13 @@ from indelible.diagnostics import Capabilities
 from indelible.engines.engine import AppendOutcome, ConditionBehind, Lines, LogHead
 from indelible.engines.feed_walk import ConditionScan, Range
 from indelible.engines.group_storage import (
-    UNKNOWN_AGGREGATE,
     GroupChange,
     GroupState,
     GroupSummary,
     GroupUnmoved,
     PendingEvent,
     StoredGroup,
+    summary_of,
     too_many_groups,
 )
 from indelible.engines.head_signal import HeadSignal
@@ -84,7 +84,10 @@ class MemoryGroups:
 
     async def list_groups(self, name: str | None = None) -> tuple[GroupSummary, ...]:
         names = self._groups if name is None else self._groups.keys() & {name}
-        return tuple(_summary(self._groups[name]) for name in sorted(names, key=str.encode))
+        return tuple(
+            summary_of(kept.group, kept.in_order())
+            for kept in (self._groups[name] for name in sorted(names, key=str.encode))
+        )
 
     async def load_group(self, name: str) -> GroupState | None:
         kept = self._groups.get(name)
@@ -121,22 +124,6 @@ class MemoryGroups:
 
     async def now_us(self) -> int:
         return self._clock_us()
-
-
-def _summary(kept: _Kept) -> GroupSummary:
-    in_order = kept.in_order()
-    parked = [one for one in in_order if one.state == "parked"]
-    active = [one for one in in_order if one.state != "parked"]
-    return GroupSummary(
-        kept.group,
-        checkpoint=active[0].position - 1 if active else kept.group.reached,
-        in_flight=sum(one.state == "in_flight" for one in active),
-        waiting=sum(one.state == "waiting" for one in active),
-        parked_aggregates=len(parked),
-        parked=sum(1 + one.following for one in parked),
-        unreadable=sum(one.is_unreadable for one in parked),
-        is_held_up=any(one.key == UNKNOWN_AGGREGATE for one in parked),
-    )
 
 
 # --- Relays ----------------------------------------------------------------------------------------------------------
@@ -417,6 +404,9 @@ class MemoryEngine(MemoryGroups, MemoryRelays):
         pass
 
     def storage_state(self) -> None:
+        return None
+
+    def commit_counts(self) -> None:
         return None
 
     async def storage_size_bytes(self) -> int:

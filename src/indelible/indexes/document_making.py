@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from indelible.access import is_own
 from indelible.errors import StoreCorrupted
 from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.index import Document
@@ -13,14 +14,17 @@ from indelible.limits import INDEX_LINE_AT_ONCE_SIZE_BYTES_MAX, INDEX_SLICE_S
 
 
 async def documents_of(lines: bytes, maker: DocumentMaker) -> list[Document]:
-    """Of the events of a page. Others on the event loop get their turns meanwhile. Raises ``StoreCorrupted``."""
+    """Of the events of a page, but for the store's own: whoever searches finds none. Others on the event loop get their
+    turns meanwhile. Raises ``StoreCorrupted``."""
     made: list[Document] = []
     began_at = time.perf_counter()
     for line in lines.split(b"\n") if lines else ():
         if len(line) > INDEX_LINE_AT_ONCE_SIZE_BYTES_MAX:
-            made.append(await asyncio.to_thread(_document, line, maker))
+            document = await asyncio.to_thread(_document, line, maker)
         else:
-            made.append(_document(line, maker))
+            document = _document(line, maker)
+        if not is_own(document.aggregate.aggregate_type):
+            made.append(document)
         if time.perf_counter() - began_at > INDEX_SLICE_S:
             await asyncio.sleep(0)
             began_at = time.perf_counter()

@@ -13,9 +13,13 @@ from indelible.limits.events import *
 from indelible.limits.appends import *
 from indelible.limits.storage import *
 from indelible.limits.reads import *
+from indelible.limits.partitions import *
 from indelible.limits.groups import *
 from indelible.limits.relays import *
 from indelible.limits.search import *
+from indelible.limits.operating import *
+from indelible.limits.access import *
+from indelible.limits.schemas import *
 from indelible.limits.server import *
 from indelible.limits.grpc import *
 from indelible.limits.clients import *

@@ -4,6 +4,10 @@ from typing import Final
 
 # --- Consumer groups -------------------------------------------------------------------------------------------------
 
+GROUP_QUERY_KEPT_S: Final = 5.0
+"""How long it is taken as known which events a group is for, before its members are let in by it once more. It changes
+only when a group is deleted and made anew, and what is delivered is looked at all the same."""
+
 GROUPS_MAX: Final = 256
 """Groups in one store. Each is listed whole, and measured whenever metrics are asked for."""
 

@@ -62,6 +62,9 @@ ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX: Final = 600
 GRPC_STOP_S: Final = 0.5
 """How long a stopping server lets calls that are not the store's own (health, reflection) go on after the others."""
 
+GRPC_FIRST_MESSAGE_S: Final = 1.0
+"""How long the first message of a stream is waited for whose caller is refused anyway. Clients send it at once."""
+
 GRPC_CANCEL_S: Final = 2.0
 """How long it then lets calls that are cancelled put things in order."""
 

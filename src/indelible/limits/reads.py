@@ -23,8 +23,17 @@ TYPES_SEARCHED_MAX: Final = 4_096
 """Event types that a store may hold, of all aggregate types together, before those of a filter are no longer looked up
 first: that takes a look at each of them, for each item of a query. Far above what a large application has."""
 
+READABLE_PAGES_MAX: Final = 4
+"""Further pages that are read for one page of the feed whose caller may read nothing of what came first. Enough for
+callers who may read little to come forward, and few enough that one request stays short."""
+
 READS_WAITING_MAX: Final = 1_024
 """Reads that wait for a reader thread; beyond it callers get 503."""
+
+FEED_PAGES_AT_ONCE_MAX: Final = 2
+"""Pages of the feed that are read at once, of those that are asked for one by one. They are the longest reads there
+are: so many keep both cores of a small machine busy, and leave reader threads, or connections, to all other reads,
+which otherwise would wait behind every page that anybody asks for."""
 
 # --- Subscriptions ---------------------------------------------------------------------------------------------------
 
@@ -34,6 +43,9 @@ pages are smaller than those that are asked for one by one."""
 
 SUBSCRIPTION_PAGE_SIZE_BYTES_MAX: Final = 128 * 1024
 """Such a page ends early, with at least one event, once its payloads reach this."""
+
+SUBSCRIPTION_GATHER_MAX_S: Final = 10.0
+"""How long a subscription may ask to gather what comes. Longer is for those who ask for pages when they want them."""
 
 SUBSCRIPTION_READS_AT_ONCE_MAX: Final = 32
 """Pages that subscriptions read at once; enough to keep all readers of a database busy. Those that are read are in

@@ -15,7 +15,9 @@ RELAY_CLAIM_INTERVAL_S: Final = 2.0
 
 RELAY_SAVES_MAX: Final = 32
 RELAY_SAVE_PAUSE_S: Final = 0.2
-"""How often a change is decided anew because others came first; and between two checkpoints, each of them a commit."""
+RELAY_SAVE_PAUSE_REMEMBERED_S: Final = 1.0
+"""How often a change is decided anew because others came first; and between two checkpoints, each of them a commit that
+appends wait for: longer where the broker itself remembers how far the relay came, so that nothing comes twice."""
 
 RELAY_RETRY_WAIT_MIN_S: Final = 0.1
 RELAY_RETRY_WAIT_MAX_S: Final = 5.0
@@ -32,8 +34,9 @@ RELAY_BATCH_SIZE_BYTES_MAX: Final = 1024 * 1024
 the disk counts little, and little enough that a slow broker stores it within RELAY_BROKER_TIMEOUT_S."""
 
 RELAY_GATHER_S: Final = 0.02
-"""What comes so soon after the last is published together. Each time costs the broker a sync of a disk that may be the
-store's too, and processor time on both sides; and an event waits for this no longer than it takes to be received."""
+"""What comes so soon after the last is read and published together. Each time costs the broker a sync of a disk that
+may be the store's too, and processor time on both sides; and an event waits for this no longer than it takes to be
+received."""
 
 RELAY_FOREIGN_MESSAGES_MAX: Final = 1_000
 """Others' messages behind the last one of a relay that are looked through for it, one question to the broker each."""

@@ -7,7 +7,14 @@ from indelible.limits.appends import REQUEST_SIZE_BYTES_MAX
 # --- Server ----------------------------------------------------------------------------------------------------------
 
 CONNECTIONS_MAX: Final = 4_096
-"""Open HTTP connections; more get 503. Below the usual limit of file descriptors."""
+"""Open connections of one port. One more takes the place of those whose callers have been silent the longest; where
+none is, it gets 503. Below the usual limit of file descriptors."""
+
+CONNECTIONS_GIVING_WAY_MAX: Final = 64
+"""Silent connections that are closed at once when there is no room: to find them, all are looked at."""
+
+PRINCIPALS_KEPT_MAX: Final = 1_024
+"""Principals whose store is kept ready. It takes microseconds to make one anew."""
 
 CONNECTIONS_WAITING_MAX: Final = 2_048
 """Connections that the kernel holds until the server accepts them; covers a burst while the event loop is busy."""
@@ -22,11 +29,45 @@ UNREAD_SIZE_BYTES_MAX: Final = 64 * 1024
 """What has come on one connection and waits: of a body, for its handler; of further requests, for the answers before
 theirs. Beyond it the connection is not read, which is its backpressure."""
 
+LARGE_ANSWERS_SIZE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Whole answers over HTTP, above two pieces of a stream each, that readers have yet to take: half of it for connections
+that have taken one before. As much may wait for that room; more get 503."""
+
+LARGE_ANSWER_STALLED_S: Final = 5.0
+"""How long a reader may leave one lying while others wait for room: time for the largest page at 3 Mbit/s."""
+
 LINK_SIZE_BYTES_MAX: Final = 4 * 1024
 """The header with the address of the next page. Many clients take no line of a head above 8 KiB."""
 
 KEEP_ALIVE_S: Final = 75
 """How long an idle connection stays open; above the 60 s of load balancers, so that they close first."""
+
+HEAD_S: Final = 20.0
+"""How long the head of a request may take to come whole after its first bytes. Clients send it at once."""
+
+BODY_S: Final = 60.0
+"""How long its body may take after it: time for the largest over a link of 3 Mbit/s."""
+
+TLS_HANDSHAKE_S: Final = 10.0
+"""How long a caller may take for a TLS handshake; some round trips."""
+
+TLS_HANDSHAKES_MAX: Final = 512
+"""Handshakes under way at once. One more takes the place of the longest: an honest one takes some round trips."""
+
+TLS_SHUTDOWN_S: Final = 2.0
+"""How long the end of a TLS connection waits for the caller's word that it has heard of it."""
+
+TLS_FILES_LOOK_S: Final = 2.0
+"""How often the server looks whether the files of its certificate have changed."""
+
+ACCEPTED_AT_ONCE_MAX: Final = 16
+"""Connections that are accepted for TLS in one turn of the event loop: the handshake of each takes about 1 ms."""
+
+ACCEPT_AGAIN_S: Final = 0.5
+"""Before a server that had no room for one more open file accepts again."""
+
+PRINCIPALS_COUNTED_MAX: Final = 4_096
+"""Principals, or remote addresses, whose requests are counted at once. Those that have been silent are forgotten."""
 
 DISCARDED_BODY_SIZE_BYTES_MAX: Final = 4 * REQUEST_SIZE_BYTES_MAX
 """How much of a refused request is read and thrown away, so that its sender gets to read why it was refused."""

@@ -68,6 +68,13 @@ DATABASE_LOCK_TIMEOUT_S: Final = 6
 DATABASE_IDLE_TIMEOUT_S: Final = 5
 """How long the database lets a writer hold the log's end without a word: a frozen server must not stop the others."""
 
+DATABASE_CONFIRMED_S: Final = 5.0
+"""How long a database that has shown by a commit that it leads is taken to lead: less than it takes until another does,
+as whoever watches over them has to be sure that the first is gone. Patroni waits for 6 s at the least."""
+
+DATABASE_CONFIRM_TIMEOUT_S: Final = 3
+"""How long the database lets such a commit wait for a standby, before another host is asked."""
+
 DATABASE_READERS_MAX: Final = 4
 """Connections for reads of one server; PostgreSQL's usual 100 then serve several servers."""
 
@@ -90,3 +97,85 @@ HEAD_POLL_S: Final = 0.1
 
 HEAD_SIGNAL_INTERVAL_S: Final = 0.01
 """Least time between two signals to other servers that the head moved: many commits share one."""
+
+# --- Apache Cassandra ------------------------------------------------------------------------------------------------
+
+CASSANDRA_HOSTS_MAX: Final = 16
+"""Nodes that a URL names: any of them tells of all others."""
+
+CASSANDRA_TIMEOUT_S: Final = 2
+"""For one request to a node. A node that was paused keeps its connections; this and the heartbeats find it out, so that
+writes go on within four seconds."""
+
+CASSANDRA_TIMEOUT_PER_ROW_S: Final = 0.0005
+"""What is added to that for each row of a commit: the nodes write each of ten thousand several times."""
+
+CASSANDRA_HEARTBEAT_INTERVAL_S: Final = 1
+"""How often an idle connection to a node is asked for a sign of life."""
+
+CASSANDRA_HEARTBEAT_TIMEOUT_S: Final = 1
+"""How long that sign may take, before the connection is given up."""
+
+CASSANDRA_RECONNECT_S: Final = 1
+"""Between two attempts to reach a node that is down."""
+
+CASSANDRA_REQUESTS_MAX: Final = 256
+"""Requests of one process that are under way to one cluster; more wait here. A connection has room for many more, but
+what the nodes cannot do at once only grows old with them, and times out."""
+
+CASSANDRA_COMMIT_SIZE_BYTES_MAX: Final = 1024 * 1024
+"""Lines of a commit that go through Paxos, which writes them several times on each node. Larger commits write theirs
+beforehand, and through Paxos goes where they are."""
+
+CASSANDRA_BUCKET_EVENTS_MAX: Final = 100_000
+"""Events in one Cassandra partition of the log; more, and the next commit begins another."""
+
+CASSANDRA_BUCKET_SIZE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""The same by their lines. Beyond 100 MB a partition is slow to compact and to repair."""
+
+CASSANDRA_SLICE_POSITIONS: Final = 4_000_000
+"""Positions in one Cassandra partition of an index entry's name: 80 MB where every event has the name, and few to look
+through where hardly any has. For ever: it is part of the keys."""
+
+CASSANDRA_SLICE_VERSIONS: Final = 1_000_000
+"""The same of an aggregate's versions."""
+
+CASSANDRA_SHARDS: Final = 4
+"""Cassandra partitions that the aggregates of one type are spread over; a list of them asks them all. For ever."""
+
+CASSANDRA_ROWS_AT_ONCE: Final = 500
+"""Index rows that are written, or names that are looked for, in one request."""
+
+CASSANDRA_PARTITIONS_AT_ONCE: Final = 10
+"""Cassandra partitions with little to write that share a request. Nodes complain of batches over more in their logs."""
+
+CASSANDRA_LINES_UNSEEN_MAX: Final = 16
+"""Events that are read before it is known how large they are; of more the sizes are looked at first, so that a page of
+large events is cut before it is in memory."""
+
+CASSANDRA_AGGREGATES_KEPT_MAX: Final = 16_384
+"""Aggregates whose versions a server that appends keeps in memory of each log, those used last: about 6 MB."""
+
+CASSANDRA_LOST_WAIT_S: Final = 0.02
+"""How long a server that lost the race for a log's end to another waits at the most, before it tries again."""
+
+CASSANDRA_TAIL_EVENTS: Final = 256
+"""Events that are read at once of what another server has appended, or of what the index lacks."""
+
+CASSANDRA_RECALLED_MAX: Final = 1_024
+"""Events from before a server began to append that it reads for a condition which was not held against them. Where
+there are more, the condition is looked at anew."""
+
+CASSANDRA_SLICES_AT_ONCE: Final = 16
+"""Cassandra partitions that are looked through at once: for entries of a name that the one before lacks, or of many
+names."""
+
+CASSANDRA_GROUP_PLACES_MAX: Final = 200_000
+"""Events that are not done of which a process remembers where they stand, so that a save need not look: some 60 MB at
+most. Beyond it the groups that were used longest ago are read again."""
+
+CASSANDRA_COPIES_DEFAULT: Final = 3
+"""Of everything, in each datacenter: with fewer one node that is down stops all writes."""
+
+CASSANDRA_COPIES_MAX: Final = 15
+"""More make every write slower, and nothing safer."""

@@ -139,6 +139,7 @@ class RedriveParked(OfGroup, frozen=True):
 
     positions: words.Positions | None = None
     all: Annotated[bool, words.meta("In place of positions: all that is parked.", example=True)] = False
+    partition: words.OfPartition = None
 
     def check(self) -> None:
         super().check()
@@ -148,6 +149,7 @@ class RedriveParked(OfGroup, frozen=True):
             if self.positions is None:
                 raise InvalidRequest("is missing; all of true stands for all", pointer="/positions")
             groups.check_positions(self.positions)
+        groups.check_partition(self.partition)
 
 
 class SkipParked(OfGroup, frozen=True):
@@ -155,11 +157,13 @@ class SkipParked(OfGroup, frozen=True):
 
     positions: Annotated[words.Positions, words.meta(example=[1])]
     reason: Annotated[str, words.meta("Why, for people.", words.REASON, example="paid in cash, see ticket 4711")]
+    partition: words.OfPartition = None
 
     def check(self) -> None:
         super().check()
         groups.check_positions(self.positions)
         groups.check_reason(self.reason)
+        groups.check_partition(self.partition)
 
 
 # --- What they answer, where the store gives what is inside ----------------------------------------------------------
@@ -196,7 +200,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 async def _redrive_parked(store: Any, asked: RedriveParked) -> int:
     asked.check()
-    redriven: int = await store.groups.redrive_parked(asked.group, asked.positions)
+    redriven: int = await store.groups.redrive_parked(asked.group, asked.positions, partition=asked.partition)
     return redriven
 
 

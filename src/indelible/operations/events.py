@@ -12,10 +12,17 @@ from indelible.cursors import START, Cursor
 from indelible.errors import InvalidRequest
 from indelible.events import RecordedEvent, Snapshot, check_event_id, check_version
 from indelible.eventstore import AggregatePage, AppendOutcome, AppendResult, AtomicAppendResult, FeedPage, Replay
-from indelible.limits import CONDITION_ITEMS_MAX, PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, QUERY_NAMES_MAX, VERSION_MAX
+from indelible.limits import (
+    CONDITION_ITEMS_MAX,
+    PAGE_EVENTS_DEFAULT,
+    PAGE_EVENTS_MAX,
+    QUERY_NAMES_MAX,
+    SUBSCRIPTION_GATHER_MAX_S,
+    VERSION_MAX,
+)
 from indelible.operations.operation import Operation, Parameters
 from indelible.operations.store import GetAggregate, GetSnapshot
-from indelible.queries import Direction, EventQuery, QueryItem, check_page
+from indelible.queries import Direction, EventQuery, QueryItem, check_gather, check_page
 
 Unset = msgspec.UnsetType
 UNSET: Final = msgspec.UNSET
@@ -181,7 +188,7 @@ def _many(description: str) -> Meta:
     return words.meta(f"{description}. May be given many times.", {"maxItems": QUERY_NAMES_MAX})
 
 
-class Subscribe(Parameters, frozen=True, kw_only=True):
+class OfFeed(Parameters, frozen=True, kw_only=True):
     """Which events of the log, and from where on."""
 
     after: (
@@ -238,7 +245,7 @@ def _by_parameter(error: InvalidRequest) -> InvalidRequest:
 
 
 def query_fields(query: EventQuery) -> dict[str, Any]:
-    """A query that was checked, as fields of :class:`Subscribe` and :class:`ReadFeed`: one item reads as parameters
+    """A query that was checked, as fields of :class:`OfFeed`: one item reads as parameters
     that may be given many times, several need ``items``."""
     window: dict[str, datetime | None] = {"since": query.since, "until": query.until}
     if len(query.items) != 1:
@@ -247,7 +254,24 @@ def query_fields(query: EventQuery) -> dict[str, Any]:
     return {"event_type": item.event_types, "aggregate_type": item.aggregate_types, "tag": item.tags, **window}
 
 
-class ReadFeed(Subscribe, frozen=True, kw_only=True):
+class Subscribe(OfFeed, frozen=True, kw_only=True):
+    """Which events of the log, from where on, and how many messages they may come in."""
+
+    gather_s: Annotated[
+        float,
+        words.meta(
+            "What comes within so many seconds of the message that caught up last comes together.",
+            {"minimum": 0, "maximum": SUBSCRIPTION_GATHER_MAX_S},
+            example=0.05,
+        ),
+    ] = 0.0
+
+    def check(self) -> None:
+        check_gather(self.gather_s)
+        super().check()
+
+
+class ReadFeed(OfFeed, frozen=True, kw_only=True):
     """Which events of the log, in which order, and how many."""
 
     direction: _DirectionOf = "forward"
@@ -387,7 +411,7 @@ async def _read_feed(store: Any, asked: ReadFeed) -> FeedPage:
 
 _AGGREGATE: Final = "/v1/aggregates/{aggregate_type}/{aggregate_id}"
 APPEND_ERRORS: Final = (
-    "version_conflict", "event_id_conflict", "shutting_down", "outcome_unknown", "storage_full",
+    "version_conflict", "event_id_conflict", "schema_mismatch", "shutting_down", "outcome_unknown", "storage_full",
 )  # fmt: skip
 """Of every append, beside what every operation may end in."""
 EVENT_STREAM: Final = "text/event-stream"

@@ -9,14 +9,23 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_orig
 
 import msgspec
 
+from indelible.access import Permission
+
 P = TypeVar("P", bound="Parameters")
 R = TypeVar("R")
 
-Section = Literal["Append", "Read", "Snapshots", "Catalogue", "Search", "Consumer groups", "Relays", "Operations"]
-Permission = Literal["append", "read", "consume", "admin"]
-"""What a principal must be granted: to append events and save snapshots, to read what is stored, to be a member of
-consumer groups, or to make, change and delete these."""
-
+Section = Literal[
+    "Append",
+    "Read",
+    "Snapshots",
+    "Catalogue",
+    "Search",
+    "Consumer groups",
+    "Relays",
+    "Keys",
+    "Schemas",
+    "Operations",
+]
 Retry = Literal["append", "read", "poll", "follow", "idempotent", "once"]
 """How a client repeats a call whose answer is lost. "append": as often as it likes, because events carry their ids; an
 append that is given up may be stored, whatever went wrong. "read": as often as it likes, and nothing is unknown
@@ -70,7 +79,9 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
     """SERVICE.METHOD in the package ``indelible.v1``; empty for what is not offered over gRPC."""
     retry: Retry
     permission: Permission | None
-    """None: anybody may."""
+    """None: whoever is known may."""
+    is_open: bool = False
+    """Whether nobody has to say who it is."""
     errors: tuple[str, ...] = ()
     """Codes beyond those that every operation may end in."""
     call: Callable[[Any, P], Awaitable[R]] | None = None

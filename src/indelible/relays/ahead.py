@@ -6,36 +6,28 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from indelible.eventstore import FeedPage
-from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BATCH_SIZE_BYTES_MAX, RELAY_GATHER_S
+from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BATCH_SIZE_BYTES_MAX
 from indelible.tasks import hear_of_failure
 
 
 class Ahead:
-    """Pages of a feed that does not end. What comes while the last one is dealt with is one page, and what comes within
-    RELAY_GATHER_S of when that was taken."""
+    """Pages of a feed that does not end. What comes while the last one is dealt with is one page."""
 
     def __init__(self, pages: AsyncGenerator[FeedPage]) -> None:
         self._pages: Final = pages
         self._read: list[FeedPage] = []
         self._arrived: Final = asyncio.Event()
         self._has_room: Final = asyncio.Event()
-        self._loop: Final = asyncio.get_running_loop()
-        self._gathers_until = self._loop.time()
-        self._gathering: asyncio.TimerHandle | None = None
         self._reading: Final = asyncio.create_task(self._read_on())
 
     async def _read_on(self) -> None:
         try:
             async for page in self._pages:
                 self._read.append(page)
+                self._arrived.set()
                 if _is_full(self._read):
-                    self._arrived.set()
                     self._has_room.clear()
                     await self._has_room.wait()
-                elif self._loop.time() >= self._gathers_until:
-                    self._arrived.set()
-                elif self._gathering is None:
-                    self._gathering = self._loop.call_at(self._gathers_until, self._arrived.set)
         finally:
             self._arrived.set()
 
@@ -54,20 +46,12 @@ class Ahead:
             self._reading.result()
             raise RuntimeError("the feed has ended")
         page, self._read = _joined(self._read)
-        self._gathers_until = self._loop.time() + RELAY_GATHER_S
-        self._end_gathering()
         if not self._read and not self._reading.done():
             self._arrived.clear()
         self._has_room.set()
         return page
 
-    def _end_gathering(self) -> None:
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-
     async def aclose(self) -> None:
-        self._end_gathering()
         # A generator cannot be closed while somebody waits for it.
         self._reading.cancel()
         await asyncio.wait([self._reading])

@@ -11,19 +11,23 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Final, get_args
 
 import structlog
 
 from indelible.errors import IndelibleError, InvalidRequest, RelayFenced, RelayOwned, StoreCorrupted
-from indelible.eventstore import EventStore
+from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint, check_group_query
 from indelible.limits import (
     RELAY_CLAIM_INTERVAL_S,
+    RELAY_GATHER_S,
     RELAY_LEASE_S,
     RELAY_RETRY_WAIT_MAX_S,
     RELAY_RETRY_WAIT_MIN_S,
+    RELAY_SAVE_PAUSE_REMEMBERED_S,
+    RELAY_SAVE_PAUSE_S,
 )
 from indelible.queries import EVERYTHING, EventQuery
 from indelible.relay_state import OnRefusal, RelayInfo, check_lease, check_owner, check_relay
@@ -42,8 +46,9 @@ _log: Final = structlog.get_logger(__name__)
 class Relay:
     """Publishes what matches ``query``, which has no time window, from ``start`` on where the relay is new. ``owner``
     names this process; made up unless given. ``on_refusal`` is what it does about an event that the broker will never
-    take: "stop", until somebody resumes it, or "set_aside". Belongs to one event loop, which :meth:`run` is called on
-    once at a time.
+    take: "stop", until somebody resumes it, or "set_aside". ``on_page`` hears of each page of the live feed that was
+    published: the relay's name, the page, and when that began, in nanoseconds since 1970. Belongs to one event loop,
+    which :meth:`run` is called on once at a time.
 
     Raises ``InvalidRequest`` for names and queries that are not allowed.
     """
@@ -59,6 +64,7 @@ class Relay:
         owner: str | None = None,
         lease_s: float = RELAY_LEASE_S,
         on_refusal: OnRefusal = "stop",
+        on_page: Callable[[str, FeedPage, int], None] | None = None,
     ) -> None:
         self.name: Final = check_relay(name)
         self._store: Final = store
@@ -68,6 +74,7 @@ class Relay:
         self._owner: Final = check_owner(own_name() if owner is None else owner)
         self._lease_s: Final = check_lease(lease_s)
         self._on_refusal: Final = _check_on_refusal(on_refusal)
+        self._on_page: Final = on_page
         self.info: RelayInfo | None = None
         """What the store said last, while this process owns the relay; else None."""
         self.errors = 0
@@ -116,7 +123,11 @@ class Relay:
                 await asyncio.sleep(min(RELAY_CLAIM_INTERVAL_S, self._lease_s))
                 continue
             _log.info("the relay is owned here", relay=self.name, epoch=lease.epoch, cursor=lease.cursor)
-            return Tenure(self._store.relays, lease, lease_s=self._lease_s, taken_at=asked_at, on_told=self._hear)
+            return Tenure(
+                self._store.relays, lease, lease_s=self._lease_s, taken_at=asked_at,
+                save_pause_s=RELAY_SAVE_PAUSE_REMEMBERED_S if self._sink.remembers else RELAY_SAVE_PAUSE_S,
+                on_told=self._hear,
+            )  # fmt: skip
 
     def _hear(self, info: RelayInfo) -> None:
         self.info = info
@@ -179,7 +190,7 @@ class Relay:
         others from publishing, so the store is asked without one."""
         publisher = Publisher(self._sink, tenure, self._on_refusal)
         async with (
-            aclosing(Ahead(self._store.follow(self._query, after=tenure.cursor))) as live,
+            aclosing(Ahead(self._store.follow(self._query, after=tenure.cursor, gather_s=RELAY_GATHER_S))) as live,
             aclosing(Beside(self._store, self._query, tenure, publisher)) as beside,
         ):
             while True:
@@ -189,10 +200,12 @@ class Relay:
                 if tenure.stands_still or not tenure.is_certain:
                     return
                 if live.is_there:
-                    page = live.take()
+                    page, began_ns = live.take(), time.time_ns()
                     await publisher.live(page)
                     if page.count:
                         waits.begin_anew()
+                        if self._on_page is not None:
+                            self._on_page(self.name, page, began_ns)
                 if tenure.stands_still or not tenure.is_certain:
                     return
                 await beside.take_turn()

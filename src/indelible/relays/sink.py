@@ -37,6 +37,12 @@ class Sink(Protocol):
     """One connection to a broker, made and closed any number of times. Its methods are called one at a time, and raise
     :class:`SinkUnavailable` within ``RELAY_BROKER_TIMEOUT_S`` when the broker does not answer."""
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the broker keeps how far the relay came, together with the events. The store is then told less
+        often."""
+        ...
+
     async def open(self, lease: RelayLease) -> Cursor | None:
         """Connect as the relay's owner of ``lease.epoch``; closes what was open before. Gives how far the broker knows
         that the relay came, where it remembers that, in an epoch that is not before ``lease.reset_epoch``. Where the

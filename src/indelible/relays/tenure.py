@@ -11,7 +11,7 @@ import msgspec
 
 from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, OutcomeUnknown, Unavailable
-from indelible.limits import GROUP_REASON_LENGTH_MAX, RELAY_SAVE_PAUSE_S
+from indelible.limits import GROUP_REASON_LENGTH_MAX
 from indelible.relay_state import (
     RefusedEvent,
     RelayInfo,
@@ -49,11 +49,14 @@ class Tenure:
         *,
         lease_s: float,
         taken_at: float,
+        save_pause_s: float,
         on_told: Callable[[RelayInfo], None],
     ) -> None:
         self.lease: Final = lease
         self._relays: Final = relays
         self._lease_s: Final = lease_s
+        self._renew_s: Final = lease_s / _RENEWALS_PER_LEASE
+        self._save_pause_s: Final = min(save_pause_s, self._renew_s)
         self._on_told: Final = on_told
         self._progress = _Progress(lease.cursor, lease.published)
         self._changed: Final = asyncio.Event()
@@ -136,15 +139,14 @@ class Tenure:
 
     async def keep(self) -> None:
         """Save what changes, and renew the lease, until the epoch is over: raises ``RelayFenced``."""
-        renew_s = self._lease_s / _RENEWALS_PER_LEASE
         while True:
             end_if_cancelled()
             self._changed.clear()
             # While the store is out of reach the lease may run out; then nothing is published any more.
             with suppress(Unavailable, OutcomeUnknown):
                 await self._save(self._progress)
-            await asyncio.sleep(min(RELAY_SAVE_PAUSE_S, renew_s))
-            await is_set_within(renew_s - RELAY_SAVE_PAUSE_S, self._changed)
+            await asyncio.sleep(self._save_pause_s)
+            await is_set_within(self._renew_s - self._save_pause_s, self._changed)
 
     async def renew(self) -> None:
         """At once. Raises ``RelayFenced`` when the epoch is over, and what else the store raises."""

@@ -5,9 +5,8 @@ longer wait, and ends with the server. ``/readyz?verbose`` and the metrics show 
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 import msgspec
 import structlog
@@ -16,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from indelible.errors import IndelibleError
+from indelible.keeping import Kept, State
 from indelible.limits import BACKGROUND_RESTART_WAIT_MAX_S, BACKGROUND_RESTART_WAIT_MIN_S, BACKGROUND_STOP_S
 from indelible.server.metrics import Metrics
 
@@ -43,7 +43,7 @@ class PartState(msgspec.Struct, frozen=True):
 
     name: Annotated[str, Meta(description="Which part.", examples=["store appends"])]
     state: Annotated[
-        Literal["running", "failed", "ended"],
+        State,
         Meta(description="A part that has failed is started again soon; one that has ended has done its work."),
     ]
     is_vital: Annotated[
@@ -56,27 +56,6 @@ class PartState(msgspec.Struct, frozen=True):
     last_error: Annotated[
         str | None, Meta(description="Why it failed last, since the server started.", examples=[None])
     ] = None
-
-
-class Backoff:
-    """How long to wait before a start: ``min_s`` seconds, and each time twice as long, to ``max_s``, while what was
-    started does not last for ``max_s``."""
-
-    def __init__(self, min_s: float, max_s: float) -> None:
-        self._min_s: Final = min_s
-        self._max_s: Final = max_s
-        self._next_s = min_s
-        self._started_at = time.monotonic()
-
-    def started(self) -> None:
-        self._started_at = time.monotonic()
-
-    def wait_s(self) -> float:
-        """After what was started has ended."""
-        if time.monotonic() - self._started_at >= self._max_s:
-            self._next_s = self._min_s
-        wait_s, self._next_s = self._next_s, min(2 * self._next_s, self._max_s)
-        return wait_s
 
 
 class Background:
@@ -135,54 +114,27 @@ class _Hosted:
     def __init__(self, part: Part) -> None:
         self.task: asyncio.Task[None] | None = None
         self._part: Final = part
-        self._state: Literal["running", "failed", "ended"] = "ended"
-        self._restarts = 0
+        self._kept: Final = Kept(
+            part.run, self._hear, wait_min_s=BACKGROUND_RESTART_WAIT_MIN_S, wait_max_s=BACKGROUND_RESTART_WAIT_MAX_S
+        )
         self._last_error: str | None = None
 
     def start(self) -> None:
-        self._state = "running"
-        self.task = asyncio.create_task(self._keep_running(), name=_TASK_NAME + self._part.name)
+        self.task = asyncio.create_task(self._kept.begin(), name=_TASK_NAME + self._part.name)
 
     def state(self) -> PartState:
-        part = self._part
-        because = f"{part.name} has failed: {self._last_error}" if self._state == "failed" else None
-        if self._state == "running" and part.why_not_ready is not None and (why := part.why_not_ready()):
+        part, kept = self._part, self._kept
+        because = f"{part.name} has failed: {self._last_error}" if kept.state == "failed" else None
+        if kept.state == "running" and part.why_not_ready is not None and (why := part.why_not_ready()):
             because = f"{part.name} is not ready: {why}"
-        return PartState(part.name, self._state, part.is_vital, because, self._restarts, self._last_error)
+        return PartState(part.name, kept.state, part.is_vital, because, kept.restarts, self._last_error)
 
-    async def _keep_running(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        backoff = Backoff(BACKGROUND_RESTART_WAIT_MIN_S, BACKGROUND_RESTART_WAIT_MAX_S)
-        try:
-            while (error := await self._run(task)) is not None:
-                wait_s = None if task.cancelling() else backoff.wait_s()
-                self._state, self._last_error = "failed", _described(error)
-                _log.error(
-                    "a part has failed", part=self._part.name, error=self._last_error, restarted_in_s=wait_s,
-                    exc_info=None if isinstance(error, IndelibleError) else error,
-                )  # fmt: skip
-                if wait_s is None:
-                    return
-                await asyncio.sleep(wait_s)
-                self._restarts += 1
-                self._state = "running"
-                backoff.started()
-        finally:
-            self._state = "ended"
-
-    async def _run(self, task: "asyncio.Task[Any]") -> BaseException | None:
-        """Once; gives what it raised."""
-        try:
-            await self._part.run()
-        except asyncio.CancelledError as error:
-            if task.cancelling():
-                raise
-            # Something within was cancelled, which is a failure like others.
-            return error
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others and the server go on
-            return error
-        return None
+    def _hear(self, error: BaseException, wait_s: float | None) -> None:
+        self._last_error = _described(error)
+        _log.error(
+            "a part has failed", part=self._part.name, error=self._last_error, restarted_in_s=wait_s,
+            exc_info=None if isinstance(error, IndelibleError) else error,
+        )  # fmt: skip
 
 
 def _described(error: BaseException) -> str:

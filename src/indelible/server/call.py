@@ -3,25 +3,24 @@ what the server is made of lies behind it."""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, NamedTuple, TypeVar
 
-import msgspec
-
+from indelible.access import Permission, Principal
+from indelible.errors import IndelibleError
 from indelible.eventstore import EventStore
+from indelible.operations import Operation, Parameters
+from indelible.server.audit import AUDITED
 from indelible.server.background import PartState
+from indelible.server.callers import NO_CREDENTIALS, Authenticator, Credentials
+from indelible.server.metrics import MetricsText
+from indelible.server.principal_limits import Use
 from indelible.server.services import BodyMemory, Services
 from indelible.server.streams import RenderedPages
 
-
-class Principal(msgspec.Struct, frozen=True):
-    """Who asks."""
-
-    name: str
-
-
-ANONYMOUS: Final = Principal("anonymous")
-"""Whoever asks: nobody has to say who it is."""
+P = TypeVar("P", bound=Parameters)
+R = TypeVar("R")
 
 
 class TraceContext(NamedTuple):
@@ -49,28 +48,93 @@ def trace_context(traceparent: bytes | str | None, tracestate: bytes | str | Non
 class Call:
     """One call of one caller."""
 
-    __slots__ = ("_services", "deadline", "principal", "store", "trace")
+    __slots__ = ("_services", "_use", "credentials", "deadline", "principal", "store", "trace")
 
     def __init__(
         self,
         services: Services,
         *,
-        principal: Principal = ANONYMOUS,
+        principal: Principal,
+        credentials: Credentials = NO_CREDENTIALS,
         deadline: float | None = None,
         trace: TraceContext | None = None,
+        use: Use | None = None,
     ) -> None:
         self._services: Final = services
-        self.store: Final[EventStore] = services.store
+        self._use: Final = use
+        self.store: Final[EventStore] = services.store_of(principal)
         """What the caller may use."""
         self.principal: Final = principal
+        self.credentials: Final = credentials
         self.deadline: Final = deadline
         """When the caller waits no longer, on the event loop's clock, in seconds; None when it has not said."""
         self.trace: Final = trace
+
+    def take_events(self, count: int) -> None:
+        """Say so before events are appended. Raises ``RateLimited`` when the principal has had enough."""
+        if self._use is not None:
+            self._use.take_events(count)
+
+    async def wait_for_events(self, count: int) -> None:
+        """The same of a stream, which then waits."""
+        if self._use is not None:
+            await self._use.wait_for_events(count)
+
+    def check_subscriptions(self) -> None:
+        """Raises ``RateLimited`` when the principal may not have one more."""
+        if self._use is not None:
+            self._use.check_subscriptions()
+
+    def subscribed(self) -> AbstractContextManager[None]:
+        """Is open as long as a subscription. Raises as :meth:`check_subscriptions`."""
+        return nullcontext() if self._use is None else self._use.subscribed()
+
+    def check_all(self, permission: Permission) -> None:
+        """Whether the caller has it for every aggregate type, where the store is not asked. Raises ``Forbidden``."""
+        self.principal.reach(permission).check_all()
 
     @property
     def stopping(self) -> asyncio.Event:
         """Set when the server stops: what would go on for ever ends then."""
         return self._services.stopping
+
+    async def ask(self, operation: Operation[P, R], asked: P) -> R:
+        """Have the store do it. What administers it is told to the audit log, however it ends."""
+        audit = self._services.audit
+        if audit is None or operation.name not in AUDITED:
+            return await operation.ask(self.store, asked)
+        outcome = "outcome_unknown"
+        try:
+            result = await operation.ask(self.store, asked)
+            outcome = "done"
+        except IndelibleError as error:
+            outcome = error.code
+            raise
+        finally:
+            audit.administered(self.principal.name, self.credentials.address, operation, asked, outcome)
+        return result
+
+    def tell_export(self, operation: Operation[P, Any], asked: P) -> None:
+        """Say so before a stream of the feed begins."""
+        if self._services.audit is not None:
+            self._services.audit.exported(self.principal.name, self.credentials.address, operation.name, asked)
+
+    def ends(self) -> Sequence[Awaitable[object]]:
+        """What ends a wait before its time: the server stops, or the caller's credentials hold no longer."""
+        authenticator = self._services.authenticator
+        if authenticator is None:
+            return (self.stopping.wait(),)
+        return (self.stopping.wait(), self._until_withdrawn(authenticator))
+
+    async def _until_withdrawn(self, authenticator: Authenticator) -> None:
+        ended = asyncio.Event()
+        with authenticator.watching(self.credentials, ended.set):
+            await ended.wait()
+
+    @property
+    def engine(self) -> str | None:
+        """The scheme of the store's URL, where one was given."""
+        return self._services.engine
 
     @property
     def bodies(self) -> BodyMemory:
@@ -83,8 +147,8 @@ class Call:
         return self._services.rendered_pages
 
     @property
-    def metrics_text(self) -> Callable[[], Awaitable[bytes]]:
-        """Of the whole server, in Prometheus' text format."""
+    def metrics_text(self) -> MetricsText:
+        """Of the whole server."""
         return self._services.metrics_text
 
     async def check_ready(self, *, verbose: bool) -> list[PartState]:

@@ -8,19 +8,30 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from indelible.errors import InvalidRequest
 from indelible.groups import Start
-from indelible.limits import SHUTDOWN_GRACE_S, WORKERS_MAX
+from indelible.keys import check_token
+from indelible.limits import SHUTDOWN_GRACE_S, VERIFY_EVERY_H_MAX, WORKERS_MAX
+from indelible.partition_keys import PartitionKeys
 from indelible.queries import EventQuery
 from indelible.relay_state import OnRefusal, check_relay
 from indelible.search import FieldType, check_fields
-from indelible.store_urls import check_server_url, engine_schemes, index_schemes, is_engine_url, is_index_url
+from indelible.server.access_settings import AccessSettings, check_access
+from indelible.server.network_settings import LimitSettings, TlsSettings, check_addresses, check_limits, check_tls
+from indelible.store_urls import (
+    check_server_url,
+    engine_schemes,
+    index_schemes,
+    is_api_url,
+    is_engine_url,
+    is_index_url,
+)
 
-LogFormat = Literal["console", "json"]
+LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 CONFIG_FILE_DEFAULT: Final = "indelible.toml"
@@ -62,11 +73,33 @@ class IndexSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Declared fields: path and type."""
 
 
+class OtelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is sent over OTLP: the table ``[otel]`` of the TOML file."""
+
+    endpoint: str | None = None
+    """URL of the collector, such as http://127.0.0.1:4318; unless it is given OTEL_EXPORTER_OTLP_ENDPOINT, or that."""
+    service_name: str | None = None
+    """Unless it is given OTEL_SERVICE_NAME, or "indelible"."""
+    sample_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    """Which part of the requests is traced whose callers do not say; of the others it is as they say. Unless it is
+    given OTEL_TRACES_SAMPLER_ARG, or 0.01."""
+    traces: bool = True
+    metrics: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting, checked."""
 
     store: str = "sqlite:data/indelible.db"
-    """Store URL: where a server, or a command without ``url``, keeps its events."""
+    """Store URL: where a server, or a command without ``url``, keeps its events. `?partitions=P` makes a store of P
+    partitions, and so do several URLs with spaces between them: their number and order stay as they are when it is
+    made."""
+    partition_keys: Mapping[str, str] | None = None
+    """Of a store of several partitions: what the partition of an aggregate follows from, a table `[partition_keys]` of
+    aggregate types, and "*" for all others: a text, in which `{aggregate_id}` or `{aggregate_id:SEPARATOR}` may stand
+    (the latter for what comes before the separator). Aggregates with one key lie together, and can be appended to
+    atomically. Without it each aggregate is by itself. It stays as it is when the store is made. In the TOML file
+    alone."""
     url: str | None = None
     """A server that commands talk to instead of opening ``store``. ``serve`` does not use it."""
     http: Address = Address("127.0.0.1", 8080)
@@ -75,12 +108,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """HOST:PORT where the API over gRPC listens; not offered unless given. Needs the packages of `indelible[grpc]`."""
     workers: int = 1
     """Processes that serve on the same ports. More than one needs a store that several processes may write."""
-    log_format: LogFormat = "console"
-    """ "console" for people, "json" for machines: one object a line."""
+    log_format: LogFormat = "auto"
+    """ "console" for people, "json" for machines: one object a line; "auto" is "console" on a terminal, else "json"."""
     log_level: LogLevel = "info"
     """ "debug", "info", "warning" or "error"; less is not logged."""
+    access_log: bool = False
+    """Whether every request is logged, and not just those that fail or are slow."""
+    verify_every_h: float = 0.0
+    """How often the server verifies the whole log beside the requests, at a tenth of a core's time: when it has
+    started, then every so many hours. 0: never."""
     shutdown_grace_s: float = float(SHUTDOWN_GRACE_S)
     """How long a stopping server waits for what is in flight."""
+    drain_delay_s: float = 0.0
+    """How long it serves on before that, while /readyz is 503 already: as long as a load balancer takes to notice."""
+    insecure: bool = False
+    """true lets the server listen on addresses that other machines reach without a table `[access]` or `[tls]`."""
+    tls: TlsSettings | None = None
+    """TLS for both ports, a table `[tls]`: the files `certificate` and `key`, and if need be `client_ca`, which
+    certifies callers, and `minimum_version` ("1.3", or "1.2"). In the TOML file alone. Files that change are taken up
+    by themselves."""
+    limits: LimitSettings | None = None
+    """What each principal may do at most, a table `[limits]`: `requests_per_s`, `events_per_s`, `connections`,
+    `subscriptions`; a table `[limits.principals.NAME]` for one that may do more, or less. In the TOML file alone. Each
+    process counts for itself. Where nobody has to say who it is, each remote address counts as a principal."""
+    tls_ca: str | None = None
+    """Of commands that talk to a server: a file with the certificates to trust, in place of the system's."""
+    tls_certificate: str | None = None
+    """Of commands that talk to a server: a file with the certificate to show it."""
+    tls_key: str | None = None
+    """That certificate's key; in the same file unless it is given."""
     relays: Mapping[str, RelaySettings] = {}
     """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
     `tags`, `start` and `on_refusal`. In the TOML file alone."""
@@ -90,6 +146,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `+https`; unless it is given a file beside a SQLite store, a schema beside a store in PostgreSQL), and a table
     `[index.fields]` of paths and types, such as `"event_data.total" = "number"`. In the TOML file alone. Without it
     there is no index, and no search."""
+    access: AccessSettings | None = None
+    """Access control, a table `[access]`: `keys` (true unless it is given), a table `[access.jwt]` (`issuer`,
+    `audience`, one of `jwks_url`, `jwks_file` and `secret_file`, and if need be `algorithms`, `grants_claim` and
+    `principal_claim`), and a table `[access.certificates]` (grants by the name in a client's certificate). In the TOML
+    file alone. Without it nobody has to say who it is, and everybody may do everything."""
+    token: str | None = None
+    """What commands show to the server to say who they are: a key, or another token that it takes."""
+    otel: OtelSettings | None = None
+    """Traces and metrics over OTLP (OpenTelemetry), a table `[otel]`: `endpoint`, `service_name`, `sample_ratio`,
+    `traces`, `metrics`; an empty one will do. In the TOML file alone. What it does not say the standard `OTEL_*`
+    variables may. Needs the packages of `indelible[otel]`."""
 
 
 class Source(NamedTuple):
@@ -100,6 +167,9 @@ class Source(NamedTuple):
     """ "--http", "INDELIBLE_HTTP", the TOML file's path or "default"."""
 
 
+FROM_FILE: Final = 1
+FROM_ENVIRONMENT: Final = 2
+FROM_FLAG: Final = 3
 _DEFAULT: Final = Source(0, "default")
 
 
@@ -126,17 +196,65 @@ def load_settings(
     *,
     environ: Mapping[str, str] | None = None,
     config_file: str | os.PathLike[str] | None = None,
+    context: tuple[str, Mapping[str, object]] | None = None,
 ) -> LoadedSettings:
     """Gather and check the settings.
 
-    ``flags`` are by setting name; None stands for a flag that was not given. Raises :class:`InvalidRequest` whose
+    ``flags`` are by setting name; None stands for a flag that was not given. ``context``: what flags alone override,
+    and what that is called. Raises :class:`InvalidRequest` whose
     message names the setting, what is allowed and the source, with the fields ``pointer`` and ``source``.
     """
     environ = os.environ if environ is None else environ
     file = _find_file(config_file, environ)
-    given = ({} if file is None else _from_file(file)) | _from_environment(environ) | _from_flags(flags or {})
+    if file is not None:
+        _check_names(file)
+    given = _given(file, environ, flags or {}, context)
     settings = Settings(**{name: _checked(name, one) for name, one in given.items()})
     return LoadedSettings(settings, {name: given[name].source if name in given else _DEFAULT for name in NAMES})
+
+
+def find_bad_settings(
+    *, environ: Mapping[str, str] | None = None, config_file: str | os.PathLike[str] | None = None
+) -> list[InvalidRequest]:
+    """All that :func:`load_settings` would refuse, one after the other, without flags."""
+    environ = os.environ if environ is None else environ
+    try:
+        file = _find_file(config_file, environ)
+        given = _given(file, environ, {})
+    except InvalidRequest as error:
+        return [error]
+    found = [] if file is None else _unknown_names(file)
+    good: dict[str, Any] = {}
+    for name, one in given.items():
+        try:
+            good[name] = _checked(name, one)
+        except InvalidRequest as error:
+            found.append(error)
+    try:
+        check_addresses(Settings(**good))
+    except InvalidRequest as error:
+        found.append(error)
+    return found
+
+
+def config_file_of(
+    config_file: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] | None = None
+) -> Path | None:
+    """The file that settings come from. Raises ``InvalidRequest`` for one that is named and is not there."""
+    return _find_file(config_file, os.environ if environ is None else environ)
+
+
+def _given(
+    file: Path | None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object],
+    context: tuple[str, Mapping[str, object]] | None = None,
+) -> "dict[str, _Given]":
+    given = ({} if file is None else _from_file(file)) | _from_environment(environ)
+    if context is not None:
+        source = Source(FROM_ENVIRONMENT, context[0])
+        given |= {name: _Given(value, source) for name, value in context[1].items()}
+    return given | _from_flags(flags)
 
 
 def flag_of(name: str) -> str:
@@ -170,29 +288,42 @@ def _find_file(named: str | os.PathLike[str] | None, environ: Mapping[str, str])
     return Path(path)
 
 
-def _from_file(file: Path) -> dict[str, _Given]:
+def _read_table(file: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"cannot read {file}: {error}", pointer="/config", source=str(file)) from None
-    unknown = [name for name in table if name not in NAMES]
-    if unknown:
-        raise InvalidRequest(
-            f"{file}: unknown setting {unknown[0]!r}; allowed are {', '.join(NAMES)}",
-            pointer=f"/{unknown[0]}", source=str(file),
-        )  # fmt: skip
-    return {name: _Given(value, Source(1, str(file))) for name, value in table.items()}
+
+
+def _unknown_names(file: Path) -> list[InvalidRequest]:
+    return [
+        InvalidRequest(
+            f"{file}: unknown setting {name!r}; allowed are {', '.join(NAMES)}", pointer=f"/{name}", source=str(file)
+        )
+        for name in _read_table(file)
+        if name not in NAMES
+    ]
+
+
+def _check_names(file: Path) -> None:
+    for error in _unknown_names(file):
+        raise error
+
+
+def _from_file(file: Path) -> dict[str, _Given]:
+    source = Source(FROM_FILE, str(file))
+    return {name: _Given(value, source) for name, value in _read_table(file).items() if name in NAMES}
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
     # An empty variable is how shells and compose files say "not set". Unknown INDELIBLE_ variables are let be:
     # Kubernetes makes some for a service of that name.
     found = {name: environ.get(variable_of(name)) for name in NAMES}
-    return {name: _Given(value, Source(2, variable_of(name))) for name, value in found.items() if value}
+    return {name: _Given(value, Source(FROM_ENVIRONMENT, variable_of(name))) for name, value in found.items() if value}
 
 
 def _from_flags(flags: Mapping[str, object]) -> dict[str, _Given]:
-    return {name: _Given(value, Source(3, flag_of(name))) for name, value in flags.items() if value is not None}
+    return {name: _Given(value, Source(FROM_FLAG, flag_of(name))) for name, value in flags.items() if value is not None}
 
 
 # --- Checks ----------------------------------------------------------------------------------------------------------
@@ -219,6 +350,8 @@ def _url(value: object) -> str:
     problem = ValueError("the URL of a server such as http://127.0.0.1:8080 or grpc://127.0.0.1:9090")
     if not isinstance(value, str):
         raise problem
+    if is_api_url(value):
+        raise ValueError("the address of a server alone, without /v1")
     try:
         return check_server_url(value)
     except InvalidRequest:
@@ -236,6 +369,14 @@ def _address(value: object) -> Address:
     raise ValueError("HOST:PORT such as 127.0.0.1:8080 or [::1]:8080, with a port from 0 to 65535")
 
 
+def _token(value: object) -> str:
+    """Its error does not show it."""
+    try:
+        return check_token(value)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"token: {error.message}", pointer="/token") from None
+
+
 def _one_of(*allowed: str) -> Callable[[object], str]:
     def check(value: object) -> str:
         if isinstance(value, str) and value in allowed:
@@ -245,17 +386,47 @@ def _one_of(*allowed: str) -> Callable[[object], str]:
     return check
 
 
-def _seconds(value: object) -> float:
-    problem = ValueError("a number of seconds from 0 to 3600")
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise problem
+def _number_of(unit: str, maximum: int) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        problem = ValueError(f"a number of {unit} from 0 to {maximum}")
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise problem
+        try:
+            number = float(value)
+        except ValueError:
+            raise problem from None
+        if not 0 <= number <= maximum:
+            raise problem
+        return number
+
+    return check
+
+
+def _otel(value: object) -> OtelSettings:
+    """Its error does not show the table: the URL may hold a password."""
+    if not isinstance(value, dict):
+        raise ValueError("a table [otel] of a TOML file")  # noqa: TRY004 - as of all checks here
     try:
-        seconds = float(value)
-    except ValueError:
-        raise problem from None
-    if not 0 <= seconds <= 3600:
-        raise problem
-    return seconds
+        otel = msgspec.convert(value, OtelSettings)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"otel: {error}", pointer="/otel") from None
+    if otel.endpoint is not None and not re.match(r"https?://[^/]", otel.endpoint):
+        raise InvalidRequest("otel.endpoint: must be a URL such as http://127.0.0.1:4318", pointer="/otel/endpoint")
+    return otel
+
+
+def _bool(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("1", "true", "0", "false"):
+        return value.lower() in ("1", "true")
+    raise ValueError("true or false")
+
+
+def _path(value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError("the name of a file")
 
 
 def _workers(value: object) -> int:
@@ -313,17 +484,39 @@ def _by_path(table: object, path: str) -> dict[str, str]:
     return found
 
 
+def _partition_keys(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError("a table [partition_keys] of a TOML file")  # noqa: TRY004 - as of all checks here
+    try:
+        return PartitionKeys(1, value).configured
+    except InvalidRequest as error:
+        raise InvalidRequest(f"partition_keys: {error.pointer} {error.message}", pointer=error.pointer) from None
+
+
 _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "store": _store,
     "url": _url,
     "http": _address,
     "grpc": _address,
     "workers": _workers,
-    "log_format": _one_of("console", "json"),
+    "log_format": _one_of("auto", "console", "json"),
     "log_level": _one_of("debug", "info", "warning", "error"),
-    "shutdown_grace_s": _seconds,
+    "access_log": _bool,
+    "verify_every_h": _number_of("hours", VERIFY_EVERY_H_MAX),
+    "shutdown_grace_s": _number_of("seconds", 3600),
+    "drain_delay_s": _number_of("seconds", 3600),
+    "insecure": _bool,
+    "tls": check_tls,
+    "limits": check_limits,
+    "tls_ca": _path,
+    "tls_certificate": _path,
+    "tls_key": _path,
+    "partition_keys": _partition_keys,
     "relays": _relays,
     "index": _index,
+    "access": check_access,
+    "token": _token,
+    "otel": _otel,
 }
 NAMES: Final = tuple(_CHECKS)
 """Every setting, in the order in which they are shown."""

@@ -4,27 +4,37 @@ Counting happens several times a request, so it is two list operations here; pro
 counted when it is asked to. One event loop counts and renders, so nothing needs a lock.
 """
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Final, get_args
+from typing import Final, Protocol, get_args
 
 from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
-from indelible.diagnostics import BatchMeasure, GroupMeasure, StorageState
+from indelible.diagnostics import COMMIT_BOUNDS_S, BatchMeasure, CommitCounts, GroupMeasure, StorageState
 from indelible.groups import GroupInfo
 from indelible.limits import GROUPS_MAX
 from indelible.relay_state import RelayInfo, RelayState
+from indelible.traced import trace_id
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNTS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)
 
 Source = Callable[[], Iterable[Metric] | Awaitable[Iterable[Metric]]]
 """Gives families of metrics as they are now. Must not take long, nor raise."""
+
+
+class MetricsText(Protocol):
+    """Gives what is counted in Prometheus' text format; or in that of OpenMetrics, which has exemplars as well."""
+
+    def __call__(self, *, is_openmetrics: bool = False) -> Awaitable[bytes]: ...
 
 
 class Metrics:
@@ -44,15 +54,23 @@ class Metrics:
         self.add(histogram.collect)
         return histogram
 
-    async def text(self) -> bytes:
-        """Everything of this process, in Prometheus' text format."""
+    async def text(self, *, is_openmetrics: bool = False) -> bytes:
+        """Everything of this process; see :class:`MetricsText`."""
+        families = _Families(await self.families())
+        if not is_openmetrics:
+            return generate_latest(families)
+        text: bytes = openmetrics.generate_latest(families)  # type: ignore[no-untyped-call]  # it has no types
+        return text
+
+    async def families(self) -> list[Metric]:
+        """Everything of this process."""
         families: list[Metric] = []
         for source in self._sources:
             found = source()
             families += await found if isinstance(found, Awaitable) else found
         for family in families if self._labels else ():
             family.samples = [sample._replace(labels={**self._labels, **sample.labels}) for sample in family.samples]
-        return generate_latest(_Families(families))
+        return families
 
 
 class _Families(Collector):
@@ -64,11 +82,13 @@ class _Families(Collector):
 
 
 class _Series:
-    __slots__ = ("counts", "sum")
+    __slots__ = ("counts", "exemplars", "sum")
 
     def __init__(self, length: int) -> None:
         self.counts: Final = [0] * length
         self.sum = 0.0
+        self.exemplars: Final[dict[int, Exemplar]] = {}
+        """By bucket: the last observation of a trace that is kept."""
 
 
 class Histogram:
@@ -86,19 +106,43 @@ class Histogram:
     def _empty(self) -> _Series:
         return _Series(len(self._bounds) + 1)
 
-    def observe(self, value: float, *labels: object) -> None:
+    def observe(self, value: float, *labels: object, trace_id: str | None = None) -> None:
+        """``trace_id``: of a trace that is kept, as an example of such a value."""
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = self._empty()
-        series.counts[bisect_left(self._bounds, value)] += 1
+        bucket = bisect_left(self._bounds, value)
+        series.counts[bucket] += 1
         series.sum += value
+        if trace_id is not None:
+            series.exemplars[bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
 
     def collect(self) -> Iterator[Metric]:
         names = [*map(str, self._bounds), "+Inf"]
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
         for labels, series in self._series.items():
-            buckets = list(zip(names, accumulate(map(float, series.counts)), strict=True))
+            counts = zip(names, accumulate(map(float, series.counts)), strict=True)
+            buckets = [(*one, series.exemplars[at]) if at in series.exemplars else one for at, one in enumerate(counts)]
             family.add_metric(tuple(map(str, labels)), buckets, series.sum)
+        yield family
+
+
+class ErrorCounts:
+    """Requests that ended in an error, by the API and the error's code."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._counts: Final[Counter[tuple[str, str]]] = Counter()
+        metrics.add(self._collect)
+
+    def add(self, api: str, code: str) -> None:
+        self._counts[api, code] += 1
+
+    def _collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "indelible_request_errors", "Requests that ended in an error.", labels=("api", "code")
+        )
+        for labels, count in self._counts.items():
+            family.add_metric(labels, count)
         yield family
 
 
@@ -120,12 +164,24 @@ class StoreMetrics:
         self._requests: Final = registry.histogram(
             "indelible_batch_requests", "Append requests in one commit.", bounds=COUNTS
         )
+        self._outcomes: Final[Counter[str]] = Counter()
+        registry.add(self._collect_outcomes)
         self._groups: Final = GroupCounts()
         registry.add(self._groups.collect)
 
-    def on_append(self, duration_s: float) -> None:
-        """From the moment an append is decoded until it is on stable storage, or refused."""
-        self._append.observe(duration_s)
+    def on_appends(self, duration_s: float, outcomes: dict[str, int]) -> None:
+        """From the moment that appends are decoded until they are on stable storage, or refused."""
+        self._append.observe(duration_s, trace_id=trace_id())
+        self._outcomes.update(outcomes)
+
+    def _collect_outcomes(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "indelible_append_outcomes", "Appends by what became of them: stored, or the error's code.",
+            labels=("outcome",),
+        )  # fmt: skip
+        for outcome, count in self._outcomes.items():
+            family.add_metric((outcome,), count)
+        yield family
 
     def on_batch(self, batch: BatchMeasure) -> None:
         self._commit.observe(batch.commit_s)
@@ -208,6 +264,49 @@ def storage_metrics(storage: StorageState) -> Iterator[Metric]:
     wal.add_metric(("log",), float(storage.log_wal_size_bytes))
     wal.add_metric(("index",), float(storage.index_wal_size_bytes))
     yield wal
+    yield gauge(
+        "indelible_disk_free_bytes", "Free space of the file system that the store is in.", storage.disk_free_bytes
+    )
+    yield gauge("indelible_disk_size_bytes", "Size of that file system.", storage.disk_size_bytes)
+
+
+_COMMITS: Final = (
+    ("events", "indelible_partition_committed_events", "Events in commits that took effect."),
+    ("lost", "indelible_partition_commits_lost", "Commits before which another server had moved the end of the log."),
+    ("repeats", "indelible_partition_commit_repeats", "How often a commit was sent again."),
+    ("unknown", "indelible_partition_commits_unknown", "Commits whose answer was lost, so that it was looked for."),
+)
+
+
+def commit_metrics(counts: Sequence[CommitCounts]) -> Iterator[Metric]:
+    """Of each partition, by its number from 0; none where nobody counts them."""
+    if not counts:
+        return
+    times = HistogramMetricFamily(
+        "indelible_partition_commit_seconds",
+        "Time of commits that took effect, from when they were first sent until that was known.",
+        labels=("partition",),
+    )
+    bounds = [*map(str, COMMIT_BOUNDS_S), "+Inf"]
+    for number, one in enumerate(counts):
+        times.add_metric((str(number),), list(zip(bounds, accumulate(one.within), strict=True)), one.commit_s)
+    yield times
+    for field, name, documentation in _COMMITS:
+        family = CounterMetricFamily(name, documentation, labels=("partition",))
+        for number, one in enumerate(counts):
+            family.add_metric((str(number),), float(getattr(one, field)))
+        yield family
+
+
+def writable_gauges(troubles: Sequence[str | None]) -> Iterator[Metric]:
+    """Of each partition of a store of several."""
+    if troubles:
+        family = GaugeMetricFamily(
+            "indelible_partition_writable", "1 while the partition takes appends, else 0.", labels=("partition",)
+        )
+        for number, trouble in enumerate(troubles):
+            family.add_metric((str(number),), float(trouble is None))
+        yield family
 
 
 def group_gauges(groups: Iterable[GroupInfo]) -> Iterator[Metric]:
@@ -242,3 +341,16 @@ def relay_metrics(relays: Iterable[RelayInfo]) -> Iterator[Metric]:
         for name in get_args(RelayState):
             state.add_metric((info.relay, name), float(info.state == name))
     yield from (lag, lag_s, published, state, set_aside)
+
+
+def verify_metrics(*, is_damaged: bool, failures: int, position: int, age_s: float, every_s: float) -> Iterator[Metric]:
+    """Of a server that verifies its log."""
+    yield CounterMetricFamily(
+        "indelible_verify_failures", "How often the log was found to be damaged, in this process.", value=failures
+    )
+    yield gauge("indelible_verify_damaged", "1 where it was when it was verified last, else 0.", is_damaged)
+    yield gauge("indelible_verify_position", "How far the log is verified in this round, or was in the last.", position)
+    yield gauge(
+        "indelible_verify_age_seconds", "Since the log was found to be sound, or the server has started.", age_s
+    )
+    yield gauge("indelible_verify_interval_seconds", "How often the log is to be verified.", every_s)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -9,7 +10,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, NoReturn, TextIO, cast
 
 import apsw
@@ -18,6 +19,8 @@ import structlog
 from indelible.errors import InvalidRequest
 from indelible.limits import CONNECTIONS_MAX, CONNECTIONS_WAITING_MAX, KERNEL_UNSENT_SIZE_BYTES_MAX
 from indelible.server.config import Address, LogFormat, LogLevel
+from indelible.tasks import is_set_within
+from indelible.traced import TRACED
 
 EXIT_STORAGE_FAILURE: Final = os.EX_IOERR
 """74: the storage has failed. What was acknowledged is on disk; a restart finds out what else is."""
@@ -97,7 +100,17 @@ def listen(address: Address, *, shared: bool = False, pointer: str = "/http") ->
     try:
         return socket.create_server(tuple(address), family=family, backlog=CONNECTIONS_WAITING_MAX, reuse_port=shared)
     except OSError as error:
-        raise InvalidRequest(f"cannot listen on {address}: {error.strerror or error}", pointer=pointer) from None
+        # Python adds the address to what the system says.
+        why = str(error.strerror or error).partition(" (while")[0] + _another_port(address, error, pointer)
+        raise InvalidRequest(f"cannot listen on {address}: {why}", pointer=pointer) from None
+
+
+def _another_port(address: Address, error: OSError, pointer: str) -> str:
+    """What to do when another program has the port already."""
+    if error.errno != errno.EADDRINUSE:
+        return ""
+    flag, host = pointer.replace("/", "--"), str(address).removesuffix(f":{address.port}")
+    return f". Stop what listens there, or take another port: {flag} {host}:PORT, or {flag} {host}:0 for a free one"
 
 
 def bound_unsent(connected: socket.socket) -> None:
@@ -139,17 +152,29 @@ def listen_together(address: Address, count: int, sockets: contextlib.ExitStack)
 class Stop:
     """Why the server stops, once it does. Make it within the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_stop: Callable[[], None] | None = None) -> None:
         self.exit_code = os.EX_OK
+        self._on_stop: Final = on_stop
         self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._at_once: Final = asyncio.Event()
 
     async def wait(self) -> str:
         """Until the server is to stop; the first reason for it."""
         return await asyncio.shield(self._reason)
 
+    async def drained(self, delay_s: float) -> None:
+        """Until those who send callers here may have seen that it stops: for ``delay_s``, unless the storage has
+        failed, or until there is one more reason to stop."""
+        if self.exit_code == os.EX_OK and delay_s:
+            await is_set_within(delay_s, self._at_once)
+
     def because(self, reason: str) -> None:
-        if not self._reason.done():
-            self._reason.set_result(reason)
+        if self._reason.done():
+            self._at_once.set()
+            return
+        self._reason.set_result(reason)
+        if self._on_stop is not None:
+            self._on_stop()
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -169,9 +194,10 @@ class Stop:
 
 
 def configure_logs(log_format: LogFormat, log_level: LogLevel, *, worker: int | None = None) -> None:
-    """``console`` is for people, ``json`` gives one JSON object a line. A ``worker``'s lines carry its number."""
+    """``console`` is for people, ``json`` gives one JSON object a line; ``auto`` is the first on a terminal. A
+    ``worker``'s lines carry its number, and those of a request that is part of a trace the trace's id."""
     renderer: structlog.typing.Processor
-    if log_format == "json":
+    if not is_for_people(log_format):
         renderer = structlog.processors.JSONRenderer()
         exceptions = [structlog.processors.ExceptionRenderer(_to_dict)]
     else:
@@ -183,6 +209,7 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel, *, worker: int | 
         processors=[
             structlog.processors.add_log_level,
             *([] if worker is None else [_add_worker(worker)]),
+            _add_trace,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *exceptions,
             renderer,
@@ -191,6 +218,18 @@ def configure_logs(log_format: LogFormat, log_level: LogLevel, *, worker: int | 
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
     )
     logging.basicConfig(handlers=[_IntoStructlog()], level=logging.WARNING, force=True)
+
+
+def is_for_people(log_format: LogFormat) -> bool:
+    """Whether the log, and what is said beside it, has the form that people read."""
+    return log_format == "console" or (log_format == "auto" and os.isatty(_STANDARD_ERROR))
+
+
+def _add_trace(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    traced = TRACED.get()
+    if traced is not None:
+        event["trace_id"] = traced.trace_id
+    return event
 
 
 def _add_worker(worker: int) -> structlog.typing.Processor:

@@ -1,11 +1,11 @@
 """The relays of a server's configuration, as parts that run beside the requests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from indelible.eventstore import EventStore
+from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint
 from indelible.queries import EventQuery
 from indelible.relays.relay import Relay
@@ -15,20 +15,28 @@ from indelible.server.config import RelaySettings
 from indelible.server.metrics import Metrics
 
 
-def relay_parts(store: EventStore, settings: Mapping[str, RelaySettings], metrics: Metrics) -> Sequence[Part]:
-    """Raises ``InvalidRequest`` for what no relay can be made of."""
-    relays = [_relay(store, name, one) for name, one in settings.items()]
+def relay_parts(
+    store: EventStore,
+    settings: Mapping[str, RelaySettings],
+    metrics: Metrics,
+    on_page: Callable[[str, FeedPage, int], None] | None = None,
+) -> Sequence[Part]:
+    """``on_page``: see :class:`Relay`. Raises ``InvalidRequest`` for what no relay can be made of."""
+    relays = [_relay(store, name, one, on_page) for name, one in settings.items()]
     if relays:
         metrics.add(lambda: _errors(relays))
     return [_part(relay) for relay in relays]
 
 
-def _relay(store: EventStore, name: str, settings: RelaySettings) -> Relay:
+def _relay(
+    store: EventStore, name: str, settings: RelaySettings, on_page: Callable[[str, FeedPage, int], None] | None
+) -> Relay:
     query = EventQuery.of(
         event_types=settings.event_types, aggregate_types=settings.aggregate_types, tags=settings.tags
     )
     start = StartPoint(settings.start)
-    return Relay(store, name, make_sink(settings.to), query, start=start, on_refusal=settings.on_refusal)
+    sink = make_sink(settings.to)
+    return Relay(store, name, sink, query, start=start, on_refusal=settings.on_refusal, on_page=on_page)
 
 
 def _part(relay: Relay) -> Part:

@@ -2,16 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
-from typing import Any, Final, Generic, Literal, NoReturn, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Protocol, TypeVar
 
+import msgspec
 import structlog
 from prometheus_client.metrics_core import Metric
 
+from indelible.access import Principal
 from indelible.batching import in_lots
+from indelible.conditions import ExpectedVersion
 from indelible.diagnostics import StorageState, StoreDiagnostics
 from indelible.errors import IndelibleError, InternalError, Overloaded, ShuttingDown, Unavailable
-from indelible.eventstore import EventStore
+from indelible.events import NewEvent
+from indelible.eventstore import AppendResult, EventStore
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo
 from indelible.limits import (
     APPENDS_AT_ONCE_MAX,
@@ -22,9 +26,25 @@ from indelible.limits import (
 )
 from indelible.relay_state import RelayInfo
 from indelible.server.background import Background, PartState
-from indelible.server.metrics import Metrics, gauge, group_gauges, relay_metrics, storage_metrics
+from indelible.server.callers import Authenticator
+from indelible.server.metrics import (
+    ErrorCounts,
+    Metrics,
+    MetricsText,
+    commit_metrics,
+    gauge,
+    group_gauges,
+    relay_metrics,
+    storage_metrics,
+    writable_gauges,
+)
+from indelible.server.principal_limits import PrincipalLimits
 from indelible.server.streams import RenderedPages
 from indelible.tasks import first_of, hear_of_failure
+
+if TYPE_CHECKING:
+    from indelible.server.audit import Audit
+    from indelible.server.tracing import Tracing
 
 _T = TypeVar("_T")
 
@@ -35,21 +55,55 @@ _log: Final = structlog.get_logger(__name__)
 class ServedStore(EventStore, StoreDiagnostics, Protocol):
     """What a server needs of the store that it serves."""
 
+    async def append_reserved(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        events: Sequence[NewEvent],
+        *,
+        expected_version: ExpectedVersion = "any",
+    ) -> AppendResult:
+        """As ``append`` does, events of the store's own to one of its own aggregate types, and to no other: such as
+        begin with ``access.RESERVED_PREFIX``. No API leads here."""
+        ...
+
 
 class Services:
     """One open store, what it says of itself, the server's metrics, and whether it is fit for work."""
 
-    def __init__(self, store: EventStore, diagnostics: StoreDiagnostics, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        diagnostics: StoreDiagnostics,
+        metrics: Metrics,
+        authorised: Callable[[Principal], EventStore],
+    ) -> None:
         self.store: Final = store
+        self.authenticator: Authenticator | None = None
+        """None: nobody has to say who it is, and everybody may do all."""
+        self._authorised: Final = authorised
         self.metrics: Final = metrics
+        self.engine: str | None = None
+        """The scheme of the store's URL, where one was given."""
         self.bodies: Final = BodyMemory(BODIES_SIZE_BYTES_MAX)
         self.rendered_pages: Final = RenderedPages()
         self.background: Final = Background(metrics)
         """Of this process; its host opens it."""
-        self.metrics_text: Callable[[], Awaitable[bytes]] = metrics.text
-        """Of the whole server, in Prometheus' text format; a server of several workers puts in that of all."""
+        self.principal_limits: PrincipalLimits | None = None
+        """What each principal may do at most; None where nothing is bounded."""
+        self.audit: Audit | None = None
+        """Hears who does what; None where nobody knows who that is."""
+        self.metrics_text: MetricsText = metrics.text
+        """Of the whole server; a server of several workers puts in that of all."""
+        self.request_errors: Final = ErrorCounts(metrics)
+        self.access_log = False
+        """Whether every request is logged."""
+        self.tracing: Tracing | None = None
+        """Put in before the first request, where the server traces."""
         self.not_ready_because: str | None = None
         """None until the server stops."""
+        self.draining: Final = asyncio.Event()
+        """Set when the server is about to stop: it serves on, and lets its callers go elsewhere."""
         self.stopping: Final = asyncio.Event()
         """Set when the server stops: what would go on for ever ends then."""
         self._diagnostics: Final = diagnostics
@@ -60,6 +114,10 @@ class Services:
         self._relays: Final = StoreQuestion(store.relays.list)
         metrics.add(self._gauges)
 
+    def store_of(self, principal: Principal) -> EventStore:
+        """The store as a caller may use it."""
+        return self.store if self.authenticator is None else self._authorised(principal)
+
     async def check_ready(self, *, verbose: bool = False) -> list[PartState]:
         """What the server is made of, all fit for work. Raises ``Unavailable``, or its kind ``ShuttingDown``, while the
         store takes no appends or another vital part is not ready; if ``verbose``, with the field ``parts``."""
@@ -67,9 +125,14 @@ class Services:
             raise ShuttingDown(self.not_ready_because, retry_after_s=RETRY_AFTER_S)
         # Both at once: a probe has no time for two that do not answer.
         reading, appending = await asyncio.gather(self._head.ask(), self._appends.ask(), return_exceptions=True)
+        troubles = self._diagnostics.partition_troubles()
+        reads = _state_of_store("store", "the store is out of reach", reading, self._head)
+        # While some partitions are out of reach, the feed is; the aggregates of the others are served.
+        is_vital = None not in troubles
         parts = [
-            _state_of_store("store", "the store is out of reach", reading, self._head),
+            msgspec.structs.replace(reads, is_vital=is_vital),
             _state_of_store("store appends", "the store takes no appends", appending, self._appends),
+            *_states_of_partitions(troubles),
             *_state_of_index(self._diagnostics.storage_state()),
             *self.background.states(),
         ]
@@ -88,6 +151,7 @@ class Services:
         storage = self._diagnostics.storage_state()
         if storage is not None:
             found += storage_metrics(storage)
+        found += commit_metrics(self._diagnostics.commit_counts())
         groups: Iterable[GroupInfo] = ()
         relays: Iterable[RelayInfo] = ()
         try:
@@ -107,6 +171,7 @@ class Services:
                 groups = await self._groups.ask()
                 relays = await self._relays.ask()
         found.append(gauge("indelible_ready", "1 while the store takes appends, else 0.", ready))
+        found += writable_gauges(self._diagnostics.partition_troubles())
         return [*found, *group_gauges(groups), *relay_metrics(relays)]
 
 
@@ -116,6 +181,14 @@ def _state_of_store(name: str, problem: str, answer: object, question: "StoreQue
     because = f"{problem}: {answer.message}" if isinstance(answer, IndelibleError) else None
     state: Literal["running", "failed"] = "running" if because is None else "failed"
     return PartState(name, state, is_vital=True, not_ready_because=because, last_error=question.last_error)
+
+
+def _states_of_partitions(troubles: Sequence[str | None]) -> Iterator[PartState]:
+    """Each for itself: that one takes no appends keeps nobody from appending to the others."""
+    for number, trouble in enumerate(troubles):
+        state: Literal["running", "failed"] = "running" if trouble is None else "failed"
+        because = None if trouble is None else f"it takes no appends: {trouble}"
+        yield PartState(f"partition {number}", state, is_vital=False, not_ready_because=because)
 
 
 def _state_of_index(storage: StorageState | None) -> Iterator[PartState]:

@@ -44,7 +44,7 @@ class Piece(NamedTuple):
 
 class RenderedPages:
     """Pages as they go over the wire, of all subscribers. Events never change, so what lies between two cursors and
-    matches a query is the same for everybody."""
+    matches a query is the same for all who ask the same store."""
 
     def __init__(self, size_bytes_max: int = RENDERED_PAGES_SIZE_BYTES_MAX) -> None:
         self._pages: Final = SizeBounded[_Key, tuple[Piece, ...]](size_bytes_max, _size_bytes)
@@ -64,6 +64,8 @@ class RenderedPages:
 
 
 class _Key(NamedTuple):
+    store: EventStore
+    """What its caller may read; who may read the same has the same one."""
     render: RenderEvents
     query: EventQuery
     after: Cursor
@@ -86,17 +88,19 @@ class FollowedFeed:
         pages: RenderedPages,
         *,
         render: RenderEvents,
+        gather_s: float = 0.0,
         take_size_bytes_max: int | None = None,
         make_room: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self._store: Final = store
         self._query: Final = query
+        self._gather_s: Final = gather_s
         self._render: Final = render
         self._pages: Final = pages
         self._take_size_bytes_max: Final = take_size_bytes_max
         self._make_room: Final = make_room
-        self._followed: AsyncGenerator[FeedPage] = store.follow(query, after=after)
-        self._key = _Key(render, query, START, START)
+        self._followed: AsyncGenerator[FeedPage] = store.follow(query, after=after, gather_s=gather_s)
+        self._key = _Key(store, render, query, START, START)
         self._sizes_bytes: tuple[int, ...] = ()
         """Of the page's pieces."""
         self._piece = 0
@@ -118,7 +122,7 @@ class FollowedFeed:
         self._begin(await anext(self._followed))
 
     def _begin(self, page: FeedPage) -> tuple[Piece, ...]:
-        self._key = _Key(self._render, self._query, self.cursor, page.cursor)
+        self._key = _Key(self._store, self._render, self._query, self.cursor, page.cursor)
         self.at_end = page.at_end
         pieces = self._pages.render(self._key, page) if page.count else ()
         self._sizes_bytes = tuple(len(piece.data) for piece in pieces)
@@ -149,7 +153,7 @@ class FollowedFeed:
         left_bytes = self._taken_bytes
         async with self._pages.reading_again:
             await self._followed.aclose()
-            self._followed = self._store.follow(self._query, after=self.cursor)
+            self._followed = self._store.follow(self._query, after=self.cursor, gather_s=self._gather_s)
             while True:
                 pieces = self._begin(await anext(self._followed))
                 for data, reached in pieces:

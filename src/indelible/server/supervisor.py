@@ -6,6 +6,7 @@ the sockets. It keeps the sockets open as well: what connects while a worker is 
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -17,11 +18,12 @@ import msgspec
 import structlog
 
 from indelible.errors import IndelibleError, InvalidRequest, StorageFailure
-from indelible.limits import WORKER_KILL_AFTER_S, WORKER_RESTART_WAIT_MAX_S, WORKER_RESTART_WAIT_MIN_S
-from indelible.server.background import Backoff
+from indelible.keeping import Backoff
+from indelible.limits import WORKER_RESTART_WAIT_MAX_S, WORKER_RESTART_WAIT_MIN_S
 from indelible.server.config import Address, Settings, shown_url
 from indelible.server.process import EXIT_STORAGE_FAILURE, ServerUrls, Stop, hold_port, listen_together
-from indelible.server.worker import WorkerOrder, WorkerReport
+from indelible.server.systemd import ServiceManager
+from indelible.server.worker import WorkerOrder, WorkerReport, stop_s
 from indelible.tasks import first_of
 
 # -P: a worker must not import what happens to lie in the working directory.
@@ -30,27 +32,45 @@ _PROGRAM: Final = (sys.executable, "-P", "-m", "indelible.server.worker_process"
 _log: Final = structlog.get_logger(__name__)
 
 
-async def supervise(settings: Settings, *, on_ready: Callable[[ServerUrls], None] | None = None) -> int:
+async def supervise(
+    settings: Settings,
+    *,
+    on_ready: Callable[[ServerUrls], None] | None = None,
+    manager: ServiceManager | None = None,
+) -> int:
     """Keep ``settings.workers`` workers serving until a signal; returns the exit code. ``on_ready`` hears where when
     all of them serve. Call from the main thread: it takes signals.
 
     Raises what kept the workers from serving, and ``StorageFailure`` when the storage of one has failed for good.
     """
-    stop = Stop()
+    manager = manager or ServiceManager()
+    stop = Stop(functools.partial(manager.tell, "STOPPING=1"))
+    if settings.tls is not None:
+        # The workers look at the files by themselves.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.info, "the workers look at the certificate")
     with stop.on_signals(), contextlib.ExitStack() as sockets:
-        http = listen_together(settings.http, settings.workers, sockets)
+        http = _listeners(settings, manager, sockets)
         metrics = [sockets.enter_context(_listen_on_this_machine()) for _ in http]
         if settings.grpc is not None:
             grpc = sockets.enter_context(hold_port(settings.grpc))
             settings = msgspec.structs.replace(settings, grpc=Address(*grpc.getsockname()[:2]))
         supervisor = _Supervisor(settings, http, metrics, on_ready)
         try:
-            await supervisor.keep_serving(stop)
+            async with manager.watching():
+                await supervisor.keep_serving(stop)
         finally:
             sockets.close()
             await supervisor.stop_workers()
     _log.info("stopped", exit_code=supervisor.exit_code)
     return supervisor.exit_code
+
+
+def _listeners(settings: Settings, manager: ServiceManager, sockets: contextlib.ExitStack) -> list[socket.socket]:
+    """One for each worker; of a socket that is handed over, the workers share that."""
+    handed = manager.sockets.get("http")
+    if handed is None:
+        return listen_together(settings.http, settings.workers, sockets)
+    return [sockets.enter_context(one) for one in (handed, *(handed.dup() for _ in range(settings.workers - 1)))]
 
 
 def _listen_on_this_machine() -> socket.socket:
@@ -180,8 +200,9 @@ class _Supervisor:
 
     def _welcome(self) -> None:
         host, port = self._http[0].getsockname()[:2]
-        url = f"http://{Address(host, port)}"
-        grpc_url = None if self._settings.grpc is None else f"grpc://{self._settings.grpc}"
+        s = "" if self._settings.tls is None else "s"
+        url = f"http{s}://{Address(host, port)}"
+        grpc_url = None if self._settings.grpc is None else f"grpc{s}://{self._settings.grpc}"
         _log.info("serving", url=url, grpc=grpc_url, store=shown_url(self._settings.store), workers=len(self._http))
         if self._on_ready is not None:
             self._on_ready(ServerUrls(url, grpc_url))
@@ -190,7 +211,7 @@ class _Supervisor:
         """Graciously; a worker that does not end in time is killed."""
         _send(process, signal.SIGTERM)
         try:
-            async with asyncio.timeout(self._settings.shutdown_grace_s + WORKER_KILL_AFTER_S):
+            async with asyncio.timeout(stop_s(self._settings)):
                 return await process.wait()
         except TimeoutError:
             _log.error("a worker does not stop and is killed", number=number)

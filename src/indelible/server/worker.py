@@ -13,21 +13,26 @@ import contextlib
 import functools
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from indelible.errors import IndelibleError, error_from_code
-from indelible.limits import WORKER_METRICS_TIMEOUT_S
+from indelible.limits import WORKER_KILL_AFTER_S, WORKER_METRICS_TIMEOUT_S
 from indelible.server.background import Part
 from indelible.server.config import Settings
+from indelible.server.metrics import MetricsText
 from indelible.server.services import Services
 
 _FAMILY: Final = re.compile(rb"^(?=# HELP )", re.MULTILINE)
 _END: Final = b"# EOF\n"
-"""Behind what a worker tells another: one that dies while it tells would else have told less, or other numbers."""
+"""Behind what a worker tells another: one that dies while it tells would else have told less, or other numbers.
+OpenMetrics ends so too."""
+_PLAIN: Final = b"t"
+_OPENMETRICS: Final = b"o"
+"""What is asked for."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -82,13 +87,18 @@ class Worker:
         services.background.add(Part("metrics for other workers", answer))
 
 
+def stop_s(settings: Settings) -> float:
+    """How long a worker may take to stop before it is killed."""
+    return settings.drain_delay_s + settings.shutdown_grace_s + WORKER_KILL_AFTER_S
+
+
 # --- Metrics of all workers ------------------------------------------------------------------------------------------
 
 
 class SharedMetrics:
     """``own_text`` gives this worker's metrics; ``others`` are the addresses of the other workers."""
 
-    def __init__(self, own_text: Callable[[], Awaitable[bytes]], others: Sequence[str]) -> None:
+    def __init__(self, own_text: MetricsText, others: Sequence[str]) -> None:
         self._own_text: Final = own_text
         self._others: Final = others
 
@@ -101,31 +111,38 @@ class SharedMetrics:
         finally:
             server.close()
 
-    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Whoever asked may have given up waiting.
-        with contextlib.suppress(OSError), contextlib.closing(writer):
-            writer.write(await self._own_text() + _END)
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            async with asyncio.timeout(WORKER_METRICS_TIMEOUT_S):
+                is_openmetrics = await reader.readexactly(1) == _OPENMETRICS
+            text = await self._own_text(is_openmetrics=is_openmetrics)
+            writer.write(text.removesuffix(_END) + _END)
             await writer.drain()
 
-    async def text(self) -> bytes:
+    async def text(self, *, is_openmetrics: bool = False) -> bytes:
         """Of all workers that answer in time: one that is just being replaced does not."""
-        return merged(await asyncio.gather(self._own_text(), *map(_ask, self._others)))
+        asked = _OPENMETRICS if is_openmetrics else _PLAIN
+        own = self._own_text(is_openmetrics=is_openmetrics)
+        texts = await asyncio.gather(own, *(_ask(address, asked) for address in self._others))
+        return merged([text.removesuffix(_END) for text in texts]) + (_END if is_openmetrics else b"")
 
 
-async def _ask(address: str) -> bytes:
+async def _ask(address: str, asked: bytes) -> bytes:
     try:
         async with asyncio.timeout(WORKER_METRICS_TIMEOUT_S):
-            return await _read(address)
+            return await _read(address, asked)
     except (OSError, TimeoutError) as error:
         _log.warning("another worker does not tell its metrics", error=str(error) or type(error).__name__)
         return b""
 
 
-async def _read(address: str) -> bytes:
+async def _read(address: str, asked: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(connection, address)
+        await loop.sock_sendall(connection, asked)
         parts = []
         while part := await loop.sock_recv(connection, 65536):
             parts.append(part)

@@ -11,10 +11,9 @@ import msgspec
 import structlog
 
 from indelible.errors import IndelibleError, StorageFailure
-from indelible.limits import WORKER_KILL_AFTER_S
 from indelible.server.compose import run
 from indelible.server.process import EXIT_STORAGE_FAILURE
-from indelible.server.worker import Worker, WorkerOrder, WorkerReport
+from indelible.server.worker import Worker, WorkerOrder, WorkerReport, stop_s
 
 _FAILED: Final = 1
 _STANDARD_INPUT, _STANDARD_OUTPUT, _STANDARD_ERROR = 0, 1, 2
@@ -23,7 +22,7 @@ _STANDARD_INPUT, _STANDARD_OUTPUT, _STANDARD_ERROR = 0, 1, 2
 def main() -> int:
     """Serve as the order on standard input says; returns the exit code."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerOrder)
-    threading.Thread(target=_end_with_supervisor, args=(order.settings.shutdown_grace_s,), daemon=True).start()
+    threading.Thread(target=_end_with_supervisor, args=(stop_s(order.settings),), daemon=True).start()
     report = _Report()
     try:
         return run(order.settings, on_ready=lambda _: report.write(WorkerReport()), worker=Worker(order))
@@ -47,12 +46,12 @@ class _Report:
         os.dup2(_STANDARD_ERROR, _STANDARD_OUTPUT)
 
 
-def _end_with_supervisor(shutdown_grace_s: float) -> None:
+def _end_with_supervisor(stop_within_s: float) -> None:
     """Stop when standard input ends. A thread and a signal: the event loop may not run yet, or not any more."""
     while os.read(_STANDARD_INPUT, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(shutdown_grace_s + WORKER_KILL_AFTER_S)
+    time.sleep(stop_within_s)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

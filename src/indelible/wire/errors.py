@@ -24,6 +24,8 @@ STATUSES: Final[dict[str, Statuses]] = {
     "invalid_request": Statuses(400, "INVALID_ARGUMENT"),
     "condition_too_costly": Statuses(400, "INVALID_ARGUMENT"),
     "search_too_costly": Statuses(400, "INVALID_ARGUMENT"),
+    "unauthenticated": Statuses(401, "UNAUTHENTICATED"),
+    "forbidden": Statuses(403, "PERMISSION_DENIED"),
     "aggregate_not_found": Statuses(404, "NOT_FOUND"),
     "event_not_found": Statuses(404, "NOT_FOUND"),
     "snapshot_not_found": Statuses(404, "NOT_FOUND"),
@@ -31,6 +33,8 @@ STATUSES: Final[dict[str, Statuses]] = {
     "parked_event_not_found": Statuses(404, "NOT_FOUND"),
     "relay_not_found": Statuses(404, "NOT_FOUND"),
     "set_aside_event_not_found": Statuses(404, "NOT_FOUND"),
+    "key_not_found": Statuses(404, "NOT_FOUND"),
+    "schema_not_found": Statuses(404, "NOT_FOUND"),
     "not_found": Statuses(404, "UNIMPLEMENTED"),
     "method_not_allowed": Statuses(405, "UNIMPLEMENTED"),
     "not_acceptable": Statuses(406, "INVALID_ARGUMENT"),
@@ -41,11 +45,15 @@ STATUSES: Final[dict[str, Statuses]] = {
     "relay_owned": Statuses(409, "FAILED_PRECONDITION"),
     "relay_fenced": Statuses(409, "ABORTED"),
     "replay_running": Statuses(409, "FAILED_PRECONDITION"),
+    "schema_incompatible": Statuses(409, "FAILED_PRECONDITION"),
     "payload_too_large": Statuses(413, "RESOURCE_EXHAUSTED"),
     "unsupported_media_type": Statuses(415, "INVALID_ARGUMENT"),
+    "schema_mismatch": Statuses(422, "INVALID_ARGUMENT"),
+    "rate_limited": Statuses(429, "RESOURCE_EXHAUSTED"),
     "storage_failure": Statuses(500, "INTERNAL"),
     "store_corrupted": Statuses(500, "DATA_LOSS"),
     "index_mismatch": Statuses(500, "DATA_LOSS"),
+    "event_not_decoded": Statuses(500, "INTERNAL"),
     "internal_error": Statuses(500, "INTERNAL"),
     "search_unavailable": Statuses(501, "UNIMPLEMENTED"),
     "unavailable": Statuses(503, "UNAVAILABLE"),
@@ -71,6 +79,9 @@ GRPC_CODE_KEY: Final = "indelible-code"
 """Trailer with the error's code alone, for callers without Google's messages."""
 
 _TYPE_PREFIX: Final = "urn:indelible:error:"
+SPEAKS_GRPC: Final = b"This port speaks gRPC"
+"""How a port for gRPC answers who speaks HTTP/1.1 there."""
+
 _OWN_MEMBERS: Final = ("type", "title", "status", "detail", "code")
 
 

@@ -123,6 +123,11 @@ def decode_event_line(line: bytes) -> tuple[AggregateKey, NewEvent]:
     return AggregateKey.checked(decoded.aggregate_type, decoded.aggregate_id), _new_event(decoded)
 
 
+def decode_new_event(text: bytes) -> NewEvent:
+    """One event as the body of an append has them."""
+    return _new_event(decode_body(_new_event_decoder, text))
+
+
 def _aggregate_append(item: AggregateAppendBody, pointer: str) -> AggregateAppend:
     key = AggregateKey(item.aggregate_type, item.aggregate_id)
     return AggregateAppend(key, make_events(item.events, _new_event, f"{pointer}/events"), item.expected_version)
@@ -173,6 +178,7 @@ _append_decoder: Final = msgspec.json.Decoder(_AppendBody)
 _atomic_append_decoder: Final = msgspec.json.Decoder(_AtomicAppendBody)
 _batch_decoder: Final = msgspec.json.Decoder(Batch)
 _event_line_decoder: Final = msgspec.json.Decoder(_EventLine)
+_new_event_decoder: Final = msgspec.json.Decoder(NewEventBody)
 
 # --- Appends as they are sent ----------------------------------------------------------------------------------------
 

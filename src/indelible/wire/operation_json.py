@@ -162,7 +162,7 @@ def _texts_reader(name: str, kind: Any) -> Callable[[Sequence[str]], Any]:
     pointer = f"/{name}"
     if get_origin(kind) is tuple:
         return tuple if plain_type(get_args(kind)[0]) is str else lambda texts: _items(texts[0], pointer)
-    read = {int: _integer, bool: _flag, datetime: _time, Cursor: Cursor.parse, UUID: _uuid}.get(kind)
+    read = {int: _integer, float: _number, bool: _flag, datetime: _time, Cursor: Cursor.parse, UUID: _uuid}.get(kind)
     return (lambda texts: texts[0]) if read is None else (lambda texts: read(texts[0], pointer))
 
 
@@ -171,6 +171,14 @@ def _integer(text: str, pointer: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise InvalidRequest("must be an integer", pointer=pointer)
     return int(text)
+
+
+def _number(text: str, pointer: str) -> float:
+    """As JSON writes it."""
+    try:
+        return msgspec.json.decode(text, type=float)
+    except msgspec.DecodeError:
+        raise InvalidRequest("must be a number", pointer=pointer) from None
 
 
 def _flag(text: str, pointer: str) -> bool:

@@ -25,7 +25,7 @@ from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
 from indelible.operations.operation import Operation, Parameters, plain_type
 from indelible.wire import proto_events
-from indelible.wire.pb import event_store_pb2, groups_pb2, relays_pb2, search_pb2
+from indelible.wire.pb import event_store_pb2, groups_pb2, keys_pb2, relays_pb2, schemas_pb2, search_pb2
 from indelible.wire.proto_events import decode_time, event_line, event_messages
 
 P = TypeVar("P", bound=Parameters)
@@ -33,10 +33,10 @@ R = TypeVar("R")
 Convert = Callable[[Any], Any]
 
 _PACKAGE: Final = event_store_pb2.DESCRIPTOR.package
-_METHODS: Final = {
+_METHODS: Final[dict[str, MethodDescriptor]] = {
     f"{service.name}.{method.name}": method
-    for file in (event_store_pb2.DESCRIPTOR, groups_pb2.DESCRIPTOR, relays_pb2.DESCRIPTOR, search_pb2.DESCRIPTOR)
-    for service in file.services_by_name.values()
+    for module in (event_store_pb2, groups_pb2, relays_pb2, search_pb2, keys_pb2, schemas_pb2)
+    for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
 _EVENT: Final = f"{_PACKAGE}.Event"

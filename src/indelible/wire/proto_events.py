@@ -209,7 +209,7 @@ def _varint(value: int) -> bytes:
 
 
 def query_values(message: pb.EventQuery) -> dict[str, Any]:
-    """A query as fields of :class:`indelible.operations.events.Subscribe`."""
+    """A query as fields of :class:`indelible.operations.events.OfFeed`."""
     return {
         "items": decode_items(message.items) or None,
         "since": decode_time(message.since, "/since") if message.HasField("since") else None,

@@ -171,6 +171,8 @@ class Operation(msgspec.Struct, frozen=True, array_like=True):
     completed_ns: int
     request: Request
     outcome: Outcome
+    partition: int = 0
+    """What it says of which partition. Of a store of several, what concerns all of them is noted once for each."""
 
 
 class LoggedEvent(msgspec.Struct, frozen=True):

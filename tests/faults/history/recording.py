@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -41,8 +41,9 @@ from faults.history.model import (
     logged_event,
     sent_event,
 )
+from faults.history.partitions import PlacesIn
 from indelible import errors
-from indelible.cursors import Cursor, cursor_at, position_of
+from indelible.cursors import START, Cursor
 from indelible.events import AggregateKey, RecordedEvent, decode_events
 from indelible.eventstore import (
     AggregatePage,
@@ -61,6 +62,8 @@ class Recorder:
     """One client's door to a store. Raises what the store raises; an ``AggregateNotFound`` or ``EventNotFound`` too.
 
     ``write`` gets each operation when it is over, in the order of their ends. ``now_ns`` must be one clock for all.
+    ``partitions``: of a store of so many, with no partition keys of its own. Each is a log by itself, and checked by
+    itself: an operation says what it says of each.
     """
 
     def __init__(
@@ -69,15 +72,19 @@ class Recorder:
         client: str,
         write: Callable[[Operation], None],
         now_ns: Callable[[], int] = time.monotonic_ns,
+        partitions: int = 1,
     ) -> None:
         self._store: Final = store
         self._client: Final = client
         self._write: Final = write
         self._now_ns: Final = now_ns
+        self._places: Final = PlacesIn(partitions)
 
     async def append(self, request: AppendRequest) -> Acknowledged:
         """``append_atomic`` where the request needs it, else ``append``."""
-        return await self._recorded(_append(request), self._append(request), lambda answer: answer)
+        home = self._places.partition_of(request.appends[0].key)
+        noted = {home: _append(request, self._places.position(request.condition, home))}
+        return await self._recorded(noted, self._append(request), lambda answer, _: answer)
 
     async def _append(self, request: AppendRequest) -> Acknowledged:
         if len(request.appends) > 1 or request.condition is not None:
@@ -90,44 +97,76 @@ class Recorder:
         return Acknowledged((_part_stored(result),), result.replayed)
 
     async def head(self) -> Head:
-        return await self._recorded(ReadHead(), self._store.head(), lambda head: HeadSeen(head.position))
+        noted = dict.fromkeys(self._places.all, ReadHead())
+        return await self._recorded(
+            noted, self._store.head(), lambda head, n: HeadSeen(self._places.of(head.cursor)[n])
+        )
 
     async def read_aggregate(self, key: AggregateKey, from_version: int = 1, limit: int = 100) -> AggregatePage:
         reading = self._store.read_aggregate(
             key.aggregate_type, key.aggregate_id, from_version=from_version, limit=limit
         )
-        return await self._recorded(ReadAggregate(key, from_version), reading, _aggregate_seen)
+        noted = {self._places.partition_of(key): ReadAggregate(key, from_version)}
+        return await self._recorded(noted, reading, lambda page, _: _aggregate_seen(page))
 
     async def read_feed(self, after: Cursor, limit: int = 100) -> FeedPage:
         reading = self._store.read_feed(after=after, limit=limit)
-        return await self._recorded(ReadFeed(position_of(after)), reading, _feed_seen)
+        noted = {n: ReadFeed(position) for n, position in enumerate(self._places.of(after))}
+        return await self._recorded(noted, reading, self._feed_seen)
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:
         reading = self._store.get_event(event_id)
-        return await self._recorded(ReadEvent(event_id), reading, lambda event: EventSeen(line_of(event)))
+        noted = dict.fromkeys(self._places.all, ReadEvent(event_id))
+        return await self._recorded(noted, reading, self._event_seen)
 
-    async def _recorded(self, request: Request, asking: Coroutine[Any, Any, T], outcome: Callable[[T], Outcome]) -> T:
+    def _event_seen(self, event: RecordedEvent, partition: int) -> Outcome | None:
+        return EventSeen(line_of(event)) if self._places.partition_of(event.key) == partition else None
+
+    def _feed_seen(self, page: FeedPage, partition: int) -> Outcome:
+        lines = _lines(page.lines, lambda key: self._places.partition_of(key) == partition)
+        return FeedSeen(lines, self._places.of(page.cursor)[partition], page.at_end)
+
+    async def _recorded(
+        self,
+        noted: Mapping[int, Request],
+        asking: Coroutine[Any, Any, T],
+        outcome: Callable[[T, int], Outcome | None],
+    ) -> T:
+        """``noted``: what is asked of each partition. ``outcome``: what the answer says of one; None: nothing."""
         invoked_ns = self._now_ns()
         try:
             answer = await asking
         except errors.IndelibleError as error:
-            self._write(Operation(self._client, invoked_ns, self._now_ns(), request, _refusal(error)))
+            refusal = _refusal(error)
+            self._note(noted, invoked_ns, lambda _: refusal)
             raise
         except asyncio.CancelledError:
-            self._write(Operation(self._client, invoked_ns, self._now_ns(), request, Unknown("cancelled")))
+            self._note(noted, invoked_ns, lambda _: Unknown("cancelled"))
             raise
-        completed_ns = self._now_ns()
-        self._write(Operation(self._client, invoked_ns, completed_ns, request, outcome(answer)))
+        self._note(noted, invoked_ns, lambda partition: outcome(answer, partition))
         return answer
 
+    def _note(self, noted: Mapping[int, Request], invoked_ns: int, outcome: Callable[[int], Outcome | None]) -> None:
+        completed_ns = self._now_ns()
+        for partition, request in noted.items():
+            told = outcome(partition)
+            if told is not None and not _says_nothing(request, told):
+                self._write(Operation(self._client, invoked_ns, completed_ns, request, told, partition))
 
-def _append(request: AppendRequest) -> Append:
+
+def _says_nothing(request: Request, outcome: Outcome) -> bool:
+    """A page that did not come further in a partition, because others had more."""
+    is_page = isinstance(request, ReadFeed) and isinstance(outcome, FeedSeen)
+    return is_page and not outcome.at_end and outcome.cursor == request.after and not outcome.events
+
+
+def _append(request: AppendRequest, after: int) -> Append:
     parts = tuple(
         Part(append.key, tuple(map(sent_event, append.events)), append.expected_version) for append in request.appends
     )
     if request.condition is None:
         return Append(parts)
-    return Append(parts, Condition(request.condition.fail_if, position_of(request.condition.after)))
+    return Append(parts, Condition(request.condition.fail_if, after))
 
 
 def _part_stored(result: AppendResult) -> PartStored:
@@ -158,32 +197,31 @@ class _Placed(msgspec.Struct):
     event_id: UUID
     version: int
     position: int
+    aggregate_type: str
+    aggregate_id: str
 
 
 _decode_placed: Final = msgspec.json.Decoder(_Placed).decode
 
 
-def _lines(lines: bytes) -> tuple[Line, ...]:
-    return tuple(map(_line, lines.split(b"\n"))) if lines else ()
-
-
-def _line(line: bytes) -> Line:
-    placed = _decode_placed(line)
-    return Line(placed.position, placed.version, placed.event_id, digest(line))
+def _lines(lines: bytes, is_asked: Callable[[AggregateKey], bool] = lambda _: True) -> tuple[Line, ...]:
+    """Of the aggregates that are asked for."""
+    found: list[Line] = []
+    for line in lines.split(b"\n") if lines else ():
+        placed = _decode_placed(line)
+        if is_asked(AggregateKey(placed.aggregate_type, placed.aggregate_id)):
+            found.append(Line(placed.position, placed.version, placed.event_id, digest(line)))
+    return tuple(found)
 
 
 def _aggregate_seen(page: AggregatePage) -> AggregateSeen:
     return AggregateSeen(page.version, _lines(page.lines), page.next_version)
 
 
-def _feed_seen(page: FeedPage) -> FeedSeen:
-    return FeedSeen(_lines(page.lines), position_of(page.cursor), page.at_end)
-
-
-async def read_log(store: EventStore, start: int = 0) -> list[LoggedEvent]:
+async def read_log(store: EventStore, start: Cursor = START) -> list[LoggedEvent]:
     """All events after ``start``, as the store has them now."""
     log: list[LoggedEvent] = []
-    after, at_end = cursor_at(start), False
+    after, at_end = start, False
     while not at_end:
         page = await store.read_feed(after=after, limit=PAGE_EVENTS_MAX)
         log += map(logged_event, decode_events(page.lines))

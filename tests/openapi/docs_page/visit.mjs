@@ -36,6 +36,24 @@ try {
   seen.status = (await answer.locator(".response-col_status").innerText()).trim();
   seen.answer = await answer.locator(".microlight, code").first().innerText();
   await page.screenshot({ path: picture });
+
+  // What the server has, for someone with a narrow window who likes it dark.
+  const first = await browser.newPage({ viewport: { width: 360, height: 800 }, colorScheme: "dark" });
+  first.setDefaultTimeout(WAIT_MS);
+  first.on("pageerror", (error) => seen.complaints.push(String(error)));
+  first.on("console", (message) => ["error", "warning"].includes(message.type()) && seen.complaints.push(message.text()));
+  seen.overview_requests = [];
+  first.on("request", (request) => seen.overview_requests.push(`${request.method()} ${request.url()}`));
+  await first.goto(`${url}/`);
+  seen.overview = await first.evaluate(() => ({
+    is_cut: document.documentElement.scrollWidth > innerWidth,
+    back: getComputedStyle(document.body).backgroundColor,
+    headings: [...document.querySelectorAll("h2")].map((one) => one.innerText.trim()),
+    names: [...document.querySelectorAll("bdi")].map((one) => one.innerText),
+    elements: document.querySelectorAll("img, script").length,
+  }));
+  await first.getByRole("link", { name: "OpenAPI" }).click();
+  await first.waitForURL("**/openapi.json");
   console.log(JSON.stringify(seen));
 } finally {
   await browser.close();

@@ -15,15 +15,17 @@ import psycopg
 
 from indelible.engines.engine import AppendOutcome
 from indelible.engines.planner import Plan
-from indelible.engines.postgres.connections import Address, Statements, connect
+from indelible.engines.postgres.connections import Statements
 from indelible.engines.postgres.failures import (
     is_cut_off,
+    is_locked,
     is_retryable,
     lacks_partition,
     too_large,
     translated,
     unreachable,
 )
+from indelible.engines.postgres.hosts import Hosts
 from indelible.engines.postgres.schema import Partitions
 from indelible.engines.postgres.writer import Attempt, ReplicationInDoubt, Write, Writer
 from indelible.errors import IndelibleError, OutcomeUnknown, PayloadTooLarge, Unavailable
@@ -42,8 +44,9 @@ _ROUND_S: Final = DATABASE_RETRY_TOTAL_S + DATABASE_LATE_TIMEOUT_S
 class Appender:
     """Owns the connection that writes, if there is one. Calls must not overlap."""
 
-    def __init__(self, address: Address, statements: Statements, partitions: Partitions) -> None:
-        self._address: Final = address
+    def __init__(self, hosts: Hosts, statements: Statements, partitions: Partitions, *, may_lose_commits: bool) -> None:
+        self._hosts: Final = hosts
+        self._may_lose_commits: Final = may_lose_commits
         self._statement: Final = statements
         self._partitions: Final = partitions
         self._writer: Writer | None = None
@@ -101,6 +104,7 @@ class Appender:
         try:
             planned = await writer.run(attempt, self._timeout_s)
         except ReplicationInDoubt:
+            await self._leave(writer)
             raise _Failed(unreachable(None, "the wait for its standbys was cancelled")) from None
         except psycopg.Error as error:
             raise await self._classified(writer, attempt, error, time.monotonic() - started) from error
@@ -111,9 +115,12 @@ class Appender:
         self, writer: Writer, attempt: Attempt, error: psycopg.Error, took_s: float
     ) -> "_Failed | IndelibleError":
         if is_broken(writer.connection, error):
-            await self.close()
+            await self._leave(writer)
             return _Failed(unreachable(error, "nothing was stored"))
         attempt.may_be_stored = False  # the database has said so
+        if is_locked(error):
+            # By an append that waits for ever, if the database leads no more.
+            await self._leave(writer)
         if is_cut_off(error) and not attempt.write.is_small:
             timeout_s = await writer.statement_timeout_s()
             # Else an administrator has ended it.
@@ -129,12 +136,17 @@ class Appender:
             if time.monotonic() < self._last_failed_at + DATABASE_RETRY_WAIT_S / 2:
                 raise _Failed(unreachable(None, "nothing was stored"))
             try:
-                connection = await connect(self._address)
+                connection = await self._hosts.connect()
             except psycopg.Error as error:
                 self._last_failed_at = time.monotonic()
                 raise _Failed(unreachable(error, "nothing was stored")) from error
-            self._writer = Writer(connection, self._statement, may_lose_commits=self._address.may_lose_commits)
+            self._writer = Writer(connection, self._statement, may_lose_commits=self._may_lose_commits)
         return self._writer
+
+    async def _leave(self, writer: Writer) -> None:
+        """Connect anew for the next attempt, to another host if there is one."""
+        self._hosts.failed(writer.place)
+        await self.close()
 
     async def close(self) -> None:
         writer, self._writer = self._writer, None

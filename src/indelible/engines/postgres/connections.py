@@ -7,7 +7,6 @@ from typing import Any, Final, LiteralString
 
 import msgspec
 import psycopg
-from psycopg.rows import tuple_row
 
 from indelible.errors import InvalidRequest
 from indelible.limits import DATABASE_CONNECT_TIMEOUT_S
@@ -40,6 +39,12 @@ def parse_address(url: str) -> Address:
     if own["synchronous_commit"] not in ("on", "off"):
         raise InvalidRequest('the parameter synchronous_commit must be "on" or "off"', pointer="/store")
     return Address(conninfo, schema, own["synchronous_commit"] == "off")
+
+
+def partition_urls(url: str, partitions: int) -> list[str]:
+    """Of a store of so many partitions: the first is the schema that ``url`` names, the others are named after it."""
+    schema, joint = parse_address(url).schema, "&" if "?" in url else "?"
+    return [url, *(f"{url}{joint}schema={schema}_{n}" for n in range(1, partitions))]
 
 
 # --- Statements ------------------------------------------------------------------------------------------------------
@@ -102,20 +107,6 @@ _SESSION: Final = (
     "SET enable_seqscan = off",
     "SET plan_cache_mode = force_generic_plan",
 )
-
-
-async def connect(address: Address, *, read_only: bool = False) -> Connection:
-    """A connection that commits by itself. Raises :class:`psycopg.Error`."""
-    parameters: dict[str, Any] = dict(address.conninfo)
-    if read_only:
-        parameters["target_session_attrs"] = "any"
-    connection = await psycopg.AsyncConnection.connect(autocommit=True, row_factory=tuple_row, **parameters)
-    try:
-        await prepare(connection)
-    except BaseException:
-        await connection.close()
-        raise
-    return connection
 
 
 async def prepare(connection: Connection) -> None:

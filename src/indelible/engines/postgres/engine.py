@@ -13,16 +13,18 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
 
-from indelible.diagnostics import Capabilities
-from indelible.engines.engine import AppendOutcome, FallibleEngine, InitReport, aggregate_not_found
+from indelible.diagnostics import Capabilities, Finding
+from indelible.engines.engine import AppendOutcome, FallibleEngine, InitReport, aggregate_not_found, not_replicated
 from indelible.engines.group_storage import GroupChange, GroupState, StoredGroup, loaded
 from indelible.engines.planner import Plan
 from indelible.engines.postgres import schema
 from indelible.engines.postgres.appender import Appender
-from indelible.engines.postgres.connections import Address, Statements, connect, is_pooled, parse_address
+from indelible.engines.postgres.connections import Address, Statements, is_pooled, parse_address
+from indelible.engines.postgres.examination import WAITS_FOR_NOBODY, examine
 from indelible.engines.postgres.failures import translated, unreachable
 from indelible.engines.postgres.groups import Groups
 from indelible.engines.postgres.head_watch import HeadWatch
+from indelible.engines.postgres.hosts import Hosts
 from indelible.engines.postgres.pool import Readers
 from indelible.engines.postgres.reads import Reads
 from indelible.engines.postgres.relays import Relays
@@ -65,16 +67,25 @@ class PostgresEngine(FallibleEngine):
     :func:`indelible.engines.postgres.connections.parse_address`).
 
     ``read_only``: nothing is created or migrated, and every write is refused. ``partition_positions`` is the size of
-    tables of the log that are made from now on.
+    tables of the log that are made from now on. ``readers``: those of another partition of the store in the same
+    database.
     """
 
     capabilities = Capabilities(durable=True, many_processes=True, read_only_beside_writer=True)
 
-    def __init__(self, url: str, *, read_only: bool = False, partition_positions: int = PARTITION_POSITIONS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        read_only: bool = False,
+        partition_positions: int = PARTITION_POSITIONS,
+        readers: Readers | None = None,
+    ) -> None:
         super().__init__(read_only=read_only)
         self._address: Final[Address] = parse_address(url)
         self.statement: Final = Statements(self._address.schema)
-        self.readers = Readers(self._address, read_only=read_only)
+        self._hosts: Final = Hosts(self._address.conninfo, read_only=read_only)
+        self.readers: Final = readers or Readers(self._hosts, self.statement)
         self._partitions = Partitions(self.statement, self._connect, positions_each=partition_positions)
         self._making_partitions: asyncio.Task[None] | None = None
         self._appender: Appender | None = None
@@ -84,14 +95,24 @@ class PostgresEngine(FallibleEngine):
         )
 
     async def _connect(self) -> Connection:
-        return await connect(self._address, read_only=self._read_only)
+        return await self._hosts.connect()
+
+    async def examine(self) -> list[Finding]:
+        async with self._opened_connection() as connection:
+            settings, asked_for = self.statement("settings"), self._address.may_lose_commits
+            found = await examine(connection, settings, may_lose_commits=asked_for)
+            if await schema.read_done(connection, self._address.schema) is None:
+                found.append(Finding("store", "notice", "there is no store yet", "A server makes it, or init."))
+                return found
+            warnings = await self._find_warnings(connection)
+            return [*found, *(Finding("database", "notice", warning) for warning in warnings)]
 
     # --- Opening and closing -----------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         async with self._opened_connection() as connection:
             await self._prepare(connection)
-        await self.readers.open()
+        await self.readers.open(self)
 
     @contextlib.asynccontextmanager
     async def _opened_connection(self) -> AsyncIterator[Connection]:
@@ -121,7 +142,9 @@ class PostgresEngine(FallibleEngine):
         await self._check_durability(connection)
         self.warnings = await self._find_warnings(connection)
         await self._partitions.make(head)
-        self._appender = Appender(self._address, self.statement, self._partitions)
+        self._appender = Appender(
+            self._hosts, self.statement, self._partitions, may_lose_commits=self._address.may_lose_commits
+        )
 
     async def _check_log(self, connection: Connection) -> int:
         head, last = await Reads(connection, self.statement).ends()
@@ -152,9 +175,15 @@ class PostgresEngine(FallibleEngine):
             )
         if self._address.may_lose_commits:
             found.append("synchronous_commit=off: a crash of the database may lose acknowledged events")
+        if await (await connection.execute(self.statement("waits_locally"))).fetchone() == (True,):
+            found.append(WAITS_FOR_NOBODY)
         return tuple(found)
 
-    async def init(self, *, runtime_role: str | None, password: str | None, post_deploy: bool) -> InitReport:
+    async def init(
+        self, *, runtime_role: str | None, password: str | None, post_deploy: bool, replication: str | None = None
+    ) -> InitReport:
+        if replication is not None:
+            raise not_replicated()
         name = self._address.schema
         kinds: tuple[schema.Step, ...] = ("pre", "post") if post_deploy else ("pre",)
         async with self._opened_connection() as connection:
@@ -174,7 +203,7 @@ class PostgresEngine(FallibleEngine):
                 await asyncio.gather(self._making_partitions, return_exceptions=True)
             if appender is not None:
                 await appender.close()
-        await self.readers.close()
+        await self.readers.close(self)
 
     # --- Writing -----------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from indelible.postgres_connections import is_gone, one_line
 
 _TRY_AGAIN: Final = ("40001", "40P01")  # serialization failure, deadlock
 _CUT_OFF: Final = "57014"
+_LOCKED: Final = "55P03"
 _NO_PARTITION: Final = "23514"
 _DAMAGED: Final = ("XX001", "XX002", "58030")
 
@@ -30,6 +31,11 @@ def is_retryable(error: psycopg.Error) -> bool:
 def is_cut_off(error: psycopg.Error) -> bool:
     """Whether the statement was at work for too long, or an administrator ended it."""
     return error.sqlstate == _CUT_OFF
+
+
+def is_locked(error: psycopg.Error) -> bool:
+    """Whether others held for too long what was waited for."""
+    return error.sqlstate == _LOCKED
 
 
 def too_large(statement_timeout_s: float) -> PayloadTooLarge:
@@ -74,7 +80,7 @@ def translated(error: psycopg.Error) -> IndelibleError:
 
 _REFUSALS: Final[tuple[tuple[tuple[str, ...], type[Unavailable], str], ...]] = (
     # statement_timeout or an administrator; lock_timeout
-    (("57014", "55P03"), Overloaded, "the database gave up waiting: {}"),
+    ((_CUT_OFF, _LOCKED), Overloaded, "the database gave up waiting: {}"),
     (("53100",), StorageFull, "no space is left for the database: {}"),
     # too many connections, out of memory; an object in use
     (("53", "55006"), Overloaded, "the database is short of something: {}"),

@@ -4,14 +4,15 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from indelible.engines.engine import store_closed
-from indelible.engines.postgres.connections import Address, prepare
-from indelible.engines.postgres.failures import is_replication_doubt, is_retryable, translated, unreachable
+from indelible.engines.postgres.connections import Statements
+from indelible.engines.postgres.failures import is_retryable, translated, unreachable
+from indelible.engines.postgres.hosts import Confirmations, Hosts, Place, Unconfirmed, doubts_of, place_of
 from indelible.errors import OutcomeUnknown, Overloaded, Unavailable
 from indelible.limits import (
     DATABASE_CONNECT_TIMEOUT_S,
@@ -28,30 +29,35 @@ _T = TypeVar("_T")
 
 
 class Readers:
-    """A pool whose connections each serve one read, or one change, at a time."""
+    """A pool whose connections each serve one read, or one change, at a time. The partitions of a store in one database
+    have one together: it is open while any of them is."""
 
-    def __init__(self, address: Address, *, read_only: bool) -> None:
-        parameters: dict[str, Any] = dict(address.conninfo)
-        if read_only:
-            parameters["target_session_attrs"] = "any"
+    def __init__(self, hosts: Hosts, statements: Statements) -> None:
+        self._hosts: Final = hosts
+        self._confirmations: Final = Confirmations(statements)
         self._pool: Final = AsyncConnectionPool[Connection](
-            kwargs={**parameters, "autocommit": True},
+            kwargs=hosts.parameters,
             min_size=1,
             max_size=DATABASE_READERS_MAX,
             max_waiting=READS_WAITING_MAX,
             timeout=DATABASE_TIMEOUT_S,
             # A pool that had no luck for so long starts anew at the next read, instead of waiting ever longer.
             reconnect_timeout=DATABASE_CONNECT_TIMEOUT_S,
-            configure=prepare,
+            configure=hosts.prepare,
             open=False,
             name="indelible-read",
         )
 
-    async def open(self) -> None:
+        self._users: Final[set[object]] = set()
+
+    async def open(self, user: object) -> None:
+        self._users.add(user)
         await self._pool.open()
 
-    async def close(self) -> None:
-        await self._pool.close()
+    async def close(self, user: object) -> None:
+        self._users.discard(user)
+        if not self._users:
+            await self._pool.close()
 
     async def run(self, read: Callable[[Connection], Awaitable[_T]]) -> _T:
         """Run a read, again if its connection breaks: it changes nothing. Raises ``Unavailable`` when there is none
@@ -89,11 +95,14 @@ class Readers:
         try:
             left_s = max(end - time.monotonic(), 0.1)
             async with self._pool.connection(timeout=min(left_s, DATABASE_READER_WAIT_S)) as connection:
+                place = place_of(connection)
                 try:
                     async with deadline(connection, end - time.monotonic()):
+                        await self._confirm(connection, place)
                         return await read(connection)
                 except psycopg.Error as error:
                     if is_broken(connection, error):
+                        self._hosts.failed(place)
                         raise _Broken(may_be_done=True) from error
                     if is_retryable(error):
                         raise _Broken from error
@@ -107,6 +116,18 @@ class Readers:
         except PoolTimeout as error:
             raise _Broken from error
 
+    async def _confirm(self, connection: Connection, place: Place) -> None:
+        """Raises ``_Broken`` where the database may lead no more."""
+        try:
+            await self._confirmations.have(connection)
+        except (Unconfirmed, psycopg.Error) as error:
+            if isinstance(error, psycopg.Error) and not is_broken(connection, error):
+                raise
+            # The others of the pool will not do better.
+            self._hosts.failed(place)
+            await self._pool.drain()
+            raise _Broken from error
+
 
 _wait_before_next: Final = asyncio.sleep
 
@@ -114,17 +135,8 @@ _wait_before_next: Final = asyncio.sleep
 async def _change_once(
     change: Callable[[Connection, bool], Awaitable[_T]], may_be_done: bool, connection: Connection
 ) -> _T:
-    doubts: list[psycopg.errors.Diagnostic] = []
-
-    def listen(diagnostic: psycopg.errors.Diagnostic) -> None:
-        if is_replication_doubt(diagnostic):
-            doubts.append(diagnostic)
-
-    connection.add_notice_handler(listen)
-    try:
+    with doubts_of(connection) as doubts:
         changed = await change(connection, may_be_done)
-    finally:
-        connection.remove_notice_handler(listen)
     if doubts:
         raise OutcomeUnknown("the wait for the database's standbys was cancelled; ask again to learn the outcome")
     return changed

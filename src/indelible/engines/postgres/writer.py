@@ -4,6 +4,7 @@ round trips: lock the head and look up; insert and commit."""
 import base64
 import contextlib
 import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from functools import cached_property
@@ -27,6 +28,7 @@ from indelible.engines.planner import (
 from indelible.engines.postgres.arrays import bigints, hashes, names, texts, timestamps, uuids
 from indelible.engines.postgres.connections import Statements, is_pooled
 from indelible.engines.postgres.failures import is_replication_doubt
+from indelible.engines.postgres.hosts import place_of
 from indelible.engines.rows import event_columns, readable_event
 from indelible.errors import IndelibleError, Unavailable
 from indelible.events import (
@@ -41,6 +43,7 @@ from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.limits import (
     CONDITION_TAIL_EVENTS_MAX,
     CONDITION_TAIL_SIZE_BYTES_MAX,
+    DATABASE_CONFIRMED_S,
     DATABASE_IDLE_TIMEOUT_S,
     DATABASE_LATE_TIMEOUT_S,
     DATABASE_LOCK_TIMEOUT_S,
@@ -120,17 +123,21 @@ class Writer:
 
     def __init__(self, connection: Connection, statements: Statements, *, may_lose_commits: bool) -> None:
         self.connection: Final = connection
+        self.place: Final = place_of(connection)
         self._statement: Final = statements
         self._may_lose_commits: Final = may_lose_commits
         self._event_types: Final[dict[TypeNames, int]] = {}
         self._prepares: Final = not is_pooled(connection)
         self._in_doubt = False
+        self._commits = False
+        self._leads_at = float("-inf")
         connection.add_notice_handler(self._on_notice)
 
     async def run(self, attempt: Attempt, timeout_s: float) -> Plan:
         """Decide and store a batch in one transaction, within ``timeout_s``. Raises :class:`psycopg.Error`,
         :class:`ReplicationInDoubt`, and ``Unavailable`` when the database would not keep what it commits."""
-        self._in_doubt = False
+        self._in_doubt = self._commits = False
+        began = time.monotonic()
         try:
             async with deadline(self.connection, timeout_s), self.connection.pipeline() as pipeline:
                 state, now_us, numbers = await self._lock_and_look_up(attempt.write, pipeline)
@@ -140,6 +147,8 @@ class Writer:
             raise
         if self._in_doubt:
             raise ReplicationInDoubt
+        if self._commits:
+            self._leads_at = began
         self._remember(numbers)
         return planned
 
@@ -223,13 +232,15 @@ class Writer:
         return planned
 
     async def _end(self, attempt: Attempt, planned: Plan) -> None:
-        if planned.outcomes and all(isinstance(outcome, IndelibleError) for outcome in planned.outcomes):
+        if _is_refused(planned) and time.monotonic() < self._leads_at + DATABASE_CONFIRMED_S:
             await self._execute("ROLLBACK")
             return
         if not planned.events:
-            # What is repeated here may not have reached the standbys; this commit waits until it has.
+            # What is repeated here may not have reached the standbys; this commit waits until it has. And who leads no
+            # more must refuse nothing.
             await self._execute(self._statement("touch_head"))
         attempt.may_be_stored = bool(planned.events)
+        self._commits = True
         await self._execute("COMMIT")
 
     async def _execute(self, sql: Any, values: Any = None) -> "psycopg.AsyncCursor[Any]":
@@ -257,6 +268,10 @@ class Writer:
 
     def _on_notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         self._in_doubt = self._in_doubt or is_replication_doubt(diagnostic)
+
+
+def _is_refused(planned: Plan) -> bool:
+    return bool(planned.outcomes) and all(isinstance(outcome, IndelibleError) for outcome in planned.outcomes)
 
 
 @contextlib.asynccontextmanager

@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import apsw
 
-from indelible.diagnostics import Capabilities, StorageState
+from indelible.diagnostics import Capabilities, Finding, StorageState
 from indelible.engines.engine import AppendOutcome, FallibleEngine, Lines, LogHead, store_closed
 from indelible.engines.feed_walk import ConditionScan
 from indelible.engines.group_storage import GroupChange, GroupState, GroupUnmoved, StoredGroup, loaded
@@ -37,6 +37,7 @@ from indelible.engines.sqlite.connections import (
     translated,
     translated_before_commit,
 )
+from indelible.engines.sqlite.examination import examine
 from indelible.engines.sqlite.index_file import OnProgress, index_path, reindex
 from indelible.engines.sqlite.indexed_beside import IndexedBeside
 from indelible.engines.sqlite.indexing import Indexing
@@ -137,6 +138,9 @@ class SqliteEngine(FallibleEngine):
         self._readers = ReaderThreads(lambda: Reader(path), self._file.check_database, READER_THREADS)
         # Beside the writer of another process only looking tells.
         self._signal = HeadSignal(self._head_position, poll_s=HEAD_POLL_S) if read_only else HeadSignal()
+
+    async def examine(self) -> list[Finding]:
+        return await asyncio.to_thread(examine, self._path)
 
     # --- Opening and closing -----------------------------------------------------------------------------------------
 

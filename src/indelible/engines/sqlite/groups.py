@@ -74,7 +74,8 @@ def _pending_rows(group: int, put: Sequence[PendingEvent]) -> list[tuple[object,
 
 
 def _skip_row(group: int, one: SkippedEvent) -> tuple[object, ...]:
-    return (group, *msgspec.structs.astuple(one)[:-1], timestamp_to_us(one.skipped_at))
+    # Its last field, the partition, is for whoever stands around several stores.
+    return (group, *msgspec.structs.astuple(one)[:-2], timestamp_to_us(one.skipped_at))
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ costly; the tail grows meanwhile up to its bound, and then appends wait, and are
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,7 @@ class Indexing:
 
     def state(self, log_wal_size_bytes: int) -> StorageState:
         lag = self._tail.end - self._tail.start
+        free_bytes, size_bytes = _disk_of(self._log_path)
         return StorageState(
             index_lag_events=lag,
             index_lag_s=time.monotonic() - self._behind_since_s if lag else 0.0,
@@ -128,6 +130,8 @@ class Indexing:
             index_last_error=self._last_error,
             log_wal_size_bytes=log_wal_size_bytes,
             index_wal_size_bytes=self._index.wal_size_bytes(),
+            disk_free_bytes=free_bytes,
+            disk_size_bytes=size_bytes,
         )
 
     def view(self, reader: Reader) -> View:
@@ -295,3 +299,12 @@ class Indexing:
     def _again(self) -> None:
         self._wanted.set()
         self._is_round.set()
+
+
+def _disk_of(file: Path) -> tuple[int, int]:
+    """Free bytes, and all; 0 where the file's folder is gone."""
+    try:
+        disk = os.statvfs(file.parent)
+    except OSError:
+        return 0, 0
+    return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize

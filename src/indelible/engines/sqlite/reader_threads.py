@@ -13,10 +13,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from indelible.engines.engine import store_closed
+from indelible.engines.engine import store_closed, too_many_reads
 from indelible.engines.sqlite.views import Reader
-from indelible.errors import Overloaded
-from indelible.limits import READS_WAITING_MAX, RETRY_AFTER_S
+from indelible.limits import READS_WAITING_MAX
 
 _T = TypeVar("_T")
 Read = Callable[[Reader], _T]
@@ -52,7 +51,7 @@ class ReaderThreads:
         if self._is_closed:
             raise store_closed()
         if self._waiting >= READS_WAITING_MAX:
-            raise Overloaded("too many reads are waiting", retry_after_s=RETRY_AFTER_S)
+            raise too_many_reads()
         if len(self._threads) < min(self._count, self._waiting + 1):
             self._start_thread()
         loop = asyncio.get_running_loop()

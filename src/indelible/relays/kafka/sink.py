@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final, Self, TypeVar
+from typing import ClassVar, Final, Self, TypeVar
 
 from confluent_kafka import KafkaException, Producer
 
@@ -28,6 +28,8 @@ _BINDING: Final = Binding("ce_", is_quoted=False)
 
 class KafkaSink:
     """Implements :class:`indelible.relays.sink.Sink`."""
+
+    remembers: ClassVar = True
 
     def __init__(self, target: Target) -> None:
         self._target: Final = target

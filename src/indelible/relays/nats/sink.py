@@ -18,7 +18,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Final, NamedTuple, Self
+from typing import ClassVar, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import structlog
@@ -132,6 +132,8 @@ class _Own(NamedTuple):
 
 class NatsSink:
     """Implements :class:`indelible.relays.sink.Sink`."""
+
+    remembers: ClassVar = True
 
     def __init__(self, target: Target) -> None:
         self._target: Final = target

@@ -17,7 +17,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any, Final, NamedTuple, Self, cast
+from typing import Any, ClassVar, Final, NamedTuple, Self, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from uuid import UUID
 
@@ -161,6 +161,8 @@ def _bad(message: str) -> InvalidRequest:
 
 class RabbitSink:
     """Implements :class:`indelible.relays.sink.Sink`."""
+
+    remembers: ClassVar = False
 
     def __init__(self, target: Target) -> None:
         self._target: Final = target

@@ -74,18 +74,15 @@ async def _begin_batches(call: Call, requests: AsyncIterator[bytes], under_way: 
     async for encoded in requests:
         await under_way.wait_for_room()
         decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
-        takes_turns = _takes_turns(decoded, len(encoded))
+        event_count = sum([len(one.events) for one in decoded if not isinstance(one, IndelibleError)])
+        # Nothing is read meanwhile; the caller sends no more than there is room for.
+        await call.wait_for_events(event_count)
+        takes_turns = event_count > QUEUE_TURN_EVENTS_MAX or len(encoded) > QUEUE_TURN_SIZE_BYTES_MAX
         # The message itself counts until the next is asked for.
         under_way.add(batch := _begin(call, decoded, 0 if takes_turns else len(encoded)))
         if takes_turns:
-            # Between its turns the queue would store what comes next.
+            # The queue may store it in more than one commit. Between its turns it would store what comes next.
             await asyncio.wait((batch,))
-
-
-def _takes_turns(decoded: _Decoded, size_bytes: int) -> bool:
-    """Whether the append queue may store a batch in more than one commit."""
-    event_count = sum([len(one.events) for one in decoded if not isinstance(one, IndelibleError)])
-    return event_count > QUEUE_TURN_EVENTS_MAX or size_bytes > QUEUE_TURN_SIZE_BYTES_MAX
 
 
 def _begin(call: Call, decoded: _Decoded, size_bytes: int) -> "asyncio.Task[list[AppendOutcome]]":

@@ -1,11 +1,12 @@
 """Calls: finds their handlers, bounds and counts them, and turns errors into statuses."""
 
 import asyncio
+import contextlib
 import re
-import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
@@ -14,12 +15,15 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
-from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded
-from indelible.limits import GRPC_CALLS_MAX, RETRY_AFTER_S
-from indelible.server.call import Call, trace_context
+from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded, Unauthenticated
+from indelible.limits import GRPC_CALLS_MAX, GRPC_FIRST_MESSAGE_S, RETRY_AFTER_S
+from indelible.server.call import Call, TraceContext, trace_context
+from indelible.server.callers import caller_of
 from indelible.server.grpc.exchange import Exchange, Refused, shortened
-from indelible.server.grpc.outgoing import LARGE_BYTES, LargeMessages, Outgoing
+from indelible.server.grpc.outgoing import LargeMessages, Outgoing
+from indelible.server.reader_room import LARGE_BYTES
 from indelible.server.services import Services
+from indelible.server.tracing import RequestWatch
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
 from indelible.wire.proto_events import error_message
 
@@ -67,6 +71,12 @@ def decode_message(kind: type[M], encoded: bytes) -> M:
 _log: Final = structlog.get_logger(__name__)
 _CONTENT_TYPE: Final = re.compile(rb"application/grpc(?:[+;].*)?", re.IGNORECASE)
 _UNSUPPORTED_MEDIA_TYPE: Final = b"415"
+_WITHDRAWN: Final = Refused("UNAUTHENTICATED", "the token that the stream was opened with has been withdrawn")
+_SPAN_ATTRIBUTES: Final = ("rpc.method", "rpc.response.status_code")
+_FAILURES: Final = ("UNKNOWN", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
+"""Statuses that are the server's own doing; the others are about the call."""
+_MAY_WAIT: Final = ("Pull", "Search")
+"""Methods whose callers say how long they may wait for something."""
 
 
 class Calls:
@@ -81,9 +91,10 @@ class Calls:
     ) -> None:
         self._services: Final = services
         self._large: Final = LargeMessages()
-        self._times: Final = services.metrics.histogram(
+        times = services.metrics.histogram(
             "indelible_grpc_call_seconds", "Time from a call's beginning to its end, in seconds.", "method", "status"
         )
+        self._watch: Final = RequestWatch(services, "grpc", times, _SPAN_ATTRIBUTES)
         self._methods: Final = {
             f"/{service}/{method.name}".encode(): (method, table is own)
             for table in (own, others)
@@ -108,11 +119,10 @@ class Calls:
         if not _CONTENT_TYPE.fullmatch(head.fields.get(b"content-type", b"")) or head.method != b"POST":
             exchange.reject(_UNSUPPORTED_MEDIA_TYPE)
             return
+        # A path that leads nowhere too: who is not known learns nothing.
         method, is_own = self._methods.get(head.path, (None, False))
-        if method is None:
-            exchange.finish("UNIMPLEMENTED", f"there is no method {head.path.decode('latin-1')}")
-            return
-        task = asyncio.get_running_loop().create_task((self._run_counted if is_own else self._run)(method, exchange))
+        run = self._run_counted(method, exchange) if method and is_own else self._run(method, exchange)
+        task = asyncio.get_running_loop().create_task(run)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(exchange.done)
@@ -123,23 +133,28 @@ class Calls:
             task.cancel()
 
     async def _run_counted(self, method: Method, exchange: Exchange) -> None:
-        started = time.perf_counter()
+        begun = self._watch.begin(_trace_of(exchange))
         self._count += 1
         self._idle.clear()
         status = "CANCELLED"
         try:
-            status = await self._run(method, exchange, is_over_bound=self._count > GRPC_CALLS_MAX)
+            status = await self._run(method, exchange, is_own=True, is_over_bound=self._count > GRPC_CALLS_MAX)
         finally:
             self._count -= 1
             if not self._count:
                 self._idle.set()
-            self._times.observe(time.perf_counter() - started, method.name, status)
+            self._watch.end(
+                begun, method.name, method.name, status,
+                code=exchange.code, is_failure=status in _FAILURES, may_wait=_may_wait(method),
+            )  # fmt: skip
 
-    async def _run(self, method: Method, exchange: Exchange, *, is_over_bound: bool = False) -> str:
+    async def _run(
+        self, method: Method | None, exchange: Exchange, *, is_own: bool = False, is_over_bound: bool = False
+    ) -> str:
         """Gives the status that it ended with."""
         try:
             _check_count(is_over_bound=is_over_bound)
-            await self._handle(method, exchange)
+            await self._handle(method, exchange, is_own=is_own)
         except IndelibleError as error:
             return _finish(exchange, error)
         except Refused as refused:
@@ -148,12 +163,19 @@ class Calls:
         except asyncio.CancelledError:
             return exchange.cancelled()
         except Exception as error:  # noqa: BLE001 - whatever broke, the caller must get an answer
-            _log.error("call failed", method=method.name, exc_info=error)
+            _log.error("call failed", path=exchange.head.path.decode("latin-1"), exc_info=error)
             return _finish(exchange, InternalError("something is wrong in the server; its log has the details"))
         return "OK"
 
-    async def _handle(self, method: Method, exchange: Exchange) -> None:
-        call = _call_of(self._services, exchange)
+    async def _handle(self, method: Method | None, exchange: Exchange, *, is_own: bool) -> None:
+        try:
+            call = await self._call_of(exchange, is_own=is_own)
+        except Unauthenticated:
+            if isinstance(method, Streams):
+                await _hear_first_message(exchange)
+            raise
+        if method is None:
+            raise Refused("UNIMPLEMENTED", f"there is no method {exchange.head.path.decode('latin-1')}")
         if isinstance(method, Unary):
             request = decode_message(method.request, await exchange.only_message())
             answer = await method.handle(call, request)
@@ -164,13 +186,43 @@ class Calls:
             else:
                 await exchange.answer(answer)
             return
-        outgoing = Outgoing(self._large, exchange)
-        if isinstance(method, ToStream):
-            request = decode_message(method.request, await exchange.only_message())
-            await _write(method.handle(call, request, outgoing.make_room), outgoing, may_be_refused=True)
-        else:
-            await _write(method.handle(call, exchange), outgoing, may_be_refused=False)
+        with self._watching(call, exchange):
+            outgoing = Outgoing(self._large, exchange)
+            if isinstance(method, ToStream):
+                request = decode_message(method.request, await exchange.only_message())
+                await _write(method.handle(call, request, outgoing.make_room), outgoing, may_be_refused=True)
+            else:
+                await _write(method.handle(call, exchange), outgoing, may_be_refused=False)
         exchange.finish()
+
+    async def _call_of(self, exchange: Exchange, *, is_own: bool) -> Call:
+        """Raises ``Unauthenticated``, ``RateLimited``."""
+        fields = exchange.head.fields
+        caller = await caller_of(self._services.authenticator, fields.get(b"authorization"), exchange.connection)
+        limits = self._services.principal_limits if is_own else None
+        use = None if limits is None else limits.begin_request(caller.principal, exchange.connection)
+        return Call(
+            self._services,
+            principal=caller.principal,
+            credentials=caller.credentials,
+            use=use,
+            deadline=exchange.deadline,
+            trace=_trace_of(exchange),
+        )
+
+    def _watching(self, call: Call, exchange: Exchange) -> AbstractContextManager[None]:
+        """A stream ends when its caller's credentials are withdrawn."""
+        authenticator = self._services.authenticator
+        if authenticator is None:
+            return nullcontext()
+        return authenticator.watching(call.credentials, partial(exchange.cancel, _WITHDRAWN))
+
+
+async def _hear_first_message(exchange: Exchange) -> None:
+    """gRPC's core forgets the status of a call that ends while the client sends its first message."""
+    with contextlib.suppress(TimeoutError, Refused):
+        async with asyncio.timeout(GRPC_FIRST_MESSAGE_S):
+            await anext(exchange, None)
 
 
 def _check_count(*, is_over_bound: bool) -> None:
@@ -178,13 +230,13 @@ def _check_count(*, is_over_bound: bool) -> None:
         raise Overloaded("too many calls are under way; nothing was stored", retry_after_s=RETRY_AFTER_S)
 
 
-def _call_of(services: Services, exchange: Exchange) -> Call:
+def _trace_of(exchange: Exchange) -> TraceContext | None:
     fields = exchange.head.fields
-    return Call(
-        services,
-        deadline=exchange.deadline,
-        trace=trace_context(fields.get(b"traceparent"), fields.get(b"tracestate")),
-    )
+    return trace_context(fields.get(b"traceparent"), fields.get(b"tracestate"))
+
+
+def _may_wait(method: Method) -> bool:
+    return not isinstance(method, Unary) or method.name in _MAY_WAIT
 
 
 async def _write(messages: AsyncGenerator[bytes], outgoing: Outgoing, *, may_be_refused: bool) -> None:
@@ -197,6 +249,7 @@ async def _write(messages: AsyncGenerator[bytes], outgoing: Outgoing, *, may_be_
 
 def _finish(exchange: Exchange, error: IndelibleError) -> str:
     status = grpc_status_of(error)
+    exchange.code = error.code
     detail = AnyMessage()
     detail.Pack(error_message(error))
     # The same as beside it. The detail has all of it: said whole three times, it would be more than clients take.

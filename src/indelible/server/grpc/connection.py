@@ -15,7 +15,6 @@ from typing import Final, cast
 import structlog
 
 from indelible.limits import (
-    CONNECTIONS_MAX,
     GRPC_CALLS_PER_CONNECTION_MAX,
     GRPC_CONTINUATIONS_MAX,
     GRPC_IDLE_FRAMES_MAX,
@@ -27,13 +26,16 @@ from indelible.limits import (
     GRPC_TURN_S,
     GRPC_UNREAD_SIZE_BYTES_MAX,
     HEADER_SIZE_BYTES_MAX,
-    SHUTDOWN_STALLED_S,
     STREAM_CHUNK_SIZE_BYTES_MAX,
 )
 from indelible.server.grpc import frames as h2
 from indelible.server.grpc.exchange import Exchange, Refused
 from indelible.server.grpc.frames import BrokenConnection, Head, HeadDecoder, frame, number_frame
+from indelible.server.grpc.site import Site
+from indelible.server.principal_limits import Use
 from indelible.server.process import bound_unsent
+from indelible.server.tls import certificate_names
+from indelible.wire.errors import SPEAKS_GRPC
 
 _log: Final = structlog.get_logger(__name__)
 _CONNECTION_WINDOW: Final = 4 * GRPC_UNREAD_SIZE_BYTES_MAX
@@ -45,63 +47,35 @@ _SETTINGS: Final = h2.settings_frame((
 _SETTINGS_ACK: Final = frame(h2.SETTINGS, h2.ACK, 0)
 _WAKING_SIZE_BYTES: Final = 1_024
 """Of room, for each call that is woken to use it."""
-_POLL_S: Final = 0.05
 _PING: Final = frame(h2.PING, 0, 0, b"indelibl")
 
-_NOT_HTTP2: Final = b"""\
+_NOT_HTTP2: Final = (
+    b"""\
 HTTP/1.1 400 Bad Request\r
 Content-Type: text/plain\r
 Connection: close\r
 \r
-This port speaks gRPC, over HTTP/2 from the first byte on. The REST API has another.
+%b, over HTTP/2 from the first byte on. The REST API has another.
 """
+    % SPEAKS_GRPC
+)
 
 _ALLOWED: Final = {
     h2.SETTING_ENABLE_PUSH: range(2),
     h2.SETTING_FRAME_SIZE_MAX: range(h2.FRAME_SIZE_BYTES_MAX, 1 << 24),
 }
 
-Begin = Callable[[Exchange], None]
-
-
-class Site:
-    """What the connections of one server share."""
-
-    def __init__(self, begin: Begin) -> None:
-        self.begin: Final = begin
-        self.connections: Final[set[Connection]] = set()
-        self.is_stopping = False
-
-    def look(self, now: float) -> None:
-        """Once in a while: ends connections that are dead, and asks silent ones whether they are."""
-        for connection in tuple(self.connections):
-            connection.look(now)
-
-    def stop(self) -> None:
-        """Nothing new is begun."""
-        self.is_stopping = True
-        for connection in tuple(self.connections):
-            connection.go_away(h2.NO_ERROR, "the server stops")
-
-    def cancel_calls(self) -> None:
-        for connection in tuple(self.connections):
-            connection.cancel_calls()
-
-    async def close(self) -> None:
-        for connection in tuple(self.connections):
-            connection.close()
-        waited_s = 0.0
-        while self.connections and waited_s < SHUTDOWN_STALLED_S:
-            await asyncio.sleep(_POLL_S)
-            waited_s += _POLL_S
-        for connection in tuple(self.connections):
-            connection.abort()
-
 
 class Connection(asyncio.Protocol):
     _transport: asyncio.Transport
+    certificate_names: tuple[str, ...]
+    """In the certificate that the caller has shown."""
+    address: str
+    """Of the machine that calls."""
 
     def __init__(self, site: Site) -> None:
+        self.use: Use | None = None
+        """The principal's that it counts for, where that is bounded."""
         self.loop: Final = asyncio.get_running_loop()
         self.peer_window = h2.WINDOW_DEFAULT
         """What a new stream may send."""
@@ -148,8 +122,11 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=STREAM_CHUNK_SIZE_BYTES_MAX)
         bound_unsent(transport.get_extra_info("socket"))
+        self.certificate_names = certificate_names(transport)
+        self.address = str((transport.get_extra_info("peername") or ("",))[0])
+        has_room = self._site.make_room()
         self._site.connections.add(self)
-        if self._site.is_stopping or len(self._site.connections) > CONNECTIONS_MAX:
+        if self._site.is_stopping or not has_room:
             self.write(_SETTINGS)
             self.go_away(h2.NO_ERROR, "too many connections")
             self._close_soon()
@@ -162,6 +139,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
         self._is_lost = True
         self._site.connections.discard(self)
+        if self.use is not None:
+            self.use.connections -= 1
         self._unread = b""
         for exchange in tuple(self._exchanges.values()):
             exchange.leave()
@@ -182,6 +161,12 @@ class Connection(asyncio.Protocol):
     def _take_turn(self) -> None:
         if self._is_taking_later:
             return
+        if self._site.is_busy:
+            self._take_later()
+        else:
+            self._take_now()
+
+    def _take_now(self) -> None:
         try:
             self._unread = self._take(self._unread)
         except BrokenConnection as broken:
@@ -191,11 +176,11 @@ class Connection(asyncio.Protocol):
         """Others on the event loop get their turns."""
         self._is_taking_later = True
         self._pace()
-        self.loop.call_soon(self._take_on)
+        self._site.take_later(self)
 
-    def _take_on(self) -> None:
+    def take_on(self) -> None:
         self._is_taking_later = False
-        self._take_turn()
+        self._take_now()
         self._pace()
 
     def _pace(self) -> None:
@@ -506,6 +491,14 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         else:
             self._close_soon()
+
+    def silence(self) -> tuple[int, float] | None:
+        """See :class:`indelible.server.accepting.Guest`. First who has called nothing yet."""
+        return None if self._exchanges else (int(self._last_stream_id > 0), self._heard_at)
+
+    def give_way(self) -> None:
+        self._site.connections.discard(self)
+        self._transport.abort()
 
     def look(self, now: float) -> None:
         if self._pinged_at is not None:

@@ -209,6 +209,13 @@ class Member:
 
 
 async def consume(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    with call.subscribed():
+        async with aclosing(_consume(call, requests)) as answers:
+            async for answer in answers:
+                yield answer
+
+
+async def _consume(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     member = await _begin(call, await _start(requests, call.stopping))
     reading = asyncio.create_task(_read(requests, member), name="grpc-member-says")
     stop = asyncio.create_task(_until_stopping(call.stopping))

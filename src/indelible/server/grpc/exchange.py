@@ -55,9 +55,10 @@ class Exchange:
     """Iterating over it gives the caller's messages, encoded."""
 
     __slots__ = (
-        "_arrived", "_bodies", "_buffer", "_cancelled_because", "_connection", "_has_begun", "_has_room", "_held_bytes",
+        "_arrived", "_bodies", "_buffer", "_cancelled_because", "_has_begun", "_has_room", "_held_bytes",
         "_is_alone", "_is_over", "_late", "_messages", "_problem", "_taken_bytes", "_timer", "_uncredited_bytes",
-        "_unread_window", "deadline", "head", "requests_ended", "send_window", "stream_id", "task",
+        "_unread_window", "code", "connection", "deadline", "head", "requests_ended", "send_window", "stream_id",
+        "task",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection", stream_id: int, head: Head, send_window: int) -> None:
@@ -66,7 +67,9 @@ class Exchange:
         self.send_window = send_window
         self.task: asyncio.Task[Any] | None = None
         self.deadline: float | None = None
-        self._connection: Final = connection
+        self.connection: Final = connection
+        self.code: str | None = None
+        """Of the error that it ended with."""
         self._bodies: BodyMemory | None = None
         self._cancelled_because: Refused | None = None
         self._is_alone = False
@@ -92,8 +95,8 @@ class Exchange:
         timeout = self.head.fields.get(b"grpc-timeout")
         if timeout is not None:
             left_s = _seconds(timeout)
-            self.deadline = self._connection.loop.time() + left_s
-            self._timer = self._connection.loop.call_later(
+            self.deadline = self.connection.loop.time() + left_s
+            self._timer = self.connection.loop.call_later(
                 left_s, self.cancel, Refused("DEADLINE_EXCEEDED", "the call's deadline has passed")
             )
 
@@ -157,7 +160,7 @@ class Exchange:
             del buffer[:end]
             self._cancel_late()
         if buffer and self._late is None:
-            self._late = self._connection.loop.call_later(GRPC_MESSAGE_S, self._on_late)
+            self._late = self.connection.loop.call_later(GRPC_MESSAGE_S, self._on_late)
 
     def _cancel_late(self) -> None:
         if self._late is not None:
@@ -205,7 +208,7 @@ class Exchange:
         """Room for more, once what has come is taken."""
         if self._uncredited_bytes > GRPC_UNREAD_SIZE_BYTES_MAX // 4 and not self._messages:
             if not self.requests_ended and not self._is_over:
-                self._connection.write(number_frame(h2.WINDOW_UPDATE, self.stream_id, self._uncredited_bytes))
+                self.connection.write(number_frame(h2.WINDOW_UPDATE, self.stream_id, self._uncredited_bytes))
             self._unread_window += self._uncredited_bytes
             self._uncredited_bytes = 0
 
@@ -221,7 +224,7 @@ class Exchange:
                 raise self._problem
             if self.requests_ended:
                 raise StopAsyncIteration
-            self._arrived = self._connection.loop.create_future()
+            self._arrived = self.connection.loop.create_future()
             await self._arrived
         flag, content = self._messages.popleft()
         self._taken_bytes = len(content) + _PREFIX_BYTES
@@ -231,7 +234,7 @@ class Exchange:
     async def only_message(self) -> bytes:
         """Of a call that has one. What it takes is held until the call is over."""
         while not self.requests_ended and self._problem is None:
-            self._arrived = self._connection.loop.create_future()
+            self._arrived = self.connection.loop.create_future()
             await self._arrived
         if self._problem is not None:
             raise self._problem
@@ -271,19 +274,19 @@ class Exchange:
     async def _send(self, data: memoryview) -> None:
         at, end = 0, len(data)
         while at < end:
-            room = min(self.send_window, self._connection.room_now(), h2.FRAME_SIZE_BYTES_MAX, end - at)
+            room = min(self.send_window, self.connection.room_now(), h2.FRAME_SIZE_BYTES_MAX, end - at)
             if room <= 0:
                 await self._room()
                 continue
             self._spend(room)
             head = frame_head(room, h2.DATA, 0, self.stream_id)
-            self._connection.write(b"".join((self._head(), head, data[at : at + room])))
+            self.connection.write(b"".join((self._head(), head, data[at : at + room])))
             at += room
 
     async def answer(self, message: bytes) -> None:
         """The only message, and with it the end."""
         size_bytes = len(message) + _PREFIX_BYTES
-        room = min(self.send_window, self._connection.room_now(), h2.FRAME_SIZE_BYTES_MAX)
+        room = min(self.send_window, self.connection.room_now(), h2.FRAME_SIZE_BYTES_MAX)
         if size_bytes > room:
             await self.write(message)
             self.finish()
@@ -317,13 +320,13 @@ class Exchange:
 
     def _spend(self, size_bytes: int) -> None:
         self.send_window -= size_bytes
-        self._connection.take_room(size_bytes)
+        self.connection.take_room(size_bytes)
 
     async def _room(self) -> None:
-        if self._connection.room_now() <= 0:
-            await self._connection.room()
+        if self.connection.room_now() <= 0:
+            await self.connection.room()
         else:
-            self._has_room = self._connection.loop.create_future()
+            self._has_room = self.connection.loop.create_future()
             await self._has_room
 
     def _end(self, last: bytes) -> None:
@@ -332,7 +335,7 @@ class Exchange:
         if not self.requests_ended and not self._is_alone:
             last += number_frame(h2.RST_STREAM, self.stream_id, h2.NO_ERROR)
         if not self._is_alone:
-            self._connection.write(last)
+            self.connection.write(last)
         self.close()
 
     def close(self) -> None:
@@ -346,7 +349,7 @@ class Exchange:
         self._messages.clear()
         self._buffer.clear()
         self._release(self._held_bytes)
-        self._connection.forget(self.stream_id)
+        self.connection.forget(self.stream_id)
 
     def leave(self) -> None:
         """The caller is gone. What it began may have something to put in order: it counts until that is done."""
@@ -357,7 +360,7 @@ class Exchange:
 
     def give_up(self) -> None:
         """Whoever calls does not take what it asked for."""
-        self._connection.write(number_frame(h2.RST_STREAM, self.stream_id, h2.ENHANCE_YOUR_CALM))
+        self.connection.write(number_frame(h2.RST_STREAM, self.stream_id, h2.ENHANCE_YOUR_CALM))
         self.leave()
 
 

@@ -32,11 +32,12 @@ from indelible.wire.proto_events import decode_append, decode_atomic_append, enc
 
 async def ask(operation: Operation[Any, Any], call: Call, request: Any) -> bytes:
     """One question, one answer."""
-    return encode_answer(operation, await operation.ask(call.store, decode_parameters(operation, request)))
+    return encode_answer(operation, await call.ask(operation, decode_parameters(operation, request)))
 
 
 async def append(call: Call, request: AggregateAppend) -> bytes:
     asked = decode_append(request)
+    call.take_events(len(asked.events))
     result = await call.store.append(
         asked.key.aggregate_type, asked.key.aggregate_id, asked.events, expected_version=asked.expected_version
     )
@@ -45,14 +46,15 @@ async def append(call: Call, request: AggregateAppend) -> bytes:
 
 async def append_atomic(call: Call, request: AppendAtomicRequest) -> bytes:
     asked = decode_atomic_append(request)
+    call.take_events(sum(len(one.events) for one in asked.appends))
     return encode_answer(APPEND_ATOMIC, await call.store.append_atomic(asked.appends, condition=asked.condition))
 
 
 async def pull(call: Call, request: PullRequest) -> bytes:
     """The wait ends when the caller goes away, who then gets nothing, or when the server stops."""
     asked = decode_parameters(PULL, request)
-    pulled = pull_until(call.store.groups, asked.group, PULL.ask(call.store, asked), call.stopping.wait())
-    return encode_answer(PULL, await pulled)
+    pulling = PULL.ask(call.store, asked)
+    return encode_answer(PULL, await pull_until(call.store.groups, asked.group, pulling, *call.ends()))
 
 
 async def search(call: Call, request: SearchRequest) -> bytes:
@@ -69,6 +71,8 @@ async def pages(
 ) -> AsyncGenerator[bytes]:
     asked = decode_parameters(operation, request)
     pages_max = request.pages_max if request.HasField("pages_max") else None
+    if operation is READ_FEED and pages_max is None:
+        call.tell_export(operation, asked)
     async with aclosing(read_pages(operation, call.store, asked, pages_max=pages_max)) as found:
         async for page in found:
             message = encode_answer(operation, page)
@@ -79,21 +83,24 @@ async def pages(
 
 async def subscribe(call: Call, request: SubscribeRequest, make_room: MakeRoom) -> AsyncGenerator[bytes]:
     asked = decode_parameters(SUBSCRIBE, request)
+    call.tell_export(SUBSCRIBE, asked)
     feed = FollowedFeed(
-        call.store, asked.query, asked.after, call.rendered_pages, render=encode_lines, make_room=make_room
-    )
-    await feed.read()
-    cursor, at_end = feed.cursor, False
-    async with aclosing(stream_messages(feed, call.stopping)) as messages:
-        async for message in messages:
-            if message is None:
-                yield encode_subscription(b"", cursor, at_end=at_end)
-                continue
-            _, cursor, at_end, _ = message
-            encoded = encode_subscription(message.data, cursor, at_end=at_end)
-            del message  # kept here for as long as the caller takes, it would be held twice
-            yield encoded
-            del encoded
+        call.store, asked.query, asked.after, call.rendered_pages,
+        render=encode_lines, gather_s=asked.gather_s, make_room=make_room,
+    )  # fmt: skip
+    with call.subscribed():
+        await feed.read()
+        cursor, at_end = feed.cursor, False
+        async with aclosing(stream_messages(feed, call.stopping)) as messages:
+            async for message in messages:
+                if message is None:
+                    yield encode_subscription(b"", cursor, at_end=at_end)
+                    continue
+                _, cursor, at_end, _ = message
+                encoded = encode_subscription(message.data, cursor, at_end=at_end)
+                del message  # kept here for as long as the caller takes, it would be held twice
+                yield encoded
+                del encoded
     raise ShuttingDown("the server stops; subscribe again after the last cursor", retry_after_s=RETRY_AFTER_S)
 
 

@@ -9,110 +9,12 @@ Streams whose readers have taken a large message before have a room of their own
 many, keep none of them waiting.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Final, Self
 
-import msgspec
-import structlog
-
-from indelible.errors import Overloaded
-from indelible.limits import (
-    GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX,
-    GRPC_STALLED_S,
-    GRPC_WAITING_SIZE_BYTES_MAX,
-    RETRY_AFTER_S,
-    STREAM_CHUNK_SIZE_BYTES_MAX,
-)
+from indelible.limits import GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX, GRPC_STALLED_S, GRPC_WAITING_SIZE_BYTES_MAX
 from indelible.server.grpc.exchange import Exchange
-
-LARGE_BYTES: Final = 2 * STREAM_CHUNK_SIZE_BYTES_MAX
-"""Messages that are not larger need no room: what a reader that takes nothing may cost anyway."""
-_log: Final = structlog.get_logger(__name__)
-
-
-class _Message(msgspec.Struct, eq=False):
-    exchange: Exchange
-    since: float
-    is_given_up: bool = False
-
-
-class _Room:
-    """For messages that are with gRPC. Who waits for room is served in order."""
-
-    def __init__(self, size_bytes: int, stalled_s: float) -> None:
-        self._size_bytes: Final = size_bytes
-        self._stalled_s: Final = stalled_s
-        self._free_bytes = size_bytes
-        self._made_bytes = 0
-        """Of messages that wait and are made already."""
-        self._waiting: Final[dict[asyncio.Future[None], int]] = {}
-        """How much each wants, in order."""
-        self._held: Final[dict[_Message, None]] = {}
-        """The oldest first."""
-        self._watch: asyncio.Task[None] | None = None
-
-    @asynccontextmanager
-    async def holding(self, exchange: Exchange, size_bytes: int, made_bytes: int) -> AsyncIterator[None]:
-        # One that is larger than all the room gets all of it.
-        size_bytes = min(size_bytes, self._size_bytes)
-        if self._waiting or size_bytes > self._free_bytes:
-            if self._made_bytes + made_bytes > GRPC_WAITING_SIZE_BYTES_MAX // 2:
-                raise Overloaded("too much waits for readers that do not take it", retry_after_s=RETRY_AFTER_S)
-            self._made_bytes += made_bytes
-            try:
-                await self._wait(size_bytes)
-            finally:
-                self._made_bytes -= made_bytes
-        else:
-            self._free_bytes -= size_bytes
-        message = _Message(exchange, time.monotonic())
-        self._held[message] = None
-        try:
-            yield
-        finally:
-            del self._held[message]
-            self._give_back(size_bytes)
-
-    async def _wait(self, size_bytes: int) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[turn] = size_bytes
-        if self._watch is None:
-            self._watch = asyncio.create_task(self._cut_stalled(), name="grpc-stalled")
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self._waiting.pop(turn, None)
-            self._give_back(0 if turn.cancelled() else size_bytes)
-            raise
-
-    def _give_back(self, size_bytes: int) -> None:
-        self._free_bytes += size_bytes
-        while self._waiting:
-            turn, needed_bytes = next(iter(self._waiting.items()))
-            if needed_bytes > self._free_bytes:
-                return
-            del self._waiting[turn]
-            if not turn.cancelled():
-                self._free_bytes -= needed_bytes
-                turn.set_result(None)
-
-    async def _cut_stalled(self) -> None:
-        """As long as somebody waits."""
-        try:
-            while self._waiting:
-                now = time.monotonic()
-                stalled = [one for one in self._held if not one.is_given_up and now >= one.since + self._stalled_s]
-                for one in stalled:
-                    one.is_given_up = True
-                    one.exchange.give_up()
-                if stalled:
-                    _log.warning("ended calls whose readers took nothing while others waited", calls=len(stalled))
-                await asyncio.sleep(self._stalled_s / 10)
-        finally:
-            self._watch = None
+from indelible.server.reader_room import LARGE_BYTES, ReaderRoom
 
 
 class LargeMessages:
@@ -121,8 +23,9 @@ class LargeMessages:
     def __init__(
         self, size_bytes_max: int = GRPC_LARGE_MESSAGES_SIZE_BYTES_MAX, stalled_s: float = GRPC_STALLED_S
     ) -> None:
-        self.of_newcomers: Final = _Room(size_bytes_max // 2, stalled_s)
-        self.of_others: Final = _Room(size_bytes_max // 2, stalled_s)
+        waiting_bytes = GRPC_WAITING_SIZE_BYTES_MAX // 2
+        self.of_newcomers: Final = ReaderRoom(size_bytes_max // 2, waiting_bytes, stalled_s)
+        self.of_others: Final = ReaderRoom(size_bytes_max // 2, waiting_bytes, stalled_s)
 
 
 class Outgoing:

@@ -7,36 +7,44 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
 from indelible.limits import GRPC_CANCEL_S, GRPC_STOP_S
+from indelible.server.accepting import accept
 from indelible.server.config import Address
 from indelible.server.grpc.calls import Calls, Method
-from indelible.server.grpc.connection import Connection, Site
+from indelible.server.grpc.connection import Connection
 from indelible.server.grpc.handlers import SERVICES
+from indelible.server.grpc.site import Site
 from indelible.server.grpc.standard_services import HEALTH_SERVICE, REFLECTION_SERVICES, Health, Reflection
 from indelible.server.process import listen
 from indelible.server.services import Services
+from indelible.server.tls import Certificates
 
 _LOOK_INTERVAL_S: Final = 1.0
 
 
 @contextlib.asynccontextmanager
 async def serving_grpc(
-    services: Services, at: Address, *, shutdown_grace_s: float, shared: bool = False
+    services: Services,
+    at: Address | socket.socket,
+    *,
+    shutdown_grace_s: float,
+    shared: bool = False,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[str]:
     """Serve the API over gRPC while the context is open; gives HOST:PORT. Others may listen on the same port if all of
-    them are ``shared``.
+    them are ``shared``. A socket that listens is closed at the end. With ``certificates`` over TLS alone.
 
     Leaving stops graciously: nothing new is accepted, what is in flight is answered, within ``shutdown_grace_s``
     seconds. Set ``services.stopping`` before, which ends subscriptions. Raises ``InvalidRequest`` when the address
     cannot be had.
     """
-    listener = listen(at, shared=shared, pointer="/grpc")
-    at = at._replace(port=listener.getsockname()[1])
+    listener = listen(at, shared=shared, pointer="/grpc") if isinstance(at, Address) else at
+    address = Address(*listener.getsockname()[:2])
     calls = Calls(services, SERVICES, _standard_services(services))
     site = Site(calls.begin)
-    server = await _serve(site, listener)
+    server = await accept(listener, lambda: Connection(site), site, certificates, "h2")
     looking = asyncio.create_task(_look(site), name="grpc-connections")
     try:
-        yield str(at)
+        yield str(address)
     finally:
         server.close()
         site.stop()
@@ -50,10 +58,6 @@ def _standard_services(services: Services) -> dict[str, tuple[Method, ...]]:
         HEALTH_SERVICE: Health(services, tuple(SERVICES)).methods(),
         **dict.fromkeys(REFLECTION_SERVICES, reflection),
     }
-
-
-async def _serve(site: Site, listener: socket.socket) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_server(lambda: Connection(site), sock=listener)
 
 
 async def _look(site: Site) -> None:

@@ -12,12 +12,13 @@ from typing import Final, cast
 
 import structlog
 
-from indelible.errors import IndelibleError, Overloaded, PayloadTooLarge
+from indelible.errors import IndelibleError, InvalidRequest, Overloaded, PayloadTooLarge
 from indelible.limits import (
+    BODY_S,
     CONNECTIONS_MAX,
-    CONNECTIONS_WAITING_MAX,
     DISCARDED_BODY_SIZE_BYTES_MAX,
     DISCARDED_BODY_TIMEOUT_S,
+    HEAD_S,
     HEADER_SIZE_BYTES_MAX,
     KEEP_ALIVE_S,
     RETRY_AFTER_S,
@@ -25,16 +26,21 @@ from indelible.limits import (
     STREAM_CHUNK_SIZE_BYTES_MAX,
     UNREAD_SIZE_BYTES_MAX,
 )
+from indelible.server.accepting import accept, make_room
 from indelible.server.config import Address
 from indelible.server.http.exchange import Exchange, render
 from indelible.server.http.message_syntax import Framing, Head, HeadReader
 from indelible.server.http.messages import BadFraming, ClientDisconnected, problem_response
+from indelible.server.principal_limits import Use
 from indelible.server.process import bound_unsent, listen
+from indelible.server.tls import Certificates, certificate_names
 from indelible.wire.errors import status_of
 
 _log: Final = structlog.get_logger(__name__)
 _HEAD_END: Final = b"\r\n\r\n"
 _STATUS_HEAD_TOO_LARGE: Final = 431
+_STATUS_LATE: Final = 408
+_LOOK_INTERVAL_S: Final = 0.5
 
 Application = Callable[[Exchange], Awaitable[None]]
 
@@ -42,25 +48,47 @@ Application = Callable[[Exchange], Awaitable[None]]
 class Site:
     """What the connections of one server share."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, draining: asyncio.Event | None = None) -> None:
         self.app: Final = app
+        self.draining: Final = draining or asyncio.Event()
         self.connections: Final[set[Connection]] = set()
         self.orphans: Final[set[asyncio.Task[None]]] = set()
         """What answers callers that are gone, and is not done yet."""
         self.is_stopping = False
 
+    def make_room(self, opening: int = 0) -> bool:
+        """See :class:`indelible.server.accepting.Crowd`."""
+        return make_room(self.connections, CONNECTIONS_MAX, opening)
+
+    async def keep_time(self) -> None:
+        """Ends what callers take too long with, as long as this runs."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL_S)
+            now = loop.time()
+            for connection in tuple(self.connections):
+                connection.look(now)
+
 
 class Connection(asyncio.Protocol):
     __slots__ = (
-        "_awaits_since", "_discarded_bytes", "_drained", "_exchange", "_framing", "_has_eof", "_head_fed_bytes",
-        "_head_reader", "_is_discarding", "_is_extra", "_is_lingering", "_is_lost", "_is_reading_paused",
-        "_is_taking_later", "_is_writing_paused", "_loop", "_site", "_task", "_timer", "_transport", "_unread",
-        "_unsent_bytes",
+        "_awaits_since", "_discarded_bytes", "_drained", "_due_at", "_exchange", "_framing", "_has_eof", "_has_served",
+        "_head_fed_bytes", "_head_reader", "_is_discarding", "_is_extra", "_is_lingering", "_is_lost",
+        "_is_reading_paused", "_is_taking_later", "_is_tls", "_is_writing_paused", "_loop", "_site", "_task", "_timer",
+        "_transport", "_unread", "_unsent_bytes", "address", "certificate_names", "has_taken_much", "use",
     )  # fmt: skip
 
     _transport: asyncio.Transport
+    certificate_names: tuple[str, ...]
+    """In the certificate that the caller has shown."""
+    address: str
+    """Of the machine that calls."""
 
     def __init__(self, site: Site) -> None:
+        self.has_taken_much = False
+        """Whether the caller has taken a large answer before."""
+        self.use: Use | None = None
+        """The principal's that it counts for, where that is bounded."""
         self._site: Final = site
         self._loop: Final = asyncio.get_running_loop()
         self._unread = b""
@@ -75,10 +103,14 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._awaits_since: float | None = None
         """Since when more is due from the caller; None while it is not."""
+        self._due_at: float | None = None
+        """When the head or body that has come in part must be whole; None without one."""
         self._unsent_bytes = 0
         """What the caller had not taken at the last look."""
         self._discarded_bytes = 0
         self._is_extra = False
+        self._is_tls = False
+        self._has_served = False
         self._has_eof = False
         self._is_lost = False
         self._is_discarding = False
@@ -95,8 +127,11 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=STREAM_CHUNK_SIZE_BYTES_MAX)
         bound_unsent(transport.get_extra_info("socket"))
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        self.certificate_names = certificate_names(transport) if self._is_tls else ()
+        self.address = str((transport.get_extra_info("peername") or ("",))[0])
+        self._is_extra = not self._site.make_room()
         self._site.connections.add(self)
-        self._is_extra = len(self._site.connections) > CONNECTIONS_MAX
         self._await_more()
         if self._site.is_stopping:
             self._transport.close()
@@ -114,9 +149,10 @@ class Connection(asyncio.Protocol):
         if self._is_lingering:
             return False
         if self._exchange is None:
-            return self._is_writing_paused and bool(self._unread)
+            return self._is_writing_paused and bool(self._unread) and not self._is_tls
         self._note_leaving(self._exchange)
-        return True
+        # The end of TLS is one of both directions.
+        return not self._is_tls
 
     def _note_leaving(self, exchange: Exchange) -> None:
         # What lies here still may be the rest of its body.
@@ -126,6 +162,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
         self._is_lost = True
         self._site.connections.discard(self)
+        if self.use is not None:
+            self.use.connections -= 1
         self._unread = b""
         if self._timer is not None:
             self._timer.cancel()
@@ -192,6 +230,8 @@ class Connection(asyncio.Protocol):
         try:
             reader.feed(data[self._head_fed_bytes : min(size_bytes, HEADER_SIZE_BYTES_MAX + 1)])
             if end < 0:
+                if self._head_reader is None:
+                    self._due_at = self._loop.time() + HEAD_S
                 self._head_reader, self._head_fed_bytes = reader, size_bytes
                 return
             head = reader.head()
@@ -199,7 +239,7 @@ class Connection(asyncio.Protocol):
         except IndelibleError as error:
             self._refuse(error)
             return
-        self._head_reader, self._head_fed_bytes = None, 0
+        self._head_reader, self._head_fed_bytes, self._due_at = None, 0, None
         self._unread = data[size_bytes:]
         self._begin(head)
 
@@ -211,8 +251,10 @@ class Connection(asyncio.Protocol):
     def _begin(self, head: Head) -> None:
         exchange = self._exchange = Exchange(self, head)
         self._framing = head.framing
-        if self._framing is not None and self._unread:
-            self._take_body()
+        if self._framing is not None:
+            self._due_at = self._loop.time() + BODY_S
+            if self._unread:
+                self._take_body()
         if self._has_eof:
             self._note_leaving(exchange)
         self._task = self._loop.create_task(self._run(exchange))
@@ -235,7 +277,7 @@ class Connection(asyncio.Protocol):
             self._on_bad_framing(error)
             return
         if framing.is_whole:
-            self._framing = None
+            self._framing = self._due_at = None
         elif self._unread:
             self._is_taking_later = True
             self._loop.call_soon(self._take_on)
@@ -248,30 +290,54 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None:
             self._note_leaving(self._exchange)
 
-    def _on_bad_framing(self, error: IndelibleError) -> None:
+    def _on_bad_framing(self, error: IndelibleError, status: int | None = None) -> None:
         self._unread = b""
-        self._framing = None
+        self._framing = self._due_at = None
         self._is_discarding = True
         if self._exchange is None:
             self._linger()
         else:
-            self._exchange.fail(BadFraming(error, _refusal_status(error)))
+            self._exchange.fail(BadFraming(error, status or _refusal_status(error)))
 
-    def _refuse(self, error: IndelibleError) -> None:
+    def _refuse(self, error: IndelibleError, status: int | None = None) -> None:
         """Answer what is no request, or one too many. Where it ends is not known, so the connection ends."""
-        response = problem_response(error, _refusal_status(error))
+        self._due_at = None
+        response = problem_response(error, status or _refusal_status(error))
         self.write(render(response, is_head=False, is_last=True, is_version_1_0=False))
         if isinstance(error, Overloaded):
             self._transport.close()
         else:
             self._linger()
 
+    # --- Callers who take too long, or say nothing -------------------------------------------------------------------
+
+    def look(self, now: float) -> None:
+        """Once in a while."""
+        if self._due_at is None or now <= self._due_at or self._is_lingering or self._transport.is_closing():
+            return
+        if self._framing is None:
+            late = InvalidRequest(f"the request line and headers did not come whole within {HEAD_S:g} s")
+            self._refuse(late, _STATUS_LATE)
+        else:
+            self._on_bad_framing(InvalidRequest(f"the body did not come whole within {BODY_S:g} s"), _STATUS_LATE)
+
+    def silence(self) -> tuple[int, float] | None:
+        """See :class:`indelible.server.accepting.Guest`. First who has asked nothing yet, then who has, then who is
+        amid a body."""
+        if self._awaits_since is None or self._is_lingering:
+            return None
+        return (2 if self._exchange is not None else int(self._has_served)), self._awaits_since
+
+    def give_way(self) -> None:
+        self._site.connections.discard(self)
+        self._transport.abort()
+
     # --- What exchanges call -----------------------------------------------------------------------------------------
 
     @property
     def is_last(self) -> bool:
         """Whether the connection takes no further request."""
-        return self._site.is_stopping
+        return self._site.is_stopping or self._site.draining.is_set()
 
     def write(self, data: bytes) -> None:
         # The connection may have gone since: then there is nobody to write to.
@@ -297,6 +363,7 @@ class Connection(asyncio.Protocol):
     def answered(self, *, is_last: bool) -> None:
         """The exchange is over; the next one begins, or the connection ends."""
         self._exchange = None
+        self._has_served = True
         if self._is_lost:
             return
         if not is_last and not self._site.is_stopping:
@@ -308,6 +375,10 @@ class Connection(asyncio.Protocol):
             self._linger()
         else:
             self._transport.close()
+
+    def give_up(self) -> None:
+        """The caller does not take its answer."""
+        self._transport.abort()
 
     def abandon(self, *, at_once: bool) -> None:
         """End the connection, ``at_once`` without what is still to be sent: the exchange has no answer, or no end of
@@ -397,23 +468,31 @@ _POLL_S: Final = 0.05
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Application, at: Address | socket.socket, *, shutdown_grace_s: float) -> AsyncIterator[str]:
-    """Serve an application while the context is open; gives the URL. A socket that listens is closed at the end.
+async def serving(
+    app: Application,
+    at: Address | socket.socket,
+    *,
+    shutdown_grace_s: float,
+    draining: asyncio.Event | None = None,
+    certificates: Certificates | None = None,
+) -> AsyncIterator[str]:
+    """Serve an application while the context is open; gives the URL. A socket that listens is closed at the end. Once
+    ``draining`` is set, each connection ends with its next answer, which says so. With ``certificates`` over TLS alone.
 
     Leaving stops graciously: nothing new is accepted, what is in flight is answered, within ``shutdown_grace_s``
     seconds. Raises ``InvalidRequest`` when the address cannot be had.
     """
     with listen(at) if isinstance(at, Address) else at as listener:
         host, port = listener.getsockname()[:2]
-        site = Site(app)
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(site), sock=listener, backlog=CONNECTIONS_WAITING_MAX
-        )
+        site = Site(app, draining)
+        server = await accept(listener, lambda: Connection(site), site, certificates, "http/1.1")
+        keeping_time = asyncio.create_task(site.keep_time(), name="http-connections")
         try:
-            yield f"http://{Address(host, port)}"
+            yield f"{'http' if certificates is None else 'https'}://{Address(host, port)}"
         finally:
             server.close()
             await _stop(site, shutdown_grace_s)
+            keeping_time.cancel()
 
 
 async def _stop(site: Site, grace_s: float) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from indelible.conditions import ExpectedVersion
 from indelible.cursors import Cursor, cursor_behind
-from indelible.errors import InvalidRequest, NotAcceptable, VersionConflict
+from indelible.errors import IndelibleError, InvalidRequest, NotAcceptable, VersionConflict
 from indelible.events import JSON_CONTENT_TYPE, AggregateKey, NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, AggregatePage, FeedPage, each_outcome
 from indelible.limits import HEADER_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX
@@ -67,6 +67,7 @@ async def append(call: Call, request: Request) -> Response:
         decoded = _append_of((event,), key, expected_version)
     else:
         decoded = _decode_append(*await request.body(_APPENDS_TAKEN), key, expected_version)
+    call.take_events(len(decoded.events))
     try:
         result = await call.store.append(
             key.aggregate_type, key.aggregate_id, decoded.events, expected_version=decoded.expected_version
@@ -125,6 +126,7 @@ def _append_of(
 async def append_atomic(call: Call, request: Request) -> Response:
     request.query(operations.APPEND_ATOMIC)
     asked = json_events.decode_atomic_append(await request.json_body())
+    call.take_events(sum(len(one.events) for one in asked.appends))
     result = await call.store.append_atomic(asked.appends, condition=asked.condition)
     return Response(json_events.append_status(result), encode_answer(operations.APPEND_ATOMIC, result))
 
@@ -132,6 +134,7 @@ async def append_atomic(call: Call, request: Request) -> Response:
 async def append_batch(call: Call, request: Request) -> Response:
     request.query(operations.APPEND_BATCH)
     decoded = await decoded_by_turns(json_events.decode_batch(await request.json_body()))
+    call.take_events(sum(len(one.events) for one in decoded if not isinstance(one, IndelibleError)))
     return Response(200, json_events.encode_batch_results(await each_outcome(decoded, call.store.append_each)))
 
 
@@ -166,11 +169,14 @@ async def replay(call: Call, request: Request) -> Response:
 
 
 async def read_feed(call: Call, request: Request) -> Response | StreamedResponse:
-    asked = await request.asked_with(operations.READ_FEED)
     media_type = negotiate(request.headers.get(b"accept"), _FEED_OFFERED)
     if media_type == operations.EVENT_STREAM:
-        return await _subscribe(call, request, asked)
+        subscribed = await request.asked_with(operations.SUBSCRIBE)
+        call.tell_export(operations.SUBSCRIBE, subscribed)
+        return await _subscribe(call, request, subscribed)
+    asked = await request.asked_with(operations.READ_FEED)
     if media_type == NDJSON_CONTENT_TYPE:
+        call.tell_export(operations.READ_FEED, asked)
         return await _stream_lines(read_pages(operations.READ_FEED, call.store, asked))
     page = await operations.READ_FEED.ask(call.store, asked)
     headers: Headers = ((b"indelible-cursor", page.cursor.encode("ascii")),)
@@ -237,7 +243,7 @@ def _in_binary_mode(found: RecordedEvent) -> Response:
     if size_bytes > HEADER_SIZE_BYTES_MAX:
         message = f"its metadata and tags take {size_bytes} bytes as headers, more than {HEADER_SIZE_BYTES_MAX}"
         raise NotAcceptable(message, offered=list(_EVENT_OFFERED[:2]))
-    return Response(200, body, found.content_type, tuple(headers.items()))
+    return Response(200, body, found.content_type, tuple(headers.items()), is_verbatim=True)
 
 
 # --- Which media type ------------------------------------------------------------------------------------------------
@@ -278,35 +284,35 @@ def _weight(media_type: str, ranges: dict[str, float]) -> float:
 # --- Subscriptions ---------------------------------------------------------------------------------------------------
 
 
-async def _subscribe(call: Call, request: Request, asked: operations.ReadFeed) -> StreamedResponse:
+async def _subscribe(call: Call, request: Request, asked: operations.Subscribe) -> StreamedResponse:
     """What goes over the wire until the caller leaves or the server stops, in pieces: what is given to a connection
     whose reader takes nothing lies there. Reads the first page now, so that what is wrong with the request is known
     before anything is sent."""
-    for name in ("direction", "limit"):
-        if name in request.query(operations.READ_FEED):
-            raise InvalidRequest("is not for subscriptions, which go forward without an end", pointer=f"/{name}")
     # A client that resumes says where it had come to, whatever its URL said at first.
     last_id = request.headers.get(b"last-event-id", b"").decode("latin-1")
     try:
         feed = FollowedFeed(
             call.store, asked.query, Cursor.parse(last_id) if last_id else asked.after, call.rendered_pages,
-            render=render_messages, take_size_bytes_max=STREAM_CHUNK_SIZE_BYTES_MAX,
+            render=render_messages, gather_s=asked.gather_s, take_size_bytes_max=STREAM_CHUNK_SIZE_BYTES_MAX,
         )  # fmt: skip
         await feed.read()
     except InvalidRequest as error:
         if last_id and error.pointer == "/after":
             raise InvalidRequest(error.message, pointer="/Last-Event-ID") from None
         raise
-    return StreamedResponse(_messages(feed, call.stopping), operations.EVENT_STREAM, is_endless=True)
+    # Now, while it can be answered so.
+    call.check_subscriptions()
+    return StreamedResponse(_messages(feed, call), operations.EVENT_STREAM, is_endless=True)
 
 
-async def _messages(feed: FollowedFeed, stopping: asyncio.Event) -> AsyncGenerator[bytes]:
-    async with aclosing(stream_messages(feed, stopping)) as messages:
-        async for message in messages:
-            chunk = _render(message)
-            del message  # kept here for as long as the caller takes, it would be held twice
-            yield chunk
-            del chunk
+async def _messages(feed: FollowedFeed, call: Call) -> AsyncGenerator[bytes]:
+    with call.subscribed():
+        async with aclosing(stream_messages(feed, call.stopping)) as messages:
+            async for message in messages:
+                chunk = _render(message)
+                del message  # kept here for as long as the caller takes, it would be held twice
+                yield chunk
+                del chunk
 
 
 def _render(message: StreamMessage | None) -> bytes:

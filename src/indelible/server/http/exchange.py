@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import DISCARDED_BODY_SIZE_BYTES_MAX, UNREAD_SIZE_BYTES_MAX
 from indelible.server.http.message_syntax import Framing, Head
 from indelible.server.http.messages import ClientDisconnected, Response, StreamedResponse
 from indelible.tasks import first_of
+from indelible.wire.cloudevents import CLOUDEVENT_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE
+from indelible.wire.errors import PROBLEM_CONTENT_TYPE
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -22,6 +25,10 @@ _STATUS_LINES: Final = {
 }
 _WITHOUT_BODY: Final = (204, 304)
 """An answer that has no body, nor headers that speak of one (RFC 9110, sections 8.6 and 15.4.5)."""
+_ENDING_WITH_A_LINE: Final = frozenset(
+    (JSON_CONTENT_TYPE, PROBLEM_CONTENT_TYPE, CLOUDEVENT_CONTENT_TYPE, CLOUDEVENTS_BATCH_CONTENT_TYPE)
+)
+"""JSON of our own, for people who look at it in a terminal: the prompt is to stand below it."""
 _CLOSE: Final = b"\r\nconnection: close"
 _KEEP_ALIVE: Final = b"\r\nconnection: keep-alive"
 """Said to callers in HTTP/1.0 only: they expect the end."""
@@ -50,9 +57,12 @@ def render(response: Response, *, is_head: bool, is_last: bool, is_version_1_0: 
     """A whole answer; without its body when HEAD asked for it."""
     has_body = response.status not in _WITHOUT_BODY
     parts = [_STATUS_LINES[response.status], _clock.date()]
+    body, ending = response.body, b""
     if has_body:
+        if response.content_type in _ENDING_WITH_A_LINE and not response.is_verbatim:
+            ending = b"\n"
         content_type = response.content_type.encode("ascii")
-        parts.append(b"\r\ncontent-type: %b\r\ncontent-length: %d" % (content_type, len(response.body)))
+        parts.append(b"\r\ncontent-type: %b\r\ncontent-length: %d" % (content_type, len(body) + len(ending)))
     parts += [b"\r\n%b: %b" % header for header in response.headers]
     if is_last:
         parts.append(_CLOSE)
@@ -60,7 +70,7 @@ def render(response: Response, *, is_head: bool, is_last: bool, is_version_1_0: 
         parts.append(_KEEP_ALIVE)
     parts.append(b"\r\n\r\n")
     if has_body and not is_head:
-        parts.append(response.body)
+        parts += (body, ending)
     return b"".join(parts)
 
 
@@ -90,15 +100,15 @@ class Exchange:
     and sends an answer."""
 
     __slots__ = (
-        "_connection", "_failure", "_framing", "_has_body_begun", "_has_left", "_left", "_unread", "_waiter", "head",
-        "is_over",
+        "_failure", "_framing", "_has_body_begun", "_has_left", "_left", "_unread", "_waiter", "connection",
+        "head", "is_over",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection", head: Head) -> None:
         self.head: Final = head
         self.is_over = False
         """Whether it is answered, or never will be."""
-        self._connection: Final = connection
+        self.connection: Final = connection
         self._framing: Final[Framing | None] = head.framing
         self._has_body_begun = False
         self._unread = b""
@@ -147,7 +157,7 @@ class Exchange:
         if not self._unread and not self.is_body_whole:
             if self.head.expects_continue and not self._has_body_begun:
                 self._has_body_begun = True
-                self._connection.write(CONTINUE)
+                self.connection.write(CONTINUE)
             while not self._unread and not self.is_body_whole:
                 if self._failure is not None:
                     raise self._failure
@@ -155,7 +165,7 @@ class Exchange:
                 await self._waiter
         part = self.take()
         if not self.is_body_whole:
-            self._connection.body_taken()
+            self.connection.body_taken()
         return part
 
     def take(self) -> bytes:
@@ -173,7 +183,7 @@ class Exchange:
         """Answer."""
         head = self.head
         is_last = self._is_last
-        self._connection.write(
+        self.connection.write(
             render(response, is_head=head.method == "HEAD", is_last=is_last, is_version_1_0=head.is_version_1_0)
         )
         self._end(is_last=is_last)
@@ -181,7 +191,7 @@ class Exchange:
     def abandon(self, *, at_once: bool = False) -> None:
         """No answer, or no more of it: nobody is there to read it, or it cannot be made."""
         self.is_over = True
-        self._connection.abandon(at_once=at_once)
+        self.connection.abandon(at_once=at_once)
 
     # --- Streams -----------------------------------------------------------------------------------------------------
 
@@ -190,7 +200,7 @@ class Exchange:
         # A body in HTTP/1.0 has no chunks: only the connection's end shows its own.
         is_chunked = not self.head.is_version_1_0
         is_last = self._is_last or not is_chunked
-        self._connection.write(render_stream_head(response, is_chunked=is_chunked, is_last=is_last))
+        self.connection.write(render_stream_head(response, is_chunked=is_chunked, is_last=is_last))
         if self.head.method == "HEAD":
             await response.chunks.aclose()
             self._end(is_last=is_last)
@@ -202,13 +212,17 @@ class Exchange:
                 await self._send_chunks(response, is_chunked=is_chunked)
         except ClientDisconnected:
             self.abandon()
+        except asyncio.CancelledError:
+            # Ended from here: the caller must not take what came for all.
+            self.abandon(at_once=not is_chunked)
+            raise
         except Exception as error:  # noqa: BLE001 - whatever broke, the caller must not take what came for all
             # The status is sent; a body cut short is all that can still tell.
             _log.error("stream failed", path=self.head.raw_path.decode("latin-1"), exc_info=error)
             self.abandon(at_once=not is_chunked)
         else:
             if is_chunked:
-                self._connection.write(LAST_CHUNK)
+                self.connection.write(LAST_CHUNK)
             self._end(is_last=is_last)
 
     async def _send_until_left(self, response: StreamedResponse, *, is_chunked: bool) -> None:
@@ -221,8 +235,8 @@ class Exchange:
     async def _send_chunks(self, response: StreamedResponse, *, is_chunked: bool) -> None:
         async with contextlib.aclosing(response.chunks) as chunks:
             async for data in chunks:
-                self._connection.write_parts(chunk(data) if is_chunked else (data,))
-                await self._connection.drain()
+                self.connection.write_parts(chunk(data) if is_chunked else (data,))
+                await self.connection.drain()
 
     # --- The end -----------------------------------------------------------------------------------------------------
 
@@ -231,7 +245,7 @@ class Exchange:
         """Whether the connection ends with the answer that is sent now: because somebody wants it to, or because what
         is left of the body is too long, or may be, to read over it for the next request. So it may be when its sender
         waits for "100 Continue": whether it still comes is the sender's choice."""
-        if self.head.is_last or self._connection.is_last:
+        if self.head.is_last or self.connection.is_last:
             return True
         if self.is_body_whole:
             return False
@@ -242,7 +256,7 @@ class Exchange:
     def _end(self, *, is_last: bool) -> None:
         self.is_over = True
         self._unread = b""
-        self._connection.answered(is_last=is_last)
+        self.connection.answered(is_last=is_last)
 
 
 def _wake(waiter: "asyncio.Future[None] | None") -> None:

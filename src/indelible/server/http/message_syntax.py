@@ -213,6 +213,10 @@ class HeadReader:
         return head
 
 
+_JOINED: Final = (b"connection", b"authorization")
+"""Headers of which all count: options of the connection; and two tokens are none, whichever a proxy looked at."""
+
+
 class _Found:
     """What the parser has found. Apart from who feeds it, so that no request leaves a cycle of objects."""
 
@@ -231,7 +235,7 @@ class _Found:
         name = name.lower()
         if name == b"host":
             self.hosts += 1
-        elif name == b"connection" and name in self.headers:
+        elif name in _JOINED and name in self.headers:
             value = self.headers[name] + b"," + value
         self.headers[name] = value
 

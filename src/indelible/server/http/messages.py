@@ -7,7 +7,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge, Unavailable, UnsupportedMediaType
+from indelible.errors import (
+    IndelibleError,
+    InvalidRequest,
+    PayloadTooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import LINK_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
 from indelible.operations import Operation, Parameters
@@ -69,6 +76,10 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str = JSON_CONTENT_TYPE
     headers: Headers = ()
+    code: str | None = None
+    """Of the error that it tells of."""
+    is_verbatim: bool = False
+    """Whether the body is text of somebody else's, to which not a byte may be added."""
 
 
 class StreamedResponse(msgspec.Struct, frozen=True):
@@ -189,9 +200,11 @@ def problem_response(error: IndelibleError, status: int | None = None, headers: 
     if status == 503 or isinstance(error, Unavailable):
         retry_after_s = error.fields.get("retry_after_s", RETRY_AFTER_S)
         headers = (*headers, (b"retry-after", str(retry_after_s).encode()))
+    if isinstance(error, Unauthenticated):
+        headers = (*headers, (b"www-authenticate", b"Bearer"))
     if allowed := error.fields.get("allowed"):
         headers = (*headers, (b"allow", ", ".join(allowed).encode()))
-    return Response(status, encode_problem(error, status), PROBLEM_CONTENT_TYPE, headers)
+    return Response(status, encode_problem(error, status), PROBLEM_CONTENT_TYPE, headers, error.code)
 
 
 def etag(version: int) -> Headers:

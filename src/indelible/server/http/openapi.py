@@ -50,6 +50,9 @@ _SECTIONS: Final = {
     "is parked, and its aggregate with it; the others go on.",
     "Relays": "Named publishers of the log to message brokers, and how far each has come. One process at a time owns a "
     "relay; whoever owned it before is refused.",
+    "Keys": "What callers show to say who they are, where the server asks for that.",
+    "Schemas": "JSON Schemas that the data of event types must fit. A version keeps what the one before promises, as "
+    "far as you ask for that.",
     "Operations": "Health, metrics and this reference.",
 }
 
@@ -203,7 +206,8 @@ _MORE: Final[dict[str, Schema]] = {
 }
 """What the types of whole bodies do not say themselves."""
 _NOT_ALWAYS: Final = (
-    "Group.is_new", "Event.event_data", "Event.event_data_base64", "Readiness.parts",
+    "Group.is_new", "InFlight.partition", "ParkedEvent.partition", "SkippedEvent.partition",
+    "Event.event_data", "Event.event_data_base64", "Readiness.parts",
 )  # fmt: skip
 """Fields that an answer may leave out."""
 

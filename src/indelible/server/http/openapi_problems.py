@@ -13,6 +13,7 @@ from indelible.events import JSON_CONTENT_TYPE
 from indelible.limits import CONDITION_ENTRIES_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S, SEARCH_TIMEOUT_S
 from indelible.operations import Operation
 from indelible.server.http.messages import NDJSON_CONTENT_TYPE
+from indelible.server.principal_limits import PROBES
 from indelible.wire.errors import PROBLEM_CONTENT_TYPE, STATUS_OF_CODE, STATUS_PRECONDITION_FAILED, problem
 from indelible.words import COUNT, VERSION, ExpectedVersion, Schema
 
@@ -40,9 +41,26 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
         errors.SearchTooCostly(
             f"took longer than {SEARCH_TIMEOUT_S:g} s; say more of what to find", pointer="", timeout_s=SEARCH_TIMEOUT_S
         ),
+        errors.SchemaMismatch(
+            "must fit minimum: 0, by version 1 of the schema of OrderPlaced",
+            pointer="/events/0/event_data/total",
+            event_type="OrderPlaced",
+            schema_version=1,
+            rule="/properties/total/minimum",
+        ),
+        errors.SchemaIncompatible(
+            "not backward compatible: the new schema refuses data that fits version 1, by /required",
+            event_type="OrderPlaced",
+            version=1,
+            broken="backward",
+            pointer="/required",
+            is_certain=True,
+        ),
         errors.VersionConflict("order-o-1 is at version 3, expected 2", **_KEY, expected_version=2, actual_version=3),
         errors.EventIdConflict(f"event id {_EVENT_ID} is stored already, with other content", event_id=_EVENT_ID),
         errors.ConditionFailed("the event at position 17 matches the append condition", position=17),
+        errors.Unauthenticated("say who you are: Authorization: Bearer TOKEN"),
+        errors.Forbidden("you may not append to order", permission="append", aggregate_type="order"),
         errors.AggregateNotFound("no aggregate order-o-1", **_KEY),
         errors.EventNotFound(f"no event has the id {_EVENT_ID}", event_id=_EVENT_ID),
         errors.SnapshotNotFound("order-o-1 has no snapshot", **_KEY),
@@ -62,6 +80,8 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
             replay="replay-3",
         ),
         errors.RelayNotFound("there is no relay orders-to-nats", relay="orders-to-nats"),
+        errors.SchemaNotFound("the event type OrderPlaced has no schema", event_type="OrderPlaced", version=2),
+        errors.KeyNotFound("there is no key 6f1c0e5d2a9b4c37", key_id="6f1c0e5d2a9b4c37"),
         errors.SetAsideEventNotFound(
             "the relay orders-to-nats has set aside no event at position 17", relay="orders-to-nats", position=17
         ),
@@ -74,6 +94,9 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
             offered=[JSON_CONTENT_TYPE, NDJSON_CONTENT_TYPE],
         ),
         errors.UnsupportedMediaType("the body must be application/json in UTF-8", supported=[JSON_CONTENT_TYPE]),
+        errors.RateLimited(
+            "orders may have 100 requests a second, and no more; nothing was stored", retry_after_s=RETRY_AFTER_S
+        ),
         Unavailable("the store is out of reach; nothing was stored", retry_after_s=RETRY_AFTER_S),
         errors.Overloaded("too many appends are waiting; nothing was stored", retry_after_s=RETRY_AFTER_S),
         errors.ShuttingDown("the store is closed; nothing was stored", retry_after_s=RETRY_AFTER_S),
@@ -101,7 +124,9 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
 """One of each error that a request can meet: its fields are those that such an error always has."""
 
 _NOT_ALWAYS: Final = {
+    "forbidden": ("aggregate_type",),
     "payload_too_large": ("size_bytes_max", "events_max", "keys_max", "statement_timeout_s"),
+    "schema_not_found": ("version",),
     "store_corrupted": ("position",),
     "unavailable": ("parts",),
     "shutting_down": ("parts",),
@@ -114,6 +139,12 @@ _OF_NO_OPERATION: Final = (errors.RouteNotFound.code, errors.MethodNotAllowed.co
 _INTEGER: Final[Schema] = {"type": "integer"}
 _FIELDS: Final[dict[str, Schema]] = {
     "pointer": {"type": "string", "description": "JSON pointer of the bad field; /name for a parameter."},
+    "event_type": {"type": "string", "description": "Whose schema it is about."},
+    "schema_version": _INTEGER | VERSION | {"description": "Of the schema that the data does not fit."},
+    "rule": {"type": "string", "description": "JSON pointer into the schema: what does not fit; empty if not known."},
+    "version": _INTEGER | VERSION | {"description": "Of the schema."},
+    "broken": {"enum": ["backward", "forward"], "description": "What the new schema does not keep."},
+    "is_certain": {"type": "boolean", "description": "False where nobody can tell whether it keeps it."},
     "size_bytes_max": {"type": "integer", "description": "How many bytes are allowed."},
     "events_max": {"type": "integer", "description": "How many events are allowed."},
     "keys_max": {"type": "integer", "description": "How many keys the request's objects may have."},
@@ -127,10 +158,12 @@ _FIELDS: Final[dict[str, Schema]] = {
     "indexed_cursor": {"type": "string", "description": "How far the query index has come. Opaque."},
     "lag": _INTEGER | COUNT | {"description": "Positions that are to be indexed."},
     "documents": _INTEGER | COUNT | {"description": "About how many events are indexed."},
+    "permission": {"type": "string", "description": "What would have to be granted."},
     "aggregate_type": {"type": "string", "description": "Of the aggregate that was asked for."},
     "aggregate_id": {"type": "string", "description": "Of the aggregate that was asked for."},
     "event_id": {"type": "string", "format": "uuid", "description": "Which event."},
     "group": {"type": "string", "description": "Name of the group that was asked for."},
+    "key_id": {"type": "string", "description": "Id of the key that was asked for."},
     "relay": {"type": "string", "description": "Name of the relay that was asked for."},
     "owner": {"type": "string", "description": "Who owns it."},
     "replay": {"type": "string", "description": "Name of the replay that is under way."},
@@ -160,17 +193,22 @@ RESPONSE_HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "Link": ('Where the next page is, as <…>; rel="next"; while there is one.', {"type": "string"}),
     "Indelible-Cursor": ("The page's cursor; CloudEvents have no other place for it.", {"type": "string"}),
     "Retry-After": ("Seconds to wait before trying again.", _INTEGER | COUNT),
+    "WWW-Authenticate": ("How to say who asks.", {"type": "string", "const": "Bearer"}),
 }
 """What each means, and its schema."""
-ALWAYS_THERE: Final = ("ETag", "Retry-After")
+ALWAYS_THERE: Final = ("ETag", "Retry-After", "WWW-Authenticate")
 """Response headers that are there whenever they are named."""
 
 _TITLES: Final = {
     400: "The request is not allowed as it is.",
+    401: "The server has to know who asks.",
+    403: "Who asks has no grant for it. Nothing was done.",
     404: "It does not exist.",
     406: "The Accept header takes no media type that is offered.",
+    429: "The principal has had as much as it may. Nothing was stored.",
     409: "The store's state forbids it. Nothing was stored.",
     412: "The aggregate is not at the version that the header asked for. Nothing was stored.",
+    422: "The data does not fit the schema of its event type. Nothing was stored.",
     413: "Something in the request is larger than allowed. Nothing was stored.",
     415: "The body is of no media type that is taken, or not in UTF-8.",
     431: "The request line and headers are too long.",
@@ -240,6 +278,12 @@ def error_responses(operation: Operation[Any, Any], *, has_body: bool) -> dict[s
 def _codes(operation: Operation[Any, Any], has_body: bool) -> Iterable[str]:
     yield from _OF_EVERY_ROUTE
     yield from operation.errors
+    if operation.name not in PROBES:
+        yield errors.RateLimited.code
+    if not operation.is_open:
+        yield errors.Unauthenticated.code
+    if operation.permission is not None:
+        yield errors.Forbidden.code
     if operation.section != "Operations":
         yield from _OF_THE_STORE
     if has_body:
@@ -250,6 +294,8 @@ def _error_response(status: int, codes: list[str], *headers: str) -> Schema:
     examples = [EXAMPLES[code] for code in codes]
     if status == 503 or any(isinstance(error, Unavailable) for error in examples):
         headers = (*headers, "Retry-After")
+    if status == STATUS_OF_CODE[errors.Unauthenticated.code]:
+        headers = (*headers, "WWW-Authenticate")
     return {
         "description": _TITLES[status],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},

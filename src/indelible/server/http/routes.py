@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from indelible import words
 from indelible.events import Snapshot, timestamp_to_us
@@ -19,6 +20,7 @@ from indelible.server.call import Call
 from indelible.server.http import events
 from indelible.server.http.app import Handler, Route
 from indelible.server.http.messages import Headers, Request, Response, etag
+from indelible.server.http.overview import overview_route
 from indelible.server.http.reference import reference_routes
 from indelible.server.services import give_back, pull_until, unless_stopping
 from indelible.wire.operation_json import encode_answer
@@ -28,7 +30,7 @@ from indelible.wire.operation_json import encode_answer
 
 async def ask(operation: Operation[Parameters, Any], call: Call, request: Request) -> Response:
     """Read from the request, asked of the store, answered."""
-    result = await operation.ask(call.store, await request.asked_with(operation))
+    result = await call.ask(operation, await request.asked_with(operation))
     body = encode_answer(operation, result)
     if operation.answer is None:
         return Response(204, body)
@@ -53,7 +55,8 @@ async def pull(call: Call, request: Request) -> Response:
     asked = await request.asked_with(PULL)
     groups = call.store.groups
     leaving = asyncio.create_task(request.until_disconnected())
-    deliveries = await pull_until(groups, asked.group, PULL.ask(call.store, asked), leaving, call.stopping.wait())
+    pulling = PULL.ask(call.store, asked)
+    deliveries = await pull_until(groups, asked.group, pulling, leaving, *call.ends())
     if not leaving.cancelled():
         await give_back(groups, asked.group, [one.delivery_id for one in deliveries], untried=True)
         deliveries = ()
@@ -98,30 +101,32 @@ class CheckReady(Parameters, frozen=True):
     verbose: Annotated[bool, words.meta("Tell of each part. May stand without a value.")] = False
 
 
+_OPENMETRICS: Final = b"application/openmetrics-text"
 _OK: Final = msgspec.json.encode(HealthBody())
 LIVEZ: Final = Operation[Nothing, HealthBody](
     name="livez", section="Operations", summary="Is the process alive?",
     description="200 while the process answers. For liveness probes.",
     parameters=Nothing, answer=HealthBody, answers="It is.",
     http="GET /livez",
-    retry="read", permission=None,
+    retry="read", permission=None, is_open=True,
 )  # fmt: skip
 READYZ: Final = Operation[CheckReady, ReadinessBody](
     name="readyz", section="Operations", summary="Is the server ready?",
     description="200 while the store is within reach and takes appends, and every other vital part is ready, else 503. "
     "For readiness probes and load balancers. With `verbose` both answers tell of each part: the store, and what runs "
-    "beside the requests.",
+    "beside the requests. That is for those who may get the metrics.",
     parameters=CheckReady, answer=ReadinessBody, answers="It is.",
     http="GET /readyz",
-    retry="read", permission=None, errors=("shutting_down", "unavailable"),
+    retry="read", permission=None, errors=("forbidden", "shutting_down", "unavailable"),
 )  # fmt: skip
+_OF_METRICS: Final = "read"
 METRICS: Final = Operation[Nothing, str](
     name="metrics", section="Operations", summary="Get metrics",
-    description="In Prometheus' text format. Of several workers the one that is asked answers for all; the label "
-    "worker tells them apart.",
+    description="In Prometheus' text format; in that of OpenMetrics, which has exemplars too, where it is asked for. "
+    "Of several workers the one that is asked answers for all; the label worker tells them apart.",
     parameters=Nothing, answer=str, answers="All metrics.",
     http="GET /metrics", media_type="text/plain",
-    retry="read", permission=None,
+    retry="read", permission=_OF_METRICS,
 )  # fmt: skip
 
 
@@ -133,11 +138,16 @@ async def livez(call: Call, request: Request) -> Response:  # noqa: ARG001 - ans
 async def readyz(call: Call, request: Request) -> Response:
     """The store is within reach and takes appends."""
     asked = await request.asked_with(READYZ)
+    if asked.verbose:
+        call.check_all("admin")
     parts = await call.check_ready(verbose=asked.verbose)
     return Response(200, msgspec.json.encode(ReadinessBody(parts=parts)) if asked.verbose else _OK)
 
 
-async def metrics(call: Call, request: Request) -> Response:  # noqa: ARG001 - the same for every request
+async def metrics(call: Call, request: Request) -> Response:
+    call.check_all(_OF_METRICS)
+    if _OPENMETRICS in request.headers.get(b"accept", b"").lower():
+        return Response(200, await call.metrics_text(is_openmetrics=True), openmetrics.CONTENT_TYPE_LATEST)
     return Response(200, await call.metrics_text(), CONTENT_TYPE_LATEST)
 
 
@@ -166,6 +176,7 @@ _SERVED: Final = (
     Route(LIVEZ, livez),
     Route(READYZ, readyz),
     Route(METRICS, metrics),
+    overview_route(),
 )
 ROUTES: Final = (*_SERVED, *reference_routes([route.operation for route in _SERVED]))
 """With those that describe them."""

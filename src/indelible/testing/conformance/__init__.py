@@ -11,8 +11,9 @@ For a store (anything that has the :class:`indelible.eventstore.EventStore` prot
             async with MyStore(...) as store:
                 yield store
 
-A store that takes no consumer groups and no relays, as it may when it has several partitions, is put through
-:class:`LogConformance`.
+A store of several partitions is put through :class:`LogConformance` and :class:`SchemaConformance`, and through
+:class:`GroupConformance` and :class:`ParkingConformance` if it takes consumer groups; through
+:class:`ConditionConformance` where all aggregates lie in one of its partitions, or where it can look at all of them.
 What a store refuses before an engine is asked is in :class:`BadInputConformance`: once for each way to a store is
 enough. For a storage engine, also :class:`EngineConformance`; for a store whose events outlive it,
 :class:`ReopenConformance`; for a store of which several may be open on one storage, :class:`SharedConformance`. Each
@@ -53,6 +54,7 @@ from indelible.testing.conformance.reading import ReadConformance  # noqa: E402
 from indelible.testing.conformance.relays import RelayConformance  # noqa: E402
 from indelible.testing.conformance.relays_beside import RelayBesideConformance  # noqa: E402
 from indelible.testing.conformance.reopen import ReopenConformance  # noqa: E402
+from indelible.testing.conformance.schemas import SchemaConformance  # noqa: E402
 from indelible.testing.conformance.shared import SharedConformance  # noqa: E402
 from indelible.testing.conformance.sink_broker import Received, SinkBroker  # noqa: E402
 from indelible.testing.conformance.sinks import SinkConformance  # noqa: E402
@@ -60,14 +62,18 @@ from indelible.testing.conformance.snapshots import SnapshotConformance  # noqa:
 
 __all__ = [
     "BadInputConformance",
+    "ConditionConformance",
     "EngineConformance",
     "EventStoreConformance",
+    "GroupConformance",
     "IndexConformance",
     "IndexRefusalConformance",
     "LogConformance",
+    "ParkingConformance",
     "Received",
     "ReopenConformance",
     "ReopenIndexConformance",
+    "SchemaConformance",
     "SharedConformance",
     "SinkBroker",
     "SinkConformance",
@@ -78,7 +84,6 @@ class LogConformance(
     AppendConformance,
     ExpectedVersionConformance,
     IdempotencyConformance,
-    ConditionConformance,
     FaithfulnessConformance,
     ReadConformance,
     FeedConformance,
@@ -88,11 +93,17 @@ class LogConformance(
     CatalogueConformance,
     SnapshotConformance,
 ):
-    """All promises but those of consumer groups and relays. Fixture: ``store``, an open event store."""
+    """The promises that any store keeps of its log. Fixture: ``store``, an open event store."""
 
 
 class EventStoreConformance(
-    LogConformance, GroupConformance, ParkingConformance, RelayConformance, RelayBesideConformance
+    LogConformance,
+    ConditionConformance,
+    GroupConformance,
+    ParkingConformance,
+    RelayConformance,
+    RelayBesideConformance,
+    SchemaConformance,
 ):
     """All promises of the protocol to those who ask what may be asked. Fixture: ``store``, an open event store."""
 

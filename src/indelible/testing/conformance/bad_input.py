@@ -60,6 +60,16 @@ class BadInputConformance:
         for call in calls:
             await refused(InvalidRequest, call(), pointer="/aggregate_type")
 
+    async def test_the_stores_own_aggregate_types_are_not_written(self, unchanged: EventStore) -> None:
+        await refused(InvalidRequest, unchanged.append("$key", "1", some_events(1)), pointer="/aggregate_type")
+        snapshot = unchanged.save_snapshot("$", "1", version=1, state={})
+        await refused(InvalidRequest, snapshot, pointer="/aggregate_type")
+        appends = [AggregateAppend.of(name, "1", some_events(1)) for name in ("Order", "$audit")]
+        await refused(InvalidRequest, unchanged.append_atomic(appends), pointer="/appends/1/aggregate_type")
+        (outcome,) = await unchanged.append_each(appends[1:])
+        assert isinstance(outcome, InvalidRequest)
+        assert outcome.pointer == "/aggregate_type"
+
     @pytest.mark.parametrize("name", BAD_NAMES, ids=_IDS)
     async def test_bad_aggregate_id(self, unchanged: EventStore, name: Any) -> None:
         calls: list[Call] = [

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from indelible.cursors import START, Cursor
 from indelible.events import NewEvent
 from indelible.eventstore import EventStore
 from indelible.groups import Delivery, GroupInfo, Settled
 from indelible.queries import EventQuery
-from indelible.testing.conformance.helpers import append_noise, ids, some_events, unique
+from indelible.testing.conformance.helpers import append_noise, ids, lie_together, some_events, unique
 
 PATIENCE_S: Final = 30.0
 """For what comes at once unless it never does."""
@@ -23,12 +24,16 @@ class Consumer:
     def __init__(self, store: EventStore, group: str, tag: str) -> None:
         self.store, self.group, self.tag = store, group, tag
         self.aggregate_type = unique("Order")
+        self.start: Cursor = START
+        """Before the first event that is for it."""
+        self._names: dict[str, str] = {}
 
     @classmethod
     async def begin(cls, store: EventStore, *, ack_timeout_s: float = 30.0, **settings: Any) -> "Consumer":
         """A group that starts mid-log."""
         await append_noise(store)
         consumer = cls(store, unique("group"), unique("tag"))
+        consumer.start = (await store.head()).cursor
         await store.groups.create(
             consumer.group, EventQuery.of(tags=[consumer.tag]), start="end", ack_timeout_s=ack_timeout_s, **settings
         )
@@ -36,8 +41,18 @@ class Consumer:
 
     async def append(self, aggregate_id: str, count: int = 1) -> list[NewEvent]:
         events = some_events(count, tags=[self.tag])
-        await self.store.append(self.aggregate_type, aggregate_id, events)
+        await self.store.append(self.aggregate_type, await self.name(aggregate_id), events)
         return events
+
+    async def name(self, aggregate_id: str) -> str:
+        """Its aggregates lie in one partition, so that their events come in one order: of several partitions the names
+        go on behind what is given."""
+        if aggregate_id not in self._names:
+            first, name = next(iter(self._names.values()), aggregate_id), aggregate_id
+            while first != name and not await lie_together(self.store, self.aggregate_type, first, name):
+                name = f"{aggregate_id}.{unique()}"
+            self._names[aggregate_id] = name
+        return self._names[aggregate_id]
 
     async def pull(self, count: int, **options: Any) -> list[Delivery]:
         """Exactly as many deliveries, which are there now."""

@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from indelible.core.open import make_engines
 from indelible.cursors import START, Cursor, cursor_at, position_of
+from indelible.engines.engine import Engine
 from indelible.errors import IndelibleError, InvalidRequest, VersionConflict
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, AppendResult, EventStore, FeedPage
@@ -148,18 +150,22 @@ async def new_names(store: EventStore, aggregate_type: str, count: int, *, besid
     names = [first] if beside is None else []
     while len(names) < count:
         name = unique()
-        # Whether they lie together is looked at before their versions.
-        appends = [
-            AggregateAppend.of(aggregate_type, one, some_events(1), expected_version=VERSION_MAX)
-            for one in (first, name)
-        ]
-        with pytest.raises((InvalidRequest, VersionConflict)) as caught:
-            await store.append_atomic(appends)
-        if caught.type is VersionConflict:
+        if await lie_together(store, aggregate_type, first, name):
             names.append(name)
-        else:
-            assert (caught.value.fields["pointer"], (await store.head()).partitions > 1) == ("/appends/1", True)
     return names
+
+
+async def lie_together(store: EventStore, aggregate_type: str, one: str, other: str) -> bool:
+    """Whether one append may name both. It is looked at before their versions, so nothing is stored."""
+    appends = [
+        AggregateAppend.of(aggregate_type, name, some_events(1), expected_version=VERSION_MAX) for name in (one, other)
+    ]
+    with pytest.raises((InvalidRequest, VersionConflict)) as caught:
+        await store.append_atomic(appends)
+    if caught.type is VersionConflict:
+        return True
+    assert (caught.value.fields["pointer"], (await store.head()).partitions > 1) == ("/appends/1", True)
+    return False
 
 
 async def read_aggregate_to_end(
@@ -183,3 +189,9 @@ async def read_aggregate_to_end(
             return found
         assert page.next_version != start, "a page that is not the last must come further"
         start = page.next_version
+
+
+def make_engine(url: str, *, read_only: bool = False) -> Engine:
+    """The engine of a store of one partition, not opened yet."""
+    (engine,) = make_engines(url, read_only=read_only)
+    return engine

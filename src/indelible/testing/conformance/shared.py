@@ -18,6 +18,7 @@ from indelible.errors import (
     EventIdConflict,
     GroupNotFound,
     IndelibleError,
+    SchemaMismatch,
     SnapshotNotFound,
     VersionConflict,
 )
@@ -421,3 +422,24 @@ class SharedConformance:
             assert (again.event, again.attempt) == (held.event, 1)
             await stores[1].groups.delete(group)
             await refused(GroupNotFound, stores[0].groups.ack(group, [again.delivery_id]), group=group)
+
+    async def test_a_schema_holds_in_the_other_store(self, open_store: OpenStore) -> None:
+        """Soon after: what it knows may be some seconds old."""
+        pytest.importorskip("jsonschema_rs")
+        async with _two(open_store) as (one, other):
+            event_type = unique("Placed")
+            await other.append(*_new_key(), [NewEvent(event_type, "any")])
+            await one.schemas.register(event_type, {"type": "object"})
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._append_until_refused(other, event_type)
+            assert (await other.schemas.get(event_type)).version == 1
+
+    @staticmethod
+    async def _append_until_refused(store: EventStore, event_type: str) -> None:
+        while True:
+            try:
+                await store.append(*_new_key(), [NewEvent(event_type, "any")])
+            except SchemaMismatch:
+                return
+            # It is looked at once a second, beside the appends.
+            await asyncio.sleep(0.1)

@@ -92,6 +92,7 @@ class SinkPublishingConformance:
         page = await page_behind(store)
         names = [unique("replay") for _ in range(2)]
         async with Publisher.opened(broker, store) as publisher:
+            assert publisher.sink.remembers is broker.remembers
             await publisher.publish()
             for name in names:
                 await publisher.sink.publish(first_of_page(page, 2), Replay(name, page.cursor))

@@ -162,12 +162,14 @@ class ReadFeedResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_events_pb2.Event, _Mapping]]] = ..., cursor: _Optional[str] = ..., at_end: _Optional[bool] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("query", "after")
+    __slots__ = ("query", "after", "gather_s")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    GATHER_S_FIELD_NUMBER: _ClassVar[int]
     query: _events_pb2.EventQuery
     after: str
-    def __init__(self, query: _Optional[_Union[_events_pb2.EventQuery, _Mapping]] = ..., after: _Optional[str] = ...) -> None: ...
+    gather_s: float
+    def __init__(self, query: _Optional[_Union[_events_pb2.EventQuery, _Mapping]] = ..., after: _Optional[str] = ..., gather_s: _Optional[float] = ...) -> None: ...
 
 class SubscribeResponse(_message.Message):
     __slots__ = ("events", "cursor", "caught_up", "cursors")

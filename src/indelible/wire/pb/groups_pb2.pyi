@@ -263,7 +263,7 @@ class ListInFlightRequest(_message.Message):
     def __init__(self, group: _Optional[str] = ...) -> None: ...
 
 class InFlight(_message.Message):
-    __slots__ = ("position", "aggregate_type", "aggregate_id", "version", "attempt", "member", "deadline")
+    __slots__ = ("position", "aggregate_type", "aggregate_id", "version", "attempt", "member", "deadline", "partition")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -271,6 +271,7 @@ class InFlight(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     position: int
     aggregate_type: str
     aggregate_id: str
@@ -278,7 +279,8 @@ class InFlight(_message.Message):
     attempt: int
     member: str
     deadline: _timestamp_pb2.Timestamp
-    def __init__(self, position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., attempt: _Optional[int] = ..., member: _Optional[str] = ..., deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    partition: int
+    def __init__(self, position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., attempt: _Optional[int] = ..., member: _Optional[str] = ..., deadline: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class ListInFlightResponse(_message.Message):
     __slots__ = ("in_flight",)
@@ -297,7 +299,7 @@ class ListParkedRequest(_message.Message):
     def __init__(self, group: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ParkedEvent(_message.Message):
-    __slots__ = ("position", "aggregate_type", "aggregate_id", "version", "attempts", "reason", "parked_at", "following")
+    __slots__ = ("position", "aggregate_type", "aggregate_id", "version", "attempts", "reason", "parked_at", "following", "partition")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -306,6 +308,7 @@ class ParkedEvent(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     PARKED_AT_FIELD_NUMBER: _ClassVar[int]
     FOLLOWING_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     position: int
     aggregate_type: str
     aggregate_id: str
@@ -314,7 +317,8 @@ class ParkedEvent(_message.Message):
     reason: str
     parked_at: _timestamp_pb2.Timestamp
     following: int
-    def __init__(self, position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., parked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., following: _Optional[int] = ...) -> None: ...
+    partition: int
+    def __init__(self, position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., parked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., following: _Optional[int] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class ListParkedResponse(_message.Message):
     __slots__ = ("parked", "cursor", "at_end")
@@ -327,14 +331,16 @@ class ListParkedResponse(_message.Message):
     def __init__(self, parked: _Optional[_Iterable[_Union[ParkedEvent, _Mapping]]] = ..., cursor: _Optional[str] = ..., at_end: _Optional[bool] = ...) -> None: ...
 
 class RedriveParkedRequest(_message.Message):
-    __slots__ = ("group", "positions", "all")
+    __slots__ = ("group", "positions", "all", "partition")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     group: str
     positions: _containers.RepeatedScalarFieldContainer[int]
     all: bool
-    def __init__(self, group: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., all: _Optional[bool] = ...) -> None: ...
+    partition: int
+    def __init__(self, group: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., all: _Optional[bool] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class RedriveParkedResponse(_message.Message):
     __slots__ = ("redriven",)
@@ -343,14 +349,16 @@ class RedriveParkedResponse(_message.Message):
     def __init__(self, redriven: _Optional[int] = ...) -> None: ...
 
 class SkipParkedRequest(_message.Message):
-    __slots__ = ("group", "positions", "reason")
+    __slots__ = ("group", "positions", "reason", "partition")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     group: str
     positions: _containers.RepeatedScalarFieldContainer[int]
     reason: str
-    def __init__(self, group: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., reason: _Optional[str] = ...) -> None: ...
+    partition: int
+    def __init__(self, group: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., reason: _Optional[str] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class SkipParkedResponse(_message.Message):
     __slots__ = ("skipped",)
@@ -369,7 +377,7 @@ class ListSkippedRequest(_message.Message):
     def __init__(self, group: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class SkippedEvent(_message.Message):
-    __slots__ = ("position", "aggregate_type", "aggregate_id", "version", "attempts", "parked_reason", "reason", "skipped_at")
+    __slots__ = ("position", "aggregate_type", "aggregate_id", "version", "attempts", "parked_reason", "reason", "skipped_at", "partition")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -378,6 +386,7 @@ class SkippedEvent(_message.Message):
     PARKED_REASON_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_AT_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     position: int
     aggregate_type: str
     aggregate_id: str
@@ -386,7 +395,8 @@ class SkippedEvent(_message.Message):
     parked_reason: str
     reason: str
     skipped_at: _timestamp_pb2.Timestamp
-    def __init__(self, position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., attempts: _Optional[int] = ..., parked_reason: _Optional[str] = ..., reason: _Optional[str] = ..., skipped_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    partition: int
+    def __init__(self, position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., attempts: _Optional[int] = ..., parked_reason: _Optional[str] = ..., reason: _Optional[str] = ..., skipped_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class ListSkippedResponse(_message.Message):
     __slots__ = ("skipped", "cursor", "at_end")

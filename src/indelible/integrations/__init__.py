@@ -1,0 +1,1 @@
+"""Indelible under the interfaces of other libraries, one package or module each. Each needs what its extra brings."""

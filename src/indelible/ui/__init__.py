@@ -1,0 +1,1 @@
+"""The terminal screen of ``indelible ui``. It sees the protocol alone; only who starts it loads Textual."""
