@@ -19,7 +19,7 @@ CONTAINER_EXTRAS := backup grpc jwt otel postgres signing
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
-COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+COMPILE := $(UV) pip compile --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .PHONY: run test test-packages conformance coverage lint types format bench bench-peers soak faults-cassandra wheels release docs reference proto lock docs-viewer clean
 

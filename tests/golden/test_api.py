@@ -83,8 +83,9 @@ def test_a_change_of_what_was_released_is_noticed():
 
 
 def test_the_generated_modules_are_up_to_date():
-    written = {path.name: path.read_text("utf-8") for path in proto.GENERATED.glob("*.py*")}
-    assert written == proto.generated_files(), "run: make proto"
+    for api in proto.APIS:
+        written = {path.name: path.read_text("utf-8") for path in api.generated.glob("*.py*")}
+        assert written == proto.generated_files(api), "run: make proto"
 
 
 def test_everything_has_a_comment():

@@ -22,6 +22,7 @@ from indelible.limits.access import *
 from indelible.limits.schemas import *
 from indelible.limits.server import *
 from indelible.limits.grpc import *
+from indelible.limits.esdb import *
 from indelible.limits.clients import *
 
 check_together(globals())

@@ -24,7 +24,7 @@ from indelible.server.access_settings import AccessSettings
 from indelible.server.audit import Audit
 from indelible.server.authentication import Authenticator
 from indelible.server.background import Part, any_left_behind
-from indelible.server.config import Address, Settings, shown_url
+from indelible.server.config import ESDB_POINTER, Address, Settings, esdb_url, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
@@ -120,6 +120,9 @@ async def serve(
         services.background.add(verifying(store, settings.verify_every_h, metrics.registry))
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         # Before anything is opened: a server that cannot listen leaves no new database behind.
+        if settings.wire.esdb is not None and worker is None:
+            esdb = sockets.enter_context(hold_port(settings.wire.esdb.address, ESDB_POINTER))
+            settings = settings.with_esdb_at(Address(*esdb.getsockname()[:2]))
         at = _take_addresses(settings, worker, manager, sockets)._replace(certificates=certificates)
         async with contextlib.AsyncExitStack() as open_parts:
             on_page = await open_parts.enter_async_context(telemetry(settings.otel, services))
@@ -158,10 +161,12 @@ async def _serve_store(
             certificates=at.certificates,
         ) as url,
         _serving_grpc(services, at.grpc, settings.shutdown_grace_s, at.certificates) as grpc_url,
+        _serving_esdb(services, settings, at.certificates),
     ):
-        _log.info("serving", url=url, grpc=grpc_url, store=shown_url(settings.store))
+        urls = ServerUrls(url, grpc_url, esdb_url(settings))
+        _log.info("serving", url=url, grpc=grpc_url, esdb=urls.esdb_url, store=shown_url(settings.store))
         if on_ready is not None:
-            on_ready(ServerUrls(url, grpc_url))
+            on_ready(urls)
         services.not_ready_because = await stop.wait()
         services.draining.set()
         _log.info("stopping", reason=services.not_ready_because)
@@ -207,6 +212,22 @@ async def _serving_grpc(
         yield f"{'grpc' if certificates is None else 'grpcs'}://{address}"
 
 
+@contextlib.asynccontextmanager
+async def _serving_esdb(
+    services: Services, settings: Settings, certificates: Certificates | None
+) -> AsyncIterator[None]:
+    """Unless nobody asks for it."""
+    if settings.wire.esdb is None:
+        yield
+        return
+    from indelible.server.esdb.server import serving_esdb  # noqa: PLC0415 - needs packages of an extra
+
+    async with serving_esdb(
+        services, settings.wire.esdb, shutdown_grace_s=settings.shutdown_grace_s, certificates=certificates
+    ):
+        yield
+
+
 def _check_extras(settings: Settings) -> None:
     """Raises ``InvalidRequest`` for what must not be, and for what needs packages that are not there, before anything
     is opened."""
@@ -225,9 +246,19 @@ def _check_extras(settings: Settings) -> None:
     check_otel(settings.otel)
     if settings.grpc is not None:
         try:
-            import indelible.server.grpc.server  # noqa: F401, PLC0415 - needs packages of an extra
+            import indelible.server.grpc.server  # noqa: PLC0415 - needs packages of an extra
         except ImportError as error:
             raise InvalidRequest.of_extra("grpc", error, pointer="/grpc") from None
+    if settings.wire.esdb is not None:
+        try:
+            import indelible.server.esdb.server  # noqa: F401, PLC0415 - needs packages of an extra
+        except ImportError as error:
+            raise InvalidRequest.of_extra("esdb", error, pointer="/wire/esdb") from None
+        if len(make_engines(settings.store)) > 1:
+            raise InvalidRequest(
+                "wire.esdb needs a store of one partition: its clients take a position for a place in the whole log",
+                pointer="/wire/esdb",
+            )
 
 
 async def _check_schemas(store: LocalStore) -> None:

@@ -37,6 +37,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 CONFIG_FILE_DEFAULT: Final = "indelible.toml"
 """Read from the working directory when it is there and no other file is named."""
 CONFIG_VARIABLE: Final = "INDELIBLE_CONFIG"
+ESDB_ADDRESS_DEFAULT: Final = "127.0.0.1:2113"
+"""The port is the one that its clients take unless they are told."""
+ESDB_POINTER: Final = "/wire/esdb/address"
 
 
 class Address(NamedTuple):
@@ -87,6 +90,20 @@ class OtelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: bool = True
 
 
+class EsdbSettings(msgspec.Struct, frozen=True):
+    """Where clients of KurrentDB and EventStoreDB are served: the table ``[wire.esdb]`` of the TOML file."""
+
+    address: Address
+    advertised: Address | None = None
+    """What clients that ask for the cluster's members are told, where that is another; never with port 0."""
+
+
+class WireSettings(msgspec.Struct, frozen=True):
+    """Other systems' APIs that the server offers: tables ``[wire.NAME]`` of the TOML file."""
+
+    esdb: EsdbSettings | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting, checked."""
 
@@ -106,6 +123,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """HOST:PORT where the server listens; port 0 lets the system choose one."""
     grpc: Address | None = None
     """HOST:PORT where the API over gRPC listens; not offered unless given. Needs the packages of `indelible[grpc]`."""
+    wire: WireSettings = WireSettings()
+    """Other systems' APIs, a table `[wire.esdb]` for the clients of KurrentDB and EventStoreDB: `address`, HOST:PORT,
+    unless it is given 127.0.0.1:2113, and `advertised`, the HOST:PORT that clients reach it by, where that is another.
+    In the TOML file alone; not offered without it. Needs a store of one partition, and the packages of
+    `indelible[esdb]`."""
     workers: int = 1
     """Processes that serve on the same ports. More than one needs a store that several processes may write."""
     log_format: LogFormat = "auto"
@@ -157,6 +179,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Traces and metrics over OTLP (OpenTelemetry), a table `[otel]`: `endpoint`, `service_name`, `sample_ratio`,
     `traces`, `metrics`; an empty one will do. In the TOML file alone. What it does not say the standard `OTEL_*`
     variables may. Needs the packages of `indelible[otel]`."""
+
+    def with_esdb_at(self, address: Address) -> "Settings":
+        """The same where ``[wire.esdb]`` has the port that it was given."""
+        assert self.wire.esdb is not None
+        esdb = msgspec.structs.replace(self.wire.esdb, address=address)
+        return msgspec.structs.replace(self, wire=WireSettings(esdb))
+
+
+def esdb_url(settings: Settings) -> str | None:
+    """What clients of KurrentDB and EventStoreDB connect to; None when that is not offered."""
+    if settings.wire.esdb is None:
+        return None
+    return f"esdb://{settings.wire.esdb.address}?tls={'false' if settings.tls is None else 'true'}"
 
 
 class Source(NamedTuple):
@@ -369,6 +404,32 @@ def _address(value: object) -> Address:
     raise ValueError("HOST:PORT such as 127.0.0.1:8080 or [::1]:8080, with a port from 0 to 65535")
 
 
+def _wire(value: object) -> WireSettings:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ValueError("tables [wire.NAME] of a TOML file")
+    if unknown := sorted(value.keys() - {"esdb"}):
+        raise InvalidRequest(f"wire: unknown table {unknown[0]!r}; allowed is esdb", pointer=f"/wire/{unknown[0]}")
+    return WireSettings(_esdb(value["esdb"])) if "esdb" in value else WireSettings()
+
+
+def _esdb(table: Mapping[str, object]) -> EsdbSettings:
+    given = {"address": ESDB_ADDRESS_DEFAULT, **table}
+    addresses: dict[str, Address] = {}
+    for name, text in given.items():
+        pointer = f"/wire/esdb/{name}"
+        if name not in ("address", "advertised"):
+            raise InvalidRequest(
+                f"wire.esdb: unknown setting {name!r}; allowed are address, advertised", pointer=pointer
+            )
+        try:
+            addresses[name] = _address(text)
+        except ValueError as error:
+            raise InvalidRequest(f"wire.esdb.{name} must be {error}, not {text!r}", pointer=pointer) from None
+    if "advertised" in addresses and not addresses["advertised"].port:
+        raise InvalidRequest("wire.esdb.advertised must have a port", pointer="/wire/esdb/advertised")
+    return EsdbSettings(**addresses)
+
+
 def _token(value: object) -> str:
     """Its error does not show it."""
     try:
@@ -498,6 +559,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "url": _url,
     "http": _address,
     "grpc": _address,
+    "wire": _wire,
     "workers": _workers,
     "log_format": _one_of("auto", "console", "json"),
     "log_level": _one_of("debug", "info", "warning", "error"),

@@ -88,7 +88,13 @@ def check_addresses(settings: "Settings") -> None:
     missing = [name for name, table in tables.items() if table is None]
     if settings.insecure or not missing:
         return
-    for setting, address in (("http", settings.http), ("grpc", settings.grpc)):
+    esdb = settings.wire.esdb
+    addresses = {
+        "http": settings.http,
+        "grpc": settings.grpc,
+        "wire/esdb/address": None if esdb is None else esdb.address,
+    }
+    for setting, address in addresses.items():
         if address is not None and not _is_loopback(address.host):
             raise InvalidRequest(
                 f"other machines can reach {address}, and the configuration has no {' and no '.join(missing)} to keep "

@@ -91,6 +91,8 @@ class ServerUrls(NamedTuple):
     """Of the REST API."""
     grpc_url: str | None
     """None when gRPC is not offered."""
+    esdb_url: str | None = None
+    """For clients of KurrentDB and EventStoreDB; None when that is not offered."""
 
 
 def listen(address: Address, *, shared: bool = False, pointer: str = "/http") -> socket.socket:
@@ -109,8 +111,10 @@ def _another_port(address: Address, error: OSError, pointer: str) -> str:
     """What to do when another program has the port already."""
     if error.errno != errno.EADDRINUSE:
         return ""
-    flag, host = pointer.replace("/", "--"), str(address).removesuffix(f":{address.port}")
-    return f". Stop what listens there, or take another port: {flag} {host}:PORT, or {flag} {host}:0 for a free one"
+    host = str(address).removesuffix(f":{address.port}")
+    setting = pointer.removeprefix("/").replace("/", ".")
+    given = f"{setting} = " if "." in setting else f"--{setting} "
+    return f". Stop what listens there, or take another port: {given}{host}:PORT, or {given}{host}:0 for a free one"
 
 
 def bound_unsent(connected: socket.socket) -> None:
@@ -120,11 +124,11 @@ def bound_unsent(connected: socket.socket) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT_SIZE_BYTES_MAX)
 
 
-def hold_port(address: Address) -> socket.socket:
+def hold_port(address: Address, pointer: str = "/grpc") -> socket.socket:
     """A socket that takes a port and does not listen, so that processes of this server, and nobody else, may listen on
     it. Raises ``InvalidRequest`` when the address cannot be had."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with listen(address, pointer="/grpc") as alone:
+    with listen(address, pointer=pointer) as alone:
         at = alone.getsockname()
     holder = socket.socket(family)
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -20,7 +20,7 @@ import structlog
 from indelible.errors import IndelibleError, InvalidRequest, StorageFailure
 from indelible.keeping import Backoff
 from indelible.limits import WORKER_RESTART_WAIT_MAX_S, WORKER_RESTART_WAIT_MIN_S
-from indelible.server.config import Address, Settings, shown_url
+from indelible.server.config import ESDB_POINTER, Address, Settings, esdb_url, shown_url
 from indelible.server.process import EXIT_STORAGE_FAILURE, ServerUrls, Stop, hold_port, listen_together
 from indelible.server.systemd import ServiceManager
 from indelible.server.worker import WorkerOrder, WorkerReport, stop_s
@@ -54,6 +54,9 @@ async def supervise(
         if settings.grpc is not None:
             grpc = sockets.enter_context(hold_port(settings.grpc))
             settings = msgspec.structs.replace(settings, grpc=Address(*grpc.getsockname()[:2]))
+        if settings.wire.esdb is not None:
+            esdb = sockets.enter_context(hold_port(settings.wire.esdb.address, ESDB_POINTER))
+            settings = settings.with_esdb_at(Address(*esdb.getsockname()[:2]))
         supervisor = _Supervisor(settings, http, metrics, on_ready)
         try:
             async with manager.watching():
@@ -205,7 +208,7 @@ class _Supervisor:
         grpc_url = None if self._settings.grpc is None else f"grpc{s}://{self._settings.grpc}"
         _log.info("serving", url=url, grpc=grpc_url, store=shown_url(self._settings.store), workers=len(self._http))
         if self._on_ready is not None:
-            self._on_ready(ServerUrls(url, grpc_url))
+            self._on_ready(ServerUrls(url, grpc_url, esdb_url(self._settings)))
 
     async def _stop(self, process: asyncio.subprocess.Process, number: int) -> int:
         """Graciously; a worker that does not end in time is killed."""

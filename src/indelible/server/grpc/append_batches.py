@@ -1,76 +1,29 @@
-"""AppendBatches: a stream of batches of independent appends.
-
-Batches are begun as they come, so that those of one stream share commits, and are stored and answered in their order.
-When a server stops, it first answers what it has begun. When the client leaves, what was begun is still stored.
-"""
+"""AppendBatches: a stream of batches of independent appends, which share commits, and are stored and answered in their
+order."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import NoReturn
 
-from indelible.errors import IndelibleError, ShuttingDown
+from indelible.errors import IndelibleError
 from indelible.eventstore import AggregateAppend, AppendOutcome, each_outcome
-from indelible.limits import GRPC_BATCHES_UNDER_WAY_MAX, QUEUE_TURN_EVENTS_MAX, QUEUE_TURN_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.limits import QUEUE_TURN_EVENTS_MAX, QUEUE_TURN_SIZE_BYTES_MAX
 from indelible.server.call import Call
 from indelible.server.grpc.calls import decode_message
+from indelible.server.grpc.under_way import UnderWay, answers_in_order
 from indelible.server.services import decoded_by_turns
-from indelible.tasks import first_of
 from indelible.wire.pb.event_store_pb2 import AppendBatchRequest
 from indelible.wire.proto_events import decode_batch, encode_batch_outcomes
 
 _Decoded = Sequence[AggregateAppend | IndelibleError]
 
 
-async def append_batches(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    under_way = _UnderWay()
-    begun = first_of(_begin_batches(call, requests, under_way), _until_stopping(call.stopping))
-    reading = asyncio.create_task(begun, name="grpc-append-batches")
-    # Whatever ends it; and without a wait, because nobody may be there any more who takes anything.
-    reading.add_done_callback(lambda _: under_way.end())
-    try:
-        while (batch := await under_way.first()) is not None:
-            yield encode_batch_outcomes(await batch)
-            under_way.answered()
-        await reading
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, *under_way.batches, return_exceptions=True)
+def append_batches(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    under_way = UnderWay[list[AppendOutcome]]()
+    begin_all = _begin_batches(call, requests, under_way)
+    return answers_in_order(begin_all, under_way, encode_batch_outcomes, call.stopping)
 
 
-class _UnderWay:
-    """The batches of one stream that were begun and not answered, in their order."""
-
-    def __init__(self) -> None:
-        self.batches: list[asyncio.Task[list[AppendOutcome]]] = []
-        self._room = asyncio.Semaphore(GRPC_BATCHES_UNDER_WAY_MAX)
-        self._changed = asyncio.Event()
-        self._has_ended = False
-
-    async def wait_for_room(self) -> None:
-        await self._room.acquire()
-
-    def add(self, batch: "asyncio.Task[list[AppendOutcome]]") -> None:
-        self.batches.append(batch)
-        self._changed.set()
-
-    def end(self) -> None:
-        """No more are begun."""
-        self._has_ended = True
-        self._changed.set()
-
-    async def first(self) -> "asyncio.Task[list[AppendOutcome]] | None":
-        """The one to be answered next, once there is one; None after the last."""
-        while not self.batches and not self._has_ended:
-            self._changed.clear()
-            await self._changed.wait()
-        return self.batches[0] if self.batches else None
-
-    def answered(self) -> None:
-        del self.batches[0]
-        self._room.release()
-
-
-async def _begin_batches(call: Call, requests: AsyncIterator[bytes], under_way: _UnderWay) -> None:
+async def _begin_batches(call: Call, requests: AsyncIterator[bytes], under_way: UnderWay[list[AppendOutcome]]) -> None:
     async for encoded in requests:
         await under_way.wait_for_room()
         decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
@@ -91,8 +44,3 @@ def _begin(call: Call, decoded: _Decoded, size_bytes: int) -> "asyncio.Task[list
     # Also if it is cancelled before it has begun.
     batch.add_done_callback(lambda _: call.bodies.give_back(size_bytes))
     return batch
-
-
-async def _until_stopping(stopping: asyncio.Event) -> NoReturn:
-    await stopping.wait()
-    raise ShuttingDown("the server stops; nothing of this batch was stored", retry_after_s=RETRY_AFTER_S)

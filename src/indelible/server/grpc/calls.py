@@ -19,7 +19,7 @@ from indelible.errors import IndelibleError, InternalError, InvalidRequest, Over
 from indelible.limits import GRPC_CALLS_MAX, GRPC_FIRST_MESSAGE_S, RETRY_AFTER_S
 from indelible.server.call import Call, TraceContext, trace_context
 from indelible.server.callers import caller_of
-from indelible.server.grpc.exchange import Exchange, Refused, shortened
+from indelible.server.grpc.exchange import Exchange, Refused, Trailers, shortened
 from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 from indelible.server.reader_room import LARGE_BYTES
 from indelible.server.services import Services
@@ -79,6 +79,40 @@ _MAY_WAIT: Final = ("Pull", "Search")
 """Methods whose callers say how long they may wait for something."""
 
 
+class Answer(NamedTuple):
+    """What a caller gets of an error."""
+
+    status: str
+    message: str
+    trailers: Trailers = ()
+
+
+def answer_of(error: IndelibleError) -> Answer:
+    """The error whole, in the trailers that gRPC has for it."""
+    status = grpc_status_of(error)
+    detail = AnyMessage()
+    detail.Pack(error_message(error))
+    # The same as beside it. The detail has all of it: said whole three times, it would be more than clients take.
+    details = Status(code=Code.Value(status), message=shortened(error.message), details=[detail]).SerializeToString()
+    trailers = (
+        (GRPC_DETAILS_KEY.encode(), b64encode(details).rstrip(b"=")),
+        (GRPC_CODE_KEY.encode(), error.code.encode()),
+    )
+    return Answer(status, error.message, trailers)
+
+
+class Dialect(NamedTuple):
+    """In what the APIs that are offered over gRPC differ, beside their methods."""
+
+    name: str = "grpc"
+    answer_of: Callable[[IndelibleError], Answer] = answer_of
+    authorization_of: Callable[[bytes | None], bytes | None] = lambda header: header
+    """The header ``authorization`` as it would be over HTTP."""
+
+
+GRPC: Final = Dialect()
+
+
 class Calls:
     """All calls that are under way in this process. ``services``: the API's methods, by the full name of their service;
     ``others`` the same of gRPC's own, which are neither counted nor bounded beyond their connection."""
@@ -88,13 +122,18 @@ class Calls:
         services: Services,
         own: Mapping[str, Sequence[Method]],
         others: Mapping[str, Sequence[Method]],
+        dialect: Dialect = GRPC,
     ) -> None:
         self._services: Final = services
+        self._dialect: Final = dialect
         self._large: Final = LargeMessages()
         times = services.metrics.histogram(
-            "indelible_grpc_call_seconds", "Time from a call's beginning to its end, in seconds.", "method", "status"
+            f"indelible_{dialect.name}_call_seconds",
+            "Time from a call's beginning to its end, in seconds.",
+            "method",
+            "status",
         )
-        self._watch: Final = RequestWatch(services, "grpc", times, _SPAN_ATTRIBUTES)
+        self._watch: Final = RequestWatch(services, dialect.name, times, _SPAN_ATTRIBUTES)
         self._methods: Final = {
             f"/{service}/{method.name}".encode(): (method, table is own)
             for table in (own, others)
@@ -156,16 +195,22 @@ class Calls:
             _check_count(is_over_bound=is_over_bound)
             await self._handle(method, exchange, is_own=is_own)
         except IndelibleError as error:
-            return _finish(exchange, error)
+            return self._finish(exchange, error)
         except Refused as refused:
-            exchange.finish(refused.status, refused.message)
+            exchange.finish(refused.status, refused.message, refused.trailers)
             return refused.status
         except asyncio.CancelledError:
             return exchange.cancelled()
         except Exception as error:  # noqa: BLE001 - whatever broke, the caller must get an answer
             _log.error("call failed", path=exchange.head.path.decode("latin-1"), exc_info=error)
-            return _finish(exchange, InternalError("something is wrong in the server; its log has the details"))
+            return self._finish(exchange, InternalError("something is wrong in the server; its log has the details"))
         return "OK"
+
+    def _finish(self, exchange: Exchange, error: IndelibleError) -> str:
+        exchange.code = error.code
+        answer = self._dialect.answer_of(error)
+        exchange.finish(answer.status, answer.message, answer.trailers)
+        return answer.status
 
     async def _handle(self, method: Method | None, exchange: Exchange, *, is_own: bool) -> None:
         try:
@@ -198,7 +243,8 @@ class Calls:
     async def _call_of(self, exchange: Exchange, *, is_own: bool) -> Call:
         """Raises ``Unauthenticated``, ``RateLimited``."""
         fields = exchange.head.fields
-        caller = await caller_of(self._services.authenticator, fields.get(b"authorization"), exchange.connection)
+        authorization = self._dialect.authorization_of(fields.get(b"authorization"))
+        caller = await caller_of(self._services.authenticator, authorization, exchange.connection)
         limits = self._services.principal_limits if is_own else None
         use = None if limits is None else limits.begin_request(caller.principal, exchange.connection)
         return Call(
@@ -245,18 +291,3 @@ async def _write(messages: AsyncGenerator[bytes], outgoing: Outgoing, *, may_be_
         async for message in messages:
             await outgoing.write(message, may_be_refused=may_be_refused)
             del message  # the next may be long in coming
-
-
-def _finish(exchange: Exchange, error: IndelibleError) -> str:
-    status = grpc_status_of(error)
-    exchange.code = error.code
-    detail = AnyMessage()
-    detail.Pack(error_message(error))
-    # The same as beside it. The detail has all of it: said whole three times, it would be more than clients take.
-    details = Status(code=Code.Value(status), message=shortened(error.message), details=[detail]).SerializeToString()
-    trailers = (
-        (GRPC_DETAILS_KEY.encode(), b64encode(details).rstrip(b"=")),
-        (GRPC_CODE_KEY.encode(), error.code.encode()),
-    )
-    exchange.finish(status, error.message, trailers)
-    return status

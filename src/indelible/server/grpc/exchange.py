@@ -42,13 +42,19 @@ _COPIED_SIZE_BYTES_MAX: Final = h2.FRAME_SIZE_BYTES_MAX
 """Longer messages are not copied to get their prefix, but sent after it."""
 
 
-class Refused(Exception):
-    """A call ends in a status of gRPC's own, such as UNIMPLEMENTED, that says nothing of the store."""
+Trailers = Sequence[tuple[bytes, bytes]]
+"""Fields beside a call's status: names, which are in lower case, and values."""
 
-    def __init__(self, status: str, message: str) -> None:
+
+class Refused(Exception):
+    """A call ends in a status of gRPC's own, such as UNIMPLEMENTED, that says nothing of the store; or in one that its
+    API makes itself."""
+
+    def __init__(self, status: str, message: str, trailers: Trailers = ()) -> None:
         super().__init__(message)
         self.status: Final = status
         self.message: Final = message
+        self.trailers: Final = trailers
 
 
 class Exchange:
@@ -295,7 +301,7 @@ class Exchange:
         data = frame_head(size_bytes, h2.DATA, 0, self.stream_id) + b"\0" + len(message).to_bytes(4, "big")
         self._end(b"".join((self._head(), data, message, headers_frames(self.stream_id, _OK_BLOCK, ends=True))))
 
-    def finish(self, status: str = "OK", message: str = "", trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    def finish(self, status: str = "OK", message: str = "", trailers: Trailers = ()) -> None:
         if status == "OK":
             block = _OK_BLOCK
         else:

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from indelible.limits import GRPC_CANCEL_S, GRPC_STOP_S
 from indelible.server.accepting import accept
 from indelible.server.config import Address
-from indelible.server.grpc.calls import Calls, Method
+from indelible.server.grpc.calls import GRPC, Calls, Dialect, Method
 from indelible.server.grpc.connection import Connection
 from indelible.server.grpc.handlers import SERVICES
 from indelible.server.grpc.site import Site
@@ -38,8 +38,27 @@ async def serving_grpc(
     cannot be had.
     """
     listener = listen(at, shared=shared, pointer="/grpc") if isinstance(at, Address) else at
+    others = _standard_services(services)
+    async with serving_methods(
+        services, listener, SERVICES, others, GRPC, shutdown_grace_s=shutdown_grace_s, certificates=certificates
+    ) as address:
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def serving_methods(
+    services: Services,
+    listener: socket.socket,
+    own: Mapping[str, Sequence[Method]],
+    others: Mapping[str, Sequence[Method]],
+    dialect: Dialect,
+    *,
+    shutdown_grace_s: float,
+    certificates: Certificates | None,
+) -> AsyncIterator[str]:
+    """Any API over gRPC; see :class:`Calls` and :func:`serving_grpc`."""
     address = Address(*listener.getsockname()[:2])
-    calls = Calls(services, SERVICES, _standard_services(services))
+    calls = Calls(services, own, others, dialect)
     site = Site(calls.begin)
     server = await accept(listener, lambda: Connection(site), site, certificates, "h2")
     looking = asyncio.create_task(_look(site), name="grpc-connections")

@@ -1,0 +1,129 @@
+"""Stream metadata: the newest event of the stream ``$$NAME``, whose data says how much of the stream NAME is shown.
+
+It hides events from the readers of this wire. The log keeps all of them, and every other API shows them:
+
+- ``$tb``: those before this revision. The largest number there is deletes the stream: all that it had then is hidden,
+  and what is appended later is shown, with the revisions going on;
+- ``$maxCount``: all but so many;
+- ``$maxAge``: those that are older than so many seconds.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from indelible.errors import AggregateNotFound
+from indelible.events import AggregateKey, RecordedEvent
+from indelible.eventstore import EventStore
+from indelible.wire.esdb.payloads import payload_of
+from indelible.wire.esdb.stream_names import METADATA_PREFIX, aggregate_of, metadata_stream_of
+
+DELETED: Final = 2**63 - 1
+"""``$tb`` of a deleted stream."""
+
+
+class StreamMetadata(msgspec.Struct, frozen=True):
+    """What the newest metadata of a stream says."""
+
+    max_count: Annotated[int, msgspec.Meta(ge=1)] | None = msgspec.field(name="$maxCount", default=None)
+    max_age_s: Annotated[int, msgspec.Meta(ge=1)] | None = msgspec.field(name="$maxAge", default=None)
+    truncate_before: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(name="$tb", default=0)
+    position: int = 0
+    """Where it was written."""
+    last_revision: int | None = None
+    """Of a deletion that says so: the last revision that it hides."""
+
+
+NO_METADATA: Final = StreamMetadata()
+_decoder: Final = msgspec.json.Decoder(StreamMetadata)
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """How much of a stream is shown."""
+
+    from_version: int = 1
+    since: datetime | None = None
+
+    def has(self, event: RecordedEvent) -> bool:
+        return event.version >= self.from_version and (self.since is None or event.timestamp >= self.since)
+
+
+ALL_SHOWN: Final = Shown()
+
+
+async def read_metadata(store: EventStore, stream: str) -> StreamMetadata:
+    """The newest of the stream. What is not as it should be says nothing."""
+    if stream.startswith(METADATA_PREFIX):
+        return NO_METADATA  # there is no metadata of metadata
+    event = await last_event(store, aggregate_of(metadata_stream_of(stream)))
+    if event is None:
+        return NO_METADATA
+    payload = payload_of(event)
+    try:
+        said = _decoder.decode(payload.data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return NO_METADATA
+    return msgspec.structs.replace(said, position=event.position, last_revision=payload.mark.last_revision)
+
+
+async def shown_of(store: EventStore, stream: str, version: int) -> Shown:
+    """``version``: the stream's."""
+    metadata = await read_metadata(store, stream)
+    if metadata is NO_METADATA:
+        return ALL_SHOWN
+    from_version = 1
+    if metadata.truncate_before == DELETED:
+        from_version = await _first_after_deletion(store, aggregate_of(stream), metadata, version)
+    elif metadata.truncate_before:
+        from_version = metadata.truncate_before + 1
+    if metadata.max_count is not None:
+        from_version = max(from_version, version - metadata.max_count + 1)
+    since = None
+    if metadata.max_age_s is not None:
+        since = datetime.now(UTC) - timedelta(seconds=metadata.max_age_s)
+    return Shown(from_version, since)
+
+
+async def is_deleted(store: EventStore, stream: str) -> bool:
+    """Whether there are events in the stream, and a deletion hides all."""
+    metadata = await read_metadata(store, stream)
+    if metadata.truncate_before != DELETED:
+        return False
+    key = aggregate_of(stream)
+    version = await version_of(store, key)
+    return version > 0 and await _first_after_deletion(store, key, metadata, version) > version
+
+
+async def version_of(store: EventStore, key: AggregateKey) -> int:
+    """0 where there is no such stream."""
+    last = await last_event(store, key)
+    return 0 if last is None else last.version
+
+
+async def last_event(store: EventStore, key: AggregateKey) -> RecordedEvent | None:
+    return await _event_at(store, key, direction="backward")
+
+
+async def _first_after_deletion(store: EventStore, key: AggregateKey, metadata: StreamMetadata, version: int) -> int:
+    """The first version that a deletion does not hide. Where it does not say so itself, it is looked for by position:
+    both grow together."""
+    if metadata.last_revision is not None:
+        return metadata.last_revision + 2
+    low, high = 1, version + 1
+    while low < high:
+        middle = (low + high) // 2
+        event = await _event_at(store, key, from_version=middle)
+        if event is None or event.position > metadata.position:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+async def _event_at(store: EventStore, key: AggregateKey, **where: Any) -> RecordedEvent | None:
+    try:
+        page = await store.read_aggregate(key.aggregate_type, key.aggregate_id, limit=1, **where)
+    except AggregateNotFound:
+        return None
+    return page.events[0] if page.count else None

@@ -1,0 +1,66 @@
+"""Answers to the appends of BatchAppend."""
+
+from typing import Final
+
+from google.rpc.code_pb2 import Code
+
+from indelible.conditions import ExpectedVersion
+from indelible.errors import IndelibleError
+from indelible.eventstore import AppendResult
+from indelible.wire.esdb.errors import refusal_of, wrong_expected_version
+from indelible.wire.esdb.pb import shared_pb2 as shared
+from indelible.wire.esdb.pb import streams_pb2 as pb
+
+_EXPECTED_FIELDS: Final = {
+    "any": "expected_any", "exists": "expected_stream_exists", "none": "expected_no_stream",
+}  # fmt: skip
+_DETAILS: Final = {
+    "forbidden": shared.AccessDenied,
+    "payload_too_large": shared.MaximumAppendSizeExceeded,
+    "invalid_request": shared.BadRequest,
+    "outcome_unknown": shared.Timeout,
+}
+
+
+def repeat_request(answer: pb.BatchAppendResp, request: pb.BatchAppendReq) -> None:
+    """What tells the caller which append it is."""
+    answer.correlation_id.CopyFrom(request.correlation_id)
+    options = request.options
+    answer.stream_identifier.CopyFrom(options.stream_identifier)
+    which = options.WhichOneof("expected_stream_position")
+    if which == "stream_position":
+        answer.stream_position = options.stream_position
+    elif which is not None:
+        getattr(answer, which).SetInParent()
+
+
+def fill_success(answer: pb.BatchAppendResp, result: AppendResult) -> None:
+    success = answer.success
+    success.current_revision = result.version - 1
+    success.position.commit_position = success.position.prepare_position = result.position
+
+
+def fill_wrong_version(answer: pb.BatchAppendResp, stream: str, expected: ExpectedVersion, actual_version: int) -> None:
+    refusal = wrong_expected_version("Append", stream, expected, actual_version)
+    detail = shared.WrongExpectedVersion()
+    if actual_version:
+        detail.current_stream_revision = actual_version - 1
+    else:
+        detail.current_no_stream.SetInParent()
+    if isinstance(expected, int):
+        detail.expected_stream_position = expected - 1
+    else:
+        getattr(detail, _EXPECTED_FIELDS[expected]).SetInParent()
+    answer.error.code, answer.error.message = Code.Value(refusal.status), refusal.message
+    answer.error.details.Pack(detail)
+
+
+def fill_error(answer: pb.BatchAppendResp, error: IndelibleError) -> None:
+    refusal = refusal_of(error)
+    detail = _DETAILS.get(error.code, shared.Unknown)()
+    if isinstance(detail, shared.MaximumAppendSizeExceeded):
+        detail.maxAppendSize = error.fields.get("size_bytes_max") or 0
+    elif isinstance(detail, shared.BadRequest):
+        detail.message = refusal.message
+    answer.error.code, answer.error.message = Code.Value(refusal.status), refusal.message
+    answer.error.details.Pack(detail)

@@ -1,0 +1,182 @@
+"""What clients of this wire say of an event, as bytes, and the same event in the log.
+
+Its data and metadata come back byte for byte. The log keeps JSON without white space, and metadata that is an object;
+so what else there is to know stands in one more member of the metadata, :data:`MARK`, which no reader of this wire
+sees:
+
+- ``spaced``: which of ``data`` and ``metadata`` had a space after each comma and colon, as Python's json module writes;
+  - ``text`` and ``base64``: the very text or bytes of one that was JSON in another form, or metadata that is no JSON
+  object;
+- ``content_type``: what was said of data that is not the JSON that it was said to be; the log keeps such data as bytes;
+- ``created`` and ``event_id``: the time and the id that an imported event had where it came from;
+- ``last_revision``: of metadata that deletes a stream, the last revision that it hides.
+
+Most events need no mark: those whose data and metadata are JSON without white space, or no metadata at all. The log
+bounds metadata to ``METADATA_SIZE_BYTES_MAX``, marks included. JSON in a form of its own that takes more comes back
+without white space; metadata is refused then.
+"""
+
+import base64
+import re
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from indelible.errors import InvalidRequest
+from indelible.events import (
+    BINARY_CONTENT_TYPE,
+    NewEvent,
+    RecordedEvent,
+    check_content_type,
+    is_json,
+)
+from indelible.json_text import compact_json
+from indelible.limits import METADATA_SIZE_BYTES_MAX
+
+MARK: Final = "$esdb"
+_MARK_KEY: Final = b'"$esdb":'
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[,:]')
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is known of an event beside what the log says of every event."""
+
+    spaced: tuple[str, ...] = ()
+    text: dict[str, str] = {}
+    base64: dict[str, str] = {}
+    content_type: str | None = None
+    created: datetime | None = None
+    event_id: UUID | None = None
+    last_revision: int | None = None
+
+
+NO_MARK: Final = Mark()
+_decode_mark: Final = msgspec.json.Decoder(Mark).decode
+_encode_mark: Final = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class Payload(NamedTuple):
+    """An event's bytes as clients of this wire have them."""
+
+    data: bytes
+    metadata: bytes
+    content_type: str
+    mark: Mark = NO_MARK
+
+
+class _Kept(NamedTuple):
+    """How the log keeps some bytes: as JSON if they are, and what it takes to get the bytes back from that."""
+
+    json: bytes | None
+    form: str | None = None
+    """ "spaced", "text" or "base64"; None: as the JSON."""
+
+
+def new_event(event_id: UUID, event_type: str, payload: Payload, tags: tuple[str, ...] = ()) -> NewEvent:
+    """``payload.mark`` says what else is to be kept: ``created``, ``event_id``, ``last_revision``. Raises
+    ``InvalidRequest``, ``PayloadTooLarge``."""
+    data, metadata = payload.data, payload.metadata
+    content_type, said = payload.content_type, None
+    kept_data = _kept(data) if is_json(content_type) else _Kept(None)
+    if kept_data.json is None and is_json(content_type):
+        content_type, said = BINARY_CONTENT_TYPE, content_type
+    kept_metadata = _kept_object(metadata)
+    raw = kept_metadata.json or b"{}"
+    if payload.mark is not NO_MARK or said is not None or kept_data.form or kept_metadata.form:
+        parts = (("data", data, kept_data.form), ("metadata", metadata, kept_metadata.form))
+        raw = _with_mark(raw, _mark_of(parts, msgspec.structs.replace(payload.mark, content_type=said)))
+    if kept_data.json is not None:
+        return NewEvent.from_strict_json(
+            event_type, kept_data.json, event_id=event_id, metadata=raw, tags=tags, content_type=content_type
+        )
+    check_content_type(content_type)
+    return NewEvent(
+        event_type, data, event_id=event_id, metadata=msgspec.Raw(raw), tags=tags, content_type=content_type
+    )
+
+
+def payload_of(event: RecordedEvent) -> Payload:
+    raw = bytes(event.metadata_raw)
+    data = event.event_data_bytes
+    if _MARK_KEY in raw:
+        raw, mark = _without_mark(raw)
+        if mark is not NO_MARK:
+            metadata = _given_back("metadata", b"" if raw == b"{}" else raw, mark)
+            data = _given_back("data", data, mark)
+            return Payload(data, metadata, mark.content_type or event.content_type, mark)
+    return Payload(data, b"" if raw == b"{}" else raw, event.content_type)
+
+
+# --- Into the log ----------------------------------------------------------------------------------------------------
+
+
+def _kept(given: bytes) -> _Kept:
+    try:
+        compact = compact_json(given)
+    except InvalidRequest:
+        return _Kept(None)
+    if compact == given:
+        return _Kept(compact)
+    if _spaced(compact) == given:
+        return _Kept(compact, "spaced")
+    # What has no room in the metadata comes back without white space.
+    return _Kept(compact, "text" if len(given) < METADATA_SIZE_BYTES_MAX // 2 else None)
+
+
+def _kept_object(given: bytes) -> _Kept:
+    if not given:
+        return _Kept(b"{}")
+    kept = _kept(given)
+    if kept.json is None or not kept.json.startswith(b"{") or _MARK_KEY in kept.json:
+        return _Kept(None, "text" if _is_text(given) else "base64")
+    # Else it would come back as none at all.
+    return _Kept(kept.json, "text") if kept.json == b"{}" else kept
+
+
+def _is_text(given: bytes) -> bool:
+    try:
+        given.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _mark_of(parts: tuple[tuple[str, bytes, str | None], ...], mark: Mark) -> Mark:
+    return msgspec.structs.replace(
+        mark,
+        spaced=tuple(name for name, _, form in parts if form == "spaced"),
+        text={name: given.decode() for name, given, form in parts if form == "text"},
+        base64={name: base64.b64encode(given).decode() for name, given, form in parts if form == "base64"},
+    )
+
+
+def _with_mark(raw: bytes, mark: Mark) -> bytes:
+    comma = b"" if raw == b"{}" else b","
+    return b"%b%b%b%b}" % (raw[:-1], comma, _MARK_KEY, _encode_mark(mark))
+
+
+def _spaced(compact: bytes) -> bytes:
+    return _TOKENS.sub(lambda found: found[0] + b" " if found[0] in b",:" else found[0], compact)
+
+
+# --- Out of the log --------------------------------------------------------------------------------------------------
+
+
+def _without_mark(raw: bytes) -> tuple[bytes, Mark]:
+    """The mark is the last member; what only looks like one stays where it is."""
+    before, _, rest = raw.rpartition(_MARK_KEY)
+    try:
+        mark = _decode_mark(rest[:-1])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return raw, NO_MARK
+    return before.removesuffix(b",") + b"}", mark
+
+
+def _given_back(name: str, kept: bytes, mark: Mark) -> bytes:
+    if name in mark.spaced:
+        return _spaced(kept)
+    if name in mark.text:
+        return mark.text[name].encode()
+    return base64.b64decode(mark.base64[name]) if name in mark.base64 else kept
