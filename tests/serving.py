@@ -15,7 +15,8 @@ from indelible.indexes.opened import OpenedIndex
 from indelible.indexes.searching import SearchingStore
 from indelible.search import FieldType
 from indelible.server.compose import make_services
-from indelible.server.config import Address
+from indelible.server.config import Address, EsdbSettings
+from indelible.server.esdb.server import serving_esdb
 from indelible.server.grpc.server import serving_grpc
 from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
@@ -63,6 +64,14 @@ async def _over_grpc(services: Services, certificates: Certificates | None) -> A
         services.stopping.set()
 
 
+@asynccontextmanager
+async def _over_esdb(services: Services, certificates: Certificates | None) -> AsyncIterator[str]:
+    settings = EsdbSettings(_ANY_PORT)
+    async with serving_esdb(services, settings, shutdown_grace_s=5, certificates=certificates) as address:
+        yield f"esdb://{address}?tls={'false' if certificates is None else 'true'}"
+        services.stopping.set()
+
+
 @contextmanager
 def serving_in_a_thread(
     store: LocalEventStore,
@@ -83,6 +92,8 @@ def serving_in_a_thread(
         certificates = None if tls is None else Certificates(tls)
         if transport == "grpc":
             return _over_grpc(services, certificates)
+        if transport == "esdb":
+            return _over_esdb(services, certificates)
         return serving(HttpApp(services, ROUTES), _ANY_PORT, shutdown_grace_s=5, certificates=certificates)
 
     async def serve() -> None:

@@ -67,6 +67,17 @@ STATUSES: Final[dict[str, Statuses]] = {
 }
 """Every code that can reach a caller, and its statuses. ABORTED is gRPC's word for "read again, and then try again"."""
 
+GRPC_NUMBERS: Final = {
+    name: number
+    for number, name in enumerate((
+        "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+        "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+        "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+    ))
+}  # fmt: skip
+"""gRPC's canonical codes. google.rpc has them as an enumeration, which other packages of a process may have too: then
+it can be had from one alone."""
+
 STATUS_OF_CODE: Final = {code: statuses.http for code, statuses in STATUSES.items()}
 
 STATUS_PRECONDITION_FAILED: Final = 412

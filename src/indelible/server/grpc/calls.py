@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
-from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
 from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded, Unauthenticated
@@ -24,7 +23,7 @@ from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 from indelible.server.reader_room import LARGE_BYTES
 from indelible.server.services import Services
 from indelible.server.tracing import RequestWatch
-from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, grpc_status_of
+from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, GRPC_NUMBERS, grpc_status_of
 from indelible.wire.proto_events import error_message
 
 MakeRoom = Callable[[int], Awaitable[None]]
@@ -93,7 +92,7 @@ def answer_of(error: IndelibleError) -> Answer:
     detail = AnyMessage()
     detail.Pack(error_message(error))
     # The same as beside it. The detail has all of it: said whole three times, it would be more than clients take.
-    details = Status(code=Code.Value(status), message=shortened(error.message), details=[detail]).SerializeToString()
+    details = Status(code=GRPC_NUMBERS[status], message=shortened(error.message), details=[detail]).SerializeToString()
     trailers = (
         (GRPC_DETAILS_KEY.encode(), b64encode(details).rstrip(b"=")),
         (GRPC_CODE_KEY.encode(), error.code.encode()),

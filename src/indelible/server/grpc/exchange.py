@@ -9,8 +9,6 @@ from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
-from google.rpc.code_pb2 import Code
-
 from indelible.errors import IndelibleError, PayloadTooLarge
 from indelible.limits import (
     ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX,
@@ -21,6 +19,7 @@ from indelible.limits import (
 from indelible.server.grpc import frames as h2
 from indelible.server.grpc.frames import BrokenConnection, Head, field_block, frame_head, headers_frames, number_frame
 from indelible.server.services import BodyMemory
+from indelible.wire.errors import GRPC_NUMBERS
 
 if TYPE_CHECKING:
     from indelible.server.grpc.connection import Connection
@@ -306,7 +305,7 @@ class Exchange:
             block = _OK_BLOCK
         else:
             shown = _quoted(shortened(message)).encode("ascii")
-            fields = ((b"grpc-status", b"%d" % Code.Value(status)), (b"grpc-message", shown))
+            fields = ((b"grpc-status", b"%d" % GRPC_NUMBERS[status]), (b"grpc-message", shown))
             block = field_block((*fields, *trailers))
         if not self._has_begun:
             self._has_begun = True

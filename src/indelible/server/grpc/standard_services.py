@@ -11,7 +11,6 @@ from typing import Any, Final
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import Default
-from google.rpc.code_pb2 import Code
 from grpc_health.v1.health_pb2 import DESCRIPTOR, HealthCheckRequest, HealthCheckResponse
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 
@@ -22,6 +21,7 @@ from indelible.server.grpc.calls import MakeRoom, Method, Streams, ToStream, Una
 from indelible.server.grpc.exchange import Refused
 from indelible.server.services import Services
 from indelible.tasks import is_set_within
+from indelible.wire.errors import GRPC_NUMBERS
 
 HEALTH_SERVICE: Final[str] = DESCRIPTOR.services_by_name["Health"].full_name
 
@@ -102,7 +102,7 @@ class Reflection:
             try:
                 self._fill(answer, request)
             except KeyError:
-                answer.error_response.error_code = Code.NOT_FOUND
+                answer.error_response.error_code = GRPC_NUMBERS["NOT_FOUND"]
                 answer.error_response.error_message = "not found"
             yield answer.SerializeToString()
 
@@ -126,7 +126,7 @@ class Reflection:
                 numbers = (extension.number for extension in _POOL.FindAllExtensions(extended))
                 answer.all_extension_numbers_response.extension_number.extend(sorted(numbers))
             case _:
-                answer.error_response.error_code = Code.INVALID_ARGUMENT
+                answer.error_response.error_code = GRPC_NUMBERS["INVALID_ARGUMENT"]
                 answer.error_response.error_message = "asks for nothing that is known here"
 
 

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from google.rpc.code_pb2 import Code
-
 from indelible.conditions import ExpectedVersion
 from indelible.errors import IndelibleError
 from indelible.eventstore import AppendResult
+from indelible.wire.errors import GRPC_NUMBERS
 from indelible.wire.esdb.errors import refusal_of, wrong_expected_version
 from indelible.wire.esdb.pb import shared_pb2 as shared
 from indelible.wire.esdb.pb import streams_pb2 as pb
@@ -17,9 +16,10 @@ _EXPECTED_FIELDS: Final = {
 _DETAILS: Final = {
     "forbidden": shared.AccessDenied,
     "payload_too_large": shared.MaximumAppendSizeExceeded,
-    "invalid_request": shared.BadRequest,
     "outcome_unknown": shared.Timeout,
 }
+"""By the error's code. Of others clients say what was wrong, or only that it is unknown when the server could not."""
+_SERVER_S_OWN: Final = ("UNKNOWN", "INTERNAL", "UNAVAILABLE", "DATA_LOSS")
 
 
 def repeat_request(answer: pb.BatchAppendResp, request: pb.BatchAppendReq) -> None:
@@ -51,16 +51,17 @@ def fill_wrong_version(answer: pb.BatchAppendResp, stream: str, expected: Expect
         detail.expected_stream_position = expected - 1
     else:
         getattr(detail, _EXPECTED_FIELDS[expected]).SetInParent()
-    answer.error.code, answer.error.message = Code.Value(refusal.status), refusal.message
+    answer.error.code, answer.error.message = GRPC_NUMBERS[refusal.status], refusal.message
     answer.error.details.Pack(detail)
 
 
 def fill_error(answer: pb.BatchAppendResp, error: IndelibleError) -> None:
     refusal = refusal_of(error)
-    detail = _DETAILS.get(error.code, shared.Unknown)()
+    other = shared.Unknown if refusal.status in _SERVER_S_OWN else shared.BadRequest
+    detail = _DETAILS.get(error.code, other)()
     if isinstance(detail, shared.MaximumAppendSizeExceeded):
         detail.maxAppendSize = error.fields.get("size_bytes_max") or 0
     elif isinstance(detail, shared.BadRequest):
         detail.message = refusal.message
-    answer.error.code, answer.error.message = Code.Value(refusal.status), refusal.message
+    answer.error.code, answer.error.message = GRPC_NUMBERS[refusal.status], refusal.message
     answer.error.details.Pack(detail)

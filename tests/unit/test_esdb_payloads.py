@@ -1,0 +1,75 @@
+import json
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from indelible.errors import PayloadTooLarge
+from indelible.events import AggregateKey, RecordedEvent, decode_event, event_hash, hashed_line, unhashed_line
+from indelible.limits import METADATA_SIZE_BYTES_MAX
+from indelible.wire.esdb.payloads import MARK, NO_MARK, Mark, Payload, new_event, payload_of
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just(MARK), inner, max_size=3),
+)
+_WRITTEN = st.builds(
+    lambda value, separators, indent: json.dumps(value, separators=separators, indent=indent).encode(),
+    _JSON, st.sampled_from([(",", ":"), (", ", ": ")]), st.sampled_from([None, 2]),
+)  # fmt: skip
+_BYTES = _WRITTEN | st.binary(max_size=20) | st.just(b"{}")
+
+
+def recorded(payload: Payload) -> RecordedEvent:
+    event = new_event(uuid4(), "Placed", payload)
+    unhashed = unhashed_line(event, AggregateKey("order", "1"), 1, 1, "2026-01-31T12:00:00.000000Z")
+    return decode_event(hashed_line(unhashed, event_hash(bytes(32), unhashed)))
+
+
+@given(_BYTES, _BYTES, st.sampled_from(["application/json", "application/octet-stream"]))
+@example(b'{"$esdb":{}}', b'{"$esdb":{"spaced":["data"]}}', "application/json")
+@example(b'{"a":1, "b":2}', b'{"a":{"$esdb":{}}}', "application/json")
+@example(b'"\\ud800"', b"[1]", "application/json")
+def test_what_is_sent_comes_back_byte_for_byte(data: bytes, metadata: bytes, content_type: str):
+    found = payload_of(recorded(Payload(data, metadata, content_type)))
+    assert found[:3] == (data, metadata, content_type)
+
+
+def test_json_is_kept_as_json_for_everybody_else():
+    event = recorded(Payload(b'{"total": 12.50, "items": ["a", "b"]}', b'{"user": "ada"}', "application/json"))
+    assert bytes(event.event_data_raw) == b'{"total":12.50,"items":["a","b"]}'
+    assert event.metadata == {"user": "ada", MARK: {"spaced": ["data", "metadata"]}}
+
+
+def test_compact_json_needs_no_mark():
+    event = recorded(Payload(b'{"total":12.50}', b'{"user":"ada"}', "application/json"))
+    assert event.metadata == {"user": "ada"}
+    assert payload_of(event).mark is NO_MARK
+
+
+def test_what_an_import_knows_is_kept():
+    mark = Mark(created=datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC), event_id=uuid4())
+    event = recorded(Payload(b"{}", b"\xff", "application/json", mark))
+    found = payload_of(event)
+    assert (found.mark.created, found.mark.event_id) == (mark.created, mark.event_id)
+    assert found.metadata == b"\xff"
+
+
+def test_what_only_looks_like_a_mark_is_left_alone():
+    event = msgspec.structs.replace(
+        recorded(Payload(b"{}", b"", "application/json")), metadata_raw=msgspec.Raw(b'{"$esdb":{"colour":1}}')
+    )
+    assert payload_of(event).metadata == b'{"$esdb":{"colour":1}}'
+
+
+def test_json_in_a_form_of_its_own_comes_back_compact_if_there_is_no_room_for_it():
+    data = b'{"text":   "' + b"x" * METADATA_SIZE_BYTES_MAX + b'"}'
+    assert payload_of(recorded(Payload(data, b"", "application/json"))).data == data.replace(b"   ", b"")
+
+
+def test_metadata_has_a_bound():
+    with pytest.raises(PayloadTooLarge):
+        new_event(uuid4(), "Placed", Payload(b"{}", b"\xff" * METADATA_SIZE_BYTES_MAX, "application/json"))
