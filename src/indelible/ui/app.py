@@ -85,6 +85,8 @@ class LookAround(App[None]):
         if self._tabs.active != name:
             self._wanted_pane = name
             self._tabs.active = name
+            # Keys may come before the tab says that it is active.
+            self.pane.focus_first()
 
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
         if self._wanted_pane is not None and event.pane.id != self._wanted_pane:
