@@ -11,6 +11,7 @@ from indelible.client.sync_client import (
     Blocking,
     LoopThread,
     SyncConsumer,
+    SyncLiveStates,
     SyncSubscription,
     blocking,
     blocking_iterator,
@@ -76,11 +77,13 @@ class SyncTypedRepository(Blocking[TypedRepository[T, E]], Generic[T, E]):
     load = blocking(TypedRepository[T, E].load)
     save = blocking(TypedRepository[T, E].save)
     update = blocking(TypedRepository[T, E].update)
+    live = for_threads(TypedRepository[T, E].live, SyncLiveStates[T])
 
 
 class SyncTypedConsumer(Blocking[TypedConsumer[E]], Generic[E]):
     """A :class:`TypedConsumer` for threads; made by :meth:`TypedClient.consume`. Use as a :class:`SyncConsumer`."""
 
+    create_group = blocking(TypedConsumer[E].create_group)
     next_delivery = blocking(TypedConsumer[E].next_delivery)
     ack = blocking(TypedConsumer[E].ack)
     nack = blocking(TypedConsumer[E].nack)
