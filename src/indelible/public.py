@@ -74,9 +74,9 @@ __all__ = [
     "EventNotDecoded", "EventNotFound", "EventQuery", "EventRegistry", "EventStore", "ExpectedVersion", "Forbidden",
     "GroupExists", "GroupInfo", "GroupNotFound", "Head", "InFlight", "IndelibleError", "IndexBehind",
     "IndexBuilding", "IndexInfo", "IndexMismatch", "InvalidRequest", "LiveStates", "MsgspecCodec", "NewEvent",
-    "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem", "Rebuilt",
-    "RecordedEvent", "Repository", "SearchPage", "SearchQuery", "SearchTooCostly", "SearchUnavailable", "Settled",
-    "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "Supervisor", "SyncConsumer",
+    "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem",
+    "Rebuilt", "RecordedEvent", "Repository", "SearchPage", "SearchQuery", "SearchTooCostly", "SearchUnavailable",
+    "Settled", "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "Supervisor", "SyncConsumer",
     "SyncRepository", "TypedClient", "TypedConsumer", "TypedDelivery", "TypedEvent", "TypedRepository",
     "TypedSubscription", "Unauthenticated", "Unavailable", "Unregistered", "VersionConflict", "Where",
 ]  # fmt: skip

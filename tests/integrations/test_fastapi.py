@@ -68,7 +68,7 @@ async def calling(app: FastAPI) -> AsyncIterator[Caller]:
 async def test_rules_are_endpoints(event_store: AsyncClient):
     async with calling(make_app(event_store)) as api:
         for answer in (await api.get("/notes/1"), await api.post("/notes/1", json={"text": "a"})):
-            assert (answer.status_code, answer.json()) == (404, {"detail": "aggregate notes-1 has no events"})
+            assert (answer.status_code, answer.json()) == (404, {"detail": "no aggregate notes-1"})
         made = await api.put("/notes/1", json={"text": "a"})
         assert (made.status_code, made.content) == (204, b"")
         assert (await api.post("/notes/1?twice=true", json={"text": "b"})).status_code == 202

@@ -316,8 +316,8 @@ class SyncSchemas(Blocking[AsyncSchemas]):
 
 
 class SyncLiveStates(Blocking[LiveStates[T]], Generic[T]):
-    """:class:`LiveStates` for threads; made by :meth:`SyncRepository.live`. :meth:`run` is for a thread of its own, which
-    ends with the client."""
+    """:class:`LiveStates` for threads; made by :meth:`SyncRepository.live`. :meth:`run` is for a thread of its own,
+    which ends with the client."""
 
     run = blocking(LiveStates[T].run)
     states = blocking(LiveStates[T].states)
