@@ -76,8 +76,8 @@ __all__ = [
     "IndexBuilding", "IndexInfo", "IndexMismatch", "InvalidRequest", "LiveStates", "MsgspecCodec", "NewEvent",
     "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem",
     "Rebuilt", "RecordedEvent", "Repository", "SearchPage", "SearchQuery", "SearchTooCostly", "SearchUnavailable",
-    "Settled", "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "Supervisor", "SyncConsumer",
-    "SyncRepository", "TypedClient", "TypedConsumer", "TypedDelivery", "TypedEvent", "TypedRepository",
+    "Settled", "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "Supervisor",
+    "SyncConsumer", "SyncRepository", "TypedClient", "TypedConsumer", "TypedDelivery", "TypedEvent", "TypedRepository",
     "TypedSubscription", "Unauthenticated", "Unavailable", "Unregistered", "VersionConflict", "Where",
 ]  # fmt: skip
 
