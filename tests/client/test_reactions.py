@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from indelible import AsyncClient, EventQuery, GroupExists, InvalidRequest, NewEvent, TypedEvent
+from typing_checks import order_events
 from typing_checks.order_events import EVENTS, InvoiceSent, OrderPaid, OrderPlaced
 
 PLACED = OrderPlaced(Decimal("12.50"), "EUR")
@@ -94,3 +95,13 @@ async def test_what_does_not_fit_its_class_is_refused_and_parked(event_store: As
         while not (await event_store.groups.get("cashiers")).parked:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.01)
     member.cancel()
+
+
+async def test_a_program_that_reacts(event_store: AsyncClient):
+    await event_store.typed(EVENTS).append("order", "1", PLACED)
+    member = asyncio.create_task(order_events.react(event_store, "cashiers"))
+    async with asyncio.timeout(PATIENCE_S):
+        while not await stored(event_store):
+            await asyncio.sleep(0.01)
+    member.cancel()
+    assert await stored(event_store) == [("OrderPaid", {"by": "ada"})]

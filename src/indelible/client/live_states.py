@@ -72,7 +72,8 @@ class LiveStates(Mapping[str, T], Generic[T]):
 
     async def _take(self, event: RecordedEvent) -> None:
         # Left out until it succeeds: apply may have changed half of what it was given.
-        state, version = self._held.pop(event.aggregate_id, None) or (self._initial(), 0)
+        held = self._held.pop(event.aggregate_id, None)
+        state, version = held or (self._initial(), 0)
         if version == event.version - 1:
             state = self._apply(state, event)
         else:

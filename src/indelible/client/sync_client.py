@@ -352,7 +352,41 @@ class SyncProjection(Blocking[Projection[T]], Generic[T]):
     drop = blocking(Projection[T].drop)
 
 
-class SyncConsumer(Blocking[Consumer]):
+class _Deliveries(Protocol):
+    async def next_delivery(self) -> Any: ...
+    async def aclose(self) -> None: ...
+
+
+Q = TypeVar("Q", bound=_Deliveries)
+D = TypeVar("D")
+
+
+class Consuming(Blocking[Q], Generic[Q, D]):
+    """What consumers have in common, whose deliveries are each a ``D``."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> D:
+        delivery: D | None = self._thread.run(self._target.next_delivery())
+        if delivery is None:
+            raise StopIteration
+        return delivery
+
+    def close(self) -> None:
+        """Take no more, and give back what nobody has taken. May be called twice."""
+        # A client that is closed has given it back to nobody; the group's time-out does.
+        with suppress(ShuttingDown):
+            self._thread.run(self._target.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class SyncConsumer(Consuming[Consumer, Delivery]):
     """A :class:`Consumer` for threads; made by :meth:`Client.consume`. Iterate with ``for``, in as many threads as you
     like. Use as ``with``, or leave by :meth:`close`."""
 
@@ -385,27 +419,6 @@ class SyncConsumer(Blocking[Consumer]):
                 self.close()
                 running.result()
                 raise
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Delivery:
-        delivery = self.next_delivery()
-        if delivery is None:
-            raise StopIteration
-        return delivery
-
-    def close(self) -> None:
-        """Take no more, and give back what nobody has taken. May be called twice."""
-        # A client that is closed has given it back to nobody; the group's time-out does.
-        with suppress(ShuttingDown):
-            self._thread.run(self._target.aclose())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def check_plain(handler: object) -> None:
