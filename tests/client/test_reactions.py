@@ -101,7 +101,7 @@ async def test_a_program_that_reacts(event_store: AsyncClient):
     await event_store.typed(EVENTS).append("order", "1", PLACED)
     member = asyncio.create_task(order_events.react(event_store, "cashiers"))
     async with asyncio.timeout(PATIENCE_S):
-        while not await stored(event_store):
+        while not await stored(event_store):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.01)
     member.cancel()
     assert await stored(event_store) == [("OrderPaid", {"by": "ada"})]
