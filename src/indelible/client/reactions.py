@@ -34,6 +34,7 @@ def reaction(
 
 
 def _with_id(event: NewEvent, event_id: UUID) -> NewEvent:
+    """The same event with another id. Its data was checked when it was made: what is registered is JSON."""
     return NewEvent.from_strict_json(
         event.event_type, event.event_data_raw, event_id=event_id, metadata=event.metadata_raw, tags=event.tags,
         content_type=event.content_type,
