@@ -13,7 +13,7 @@ Each process shares out what it pulls, and processes compete. The number of subs
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from indelible.batching import in_lots
@@ -35,13 +35,6 @@ from indelible.server.grpc.exchange import Refused
 from indelible.server.services import give_back, pull_until
 from indelible.wire.esdb.errors import subscribers_reached
 from indelible.wire.esdb.persistent import DISPATCH_TO_SINGLE, SubscriptionSettings
-
-
-class ForConsumer(NamedTuple):
-    """An event that is with a consumer, by whichever of the two ids it is acknowledged."""
-
-    delivery: Delivery
-    event: RecordedEvent
 
 
 class Subscribers:
@@ -209,15 +202,20 @@ class Subscriber(Member):
 
     # --- In ----------------------------------------------------------------------------------------------------------
 
-    async def settle(self, ids: Sequence[UUID], *, refuse: bool = False, park: bool = False, reason: str = "") -> None:
-        """Acknowledge or refuse what was sent by these ids; those that are not known, or not any more, are passed over.
-        Returns when the consumer may say more."""
-        found = [delivery_id for one in ids if (delivery_id := self._delivery_of.pop(one, None)) is not None]
-        for some in in_lots(found, GROUP_SETTLE_MAX):
-            if refuse:
-                await self.receive(Nack(group=self.group, delivery_ids=some, reason=reason, park=park))
-            else:
-                await self.receive(Ack(group=self.group, delivery_ids=some))
+    async def acknowledge(self, ids: Sequence[UUID]) -> None:
+        """What was sent by these ids is done; those that are not known, or not any more, are passed over. Returns when
+        the consumer may say more."""
+        for some in in_lots(self._delivered(ids), GROUP_SETTLE_MAX):
+            await self.receive(Ack(group=self.group, delivery_ids=some))
+
+    async def refuse(self, ids: Sequence[UUID], *, reason: str, park: bool) -> None:
+        """The same of what is to be tried again, or parked."""
+        for some in in_lots(self._delivered(ids), GROUP_SETTLE_MAX):
+            await self.receive(Nack(group=self.group, delivery_ids=some, reason=reason, park=park))
+
+    def _delivered(self, ids: Sequence[UUID]) -> list[str]:
+        found = [self._delivery_of.pop(one, None) for one in ids]
+        return [delivery_id for delivery_id in found if delivery_id is not None]
 
     async def _settle(self, alike: Sequence[Settlement]) -> None:
         await super()._settle(alike)

@@ -36,12 +36,12 @@ from indelible.wire.esdb.messages import fill_event, id_of
 from indelible.wire.esdb.pb import persistent_pb2 as pb
 from indelible.wire.esdb.persistent import named
 
-_SETTLES: Final = {
-    pb.ReadReq.Nack.Park: {"refuse": True, "park": True},
-    pb.ReadReq.Nack.Retry: {"refuse": True},
-    pb.ReadReq.Nack.Unknown: {"refuse": True},
-    pb.ReadReq.Nack.Skip: {},
+_PARKS: Final[dict[int, bool]] = {
+    pb.ReadReq.Nack.Park: True,
+    pb.ReadReq.Nack.Retry: False,
+    pb.ReadReq.Nack.Unknown: False,
 }
+"""The actions that refuse events, and whether they are parked at once."""
 
 
 async def read(
@@ -135,7 +135,7 @@ class _Consumer:
             message = decode_message(pb.ReadReq, encoded)
             which = message.WhichOneof("content")
             if which == "ack":
-                await self.member.settle([id_of(one, "/ack/ids") for one in message.ack.ids])
+                await self.member.acknowledge([id_of(one, "/ack/ids") for one in message.ack.ids])
             elif which == "nack":
                 if message.nack.action == pb.ReadReq.Nack.Stop:
                     return
@@ -144,8 +144,11 @@ class _Consumer:
                 raise InvalidRequest("must be ack or nack; options come first, and once", pointer="/content")
 
     async def _refuse(self, nack: pb.ReadReq.Nack) -> None:
-        how = _SETTLES.get(nack.action)
-        if how is None:
+        ids = [id_of(one, "/nack/ids") for one in nack.ids]
+        if nack.action == pb.ReadReq.Nack.Skip:
+            await self.member.acknowledge(ids)
+            return
+        if nack.action not in _PARKS:
             raise InvalidRequest("must be Park, Retry, Skip, Stop or Unknown", pointer="/nack/action")
         reason = nack.reason.replace("\0", "")[:GROUP_REASON_LENGTH_MAX]
-        await self.member.settle([id_of(one, "/nack/ids") for one in nack.ids], reason=reason, **how)
+        await self.member.refuse(ids, reason=reason, park=_PARKS[nack.action])
