@@ -101,7 +101,7 @@ class Subscriber(Member):
     ) -> None:
         super().__init__(store, subscription.info, name, max_in_flight)
         self._whole: Final = whole
-        self._source: Final = source_of(subscription.settings)
+        self.source: Final = source_of(subscription.settings)
         self.strategy: Final = subscription.settings.strategy
         self.name: Final = name
         self.max_in_flight: Final = max_in_flight
@@ -166,8 +166,8 @@ class Subscriber(Member):
         """The others are acknowledged."""
         if not pulled:
             return pulled
-        of = {one.delivery_id: event for one in pulled if self._source.wants(event := one.event)}
-        shown = await self._source.shown(self._whole, list(of.values()))
+        of = {one.delivery_id: event for one in pulled if self.source.wants(event := one.event)}
+        shown = await self.source.shown(self._whole, list(of.values()))
         positions = {event.position for event in shown}
         of = {delivery_id: event for delivery_id, event in of.items() if event.position in positions}
         unwanted = [one.delivery_id for one in pulled if one.delivery_id not in of]

@@ -20,13 +20,15 @@ from contextlib import aclosing
 from typing import Final
 
 from indelible.errors import GroupNotFound, InvalidRequest
+from indelible.events import RecordedEvent
 from indelible.groups import Delivery, GroupInfo
 from indelible.limits import GROUP_IN_FLIGHT_MAX, GROUP_REASON_LENGTH_MAX, NAME_LENGTH_MAX
 from indelible.queries import QueryItem
 from indelible.server.call import Call
-from indelible.server.esdb.links import resolved
+from indelible.server.esdb.links import Resolved, resolved
 from indelible.server.esdb.persistent_catalogue import Catalogue, Subscription
 from indelible.server.esdb.persistent_members import AllSubscribers, Subscriber
+from indelible.server.esdb.persistent_source import LinkSource
 from indelible.server.grpc.calls import decode_message
 from indelible.server.grpc.consume import served, until_stopping
 from indelible.server.grpc.exchange import Refused
@@ -99,7 +101,7 @@ class _Consumer:
         self, call: Call, catalogue: Catalogue, subscription: Subscription, options: pb.ReadReq.Options
     ) -> None:
         self._call: Final = call
-        self._resolve_links: Final = subscription.settings.resolve_links
+        self._resolves: Final = subscription.settings.resolve_links
         self._structured: Final = options.uuid_option.WhichOneof("content") == "structured"
         self.member: Final = Subscriber(
             call.store,
@@ -116,18 +118,28 @@ class _Consumer:
                     yield await self._message(delivery)
 
     async def _message(self, delivery: Delivery) -> bytes:
-        event, link = self.member.event_of(delivery), None
-        if self._resolve_links:
-            event, link = await resolved(self._call.store, event)
-        message = pb.ReadResp()
-        original = event if link is None else link
-        fill_event(message.event.event, event, structured=self._structured)
-        if link is not None:
-            fill_event(message.event.link, link, structured=self._structured)
-        message.event.commit_position = original.position
-        message.event.retry_count = delivery.attempt - 1
-        self.member.sent(delivery, original.event_id)
-        return message.SerializeToString()
+        event = self.member.event_of(delivery)
+        answer = pb.ReadResp()
+        await self._fill(answer.event, event)
+        answer.event.commit_position = event.position
+        answer.event.retry_count = delivery.attempt - 1
+        original = answer.event.link if answer.event.HasField("link") else answer.event.event
+        self.member.sent(delivery, id_of(original.id))
+        return answer.SerializeToString()
+
+    async def _fill(self, message: pb.ReadResp.ReadEvent, event: RecordedEvent) -> None:
+        """A link that leads nowhere, or where the consumer may not look, comes as the event that it is: some clients
+        pass over links without an event, and would never acknowledge it."""
+        source, structured = self.member.source, self._structured
+        if isinstance(source, LinkSource):
+            source.links.fill_link(message.link if self._resolves else message.event, event, structured=structured)
+            if self._resolves:
+                fill_event(message.event, event, structured=structured)
+            return
+        found = await resolved(self._call.store, event) if self._resolves else Resolved(event)
+        fill_event(message.event, found.event or event, structured=structured)
+        if found.event is not None and found.link is not None:
+            fill_event(message.link, found.link, structured=structured)
 
     async def _hear(self, requests: AsyncIterator[bytes]) -> None:
         """Until the consumer closes its side, or says Stop."""

@@ -16,6 +16,7 @@ from indelible.limits import GROUP_IN_FLIGHT_MAX
 from indelible.operations.groups import CreateGroup
 from indelible.queries import QueryItem
 from indelible.server.esdb.filters import EventFilter, filter_of
+from indelible.server.esdb.links import LinkStream, link_stream_of
 from indelible.server.esdb.stream_metadata import event_at, first_version_after, last_event, shown_of
 from indelible.wire.esdb.persistent import END, START, SubscriptionSettings, shown_position
 from indelible.wire.esdb.stream_names import aggregate_of
@@ -52,11 +53,11 @@ class StreamSource:
         """The stream's last revision, and its last one up to a position of the log, as clients parse them."""
         last = await last_event(store, self._key)
         if last is None:
-            return {"known": "", "checkpointed": ""}
+            return {"known": _revision(0), "checkpointed": _revision(0)}
         version = last.version
         if last.position > position:
             version = await first_version_after(store, self._key, position, last.version) - 1
-        return {"known": str(last.version - 1), "checkpointed": str(version - 1) if version else ""}
+        return {"known": _revision(last.version), "checkpointed": _revision(version)}
 
 
 class AllSource:
@@ -81,7 +82,35 @@ class AllSource:
         return {"known": shown_position(known), "checkpointed": shown_position(position)}
 
 
-Source = StreamSource | AllSource
+class LinkSource:
+    """A stream of links that are not stored: those of a category, or of an event type."""
+
+    def __init__(self, links: LinkStream, from_revision: int) -> None:
+        self.links: Final = links
+        self._from_revision: Final = from_revision
+        self.items: Final = links.query.items
+
+    def wants(self, event: RecordedEvent) -> bool:
+        return event.position > self._from_revision and self.links.has(event)
+
+    async def shown(self, _: EventStore, events: list[RecordedEvent]) -> list[RecordedEvent]:
+        return events
+
+    async def first_cursor(self, _: EventStore) -> Cursor:
+        return cursor_at(self._from_revision)
+
+    async def places(self, store: EventStore, position: int) -> dict[str, str]:
+        last = await store.read_feed(self.links.query, direction="backward", limit=1)
+        known = last.events[0].position if last.count else 0
+        return {"known": _revision(known), "checkpointed": _revision(min(position, known))}
+
+
+def _revision(count: int) -> str:
+    """The last of so many; nothing where there is none."""
+    return str(count - 1) if count else ""
+
+
+Source = StreamSource | AllSource | LinkSource
 
 
 def source_of(settings: SubscriptionSettings) -> Source:
@@ -89,7 +118,8 @@ def source_of(settings: SubscriptionSettings) -> Source:
     start = max(settings.start, START)
     if settings.is_of_all:
         return AllSource(filter_of(settings.filter_options), start)
-    return StreamSource(settings.stream, start + 1)
+    links = link_stream_of(settings.stream)
+    return StreamSource(settings.stream, start + 1) if links is None else LinkSource(links, start)
 
 
 async def asked_group(store: EventStore, settings: SubscriptionSettings, source: Source) -> CreateGroup:
