@@ -1,0 +1,77 @@
+"""What it takes to make persistent subscriptions and to be their consumer: what consumer groups take, and no more."""
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import grpc
+import pytest
+from kurrentdbclient.protos.v1 import persistent_pb2 as pb
+from kurrentdbclient.protos.v1.persistent_pb2_grpc import PersistentSubscriptionsStub
+
+from indelible.core.open import open_local_store
+from indelible.core.store import LocalEventStore
+from indelible.events import NewEvent
+from indelible.server.access_settings import check_access
+from indelible.server.compose import control_access, make_services
+from indelible.server.config import Address, EsdbSettings
+from indelible.server.esdb.server import serving_esdb
+
+
+class Guarded(NamedTuple):
+    stub: Any
+    store: LocalEventStore
+
+    async def metadata(self, *grants: str) -> tuple[tuple[str, str], ...]:
+        key = (await self.store.keys.create("test", grants)).key
+        return (("authorization", "Basic " + b64encode(f"me:{key}".encode()).decode()),)
+
+
+@asynccontextmanager
+async def guarded() -> AsyncIterator[Guarded]:
+    store = open_local_store("memory:")
+    services = make_services(store)
+    control_access(services, check_access({}), store)
+    settings = EsdbSettings(Address("127.0.0.1", 0))
+    async with store, services.background, serving_esdb(services, settings, shutdown_grace_s=5) as address:
+        async with grpc.aio.insecure_channel(address) as channel:
+            yield Guarded(PersistentSubscriptionsStub(channel), store)
+        services.stopping.set()
+
+
+def of_stream(kind: type) -> Any:
+    """Options that name the group "billing" of the stream "order-1"."""
+    options = kind(group_name="billing")
+    options.stream_identifier.stream_name = b"order-1"
+    return options
+
+
+async def test_grants_of_what_a_subscription_is_for_are_enough_and_needed():
+    created = pb.CreateReq(options=of_stream(pb.CreateReq.Options))
+    created.options.settings.consumer_strategy = "RoundRobin"
+    read = pb.ReadReq(options=of_stream(pb.ReadReq.Options))
+    read.options.buffer_size = 10
+    async with guarded() as server:
+        admin, consumer = await server.metadata("admin:order"), await server.metadata("consume:order")
+        await server.store.append("order", "1", NewEvent("Placed"))
+        await refused(server.stub.Create(created, metadata=consumer))
+        await server.stub.Create(created, metadata=admin)
+        reading = server.stub.Read(iter([read]), metadata=admin)
+        await refused(reading.read())
+        consuming = server.stub.Read(metadata=consumer)
+        await consuming.write(read)
+        assert (await consuming.read()).subscription_confirmation.subscription_id == "order-1::billing"
+        assert (await consuming.read()).event.event.metadata["type"] == "Placed"
+        consuming.cancel()
+        others = await server.metadata("admin:bill", "consume:bill")
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await server.stub.GetInfo(pb.GetInfoReq(options=of_stream(pb.GetInfoReq.Options)), metadata=others)
+        assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def refused(call: Any) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert dict(error.value.trailing_metadata())["exception"] == "access-denied"
