@@ -113,7 +113,7 @@ def test_only_some_of_what_is_parked_is_replayed_where_that_is_asked_for(client:
 
 @pytest.mark.parametrize("strategy", ["RoundRobin", "Pinned"])
 def test_consumers_share_what_there_is(client: KurrentDBClient, strategy: str):
-    group, streams = new_group(), [new_stream() for _ in range(40)]
+    group, streams = new_group(), [new_stream() for _ in range(20)]
     client.create_subscription_to_all(
         group, from_end=True, filter_include=streams, filter_by_stream_name=True, consumer_strategy=strategy
     )
