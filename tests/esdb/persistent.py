@@ -1,4 +1,4 @@
-"""What tests of persistent subscriptions have in common: Python's client, told not to wait long before it acknowledges."""
+"""What tests of persistent subscriptions share: Python's client, told not to wait long before it acknowledges."""
 
 import time
 from collections.abc import Callable

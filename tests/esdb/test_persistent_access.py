@@ -12,7 +12,10 @@ from kurrentdbclient.protos.v1.persistent_pb2_grpc import PersistentSubscription
 
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
+from indelible.cursors import Cursor
 from indelible.events import NewEvent
+from indelible.groups import GroupInfo
+from indelible.queries import EventQuery
 from indelible.server.access_settings import check_access
 from indelible.server.compose import control_access, make_services
 from indelible.server.config import Address, EsdbSettings
@@ -68,6 +71,34 @@ async def test_grants_of_what_a_subscription_is_for_are_enough_and_needed():
         with pytest.raises(grpc.aio.AioRpcError) as unknown:
             await server.stub.GetInfo(pb.GetInfoReq(options=of_stream(pb.GetInfoReq.Options)), metadata=others)
         assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_what_was_not_made_to_the_end_is_made_again_or_deleted():
+    created = pb.CreateReq(options=of_stream(pb.CreateReq.Options))
+    created.options.settings.consumer_strategy = "RoundRobin"
+    asked = pb.GetInfoReq(options=of_stream(pb.GetInfoReq.Options))
+    async with guarded() as server:
+        admin = await server.metadata("admin:order", "read:order")
+        await server.stub.Create(created, metadata=admin)
+        (group,) = await server.store.groups.list()
+        for make_again in (True, False):
+            await server.store.groups.delete(group.group)
+            await make_alike(server.store, group)
+            with pytest.raises(grpc.aio.AioRpcError) as unknown:
+                await server.stub.GetInfo(asked, metadata=admin)
+            assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+            if make_again:
+                await server.stub.Create(created, metadata=admin)
+                assert (await server.stub.GetInfo(asked, metadata=admin)).subscription_info.group_name == "billing"
+            else:
+                await server.stub.Delete(pb.DeleteReq(options=of_stream(pb.DeleteReq.Options)), metadata=admin)
+                assert await server.store.groups.list() == ()
+
+
+async def make_alike(store: LocalEventStore, group: GroupInfo) -> None:
+    """Without the settings of a persistent subscription, as when a server stops in between."""
+    settings = {name: getattr(group, name) for name in ("ack_timeout_s", "max_attempts", "max_in_flight")}
+    await store.groups.create(group.group, EventQuery(group.items), after=Cursor(group.cursor), **settings)
 
 
 async def refused(call: Any) -> None:
