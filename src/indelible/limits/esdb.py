@@ -27,3 +27,8 @@ others for less than 100 ms, however it is matched."""
 
 ESDB_FILTER_NAMES_KEPT_MAX: Final = 1_000
 """Names of which a filter keeps whether they match. Events have few types; of streams each is mostly met again soon."""
+
+ESDB_READ_PAGE_EVENTS: Final = 64
+ESDB_READ_PAGE_EVENTS_MAX: Final = 256
+"""Events that a read of a stream or of $all looks at first, and at most, before others have their turn: with a filter
+that takes all that it may, that is 33 ms."""

@@ -93,19 +93,13 @@ class Source(NamedTuple):
 
 async def _source_of(call: Call, options: pb.ReadReq.Options) -> Source:
     if options.read_direction != pb.ReadReq.Forwards:
-        raise InvalidRequest("a subscription reads forwards", pointer="/read_direction")
-    match options.WhichOneof("stream_option"):
-        case "stream":
-            return await _stream(call, options)
-        case "all":
-            return await _all(call, options)
-        case _:
-            raise InvalidRequest("must be stream or all", pointer="/stream_option")
+        raise InvalidRequest("a subscription reads forwards", pointer="/options/read_direction")
+    return await (_all if options.HasField("all") else _stream)(call, options)
 
 
 async def _stream(call: Call, options: pb.ReadReq.Options) -> Source:
     if options.HasField("filter"):
-        raise InvalidRequest("only subscriptions to $all have a filter", pointer="/filter")
+        raise InvalidRequest("only subscriptions to $all have a filter", pointer="/options/filter")
     stream = stream_name(options.stream.stream_identifier)
     links = link_stream_of(stream)
     if links is not None:
@@ -149,7 +143,7 @@ def _start_of(options: pb.ReadReq.StreamOptions | pb.ReadReq.AllOptions) -> int 
     else:
         which, seen = options.WhichOneof("all_option"), options.position.commit_position
     if which is None:
-        raise InvalidRequest("must say where to begin", pointer="/revision_option")
+        raise InvalidRequest("must say where to begin", pointer="/options")
     if which == "start":
         return 0
     return None if which == "end" or seen >= _END else min(seen, VERSION_MAX - 1)
