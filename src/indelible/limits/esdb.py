@@ -17,6 +17,9 @@ ESDB_SUBSCRIBERS_MAX: Final = 100
 """Consumers of one persistent subscription in one process, whatever its settings say: where they take turns, each looks
 at all others whenever one of them has room."""
 
+ESDB_FILTER_WINDOW_DEFAULT: Final = 32
+"""Events of $all that are looked at between two checkpoints, times the client's multiplier, where it says no window."""
+
 ESDB_FILTER_LENGTH_MAX: Final = 2_000
 """Characters of a filter's pattern. A hundred events' names fit; to compile so much takes up to 30 ms."""
 
