@@ -1,4 +1,4 @@
-"""What it takes to make persistent subscriptions and to be their consumer: what consumer groups take, and no more."""
+"""What it takes to make persistent subscriptions and to be their consumer, at any server of a store."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -20,6 +20,7 @@ from indelible.server.access_settings import check_access
 from indelible.server.compose import control_access, make_services
 from indelible.server.config import Address, EsdbSettings
 from indelible.server.esdb.server import serving_esdb
+from indelible.server.services import Services
 
 
 class Guarded(NamedTuple):
@@ -36,10 +37,16 @@ async def guarded() -> AsyncIterator[Guarded]:
     store = open_local_store("memory:")
     services = make_services(store)
     control_access(services, check_access({}), store)
+    async with store, services.background, served(services) as stub:
+        yield Guarded(stub, store)
+
+
+@asynccontextmanager
+async def served(services: Services) -> AsyncIterator[Any]:
     settings = EsdbSettings(Address("127.0.0.1", 0))
-    async with store, services.background, serving_esdb(services, settings, shutdown_grace_s=5) as address:
+    async with serving_esdb(services, settings, shutdown_grace_s=5) as address:
         async with grpc.aio.insecure_channel(address) as channel:
-            yield Guarded(PersistentSubscriptionsStub(channel), store)
+            yield PersistentSubscriptionsStub(channel)
         services.stopping.set()
 
 
@@ -93,6 +100,25 @@ async def test_what_was_not_made_to_the_end_is_made_again_or_deleted():
             else:
                 await server.stub.Delete(pb.DeleteReq(options=of_stream(pb.DeleteReq.Options)), metadata=admin)
                 assert await server.store.groups.list() == ()
+
+
+async def test_any_server_of_a_store_serves_any_subscription():
+    created = pb.CreateReq(options=of_stream(pb.CreateReq.Options))
+    created.options.settings.consumer_strategy = "RoundRobin"
+    asked = pb.GetInfoReq(options=of_stream(pb.GetInfoReq.Options))
+    store = open_local_store("memory:")
+    async with store, served(make_services(store)) as first, served(make_services(store)) as second:
+        await store.append("order", "1", [NewEvent("Placed"), NewEvent("Paid")])
+        await first.Create(created)
+        consuming = second.Read()
+        await consuming.write(pb.ReadReq(options=of_stream(pb.ReadReq.Options)))
+        await consuming.read()
+        event = (await consuming.read()).event.event
+        await consuming.write(pb.ReadReq(ack=pb.ReadReq.Ack(ids=[event.id])))
+        assert (await consuming.read()).event.event.metadata["type"] == "Paid"
+        info = (await first.GetInfo(asked)).subscription_info
+        assert (info.last_checkpointed_event_position, info.total_in_flight_messages) == ("0", 1)
+        consuming.cancel()
 
 
 async def make_alike(store: LocalEventStore, group: GroupInfo) -> None:
