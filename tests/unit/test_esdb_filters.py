@@ -156,6 +156,8 @@ def test_filters_are_bounded_in_size():
         "(?i)[" + "".join(chr(200 + 2 * i) for i in range(1_900)) + "]",
         r"\p{L}" * 390,
         "a*" * 990 + "b",
+        "[" * 2_000,
+        "[a" * 1_000,
     ],
 )
 def test_no_pattern_takes_long_to_be_looked_at(pattern: str):

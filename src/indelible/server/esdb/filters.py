@@ -163,7 +163,7 @@ _parts: Final = re.compile(
     | (?P<opening>  \( (?: \? (?: [ims]*(?:-[ims]+)?[:)] | [=!>] | <[=!] | <[A-Za-z]\w*> ) )? (?!\?|\*) )
     | (?P<closing>  \) )
     | (?P<repeat>   \{ \d+ (?:,\d*)? \} )
-    | (?P<foreign>  \( | \{ )
+    | (?P<foreign>  [({\[] )
     | (?P<other>    [^\\(){\[]+ )
     """,
     re.VERBOSE | re.DOTALL,
@@ -226,7 +226,7 @@ class BoundedPattern:
         for part in _parts.finditer(pattern):
             text = part[0]
             if part.lastgroup == "foreign" or (part.lastgroup == "class" and _FOREIGN_CLASS.search(text)):
-                raise self._refused(f"has {text!r} at {part.start()}, which is not supported")
+                raise self._refused(f"has {text!r} at {part.start()}, which is not closed, or not supported")
             depth += part.lastgroup == "opening" and not text.endswith(")")
             depth -= part.lastgroup == "closing"
             if depth > ESDB_FILTER_NESTING_MAX:
