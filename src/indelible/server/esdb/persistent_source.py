@@ -128,8 +128,8 @@ def source_of(settings: SubscriptionSettings) -> Source:
 async def asked_group(
     store: EventStore, settings: SubscriptionSettings, source: Source, may_manage: Reach
 ) -> CreateGroup:
-    """How the consumer group is to be made: without aggregate types that its maker may not manage, where a filter leaves
-    others. A beginning of names such as ``order-`` may be that of streams without a category, too."""
+    """How the consumer group is to be made: without aggregate types that its maker may not manage, where a filter
+    leaves others. A beginning of names such as ``order-`` may be that of streams without a category, too."""
     items = [
         replace(item, aggregate_types=tuple(filter(may_manage.covers, item.aggregate_types)) or item.aggregate_types)
         for item in source.items
