@@ -14,7 +14,9 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
+from indelible.access import Principal
 from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded, Unauthenticated
+from indelible.eventstore import EventStore
 from indelible.limits import GRPC_CALLS_MAX, GRPC_FIRST_MESSAGE_S, RETRY_AFTER_S
 from indelible.server.call import Call, TraceContext, trace_context
 from indelible.server.callers import caller_of
@@ -107,6 +109,8 @@ class Dialect(NamedTuple):
     answer_of: Callable[[IndelibleError], Answer] = answer_of
     authorization_of: Callable[[bytes | None], bytes | None] = lambda header: header
     """The header ``authorization`` as it would be over HTTP."""
+    store_of: Callable[[Services, Principal], EventStore] = Services.store_of
+    """The store as a caller may use it."""
 
 
 GRPC: Final = Dialect()
@@ -253,6 +257,8 @@ class Calls:
             use=use,
             deadline=exchange.deadline,
             trace=_trace_of(exchange),
+            store=self._dialect.store_of(self._services, caller.principal),
+            authority=fields.get(b":authority", b"").decode("latin-1"),
         )
 
     def _watching(self, call: Call, exchange: Exchange) -> AbstractContextManager[None]:
