@@ -65,6 +65,10 @@ GRPC_STOP_S: Final = 0.5
 GRPC_FIRST_MESSAGE_S: Final = 1.0
 """How long the first message of a stream is waited for whose caller is refused anyway. Clients send it at once."""
 
+GRPC_HEAR_OUT_S: Final = 2.0
+"""How long the rest of an append that is refused already is heard, and left: time for the largest over a fast link.
+Over a slow one its caller may see that the call was broken off, in place of why."""
+
 GRPC_CANCEL_S: Final = 2.0
 """How long it then lets calls that are cancelled put things in order."""
 

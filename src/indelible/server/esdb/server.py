@@ -25,7 +25,7 @@ from indelible.wire.esdb.pb import streams_pb2 as pb
 
 SERVICES: Final[dict[str, tuple[Method, ...]]] = {
     "event_store.client.streams.Streams": (
-        Streams("Append", append),
+        Streams("Append", append, is_heard_out=True),
         Streams("BatchAppend", batch_append),
         Unary("Delete", pb.DeleteReq, delete),
         Unary("Tombstone", pb.TombstoneReq, tombstone),

@@ -17,7 +17,7 @@ from google.rpc.status_pb2 import Status
 from indelible.access import Principal
 from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded, Unauthenticated
 from indelible.eventstore import EventStore
-from indelible.limits import GRPC_CALLS_MAX, GRPC_FIRST_MESSAGE_S, RETRY_AFTER_S
+from indelible.limits import GRPC_CALLS_MAX, GRPC_FIRST_MESSAGE_S, GRPC_HEAR_OUT_S, RETRY_AFTER_S
 from indelible.server.call import Call, TraceContext, trace_context
 from indelible.server.callers import caller_of
 from indelible.server.grpc.exchange import Exchange, Refused, Trailers, shortened
@@ -54,6 +54,8 @@ class Streams(NamedTuple):
 
     name: str
     handle: Callable[[Call, AsyncIterator[bytes]], AsyncGenerator[bytes]]
+    is_heard_out: bool = False
+    """Whether callers send all that they have before they look for the answer. Then all is heard before a refusal."""
 
 
 Method = Unary | ToStream | Streams
@@ -218,9 +220,9 @@ class Calls:
     async def _handle(self, method: Method | None, exchange: Exchange, *, is_own: bool) -> None:
         try:
             call = await self._call_of(exchange, is_own=is_own)
-        except Unauthenticated:
-            if isinstance(method, Streams):
-                await _hear_first_message(exchange)
+        except IndelibleError as error:
+            if isinstance(method, Streams) and (method.is_heard_out or isinstance(error, Unauthenticated)):
+                await _hear_out(method, exchange)
             raise
         if method is None:
             raise Refused("UNIMPLEMENTED", f"there is no method {exchange.head.path.decode('latin-1')}")
@@ -240,8 +242,16 @@ class Calls:
                 request = decode_message(method.request, await exchange.only_message())
                 await _write(method.handle(call, request, outgoing.make_room), outgoing, may_be_refused=True)
             else:
-                await _write(method.handle(call, exchange), outgoing, may_be_refused=False)
+                await self._stream(method, call, exchange, outgoing)
         exchange.finish()
+
+    async def _stream(self, method: Streams, call: Call, exchange: Exchange, outgoing: Outgoing) -> None:
+        try:
+            await _write(method.handle(call, exchange), outgoing, may_be_refused=False)
+        except (IndelibleError, Refused):
+            if method.is_heard_out:
+                await _hear_out(method, exchange)
+            raise
 
     async def _call_of(self, exchange: Exchange, *, is_own: bool) -> Call:
         """Raises ``Unauthenticated``, ``RateLimited``."""
@@ -269,8 +279,11 @@ class Calls:
         return authenticator.watching(call.credentials, partial(exchange.cancel, _WITHDRAWN))
 
 
-async def _hear_first_message(exchange: Exchange) -> None:
+async def _hear_out(method: Streams, exchange: Exchange) -> None:
     """gRPC's core forgets the status of a call that ends while the client sends its first message."""
+    if method.is_heard_out:
+        await exchange.hear_out(GRPC_HEAR_OUT_S)
+        return
     with contextlib.suppress(TimeoutError, Refused):
         async with asyncio.timeout(GRPC_FIRST_MESSAGE_S):
             await anext(exchange, None)
