@@ -13,23 +13,25 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from indelible.server.esdb.features import FEATURES_SERVICE
-from indelible.server.esdb.server import SERVICES
-from indelible.wire.esdb.pb import cluster_pb2, features_pb2, shared_pb2
+from indelible.wire.esdb.pb import cluster_pb2, features_pb2, persistent_pb2, records_pb2, shared_pb2
 from indelible.wire.esdb.pb import streams_pb2 as pb
-from indelible.wire.esdb.pool import POOL
 
 APPEND: Final = "event_store.client.streams.Streams/Append"
 DELETE: Final = "event_store.client.streams.Streams/Delete"
 GOSSIP: Final = "event_store.client.gossip.Gossip/Read"
 FEATURES: Final = f"{FEATURES_SERVICE}/GetSupportedMethods"
-METHODS: Final = {f"{service}/{one.name}": one for service, methods in SERVICES.items() for one in methods}
-"""All that there are, but for the two that say what there is."""
+METHODS: Final = {
+    f"{service.full_name}/{method.name}": method
+    for file in (pb, persistent_pb2, records_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+"""All that these clients know, but for the two that say what there is."""
 _OPTIONS: Final = [("grpc.use_local_subchannel_pool", 1)]
 
 
 def request_class(path: str) -> type[Message]:
-    service, _, name = path.rpartition("/")
-    return GetMessageClass(POOL.FindServiceByName(service).methods_by_name[name].input_type)
+    return GetMessageClass(METHODS[path].input_type)
 
 
 @asynccontextmanager

@@ -24,7 +24,6 @@ from esdb.random_messages import fill, mutated
 from indelible.core.open import open_local_store
 from indelible.limits import ESDB_APPENDS_OPEN_MAX, GRPC_IDLE_FRAMES_MAX, REQUEST_SIZE_BYTES_MAX
 from indelible.server.grpc import frames as h2
-from indelible.server.grpc.calls import Streams
 from indelible.wire.esdb.pb import shared_pb2
 from indelible.wire.esdb.pb import streams_pb2 as pb
 from over_grpc.test_http2 import PATIENCE_S
@@ -57,7 +56,7 @@ async def serves(url: str) -> bool:
 def _calls(path: str, random: Random) -> Iterator[list[bytes]]:
     kind = request_class(path)
     for number in range(MESSAGES):
-        count = random.choice((1, 2, 3)) if isinstance(METHODS[path], Streams) else 1
+        count = random.choice((1, 2, 3)) if METHODS[path].client_streaming else 1
         messages = [kind() for _ in range(count)]
         for one in messages:
             fill(one, random)
