@@ -112,17 +112,27 @@ async def test_metadata_of_a_stream_needs_the_grants_of_the_stream(server: Guard
     appender = Caller(server, authority, await server.key("append:order"))
     await appender.append("order-1", expected=StreamState.NO_STREAM)
     await appender.do(lambda client: client.set_stream_metadata("order-1", metadata={"$maxCount": 5}))
-    await appender.append("order-1", expected=StreamState.EXISTS)
     with pytest.raises(WrongCurrentVersionError):
-        await appender.append("order-1", expected=StreamState.NO_STREAM)
+        await appender.append("order-1", expected=5)
     reader = Caller(server, authority, await server.key("read:order"))
     with pytest.raises(AccessDeniedError):
         await reader.do(lambda client: client.set_stream_metadata("order-1", metadata={}))
-    both = Caller(server, authority, await server.key("read:order", "append:order"))
-    await both.do(lambda client: client.delete_stream("order-1", current_version=StreamState.ANY))
+    other = Caller(server, authority, await server.key("read:cart", "append:cart"))
+    with pytest.raises(AccessDeniedError):
+        await other.do(lambda client: client.set_stream_metadata("order-1", metadata={}))
+
+
+async def test_who_may_read_a_stream_too_may_expect_anything_and_delete_it(server: Guarded, authority: Authority):
+    caller = Caller(server, authority, await server.key("read:order", "append:order"))
+    await caller.append("order-2", expected=StreamState.NO_STREAM)
+    for events in (1, 2):
+        await caller.append("order-2", events=events, expected=StreamState.EXISTS)
+        with pytest.raises(WrongCurrentVersionError):
+            await caller.append("order-2", events=events, expected=StreamState.NO_STREAM)
+    await caller.do(lambda client: client.delete_stream("order-2", current_version=StreamState.ANY))
     with pytest.raises(WrongCurrentVersionError):
-        await both.append("order-1", expected=StreamState.EXISTS)
-    assert await both.append("order-1", expected=StreamState.NO_STREAM)
+        await caller.append("order-2", expected=StreamState.EXISTS)
+    assert await caller.append("order-2", expected=StreamState.NO_STREAM)
 
 
 @pytest.fixture

@@ -133,9 +133,9 @@ def test_a_server_that_cannot_serve_them_says_why_and_makes_no_store(tmp_path: P
         said = ends_with(tmp_path, f'store = "sqlite:a.db"\n[wire.esdb]\naddress = "{address}"')
         assert f"cannot listen on {address}: Address already in use" in said
         assert "wire.esdb.address = 127.0.0.1:PORT" in said
-    said = ends_with(tmp_path, 'store = "sqlite:a.db?partitions=2"\n[wire.esdb]\naddress = "127.0.0.1:0"')
+    said = ends_with(tmp_path, 'store = "sqlite:a.db sqlite:b.db"\n[wire.esdb]\naddress = "127.0.0.1:0"')
     assert "wire.esdb needs a store of one partition" in said
-    assert not list(tmp_path.glob("a.db*"))
+    assert not list(tmp_path.glob("*.db*"))
 
 
 def test_packages_that_are_missing_are_named(tmp_path: Path):

@@ -5,14 +5,26 @@ type. It is a part of ``order-1`` all the same. So whoever may append to ``order
 to that or read it may read it: else a grant for ``order`` would be of no use to these clients.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from indelible.access import Principal
-from indelible.conditions import ExpectedVersion
-from indelible.eventstore import AggregateInfo, AggregatePage, AppendResult, EventStore, NewEvents
+from indelible.conditions import AppendCondition, ExpectedVersion
+from indelible.errors import EventIdConflict
+from indelible.eventstore import (
+    AggregateAppend,
+    AggregateInfo,
+    AggregatePage,
+    AppendResult,
+    AtomicAppendResult,
+    EventStore,
+    NewEvents,
+)
 from indelible.server.services import Services
 from indelible.store_around import StoreAround
 from indelible.wire.esdb.stream_names import METADATA_PREFIX, WHOLE, category_of
+
+METADATA_TYPE: Final = "$metadata"
 
 
 def store_of(services: Services, principal: Principal) -> EventStore:
@@ -22,6 +34,8 @@ def store_of(services: Services, principal: Principal) -> EventStore:
 
 
 class _WithMetadata(StoreAround):
+    """For one principal. ``whole``: the store without anybody's grants."""
+
     def __init__(self, inner: EventStore, whole: EventStore, principal: Principal) -> None:
         super().__init__(inner)
         self._whole: Final = whole
@@ -45,6 +59,26 @@ class _WithMetadata(StoreAround):
     async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
         store = self._store_for(aggregate_type, aggregate_id, is_read=True)
         return await store.get_aggregate(aggregate_type, aggregate_id)
+
+    async def append_atomic(
+        self, appends: Sequence[AggregateAppend], *, condition: AppendCondition | None = None
+    ) -> AtomicAppendResult:
+        """The condition may be about metadata, which this wire makes it: that no stream is deleted meanwhile."""
+        if condition is None or not self._may_append(appends, condition):
+            return await self.inner.append_atomic(appends, condition=condition)
+        try:
+            return await self._whole.append_atomic(appends, condition=condition)
+        except EventIdConflict as conflict:
+            event_id = conflict.fields["event_id"]
+            raise EventIdConflict(f"event id {event_id} is stored already", event_id=event_id) from None
+
+    def _may_append(self, appends: Sequence[AggregateAppend], condition: AppendCondition) -> bool:
+        """Whether it needs no other grants than those for streams."""
+        of_metadata = (WHOLE,), (METADATA_TYPE,)
+        items = [one for one in condition.fail_if if (one.aggregate_types, one.event_types) != of_metadata]
+        read, append = self._principal.reach("read"), self._principal.reach("append")
+        may_read = all(item.aggregate_types and all(map(read.covers, item.aggregate_types)) for item in items)
+        return may_read and all(append.covers(one.key.aggregate_type) for one in appends)
 
     def _store_for(self, aggregate_type: str, aggregate_id: str, *, is_read: bool = False) -> EventStore:
         if aggregate_type != WHOLE or not aggregate_id.startswith(METADATA_PREFIX):
