@@ -5,7 +5,6 @@ import asyncio
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -142,7 +141,7 @@ def test_packages_that_are_missing_are_named(tmp_path: Path):
     (tmp_path / "a.toml").write_text('store = "memory:"\nhttp = "127.0.0.1:0"\n[wire.esdb]')
     program = (
         "import sys; sys.modules['google.protobuf'] = None; sys.modules['hpack'] = None\n"
-        "from indelible.cli.main import main; sys.argv = ['indelible', 'serve', '--config', 'a.toml']; main()"
+        "from indelible.cli.main import main; sys.argv = ['indelible', 'serve', '--config', 'a.toml']; sys.exit(main())"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -221,12 +220,3 @@ async def test_events_are_counted_too():
         first, _ = await status_of(server.esdb, append_request("order-1", 40), f"Bearer {key}")
         second, _ = await status_of(server.esdb, append_request("order-1", 1), f"Bearer {key}")
         assert (first, second) == (grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED)
-
-
-def test_a_ready_server_has_taken_its_port(tmp_path: Path):
-    """So nobody else gets it."""
-    with serving(tmp_path) as server:
-        port = int(server.esdb.partition("?")[0].rpartition(":")[2])
-        with pytest.raises(OSError, match="in use"):
-            socket.create_server(("127.0.0.1", port))
-        assert server.process.poll() is None
