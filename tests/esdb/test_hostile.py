@@ -187,3 +187,12 @@ async def test_others_are_served_beside_the_largest_messages(url: str):
         waited_s.append(time.monotonic() - begun)
     assert {(await one)[0] for one in attacks} <= {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT}
     assert max(waited_s) < PATIENCE_S
+
+
+@pytest.mark.parametrize("part", [b"\x1a\x00", b"\x1a\x02\x12\x00", b"\x7b\x7c"])
+async def test_what_would_take_much_more_when_it_is_decoded_is_refused(url: str, part: bytes):
+    """A part of two bytes that says nothing takes up to a hundred."""
+    message = part * (15 * 2**20 // len(part))
+    code, trailers = await status_of(url, [message], path=BATCH_APPEND)
+    assert (code, trailers["exception"]) == (grpc.StatusCode.INVALID_ARGUMENT, "maximum-append-size-exceeded")
+    assert await serves(url)

@@ -11,13 +11,22 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
 from indelible.access import Principal
-from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded, Unauthenticated
+from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded, PayloadTooLarge, Unauthenticated
 from indelible.eventstore import EventStore
-from indelible.limits import GRPC_CALLS_MAX, GRPC_FIRST_MESSAGE_S, GRPC_HEAR_OUT_S, RETRY_AFTER_S
+from indelible.limits import (
+    GRPC_CALLS_MAX,
+    GRPC_FIELDS_COUNTED_SIZE_BYTES,
+    GRPC_FIELDS_MAX,
+    GRPC_FIRST_MESSAGE_S,
+    GRPC_HEAR_OUT_S,
+    REQUEST_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
+)
 from indelible.server.call import Call, TraceContext, trace_context
 from indelible.server.callers import caller_of
 from indelible.server.grpc.exchange import Exchange, Refused, Trailers, shortened
@@ -26,6 +35,7 @@ from indelible.server.reader_room import LARGE_BYTES
 from indelible.server.services import Services
 from indelible.server.tracing import RequestWatch
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, GRPC_NUMBERS, grpc_status_of
+from indelible.wire.message_fields import TooManyFields, check_fields
 from indelible.wire.proto_events import error_message
 
 MakeRoom = Callable[[int], Awaitable[None]]
@@ -65,12 +75,25 @@ M = TypeVar("M", bound=Message)
 
 
 def decode_message(kind: type[M], encoded: bytes) -> M:
+    """Raises ``InvalidRequest``; ``PayloadTooLarge`` for what would take much more than it does now."""
+    if len(encoded) > GRPC_FIELDS_COUNTED_SIZE_BYTES and not kind.DESCRIPTOR.file.package.startswith(_OWN_PACKAGE):
+        _check_fields(kind.DESCRIPTOR, encoded)
     try:
         return kind.FromString(encoded)
     except DecodeError as error:
         raise InvalidRequest(f"not an encoded {kind.DESCRIPTOR.name}: {error}") from None
 
 
+def _check_fields(kind: Descriptor, encoded: bytes) -> None:
+    try:
+        check_fields(kind, encoded, GRPC_FIELDS_MAX)
+    except TooManyFields:
+        message = f"a message may have at most {GRPC_FIELDS_MAX} fields, those of its parts counted"
+        raise PayloadTooLarge(message, size_bytes_max=REQUEST_SIZE_BYTES_MAX) from None
+
+
+_OWN_PACKAGE: Final = "indelible."
+"""Of its messages those with many events have as many fields as these have tags."""
 _log: Final = structlog.get_logger(__name__)
 _CONTENT_TYPE: Final = re.compile(rb"application/grpc(?:[+;].*)?", re.IGNORECASE)
 _UNSUPPORTED_MEDIA_TYPE: Final = b"415"
