@@ -36,6 +36,10 @@ def test_fields_of_parts_count():
     event.metadata["type"] = "Placed"
     # The event, its data, its id and what that says, and an entry with key and value.
     assert count(request.SerializeToString()) == 4 + 1 + 1 + 2 + 3
+    # What is small is taken for as many as could be in it.
+    request.proposed_messages[0].metadata.clear()
+    request.proposed_messages[0].metadata["a"] = "b"
+    assert count(request.SerializeToString()) == 4 + 1 + 1 + 2 + 1 + 3
 
 
 def test_an_append_of_as_many_events_as_there_may_be_is_not_too_much():
