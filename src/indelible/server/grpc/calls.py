@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -77,16 +77,16 @@ M = TypeVar("M", bound=Message)
 def decode_message(kind: type[M], encoded: bytes) -> M:
     """Raises ``InvalidRequest``; ``PayloadTooLarge`` for what would take much more than it does now."""
     if len(encoded) > GRPC_FIELDS_COUNTED_SIZE_BYTES and not kind.DESCRIPTOR.file.package.startswith(_OWN_PACKAGE):
-        _check_fields(kind.DESCRIPTOR, encoded)
+        _check_fields(kind, encoded)
     try:
         return kind.FromString(encoded)
     except DecodeError as error:
         raise InvalidRequest(f"not an encoded {kind.DESCRIPTOR.name}: {error}") from None
 
 
-def _check_fields(kind: Descriptor, encoded: bytes) -> None:
+def _check_fields(kind: type[Message], encoded: bytes) -> None:
     try:
-        check_fields(kind, encoded, GRPC_FIELDS_MAX)
+        check_fields(cast("Descriptor", kind.DESCRIPTOR), encoded, GRPC_FIELDS_MAX)
     except TooManyFields:
         message = f"a message may have at most {GRPC_FIELDS_MAX} fields, those of its parts counted"
         raise PayloadTooLarge(message, size_bytes_max=REQUEST_SIZE_BYTES_MAX) from None
