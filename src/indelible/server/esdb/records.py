@@ -7,7 +7,7 @@ from indelible.conditions import ExpectedVersion
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import NewEvent
 from indelible.eventstore import AtomicAppendResult
-from indelible.limits import EVENT_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.limits import ESDB_CHECKS_MAX, EVENT_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
 from indelible.server.call import Call
 from indelible.server.esdb.gathering import Gathering, in_time
 from indelible.server.esdb.stream_appends import StreamAppend, StreamCheck, WrongVersion, append_to_streams
@@ -128,7 +128,9 @@ def _checks_of(
         if stream in expected:
             raise InvalidRequest("the stream is checked already", pointer=f"/checks/{i}/stream_state/stream")
         expected[stream] = expected_of(check.stream_state.expected_state, f"/checks/{i}/stream_state/expected_state")
-    others = [StreamCheck(stream, state) for stream, state in expected.items() if stream not in streams]
+    others = [StreamCheck(*one) for one in expected.items() if one[0] not in streams and one[1] != "any"]
+    if len(others) > ESDB_CHECKS_MAX:
+        raise InvalidRequest(f"at most {ESDB_CHECKS_MAX} streams that nothing is appended to", pointer="/checks")
     return {stream: state for stream, state in expected.items() if stream in streams}, others
 
 
