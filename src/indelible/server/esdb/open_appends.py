@@ -20,7 +20,6 @@ from indelible.server.services import BodyMemory
 from indelible.wire.esdb.messages import id_of
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
-
 _NAME_SIZE_BYTES_MAX: Final = 4 * NAME_LENGTH_MAX
 """More is no name, and is not kept for an answer."""
 
