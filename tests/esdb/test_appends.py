@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -14,7 +15,12 @@ from kurrentdbclient.exceptions import (
 
 from esdb.raw import append as raw_append
 from esdb.raw import propose, raw_channel
-from indelible.limits import EVENT_SIZE_BYTES_MAX, REQUEST_EVENTS_MAX
+from indelible.errors import Overloaded, PayloadTooLarge
+from indelible.limits import EVENT_SIZE_BYTES_MAX, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.server.esdb import gathering
+from indelible.server.esdb.gathering import Gathering
+from indelible.server.grpc.exchange import Refused
+from indelible.server.services import BodyMemory
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
 EXPECTED = (StreamState.ANY, StreamState.NO_STREAM, StreamState.EXISTS, 0, 1, 5)
@@ -186,11 +192,24 @@ def test_what_is_too_large_is_refused_with_the_bound(stream: str, channel: grpc.
     assert trailers["maximum-append-size"] == str(EVENT_SIZE_BYTES_MAX)
 
 
-def test_too_many_events_are_refused_as_they_come(stream: str, channel: grpc.Channel):
-    one = proposed()
-    code, _, trailers = refusal(channel, requests(stream, *[one] * (REQUEST_EVENTS_MAX + 1)))
-    assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert trailers["exception"] == "maximum-append-size-exceeded"
+@pytest.mark.parametrize(("size_bytes", "events"), [(1, REQUEST_EVENTS_MAX), (REQUEST_SIZE_BYTES_MAX // 4, 4)])
+def test_what_comes_is_bounded_and_counts_until_the_end(size_bytes: int, events: int):
+    bodies = BodyMemory(REQUEST_SIZE_BYTES_MAX)
+    with Gathering(bodies) as held:
+        for _ in range(events):
+            held.add(size_bytes)
+        with pytest.raises(PayloadTooLarge):
+            held.add(size_bytes)
+        with pytest.raises(Overloaded):
+            bodies.take(REQUEST_SIZE_BYTES_MAX - size_bytes * events + 1)
+    bodies.take(REQUEST_SIZE_BYTES_MAX)
+
+
+def test_an_append_has_a_time_to_come_in(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gathering, "ESDB_APPEND_S", 0.01)
+    with pytest.raises(Refused, match="did not come whole") as caught:
+        asyncio.run(gathering.in_time(asyncio.sleep(60)))
+    assert caught.value.status == "DEADLINE_EXCEEDED"
 
 
 @pytest.mark.parametrize("properties", [("type",), ("content-type",), ()])
