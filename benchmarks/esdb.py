@@ -42,7 +42,8 @@ class _Load(NamedTuple):
 
     @property
     def use(self) -> str:
-        return f"an append took {self.client_us:.0f} µs of the client's processor time, {self.server_us:.0f} µs of the server's"
+        client, server = f"{self.client_us:.0f}", f"{self.server_us:.0f}"
+        return f"an append took {client} µs of the client's processor time and {server} µs of the server's"
 
 
 def esdb(options: Options) -> Iterator[Figure]:

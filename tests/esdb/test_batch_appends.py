@@ -66,7 +66,7 @@ def test_appends_in_several_messages_are_told_apart(channel: grpc.Channel, clien
 
 
 def test_what_is_wrong_with_one_append_is_its_own_answer(channel: grpc.Channel, stream: str):
-    conflict, nameless, nothing = batch(stream, b"1"), batch("", b"1"), batch(stream)
+    conflict, nameless, nothing = batch(stream, b"1"), batch("", b"1"), batch(f"{stream}-2")
     conflict.options.stream_position = 7
     no_state = batch(stream, b"1")
     no_state.options.ClearField("any")

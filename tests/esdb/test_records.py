@@ -1,6 +1,7 @@
 """Records for several streams, appended together."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -196,7 +197,7 @@ def test_a_check_of_another_stream_holds_at_the_moment_of_the_append(client: Kur
     with ThreadPoolExecutor(4) as threads:
         booking = threads.map(book, range(30))
         while count(client, bookings) < 5:
-            pass
+            time.sleep(0.01)
         closed = client.append_to_stream(account, current_version=0, events=event())
         positions = list(booking)
     stored = [position for position in positions if position is not None]

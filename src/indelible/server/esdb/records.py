@@ -1,6 +1,6 @@
 """AppendSession and AppendRecords: records for several streams, stored together or not at all."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final, NoReturn
 
 from indelible.conditions import ExpectedVersion
@@ -30,7 +30,7 @@ from indelible.wire.esdb.records import (
 _ANY: Final = -2
 
 
-async def append_session(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+async def append_session(call: Call, requests: AsyncIterator[bytes]) -> bytes:
     with Gathering(call.bodies) as gathering:
         appends = await in_time(_received(requests, gathering))
         if not appends:
@@ -42,7 +42,7 @@ async def append_session(call: Call, requests: AsyncIterator[bytes]) -> AsyncGen
     answer = pb.AppendSessionResponse(position=result.position)
     for append, done in zip(appends, result.results, strict=True):
         answer.output.add(stream=append.stream, stream_revision=done.version - 1, position=done.position)
-    yield answer.SerializeToString()
+    return answer.SerializeToString()
 
 
 async def _received(requests: AsyncIterator[bytes], gathering: Gathering) -> list[StreamAppend]:
