@@ -59,16 +59,21 @@ class ToStream(NamedTuple):
     handle: Callable[[Call, Any, MakeRoom], AsyncGenerator[bytes]]
 
 
+class FromStream(NamedTuple):
+    """Encoded messages in, one out."""
+
+    name: str
+    handle: Callable[[Call, AsyncIterator[bytes]], Awaitable[bytes]]
+
+
 class Streams(NamedTuple):
     """Encoded messages in and out."""
 
     name: str
     handle: Callable[[Call, AsyncIterator[bytes]], AsyncGenerator[bytes]]
-    is_heard_out: bool = False
-    """Whether callers send all that they have before they look for the answer. Then all is heard before a refusal."""
 
 
-Method = Unary | ToStream | Streams
+Method = Unary | ToStream | FromStream | Streams
 
 
 M = TypeVar("M", bound=Message)
@@ -244,8 +249,10 @@ class Calls:
         try:
             call = await self._call_of(exchange, is_own=is_own)
         except IndelibleError as error:
-            if isinstance(method, Streams) and (method.is_heard_out or isinstance(error, Unauthenticated)):
-                await _hear_out(method, exchange)
+            if isinstance(method, FromStream):
+                await exchange.hear_out(GRPC_HEAR_OUT_S)
+            elif isinstance(method, Streams) and isinstance(error, Unauthenticated):
+                await _hear_first_message(exchange)
             raise
         if method is None:
             raise Refused("UNIMPLEMENTED", f"there is no method {exchange.head.path.decode('latin-1')}")
@@ -260,21 +267,16 @@ class Calls:
                 await exchange.answer(answer)
             return
         with self._watching(call, exchange):
+            if isinstance(method, FromStream):
+                await exchange.answer(await _heard_out(method, call, exchange))
+                return
             outgoing = Outgoing(self._large, exchange)
             if isinstance(method, ToStream):
                 request = decode_message(method.request, await exchange.only_message())
                 await _write(method.handle(call, request, outgoing.make_room), outgoing, may_be_refused=True)
             else:
-                await self._stream(method, call, exchange, outgoing)
+                await _write(method.handle(call, exchange), outgoing, may_be_refused=False)
         exchange.finish()
-
-    async def _stream(self, method: Streams, call: Call, exchange: Exchange, outgoing: Outgoing) -> None:
-        try:
-            await _write(method.handle(call, exchange), outgoing, may_be_refused=False)
-        except (IndelibleError, Refused):
-            if method.is_heard_out:
-                await _hear_out(method, exchange)
-            raise
 
     async def _call_of(self, exchange: Exchange, *, is_own: bool) -> Call:
         """Raises ``Unauthenticated``, ``RateLimited``."""
@@ -302,11 +304,17 @@ class Calls:
         return authenticator.watching(call.credentials, partial(exchange.cancel, _WITHDRAWN))
 
 
-async def _hear_out(method: Streams, exchange: Exchange) -> None:
-    """gRPC's core forgets the status of a call that ends while the client sends its first message."""
-    if method.is_heard_out:
+async def _heard_out(method: FromStream, call: Call, exchange: Exchange) -> bytes:
+    """Callers send all that they have before they look for the answer; a refusal waits for that."""
+    try:
+        return await method.handle(call, exchange)
+    except (IndelibleError, Refused):
         await exchange.hear_out(GRPC_HEAR_OUT_S)
-        return
+        raise
+
+
+async def _hear_first_message(exchange: Exchange) -> None:
+    """gRPC's core forgets the status of a call that ends while the client sends its first message."""
     with contextlib.suppress(TimeoutError, Refused):
         async with asyncio.timeout(GRPC_FIRST_MESSAGE_S):
             await anext(exchange, None)
