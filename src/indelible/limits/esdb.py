@@ -24,6 +24,9 @@ ESDB_CHECKS_MAX: Final = 100
 """Streams that one append may check without appending to them. Each is read by itself; and all of their types must have
 room in one item of an append condition, beside the type of metadata."""
 
+ESDB_FILTER_WINDOW_DEFAULT: Final = 32
+"""Events of $all that are looked at between two checkpoints, times the client's multiplier, where it says no window."""
+
 ESDB_FILTER_LENGTH_MAX: Final = 2_000
 """Characters of a filter's pattern. A hundred events' names fit; to compile so much takes up to 30 ms."""
 
