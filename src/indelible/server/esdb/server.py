@@ -14,6 +14,7 @@ from indelible.server.esdb.batch_appends import batch_append
 from indelible.server.esdb.cluster import gossip_methods
 from indelible.server.esdb.deletes import delete, tombstone
 from indelible.server.esdb.features import FEATURES_SERVICE, features_methods
+from indelible.server.esdb.persistent import PERSISTENT_SERVICE, persistent_methods
 from indelible.server.esdb.reads import read
 from indelible.server.esdb.records import append_records, append_session
 from indelible.server.esdb.store_access import store_of
@@ -39,7 +40,7 @@ SERVICES: Final[dict[str, tuple[Method, ...]]] = {
         Unary("AppendRecords", records_pb.AppendRecordsRequest, append_records),
     ),
 }
-"""The methods, by the full name of their service."""
+"""The methods, by the full name of their service, but for those that share something of their own."""
 
 
 @contextlib.asynccontextmanager
@@ -55,12 +56,13 @@ async def serving_esdb(
     See :func:`indelible.server.grpc.server.serving_grpc`."""
     if listener is None:
         listener = listen(settings.address, shared=True, pointer=ESDB_POINTER)
+    own = {**SERVICES, PERSISTENT_SERVICE: persistent_methods(services)}
     others = {
         **gossip_methods(services, settings.advertised, Address(*listener.getsockname()[:2])),
-        FEATURES_SERVICE: features_methods(SERVICES),
+        FEATURES_SERVICE: features_methods(own),
     }
     async with serving_methods(
-        services, listener, SERVICES, others, _DIALECT, shutdown_grace_s=shutdown_grace_s, certificates=certificates
+        services, listener, own, others, _DIALECT, shutdown_grace_s=shutdown_grace_s, certificates=certificates
     ) as address:
         yield address
 
