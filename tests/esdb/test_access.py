@@ -135,6 +135,43 @@ async def test_who_may_read_a_stream_too_may_expect_anything_and_delete_it(serve
     assert await caller.append("order-2", expected=StreamState.NO_STREAM)
 
 
+async def test_reading_takes_grants_too(server: Guarded, authority: Authority):
+    appender = Caller(server, authority, await server.key("append:*"))
+    for stream in ("order-1", "cart-1", "orders"):
+        await appender.append(stream, events=2)
+    await appender.do(lambda client: client.set_stream_metadata("order-1", metadata={"$maxCount": 1}))
+    reader = Caller(server, authority, await server.key("read:order"))
+    read = await reader.do(lambda client: client.get_stream("order-1"))
+    assert [event.stream_position for event in read] == [1]
+    assert (await reader.do(lambda client: client.get_stream_metadata("order-1")))[0] == {"$maxCount": 1}
+    found = await reader.do(lambda client: tuple(client.read_all()))
+    assert {event.stream_name for event in found} == {"order-1"}
+    for stream in ("cart-1", "orders", "$$cart-1"):
+        with pytest.raises(AccessDeniedError):
+            await reader.do(lambda client, name=stream: client.get_stream(name))
+        with pytest.raises(AccessDeniedError):
+            await reader.do(lambda client, name=stream: next(client.subscribe_to_stream(name)))
+
+
+async def test_a_subscription_ends_when_its_key_is_revoked(server: Guarded, authority: Authority):
+    key = await server.key("read:order", "append:order")
+    caller = Caller(server, authority, key)
+    await caller.append("order-1")
+
+    def follow(client: KurrentDBClient) -> None:
+        with client.subscribe_to_stream("order-1") as subscription:
+            seen.extend(event.stream_position for event in subscription)
+
+    seen: list[int] = []
+    following = asyncio.create_task(caller.do(follow))
+    async with asyncio.timeout(60):
+        while not seen:  # noqa: ASYNC110 - it is filled in a thread
+            await asyncio.sleep(0.02)
+        await server.store.keys.revoke(key_id_of(key))
+        with pytest.raises(UnauthenticatedError):
+            await following
+
+
 @pytest.fixture
 def other(tmp_path: Path) -> bytes:
     """The certificate of another authority."""
