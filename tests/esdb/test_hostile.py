@@ -25,13 +25,14 @@ from esdb.random_messages import fill, mutated
 from indelible.core.open import open_local_store
 from indelible.limits import ESDB_APPENDS_OPEN_MAX, GRPC_IDLE_FRAMES_MAX, REQUEST_SIZE_BYTES_MAX
 from indelible.server.grpc import frames as h2
-from indelible.wire.esdb.pb import shared_pb2
+from indelible.wire.esdb.pb import records_pb2, shared_pb2
 from indelible.wire.esdb.pb import streams_pb2 as pb
 from over_grpc.test_http2 import PATIENCE_S
 from over_grpc.test_http2 import calling as calling_by_hand
 from serving import serving_in_a_thread
 
 BATCH_APPEND = "event_store.client.streams.Streams/BatchAppend"
+APPEND_SESSION = "kurrentdb.protocol.v2.streams.StreamsService/AppendSession"
 SERVER_S_FAULTS = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS)
 MESSAGES = 60
 """Calls of each method, half of them with messages that are none."""
@@ -145,6 +146,17 @@ async def test_revisions_at_the_edges(url: str, revision: int):
     assert answer.WhichOneof("result") == "wrong_expected_version"
     code, trailers = await status_of(url, [pb.DeleteReq(options=options).SerializeToString()], path=DELETE)
     assert (code, trailers["exception"]) == (grpc.StatusCode.FAILED_PRECONDITION, "wrong-expected-version")
+
+
+async def test_appends_of_nothing(url: str):
+    """Whatever they expect."""
+    nothing = pb.AppendReq.Options(stream_exists=shared_pb2.Empty())
+    nothing.stream_identifier.stream_name = b"order-none"
+    session = records_pb2.AppendRequest(stream="order-none", expected_revision=-4)
+    of_none = [pb.AppendReq(options=nothing).SerializeToString()], [session.SerializeToString()]
+    for path, messages in zip((APPEND, APPEND_SESSION), of_none, strict=True):
+        code, _ = await status_of(url, messages, path=path)
+        assert code in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
 
 
 # --- Never an end ----------------------------------------------------------------------------------------------------
