@@ -36,10 +36,11 @@ _SCALARS: Final[Mapping[int, Callable[[Random], Any]]] = {
 
 
 def fill(message: Message, random: Random, depth: int = 0) -> None:
-    """Some of its fields, and one of each oneof most of the time."""
-    chosen = {random.choice(one.fields).name for one in message.DESCRIPTOR.oneofs if random.random() < 0.95}
+    """Most of its fields, and one of each oneof, or few."""
+    share = random.choice((0.3, 0.9, 0.95))
+    chosen = {random.choice(one.fields).name for one in message.DESCRIPTOR.oneofs if random.random() < share}
     for field in message.DESCRIPTOR.fields:
-        wanted = field.name in chosen if field.containing_oneof is not None else random.random() < 0.85
+        wanted = field.name in chosen if field.containing_oneof is not None else random.random() < share
         if wanted and depth < _DEPTH_MAX:
             _fill_field(message, field, random, depth)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -34,8 +35,8 @@ from serving import serving_in_a_thread
 BATCH_APPEND = "event_store.client.streams.Streams/BatchAppend"
 APPEND_SESSION = "kurrentdb.protocol.v2.streams.StreamsService/AppendSession"
 SERVER_S_FAULTS = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS)
-MESSAGES = 60
-"""Calls of each method, half of them with messages that are none."""
+MESSAGES = int(os.environ.get("INDELIBLE_ESDB_MESSAGES", "60"))
+"""Calls of each method, half of them with messages that are none. Another number makes other messages."""
 UNDER_WAY_MAX = 20
 LEFT_AFTER_S = 0.3
 """A stream that goes on is left then."""
@@ -75,7 +76,7 @@ async def test_no_message_is_the_servers_fault(url: str, path: str):
             code, details = await end_of(url, path, messages, within_s=LEFT_AFTER_S)
         return (f"{code}: {details}", messages) if code in SERVER_S_FAULTS else None
 
-    found = await asyncio.gather(*(call(messages) for messages in _calls(path, Random(path))))
+    found = await asyncio.gather(*(call(messages) for messages in _calls(path, Random(f"{path} {MESSAGES}"))))
     assert [one for one in found if one is not None] == []
     assert await serves(url)
 
