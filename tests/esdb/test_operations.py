@@ -23,6 +23,7 @@ from cli.running import COMMAND, TIMEOUT_S, environment
 from cli.test_systemd import handed_over, listener
 from esdb.callers import append_request, calling, status_of
 from indelible.errors import InvalidRequest
+from indelible.server.compose import serve
 from indelible.server.config import Address, EsdbSettings, Settings, load_settings
 from indelible.server.network_settings import LimitSettings, check_addresses
 from postgres.server import PostgresServer
@@ -77,17 +78,6 @@ def _said_when_serving(process: "subprocess.Popen[str]", log: Path) -> dict[str,
     pytest.fail(log.read_text())
 
 
-def ends_with(folder: Path, text: str, *flags: str) -> str:
-    """What a server says that does not start."""
-    (folder / "indelible.toml").write_text(text)
-    done = subprocess.run(
-        [COMMAND, "serve", "--http", "127.0.0.1:0", *flags],
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    return done.stderr
-
-
 # --- Settings --------------------------------------------------------------------------------------------------------
 
 
@@ -126,15 +116,16 @@ def test_an_address_that_others_reach_needs_access_and_tls(tmp_path: Path):
     assert caught.value.pointer == "/wire/esdb/address"
 
 
-def test_a_server_that_cannot_serve_them_says_why_and_makes_no_store(tmp_path: Path):
+async def test_a_server_that_cannot_serve_them_says_why_and_makes_no_store(tmp_path: Path):
+    store = f'store = "sqlite:{tmp_path}/a.db"\nhttp = "127.0.0.1:0"\n'
     with listener() as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        said = ends_with(tmp_path, f'store = "sqlite:a.db"\n[wire.esdb]\naddress = "{address}"')
-        assert f"cannot listen on {address}: Address already in use" in said
-        assert "wire.esdb.address = 127.0.0.1:PORT" in said
-    said = ends_with(tmp_path, 'store = "sqlite:a.db sqlite:b.db"\n[wire.esdb]\naddress = "127.0.0.1:0"')
-    assert "wire.esdb needs a store of one partition" in said
-    assert not list(tmp_path.glob("*.db*"))
+        with pytest.raises(InvalidRequest, match=r"already in use.*wire\.esdb\.address = 127\.0\.0\.1:PORT"):
+            await serve(settings(tmp_path, f'{store}[wire.esdb]\naddress = "{address}"'))
+    two = store.replace("a.db", f"a.db sqlite:{tmp_path}/b.db")
+    with pytest.raises(InvalidRequest, match=r"wire\.esdb needs a store of one partition"):
+        await serve(settings(tmp_path, f'{two}[wire.esdb]\naddress = "127.0.0.1:0"'))
+    assert not any((tmp_path / name).exists() for name in ("a.db", "b.db"))
 
 
 def test_packages_that_are_missing_are_named(tmp_path: Path):
