@@ -1,0 +1,152 @@
+"""What ``indelible import --from`` does: import, compare both sides, and say what was found."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import typer
+
+from indelible.cli.command import FAILED, Target, open_store
+from indelible.cli.esdb.connection import connected
+from indelible.cli.esdb.digests import DIFFERENCES_SHOWN_MAX, Difference, DigestedEvent, Digests, note_differences
+from indelible.cli.esdb.importing import ImportCounts, Importer
+from indelible.cli.esdb.source import Source, read_digests
+from indelible.cli.output import Advance, note, print_fields, print_json, progress
+from indelible.client.iterators import iterate_feed
+from indelible.eventstore import EventStore
+from indelible.wire.esdb.messages import has_stream, id_there
+from indelible.wire.esdb.payloads import payload_of
+from indelible.wire.esdb.stream_names import stream_of
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What a comparison of both sides found."""
+
+    events: int
+    """At the source, and the same in the store unless there are differences."""
+    streams: int
+    streams_with_gaps: int
+    """Of these: streams that have revisions without events at the source, because they were truncated there, or deleted
+    and begun anew. Here the revisions have no gaps, so they are others."""
+    revisions_missing: int
+    gone: int
+    """Events that were imported before, and that the source has no more."""
+    different_streams: int
+    differences: tuple[Difference, ...]
+    """The first of them."""
+
+
+class ImportReport(msgspec.Struct, frozen=True):
+    imported: int
+    already_there: int
+    ids_changed: int
+    position: int
+    """The source's commit position up to which the store has everything."""
+    verified: Verified | None = None
+
+
+class ImportOptions(NamedTuple):
+    """What the command line says beside where to."""
+
+    source: str
+    excluded: Sequence[str] = ()
+    follow: bool = False
+    verify: bool = True
+
+
+async def import_from(target: Target, options: ImportOptions, json: bool) -> None:
+    """Raises ``typer.Exit`` when the two sides differ."""
+    async with (
+        connected(options.source, "/from") as client,
+        open_store(target, read_only=False, retry_total_s=10) as store,
+    ):
+        source = Source(client, options.source, options.excluded)
+        importer = Importer(store, source)
+        with progress("importing") as advance:
+            await importer.run(advance, follow=options.follow)
+        verified = None
+        if options.verify:
+            with progress("verifying") as advance:
+                verified = await compare(store, source, importer, advance)
+    _print(importer.counts, importer.position, verified, json)
+    if verified is not None and verified.differences:
+        raise typer.Exit(FAILED)
+
+
+# --- Both sides compared ---------------------------------------------------------------------------------------------
+
+
+async def compare(store: EventStore, source: Source, importer: Importer, advance: Advance) -> Verified:
+    up_to = importer.position
+    ours = importer.digests
+    if not importer.from_start:
+        ours = await asyncio.to_thread(read_digests, source, up_to)
+    theirs, gone = await _digests_of_store(store, source, ours, up_to, advance)
+    differences = ours.differences(theirs)
+    return Verified(
+        ours.events, len(ours), ours.streams_with_gaps, ours.missing, gone, len(differences),
+        tuple(differences[:DIFFERENCES_SHOWN_MAX]),
+    )  # fmt: skip
+
+
+async def _digests_of_store(
+    store: EventStore, source: Source, ours: Digests, up_to: int, advance: Advance
+) -> tuple[Digests, int]:
+    """Of what was imported up to a commit position of the source, and how many of these events the source has no more:
+    it takes them from the beginnings of streams."""
+    digests, gone, looked_at = Digests(), 0, 0
+    head = (await store.head()).position
+    pages = iterate_feed(store)
+    while (page := await pages.next_page()) is not None:
+        for event in page.events:
+            payload = payload_of(event)
+            position = payload.mark.position
+            if position is None or position > up_to or not has_stream(event):
+                continue
+            stream = stream_of(event.aggregate_type, event.aggregate_id)
+            known = ours.get(stream)
+            if known is not None and position >= known.first_position:
+                digested = DigestedEvent(
+                    id_there(event, payload), event.event_type, payload.content_type, payload.data, payload.metadata
+                )
+                digests.add(stream, digested, position, event.version - 1)
+            elif not source.excludes(stream):
+                gone += 1
+        looked_at += page.count
+        advance(looked_at, max(head, looked_at))
+    return digests, gone
+
+
+# --- What is said about it -------------------------------------------------------------------------------------------
+
+
+def _print(counts: ImportCounts, position: int, verified: Verified | None, json: bool) -> None:
+    if json:
+        print_json(ImportReport(**msgspec.structs.asdict(counts), position=position, verified=verified))
+        return
+    fields: list[tuple[str, object]] = [("imported", counts.imported), ("already there", counts.already_there)]
+    if verified is not None:
+        fields = [
+            ("result", "different" if verified.differences else "ok"), *fields,
+            ("events", verified.events), ("streams", verified.streams),
+        ]  # fmt: skip
+    print_fields(fields)
+    if counts.ids_changed:
+        note(
+            f"{counts.ids_changed} events have an id that another event has already; here they have ids of their own, "
+            "and keep the other in their metadata"
+        )
+    if verified is not None:
+        _note_verified(verified)
+
+
+def _note_verified(verified: Verified) -> None:
+    if verified.revisions_missing:
+        note(
+            f"{verified.streams_with_gaps} streams lack {verified.revisions_missing} revisions at the source, which "
+            "were truncated or deleted there; here the revisions of these streams have no gaps, and so are others"
+        )
+    if verified.gone:
+        note(f"{verified.gone} events were imported before, and are at the source no more")
+    note_differences(verified.differences, verified.different_streams)
