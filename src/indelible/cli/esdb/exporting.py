@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from indelible.cli.esdb.connection import explaining
+from indelible.cli.esdb.importing import last_imported
 from indelible.cli.esdb.source import Source, own_id
 from indelible.cli.output import Advance
 from indelible.client.iterators import iterate_feed
@@ -69,6 +70,9 @@ class Exporter:
         self._from: Final = store
         self._client: Final = client
         self._url: Final = url
+        self._there: Final = Source(client, url)
+        self._is_origin = False
+        """Whether what was imported came from that server."""
         self._ahead: Final[dict[str, int]] = {}
         """By how much the revisions of a stream there are greater than here."""
 
@@ -78,13 +82,31 @@ class Exporter:
         head = await self._from.head()
         if head.partitions > 1:
             raise InvalidRequest(f"has {head.partitions} partitions; one log is exported", pointer="/store")
+        self._is_origin = await self._came_from_there()
         pages = iterate_feed(self._from, after=await self._where_to_go_on())
         while self.position < head.position and (page := await pages.next_page()) is not None:
-            for run in runs_of([event for event in page.events if event.position <= head.position]):
+            for run in runs_of([event for event in page.events if not self._passes(event)]):
                 await self._send(run)
             self.position = page.events[-1].position if page.count else self.position
             on_progress(self.position, head.position)
         await pages.aclose()
+
+    async def _came_from_there(self) -> bool:
+        last = await last_imported(self._from)
+        if last is None:
+            return False
+        event, mark = last
+        return await asyncio.to_thread(self._there.has, mark.position or 0, mark.event_id or event.event_id)
+
+    def _passes(self, event: RecordedEvent) -> bool:
+        """Whether the event came from there, and so is there."""
+        mark = payload_of(event).mark
+        if not self._is_origin or mark.position is None:
+            return False
+        if mark.revision is not None:
+            stream = stream_of(event.aggregate_type, event.aggregate_id)
+            self._ahead[stream] = mark.revision + 1 - event.version
+        return True
 
     # --- Going on ----------------------------------------------------------------------------------------------------
 
@@ -100,7 +122,7 @@ class Exporter:
         return START
 
     def _last_there(self) -> "list[TheirEvent]":
-        there = Source(self._client, self._url).read_backwards()
+        there = self._there.read_backwards()
         return [event for event, _ in zip(there, range(LOOKED_BACK_EVENTS_MAX), strict=False)]
 
     async def _exported(self, event: "TheirEvent") -> RecordedEvent | None:
@@ -113,8 +135,7 @@ class Exporter:
             found = await self._find(event_id)
             if found is not None and found.key == key:
                 # One that came here from there says nothing of those that were appended here before it.
-                came_from_there = payload_of(found).mark.position == event.commit_position
-                return None if came_from_there else found
+                return None if self._passes(found) else found
         return None
 
     async def _find(self, event_id: UUID) -> RecordedEvent | None:

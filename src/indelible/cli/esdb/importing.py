@@ -106,7 +106,7 @@ class Importer:
         self.position = await self._where_to_go_on()
         self.from_start = self.position == 0
         if follow or end > self.position:
-            await self._read(None if follow else end, partial(on_progress, total=None if follow else end))
+            await self._read(None if follow else end, on_progress)
 
     async def _where_to_go_on(self) -> int:
         last = None if self._is_empty else await last_imported(self._to)
@@ -118,7 +118,7 @@ class Importer:
         is_there = await asyncio.to_thread(self._source.has, position, mark.event_id or event.event_id)
         return position if is_there else 0
 
-    async def _read(self, up_to: int | None, on_progress: "partial[None]") -> None:
+    async def _read(self, up_to: int | None, on_progress: Advance) -> None:
         ahead = EventsAhead(partial(self._source.read, self.position, up_to))
         storing: asyncio.Task[None] | None = None
         try:
@@ -126,7 +126,7 @@ class Importer:
                 moving = [self._moving(event) for event in batch]
                 if storing is not None:
                     await storing
-                    on_progress(self.position)
+                    on_progress(self.position, up_to)
                 storing = asyncio.create_task(self._store(moving), name="store-batch")
         finally:
             ahead.leave()
