@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import typer
@@ -14,6 +14,7 @@ from indelible.cli.esdb.importing import ImportCounts, Importer
 from indelible.cli.esdb.source import Source, read_digests
 from indelible.cli.output import Advance, note, print_fields, print_json, progress
 from indelible.client.iterators import iterate_feed
+from indelible.events import RecordedEvent
 from indelible.eventstore import EventStore
 from indelible.wire.esdb.messages import has_stream, id_there
 from indelible.wire.esdb.payloads import payload_of
@@ -95,27 +96,50 @@ async def _digests_of_store(
 ) -> tuple[Digests, int]:
     """Of what was imported up to a commit position of the source, and how many of these events the source has no more:
     it takes them from the beginnings of streams."""
-    digests, gone, looked_at = Digests(), 0, 0
-    head = (await store.head()).position
+    compared = _Compared(source, ours, up_to)
+    head, looked_at = (await store.head()).position, 0
     pages = iterate_feed(store)
     while (page := await pages.next_page()) is not None:
         for event in page.events:
-            payload = payload_of(event)
-            position = payload.mark.position
-            if position is None or position > up_to or not has_stream(event):
-                continue
-            stream = stream_of(event.aggregate_type, event.aggregate_id)
-            known = ours.get(stream)
-            if known is not None and position >= known.first_position:
-                digested = DigestedEvent(
-                    id_there(event, payload), event.event_type, payload.content_type, payload.data, payload.metadata
-                )
-                digests.add(stream, digested, position, event.version - 1)
-            elif not source.excludes(stream):
-                gone += 1
+            compared.add(event)
         looked_at += page.count
         advance(looked_at, max(head, looked_at))
-    return digests, gone
+    return compared.digests, compared.gone
+
+
+class _Compared:
+    """What the store has of a source."""
+
+    def __init__(self, source: Source, ours: Digests, up_to: int) -> None:
+        self.digests: Final = Digests()
+        self.gone = 0
+        self._source: Final = source
+        self._ours: Final = ours
+        self._up_to: Final = up_to
+
+    def add(self, event: RecordedEvent) -> None:
+        if not has_stream(event):
+            return
+        payload = payload_of(event)
+        stream = stream_of(event.aggregate_type, event.aggregate_id)
+        position = payload.mark.position
+        if self._counts(stream, position):
+            digested = DigestedEvent(
+                id_there(event, payload), event.event_type, payload.content_type, payload.data, payload.metadata
+            )
+            self.digests.add(stream, digested, position or 0, event.version - 1)
+        elif position is not None and position <= self._up_to and not self._source.excludes(stream):
+            self.gone += 1
+
+    def _counts(self, stream: str, position: int | None) -> bool:
+        known = self._ours.get(stream)
+        if known is None:
+            return False
+        if position is not None:
+            return known.first_position <= position <= self._up_to
+        # It was here first and came there from here; or it was appended here since.
+        found = self.digests.get(stream)
+        return known.events > (0 if found is None else found.events)
 
 
 # --- What is said about it -------------------------------------------------------------------------------------------
