@@ -86,12 +86,14 @@ async def found(store: EventStore, question: Question, wait_for: int = 0) -> Ans
 
 
 async def caught_up(store: EventStore, newer_than: int = 0) -> GenerationInfo:
-    """Once a generation with a greater number serves, at the head."""
+    """Once a generation with a greater number serves, at the head, and none is being made to take its place: one
+    that is asked for then is another."""
     give_up_at = time.monotonic() + PATIENCE_S
     while True:
         info, head = await store.index.status(), await store.head()
         serving = info.serving
-        if serving is not None and serving.number > newer_than and serving.cursor == head.cursor:
+        is_newest = serving is not None and serving.number > newer_than and info.building is None
+        if serving is not None and is_newest and serving.cursor == head.cursor:
             return serving
         assert time.monotonic() < give_up_at, f"the index has not caught up: {info}"
         await asyncio.sleep(_PAUSE_S)
