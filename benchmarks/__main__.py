@@ -60,8 +60,8 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
 
 
 BY_NAME_ALONE = {"cassandra", "moving"}
-"""Not among all: the nodes of the one take a minute to start and 3 GB, and ``make .cassandra/.fetched`` brings them. The
-other takes many minutes."""
+"""Not among all. The nodes of the one take a minute to start and 3 GB, and ``make .cassandra/.fetched`` brings them. The
+other takes a quarter of an hour."""
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -211,3 +211,17 @@ def test_without_the_client_it_says_what_to_install(run: Run, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "kurrentdbclient", None)
     ran = run("import", "--from", "esdb://127.0.0.1:1?tls=false", *STORE)
     assert (ran.code, 'from: needs more packages: pip install "indelible[kurrentdb]"' in ran.err) == (2, True)
+
+
+def test_an_import_that_follows_takes_what_comes(run: Run, tmp_path: Path) -> None:
+    with serving_in_a_thread(open_local_store("memory:"), "esdb") as old, KurrentDBClient(old) as client:
+        client.append_to_stream("order-1", events=[NewEvent("A", b"{}")], current_version=StreamState.ANY)
+        with serving_in_a_thread(open_local_store("memory:")) as new:
+            process = subprocess.Popen([COMMAND, "import", "--from", old, "--follow", "--url", new], env=environment())
+            wait_until(lambda: run("read", "order", "1", "--url", new).out.count("\n") == 1, "nothing comes")
+            client.append_to_stream("order-1", events=[NewEvent("B", b"{}")], current_version=0)
+            wait_until(lambda: run("read", "order", "1", "--url", new).out.count("\n") == 2, "what comes is missed")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=TIMEOUT_S) == 130
+            last = report(run("import", "--from", old, "--json", "--url", new))
+            assert (last["imported"], last["verified"]["events"]) == (0, 2)

@@ -20,10 +20,17 @@ import msgspec
 from indelible.batching import in_lots
 from indelible.cli.esdb.digests import DigestedEvent, Digests
 from indelible.cli.esdb.source import EventsAhead, Source, own_id
-from indelible.cli.output import Advance
+from indelible.cli.output import Advance, note_outage
 from indelible.client.iterators import iterate_feed
 from indelible.conditions import ExpectedVersion
-from indelible.errors import AggregateNotFound, EventIdConflict, EventNotFound, InvalidRequest, VersionConflict
+from indelible.errors import (
+    AggregateNotFound,
+    EventIdConflict,
+    EventNotFound,
+    InvalidRequest,
+    Unavailable,
+    VersionConflict,
+)
 from indelible.events import AggregateKey, NewEvent, RecordedEvent
 from indelible.eventstore import AggregateAppend, EventStore
 from indelible.wire.esdb.payloads import MARK, Mark, Payload, new_event, payload_of
@@ -36,6 +43,7 @@ APPEND_EVENTS_MAX: Final = 1_000
 """Events that become one append. More gain little and would hold the writer longer."""
 APPEND_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 LOOKED_UP_AT_ONCE: Final = 64
+TRY_AGAIN_S: Final = 2.0
 
 
 TRUNCATED_ALL: Final = 2**63 - 1
@@ -105,8 +113,10 @@ class Importer:
         self._is_empty = head.position == 0
         self.position = await self._where_to_go_on()
         self.from_start = self.position == 0
-        if follow or end > self.position:
-            await self._read(None if follow else end, on_progress)
+        if follow:
+            await self._follow(on_progress)
+        elif end > self.position:
+            await self._read(end, on_progress)
 
     async def _where_to_go_on(self) -> int:
         last = None if self._is_empty else await last_imported(self._to)
@@ -118,7 +128,20 @@ class Importer:
         is_there = await asyncio.to_thread(self._source.has, position, mark.event_id or event.event_id)
         return position if is_there else 0
 
+    async def _follow(self, on_progress: Advance) -> None:
+        """For ever, however often one of both sides is out of reach."""
+        noted_at = -1
+        while True:
+            try:
+                await self._read(None, on_progress)
+            except Unavailable as error:
+                if noted_at != self.position:
+                    note_outage(error)
+                    noted_at = self.position
+            await asyncio.sleep(TRY_AGAIN_S)
+
     async def _read(self, up_to: int | None, on_progress: Advance) -> None:
+        self._rest = []
         ahead = EventsAhead(partial(self._source.read, self.position, up_to))
         storing: asyncio.Task[None] | None = None
         try:
