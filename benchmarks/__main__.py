@@ -60,7 +60,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
 
 
 BY_NAME_ALONE = {"cassandra", "moving"}
-"""Not among all. The nodes of the one take a minute to start and 3 GB, and ``make .cassandra/.fetched`` brings them. The
+"""Not among all. Nodes of the one take a minute to start and 3 GB, and ``make .cassandra/.fetched`` brings them. The
 other takes a quarter of an hour."""
 
 

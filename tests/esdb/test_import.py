@@ -139,6 +139,15 @@ async def test_a_truncated_stream_begins_anew(store: LocalEventStore) -> None:
     assert (await shown_of(store, "order-1", 7)).from_version == 6
 
 
+async def test_tombstones_are_passed_over(store: LocalEventStore) -> None:
+    there = OtherSystem()
+    kept = [there.add("order-1", 0), there.add("order-1", 1)]
+    there.add("order-1", 2**63 - 1, event_type="$streamDeleted")
+    _, verified = await bring(store, there)
+    assert await stored(store) == there_too(kept)
+    assert (verified.revisions_missing, verified.differences) == (0, ())
+
+
 async def test_an_id_that_stands_in_two_streams_is_changed(store: LocalEventStore) -> None:
     there = OtherSystem()
     for n in range(1_500):

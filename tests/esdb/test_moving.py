@@ -26,7 +26,7 @@ from serving import serving_in_a_thread
 STORE = ("--store", "sqlite:x.db")
 STREAMS = ("order-1", "orders", "-x", "~-y", "order-ż ó", "a-b-c")
 CONTENT_TYPES: tuple[Any, ...] = ("application/json", "application/octet-stream")
-MANY = 12_000
+MANY = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +225,40 @@ def test_an_import_that_follows_takes_what_comes(run: Run, tmp_path: Path) -> No
             assert process.wait(timeout=TIMEOUT_S) == 130
             last = report(run("import", "--from", old, "--json", "--url", new))
             assert (last["imported"], last["verified"]["events"]) == (0, 2)
+
+
+async def append_here(directory: Path, *events: OurEvent) -> None:
+    async with open_local_store(f"sqlite:{directory}/x.db") as store:
+        for event in events:
+            await store.append("order", event.metadata.get("id", "1"), event)
+
+
+def test_an_export_that_is_killed_goes_on(run: Run, tmp_path: Path) -> None:
+    count = 400
+    events = [OurEvent("Counted", n, metadata={"id": str(n % 20)}) for n in range(count)]
+    asyncio.run(append_here(tmp_path, *events))
+    with serving_in_a_thread(open_local_store("memory:"), "esdb") as url, KurrentDBClient(url) as client:
+        process = subprocess.Popen([COMMAND, "export", "--to", url, *STORE], cwd=tmp_path, env=environment())
+        wait_until(lambda: client.get_commit_position() > 20, "nothing is sent")
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(timeout=TIMEOUT_S) == -signal.SIGKILL
+        sent = client.get_commit_position()
+        assert sent < count
+        last = report(run("export", "--to", url, "--json", *STORE))
+        assert (last["sent"], last["position"], last["verified"]["events"]) == (count - sent, count, count)
+        assert [event[2] for event in everything(url)] == [event.event_id for event in events]
+
+
+def test_a_stream_that_has_other_revisions_there_goes_on(run: Run, tmp_path: Path) -> None:
+    mine = [OurEvent("B"), OurEvent("C")]
+    asyncio.run(append_here(tmp_path, *mine))
+    with serving_in_a_thread(open_local_store("memory:"), "esdb") as url, KurrentDBClient(url) as client:
+        theirs = [NewEvent("A", b"{}"), NewEvent("B", b"null", id=mine[0].event_id)]
+        client.append_to_stream("order-1", events=theirs, current_version=StreamState.NO_STREAM)
+        ran = run("export", "--to", url, *STORE)
+        assert [event.type for event in client.get_stream("order-1")] == ["A", "B", "C"]
+        assert ran.code == 1
+        assert ran.err == "indelible: order-1: 2 events at the source, 3 at the destination\n"
+        asyncio.run(append_here(tmp_path, OurEvent("D")))
+        run("export", "--to", url, *STORE)
+        assert [event.type for event in client.get_stream("order-1")] == ["A", "B", "C", "D"]

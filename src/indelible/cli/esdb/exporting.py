@@ -7,7 +7,8 @@ and its last event that this store has tells how far an export has come.
 
 import asyncio
 from collections.abc import Sequence
-from itertools import groupby
+from contextlib import closing
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -122,8 +123,8 @@ class Exporter:
         return START
 
     def _last_there(self) -> "list[TheirEvent]":
-        there = self._there.read_backwards()
-        return [event for event, _ in zip(there, range(LOOKED_BACK_EVENTS_MAX), strict=False)]
+        with closing(self._there.read_backwards()) as there:
+            return list(islice(there, LOOKED_BACK_EVENTS_MAX))
 
     async def _exported(self, event: "TheirEvent") -> RecordedEvent | None:
         """The event here, if it came there by an export."""

@@ -10,7 +10,7 @@ import typer
 from indelible.cli.command import FAILED, Target, open_store
 from indelible.cli.esdb.connection import connected
 from indelible.cli.esdb.digests import DIFFERENCES_SHOWN_MAX, Difference, DigestedEvent, Digests, note_differences
-from indelible.cli.esdb.importing import ImportCounts, Importer
+from indelible.cli.esdb.importing import Importer
 from indelible.cli.esdb.source import Source, read_digests
 from indelible.cli.output import Advance, note, print_fields, print_json, progress
 from indelible.client.iterators import iterate_feed
@@ -44,6 +44,8 @@ class ImportReport(msgspec.Struct, frozen=True):
     ids_changed: int
     position: int
     """The source's commit position up to which the store has everything."""
+    tombstoned_streams: int
+    """Streams of which this run has read that they were tombstoned."""
     verified: Verified | None = None
 
 
@@ -70,7 +72,11 @@ async def import_from(target: Target, options: ImportOptions, json: bool) -> Non
         if options.verify:
             with progress("verifying") as advance:
                 verified = await compare(store, source, importer, advance)
-    _print(importer.counts, importer.position, verified, json)
+    report = ImportReport(
+        **msgspec.structs.asdict(importer.counts), position=importer.position,
+        tombstoned_streams=len(source.tombstoned), verified=verified,
+    )  # fmt: skip
+    _print(report, json)
     if verified is not None and verified.differences:
         raise typer.Exit(FAILED)
 
@@ -145,20 +151,26 @@ class _Compared:
 # --- What is said about it -------------------------------------------------------------------------------------------
 
 
-def _print(counts: ImportCounts, position: int, verified: Verified | None, json: bool) -> None:
+def _print(report: ImportReport, json: bool) -> None:
     if json:
-        print_json(ImportReport(**msgspec.structs.asdict(counts), position=position, verified=verified))
+        print_json(report)
         return
-    fields: list[tuple[str, object]] = [("imported", counts.imported), ("already there", counts.already_there)]
+    verified = report.verified
+    fields: list[tuple[str, object]] = [("imported", report.imported), ("already there", report.already_there)]
     if verified is not None:
         fields = [
             ("result", "different" if verified.differences else "ok"), *fields,
             ("events", verified.events), ("streams", verified.streams),
         ]  # fmt: skip
     print_fields(fields)
-    if counts.ids_changed:
+    if report.tombstoned_streams:
         note(
-            f"{counts.ids_changed} events have an id that another event has already; here they have ids of their own, "
+            f"{report.tombstoned_streams} streams were tombstoned at the source; what it still has of them is here, "
+            "and is shown"
+        )
+    if report.ids_changed:
+        note(
+            f"{report.ids_changed} events have an id that another event has already; here they have ids of their own, "
             "and keep the other in their metadata"
         )
     if verified is not None:

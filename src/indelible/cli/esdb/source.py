@@ -1,13 +1,14 @@
 """Reads the events of such a server: all streams together, in the order in which they were written.
 
 What belongs to that system is left out by the streams' names: all that begin with ``$``, and so what its projections,
-statistics, scavenges and users are kept in. The metadata of every other stream, in ``$$NAME``, is read.
+statistics, scavenges and users are kept in. The metadata of every other stream, in ``$$NAME``, is read. Tombstones are
+passed over, because they have the largest of all revisions, and names are never closed here.
 """
 
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid5
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from kurrentdbclient import KurrentDBClient, RecordedEvent
     from kurrentdbclient.common import AbstractReadResponse
 
+TOMBSTONE_TYPE: Final = "$streamDeleted"
+"""Of the last event of a stream that can never be written again."""
 READ_STREAMS: Final = r"(\$\$)?[^$][\s\S]*"
 """A regular expression for the names of the streams that are read, as the server is asked for them."""
 EVENTS_AHEAD_MAX: Final = 4_000
@@ -47,6 +50,8 @@ class Source:
         self._client: Final = client
         self._excluded: Final = tuple(excluded)
         self.url: Final = url
+        self.tombstoned: Final[set[str]] = set()
+        """Streams whose tombstones were passed over in reading. What else they have is read."""
 
     def excludes(self, stream: str) -> bool:
         name = stream.removeprefix("$$")
@@ -78,10 +83,14 @@ class Source:
             response = given(commit_position=after or None, filter_include=(READ_STREAMS,), filter_by_stream_name=True)
         return Reading(self, response, after, up_to)
 
-    def read_backwards(self) -> Iterator["RecordedEvent"]:
+    def read_backwards(self) -> Generator["RecordedEvent"]:
         """From the last event on."""
         with explaining(self.url):
-            yield from self._client.read_all(backwards=True, filter_include=(READ_STREAMS,), filter_by_stream_name=True)
+            response = self._client.read_all(backwards=True, filter_include=(READ_STREAMS,), filter_by_stream_name=True)
+            try:
+                yield from response
+            finally:
+                response.stop()
 
 
 class Reading:
@@ -104,8 +113,12 @@ class Reading:
                 excluded = excludes.get(stream)
                 if excluded is None:
                     excluded = excludes[stream] = self._source.excludes(stream)
-                if event.commit_position > self._after and not excluded:
-                    yield event
+                if excluded or event.commit_position <= self._after:
+                    continue
+                if event.type == TOMBSTONE_TYPE:
+                    self._source.tombstoned.add(stream)
+                    continue
+                yield event
         self.stop()
 
     def stop(self) -> None:
