@@ -15,7 +15,7 @@ import pytest
 from kurrentdbclient import KurrentDBClient, NewEvent, RecordedEvent, StreamState
 
 from cli.conftest import Run
-from cli.running import COMMAND, TIMEOUT_S, Ran, environment, indelible, wait_until
+from cli.running import COMMAND, TIMEOUT_S, Ran, environment, wait_until
 from indelible.client.iterators import iterate_feed
 from indelible.core.open import open_local_store
 from indelible.events import AggregateKey
@@ -26,7 +26,7 @@ from serving import serving_in_a_thread
 STORE = ("--store", "sqlite:x.db")
 STREAMS = ("order-1", "orders", "-x", "~-y", "order-ż ó", "a-b-c")
 CONTENT_TYPES: tuple[Any, ...] = ("application/json", "application/octet-stream")
-MANY = 10_000
+MANY = 6_000
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +152,11 @@ async def append_many(url: str) -> None:
             await store.append_atomic([AggregateAppend(key, (OurEvent("Counted", {"x": "y" * 200}),)) for key in keys])
 
 
-def test_an_import_that_is_killed_goes_on(many: str, tmp_path: Path) -> None:
-    for seed in range(2):
-        kill_an_import(many, tmp_path, random.Random(seed).uniform(0, 0.2))
+def test_an_import_that_is_killed_goes_on(many: str, run: Run, tmp_path: Path) -> None:
+    kill_an_import(many, tmp_path, random.Random().uniform(0, 0.1))
     stored = asyncio.run(ids_in(tmp_path))
     assert 0 < len(stored) < MANY
-    last = report(indelible("import", "--from", many, "--json", *STORE, cwd=tmp_path))
+    last = report(run("import", "--from", many, "--json", *STORE))
     assert (last["imported"], last["already_there"]) == (MANY - len(stored), 0)
     assert (last["verified"]["events"], last["verified"]["different_streams"]) == (MANY, 0)
     assert asyncio.run(ids_in(tmp_path)) == [event[2] for event in everything(many)]
@@ -166,9 +165,8 @@ def test_an_import_that_is_killed_goes_on(many: str, tmp_path: Path) -> None:
 def kill_an_import(url: str, cwd: Path, after_s: float) -> None:
     """Some time after it has begun to store."""
     log = cwd / "x.db-wal"
-    before = log_size(log)
     process = subprocess.Popen([COMMAND, "import", "--from", url, *STORE], cwd=cwd, env=environment())
-    wait_until(lambda: process.poll() is not None or abs(log_size(log) - before) > 100_000, "nothing is stored")
+    wait_until(lambda: process.poll() is not None or log_size(log) > 100_000, "nothing is stored")
     time.sleep(after_s)
     process.send_signal(signal.SIGKILL)
     assert process.wait(timeout=TIMEOUT_S) == -signal.SIGKILL
@@ -234,7 +232,7 @@ async def append_here(directory: Path, *events: OurEvent) -> None:
 
 
 def test_an_export_that_is_killed_goes_on(run: Run, tmp_path: Path) -> None:
-    count = 400
+    count = 300
     events = [OurEvent("Counted", n, metadata={"id": str(n % 20)}) for n in range(count)]
     asyncio.run(append_here(tmp_path, *events))
     with serving_in_a_thread(open_local_store("memory:"), "esdb") as url, KurrentDBClient(url) as client:
