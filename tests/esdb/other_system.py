@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from kurrentdbclient import RecordedEvent
+from kurrentdbclient.exceptions import ServiceUnavailableError
 
 BEGIN = datetime(2019, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 
@@ -20,6 +21,8 @@ class OtherSystem:
 
     def __init__(self) -> None:
         self.events: list[RecordedEvent] = []
+        self.outages = 0
+        """How often a subscription is refused before one is given."""
 
     def add(
         self,
@@ -60,6 +63,13 @@ class OtherSystem:
         found = [one for one in self.events if (one.commit_position, one.prepare_position) >= after]
         found = [one for one in found if re.fullmatch(filter_include[0], one.stream_name)]
         return Response((found[::-1] if backwards else found)[:limit])
+
+    def subscribe_to_all(self, *, commit_position: int | None, **options: Any) -> "Response":
+        """Ends as a server does that stops."""
+        if self.outages:
+            self.outages -= 1
+            raise ServiceUnavailableError("no connection")
+        return self.read_all(commit_position=commit_position, **options)
 
 
 class Response:

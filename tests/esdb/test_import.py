@@ -1,12 +1,15 @@
 """What an import keeps of the log of another system, and what it says of the rest."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 from kurrentdbclient import RecordedEvent
 
 from esdb.other_system import BEGIN, OtherSystem
+from indelible.cli.esdb import importing
 from indelible.cli.esdb.import_from import Verified, compare
 from indelible.cli.esdb.importing import Importer
 from indelible.cli.esdb.source import Source
@@ -240,3 +243,31 @@ async def test_long_json_in_a_form_of_its_own_counts_as_the_same(store: LocalEve
     there = OtherSystem()
     there.add("order-1", 0, json.dumps({"lines": ["x" * 60] * 1_000}, indent=2).encode())
     assert (await bring(store, there))[1].differences == ()
+
+
+async def test_an_outage_does_not_end_what_follows(
+    store: LocalEventStore, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importing, "TRY_AGAIN_S", 0.01)
+    there = varied(20)
+    there.outages = 3
+    source = Source(there, "esdb://there")  # type: ignore[arg-type]  # it has what is read of a client
+    following = asyncio.create_task(Importer(store, source).run(_ignore, follow=True))
+    await wait_for(store, 20)
+    there.outages = 2
+    there.add("late-1", 0)
+    await wait_for(store, 21)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert await stored(store) == there_too(there.events)
+    # Once for each outage, however long it takes.
+    line = "indelible: esdb://there: ServiceUnavailable: no connection; trying again\n"
+    assert capfd.readouterr().err == line * 2
+
+
+async def wait_for(store: LocalEventStore, count: int) -> None:
+    async with asyncio.timeout(60), aclosing(store.follow()) as pages:
+        async for page in pages:
+            count -= page.count
+            if count <= 0:
+                return

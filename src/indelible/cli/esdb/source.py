@@ -27,7 +27,7 @@ READ_STREAMS: Final = r"(\$\$)?[^$][\s\S]*"
 EVENTS_AHEAD_MAX: Final = 4_000
 """Events that are read but not taken yet; bounds memory."""
 SIZE_BYTES_AHEAD_MAX: Final = 32 * 1024 * 1024
-GATHER_S: Final = 0.05
+GATHER_S: Final = 0.1
 """How long a taker waits for more than a few events. Each lot costs a commit."""
 
 
@@ -184,6 +184,7 @@ class EventsAhead:
             self._reading = self._open()
             for event in self._reading:
                 if not self._put(event):
+                    self._reading.stop()
                     return
         except Exception as error:  # noqa: BLE001 - whoever takes is told
             self._failure = error
