@@ -1,3 +1,5 @@
+"""What streams expect, and ids that come again, as clients of KurrentDB and EventStoreDB see it."""
+
 from uuid import uuid4
 
 import pytest
