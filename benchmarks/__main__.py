@@ -22,6 +22,7 @@ from benchmarks import (
     esdb,
     groups,
     grpc_load,
+    moving,
     partitions,
     postgres,
     reads,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "filter": reads.filtered_pages,
     "growth": appends.growth,
     "memory": reads.memory,
+    "moving": moving.moving,
     "startup": reads.startup,
     "partitions": partitions.partitions,
     "postgres": postgres.postgres,
@@ -59,8 +61,9 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Figure]]] = {
 }
 
 
-BY_NAME_ALONE = {"cassandra"}
-"""Not among all: its nodes take a minute to start and 3 GB, and ``make .cassandra/.fetched`` brings them."""
+BY_NAME_ALONE = {"cassandra", "moving"}
+"""Not among all. Nodes of the one take a minute to start and 3 GB, and ``make .cassandra/.fetched`` brings them. The
+other takes a quarter of an hour."""
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -73,6 +76,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--events-small", type=int, default=100_000, metavar="N", help="in the store to compare with")
     parser.add_argument("--events-feed", type=int, default=300_000, metavar="N", help="in the feed")
     parser.add_argument("--events-relay", type=int, default=50_000, metavar="N", help="that a relay publishes")
+    parser.add_argument(
+        "--events-moved", type=int, default=1_000_000, metavar="N", help="that are imported from another store"
+    )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of what is compared in turn")
     parser.add_argument("--broker", choices=CLIENTS, default="nats", help="that it publishes to (default: %(default)s)")
     parser.add_argument(
@@ -92,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(given: argparse.Namespace, folder: Path) -> int:
     options = Options(
         folder, given.duration, given.warm_up, given.events, given.events_small, given.events_feed,
-        given.events_relay, given.broker, given.rounds, given.index,
+        given.events_relay, given.broker, given.rounds, given.index, given.events_moved,
     )  # fmt: skip
     names = [name for name in BENCHMARKS if name not in BY_NAME_ALONE] if "all" in given.names else given.names
     machine = describe(folder)

@@ -35,6 +35,8 @@ class Options(NamedTuple):
     """Of what is compared in turn."""
     index: str = "sqlite"
     """That is searched: "sqlite" or "opensearch", which are made, or the URL of one."""
+    events_moved: int = 1_000_000
+    """That are imported through the wire of KurrentDB's clients."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, duration_s: int, warm_up_s: int) -> None:
@@ -95,6 +97,12 @@ def relayed(options: Options) -> Path:
     """What a relay publishes. Appends of a burst stay in it, so it is made anew each time."""
     path = empty(options, f"relayed-{options.events_relay}")
     return filled(options, path.stem, options.events_relay, even_chunk(1_000))
+
+
+def moved(options: Options) -> Path:
+    """What is imported: aggregates of 30 events each, all of them in turn."""
+    chunk = even_chunk(max(options.events_moved // EVEN_AGGREGATE_EVENTS, 1))
+    return filled(options, f"even-{options.events_moved}", options.events_moved, chunk)
 
 
 def filled(options: Options, name: str, events: int, chunk: Chunk) -> Path:

@@ -6,8 +6,11 @@ from uuid import uuid4
 import pytest
 from kurrentdbclient import KurrentDBClient
 
+from cli.conftest import run
 from indelible.core.open import open_local_store
 from serving import serving_in_a_thread
+
+__all__ = ["run"]
 
 
 @pytest.fixture(scope="session")

@@ -47,11 +47,15 @@ _NOTHING: Final = _Reached(START, 0)
 
 def export_events(
     target: Target,
-    file: Annotated[Path, typer.Argument(help='Where to write; "-" is stdout.')],
+    file: Annotated[Path | None, typer.Argument(help='Where to write; "-" is stdout.')] = None,
     *,
+    destination: Annotated[
+        str | None, typer.Option("--to", metavar="URL", help="A server of KurrentDB or EventStoreDB, in place of FILE.")
+    ] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Of --to: do not compare both at the end.")] = False,
     json: Json = False,
 ) -> None:
-    """Write the whole log as NDJSON, one event a line.
+    """Write the whole log as NDJSON, one event a line; or send it to a server of KurrentDB or EventStoreDB.
 
     A file that is there already is continued after its last complete line, so an export that was interrupted, or one
     from yesterday, is just repeated. Lines are the canonical form that the hash chain is made of. A server may have
@@ -61,10 +65,26 @@ def export_events(
     an older one once it is complete; so is any file of a store that has several partitions. "restore" brings a store of
     one partition back from any of these files.
 
+    With --to each event goes to the stream of its aggregate, in the order of the log. Run the same command again, and
+    it goes on after what is there. At the end both sides are compared, stream for stream; the exit code is 1 when they
+    differ.
+
     \b
     indelible export events.ndjson --store sqlite:data/indelible.db
     indelible export backup.ndjson.zst --url http://127.0.0.1:8080
+    indelible export --to esdb://127.0.0.1:2113?tls=false --store sqlite:data/indelible.db
     """
+    if destination is not None:
+        if file is not None:
+            raise InvalidRequest("must not stand next to --to", pointer="/file")
+        from indelible.cli.esdb.export_to import export_to
+
+        run(export_to(target, destination, json, verify=not no_verify))
+        return
+    if no_verify:
+        raise InvalidRequest("is needed by --no-verify", pointer="/to")
+    if file is None:
+        raise InvalidRequest("give a file, or --to", pointer="/file")
     if str(file) == "-":
         run(_export_to(target, sys.stdout.buffer))
         return

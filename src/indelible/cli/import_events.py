@@ -176,11 +176,23 @@ def _decode(line: bytes) -> tuple[AggregateKey, NewEvent]:
 
 def import_events(
     target: Target,
-    file: Annotated[Path, typer.Argument(help='NDJSON as export writes it; "-" is stdin.')],
+    file: Annotated[Path | None, typer.Argument(help='NDJSON as export writes it; "-" is stdin.')] = None,
     *,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="A server of KurrentDB or EventStoreDB, in place of FILE."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help='Of --from: leave out streams with such names, as "test-*".'),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Of --from: go on with what comes, until interrupted.")
+    ] = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Of --from: do not compare both at the end.")] = False,
     json: Json = False,
 ) -> None:
-    """Append the events of an NDJSON file.
+    """Append the events of an NDJSON file, or of a server of KurrentDB or EventStoreDB.
 
     Every line is an event with event_id, event_type, event_data, aggregate_type and aggregate_id; metadata, tags and
     content_type may be there. version, position, timestamp and hash of an exported event are given anew; to keep them,
@@ -190,12 +202,33 @@ def import_events(
     Events are stored in the order of their lines. A line that cannot be stored is reported with its number, and holds
     back the later lines of its aggregate; the exit code is then 1.
 
+    With --from all streams are read, in their order, up to where they end at the start. Run the same command again, and
+    it goes on after what was imported. At the end both sides are compared, stream for stream; the exit code is 1 when
+    they differ.
+
     \b
     indelible import events.ndjson --url http://127.0.0.1:8080
     indelible export - --store sqlite:old.db | indelible import - --store sqlite:new.db
+    indelible import --from esdb://user:password@old:2113 --store sqlite:data/indelible.db
     """
-    with sys.stdin.buffer if str(file) == "-" else open_named(file, "/file") as source:
-        run(_import(target, source, json))
+    if source is not None:
+        _check_alone(file)
+        from indelible.cli.esdb.import_from import ImportOptions, import_from
+
+        options = ImportOptions(source, exclude or (), follow, verify=not no_verify)
+        run(import_from(target, options, json))
+        return
+    if exclude or follow or no_verify:
+        raise InvalidRequest("is needed by --exclude, --follow and --no-verify", pointer="/from")
+    if file is None:
+        raise InvalidRequest("give a file, or --from", pointer="/file")
+    with sys.stdin.buffer if str(file) == "-" else open_named(file, "/file") as lines:
+        run(_import(target, lines, json))
+
+
+def _check_alone(file: Path | None) -> None:
+    if file is not None:
+        raise InvalidRequest("must not stand next to --from", pointer="/file")
 
 
 async def _import(target: Target, source: IO[bytes], json: bool) -> None:

@@ -46,7 +46,8 @@ class StreamMetadata(NamedTuple):
     version: int = 0
     """Of the stream of metadata."""
     last_revision: int | None = None
-    """Of a deletion that says so: the last revision that it hides."""
+    """Of what hides events and says so: the last revision that it hides. An imported stream may have other revisions
+    than ``$tb`` speaks of."""
 
 
 NO_METADATA: Final = StreamMetadata()
@@ -111,7 +112,9 @@ async def shown_of(store: EventStore, stream: str, version: int) -> Shown:
     if metadata is NO_METADATA:
         return ALL_SHOWN
     from_version = 1
-    if metadata.truncate_before == DELETED:
+    if metadata.last_revision is not None:
+        from_version = metadata.last_revision + 2
+    elif metadata.truncate_before == DELETED:
         from_version = await _first_after_deletion(store, aggregate_of(stream), metadata, version)
     elif metadata.truncate_before:
         from_version = metadata.truncate_before + 1

@@ -94,6 +94,11 @@ def has_stream(event: RecordedEvent) -> bool:
     return not is_own(event.aggregate_type)
 
 
+def id_there(event: RecordedEvent, payload: Payload) -> UUID:
+    """The id that an imported event had where it came from; the event's own where that is the same."""
+    return payload.mark.event_id or event.event_id
+
+
 def fill_event(message: pb.RecordedEvent, event: RecordedEvent, *, structured: bool) -> None:
     fill_id(message.id, event.event_id, structured=structured)
     payload = payload_of(event)

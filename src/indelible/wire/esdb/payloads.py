@@ -8,8 +8,9 @@ sees:
   - ``text`` and ``base64``: the very text or bytes of one that was JSON in another form, or metadata that is no JSON
   object;
 - ``content_type``: what was said of data that is not the JSON that it was said to be; the log keeps such data as bytes;
-- ``created`` and ``event_id``: the time and the id that an imported event had where it came from;
-- ``last_revision``: of metadata that deletes a stream, the last revision that it hides.
+- ``created`` and ``position``: the time and the commit position that an imported event had where it came from, and
+  ``event_id`` and ``revision`` where they are not the same;
+- ``last_revision``: of metadata that deletes or truncates a stream, the last revision that it hides.
 
 Most events need no mark: those whose data and metadata are JSON without white space, or no metadata at all. The log
 bounds metadata to ``METADATA_SIZE_BYTES_MAX``, marks included. JSON in a form of its own that takes more comes back
@@ -35,6 +36,8 @@ from indelible.json_text import compact_json
 from indelible.limits import METADATA_SIZE_BYTES_MAX
 
 MARK: Final = "$esdb"
+FORM_SIZE_BYTES_MAX: Final = METADATA_SIZE_BYTES_MAX // 2
+"""JSON of more bytes comes back without white space, unless only one space stood after each comma and colon."""
 _MARK_KEY: Final = b'"$esdb":'
 
 
@@ -46,7 +49,9 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     base64: dict[str, str] = {}
     content_type: str | None = None
     created: datetime | None = None
+    position: int | None = None
     event_id: UUID | None = None
+    revision: int | None = None
     last_revision: int | None = None
 
 
@@ -120,7 +125,7 @@ def _kept(given: bytes) -> _Kept:
     if len(given) > len(compact) and _spaced(compact) == given:
         return _Kept(compact, "spaced")
     # What has no room in the metadata comes back without white space.
-    return _Kept(compact, "text" if len(given) < METADATA_SIZE_BYTES_MAX // 2 else None)
+    return _Kept(compact, "text" if len(given) < FORM_SIZE_BYTES_MAX else None)
 
 
 def _kept_object(given: bytes) -> _Kept:
