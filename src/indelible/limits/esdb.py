@@ -4,3 +4,23 @@ from typing import Final
 
 ESDB_APPENDS_OPEN_MAX: Final = 100
 """Appends of one call of BatchAppend that have begun to come and are not whole. Clients send one after the other."""
+
+ESDB_FILTER_LENGTH_MAX: Final = 2_000
+"""Characters of a filter's pattern. A hundred events' names fit; to compile so much takes up to 30 ms."""
+
+ESDB_FILTER_NESTING_MAX: Final = 8
+"""Groups within groups of a pattern. What it takes to compile repeated groups doubles and more with each."""
+
+ESDB_FILTER_PREFIXES_MAX: Final = 200
+"""Prefixes of a filter, each a name's. To try all takes about 10 µs an event."""
+
+ESDB_FILTER_MATCH_S: Final = 0.01
+"""How long a pattern may take on one name. Patterns that are no trap take microseconds."""
+
+ESDB_FILTER_BUDGET_S: Final = 0.02
+ESDB_FILTER_BUDGET_PER_EVENT_S: Final = 0.000_05
+"""What a pattern may take of a core in all, and beside that for each event. So a page of a thousand events holds up
+others for less than 100 ms, however it is matched."""
+
+ESDB_FILTER_NAMES_KEPT_MAX: Final = 1_000
+"""Names of which a filter keeps whether they match. Events have few types; of streams each is mostly met again soon."""
