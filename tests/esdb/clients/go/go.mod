@@ -2,10 +2,12 @@ module indelible/esdbclients
 
 go 1.24.0
 
-require github.com/kurrent-io/KurrentDB-Client-Go v1.4.2
+require (
+	github.com/google/uuid v1.6.0
+	github.com/kurrent-io/KurrentDB-Client-Go v1.4.2
+)
 
 require (
-	github.com/google/uuid v1.6.0 // indirect
 	golang.org/x/net v0.48.0 // indirect
 	golang.org/x/sys v0.39.0 // indirect
 	golang.org/x/text v0.32.0 // indirect

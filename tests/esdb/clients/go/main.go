@@ -151,7 +151,7 @@ func isMissing(stream string) {
 // --- The checks ---
 
 func discovery() {
-	discovering := connect("kurrentdb+discover://" + os.Args[1] + "?tls=false&maxDiscoverAttempts=2")
+	discovering := connect("kurrentdb+discover://" + os.Args[1] + "?tls=false")
 	_, err := discovering.AppendToStream(ctx, name(), kurrentdb.AppendToStreamOptions{}, event(0))
 	must(err)
 	must(discovering.Close())

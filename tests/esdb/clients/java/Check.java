@@ -118,7 +118,7 @@ class Check {
     // --- The checks ---
 
     static void discovery() throws Exception {
-        KurrentDBClient discovering = connect("kurrentdb+discover://" + address + "?tls=false&maxDiscoverAttempts=2");
+        KurrentDBClient discovering = connect("kurrentdb+discover://" + address + "?tls=false");
         discovering.appendToStream(name(), event(0)).get();
         discovering.shutdown().get();
     }

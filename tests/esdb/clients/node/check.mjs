@@ -13,8 +13,8 @@ const RETRY_MS = 100;
 const EVENTS = 20;
 const RESTART_AT = 7;
 
-const connect = (scheme, options = "") =>
-  (db.KurrentDBClient ?? db.EventStoreDBClient).connectionString(`${scheme}://${address}?tls=false${options}`);
+const connect = (scheme) =>
+  (db.KurrentDBClient ?? db.EventStoreDBClient).connectionString(`${scheme}://${address}?tls=false`);
 const client = connect("esdb");
 
 const event = (number = 0) => db.jsonEvent({ type: "Placed", data: { number }, metadata: { by: "node" } });
@@ -36,7 +36,7 @@ const isWrongRevision = (error) => error instanceof db.WrongExpectedVersionError
 const isNoStream = (error) => error instanceof db.StreamNotFoundError;
 
 async function discovery() {
-  const discovering = connect("esdb+discover", "&maxDiscoverAttempts=2");
+  const discovering = connect("esdb+discover", "");
   await append(name(), NO_STREAM, event(), discovering);
   await discovering.dispose();
 }

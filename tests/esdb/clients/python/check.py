@@ -48,7 +48,7 @@ class Checks:
         return self.client.append_to_stream(stream, current_version=expected, events=events)
 
     def discovery(self) -> None:
-        client = KurrentDBClient(f"kurrentdb+discover://{self.address}?tls=false&maxDiscoverAttempts=2")
+        client = KurrentDBClient(f"kurrentdb+discover://{self.address}?tls=false")
         client.append_to_stream(name(), current_version=StreamState.NO_STREAM, events=[event()])
         client.close()
 

@@ -106,7 +106,7 @@ impl Checks {
 // --- The checks ---
 
 async fn discovery(address: &str) {
-    let client = connect(&format!("esdb+discover://{address}?tls=false&maxDiscoverAttempts=2"));
+    let client = connect(&format!("esdb+discover://{address}?tls=false"));
     client.append_to_stream(name(), &AppendToStreamOptions::default(), event(0)).await.unwrap();
 }
 
