@@ -1,57 +1,25 @@
 """BatchAppend: a stream of appends, each in one message or several, told apart by their correlation ids.
 
 An append is begun with its last message, so those of one stream share commits; each is answered when it and all that
-were begun before it are stored. Nothing of an append whose last message never comes is stored.
+were begun before it are stored. Nothing of an append whose last message never comes is stored. When the client leaves,
+what was begun is still done.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
-from indelible.errors import IndelibleError, InvalidRequest, Overloaded, PayloadTooLarge
-from indelible.limits import ESDB_APPENDS_OPEN_MAX, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX, RETRY_AFTER_S
+from indelible.errors import IndelibleError
+from indelible.limits import APPENDS_AT_ONCE_MAX
 from indelible.server.call import Call
-from indelible.server.esdb.appends import WrongVersion, append_to_stream
+from indelible.server.esdb.open_appends import ComingAppend, OpenAppends
+from indelible.server.esdb.stream_appends import StreamAppend, WrongVersion, append_to_stream, check_state
+from indelible.server.esdb.stream_metadata import state_of
 from indelible.server.grpc.calls import decode_message
 from indelible.server.grpc.under_way import UnderWay, answers_in_order
-from indelible.wire.esdb.batches import fill_error, fill_success, fill_wrong_version, repeat_request
-from indelible.wire.esdb.messages import expected_version, proposed_events, stream_name
+from indelible.server.services import decoded_by_turns
+from indelible.wire.esdb.batches import fill_error, fill_success, fill_timeout, fill_wrong_version, repeat_request
+from indelible.wire.esdb.messages import expected_version, fill_nothing, proposed_events, stream_name
 from indelible.wire.esdb.pb import streams_pb2 as pb
-
-
-class _Open:
-    """Appends that have begun to come and are not whole."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._requests: dict[bytes, pb.BatchAppendReq] = {}
-        self._size_bytes = 0
-
-    def add(self, request: pb.BatchAppendReq, size_bytes: int) -> pb.BatchAppendReq | None:
-        """The whole append, if this is the last of it. Raises ``Overloaded`` when too much is open."""
-        name = request.correlation_id.SerializeToString(deterministic=True)
-        first = self._requests.get(name)
-        if request.is_final and first is None:
-            return request
-        self._size_bytes += size_bytes
-        if len(self._requests) >= ESDB_APPENDS_OPEN_MAX or self._size_bytes > 2 * REQUEST_SIZE_BYTES_MAX:
-            raise Overloaded("too many appends have begun to come that are not whole", retry_after_s=RETRY_AFTER_S)
-        if first is None:
-            self._requests[name] = request
-            return None
-        first.proposed_messages.extend(request.proposed_messages)
-        _check_size(first)
-        if not request.is_final:
-            return None
-        del self._requests[name]
-        self._size_bytes -= first.ByteSize()
-        return first
-
-
-def _check_size(request: pb.BatchAppendReq) -> None:
-    if len(request.proposed_messages) > REQUEST_EVENTS_MAX:
-        raise PayloadTooLarge(
-            f"more than {REQUEST_EVENTS_MAX} events", pointer="/proposed_messages", events_max=REQUEST_EVENTS_MAX
-        )
 
 
 def batch_append(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
@@ -62,38 +30,81 @@ def batch_append(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[b
 
 
 async def _begin_all(call: Call, requests: AsyncIterator[bytes], under_way: UnderWay[pb.BatchAppendResp]) -> None:
-    still_open = _Open(call)
-    async for encoded in requests:
-        request = still_open.add(decode_message(pb.BatchAppendReq, encoded), len(encoded))
-        if request is None:
-            continue
-        await under_way.wait_for_room()
-        # Nothing is read meanwhile; the caller sends no more than there is room for.
-        await call.wait_for_events(len(request.proposed_messages))
-        under_way.add(_begin(call, request, len(encoded)))
+    still_open = OpenAppends(call.bodies)
+    try:
+        while (coming := await _next(requests, still_open)) is not None:
+            for one in coming:
+                await under_way.wait_for_room()
+                # Nothing is read meanwhile; the caller sends no more than there is room for.
+                await call.wait_for_events(len(one.request.proposed_messages))
+                under_way.add(_begin(call, one))
+    finally:
+        still_open.let_go()
 
 
-def _begin(call: Call, request: pb.BatchAppendReq, size_bytes: int) -> "asyncio.Task[pb.BatchAppendResp]":
-    call.bodies.take(size_bytes)
-    task = asyncio.create_task(_append(call, request), name="esdb-append")
+async def _next(requests: AsyncIterator[bytes], still_open: OpenAppends) -> Iterable[ComingAppend] | None:
+    """What became whole with the next message, or is too late; None after the last message."""
+    loop = asyncio.get_running_loop()
+    end = still_open.first_end
+    try:
+        if end is None:
+            encoded = await anext(requests, None)
+        else:
+            async with asyncio.timeout_at(end):
+                encoded = await anext(requests, None)
+    except TimeoutError:
+        return still_open.late(loop.time())
+    if encoded is None:
+        return None
+    coming = still_open.add(decode_message(pb.BatchAppendReq, encoded), len(encoded), loop.time())
+    return () if coming is None else (coming,)
+
+
+def _begin(call: Call, coming: ComingAppend) -> "asyncio.Task[pb.BatchAppendResp]":
+    task = asyncio.create_task(_answer(call, coming), name="esdb-append")
     # Also if it is cancelled before it has begun.
-    task.add_done_callback(lambda _: call.bodies.give_back(size_bytes))
+    task.add_done_callback(lambda _: coming.let_go())
     return task
 
 
-async def _append(call: Call, request: pb.BatchAppendReq) -> pb.BatchAppendResp:
+async def _answer(call: Call, coming: ComingAppend) -> pb.BatchAppendResp:
     """What is wrong with one append is its own answer; the others go on."""
     answer = pb.BatchAppendResp()
-    repeat_request(answer, request)
+    repeat_request(answer, coming.request)
     try:
-        stream = stream_name(request.options.stream_identifier)
-        expected = expected_version(request.options, "expected_stream_position", "stream_position")
-        if not request.proposed_messages:
-            raise InvalidRequest("must hold at least one event", pointer="/proposed_messages")
-        events = proposed_events(request.proposed_messages)
-        fill_success(answer, await append_to_stream(call.store, stream, events, expected))
+        if coming.error is not None:
+            raise coming.error
+        await _append_by(coming.deadline, call, coming.request, answer.success)
     except WrongVersion as wrong:
-        fill_wrong_version(answer, stream, expected, wrong.actual_version)
+        fill_wrong_version(answer, wrong.stream, wrong.expected, wrong.actual_version)
+    except TimeoutError as error:
+        fill_timeout(answer, str(error) or "the append's deadline has passed; append it again with the same ids")
     except IndelibleError as error:
         fill_error(answer, error)
     return answer
+
+
+async def _append_by(
+    deadline: float | None, call: Call, request: pb.BatchAppendReq, success: pb.BatchAppendResp.Success
+) -> None:
+    """Raises ``TimeoutError`` when the deadline passes: then it may be stored, unless it had passed before."""
+    if deadline is None:
+        await _append(call, request, success)
+        return
+    if deadline <= asyncio.get_running_loop().time():
+        raise TimeoutError("the append's deadline had passed before it was begun; nothing was stored")
+    async with asyncio.timeout_at(deadline):
+        await _append(call, request, success)
+
+
+async def _append(call: Call, request: pb.BatchAppendReq, success: pb.BatchAppendResp.Success) -> None:
+    stream = stream_name(request.options.stream_identifier)
+    expected = expected_version(request.options, "expected_stream_position", "stream_position")
+    if not request.proposed_messages:
+        state = await state_of(call.store, stream)
+        check_state(stream, expected, state)
+        fill_nothing(success, state.version)
+        return
+    decoded = proposed_events(request.proposed_messages)
+    events = list(decoded) if len(request.proposed_messages) < APPENDS_AT_ONCE_MAX else await decoded_by_turns(decoded)
+    fill_success(success, await append_to_stream(call.store, StreamAppend(stream, tuple(events), expected)))

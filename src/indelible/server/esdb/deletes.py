@@ -3,17 +3,19 @@
 from typing import Final, NoReturn
 
 from indelible.conditions import ExpectedVersion
+from indelible.errors import InvalidRequest, Overloaded, VersionConflict
 from indelible.events import JSON_CONTENT_TYPE, new_event_id
+from indelible.eventstore import EventStore
+from indelible.limits import ESDB_LOOKS_MAX, RETRY_AFTER_S
 from indelible.server.call import Call
-from indelible.server.esdb.stream_metadata import DELETED, is_deleted, version_of
+from indelible.server.esdb.stream_metadata import DELETED, StreamState, state_of
 from indelible.server.grpc.exchange import Refused
 from indelible.wire.esdb.errors import stream_deleted, wrong_expected_version
-from indelible.wire.esdb.messages import expected_version, stream_name
+from indelible.wire.esdb.messages import METADATA_TYPE, expected_version, stream_name
 from indelible.wire.esdb.payloads import Mark, Payload, new_event
 from indelible.wire.esdb.pb import streams_pb2 as pb
 from indelible.wire.esdb.stream_names import METADATA_PREFIX, aggregate_of, metadata_stream_of
 
-METADATA_TYPE: Final = "$metadata"
 _DELETION: Final = b'{"$tb":%d}' % DELETED
 
 
@@ -21,21 +23,36 @@ async def delete(call: Call, request: pb.DeleteReq) -> bytes:
     """It hides what the stream has when it is looked at: what is appended meanwhile stays to be seen."""
     stream = stream_name(request.options.stream_identifier)
     expected = expected_version(request.options)
-    key = aggregate_of(stream)
-    version = await version_of(call.store, key)
-    if stream.startswith(METADATA_PREFIX) or not _is_as_expected(expected, version):
-        raise Refused(*wrong_expected_version("Delete", stream, expected, version))
-    if await is_deleted(call.store, stream):
-        raise Refused(*stream_deleted(stream))
-    payload = Payload(_DELETION, b"", JSON_CONTENT_TYPE, Mark(last_revision=version - 1))
-    metadata_key = aggregate_of(metadata_stream_of(stream))
+    if stream.startswith(METADATA_PREFIX):
+        raise InvalidRequest("metadata cannot be deleted; write {} instead", pointer="/stream_name")
     call.take_events(1)
-    result = await call.store.append(
-        metadata_key.aggregate_type, metadata_key.aggregate_id, new_event(new_event_id(), METADATA_TYPE, payload)
-    )
     answer = pb.DeleteResp()
-    answer.position.commit_position = answer.position.prepare_position = result.position
+    answer.position.commit_position = answer.position.prepare_position = await _delete(call.store, stream, expected)
     return answer.SerializeToString()
+
+
+async def _delete(store: EventStore, stream: str, expected: ExpectedVersion) -> int:
+    """Where the stream is deleted already, its deletion says so; only who expects that it exists is refused."""
+    for _ in range(ESDB_LOOKS_MAX):
+        state = await state_of(store, stream)
+        if not _is_as_expected(expected, state.version):
+            raise Refused(*wrong_expected_version("Delete", stream, expected, state.version))
+        if state.is_deleted and expected == "exists":
+            raise Refused(*stream_deleted(stream))
+        try:
+            return state.metadata.position if state.is_deleted else await _hide(store, stream, state)
+        except VersionConflict:
+            continue
+    raise Overloaded("the stream's metadata changes faster than it is looked at", retry_after_s=RETRY_AFTER_S)
+
+
+async def _hide(store: EventStore, stream: str, state: StreamState) -> int:
+    """Raises ``VersionConflict`` when its metadata has changed since."""
+    payload = Payload(_DELETION, b"", JSON_CONTENT_TYPE, Mark(last_revision=state.version - 1))
+    key = aggregate_of(metadata_stream_of(stream))
+    event = new_event(new_event_id(), METADATA_TYPE, payload)
+    expected = state.metadata.version
+    return (await store.append(key.aggregate_type, key.aggregate_id, event, expected_version=expected)).position
 
 
 def _is_as_expected(expected: ExpectedVersion, version: int) -> bool:

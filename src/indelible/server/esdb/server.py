@@ -13,12 +13,14 @@ from indelible.server.esdb.batch_appends import batch_append
 from indelible.server.esdb.cluster import gossip_methods
 from indelible.server.esdb.deletes import delete, tombstone
 from indelible.server.esdb.features import FEATURES_SERVICE, features_methods
+from indelible.server.esdb.records import append_records, append_session
 from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, Unary
 from indelible.server.grpc.server import serving_methods
 from indelible.server.process import listen
 from indelible.server.services import Services
 from indelible.server.tls import Certificates
 from indelible.wire.esdb.errors import refusal_of
+from indelible.wire.esdb.pb import records_pb2 as records_pb
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
 SERVICES: Final[dict[str, tuple[Method, ...]]] = {
@@ -27,6 +29,10 @@ SERVICES: Final[dict[str, tuple[Method, ...]]] = {
         Streams("BatchAppend", batch_append),
         Unary("Delete", pb.DeleteReq, delete),
         Unary("Tombstone", pb.TombstoneReq, tombstone),
+    ),
+    "kurrentdb.protocol.v2.streams.StreamsService": (
+        Streams("AppendSession", append_session),
+        Unary("AppendRecords", records_pb.AppendRecordsRequest, append_records),
     ),
 }
 """The methods, by the full name of their service."""

@@ -6,16 +6,20 @@ It hides events from the readers of this wire. The log keeps all of them, and ev
   and what is appended later is shown, with the revisions going on;
 - ``$maxCount``: all but so many;
 - ``$maxAge``: those that are older than so many seconds.
+
+``$acl`` and members of the callers' own are kept and say nothing here.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from indelible.conditions import ExpectedVersion
 from indelible.errors import AggregateNotFound
 from indelible.events import AggregateKey, RecordedEvent
 from indelible.eventstore import EventStore
+from indelible.wire.esdb.messages import METADATA_TYPE
 from indelible.wire.esdb.payloads import payload_of
 from indelible.wire.esdb.stream_names import METADATA_PREFIX, aggregate_of, metadata_stream_of
 
@@ -23,20 +27,31 @@ DELETED: Final = 2**63 - 1
 """``$tb`` of a deleted stream."""
 
 
-class StreamMetadata(msgspec.Struct, frozen=True):
-    """What the newest metadata of a stream says."""
+class _Said(msgspec.Struct, frozen=True):
+    """The members of stream metadata that mean something here."""
 
     max_count: Annotated[int, msgspec.Meta(ge=1)] | None = msgspec.field(name="$maxCount", default=None)
     max_age_s: Annotated[int, msgspec.Meta(ge=1)] | None = msgspec.field(name="$maxAge", default=None)
     truncate_before: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(name="$tb", default=0)
+
+
+class StreamMetadata(NamedTuple):
+    """What the newest metadata of a stream says."""
+
+    max_count: int | None = None
+    max_age_s: int | None = None
+    truncate_before: int = 0
     position: int = 0
-    """Where it was written."""
+    """Where it was written; 0: never."""
+    version: int = 0
+    """Of the stream of metadata."""
     last_revision: int | None = None
     """Of a deletion that says so: the last revision that it hides."""
 
 
 NO_METADATA: Final = StreamMetadata()
-_decoder: Final = msgspec.json.Decoder(StreamMetadata)
+_NOTHING_SAID: Final = _Said()
+_decoder: Final = msgspec.json.Decoder(_Said)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -52,19 +67,42 @@ class Shown(msgspec.Struct, frozen=True):
 ALL_SHOWN: Final = Shown()
 
 
+class StreamState(NamedTuple):
+    """What is expected of streams is said of this."""
+
+    version: int
+    """0 where there is no such stream."""
+    metadata: StreamMetadata
+    is_deleted: bool
+    """Whether there are events, and a deletion hides all."""
+
+    def fits(self, expected: ExpectedVersion) -> bool:
+        """A deleted stream does not exist, and yet has its revisions."""
+        exists = self.version > 0 and not self.is_deleted
+        if isinstance(expected, int):
+            return self.version == expected
+        return expected == "any" or exists == (expected == "exists")
+
+
 async def read_metadata(store: EventStore, stream: str) -> StreamMetadata:
     """The newest of the stream. What is not as it should be says nothing."""
     if stream.startswith(METADATA_PREFIX):
         return NO_METADATA  # there is no metadata of metadata
     event = await last_event(store, aggregate_of(metadata_stream_of(stream)))
-    if event is None:
-        return NO_METADATA
+    if event is None or event.event_type != METADATA_TYPE:
+        return NO_METADATA if event is None else StreamMetadata(position=event.position, version=event.version)
     payload = payload_of(event)
+    said = _decoded(payload.data)
+    return StreamMetadata(
+        said.max_count, said.max_age_s, said.truncate_before, event.position, event.version, payload.mark.last_revision
+    )
+
+
+def _decoded(data: bytes) -> _Said:
     try:
-        said = _decoder.decode(payload.data)
+        return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return NO_METADATA
-    return msgspec.structs.replace(said, position=event.position, last_revision=payload.mark.last_revision)
+        return _NOTHING_SAID
 
 
 async def shown_of(store: EventStore, stream: str, version: int) -> Shown:
@@ -81,18 +119,31 @@ async def shown_of(store: EventStore, stream: str, version: int) -> Shown:
         from_version = max(from_version, version - metadata.max_count + 1)
     since = None
     if metadata.max_age_s is not None:
-        since = datetime.now(UTC) - timedelta(seconds=metadata.max_age_s)
+        since = _before_now(metadata.max_age_s)
     return Shown(from_version, since)
+
+
+def _before_now(age_s: int) -> datetime | None:
+    """None where there is no such time: nothing is older."""
+    try:
+        return datetime.now(UTC) - timedelta(seconds=age_s)
+    except OverflowError:
+        return None
+
+
+async def state_of(store: EventStore, stream: str) -> StreamState:
+    metadata = await read_metadata(store, stream)
+    key = aggregate_of(stream)
+    version = await version_of(store, key)
+    is_deleted = False
+    if version and metadata.truncate_before == DELETED:
+        is_deleted = await _first_after_deletion(store, key, metadata, version) > version
+    return StreamState(version, metadata, is_deleted)
 
 
 async def is_deleted(store: EventStore, stream: str) -> bool:
     """Whether there are events in the stream, and a deletion hides all."""
-    metadata = await read_metadata(store, stream)
-    if metadata.truncate_before != DELETED:
-        return False
-    key = aggregate_of(stream)
-    version = await version_of(store, key)
-    return version > 0 and await _first_after_deletion(store, key, metadata, version) > version
+    return (await state_of(store, stream)).is_deleted
 
 
 async def version_of(store: EventStore, key: AggregateKey) -> int:

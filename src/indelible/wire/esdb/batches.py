@@ -34,8 +34,7 @@ def repeat_request(answer: pb.BatchAppendResp, request: pb.BatchAppendReq) -> No
         getattr(answer, which).SetInParent()
 
 
-def fill_success(answer: pb.BatchAppendResp, result: AppendResult) -> None:
-    success = answer.success
+def fill_success(success: pb.BatchAppendResp.Success, result: AppendResult) -> None:
     success.current_revision = result.version - 1
     success.position.commit_position = success.position.prepare_position = result.position
 
@@ -65,3 +64,8 @@ def fill_error(answer: pb.BatchAppendResp, error: IndelibleError) -> None:
         detail.message = refusal.message
     answer.error.code, answer.error.message = GRPC_NUMBERS[refusal.status], refusal.message
     answer.error.details.Pack(detail)
+
+
+def fill_timeout(answer: pb.BatchAppendResp, message: str) -> None:
+    answer.error.code, answer.error.message = GRPC_NUMBERS["DEADLINE_EXCEEDED"], message
+    answer.error.details.Pack(shared.Timeout())

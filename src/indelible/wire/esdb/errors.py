@@ -4,7 +4,7 @@ with others beside it, and for some by the text."""
 from typing import NamedTuple
 
 from indelible.conditions import ExpectedVersion
-from indelible.errors import IndelibleError, PayloadTooLarge
+from indelible.errors import IndelibleError, OutcomeUnknown, PayloadTooLarge
 from indelible.wire.errors import GRPC_CODE_KEY, grpc_status_of
 from indelible.wire.esdb.messages import MissingProperty
 
@@ -24,6 +24,9 @@ def refusal_of(error: IndelibleError) -> Refusal:
         return Refusal("PERMISSION_DENIED", f"Access Denied: {error.message}", (_named("access-denied"), code))
     if error.code == "unauthenticated":
         return Refusal("UNAUTHENTICATED", f"Not Authenticated: {error.message}", (_named("not-authenticated"), code))
+    if isinstance(error, OutcomeUnknown):
+        # Of this status clients know that they may try again.
+        return Refusal("DEADLINE_EXCEEDED", f"Operation timed out: {error.message}", (code,))
     if isinstance(error, PayloadTooLarge):
         return _too_large(error, code)
     if isinstance(error, MissingProperty):

@@ -1,6 +1,6 @@
 """Messages that several calls of this wire have: events, ids, and what is expected of a stream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from indelible.events import NewEvent, RecordedEvent, check_event_id, timestamp_
 from indelible.limits import VERSION_MAX
 from indelible.wire.esdb.payloads import Payload, new_event, payload_of
 from indelible.wire.esdb.pb import shared_pb2 as pb
+from indelible.wire.esdb.pb import streams_pb2 as pb_streams
 from indelible.wire.esdb.stream_names import stream_of
 
 _HALF: Final = (1 << 64) - 1
@@ -21,6 +22,8 @@ TYPE_KEY: Final = "type"
 CONTENT_TYPE_KEY: Final = "content-type"
 CREATED_KEY: Final = "created"
 NO_STREAM: Final = pb.Empty()
+METADATA_TYPE: Final = "$metadata"
+"""Of the events of streams of metadata."""
 
 
 class MissingProperty(InvalidRequest):
@@ -78,14 +81,12 @@ def proposed_event(message: pb.ProposedMessage) -> NewEvent:
     return new_event(id_of(message.id), properties[TYPE_KEY], payload)
 
 
-def proposed_events(messages: Sequence[pb.ProposedMessage]) -> tuple[NewEvent, ...]:
-    events = []
+def proposed_events(messages: Iterable[pb.ProposedMessage]) -> Iterator[NewEvent]:
     for i, message in enumerate(messages):
         try:
-            events.append(proposed_event(message))
+            yield proposed_event(message)
         except InvalidRequest as error:
             raise error.under(f"/events/{i}") from None
-    return tuple(events)
 
 
 def has_stream(event: RecordedEvent) -> bool:
@@ -124,3 +125,12 @@ def expected_version(
     if expected is None:
         raise InvalidRequest(f"must be one of {revision}, no_stream, any and stream_exists", pointer=f"/{field}")
     return expected
+
+
+def fill_nothing(success: pb_streams.AppendResp.Success | pb_streams.BatchAppendResp.Success, version: int) -> None:
+    """Of an append without events: the stream as it is."""
+    if version:
+        success.current_revision = version - 1
+    else:
+        success.no_stream.SetInParent()
+    success.no_position.SetInParent()
