@@ -37,3 +37,8 @@ is told that they change too fast. Once is nearly always enough."""
 
 ESDB_VIOLATIONS_SIZE_BYTES_MAX: Final = 3 * 1024
 """Of the checks that failed, as they are told in the trailers of a call: clients take 8 KiB of these altogether."""
+
+ESDB_READ_PAGE_EVENTS: Final = 64
+ESDB_READ_PAGE_EVENTS_MAX: Final = 256
+"""Events that a read of a stream or of $all looks at first, and at most, before others have their turn: with a filter
+that takes all that it may, that is 33 ms."""

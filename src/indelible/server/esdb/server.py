@@ -15,6 +15,8 @@ from indelible.server.esdb.deletes import delete, tombstone
 from indelible.server.esdb.features import FEATURES_SERVICE, features_methods
 from indelible.server.esdb.records import append_records, append_session
 from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, Unary
+from indelible.server.esdb.reads import read
+from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, ToStream, Unary
 from indelible.server.grpc.server import serving_methods
 from indelible.server.process import listen
 from indelible.server.services import Services
@@ -25,6 +27,7 @@ from indelible.wire.esdb.pb import streams_pb2 as pb
 
 SERVICES: Final[dict[str, tuple[Method, ...]]] = {
     "event_store.client.streams.Streams": (
+        ToStream("Read", pb.ReadReq, read),
         Streams("Append", append),
         Streams("BatchAppend", batch_append),
         Unary("Delete", pb.DeleteReq, delete),
