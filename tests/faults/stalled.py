@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from urllib.parse import urlencode, urlsplit
 
 from indelible.queries import EventQuery
+from indelible.wire.esdb.pb import streams_pb2
 from indelible.wire.pb.event_store_pb2 import SubscribeRequest, SubscribeResponse
 from indelible.wire.proto_events import query_message
 
@@ -70,16 +71,14 @@ def _literal(name: bytes, value: bytes) -> bytes:
     return b"\0" + bytes((len(name),)) + name + bytes((len(value),)) + value
 
 
-class StalledCall:
-    """``Subscribe`` over HTTP/2, spoken by hand: gives the server room for ``window_bytes`` of answer, and no more."""
+class _Stalled:
+    """A call of ``path`` over HTTP/2, spoken by hand: gives the server room for ``window_bytes`` of answer, and no
+    more."""
 
-    def __init__(
-        self, address: str, stack: ExitStack, query: EventQuery, after: int = 0, window_bytes: int = 0
-    ) -> None:
+    def __init__(self, address: str, stack: ExitStack, path: bytes, message: bytes, window_bytes: int) -> None:
         self._connection = connect(address, stack)
-        message = SubscribeRequest(query=query_message(query), after=str(after)).SerializeToString()
         headers = [
-            (b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/indelible.v1.EventStore/Subscribe"),
+            (b":method", b"POST"), (b":scheme", b"http"), (b":path", path),
             (b":authority", b"x"), (b"te", b"trailers"), (b"content-type", b"application/grpc"),
         ]  # fmt: skip
         self._connection.sendall(
@@ -88,6 +87,10 @@ class StalledCall:
             + _frame(_HEADERS, _END_HEADERS, 1, b"".join(_literal(*header) for header in headers))
             + _frame(_DATA, _END_STREAM, 1, struct.pack(">BI", 0, len(message)) + message)
         )
+
+    def positions_of(self, message: bytes) -> Sequence[int]:
+        """Of the events in a message."""
+        raise NotImplementedError
 
     def read_positions(self, last: int, timeout_s: float = 60.0) -> list[int]:
         """Begin to read after all: the positions of all events up to this one."""
@@ -107,18 +110,41 @@ class StalledCall:
             assert kind != _RST_STREAM, "the call was ended"
             if kind == _DATA:
                 data += payload
-                positions += _take_messages(data)
+                positions += self._take_messages(data)
             elif kind in (_SETTINGS, _PING) and not flags & _ACK:
                 self._connection.sendall(_frame(kind, _ACK, 0, payload if kind == _PING else b""))
             elif kind == _HEADERS:
                 assert not flags & _END_STREAM, payload
         return positions
 
+    def _take_messages(self, data: bytearray) -> Sequence[int]:
+        positions: list[int] = []
+        while len(data) >= 5 and len(data) >= 5 + (size := int.from_bytes(data[1:5], "big")):
+            positions += self.positions_of(bytes(data[5 : 5 + size]))
+            del data[: 5 + size]
+        return positions
 
-def _take_messages(data: bytearray) -> Sequence[int]:
-    positions: list[int] = []
-    while len(data) >= 5 and len(data) >= 5 + (size := int.from_bytes(data[1:5], "big")):
-        message = SubscribeResponse.FromString(bytes(data[5 : 5 + size]))
-        positions += [event.position for event in message.events]
-        del data[: 5 + size]
-    return positions
+
+class StalledCall(_Stalled):
+    """``Subscribe``."""
+
+    def __init__(
+        self, address: str, stack: ExitStack, query: EventQuery, after: int = 0, window_bytes: int = 0
+    ) -> None:
+        message = SubscribeRequest(query=query_message(query), after=str(after)).SerializeToString()
+        super().__init__(address, stack, b"/indelible.v1.EventStore/Subscribe", message, window_bytes)
+
+    def positions_of(self, message: bytes) -> Sequence[int]:
+        return [event.position for event in SubscribeResponse.FromString(message).events]
+
+
+class StalledRead(_Stalled):
+    """``Read`` of clients of KurrentDB."""
+
+    def __init__(self, address: str, stack: ExitStack, request: streams_pb2.ReadReq, window_bytes: int = 0) -> None:
+        path = b"/event_store.client.streams.Streams/Read"
+        super().__init__(address, stack, path, request.SerializeToString(), window_bytes)
+
+    def positions_of(self, message: bytes) -> Sequence[int]:
+        told = streams_pb2.ReadResp.FromString(message)
+        return [told.event.commit_position] if told.HasField("event") else []

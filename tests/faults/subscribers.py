@@ -60,9 +60,11 @@ class Figures(msgspec.Struct):
 
 
 class Proxy:
-    """Stands between subscribers and the server, and cuts their connections."""
+    """Stands between subscribers and the server, and cuts their connections. ``watch`` is shown what subscribers
+    send."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, watch: Callable[[bytes], None] | None = None) -> None:
+        self._watch = watch
         self._scheme, _, address = target.partition("://")
         self._target = address.split(":")
         self._writers: set[asyncio.StreamWriter] = set()
@@ -96,7 +98,10 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers.add(writer)
-        ways = [asyncio.create_task(_copy(*way)) for way in ((reader, to_writer), (to_reader, writer))]
+        ways = [
+            asyncio.create_task(_copy(reader, to_writer, self._watch)),
+            asyncio.create_task(_copy(to_reader, writer)),
+        ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         self._writers.discard(writer)
         for way in ways:
@@ -105,9 +110,13 @@ class Proxy:
             each.transport.abort()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, watch: Callable[[bytes], None] | None = None
+) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65_536):
+            if watch is not None:
+                watch(data)
             writer.write(data)
             await writer.drain()
 

@@ -18,7 +18,7 @@ GROWTH_BYTES_MAX = 250e6
 TAG = "odd"
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
@@ -37,7 +37,7 @@ class Served:
         most, quiet = 0, 0
         while quiet < 6:
             await asyncio.sleep(0.5)
-            now = _resident_bytes(self.pid)
+            now = resident_bytes(self.pid)
             quiet = quiet + 1 if now <= most + 1e6 else 0
             most = max(now, most)
         return most - before
@@ -76,7 +76,7 @@ async def _reader(url: str) -> AsyncIterator[Callable[[int], Awaitable[list[int]
 
 async def test_stalled_streams_cost_little_however_large_the_events(served: Served, stack: ExitStack) -> None:
     await served.append(LARGE_EVENTS, LARGE_BYTES)
-    before = _resident_bytes(served.pid)
+    before = resident_bytes(served.pid)
     stalled = [
         StalledStream(served.url, stack, after=number % 12, tag=TAG if number % 2 else None)
         for number in range(STALLED)
@@ -99,7 +99,7 @@ async def test_stalled_calls_cost_little_however_large_the_events(served: Served
     await served.append(LARGE_EVENTS, LARGE_BYTES)
     async with _reader(f"grpc://{served.grpc}") as take:
         assert await take(LARGE_EVENTS) == [*range(1, LARGE_EVENTS + 1)]
-        before = _resident_bytes(served.pid)
+        before = resident_bytes(served.pid)
         for number in range(STALLED):
             query = EventQuery.of(tags=[TAG] if number % 2 else [])
             StalledCall(served.grpc, stack, query, after=number % 12, window_bytes=65_535)
@@ -130,7 +130,7 @@ async def test_256_groups_whose_members_left_cost_little(served: Served) -> None
         )
     await served.client.groups.create("first", start="beginning")
     await served.client.groups.pull("first", limit=600)
-    before = _resident_bytes(served.pid)
+    before = resident_bytes(served.pid)
     for number in range(groups - 1):
         await served.client.groups.create(f"group-{number}", start="beginning")
         pulled = await served.client.groups.pull(f"group-{number}", limit=600)

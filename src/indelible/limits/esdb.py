@@ -5,6 +5,9 @@ from typing import Final
 ESDB_APPENDS_OPEN_MAX: Final = 100
 """Appends of one call of BatchAppend that have begun to come and are not whole. Clients send one after the other."""
 
+ESDB_FILTER_WINDOW_DEFAULT: Final = 32
+"""Events of $all that are looked at between two checkpoints, times the client's multiplier, where it says no window."""
+
 ESDB_FILTER_LENGTH_MAX: Final = 2_000
 """Characters of a filter's pattern. A hundred events' names fit; to compile so much takes up to 30 ms."""
 

@@ -8,13 +8,13 @@ that take nothing cost no memory, however many they are, and however large their
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from indelible.cursors import START, Cursor, cursor_behind
 from indelible.errors import InvalidRequest
-from indelible.eventstore import AggregatePage, EventStore, FeedPage
+from indelible.eventstore import AggregatePage, FeedPage
 from indelible.limits import (
     CHECKPOINT_INTERVAL_S,
     HEARTBEAT_S,
@@ -32,6 +32,18 @@ PageT = TypeVar("PageT", AggregatePage, FeedPage)
 RenderEvents = Callable[[Sequence[bytes], Sequence[Cursor] | None], bytes]
 """The lines of some events as they go over the wire, with the cursors behind them as a page has them. Rendered apart
 and joined they must be the same."""
+
+
+class Followed(Protocol):
+    """A store, or what follows some of one. Equal ones give the same events between two cursors."""
+
+    def follow(
+        self, query: EventQuery, *, after: Cursor | None = None, gather_s: float = 0.0
+    ) -> AsyncGenerator[FeedPage]:
+        """See :meth:`EventStore.follow`."""
+        ...
+
+    def __hash__(self) -> int: ...
 
 
 class Piece(NamedTuple):
@@ -64,7 +76,7 @@ class RenderedPages:
 
 
 class _Key(NamedTuple):
-    store: EventStore
+    store: Followed
     """What its caller may read; who may read the same has the same one."""
     render: RenderEvents
     query: EventQuery
@@ -82,7 +94,7 @@ class FollowedFeed:
 
     def __init__(
         self,
-        store: EventStore,
+        store: Followed,
         query: EventQuery,
         after: Cursor | None,
         pages: RenderedPages,

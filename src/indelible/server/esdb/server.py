@@ -16,6 +16,7 @@ from indelible.server.esdb.features import FEATURES_SERVICE, features_methods
 from indelible.server.esdb.records import append_records, append_session
 from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, Unary
 from indelible.server.esdb.reads import read
+from indelible.server.esdb.subscriptions import subscribe
 from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, ToStream, Unary
 from indelible.server.grpc.server import serving_methods
 from indelible.server.process import listen
@@ -32,6 +33,7 @@ SERVICES: Final[dict[str, tuple[Method, ...]]] = {
         Streams("BatchAppend", batch_append),
         Unary("Delete", pb.DeleteReq, delete),
         Unary("Tombstone", pb.TombstoneReq, tombstone),
+        ToStream("Read", pb.ReadReq, subscribe),
     ),
     "kurrentdb.protocol.v2.streams.StreamsService": (
         Streams("AppendSession", append_session),
