@@ -74,7 +74,7 @@ class Services:
     def __init__(
         self,
         store: EventStore,
-        diagnostics: StoreDiagnostics,
+        served: ServedStore,
         metrics: Metrics,
         authorised: Callable[[Principal], EventStore],
     ) -> None:
@@ -106,10 +106,12 @@ class Services:
         """Set when the server is about to stop: it serves on, and lets its callers go elsewhere."""
         self.stopping: Final = asyncio.Event()
         """Set when the server stops: what would go on for ever ends then."""
-        self._diagnostics: Final = diagnostics
+        self.append_reserved: Final = served.append_reserved
+        """For what the server itself keeps in the store."""
+        self._diagnostics: Final[StoreDiagnostics] = served
         self._head: Final = StoreQuestion(store.head)
-        self._appends: Final = StoreQuestion(diagnostics.check_takes_appends)
-        self._size: Final = StoreQuestion(diagnostics.storage_size_bytes)
+        self._appends: Final = StoreQuestion(served.check_takes_appends)
+        self._size: Final = StoreQuestion(served.storage_size_bytes)
         self._groups: Final = StoreQuestion(store.groups.list)
         self._relays: Final = StoreQuestion(store.relays.list)
         metrics.add(self._gauges)

@@ -14,6 +14,7 @@ from indelible.server.esdb.cluster import gossip_methods
 from indelible.server.esdb.deletes import delete, tombstone
 from indelible.server.esdb.features import FEATURES_SERVICE, features_methods
 from indelible.server.esdb.records import append_records, append_session
+from indelible.server.esdb.persistent import PERSISTENT_SERVICE, persistent_methods
 from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, Unary
 from indelible.server.esdb.reads import read
 from indelible.server.esdb.subscriptions import subscribe
@@ -40,7 +41,7 @@ SERVICES: Final[dict[str, tuple[Method, ...]]] = {
         Unary("AppendRecords", records_pb.AppendRecordsRequest, append_records),
     ),
 }
-"""The methods, by the full name of their service."""
+"""The methods, by the full name of their service, but for those that share something of their own."""
 
 
 @contextlib.asynccontextmanager
@@ -50,12 +51,13 @@ async def serving_esdb(
     """Serve while the context is open; gives HOST:PORT. See :func:`indelible.server.grpc.server.serving_grpc`."""
     listener = listen(settings.address, shared=True, pointer="/wire/esdb/address")
     host, port = settings.advertised or listener.getsockname()[:2]
+    own = {**SERVICES, PERSISTENT_SERVICE: persistent_methods(services)}
     others = {
         **gossip_methods(services, host, port),
-        FEATURES_SERVICE: features_methods(SERVICES),
+        FEATURES_SERVICE: features_methods(own),
     }
     async with serving_methods(
-        services, listener, SERVICES, others, _DIALECT, shutdown_grace_s=shutdown_grace_s, certificates=certificates
+        services, listener, own, others, _DIALECT, shutdown_grace_s=shutdown_grace_s, certificates=certificates
     ) as address:
         yield address
 

@@ -153,7 +153,7 @@ async def version_of(store: EventStore, key: AggregateKey) -> int:
 
 
 async def last_event(store: EventStore, key: AggregateKey) -> RecordedEvent | None:
-    return await _event_at(store, key, direction="backward")
+    return await event_at(store, key, direction="backward")
 
 
 async def _first_after_deletion(store: EventStore, key: AggregateKey, metadata: StreamMetadata, version: int) -> int:
@@ -161,18 +161,23 @@ async def _first_after_deletion(store: EventStore, key: AggregateKey, metadata: 
     both grow together."""
     if metadata.last_revision is not None:
         return metadata.last_revision + 2
+    return await first_version_after(store, key, metadata.position, version)
+
+
+async def first_version_after(store: EventStore, key: AggregateKey, position: int, version: int) -> int:
+    """Of an aggregate of that ``version``, the first that is behind a position of the log."""
     low, high = 1, version + 1
     while low < high:
         middle = (low + high) // 2
-        event = await _event_at(store, key, from_version=middle)
-        if event is None or event.position > metadata.position:
+        event = await event_at(store, key, from_version=middle)
+        if event is None or event.position > position:
             high = middle
         else:
             low = middle + 1
     return low
 
 
-async def _event_at(store: EventStore, key: AggregateKey, **where: Any) -> RecordedEvent | None:
+async def event_at(store: EventStore, key: AggregateKey, **where: Any) -> RecordedEvent | None:
     try:
         page = await store.read_aggregate(key.aggregate_type, key.aggregate_id, limit=1, **where)
     except AggregateNotFound:

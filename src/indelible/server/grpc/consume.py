@@ -11,7 +11,7 @@ costs no more than the deliveries of one pull, and a bounded number of answers.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Final, NoReturn
 
@@ -135,17 +135,22 @@ class Member:
 
     async def _pull_all(self) -> None:
         while True:
-            limit = await self._room()
-            deliveries = await self._store.groups.pull(
-                self.group, member=self._name, limit=limit, wait_s=GROUP_WAIT_MAX_S
-            )
+            deliveries = await self._pull(await self._room())
             if deliveries:
-                self._in_flight.update((one.delivery_id, one.deadline.timestamp()) for one in deliveries)
+                self._hold(deliveries)
                 self._deliveries = deliveries
                 self._must_send.set()
                 while self._deliveries:
                     self._was_taken.clear()
                     await self._was_taken.wait()
+
+    async def _pull(self, limit: int) -> Sequence[Delivery]:
+        """What there is for the member; waited for, but not for ever."""
+        return await self._store.groups.pull(self.group, member=self._name, limit=limit, wait_s=GROUP_WAIT_MAX_S)
+
+    def _hold(self, deliveries: Sequence[Delivery]) -> None:
+        """They are with the member, and are given back when it leaves."""
+        self._in_flight.update((one.delivery_id, one.deadline.timestamp()) for one in deliveries)
 
     async def _room(self) -> int:
         """How many more events may go to the member, once that is any. Those whose time is over are not with it any
@@ -217,13 +222,21 @@ async def consume(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[
 
 async def _consume(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     member = await _begin(call, await _start(requests, call.stopping))
-    reading = asyncio.create_task(_read(requests, member), name="grpc-member-says")
-    stop = asyncio.create_task(_until_stopping(call.stopping))
+    async with aclosing(served(member, _read(requests, member), call.stopping)) as outgoing:
+        async for deliveries, settled in outgoing:
+            yield encode_consumed(deliveries, settled)
+
+
+async def served(member: Member, reads: Coroutine[Any, Any, None], stopping: asyncio.Event) -> AsyncGenerator[Outgoing]:
+    """What is to be sent to a member for as long as it is served: until ``reads``, which hears what it says, has ended,
+    or the server stops. Raises what ends it."""
+    reading = asyncio.create_task(reads, name="grpc-member-says")
+    stop = asyncio.create_task(until_stopping(stopping))
     serving = asyncio.create_task(member.serve(until=(reading, stop)), name="grpc-member")
     try:
         async with aclosing(member.outgoing()) as outgoing:
-            async for deliveries, settled in outgoing:
-                yield encode_consumed(deliveries, settled)
+            async for one in outgoing:
+                yield one
         await serving
     finally:
         # It ends with these. It is not cancelled: it may be giving back already. When this call is cancelled again, it
@@ -234,13 +247,14 @@ async def _consume(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator
         await asyncio.wait((serving,))
 
 
-async def _until_stopping(stopping: asyncio.Event) -> NoReturn:
+async def until_stopping(stopping: asyncio.Event) -> NoReturn:
+    """Raises ``ShuttingDown`` then."""
     await stopping.wait()
     raise ShuttingDown("the server stops; what was not acknowledged comes again elsewhere", retry_after_s=RETRY_AFTER_S)
 
 
 async def _start(requests: AsyncIterator[bytes], stopping: asyncio.Event) -> ConsumeStart:
-    encoded = await first_of(anext(requests, b""), _until_stopping(stopping))
+    encoded = await first_of(anext(requests, b""), until_stopping(stopping))
     message = decode_message(ConsumeRequest, encoded)
     if not message.HasField("start"):
         raise InvalidRequest("must be in the first message", pointer="/start")

@@ -98,3 +98,31 @@ def stream_not_found(stream: str) -> Refusal:
         f"Event stream '{stream}' is not found.",
         (_named("stream-not-found"), _field("stream-name", stream)),
     )
+
+
+# --- What persistent subscriptions are refused for -------------------------------------------------------------------
+
+
+def subscription_not_found(stream: str, group: str) -> Refusal:
+    message = f"Subscription group {group} on stream {stream} does not exist."
+    return _of_subscription("NOT_FOUND", "persistent-subscription-does-not-exist", message, stream, group)
+
+
+def subscription_exists(stream: str, group: str) -> Refusal:
+    message = f"Subscription group {group} on stream {stream} exists."
+    return _of_subscription("ALREADY_EXISTS", "persistent-subscription-exists", message, stream, group)
+
+
+def subscription_dropped(stream: str, group: str) -> Refusal:
+    message = f"Subscription group {group} on stream {stream} was dropped: it was deleted."
+    return _of_subscription("CANCELLED", "persistent-subscription-dropped", message, stream, group)
+
+
+def subscribers_reached(stream: str, group: str) -> Refusal:
+    message = f"Maximum subscriptions reached for subscription group {group} on stream {stream}."
+    return _of_subscription("FAILED_PRECONDITION", "maximum-subscribers-reached", message, stream, group)
+
+
+def _of_subscription(status: str, exception: str, message: str, stream: str, group: str) -> Refusal:
+    trailers = (_named(exception), _field("stream-name", stream), _field("group-name", group))
+    return Refusal(status, message, trailers)
