@@ -16,8 +16,8 @@ from indelible.server.esdb.filters import filter_of
 from indelible.server.esdb.links import LinkStream, Resolved, link_stream_of, resolved
 from indelible.server.esdb.read_pages import OfAggregate, OfFeed, Source, read_events
 from indelible.server.esdb.stream_metadata import is_deleted, shown_of, version_of
+from indelible.server.esdb.subscriptions import subscribe
 from indelible.server.grpc.calls import MakeRoom
-from indelible.server.grpc.exchange import Refused
 from indelible.wire.esdb.messages import stream_name
 from indelible.wire.esdb.pb import streams_pb2 as pb
 from indelible.wire.esdb.stream_names import aggregate_of
@@ -33,7 +33,7 @@ async def read(call: Call, request: pb.ReadReq, make_room: MakeRoom) -> AsyncGen
             del message  # the next may be long in coming
 
 
-def _messages(call: Call, request: pb.ReadReq, _: MakeRoom) -> AsyncGenerator[bytes]:
+def _messages(call: Call, request: pb.ReadReq, make_room: MakeRoom) -> AsyncGenerator[bytes]:
     options = request.options
     which = options.WhichOneof("stream_option")
     if which is None:
@@ -43,7 +43,7 @@ def _messages(call: Call, request: pb.ReadReq, _: MakeRoom) -> AsyncGenerator[by
             asked = Asked(call, options)
             return asked.all_streams() if which == "all" else asked.stream()
         case "subscription":
-            raise Refused("UNIMPLEMENTED", "subscriptions are not served yet")
+            return subscribe(call, request, make_room)
         case _:
             raise InvalidRequest("must have count or subscription", pointer="/options/count_option")
 

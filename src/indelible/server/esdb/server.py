@@ -13,11 +13,9 @@ from indelible.server.esdb.batch_appends import batch_append
 from indelible.server.esdb.cluster import gossip_methods
 from indelible.server.esdb.deletes import delete, tombstone
 from indelible.server.esdb.features import FEATURES_SERVICE, features_methods
-from indelible.server.esdb.records import append_records, append_session
 from indelible.server.esdb.persistent import PERSISTENT_SERVICE, persistent_methods
-from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, Unary
 from indelible.server.esdb.reads import read
-from indelible.server.esdb.subscriptions import subscribe
+from indelible.server.esdb.records import append_records, append_session
 from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, ToStream, Unary
 from indelible.server.grpc.server import serving_methods
 from indelible.server.process import listen
@@ -34,7 +32,6 @@ SERVICES: Final[dict[str, tuple[Method, ...]]] = {
         Streams("BatchAppend", batch_append),
         Unary("Delete", pb.DeleteReq, delete),
         Unary("Tombstone", pb.TombstoneReq, tombstone),
-        ToStream("Read", pb.ReadReq, subscribe),
     ),
     "kurrentdb.protocol.v2.streams.StreamsService": (
         Streams("AppendSession", append_session),
