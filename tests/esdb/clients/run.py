@@ -25,7 +25,8 @@ from house.source import ROOT
 FOLDER: Final = Path(__file__).parent
 BUILD_TIMEOUT_S: Final = 1800
 """Packages come over the network."""
-RUN_TIMEOUT_S: Final = 120
+RUN_TIMEOUT_S: Final = 300
+"""Of which a program needs a hundredth on a machine that does nothing else."""
 CHECKS: Final = (
     "discovery",
     "expected revisions",
