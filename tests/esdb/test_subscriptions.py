@@ -217,6 +217,80 @@ def test_checkpoints_go_on_while_nothing_matches(client: KurrentDBClient, stream
         assert start < checkpoint.commit_position <= start + 4
 
 
+# --- Links -----------------------------------------------------------------------------------------------------------
+
+
+def link_to(client: KurrentDBClient, stream: str, *targets: str) -> list[NewEvent]:
+    links = [NewEvent(type="$>", data=target.encode(), content_type="application/octet-stream") for target in targets]
+    client.append_to_stream(stream, current_version=StreamState.ANY, events=links)
+    return links
+
+
+def test_links_are_resolved_where_that_is_asked_for(client: KurrentDBClient, stream: str):
+    there = append(client, stream, 2)
+    links = link_to(client, f"links-{stream}", f"1@{stream}", f"0@{stream}")
+    with client.subscribe_to_stream(f"links-{stream}", resolve_links=True, timeout=TIMEOUT_S) as subscription:
+        found = take(subscription, 2)
+        links += link_to(client, f"links-{stream}", f"1@{stream}")
+        found += take(subscription, 1)
+    assert ids(found) == [there[1].id, there[0].id, there[1].id]
+    assert ids([event.link for event in found]) == ids(links)
+    assert [event.link.stream_position for event in found] == [0, 1, 2]
+    with client.subscribe_to_stream(f"links-{stream}", timeout=TIMEOUT_S) as subscription:
+        assert ids(take(subscription, 3)) == ids(links)
+
+
+def test_links_are_resolved_in_all(client: KurrentDBClient, stream: str):
+    with client.subscribe_to_all(
+        from_end=True, filter_exclude=(), resolve_links=True, timeout=TIMEOUT_S
+    ) as subscription:
+        (event,) = append(client, stream)
+        (link,) = link_to(client, f"links-{stream}", f"0@{stream}")
+        plain, resolved = take(subscription, 2)
+    assert (plain.id, plain.link) == (event.id, None)
+    assert (resolved.id, resolved.link.id) == (event.id, link.id)
+    assert resolved.link.commit_position == plain.commit_position + 1
+
+
+@pytest.mark.parametrize("kind", ["$ce-{category}", "$et-{event_type}"])
+@pytest.mark.parametrize("resolve_links", [True, False])
+def test_categories_and_event_types_are_streams(client: KurrentDBClient, kind: str, resolve_links: bool):
+    category, event_type = f"cat{uuid4().hex}", f"Type{uuid4().hex}"
+    name = kind.format(category=category, event_type=event_type)
+    streams = [f"{category}-{number}" for number in range(2)]
+    there = [*append(client, streams[0], 2, event_type=event_type), *append(client, streams[1], event_type=event_type)]
+    append(client, f"other-{uuid4()}")
+    with client.subscribe_to_stream(
+        name, resolve_links=resolve_links, include_caught_up=True, timeout=TIMEOUT_S
+    ) as subscription:
+        *found, caught_up = until_caught_up(subscription)
+        there += append(client, streams[0], event_type=event_type)
+        found += take(subscription, 1)
+    links = [event.link if resolve_links else event for event in found]
+    assert [link.type for link in links] == ["$>"] * 4
+    assert {link.stream_name for link in links} == {name}
+    assert [link.data.decode() for link in links] == [
+        f"{revision}@{streams[n]}" for n, revision in ((0, 0), (0, 1), (1, 0), (0, 2))
+    ]
+    assert caught_up.stream_position == links[2].stream_position
+    if resolve_links:
+        assert ids(found) == ids(there)
+    with client.subscribe_to_stream(
+        name, stream_position=links[1].stream_position, resolve_links=resolve_links, timeout=TIMEOUT_S
+    ) as subscription:
+        assert ids(take(subscription, 2)) == ids(found[2:])
+
+
+def test_only_what_comes_to_a_category_is_given_from_its_end(client: KurrentDBClient):
+    category = f"cat{uuid4().hex}"
+    append(client, f"{category}-1")
+    with client.subscribe_to_stream(
+        f"$ce-{category}", from_end=True, resolve_links=True, timeout=TIMEOUT_S
+    ) as subscription:
+        come = append(client, f"{category}-1")
+        assert ids(take(subscription, 1)) == ids(come)
+
+
 # --- The messages themselves -----------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@ or not its pages are still there when their reader takes them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from indelible import NewEvent
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.events import AggregateKey, names_in_line
+from indelible.eventstore import EventStore, Head
 from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX, SUBSCRIPTION_PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING
 from indelible.server.esdb.filters import filter_of
@@ -38,7 +40,7 @@ async def append(store: LocalEventStore, key: AggregateKey, count: int, data: ob
 
 def feed_of(store: LocalEventStore, seen: int, size_bytes_max: int, from_version: int = 1) -> FollowedFeed:
     stream = FollowedStream(store, KEY)
-    rendering = Rendering(Shown(from_version), structured=False, resolves_links=False)
+    rendering = Rendering(Shown(from_version), structured=False, resolve_links=False)
     return FollowedFeed(stream, stream.query, behind_version(seen), RenderedPages(size_bytes_max), render=rendering)
 
 
@@ -84,13 +86,29 @@ async def test_what_comes_while_it_is_read_comes_once(store: LocalEventStore, si
     assert places == [*range(800)]
 
 
+class _Busy:
+    """A store to which something comes whenever its head was looked up."""
+
+    def __init__(self, store: LocalEventStore) -> None:
+        self._store = store
+
+    async def head(self) -> Head:
+        head = await self._store.head()
+        await append(self._store, KEY, 2)
+        return head
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 async def test_a_page_ends_at_the_head_that_was_looked_up(store: LocalEventStore) -> None:
     await append(store, KEY, 3)
-    async with aclosing(FollowedStream(store, KEY).follow(after=behind_version(0))) as pages:
-        first = await anext(pages)
-        await append(store, KEY, 2)
-        following = await anext(pages)
-    assert (first.count, first.at_end, following.count, following.at_end) == (3, False, 0, True)
+    stream = FollowedStream(cast("EventStore", _Busy(store)), KEY)
+    async with aclosing(stream.follow(stream.query, after=behind_version(0))) as pages:
+        there, come = await anext(pages), await anext(pages)
+    assert [event.version for event in there.events] == [1, 2, 3]
+    assert [event.version for event in come.events] == [4, 5]
+    assert (there.at_end, come.at_end) == (False, True)
 
 
 async def test_a_stream_that_only_looks_the_same_is_another(store: LocalEventStore) -> None:
@@ -123,7 +141,7 @@ async def test_no_room_is_asked_for_what_is_not_shown(store: LocalEventStore) ->
     await store.append(*OTHER, NewEvent("Wanted", "x" * LARGE_BYTES))
     options = shared_pb2.FilterOptions()
     options.event_type.regex = "^Wanted$"
-    rendering = Rendering(filter_of(options), structured=False, resolves_links=False)
+    rendering = Rendering(filter_of(options), structured=False, resolve_links=False)
     feed = FollowedFeed(store, EVERYTHING, None, RenderedPages(), render=rendering, make_room=make_room)
     frames = await frames_until_end(feed)
     await feed.aclose()

@@ -31,6 +31,10 @@ class Source(Protocol):
 
     def place_of(self, event: RecordedEvent) -> int: ...
 
+    def has(self, event: RecordedEvent) -> bool:
+        """Of what was read."""
+        ...
+
 
 class OfAggregate(NamedTuple):
     """Versions ``first`` to ``last`` of one aggregate."""
@@ -56,6 +60,9 @@ class OfAggregate(NamedTuple):
     def place_of(self, event: RecordedEvent) -> int:
         return event.version
 
+    def has(self, event: RecordedEvent) -> bool:
+        return self.first <= event.version <= self.last
+
 
 class OfFeed(NamedTuple):
     """Positions 1 to ``last`` of the feed, the newest that there is, or was when reading began."""
@@ -66,7 +73,6 @@ class OfFeed(NamedTuple):
     direction: Direction
 
     async def read(self, position: int, limit: int) -> Part:
-        """Backward from the last there may be newer events in it."""
         if not 1 <= position <= self.last:
             return Part(b"", None)
         step = 1 if self.direction == "forward" else -1
@@ -77,6 +83,10 @@ class OfFeed(NamedTuple):
 
     def place_of(self, event: RecordedEvent) -> int:
         return event.position
+
+    def has(self, event: RecordedEvent) -> bool:
+        """Pages may have newer ones."""
+        return event.position <= self.last
 
 
 async def read_events(
@@ -108,7 +118,7 @@ def _kept(source: Source, part: Part, is_wanted: Callable[[RecordedEvent], bool]
     # Decoded one by one: an event keeps all of the bytes that it was decoded from.
     for i, line in enumerate(part.lines.split(b"\n") if part.lines else ()):
         event = decode_event(line)
-        if not is_wanted(event):
+        if not (source.has(event) and is_wanted(event)):
             continue
         size_bytes += len(line)
         if events and size_bytes > LARGE_BYTES:

@@ -26,14 +26,7 @@ _END: Final = 2**63
 """Revisions and positions from here on stand for the end."""
 
 
-async def read(call: Call, request: pb.ReadReq, make_room: MakeRoom) -> AsyncGenerator[bytes]:
-    async with aclosing(_messages(call, request, make_room)) as messages:
-        async for message in messages:
-            yield message
-            del message  # the next may be long in coming
-
-
-def _messages(call: Call, request: pb.ReadReq, make_room: MakeRoom) -> AsyncGenerator[bytes]:
+def read(call: Call, request: pb.ReadReq, make_room: MakeRoom) -> AsyncGenerator[bytes]:
     options = request.options
     which = options.WhichOneof("stream_option")
     if which is None:

@@ -12,12 +12,12 @@ import msgspec
 
 from indelible.cursors import Cursor
 from indelible.events import RecordedEvent, decode_events, recorded_line
+from indelible.server.esdb import answers
 from indelible.server.esdb.filters import EventFilter
+from indelible.server.esdb.links import LINK_TYPE, LinkStream, Resolved
 from indelible.server.esdb.stream_metadata import Shown
-from indelible.wire.esdb.messages import fill_event, has_stream
-from indelible.wire.esdb.pb import streams_pb2 as pb
+from indelible.wire.esdb.messages import has_stream
 
-LINK_TYPE: Final = "$>"
 _HEAD: Final = struct.Struct(">QBI")
 """Place, kind, and the length of what follows in bytes."""
 PASSED, MESSAGE, LINK = range(3)
@@ -36,39 +36,48 @@ class Frame(NamedTuple):
 class Rendering(msgspec.Struct, frozen=True):
     """How events are rendered, and which. Equal ones do it alike."""
 
-    select: EventFilter | Shown | None
-    """Of $all, of one stream; None: all of $all."""
+    select: EventFilter | Shown | LinkStream | None
+    """Of $all, of one stream, or those that a stream of links is made of; None: all of $all."""
     structured: bool
     """Whether ids are given as two halves."""
-    resolves_links: bool
+    resolve_links: bool
 
     def __call__(self, lines: Sequence[bytes], _: Sequence[Cursor] | None) -> bytes:
         """Frames, as :func:`frames_of` has them."""
         return b"".join([self._frame(event) for event in decode_events(b"\n".join(lines))])
 
     def _frame(self, event: RecordedEvent) -> bytes:
-        place = event.version - 1 if isinstance(self.select, Shown) else event.position
-        if not self._shows(event):
+        place, is_shown = self._place(event), self._shows(event)
+        if not is_shown:
             return _HEAD.pack(place, PASSED, 0)
-        is_link = self.resolves_links and event.event_type == LINK_TYPE
-        content = recorded_line(event) if is_link else encode_event(event, structured=self.structured)
-        return _HEAD.pack(place, LINK if is_link else MESSAGE, len(content)) + content
+        if isinstance(self.select, LinkStream):
+            kind, content = (
+                MESSAGE,
+                answers.link_read(self.select, event, resolve_links=self.resolve_links, structured=self.structured),
+            )
+        elif self.resolve_links and event.event_type == LINK_TYPE:
+            kind, content = LINK, recorded_line(event)
+        else:
+            kind, content = MESSAGE, answers.event_read(Resolved(event), structured=self.structured)
+        return _HEAD.pack(place, kind, len(content)) + content
+
+    def _place(self, event: RecordedEvent) -> int:
+        match self.select:
+            case Shown():
+                return event.version - 1
+            case LinkStream():
+                return event.position - 1
+            case _:
+                return event.position
 
     def _shows(self, event: RecordedEvent) -> bool:
         match self.select:
             case None:
                 return has_stream(event)
-            case Shown():
-                return self.select.has(event)
-            case _:
+            case EventFilter():
                 return self.select.matches(event)
-
-
-def encode_event(event: RecordedEvent, *, structured: bool) -> bytes:
-    message = pb.ReadResp()
-    fill_event(message.event.event, event, structured=structured)
-    message.event.commit_position = event.position
-    return message.SerializeToString()
+            case _:
+                return self.select.has(event)
 
 
 def frames_of(data: bytes) -> deque[Frame]:

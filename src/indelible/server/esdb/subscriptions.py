@@ -12,13 +12,17 @@ from uuid import uuid4
 
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.errors import InvalidRequest, ShuttingDown
+from indelible.events import decode_events
+from indelible.eventstore import EventStore
 from indelible.limits import ESDB_FILTER_WINDOW_DEFAULT, RETRY_AFTER_S, VERSION_MAX
 from indelible.operations.events import SUBSCRIBE, Subscribe, query_fields
 from indelible.queries import EVERYTHING, EventQuery
 from indelible.server.call import Call
+from indelible.server.esdb import answers
 from indelible.server.esdb.filters import EventFilter, filter_of
 from indelible.server.esdb.followed_stream import FollowedStream, behind_version
-from indelible.server.esdb.rendering import PASSED, Rendering, frames_of
+from indelible.server.esdb.links import LinkStream, link_stream_of, resolved
+from indelible.server.esdb.rendering import LINK, PASSED, Rendering, frames_of
 from indelible.server.esdb.stream_metadata import ALL_SHOWN, Shown, shown_of, version_of
 from indelible.server.grpc.calls import MakeRoom
 from indelible.server.streams import Followed, FollowedFeed, stream_messages
@@ -41,14 +45,15 @@ async def subscribe(call: Call, request: pb.ReadReq, make_room: MakeRoom) -> Asy
         async with aclosing(feed):
             await feed.read()
             yield _confirmation()
-            async with aclosing(_told(call, feed, source.progress)) as messages:
+            async with aclosing(_told(call, feed, source)) as messages:
                 async for message in messages:
                     yield message
                     del message  # the next may be long in coming
     raise ShuttingDown("the server stops; subscribe again after the last event", retry_after_s=RETRY_AFTER_S)
 
 
-async def _told(call: Call, feed: FollowedFeed, progress: "StreamProgress | AllProgress") -> AsyncGenerator[bytes]:
+async def _told(call: Call, feed: FollowedFeed, source: "Source") -> AsyncGenerator[bytes]:
+    progress = source.progress
     async with aclosing(stream_messages(feed, call.stopping)) as pieces:
         async for piece in pieces:
             if piece is None:
@@ -57,6 +62,8 @@ async def _told(call: Call, feed: FollowedFeed, progress: "StreamProgress | AllP
             del piece
             while frames:
                 place, kind, content = frames.popleft()
+                if kind == LINK:
+                    content = await _resolved(call.store, content, source.rendering)
                 if kind != PASSED:
                     yield content
                 del content
@@ -64,6 +71,11 @@ async def _told(call: Call, feed: FollowedFeed, progress: "StreamProgress | AllP
                     yield said
             for said in progress.reached(cursor, has_caught_up=has_caught_up):
                 yield said
+
+
+async def _resolved(store: EventStore, line: bytes, rendering: Rendering) -> bytes:
+    (link,) = decode_events(line)
+    return answers.event_read(await resolved(store, link), structured=rendering.structured)
 
 
 # --- What is asked for -----------------------------------------------------------------------------------------------
@@ -81,20 +93,17 @@ class Source(NamedTuple):
 
 async def _source_of(call: Call, options: pb.ReadReq.Options) -> Source:
     if options.read_direction != pb.ReadReq.Forwards:
-        raise InvalidRequest("a subscription reads forwards", pointer="/read_direction")
-    match options.WhichOneof("stream_option"):
-        case "stream":
-            return await _stream(call, options)
-        case "all":
-            return await _all(call, options)
-        case _:
-            raise InvalidRequest("must be stream or all", pointer="/stream_option")
+        raise InvalidRequest("a subscription reads forwards", pointer="/options/read_direction")
+    return await (_all if options.HasField("all") else _stream)(call, options)
 
 
 async def _stream(call: Call, options: pb.ReadReq.Options) -> Source:
     if options.HasField("filter"):
-        raise InvalidRequest("only subscriptions to $all have a filter", pointer="/filter")
+        raise InvalidRequest("only subscriptions to $all have a filter", pointer="/options/filter")
     stream = stream_name(options.stream.stream_identifier)
+    links = link_stream_of(stream)
+    if links is not None:
+        return await _links(call, options, links)
     followed = FollowedStream(call.store, aggregate_of(stream))
     # The head before the version: what comes between the two is not missed.
     head = await call.store.head()
@@ -107,6 +116,14 @@ async def _stream(call: Call, options: pb.ReadReq.Options) -> Source:
         from_version = min(max(shown.from_version, seen + 1), VERSION_MAX)
         after, shown = behind_version(from_version - 1), Shown(from_version, shown.since)
     return Source(followed, followed.query, after, _rendering(options, shown), StreamProgress(version))
+
+
+async def _links(call: Call, options: pb.ReadReq.Options, links: LinkStream) -> Source:
+    """Of which the revisions are positions less one: who has seen so many events has come to this position."""
+    seen = _start_of(options.stream)
+    after = (await call.store.head()).cursor if seen is None else cursor_at(seen)
+    call.tell_export(SUBSCRIBE, Subscribe(after=after, **query_fields(links.query)))
+    return Source(call.store, links.query, after, _rendering(options, links), StreamProgress())
 
 
 async def _all(call: Call, options: pb.ReadReq.Options) -> Source:
@@ -126,13 +143,13 @@ def _start_of(options: pb.ReadReq.StreamOptions | pb.ReadReq.AllOptions) -> int 
     else:
         which, seen = options.WhichOneof("all_option"), options.position.commit_position
     if which is None:
-        raise InvalidRequest("must say where to begin", pointer="/revision_option")
+        raise InvalidRequest("must say where to begin", pointer="/options")
     if which == "start":
         return 0
     return None if which == "end" or seen >= _END else min(seen, VERSION_MAX - 1)
 
 
-def _rendering(options: pb.ReadReq.Options, select: EventFilter | Shown | None) -> Rendering:
+def _rendering(options: pb.ReadReq.Options, select: EventFilter | Shown | LinkStream | None) -> Rendering:
     return Rendering(select, options.uuid_option.HasField("structured"), options.resolve_links)
 
 
@@ -140,9 +157,9 @@ def _rendering(options: pb.ReadReq.Options, select: EventFilter | Shown | None) 
 
 
 class StreamProgress:
-    """Of one stream, which has so many events already."""
+    """Of one stream, which has so many events already, as far as is known."""
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, version: int = 0) -> None:
         self._revision = version - 1
         self._has_caught_up = False
 
