@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from urllib.parse import urlencode, urlsplit
@@ -71,7 +72,7 @@ def _literal(name: bytes, value: bytes) -> bytes:
     return b"\0" + bytes((len(name),)) + name + bytes((len(value),)) + value
 
 
-class _Stalled:
+class _Stalled(ABC):
     """A call of ``path`` over HTTP/2, spoken by hand: gives the server room for ``window_bytes`` of answer, and no
     more."""
 
@@ -88,9 +89,9 @@ class _Stalled:
             + _frame(_DATA, _END_STREAM, 1, struct.pack(">BI", 0, len(message)) + message)
         )
 
+    @abstractmethod
     def positions_of(self, message: bytes) -> Sequence[int]:
         """Of the events in a message."""
-        raise NotImplementedError
 
     def read_positions(self, last: int, timeout_s: float = 60.0) -> list[int]:
         """Begin to read after all: the positions of all events up to this one."""
