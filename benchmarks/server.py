@@ -27,6 +27,7 @@ class Server(Process):
         said = self._wait_for_urls()
         self.url = str(said["url"])
         self.grpc_url = str(said["grpc"])
+        self.esdb_url = str(said["esdb"])
         if self.get("/readyz") is None:
             raise RuntimeError("the server is not ready")
         self.start_s = time.perf_counter() - started

@@ -20,6 +20,23 @@ ESDB_SUBSCRIBERS_MAX: Final = 100
 """Consumers of one persistent subscription in one process, whatever its settings say: where they take turns, each looks
 at all others whenever one of them has room."""
 
+ESDB_APPEND_S: Final = 60.0
+"""How long an append that comes in several messages may take to come whole: as long as one message of that size."""
+
+ESDB_DEADLINE_S_MAX: Final = 24 * 3600.0
+"""Clients that set no deadline send one in ten thousand years. Later than this it is none."""
+
+ESDB_LOOKS_MAX: Final = 16
+"""How often streams are looked at for an append that expects what the store does not check by itself, before its caller
+is told that they change too fast. Once is nearly always enough."""
+
+ESDB_VIOLATIONS_SIZE_BYTES_MAX: Final = 3 * 1024
+"""Of the checks that failed, as they are told in the trailers of a call: clients take 8 KiB of these altogether."""
+
+ESDB_CHECKS_MAX: Final = 100
+"""Streams that one append may check without appending to them. Each is read by itself; and all of their types must have
+room in one item of an append condition, beside the type of metadata."""
+
 ESDB_FILTER_LENGTH_MAX: Final = 2_000
 """Characters of a filter's pattern. A hundred events' names fit; to compile so much takes up to 30 ms."""
 
@@ -39,19 +56,6 @@ others for less than 100 ms, however it is matched."""
 
 ESDB_FILTER_NAMES_KEPT_MAX: Final = 1_000
 """Names of which a filter keeps whether they match. Events have few types; of streams each is mostly met again soon."""
-
-ESDB_APPEND_S: Final = 60.0
-"""How long an append that comes in several messages may take to come whole: as long as one message of that size."""
-
-ESDB_DEADLINE_S_MAX: Final = 24 * 3600.0
-"""Clients that set no deadline send one in ten thousand years. Later than this it is none."""
-
-ESDB_LOOKS_MAX: Final = 16
-"""How often streams are looked at for an append that expects what the store does not check by itself, before its caller
-is told that they change too fast. Once is nearly always enough."""
-
-ESDB_VIOLATIONS_SIZE_BYTES_MAX: Final = 3 * 1024
-"""Of the checks that failed, as they are told in the trailers of a call: clients take 8 KiB of these altogether."""
 
 ESDB_READ_PAGE_EVENTS: Final = 64
 ESDB_READ_PAGE_EVENTS_MAX: Final = 256

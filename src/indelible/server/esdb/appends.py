@@ -1,6 +1,6 @@
 """Append: events to one stream, which come one by one and are stored together."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 from indelible.conditions import ExpectedVersion
@@ -18,7 +18,7 @@ _REVISION_FIELDS: Final = {"any": "expected_any", "exists": "expected_stream_exi
 _OLD_REVISION_FIELDS: Final = {"any": "any_20_6_0", "exists": "stream_exists_20_6_0"}
 
 
-async def append(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+async def append(call: Call, requests: AsyncIterator[bytes]) -> bytes:
     answer = pb.AppendResp()
     with Gathering(call.bodies) as gathering:
         asked = await in_time(_received(requests, gathering))
@@ -26,7 +26,7 @@ async def append(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[b
             await _append(call, asked, answer.success)
         except WrongVersion as wrong:
             _fill_wrong(answer.wrong_expected_version, asked.expected, wrong.actual_version)
-    yield answer.SerializeToString()
+    return answer.SerializeToString()
 
 
 async def _append(call: Call, asked: StreamAppend, success: pb.AppendResp.Success) -> None:

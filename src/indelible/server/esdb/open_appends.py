@@ -3,14 +3,25 @@ and bounded in number, events, bytes and time."""
 
 import time
 from typing import Final
+from uuid import UUID
 
 from google.protobuf.message import Message
 
 from indelible.errors import IndelibleError, InvalidRequest, Overloaded
-from indelible.limits import ESDB_APPEND_S, ESDB_APPENDS_OPEN_MAX, ESDB_DEADLINE_S_MAX, RETRY_AFTER_S
+from indelible.limits import (
+    ESDB_APPEND_S,
+    ESDB_APPENDS_OPEN_MAX,
+    ESDB_DEADLINE_S_MAX,
+    NAME_LENGTH_MAX,
+    RETRY_AFTER_S,
+)
 from indelible.server.esdb.gathering import Gathering
 from indelible.server.services import BodyMemory
+from indelible.wire.esdb.messages import id_of
 from indelible.wire.esdb.pb import streams_pb2 as pb
+
+_NAME_SIZE_BYTES_MAX: Final = 4 * NAME_LENGTH_MAX
+"""More is no name, and is not kept for an answer."""
 
 
 class ComingAppend:
@@ -45,6 +56,8 @@ class ComingAppend:
     def refuse(self, error: IndelibleError | TimeoutError) -> None:
         self.error = error
         self.request.ClearField("proposed_messages")
+        if len(self.request.options.stream_identifier.stream_name) > _NAME_SIZE_BYTES_MAX:
+            self.request.ClearField("options")
         self.let_go()
 
     def let_go(self) -> None:
@@ -57,11 +70,12 @@ class OpenAppends:
 
     def __init__(self, bodies: BodyMemory) -> None:
         self._bodies: Final = bodies
-        self._open: Final[dict[bytes, ComingAppend]] = {}
+        self._open: Final[dict[UUID, ComingAppend]] = {}
 
     def add(self, request: pb.BatchAppendReq, size_bytes: int, now: float) -> ComingAppend | None:
-        """The append, once it is whole or refused. Raises ``Overloaded`` when too many are open."""
-        name = request.correlation_id.SerializeToString(deterministic=True)
+        """The append, once it is whole or refused. Raises ``InvalidRequest`` when nobody can tell which it is, and
+        ``Overloaded`` when too many are open."""
+        name = id_of(request.correlation_id, "/correlation_id")
         coming = self._open.get(name)
         is_first = coming is None
         if coming is None:

@@ -1,13 +1,13 @@
 """AppendSession and AppendRecords: records for several streams, stored together or not at all."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final, NoReturn
 
 from indelible.conditions import ExpectedVersion
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import NewEvent
 from indelible.eventstore import AtomicAppendResult
-from indelible.limits import EVENT_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.limits import ESDB_CHECKS_MAX, EVENT_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
 from indelible.server.call import Call
 from indelible.server.esdb.gathering import Gathering, in_time
 from indelible.server.esdb.stream_appends import StreamAppend, StreamCheck, WrongVersion, append_to_streams
@@ -30,7 +30,7 @@ from indelible.wire.esdb.records import (
 _ANY: Final = -2
 
 
-async def append_session(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+async def append_session(call: Call, requests: AsyncIterator[bytes]) -> bytes:
     with Gathering(call.bodies) as gathering:
         appends = await in_time(_received(requests, gathering))
         if not appends:
@@ -42,7 +42,7 @@ async def append_session(call: Call, requests: AsyncIterator[bytes]) -> AsyncGen
     answer = pb.AppendSessionResponse(position=result.position)
     for append, done in zip(appends, result.results, strict=True):
         answer.output.add(stream=append.stream, stream_revision=done.version - 1, position=done.position)
-    yield answer.SerializeToString()
+    return answer.SerializeToString()
 
 
 async def _received(requests: AsyncIterator[bytes], gathering: Gathering) -> list[StreamAppend]:
@@ -128,7 +128,9 @@ def _checks_of(
         if stream in expected:
             raise InvalidRequest("the stream is checked already", pointer=f"/checks/{i}/stream_state/stream")
         expected[stream] = expected_of(check.stream_state.expected_state, f"/checks/{i}/stream_state/expected_state")
-    others = [StreamCheck(stream, state) for stream, state in expected.items() if stream not in streams]
+    others = [StreamCheck(*one) for one in expected.items() if one[0] not in streams and one[1] != "any"]
+    if len(others) > ESDB_CHECKS_MAX:
+        raise InvalidRequest(f"at most {ESDB_CHECKS_MAX} streams that nothing is appended to", pointer="/checks")
     return {stream: state for stream, state in expected.items() if stream in streams}, others
 
 

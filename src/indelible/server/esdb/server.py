@@ -16,7 +16,7 @@ from indelible.server.esdb.features import FEATURES_SERVICE, features_methods
 from indelible.server.esdb.persistent import PERSISTENT_SERVICE, persistent_methods
 from indelible.server.esdb.reads import read
 from indelible.server.esdb.records import append_records, append_session
-from indelible.server.grpc.calls import Answer, Dialect, Method, Streams, ToStream, Unary
+from indelible.server.grpc.calls import Answer, Dialect, FromStream, Method, Streams, ToStream, Unary
 from indelible.server.grpc.server import serving_methods
 from indelible.server.process import listen
 from indelible.server.services import Services
@@ -28,13 +28,13 @@ from indelible.wire.esdb.pb import streams_pb2 as pb
 SERVICES: Final[dict[str, tuple[Method, ...]]] = {
     "event_store.client.streams.Streams": (
         ToStream("Read", pb.ReadReq, read),
-        Streams("Append", append),
+        FromStream("Append", append),
         Streams("BatchAppend", batch_append),
         Unary("Delete", pb.DeleteReq, delete),
         Unary("Tombstone", pb.TombstoneReq, tombstone),
     ),
     "kurrentdb.protocol.v2.streams.StreamsService": (
-        Streams("AppendSession", append_session),
+        FromStream("AppendSession", append_session),
         Unary("AppendRecords", records_pb.AppendRecordsRequest, append_records),
     ),
 }

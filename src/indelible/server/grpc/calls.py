@@ -47,6 +47,13 @@ class ToStream(NamedTuple):
     handle: Callable[[Call, Any, MakeRoom], AsyncGenerator[bytes]]
 
 
+class FromStream(NamedTuple):
+    """Encoded messages in, one out."""
+
+    name: str
+    handle: Callable[[Call, AsyncIterator[bytes]], Awaitable[bytes]]
+
+
 class Streams(NamedTuple):
     """Encoded messages in and out."""
 
@@ -54,7 +61,7 @@ class Streams(NamedTuple):
     handle: Callable[[Call, AsyncIterator[bytes]], AsyncGenerator[bytes]]
 
 
-Method = Unary | ToStream | Streams
+Method = Unary | ToStream | FromStream | Streams
 
 
 M = TypeVar("M", bound=Message)
@@ -215,7 +222,7 @@ class Calls:
         try:
             call = await self._call_of(exchange, is_own=is_own)
         except Unauthenticated:
-            if isinstance(method, Streams):
+            if isinstance(method, (FromStream, Streams)):
                 await _hear_first_message(exchange)
             raise
         if method is None:
@@ -231,6 +238,9 @@ class Calls:
                 await exchange.answer(answer)
             return
         with self._watching(call, exchange):
+            if isinstance(method, FromStream):
+                await exchange.answer(await method.handle(call, exchange))
+                return
             outgoing = Outgoing(self._large, exchange)
             if isinstance(method, ToStream):
                 request = decode_message(method.request, await exchange.only_message())

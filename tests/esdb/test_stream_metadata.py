@@ -1,0 +1,85 @@
+import time
+from uuid import uuid4
+
+import pytest
+from kurrentdbclient import KurrentDBClient, NewEvent, StreamState
+from kurrentdbclient.exceptions import NotFoundError, WrongCurrentVersionError
+
+
+def fill(client: KurrentDBClient, stream: str, count: int) -> None:
+    events = [NewEvent(type="Placed", data=b"{}") for _ in range(count)]
+    client.append_to_stream(stream, current_version=StreamState.ANY, events=events)
+
+
+def positions(client: KurrentDBClient, stream: str) -> list[int]:
+    return [event.stream_position for event in client.get_stream(stream)]
+
+
+def test_metadata_comes_back_with_its_version(client: KurrentDBClient, stream: str):
+    assert client.get_stream_metadata(stream) == ({}, StreamState.NO_STREAM)
+    said = {"$maxCount": 3, "$acl": {"$r": ["$all"]}, "team": "sales", "position": "first", "version": None}
+    client.set_stream_metadata(stream, metadata=said, current_version=StreamState.NO_STREAM)
+    assert client.get_stream_metadata(stream) == (said, 0)
+    with pytest.raises(WrongCurrentVersionError):
+        client.set_stream_metadata(stream, metadata={}, current_version=1)
+    client.set_stream_metadata(stream, metadata={}, current_version=0)
+    assert client.get_stream_metadata(stream) == ({}, 1)
+
+
+def test_only_so_many_are_shown(client: KurrentDBClient, stream: str):
+    fill(client, stream, 5)
+    client.set_stream_metadata(stream, metadata={"$maxCount": 2, "position": "a member of the caller's own"})
+    assert positions(client, stream) == [3, 4]
+    fill(client, stream, 1)
+    assert positions(client, stream) == [4, 5]
+    client.set_stream_metadata(stream, metadata={})
+    assert positions(client, stream) == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_is_truncated_is_not_shown(client: KurrentDBClient, stream: str):
+    fill(client, stream, 3)
+    client.set_stream_metadata(stream, metadata={"$tb": 2})
+    assert positions(client, stream) == [2]
+
+
+def test_what_is_old_is_not_shown(client: KurrentDBClient, stream: str):
+    fill(client, stream, 1)
+    client.set_stream_metadata(stream, metadata={"$maxAge": 10**15})
+    assert positions(client, stream) == [0]
+    client.set_stream_metadata(stream, metadata={"$maxAge": 1})
+    time.sleep(1.1)
+    fill(client, stream, 1)
+    assert positions(client, stream) == [1]
+
+
+def test_what_is_no_metadata_says_nothing(client: KurrentDBClient, stream: str):
+    fill(client, stream, 2)
+    for data in (b"[", b'{"$maxCount": 0}', b'{"$tb": -1}', b"\xff"):
+        event = NewEvent(type="$metadata", data=data)
+        client.append_to_stream(f"$${stream}", current_version=StreamState.ANY, events=event)
+        assert positions(client, stream) == [0, 1]
+
+
+def test_a_deletion_can_be_written_as_metadata_and_taken_back(client: KurrentDBClient, stream: str):
+    fill(client, stream, 2)
+    client.set_stream_metadata(stream, metadata={"$tb": 2**63 - 1})
+    with pytest.raises(NotFoundError):
+        client.get_stream(stream)
+    fill(client, stream, 1)
+    assert positions(client, stream) == [2]
+    client.set_stream_metadata(stream, metadata={})
+    assert positions(client, stream) == [0, 1, 2]
+
+
+def test_a_deletion_is_metadata_too(client: KurrentDBClient, stream: str):
+    fill(client, stream, 1)
+    client.set_stream_metadata(stream, metadata={"team": "sales"})
+    client.delete_stream(stream, current_version=StreamState.ANY)
+    assert client.get_stream_metadata(stream) == ({"$tb": 2**63 - 1}, 1)
+
+
+def test_streams_without_a_dash_have_metadata(client: KurrentDBClient):
+    stream = f"orders{uuid4().hex}"
+    fill(client, stream, 2)
+    client.set_stream_metadata(stream, metadata={"$maxCount": 1})
+    assert positions(client, stream) == [1]
