@@ -1,5 +1,6 @@
-"""What tests of persistent subscriptions have in common: Python's client, told not to wait before it acknowledges."""
+"""What tests of persistent subscriptions share: Python's client, told not to wait long before it acknowledges."""
 
+import time
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -22,8 +23,15 @@ def append(client: KurrentDBClient, stream: str, count: int = 1, kind: str = "Pl
     return events
 
 
+def next_position(client: KurrentDBClient) -> int:
+    """Of what comes next."""
+    scratch = [NewEvent(type="Scratch", data=b"{}")]
+    position: int = client.append_to_stream(f"scratch-{uuid4()}", current_version=StreamState.ANY, events=scratch)
+    return position + 1
+
+
 def reading(client: KurrentDBClient, group: str, stream: str | None = None, **options: Any) -> Any:
-    options = {"max_ack_delay": 0.01, "stopping_grace": 0.05} | options
+    options = {"max_ack_delay": 0.01, "stopping_grace": 0.3} | options
     if stream is None:
         return client.read_subscription_to_all(group, **options)
     return client.read_subscription_to_stream(group, stream, **options)
@@ -47,6 +55,14 @@ def take(
             elif action != "none":
                 subscription.nack(event, action)
     return found
+
+
+def eventually(is_so: Callable[[], bool]) -> bool:
+    """Whether it is within 30 s: what a consumer says is not answered."""
+    end = time.monotonic() + 30
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.02)
+    return is_so()
 
 
 def ids(events: list[Any]) -> list[str]:

@@ -1,3 +1,5 @@
+"""Persistent subscriptions: the names of their groups, and their settings."""
+
 from datetime import UTC, datetime
 
 import pytest

@@ -67,6 +67,7 @@ class _PersistentSubscriptions:
 
     async def create(self, call: Call, request: pb.CreateReq) -> bytes:
         settings = settings_of(request.options, _NEVER)
+        call.take_events(1)
         version = await self._catalogue.version_of_settings(settings.group_name)
         asked = await asked_group(self._catalogue.whole, settings, source_of(settings))
         exists = Refused(*subscription_exists(settings.stream, settings.group))
@@ -83,6 +84,7 @@ class _PersistentSubscriptions:
     async def update(self, call: Call, request: pb.UpdateReq) -> bytes:
         """All settings anew, but for the filter, of which an update says nothing."""
         said = settings_of(request.options, _NEVER)
+        call.take_events(1)
         for _ in range(_UPDATE_TRIES):
             found = await self._catalogue.find(call.store, said.stream, said.group)
             settings = replace(said, created=found.settings.created, filter=found.settings.filter)
