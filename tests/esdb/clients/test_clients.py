@@ -36,5 +36,12 @@ def test_each_program_has_every_check_that_its_client_can_do(name: str):
 
 
 def _said(program: Program) -> set[str]:
-    sources = [path for path in (FOLDER / program.folder).rglob("*.*") if path.suffix in {".py", ".mjs", ".go", ".java", ".rs"}]
-    return {said for path in sources if "node_modules" not in path.parts for said in re.findall(r'"([^"\n]+)"', path.read_text())}
+    sources = [
+        path for path in (FOLDER / program.folder).rglob("*.*") if path.suffix in {".py", ".mjs", ".go", ".java", ".rs"}
+    ]
+    return {
+        said
+        for path in sources
+        if "node_modules" not in path.parts
+        for said in re.findall(r'"([^"\n]+)"', path.read_text())
+    }
