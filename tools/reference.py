@@ -226,7 +226,9 @@ def configuration_page() -> str:
 def _default(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value is None or value == {} else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        "" if value in (None, {}, config.WireSettings()) else f"{value:g}" if isinstance(value, float) else str(value)
+    )
 
 
 def _toml(text: str) -> str:

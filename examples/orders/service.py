@@ -1,68 +1,70 @@
-"""The service: an API by FastAPI, payments by a consumer group, and the open orders. README.md says how to run it."""
+"""Orders: an API by FastAPI, payments by a consumer group, and the open orders. README.md says how to run it."""
 
-import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-
-import orders
-from indelible import AsyncClient, EventQuery, OutcomeUnknown, Supervisor, Unavailable
-from orders import EVENTS, NoSuchOrder, Order, OrderEvent, OrderPlaced, PaymentRequested, Refused
+from indelible import AsyncClient, EventRegistry, TypedEvent
+from indelible.integrations.fastapi import attach, command, state
 
 
-def make_app(client: AsyncClient | None = None) -> FastAPI:
-    client = client or AsyncClient(os.environ.get("INDELIBLE_URL", "http://127.0.0.1:8080"))
-    events, supervisor, open_orders = client.typed(EVENTS), Supervisor(), dict[str, Order]()
-    repository = events.repository("order", orders.apply, lambda: None)
+class OrderPlaced(BaseModel):
+    customer: str
+    total_cents: int
 
-    async def take_payment(event: OrderEvent) -> None:
-        await events.append("order", event.aggregate_id, orders.paid(event))
 
-    async def take_payments() -> None:
-        await client.groups.create("payments", EventQuery.of(event_types=["PaymentRequested"]))
-        await events.consume("payments").run(take_payment, concurrency=8)
+class PaymentRequested(BaseModel):
+    card: str
 
-    async def keep_open_orders() -> None:
-        open_orders.clear()
-        async for event in events.subscribe(EventQuery.of(aggregate_types=["order"])):
-            order = orders.apply(open_orders.pop(event.aggregate_id, None), event)
-            if order and order.status != "paid":
-                open_orders[event.aggregate_id] = order
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        async with client, supervisor:
-            supervisor.start("payments", take_payments)
-            supervisor.start("open orders", keep_open_orders)
-            yield
+class OrderPaid(BaseModel):
+    receipt: str
 
-    async def refuse(_: Request, error: Exception) -> JSONResponse:
-        status: dict[type[Exception], int] = {NoSuchOrder: 404, Refused: 409}
-        return JSONResponse({"detail": str(error)}, status.get(type(error), 503))
 
-    app = FastAPI(lifespan=lifespan, exception_handlers=dict.fromkeys((Refused, Unavailable, OutcomeUnknown), refuse))
+EVENTS = EventRegistry().add(OrderPlaced).add(PaymentRequested).add(OrderPaid)
 
-    @app.put("/orders/{order_id}", status_code=204)
-    async def place(order_id: str, placed: OrderPlaced) -> None:
-        await repository.update(order_id, lambda order: orders.place(order, placed))
 
-    @app.post("/orders/{order_id}/payment", status_code=202)
-    async def pay(order_id: str, request: PaymentRequested) -> None:
-        await repository.update(order_id, lambda order: orders.request_payment(order, request))
+class Order(OrderPlaced):
+    status: str = "new"
 
-    @app.get("/orders/{order_id}")
-    async def show(order_id: str) -> Order:
-        return orders.found((await repository.load(order_id)).state)
+    def apply(self, event: TypedEvent[OrderPlaced | PaymentRequested | OrderPaid]) -> "Order":
+        match event.event_data:
+            case OrderPlaced() as placed:
+                return Order(**placed.model_dump(), status="placed")
+            case PaymentRequested():
+                return self.model_copy(update={"status": "paying"})
+            case OrderPaid():
+                return self.model_copy(update={"status": "paid"})
+            case _:
+                return self
+
+    def place(self, placed: OrderPlaced) -> list[OrderPlaced]:
+        """Appends nothing when it was placed already, so that callers may ask again."""
+        if self.status != "new" and (self.customer, self.total_cents) != (placed.customer, placed.total_cents):
+            raise HTTPException(409, "there is another order of this id")
+        return [placed] if self.status == "new" else []
+
+    def request_payment(self, request: PaymentRequested) -> list[PaymentRequested]:
+        return [request] if self.status == "placed" else []
+
+
+async def take_payment(event: TypedEvent[PaymentRequested]) -> OrderPaid:
+    """What it returns is appended to the order, once, however often it is called for the same event."""
+    return OrderPaid(receipt=f"r-{event.position}")
+
+
+def make_app(url: str | None = None) -> FastAPI:
+    app, client = FastAPI(title="Orders"), AsyncClient(url)
+    events, supervisor = client.typed(EVENTS), attach(app, client)
+    orders = events.repository("order", Order.apply, lambda: Order(customer="", total_cents=0))
+    open_orders = orders.live(until=lambda order: order.status == "paid")
+    supervisor.start("payments", events.react, "payments", PaymentRequested, take_payment, concurrency=8)
+    supervisor.start("open orders", open_orders.run)
+    app.put("/orders/{aggregate_id}", status_code=204)(command(orders, Order.place, may_create=True))
+    app.post("/orders/{aggregate_id}/payment", status_code=202)(command(orders, Order.request_payment))
+    app.get("/orders/{aggregate_id}", response_model=Order)(state(orders))
 
     @app.get("/open-orders")
     async def show_open() -> dict[str, Order]:
-        return open_orders
-
-    @app.get("/health")
-    async def health() -> JSONResponse:
-        failing = supervisor.failing | ({"store": str(client.outage)} if client.outage else {})
-        return JSONResponse(failing, 503 if failing else 200)
+        return dict(open_orders)
 
     return app

@@ -12,7 +12,7 @@ from typing import Final, NoReturn, Self
 
 from indelible.batching import Batcher, Bounds, in_lots
 from indelible.errors import IndelibleError
-from indelible.groups import ConsumerGroups, Delivery, Settled, check_count, check_group, check_member
+from indelible.groups import ConsumerGroups, Delivery, GroupInfo, Settled, check_count, check_group, check_member
 from indelible.handling import Handler, Handling, check_handling
 from indelible.limits import (
     CLIENT_GIVE_BACK_DELAY_S,
@@ -23,6 +23,7 @@ from indelible.limits import (
     GROUP_WAIT_MAX_S,
     HANDLER_DELAY_DEFAULT_S,
 )
+from indelible.queries import EventQuery
 from indelible.tasks import first_of
 
 _EXTENSIONS_IN_TIME: Final = 3
@@ -65,6 +66,11 @@ class Consumer:
         self._working: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._is_closed = False
+
+    async def create_group(self, query: EventQuery) -> GroupInfo:
+        """Create the group, of the events that match, where there is none of its name; else it stays as it is. Raises
+        ``GroupExists`` when that one has another query or other settings than a new one."""
+        return await self._groups.create(self.group, query)
 
     def __aiter__(self) -> Self:
         return self

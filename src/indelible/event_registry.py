@@ -183,6 +183,17 @@ class EventRegistry(Generic[E]):
         """In the order in which they were registered; for queries."""
         return tuple(self._by_type)
 
+    def event_type(self, kind: type[Any]) -> str:
+        """The event type that a class is registered for. Raises ``InvalidRequest`` when there is none."""
+        return self._registered(kind, "/kind").event_type
+
+    def _registered(self, kind: type[Any], pointer: str) -> _Registered:
+        registered = self._by_class.get(kind)
+        if registered is None:
+            known = ", ".join(other.__qualname__ for other in self._by_class)
+            raise InvalidRequest(f"{kind.__qualname__} is not registered; these are: {known}", pointer=pointer)
+        return registered
+
     def json_schemas(self) -> dict[str, dict[str, Any]]:
         """JSON Schema (2020-12) of event data by event type, of the versions that are registered."""
         return {name: self._codec.json_schema(one.kind) for name, one in self._by_type.items()}
@@ -207,13 +218,7 @@ class EventRegistry(Generic[E]):
     ) -> NewEvent:
         """An event of an object of a registered class. Raises ``InvalidRequest`` when it is of no such class, or its
         fields are not what the class says; the rest as :class:`NewEvent`."""
-        registered = self._by_class.get(type(data))
-        if registered is None:
-            raise InvalidRequest(
-                f"{type(data).__qualname__} is not registered; these are: "
-                f"{', '.join(kind.__qualname__ for kind in self._by_class)}",
-                pointer="/event_data",
-            )
+        registered = self._registered(type(data), "/event_data")
         event = NewEvent(
             registered.event_type, self._encoded(data), event_id=event_id, metadata=registered.metadata(metadata),
             tags=tags,

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         AsyncTypedClient,
         Client,
         Consumer,
+        LiveStates,
         Rebuilt,
         Repository,
         Supervisor,
@@ -72,17 +73,18 @@ __all__ = [
     "ConditionTooCostly", "Conflict", "Consumer", "ConsumerGroups", "Cursor", "Delivery", "EventIdConflict",
     "EventNotDecoded", "EventNotFound", "EventQuery", "EventRegistry", "EventStore", "ExpectedVersion", "Forbidden",
     "GroupExists", "GroupInfo", "GroupNotFound", "Head", "InFlight", "IndelibleError", "IndexBehind",
-    "IndexBuilding", "IndexInfo", "IndexMismatch", "InvalidRequest", "MsgspecCodec", "NewEvent", "NotFound",
-    "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem", "Rebuilt",
-    "RecordedEvent", "Repository", "SearchPage", "SearchQuery", "SearchTooCostly", "SearchUnavailable", "Settled",
-    "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "Supervisor", "SyncConsumer",
-    "SyncRepository", "TypedClient", "TypedConsumer", "TypedDelivery", "TypedEvent", "TypedRepository",
+    "IndexBuilding", "IndexInfo", "IndexMismatch", "InvalidRequest", "LiveStates", "MsgspecCodec", "NewEvent",
+    "NotFound", "OutcomeUnknown", "Overloaded", "ParkedEvent", "ParkedEventNotFound", "PayloadTooLarge", "QueryItem",
+    "Rebuilt", "RecordedEvent", "Repository", "SearchPage", "SearchQuery", "SearchTooCostly", "SearchUnavailable",
+    "Settled", "ShuttingDown", "SkippedEvent", "Snapshot", "SnapshotNotFound", "StorageFull", "Supervisor",
+    "SyncConsumer", "SyncRepository", "TypedClient", "TypedConsumer", "TypedDelivery", "TypedEvent", "TypedRepository",
     "TypedSubscription", "Unauthenticated", "Unavailable", "Unregistered", "VersionConflict", "Where",
 ]  # fmt: skip
 
 _CLIENTS: Final = {
-    "AsyncClient", "AsyncTypedClient", "Client", "Consumer", "Rebuilt", "Repository", "Supervisor", "SyncConsumer",
-    "SyncRepository", "TypedClient", "TypedConsumer", "TypedDelivery", "TypedRepository", "TypedSubscription",
+    "AsyncClient", "AsyncTypedClient", "Client", "Consumer", "LiveStates", "Rebuilt", "Repository", "Supervisor",
+    "SyncConsumer", "SyncRepository", "TypedClient", "TypedConsumer", "TypedDelivery", "TypedRepository",
+    "TypedSubscription",
 }  # fmt: skip
 
 

@@ -37,6 +37,7 @@ def test_precedence(run: Run, tmp_path: Path) -> None:
         "url": {"value": None, "source": "default"},
         "http": {"value": "[::1]:81", "source": "INDELIBLE_HTTP"},
         "grpc": {"value": None, "source": "default"},
+        "wire": {"value": None, "source": "default"},
         "workers": {"value": 1, "source": "default"},
         "log_format": {"value": "auto", "source": "default"},
         "log_level": {"value": "error", "source": "indelible.toml"},

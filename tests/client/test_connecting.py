@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from indelible import AsyncClient, IndelibleError, InvalidRequest, Unavailable
+from indelible import AsyncClient, Client, IndelibleError, InvalidRequest, Unavailable
 from indelible.client.connecting import cannot_connect, reason_of, reason_of_grpc
 from indelible.core.open import open_local_store
 from indelible.server.network_settings import TlsSettings
@@ -119,3 +119,17 @@ async def test_another_protocol_is_named_at_once(served: Served, scheme: str, po
 async def test_a_server_that_hangs_up_may_speak_tls(served: Served, scheme: str):
     error = await served.error_of(scheme, "https")
     assert f"the connection was closed (if it speaks TLS, the URL begins with {scheme}s:)" in error.message
+
+
+async def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch):
+    for kind in (AsyncClient, Client):
+        monkeypatch.delenv("INDELIBLE_URL", raising=False)
+        with pytest.raises(InvalidRequest, match="set INDELIBLE_URL in the environment") as caught:
+            kind()
+        assert caught.value.pointer == "/url"
+        monkeypatch.setenv("INDELIBLE_URL", "carrier-pigeon:")
+        with pytest.raises(InvalidRequest, match="is not the URL of a store"):
+            kind()
+        monkeypatch.setenv("INDELIBLE_URL", "memory:")
+        assert kind().url == "memory:"
+        assert kind("http://127.0.0.1:1").url == "http://127.0.0.1:1"

@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from indelible import AsyncClient, InvalidRequest, NewEvent, RecordedEvent, Repository, VersionConflict
+from indelible import (
+    AggregateNotFound,
+    AsyncClient,
+    InvalidRequest,
+    NewEvent,
+    RecordedEvent,
+    Repository,
+    VersionConflict,
+)
 
 
 def apply(balance: int, event: RecordedEvent) -> int:
@@ -113,3 +121,13 @@ async def test_each_load_starts_from_its_own_initial_state(event_store: AsyncCli
     lists = event_store.repository("List", add, list[int])
     await lists.save("1", [NewEvent("Added", 1)], expected_version=0)
     assert await lists.load("1") == await lists.load("1") == ([1], 1)
+
+
+async def test_what_must_exist(accounts: Repository[int]):
+    with pytest.raises(AggregateNotFound):
+        await accounts.load("1", must_exist=True)
+    with pytest.raises(AggregateNotFound):
+        await accounts.update("1", lambda balance: [NewEvent("Deposited", 1)], must_exist=True)
+    await accounts.update("1", lambda balance: [NewEvent("Deposited", 1)])
+    await accounts.update("1", lambda balance: [NewEvent("Deposited", 1)], must_exist=True)
+    assert await accounts.load("1", must_exist=True) == (2, 2)

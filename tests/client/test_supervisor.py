@@ -135,3 +135,15 @@ async def test_one_name_is_one_task():
         with pytest.raises(InvalidRequest) as caught:
             supervisor.start("totals", Projection())
     assert caught.value.pointer == "/name"
+
+
+async def test_what_is_given_before_begins_with_it():
+    projection = Projection()
+    supervisor = Supervisor()
+    supervisor.start("totals", projection)
+    with pytest.raises(InvalidRequest):
+        supervisor.start("totals", projection)
+    assert (projection.runs, supervisor.failing) == (0, {})
+    async with supervisor:
+        await projection.goes_on.wait()
+    assert (projection.runs, projection.was_cancelled) == (1, True)

@@ -29,7 +29,7 @@ from indelible import (
     VersionConflict,
 )
 from indelible.client.async_client import AsyncGroups, AsyncIndex, AsyncKeys, AsyncRelays, AsyncSchemas
-from indelible.client.sync_client import SyncGroups, SyncIndex, SyncKeys, SyncRelays, SyncSchemas
+from indelible.client.sync_client import SyncGroups, SyncIndex, SyncKeys, SyncLiveStates, SyncRelays, SyncSchemas
 from indelible.errors import StoreLocked
 from indelible.eventstore import EventStore
 from indelible.groups import ConsumerGroups
@@ -62,6 +62,7 @@ def test_it_has_every_method_of_the_asynchronous_one():
     for part, asynchronous, blocking in PARTS:
         assert _public(part) == _public(asynchronous) == _public(blocking)
     assert _public(Repository) == _public(SyncRepository)
+    assert {"run", "states"} == _public(SyncLiveStates)
     assert _public(Consumer) - NOT_SHARED == _public(SyncConsumer) - {"close"}
 
 

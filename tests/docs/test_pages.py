@@ -29,6 +29,7 @@ from relays.rabbitmq_server import rabbitmq_server
 SHOWN_URL = "127.0.0.1:8080"
 SHOWN_DATABASE = "127.0.0.1:5432"
 SHOWN_BROKER = "127.0.0.1:4222"
+SHOWN_ESDB = "127.0.0.1:2113"
 SHOWN_KAFKA = "127.0.0.1:9092"
 SHOWN_RABBITMQ = "127.0.0.1:5672"
 SHOWN_OPENSEARCH = "127.0.0.1:9200"
@@ -101,6 +102,7 @@ class Reader:
         self._exits = exits
         self._programs = programs
         self._address = f"127.0.0.1:{_free_port()}"
+        self._esdb = f"127.0.0.1:{_free_port()}"
         self._database = SHOWN_DATABASE
         self._broker = SHOWN_BROKER
         self._kafka = SHOWN_KAFKA
@@ -206,7 +208,7 @@ class Reader:
 
     def _addressed(self, text: str) -> str:
         text = text.replace(SHOWN_URL, self._address).replace(SHOWN_BROKER, self._broker)
-        text = text.replace(SHOWN_KAFKA, self._kafka)
+        text = text.replace(SHOWN_KAFKA, self._kafka).replace(SHOWN_ESDB, self._esdb)
         text = text.replace(SHOWN_RABBITMQ, self._rabbitmq).replace(SHOWN_OPENSEARCH, self._opensearch)
         text = text.replace(SHOWN_DYNAMODB, self._dynamodb).replace(SHOWN_CASSANDRA, self._cassandra)
         return text.replace(SHOWN_DATABASE, self._database)

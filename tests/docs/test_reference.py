@@ -12,7 +12,8 @@ import indelible
 from docs.pages import ROOT
 from indelible.core.open import open_local_store
 from indelible.server.compose import make_services, verifying
-from indelible.server.config import Address, IndexSettings, Settings
+from indelible.server.config import Address, EsdbSettings, IndexSettings, Settings
+from indelible.server.esdb.server import serving_esdb
 from indelible.server.grpc.server import serving_grpc
 from indelible.server.http.app import HttpApp
 from indelible.server.http.routes import ROUTES
@@ -48,7 +49,10 @@ def metric_names() -> list[str]:
             ServerIndex(settings, settings.index, store, indexes_here=True).add_metrics(services.metrics)
             verifying(store, 1.0, services.metrics)
             HttpApp(services, ROUTES)
-            async with serving_grpc(services, ANY_PORT, shutdown_grace_s=5):
+            async with (
+                serving_grpc(services, ANY_PORT, shutdown_grace_s=5),
+                serving_esdb(services, EsdbSettings(ANY_PORT), shutdown_grace_s=5),
+            ):
                 return (await services.metrics_text()).decode()
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,3 +1,5 @@
+"""What streams expect, and ids that come again, as clients of KurrentDB and EventStoreDB see it."""
+
 import asyncio
 from collections.abc import Iterator
 from uuid import uuid4

@@ -81,7 +81,7 @@ def test_what_is_wrong_with_one_append_is_its_own_answer(channel: grpc.Channel, 
     assert answers[0].error.details.Unpack(wrong)
     assert (wrong.expected_stream_position, wrong.HasField("current_no_stream")) == (7, True)
     assert answers[3].error.details.Unpack(bad)
-    assert bad.message == "/events/0/metadata/type: Required Metadata Property 'type' is missing"
+    assert bad.message == "Required Metadata Property 'type' is missing"
     assert answers[5].success.HasField("no_stream")
 
 

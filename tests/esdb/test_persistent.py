@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from kurrentdbclient import KurrentDBClient, NewEvent, StreamState
 from kurrentdbclient.exceptions import AlreadyExistsError, CancelledError, NotFoundError
-from persistent import append, eventually, ids, new_group, new_stream, next_position, reading, take
+
+from esdb.persistent import append, eventually, ids, new_group, new_stream, next_position, reading, take
 
 
 @pytest.fixture

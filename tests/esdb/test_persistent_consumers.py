@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from kurrentdbclient import KurrentDBClient
 from kurrentdbclient.exceptions import MaximumSubscriptionsReachedError, ServiceUnavailableError
-from persistent import append, eventually, ids, new_group, new_stream, reading, take
 
+from esdb.persistent import append, eventually, ids, new_group, new_stream, reading, take
 from indelible.core.open import open_local_store
 from serving import serving_in_a_thread
 

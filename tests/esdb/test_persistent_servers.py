@@ -80,6 +80,21 @@ async def test_grants_of_what_a_subscription_is_for_are_enough_and_needed():
         assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
 
 
+async def test_a_filter_of_streams_takes_grants_of_their_category_alone():
+    created = pb.CreateReq()
+    options = created.options
+    options.group_name, options.settings.consumer_strategy = "billing", "RoundRobin"
+    options.all.start.SetInParent()
+    options.all.filter.stream_identifier.regex = "^order-"
+    options.all.filter.count.SetInParent()
+    async with guarded() as server:
+        await server.stub.Create(created, metadata=await server.metadata("admin:order"))
+        (group,) = await server.store.groups.list()
+        assert [item.aggregate_types for item in group.items] == [("order",)]
+        options.group_name = "others"
+        await refused(server.stub.Create(created, metadata=await server.metadata("admin:bill")))
+
+
 async def test_what_was_not_made_to_the_end_is_made_again_or_deleted():
     created = pb.CreateReq(options=of_stream(pb.CreateReq.Options))
     created.options.settings.consumer_strategy = "RoundRobin"

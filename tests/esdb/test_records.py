@@ -282,7 +282,7 @@ def test_a_schema_s_format_is_the_content_type():
     made.schema.id = "7"
     assert recorded_event(made).metadata == {"$schema.id": "7"}
     types = []
-    for made.schema.format in (2, 3, 4):
+    for made.schema.format in (pb.SCHEMA_FORMAT_PROTOBUF, pb.SCHEMA_FORMAT_AVRO, pb.SCHEMA_FORMAT_BYTES):
         types.append(recorded_event(made).content_type)
     assert types == ["application/vnd.google.protobuf", "application/vnd.apache.avro", BINARY]
     made.schema.format = pb.SCHEMA_FORMAT_UNSPECIFIED

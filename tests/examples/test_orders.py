@@ -18,7 +18,7 @@ TIMEOUT_S = 240
 PYRIGHT = Path(__file__).with_name("pyright")
 PROJECT = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))
 SERVICE_LINES_MAX = 70
-"""A service is to be no more work than this."""
+"""Of all its modules: a service is to be no more work than this."""
 
 
 def test_its_tests_pass():
@@ -45,14 +45,15 @@ async def test_it_rides_over_a_restart_of_its_store(tmp_path: Path):
 
 
 def test_the_service_is_short():
-    assert (EXAMPLE / "service.py").read_text("utf-8").count("\n") <= SERVICE_LINES_MAX
+    modules = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    assert {path.name for path in EXAMPLE.glob("*.py")} == set(modules)
+    assert sum((EXAMPLE / name).read_text("utf-8").count("\n") for name in modules) <= SERVICE_LINES_MAX
 
 
 def test_its_files_fit_together():
     named = {re.split(r"\W", text)[0] for text in PROJECT["project"]["dependencies"]}
     imported = set(re.findall(r"^(?:from|import) (\w+)", (EXAMPLE / "service.py").read_text("utf-8"), re.MULTILINE))
-    assert imported - set(sys.stdlib_module_names) - {"orders"} <= named
-    assert set(PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]) == {"orders.py", "service.py"}
+    assert imported - set(sys.stdlib_module_names) <= named
     compose = yaml.safe_load((EXAMPLE / "compose.yaml").read_text("utf-8"))["services"]
     assert (EXAMPLE / compose["store"]["build"]["context"]).resolve() == ROOT
     assert (ROOT / compose["store"]["build"]["dockerfile"]).is_file()

@@ -137,7 +137,7 @@ async def _service(url: str) -> AsyncIterator[httpx.AsyncClient]:
     """Within this process; what is started beside its requests too."""
     if str(EXAMPLE) not in sys.path:
         sys.path.append(str(EXAMPLE))
-    app = importlib.import_module("service").make_app(AsyncClient(url))
+    app = importlib.import_module("service").make_app(url)
     caller = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://orders")
     async with app.router.lifespan_context(app), caller as api:
         yield api

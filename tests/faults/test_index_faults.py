@@ -20,7 +20,12 @@ async def test_what_a_search_says_is_so_whatever_dies(tmp_path: Path, name: str)
 
 
 async def test_a_cursor_that_is_committed_first_is_found(tmp_path: Path) -> None:
-    figures = await index_faults.run(
-        tmp_path, "sqlite", events=600, kills=2, seed=1, command=broken_index_process.COMMAND
-    )
-    assert any(one.startswith("missing: ") for one in figures.violations), figures.violations
+    """As soon as a kill meets the moment between both, for which the machine must be as fast as it was guessed."""
+    for seed in range(1, 6):
+        (folder := tmp_path / str(seed)).mkdir()
+        figures = await index_faults.run(
+            folder, "sqlite", events=600, kills=2, seed=seed, command=broken_index_process.COMMAND
+        )
+        if any(one.startswith("missing: ") for one in figures.violations):
+            return
+    pytest.fail("five runs of a broken index looked sound")

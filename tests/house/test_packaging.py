@@ -22,7 +22,8 @@ REGISTRIES = re.compile(r"pypi\.(?:org)|python" + r"hosted\.org|deb\.debian\." +
 
 def _locked(name: str) -> dict[str, str]:
     text = (ROOT / "requirements" / name).read_text("utf-8")
-    pinned = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)[^\n]*\\\n +--hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    entry = r"^([A-Za-z0-9._-]+)(?:\[[a-z0-9, _-]+\])?==([^ ;\\]+)[^\n]*\\\n +--hash=sha256:[0-9a-f]{64}"
+    pinned = re.findall(entry, text, re.MULTILINE)
     assert len(pinned) == len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)), f"an entry of {name} has no hash"
     return {canonicalize_name(package): version for package, version in pinned}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, assert_never, assert_type
 
-from indelible import AsyncClient, Client, EventRegistry, NewEvent, Rebuilt, TypedEvent, Unregistered
+from indelible import AsyncClient, Client, EventRegistry, LiveStates, NewEvent, Rebuilt, TypedEvent, Unregistered
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,19 @@ async def run(client: AsyncClient, order_id: str) -> Rebuilt[Decimal]:
         assert_type(event, TypedEvent[OrderPlaced | OrderPaid])
         break
     repository = orders.repository("order", apply, Decimal)
+    assert_type(repository.live(until=lambda owed: not owed), LiveStates[Decimal])
     await repository.update(order_id, lambda owed: OrderPlaced(owed + 1, "EUR"))
     assert_type(await repository.load(order_id), Rebuilt[Decimal])
     return await orders.rebuild("order", order_id, apply, Decimal(0))
+
+
+async def pay(event: TypedEvent[OrderPlaced]) -> OrderPaid | None:
+    assert_type(event.event_data, OrderPlaced | Unregistered)
+    return OrderPaid("ada") if isinstance(event.event_data, OrderPlaced) else None
+
+
+async def react(client: AsyncClient, group: str) -> None:
+    await client.typed(EVENTS).react(group, OrderPlaced, pay, concurrency=2)
 
 
 def run_in_a_thread(client: Client, order_id: str) -> Rebuilt[Decimal]:

@@ -11,6 +11,7 @@ import pytest
 from kurrentdbclient import DEFAULT_EXCLUDE_FILTER
 from kurrentdbclient.common import construct_filter_exclude_regex, construct_filter_include_regex
 
+from indelible.access import EVERYBODY, Grant, Principal
 from indelible.errors import InvalidRequest
 from indelible.events import RecordedEvent
 from indelible.limits import ESDB_FILTER_LENGTH_MAX, ESDB_FILTER_PREFIXES_MAX
@@ -111,6 +112,17 @@ def test_what_the_store_looks_up_leaves_out_nothing_that_matches():
             assert wanted.query.matches(one.event_type, one.aggregate_type, ())
 
 
+def test_a_query_names_no_type_that_its_caller_may_not_read_but_for_the_only_one():
+    reader = Principal("reader", (Grant("read", "order"),))
+    wanted = filter_of(of_streams("^order-|^cart-1$"))
+    assert wanted.query_for(reader) == EventQuery.of(aggregate_types=["order"])
+    assert wanted.query_for(EVERYBODY) == wanted.query
+    only = filter_of(of_streams("^cart-1$"))
+    assert only.query_for(reader) == only.query == EventQuery.of(aggregate_types=["cart"])
+    assert filter_of(of_types("^Placed$")).query_for(reader) == EventQuery.of(event_types=["Placed"])
+    assert filter_of(None).query_for(reader) == EVERYTHING
+
+
 # --- Foreign patterns ------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +168,8 @@ def test_filters_are_bounded_in_size():
         "(?i)[" + "".join(chr(200 + 2 * i) for i in range(1_900)) + "]",
         r"\p{L}" * 390,
         "a*" * 990 + "b",
+        "[" * 2_000,
+        "[a" * 1_000,
     ],
 )
 def test_no_pattern_takes_long_to_be_looked_at(pattern: str):

@@ -10,7 +10,7 @@ import pytest
 from indelible import NewEvent
 from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
-from indelible.events import AggregateKey, names_in_line
+from indelible.events import AggregateKey
 from indelible.eventstore import EventStore, Head
 from indelible.limits import RENDERED_PAGES_SIZE_BYTES_MAX, STREAM_CHUNK_SIZE_BYTES_MAX, SUBSCRIPTION_PAGE_EVENTS_MAX
 from indelible.queries import EVERYTHING
@@ -116,8 +116,7 @@ async def test_a_stream_that_only_looks_the_same_is_another(store: LocalEventSto
     feed = feed_of(store, 1, RENDERED_PAGES_SIZE_BYTES_MAX)
     await frames_until_end(feed)
     # Whose event says, in its data, what stands in the lines of the other.
-    names = names_in_line(KEY).encode()
-    await store.append(*OTHER, NewEvent.from_strict_json("Filled", b"{%b}" % names))
+    await append(store, OTHER, 1, {"aggregate_type": KEY.aggregate_type, "aggregate_id": KEY.aggregate_id})
     assert await frames_until_end(feed) == []
     await feed.aclose()
 
@@ -138,7 +137,7 @@ async def test_no_room_is_asked_for_what_is_not_shown(store: LocalEventStore) ->
         sizes.append(size_bytes)
 
     await append(store, KEY, 3, "x" * LARGE_BYTES)
-    await store.append(*OTHER, NewEvent("Wanted", "x" * LARGE_BYTES))
+    await store.append(OTHER.aggregate_type, OTHER.aggregate_id, NewEvent("Wanted", "x" * LARGE_BYTES))
     options = shared_pb2.FilterOptions()
     options.event_type.regex = "^Wanted$"
     rendering = Rendering(filter_of(options), structured=False, resolve_links=False)

@@ -1,3 +1,5 @@
+"""Events as bytes, into the log and out of it."""
+
 import json
 from datetime import UTC, datetime
 from uuid import uuid4

@@ -1,3 +1,5 @@
+"""That each stream is one aggregate, and each aggregate one stream."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

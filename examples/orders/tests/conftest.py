@@ -7,11 +7,9 @@ from httpx import ASGITransport
 from httpx import AsyncClient as Caller
 from service import make_app
 
-from indelible import AsyncClient
-
 
 @pytest.fixture
 async def api() -> AsyncGenerator[Caller]:
-    app = make_app(AsyncClient("memory:"))
+    app = make_app("memory:")
     async with app.router.lifespan_context(app), Caller(transport=ASGITransport(app), base_url="http://orders") as api:
         yield api

@@ -107,7 +107,8 @@ def _welcome(urls: "ServerUrls") -> None:
     """What to try first. A server that listens everywhere is reached at the loopback address too."""
     url = _reachable(urls.url)
     grpc = [] if urls.grpc_url is None else [("gRPC", _reachable(urls.grpc_url))]
-    print_fields([("API", f"{url}/v1"), *grpc, ("docs", f"{url}/docs"), ("metrics", f"{url}/metrics")])
+    esdb = [] if urls.esdb_url is None else [("KurrentDB", _reachable(urls.esdb_url))]
+    print_fields([("API", f"{url}/v1"), *grpc, *esdb, ("docs", f"{url}/docs"), ("metrics", f"{url}/metrics")])
     print_line("Try it:")
     print_line(f"""  curl -s {url}/v1/aggregates/order/o-1/events -H 'content-type: application/json' \\
     -d '{{"events": [{{"event_type": "OrderPlaced", "event_data": {{"total": 42.50}}}}]}}'""")

@@ -17,6 +17,7 @@ from indelible.server.config import (
     IndexSettings,
     OtelSettings,
     RelaySettings,
+    WireSettings,
     find_bad_settings,
     load_settings,
     shown_url,
@@ -229,6 +230,7 @@ _SHOWN: Final[Mapping[type, Callable[[Any], object]]] = {
     TlsSettings: lambda tls: tls.certificate,
     LimitSettings: _shown_limits,
     AccessSettings: _shown_access,
+    WireSettings: lambda wire: None if wire.esdb is None else f"esdb at {wire.esdb.address}",
     OtelSettings: lambda otel: "OTLP" if otel.endpoint is None else f"OTLP to {shown_url(otel.endpoint)}",
     dict: _shown_relays,
 }

@@ -2,6 +2,7 @@
 
 from indelible.client.async_client import AsyncClient
 from indelible.client.iterators import EventIterator
+from indelible.client.live_states import LiveStates
 from indelible.client.repository import Rebuilt, Repository
 from indelible.client.supervisor import Supervisor
 from indelible.client.sync_client import Client, SyncConsumer, SyncRepository
@@ -11,7 +12,8 @@ from indelible.client.typed_consumer import TypedConsumer, TypedDelivery
 from indelible.consumer import Consumer
 
 __all__ = [
-    "AsyncClient", "AsyncTypedClient", "Client", "Consumer", "EventIterator", "Rebuilt", "Repository", "Supervisor",
-    "SyncConsumer", "SyncRepository", "SyncTypedConsumer", "SyncTypedRepository", "SyncTypedSubscription",
-    "TypedClient", "TypedConsumer", "TypedDelivery", "TypedIterator", "TypedRepository", "TypedSubscription",
+    "AsyncClient", "AsyncTypedClient", "Client", "Consumer", "EventIterator", "LiveStates", "Rebuilt", "Repository",
+    "Supervisor", "SyncConsumer", "SyncRepository", "SyncTypedConsumer", "SyncTypedRepository",
+    "SyncTypedSubscription", "TypedClient", "TypedConsumer", "TypedDelivery", "TypedIterator", "TypedRepository",
+    "TypedSubscription",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """AsyncClient: a store by its URL, with what applications need on top of the store's own calls."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from functools import partial, update_wrapper
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
     from indelible.client.remote import RemoteSettings
 
 
+URL_VARIABLE: Final = "INDELIBLE_URL"
+"""The environment variable with the URL of a client that is given none; the command line knows it too."""
+
+
 class OpenableStore(EventStore, Protocol):
     async def open(self) -> object:
         """Make ready; called once, before anything else."""
@@ -82,6 +87,16 @@ def check_url(url: object) -> None:
     elif not is_engine_url(url):
         known = ", ".join(f"{name}:" for name in (*SERVER_SCHEMES, *engine_schemes()))
         raise InvalidRequest(f"{url!r} is not the URL of a store; known schemes are {known}", pointer="/url")
+
+
+def url_or_environments(url: str | None) -> str:
+    """A URL that was checked: the one that is given, or that of the environment. Raises ``InvalidRequest``."""
+    if url is None:
+        url = os.environ.get(URL_VARIABLE, "")
+        if not url:
+            raise InvalidRequest(f"give the URL of a store, or set {URL_VARIABLE} in the environment", pointer="/url")
+    check_url(url)
+    return url
 
 
 def make_store(url: str, **settings: Unpack["RemoteSettings"]) -> OpenableStore:
@@ -251,8 +266,9 @@ class AsyncClient(_Opening[EventStore]):
 
     ``url`` is ``http://HOST:PORT`` or ``grpc://HOST:PORT`` of a server, ``https://…`` and ``grpcs://…`` over TLS,
     ``memory:`` for an empty store in this process, or ``sqlite:PATH`` for a database file that this process opens
-    itself. Use as ``async with AsyncClient(url) as client``, or call :meth:`aclose` at the end; it connects at the
-    first call. It belongs to one event loop, and any number of tasks may use it at once: their appends travel together.
+    itself; without one it is the environment variable INDELIBLE_URL. Use as ``async with AsyncClient(url) as client``,
+    or call :meth:`aclose` at the end; it connects at the first call. It belongs to one event loop, and any number of
+    tasks may use it at once: their appends travel together.
     For a store in this process, an append that comes alone may be committed on the event loop, on a fast disk; and
     searches read the query index that a server has left beside the database file, as far as that has come.
 
@@ -272,7 +288,7 @@ class AsyncClient(_Opening[EventStore]):
 
     def __init__(
         self,
-        url: str,
+        url: str | None = None,
         *,
         timeout_s: float = CLIENT_TIMEOUT_S,
         retry_total_s: float | None = CLIENT_RETRY_TOTAL_MAX_S,
@@ -284,7 +300,7 @@ class AsyncClient(_Opening[EventStore]):
         on_lost: OnLost | None = None,
         on_back: OnBack | None = None,
     ) -> None:
-        check_url(url)
+        url = url_or_environments(url)
         if token is not None:
             check_token(token)
         self.url: Final = url

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from indelible.client.iterators import iterate_aggregate
+from indelible.client.live_states import LiveStates, never
 from indelible.errors import AggregateNotFound, Unavailable, VersionConflict
 from indelible.events import RecordedEvent, check_version
 from indelible.eventstore import AppendResult, EventStore, NewEvents, Replay
@@ -115,8 +116,9 @@ class Repository(Generic[T]):
         self._encode = encode
         self._decode = decode
 
-    async def load(self, aggregate_id: str, *, at_version: int | None = None) -> Rebuilt[T]:
-        """The state and its version; the initial state and 0 when the aggregate has no events.
+    async def load(self, aggregate_id: str, *, at_version: int | None = None, must_exist: bool = False) -> Rebuilt[T]:
+        """The state and its version; the initial state and 0 when the aggregate has no events, or, with
+        ``must_exist``, ``AggregateNotFound``.
 
         With ``at_version``, the state as it was at that version (or the newest, if the aggregate is not there yet).
         """
@@ -127,6 +129,8 @@ class Repository(Generic[T]):
                 at_version=at_version, snapshot_every=self._snapshot_every, encode=self._encode, decode=self._decode,
             )  # fmt: skip
         except AggregateNotFound:
+            if must_exist:
+                raise
             return Rebuilt(initial, 0)
 
     async def save(self, aggregate_id: str, events: NewEvents, *, expected_version: int) -> AppendResult:
@@ -141,17 +145,19 @@ class Repository(Generic[T]):
         decide: Callable[[T], NewEvents],
         *,
         attempts_max: int = UPDATE_ATTEMPTS_MAX,
+        must_exist: bool = False,
     ) -> AppendResult | None:
         """Load, decide, save; again from the load when another writer came between.
 
         ``decide`` gets the state and returns the event or events to append; it may be called several times and should
         do nothing else. Returns None when it returned no events. What it raises comes out as it is. Raises
-        ``VersionConflict`` once ``attempts_max`` attempts have lost.
+        ``VersionConflict`` once ``attempts_max`` attempts have lost; with ``must_exist``, ``AggregateNotFound`` when
+        the aggregate has no events.
         """
         check_version(attempts_max, "/attempts_max")
         while True:
             attempts_max -= 1
-            state, version = await self.load(aggregate_id)
+            state, version = await self.load(aggregate_id, must_exist=must_exist)
             events = decide(state)
             if not events:
                 return None
@@ -160,3 +166,13 @@ class Repository(Generic[T]):
             except VersionConflict:
                 if attempts_max == 0:
                     raise
+
+    def live(self, *, until: Callable[[T], bool] = never) -> LiveStates[T]:
+        """The states of all aggregates of the type, kept in memory, but for those whose state satisfies ``until``; see
+        :class:`LiveStates`."""
+        return LiveStates(
+            self._store, self._aggregate_type, self._apply, self._initial, load=self._load_state, until=until
+        )
+
+    async def _load_state(self, aggregate_id: str, at_version: int) -> T:
+        return (await self.load(aggregate_id, at_version=at_version)).state

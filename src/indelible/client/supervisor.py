@@ -26,7 +26,8 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Use as ``async with``; leaving it cancels its tasks, and waits for them. Belongs to one event loop.
+    """Use as ``async with``; leaving it cancels its tasks, and waits for them. Belongs to one event loop. What
+    :meth:`start` was given before begins with it.
 
     A task that fails is started again, after 0.5 seconds and each time after twice as long, to 30; the log of
     ``indelible.client.supervisor`` has an ERROR each time, with the reason. So it needs no loop of its own around what
@@ -41,6 +42,7 @@ class Supervisor:
         self._give_up_after_s: Final = give_up_after_s
         self._group: Final = asyncio.TaskGroup()
         self._tasks: Final[dict[str, _Task]] = {}
+        self._is_entered = False
 
     @property
     def failing(self) -> dict[str, str]:
@@ -50,27 +52,31 @@ class Supervisor:
 
     def start(self, name: str, function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> None:
         """Call a coroutine function, and again whenever it fails. ``name`` is for people. Raises ``InvalidRequest``
-        when a task of that name is running."""
+        when a task of that name is running, or is to begin."""
         task = self._tasks.get(name)
         if task is not None and task.is_running:
             raise InvalidRequest(f"there is a task {name} already", pointer="/name")
         self._tasks[name] = task = _Task(name, partial(function, *args, **kwargs), self._give_up_after_s)
-        task.start(self._group)
+        if self._is_entered:
+            task.start(self._group)
 
     async def wait(self) -> None:
         """Until every task has returned."""
-        while running := [task.task for task in self._tasks.values() if task.is_running]:
+        while running := [task.task for task in self._tasks.values() if task.task and task.is_running]:
             await asyncio.wait(running)
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
+        self._is_entered = True
+        for task in self._tasks.values():
+            task.start(self._group)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for task in self._tasks.values():
-            task.task.cancel()
+            task.cancel()
         try:
             await self._group.__aexit__(kind, error, traceback)
         except BaseExceptionGroup as failed:
@@ -88,14 +94,20 @@ class _Task:
         )
         self.error = ""
         """Why it failed last."""
-        self.task: asyncio.Task[None]
+        self.task: asyncio.Task[None] | None = None
+        """None until it begins."""
 
     def start(self, group: asyncio.TaskGroup) -> None:
         self.task = group.create_task(self._kept.begin(), name=self._name)
 
+    def cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
     @property
     def is_running(self) -> bool:
-        return not self.task.done()
+        """Or is to begin."""
+        return self.task is None or not self.task.done()
 
     @property
     def is_failing(self) -> bool:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, P
 
 from indelible.client.async_client import AsyncClient, AsyncGroups, AsyncIndex, AsyncKeys, AsyncRelays, AsyncSchemas
 from indelible.client.iterators import Page, Subscription
+from indelible.client.live_states import LiveStates
 from indelible.client.outages import OnBack, OnLost
 from indelible.client.repository import Repository, T
 from indelible.client.tls import File
@@ -314,12 +315,21 @@ class SyncSchemas(Blocking[AsyncSchemas]):
     retire = blocking(AsyncSchemas.retire)
 
 
+class SyncLiveStates(Blocking[LiveStates[T]], Generic[T]):
+    """:class:`LiveStates` for threads; made by :meth:`SyncRepository.live`. :meth:`run` is for a thread of its own,
+    which ends with the client."""
+
+    run = blocking(LiveStates[T].run)
+    states = blocking(LiveStates[T].states)
+
+
 class SyncRepository(Blocking[Repository[T]], Generic[T]):
     """A :class:`Repository` for threads; made by :meth:`Client.repository`."""
 
     load = blocking(Repository[T].load)
     save = blocking(Repository[T].save)
     update = blocking(Repository[T].update)
+    live = for_threads(Repository[T].live, SyncLiveStates[T])
 
 
 class SyncProjection(Blocking[Projection[T]], Generic[T]):
@@ -342,10 +352,45 @@ class SyncProjection(Blocking[Projection[T]], Generic[T]):
     drop = blocking(Projection[T].drop)
 
 
-class SyncConsumer(Blocking[Consumer]):
+class _Deliveries(Protocol):
+    async def next_delivery(self) -> Any: ...
+    async def aclose(self) -> None: ...
+
+
+Q = TypeVar("Q", bound=_Deliveries)
+D = TypeVar("D")
+
+
+class Consuming(Blocking[Q], Generic[Q, D]):
+    """What consumers have in common, whose deliveries are each a ``D``."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> D:
+        delivery: D | None = self._thread.run(self._target.next_delivery())
+        if delivery is None:
+            raise StopIteration
+        return delivery
+
+    def close(self) -> None:
+        """Take no more, and give back what nobody has taken. May be called twice."""
+        # A client that is closed has given it back to nobody; the group's time-out does.
+        with suppress(ShuttingDown):
+            self._thread.run(self._target.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class SyncConsumer(Consuming[Consumer, Delivery]):
     """A :class:`Consumer` for threads; made by :meth:`Client.consume`. Iterate with ``for``, in as many threads as you
     like. Use as ``with``, or leave by :meth:`close`."""
 
+    create_group = blocking(Consumer.create_group)
     next_delivery = blocking(Consumer.next_delivery)
     ack = blocking(Consumer.ack)
     nack = blocking(Consumer.nack)
@@ -375,27 +420,6 @@ class SyncConsumer(Blocking[Consumer]):
                 running.result()
                 raise
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Delivery:
-        delivery = self.next_delivery()
-        if delivery is None:
-            raise StopIteration
-        return delivery
-
-    def close(self) -> None:
-        """Take no more, and give back what nobody has taken. May be called twice."""
-        # A client that is closed has given it back to nobody; the group's time-out does.
-        with suppress(ShuttingDown):
-            self._thread.run(self._target.aclose())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 def check_plain(handler: object) -> None:
     """Raises ``InvalidRequest`` for what threads cannot call."""
@@ -423,7 +447,7 @@ class Client(Blocking[AsyncClient]):
 
     def __init__(
         self,
-        url: str,
+        url: str | None = None,
         *,
         timeout_s: float = CLIENT_TIMEOUT_S,
         retry_total_s: float | None = CLIENT_RETRY_TOTAL_MAX_S,
@@ -440,7 +464,7 @@ class Client(Blocking[AsyncClient]):
             tls_ca=tls_ca, tls_certificate=tls_certificate, tls_key=tls_key, on_lost=on_lost, on_back=on_back,
         )  # fmt: skip
         super().__init__(client, LoopThread(name="indelible-client"))
-        self.url: Final = url
+        self.url: Final = client.url
         self._groups: Final = SyncGroups(self._target.groups, self._thread)
         self._relays: Final = SyncRelays(self._target.relays, self._thread)
         self._index: Final = SyncIndex(self._target.index, self._thread)

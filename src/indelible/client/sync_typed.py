@@ -2,15 +2,16 @@
 AsyncTypedClient's own, made to wait. What iterators give is decoded in the caller's thread."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import update_wrapper
 from typing import Concatenate, Final, Generic, ParamSpec, Self
 
 from indelible.client.repository import T
 from indelible.client.sync_client import (
     Blocking,
+    Consuming,
     LoopThread,
     SyncConsumer,
+    SyncLiveStates,
     SyncSubscription,
     blocking,
     blocking_iterator,
@@ -20,7 +21,7 @@ from indelible.client.sync_client import (
 from indelible.client.typed import AsyncTypedClient, TypedIterator, TypedRepository, TypedSubscription
 from indelible.client.typed_consumer import TypedConsumer, TypedDelivery
 from indelible.cursors import Cursor
-from indelible.errors import EventNotDecoded, ShuttingDown
+from indelible.errors import EventNotDecoded
 from indelible.event_registry import E
 from indelible.handling import check_handling
 from indelible.limits import HANDLER_DELAY_DEFAULT_S
@@ -76,11 +77,13 @@ class SyncTypedRepository(Blocking[TypedRepository[T, E]], Generic[T, E]):
     load = blocking(TypedRepository[T, E].load)
     save = blocking(TypedRepository[T, E].save)
     update = blocking(TypedRepository[T, E].update)
+    live = for_threads(TypedRepository[T, E].live, SyncLiveStates[T])
 
 
-class SyncTypedConsumer(Blocking[TypedConsumer[E]], Generic[E]):
+class SyncTypedConsumer(Consuming[TypedConsumer[E], TypedDelivery[E]], Generic[E]):
     """A :class:`TypedConsumer` for threads; made by :meth:`TypedClient.consume`. Use as a :class:`SyncConsumer`."""
 
+    create_group = blocking(TypedConsumer[E].create_group)
     next_delivery = blocking(TypedConsumer[E].next_delivery)
     ack = blocking(TypedConsumer[E].ack)
     nack = blocking(TypedConsumer[E].nack)
@@ -100,26 +103,6 @@ class SyncTypedConsumer(Blocking[TypedConsumer[E]], Generic[E]):
         read = self._target.registry.read
         consumer = SyncConsumer(self._target.recorded, self._thread)
         consumer.run(lambda event: handler(read(event)), concurrency=concurrency, delay_s=delay_s)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> TypedDelivery[E]:
-        delivery = self.next_delivery()
-        if delivery is None:
-            raise StopIteration
-        return delivery
-
-    def close(self) -> None:
-        """See :meth:`SyncConsumer.close`."""
-        with suppress(ShuttingDown):
-            self._thread.run(self._target.aclose())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class TypedClient(Blocking[AsyncTypedClient[E]], Generic[E]):

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, S
 from uuid import UUID
 
 from indelible.client.iterators import EventIterator, Subscription, iterate_aggregate, iterate_feed
+from indelible.client.live_states import LiveStates, never
+from indelible.client.reactions import Reacting, reaction
 from indelible.client.repository import UPDATE_ATTEMPTS_MAX, Apply, Rebuilt, Repository, T, as_it_is, rebuild
 from indelible.client.typed_consumer import TypedConsumer
 from indelible.conditions import ExpectedVersion
 from indelible.cursors import Cursor
 from indelible.errors import EventNotDecoded
-from indelible.event_registry import E, EventRegistry, TypedEvents
-from indelible.events import RecordedEvent
+from indelible.event_registry import E, EventRegistry, F, TypedEvents
+from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import AppendResult, EventStore
-from indelible.limits import GROUP_PULL_DEFAULT
+from indelible.limits import GROUP_PULL_DEFAULT, HANDLER_DELAY_DEFAULT_S
 from indelible.queries import EVERYTHING, EventQuery
 from indelible.typed_events import TypedEvent
 
@@ -104,9 +106,9 @@ class TypedRepository(Generic[T, E]):
         self._recorded: Final = recorded
         self._registry: Final = registry
 
-    async def load(self, aggregate_id: str, *, at_version: int | None = None) -> Rebuilt[T]:
+    async def load(self, aggregate_id: str, *, at_version: int | None = None, must_exist: bool = False) -> Rebuilt[T]:
         """See :meth:`Repository.load`. Raises ``EventNotDecoded`` too, for the aggregate's first such event."""
-        return await self._recorded.load(aggregate_id, at_version=at_version)
+        return await self._recorded.load(aggregate_id, at_version=at_version, must_exist=must_exist)
 
     async def save(self, aggregate_id: str, events: TypedEvents[E], *, expected_version: int) -> AppendResult:
         """See :meth:`Repository.save`, and :meth:`EventRegistry.new_events`."""
@@ -119,11 +121,20 @@ class TypedRepository(Generic[T, E]):
         decide: Callable[[T], TypedEvents[E]],
         *,
         attempts_max: int = UPDATE_ATTEMPTS_MAX,
+        must_exist: bool = False,
     ) -> AppendResult | None:
         """See :meth:`Repository.update`, and :meth:`EventRegistry.new_events`."""
+
+        def decide_events(state: T) -> list[NewEvent]:
+            return self._registry.new_events(decide(state))
+
         return await self._recorded.update(
-            aggregate_id, lambda state: self._registry.new_events(decide(state)), attempts_max=attempts_max
+            aggregate_id, decide_events, attempts_max=attempts_max, must_exist=must_exist
         )
+
+    def live(self, *, until: Callable[[T], bool] = never) -> LiveStates[T]:
+        """See :meth:`Repository.live`. An event that fits no class ends its ``run`` by ``EventNotDecoded``."""
+        return self._recorded.live(until=until)
 
 
 def _typed(
@@ -177,6 +188,32 @@ class AsyncTypedClient(Generic[E]):
     def consume(self, group: str, *, member: str = "", max_in_flight: int = GROUP_PULL_DEFAULT) -> TypedConsumer[E]:
         """See :meth:`AsyncClient.consume`."""
         return TypedConsumer(self.client.consume(group, member=member, max_in_flight=max_in_flight), self.registry)
+
+    async def react(
+        self,
+        group: str,
+        kind: type[F],
+        handler: Reacting[F, E],
+        *,
+        concurrency: int = 1,
+        delay_s: float = HANDLER_DELAY_DEFAULT_S,
+    ) -> None:
+        """Be a member of the consumer group ``group``, of all events of the class ``kind``, and append what ``handler``
+        returns (an object, several, or None) to the aggregate of the event that it was given. The group is created
+        where there is none of its name.
+
+        The ids of what is appended follow from the event's id and the group. So it is stored once, however often the
+        event comes, and what was stored first stays. The handler itself may be called several times for one event, as
+        by :meth:`TypedConsumer.run`, which has the rest.
+
+        Raises ``InvalidRequest`` for a class that is not registered, ``GroupExists`` when the group that is there has
+        another query or settings of its own, and what ``TypedConsumer.run`` raises.
+        """
+        query = EventQuery.of(event_types=[self.registry.event_type(kind)])
+        react = reaction(self.client, self.registry, group, handler)
+        async with self.consume(group) as consumer:
+            await consumer.create_group(query)
+            await consumer.run(react, concurrency=concurrency, delay_s=delay_s)
 
     async def rebuild(
         self,

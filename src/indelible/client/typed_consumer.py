@@ -6,9 +6,10 @@ from typing import Final, Generic, Self
 
 from indelible.consumer import Consumer
 from indelible.event_registry import E, EventRegistry
-from indelible.groups import Delivery
+from indelible.groups import Delivery, GroupInfo
 from indelible.handling import check_handling
 from indelible.limits import HANDLER_DELAY_DEFAULT_S
+from indelible.queries import EventQuery
 from indelible.typed_events import TypedEvent
 
 
@@ -45,6 +46,10 @@ class TypedConsumer(Generic[E]):
     def __init__(self, recorded: Consumer, registry: EventRegistry[E]) -> None:
         self.recorded: Final = recorded
         self.registry: Final = registry
+
+    async def create_group(self, query: EventQuery) -> GroupInfo:
+        """See :meth:`Consumer.create_group`."""
+        return await self.recorded.create_group(query)
 
     def __aiter__(self) -> Self:
         return self

@@ -2,23 +2,10 @@
 
 from typing import Final
 
+# --- Clients of KurrentDB and EventStoreDB ----------------------------------------------------------------------------
+
 ESDB_APPENDS_OPEN_MAX: Final = 100
 """Appends of one call of BatchAppend that have begun to come and are not whole. Clients send one after the other."""
-
-ESDB_FILTER_WINDOW_DEFAULT: Final = 32
-"""Events of $all that are looked at between two checkpoints, times the client's multiplier, where it says no window."""
-
-ESDB_GROUP_LENGTH_MAX: Final = 1_000
-"""Characters in the group's name of a persistent subscription. It comes back in every confirmation and in the trailers
-of refusals, of which clients take 8 KiB."""
-
-ESDB_SHARED_PULL_MAX: Final = 16
-"""Events that one of several consumers of a persistent subscription gets at once, where they are to share them evenly:
-with more, the first to come would have all that there are."""
-
-ESDB_SUBSCRIBERS_MAX: Final = 100
-"""Consumers of one persistent subscription in one process, whatever its settings say: where they take turns, each looks
-at all others whenever one of them has room."""
 
 ESDB_APPEND_S: Final = 60.0
 """How long an append that comes in several messages may take to come whole: as long as one message of that size."""
@@ -36,6 +23,21 @@ ESDB_VIOLATIONS_SIZE_BYTES_MAX: Final = 3 * 1024
 ESDB_CHECKS_MAX: Final = 100
 """Streams that one append may check without appending to them. Each is read by itself; and all of their types must have
 room in one item of an append condition, beside the type of metadata."""
+
+ESDB_GROUP_LENGTH_MAX: Final = 1_000
+"""Characters in the group's name of a persistent subscription. It comes back in every confirmation and in the trailers
+of refusals, of which clients take 8 KiB."""
+
+ESDB_SHARED_PULL_MAX: Final = 16
+"""Events that one of several consumers of a persistent subscription gets at once, where they are to share them evenly:
+with more, the first to come would have all that there are."""
+
+ESDB_SUBSCRIBERS_MAX: Final = 100
+"""Consumers of one persistent subscription in one process, whatever its settings say: where they take turns, each looks
+at all others whenever one of them has room."""
+
+ESDB_FILTER_WINDOW_DEFAULT: Final = 32
+"""Events of $all that are looked at between two checkpoints, times the client's multiplier, where it says no window."""
 
 ESDB_FILTER_LENGTH_MAX: Final = 2_000
 """Characters of a filter's pattern. A hundred events' names fit; to compile so much takes up to 30 ms."""

@@ -34,6 +34,13 @@ GRPC_CONTINUATIONS_MAX: Final = 32
 GRPC_MESSAGE_S: Final = 60.0
 """How long a message may take to come whole after its first bytes: time for the largest over a link of 3 Mbit/s."""
 
+GRPC_FIELDS_MAX: Final = 150_000
+"""Fields of one message of another system's API, those of its parts counted: ten thousand events have a dozen each. To
+count so many takes up to 60 ms."""
+
+GRPC_FIELDS_COUNTED_SIZE_BYTES: Final = 512 * 1024
+"""Messages up to this size are decoded uncounted, in 25 ms and 20 MiB, whatever is in them."""
+
 GRPC_TURN_S: Final = 0.005
 """How long the frames of one connection are taken before others' turn. One takes up to 20 ms: the largest head."""
 
@@ -64,6 +71,10 @@ GRPC_STOP_S: Final = 0.5
 
 GRPC_FIRST_MESSAGE_S: Final = 1.0
 """How long the first message of a stream is waited for whose caller is refused anyway. Clients send it at once."""
+
+GRPC_HEAR_OUT_S: Final = 2.0
+"""How long the rest of an append that is refused already is heard, and left: time for the largest over a fast link.
+Over a slow one its caller may see that the call was broken off, in place of why."""
 
 GRPC_CANCEL_S: Final = 2.0
 """How long it then lets calls that are cancelled put things in order."""

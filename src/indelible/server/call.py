@@ -48,7 +48,7 @@ def trace_context(traceparent: bytes | str | None, tracestate: bytes | str | Non
 class Call:
     """One call of one caller."""
 
-    __slots__ = ("_services", "_use", "credentials", "deadline", "principal", "store", "trace")
+    __slots__ = ("_services", "_use", "authority", "credentials", "deadline", "principal", "store", "trace")
 
     def __init__(
         self,
@@ -59,16 +59,20 @@ class Call:
         deadline: float | None = None,
         trace: TraceContext | None = None,
         use: Use | None = None,
+        authority: str = "",
+        store: EventStore | None = None,
     ) -> None:
         self._services: Final = services
         self._use: Final = use
-        self.store: Final[EventStore] = services.store_of(principal)
+        self.store: Final[EventStore] = services.store_of(principal) if store is None else store
         """What the caller may use."""
         self.principal: Final = principal
         self.credentials: Final = credentials
         self.deadline: Final = deadline
         """When the caller waits no longer, on the event loop's clock, in seconds; None when it has not said."""
         self.trace: Final = trace
+        self.authority: Final = authority
+        """HOST:PORT that the caller called, as it says; empty where nobody asks for it."""
 
     def take_events(self, count: int) -> None:
         """Say so before events are appended. Raises ``RateLimited`` when the principal has had enough."""

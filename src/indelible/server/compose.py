@@ -120,7 +120,7 @@ async def serve(
         services.background.add(verifying(store, settings.verify_every_h, metrics.registry))
     with stop.on_signals(), contextlib.ExitStack() as sockets:
         # Before anything is opened: a server that cannot listen leaves no new database behind.
-        if settings.wire.esdb is not None and worker is None:
+        if settings.wire.esdb is not None and worker is None and "esdb" not in manager.sockets:
             esdb = sockets.enter_context(hold_port(settings.wire.esdb.address, ESDB_POINTER))
             settings = settings.with_esdb_at(Address(*esdb.getsockname()[:2]))
         at = _take_addresses(settings, worker, manager, sockets)._replace(certificates=certificates)
@@ -161,7 +161,7 @@ async def _serve_store(
             certificates=at.certificates,
         ) as url,
         _serving_grpc(services, at.grpc, settings.shutdown_grace_s, at.certificates) as grpc_url,
-        _serving_esdb(services, settings, at.certificates),
+        _serving_esdb(services, settings, at),
     ):
         urls = ServerUrls(url, grpc_url, esdb_url(settings))
         _log.info("serving", url=url, grpc=grpc_url, esdb=urls.esdb_url, store=shown_url(settings.store))
@@ -179,8 +179,10 @@ class _Addresses(NamedTuple):
     """Listens."""
     grpc: Address | socket.socket | None
     """Held for processes of this server, or a socket that listens; None when gRPC is not asked for."""
+    esdb: socket.socket | None = None
+    """Listens; None where the port is held, or nobody asks for it."""
     certificates: Certificates | None = None
-    """For both; None without TLS."""
+    """For all; None without TLS."""
 
 
 def _take_addresses(
@@ -191,11 +193,12 @@ def _take_addresses(
         return _Addresses(worker.listener, settings.grpc)
     handed = manager.sockets
     http = sockets.enter_context(handed["http"] if "http" in handed else listen(settings.http))
+    esdb = sockets.enter_context(handed["esdb"]) if "esdb" in handed else None
     if settings.grpc is None or "grpc" in handed:
-        return _Addresses(http, handed.get("grpc"))
+        return _Addresses(http, handed.get("grpc"), esdb)
     # gRPC takes no socket of ours, but it listens on a port that we hold.
     holder = sockets.enter_context(hold_port(settings.grpc))
-    return _Addresses(http, settings.grpc._replace(port=holder.getsockname()[1]))
+    return _Addresses(http, settings.grpc._replace(port=holder.getsockname()[1]), esdb)
 
 
 @contextlib.asynccontextmanager
@@ -213,9 +216,7 @@ async def _serving_grpc(
 
 
 @contextlib.asynccontextmanager
-async def _serving_esdb(
-    services: Services, settings: Settings, certificates: Certificates | None
-) -> AsyncIterator[None]:
+async def _serving_esdb(services: Services, settings: Settings, at: _Addresses) -> AsyncIterator[None]:
     """Unless nobody asks for it."""
     if settings.wire.esdb is None:
         yield
@@ -223,7 +224,11 @@ async def _serving_esdb(
     from indelible.server.esdb.server import serving_esdb  # noqa: PLC0415 - needs packages of an extra
 
     async with serving_esdb(
-        services, settings.wire.esdb, shutdown_grace_s=settings.shutdown_grace_s, certificates=certificates
+        services,
+        settings.wire.esdb,
+        shutdown_grace_s=settings.shutdown_grace_s,
+        listener=at.esdb,
+        certificates=at.certificates,
     ):
         yield
 

@@ -95,7 +95,8 @@ class EsdbSettings(msgspec.Struct, frozen=True):
 
     address: Address
     advertised: Address | None = None
-    """What clients that ask for the cluster's members are told, where that is another; never with port 0."""
+    """What clients that ask for the cluster's members are told; never with port 0. Unless it is given, the address that
+    they asked."""
 
 
 class WireSettings(msgspec.Struct, frozen=True):
@@ -125,9 +126,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """HOST:PORT where the API over gRPC listens; not offered unless given. Needs the packages of `indelible[grpc]`."""
     wire: WireSettings = WireSettings()
     """Other systems' APIs, a table `[wire.esdb]` for the clients of KurrentDB and EventStoreDB: `address`, HOST:PORT,
-    unless it is given 127.0.0.1:2113, and `advertised`, the HOST:PORT that clients reach it by, where that is another.
-    In the TOML file alone; not offered without it. Needs a store of one partition, and the packages of
-    `indelible[esdb]`."""
+    unless it is given 127.0.0.1:2113, and `advertised`, the HOST:PORT that is told to clients which ask for the members
+    of a cluster, unless it is given the one that they asked. In the TOML file alone; not offered without it. Needs a
+    store of one partition, and the packages of `indelible[esdb]`."""
     workers: int = 1
     """Processes that serve on the same ports. More than one needs a store that several processes may write."""
     log_format: LogFormat = "auto"
@@ -146,7 +147,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     insecure: bool = False
     """true lets the server listen on addresses that other machines reach without a table `[access]` or `[tls]`."""
     tls: TlsSettings | None = None
-    """TLS for both ports, a table `[tls]`: the files `certificate` and `key`, and if need be `client_ca`, which
+    """TLS for all ports, a table `[tls]`: the files `certificate` and `key`, and if need be `client_ca`, which
     certifies callers, and `minimum_version` ("1.3", or "1.2"). In the TOML file alone. Files that change are taken up
     by themselves."""
     limits: LimitSettings | None = None
@@ -181,9 +182,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     variables may. Needs the packages of `indelible[otel]`."""
 
     def with_esdb_at(self, address: Address) -> "Settings":
-        """The same where ``[wire.esdb]`` has the port that it was given."""
-        assert self.wire.esdb is not None
-        esdb = msgspec.structs.replace(self.wire.esdb, address=address)
+        """The same where clients of KurrentDB and EventStoreDB are served there, also if they were not yet."""
+        esdb = msgspec.structs.replace(self.wire.esdb or EsdbSettings(address), address=address)
         return msgspec.structs.replace(self, wire=WireSettings(esdb))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the server shows callers, and asks of them: the table ``[tls]``, for both ports."""
+    """What the server shows callers, and asks of them: the table ``[tls]``, for all ports."""
 
     certificate: str
     """A file in PEM: the server's certificate, and those between it and its CA."""

@@ -25,7 +25,7 @@ from indelible.limits import (
 )
 from indelible.operations import Operation
 from indelible.operations.events import ReadAggregate, ReadFeed
-from indelible.queries import EventQuery
+from indelible.queries import EVERYTHING, EventQuery
 from indelible.size_bounded import ENTRY_SIZE_BYTES, SizeBounded
 
 PageT = TypeVar("PageT", AggregatePage, FeedPage)
@@ -38,12 +38,10 @@ class Followed(Protocol):
     """A store, or what follows some of one. Equal ones give the same events between two cursors."""
 
     def follow(
-        self, query: EventQuery, *, after: Cursor | None = None, gather_s: float = 0.0
+        self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None, gather_s: float = 0.0
     ) -> AsyncGenerator[FeedPage]:
         """See :meth:`EventStore.follow`."""
         ...
-
-    def __hash__(self) -> int: ...
 
 
 class Piece(NamedTuple):

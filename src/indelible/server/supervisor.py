@@ -206,9 +206,11 @@ class _Supervisor:
         s = "" if self._settings.tls is None else "s"
         url = f"http{s}://{Address(host, port)}"
         grpc_url = None if self._settings.grpc is None else f"grpc{s}://{self._settings.grpc}"
-        _log.info("serving", url=url, grpc=grpc_url, store=shown_url(self._settings.store), workers=len(self._http))
+        urls = ServerUrls(url, grpc_url, esdb_url(self._settings))
+        store, workers = shown_url(self._settings.store), len(self._http)
+        _log.info("serving", url=url, grpc=grpc_url, esdb=urls.esdb_url, store=store, workers=workers)
         if self._on_ready is not None:
-            self._on_ready(ServerUrls(url, grpc_url, esdb_url(self._settings)))
+            self._on_ready(urls)
 
     async def _stop(self, process: asyncio.subprocess.Process, number: int) -> int:
         """Graciously; a worker that does not end in time is killed."""

@@ -18,15 +18,17 @@ from indelible.server.config import Address, Settings
 from indelible.server.process import ServerUrls
 
 _FIRST_DESCRIPTOR: Final = 3
-_NAMES: Final = ("http", "grpc")
-"""Of sockets; those without a name of these come in this order."""
+_IN_ORDER: Final = ("http", "grpc")
+"""What sockets without a name are for, in this order."""
+_NAMES: Final = (*_IN_ORDER, "esdb")
+"""Of sockets: the settings, and the tables of `[wire]`, that they stand for."""
 _OF_SOCKETS: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 _OF_NOTIFICATIONS: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _US_PER_S: Final = 1_000_000
 
 
 class ServiceManager:
-    """Of this process. ``sockets``: by the name of the setting that each stands for."""
+    """Of this process. ``sockets``: by the name of what each stands for: "http", "grpc", "esdb"."""
 
     def __init__(
         self,
@@ -50,9 +52,13 @@ class ServiceManager:
     def applied_to(self, settings: Settings) -> Settings:
         """The settings, with the addresses of the sockets."""
         addresses = {name: Address(*one.getsockname()[:2]) for name, one in self.sockets.items()}
-        if "grpc" in addresses and settings.workers > 1:
-            message = "gRPC cannot be served by several workers on a socket that is handed over; leave it out"
+        if settings.workers > 1 and addresses.keys() & {"grpc", "esdb"}:
+            what = "gRPC" if "grpc" in addresses else "wire.esdb"
+            message = f"{what} cannot be served by several workers on a socket that is handed over; leave it out"
             raise InvalidRequest(message, pointer="/workers")
+        esdb = addresses.pop("esdb", None)
+        if esdb is not None:
+            settings = settings.with_esdb_at(esdb)
         return msgspec.structs.replace(settings, **addresses) if addresses else settings
 
     # --- What it hears -----------------------------------------------------------------------------------------------
@@ -102,12 +108,13 @@ def _sockets(given: Mapping[str, str]) -> dict[str, socket.socket]:
     count = int(given["LISTEN_FDS"])
     names = given["LISTEN_FDNAMES"].split(":") if given["LISTEN_FDNAMES"] else []
     named = [names[i] if i < len(names) and names[i] in _NAMES else "" for i in range(count)]
-    left = [name for name in _NAMES if name not in named]
+    left = [name for name in _IN_ORDER if name not in named]
     found: dict[str, socket.socket] = {}
     for i, given_name in enumerate(named):
         name = given_name or (left.pop(0) if left else "")
         if not name or name in found:
-            message = f"{count} sockets are handed over by LISTEN_FDS; a server takes one for http, and one for grpc"
+            taken = "a server takes one for http, one for grpc, and one that is named esdb"
+            message = f"{count} sockets are handed over by LISTEN_FDS; {taken}"
             raise InvalidRequest(message, pointer="/http")
         found[name] = _listening(_FIRST_DESCRIPTOR + i, name)
     return found

@@ -61,7 +61,6 @@ class LookAround(App[None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._overview.focus_first()
         self.run_worker(self._look_at_head(), group="head")
 
     async def _look_at_head(self) -> None:
@@ -86,13 +85,18 @@ class LookAround(App[None]):
         if self._tabs.active != name:
             self._wanted_pane = name
             self._tabs.active = name
+            # Keys may come before the tab says that it is active.
+            self.pane.focus_first()
 
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
-        wanted, self._wanted_pane = self._wanted_pane, None
-        if wanted is not None and event.pane.id != wanted:
+        if self._wanted_pane is not None and event.pane.id != self._wanted_pane:
             # The first pane, which is activated a moment after it is drawn: a key was faster.
-            self._tabs.active = wanted
+            self._tabs.active = self._wanted_pane
             return
+        if event.pane.id != self._tabs.active:
+            # Overtaken. To focus what is in it would bring it back, and so on for ever.
+            return
+        self._wanted_pane = None
         # It may come when all is being put away.
         if isinstance(event.pane, Pane) and event.pane.is_attached:
             event.pane.focus_first()

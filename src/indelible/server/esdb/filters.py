@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import regex
+from msgspec.structs import replace
 
+from indelible.access import Principal
 from indelible.errors import InvalidRequest
 from indelible.events import RecordedEvent, check_name
 from indelible.limits import (
@@ -40,6 +42,16 @@ class EventFilter:
         """What of it the store can look up: no event matches that does not match this."""
         self._name_of: Final = name_of
         self._is_wanted: Final = is_wanted
+
+    def query_for(self, principal: Principal) -> EventQuery:
+        """The same for one caller: without aggregate types that it may not read where there are others, since a query
+        that names them is refused."""
+        reach = principal.reach("read")
+        items = [
+            replace(item, aggregate_types=tuple(filter(reach.covers, item.aggregate_types)) or item.aggregate_types)
+            for item in self.query.items
+        ]
+        return replace(self.query, items=tuple(items))
 
     def matches(self, event: RecordedEvent) -> bool:
         """The store's own events never do. Raises ``InvalidRequest`` when the pattern takes too long."""
@@ -133,7 +145,7 @@ def names_of(pattern: str) -> Names | None:
 def _query_of(names: Names, *, by_stream: bool) -> EventQuery:
     try:
         if by_stream:
-            return EventQuery.of(aggregate_types=_aggregate_types_of(names))
+            return EventQuery.of(aggregate_types=sorted(_aggregate_types_of(names)))
         return EVERYTHING if names.prefixes else EventQuery.of(event_types=names.whole)
     except InvalidRequest:
         return EVERYTHING  # too many for a query, or none that there can be
@@ -163,7 +175,7 @@ _parts: Final = re.compile(
     | (?P<opening>  \( (?: \? (?: [ims]*(?:-[ims]+)?[:)] | [=!>] | <[=!] | <[A-Za-z]\w*> ) )? (?!\?|\*) )
     | (?P<closing>  \) )
     | (?P<repeat>   \{ \d+ (?:,\d*)? \} )
-    | (?P<foreign>  \( | \{ )
+    | (?P<foreign>  [({\[] )
     | (?P<other>    [^\\(){\[]+ )
     """,
     re.VERBOSE | re.DOTALL,
@@ -226,7 +238,7 @@ class BoundedPattern:
         for part in _parts.finditer(pattern):
             text = part[0]
             if part.lastgroup == "foreign" or (part.lastgroup == "class" and _FOREIGN_CLASS.search(text)):
-                raise self._refused(f"has {text!r} at {part.start()}, which is not supported")
+                raise self._refused(f"has {text!r} at {part.start()}, which is not closed, or not supported")
             depth += part.lastgroup == "opening" and not text.endswith(")")
             depth -= part.lastgroup == "closing"
             if depth > ESDB_FILTER_NESTING_MAX:

@@ -69,7 +69,8 @@ class _PersistentSubscriptions:
         settings = settings_of(request.options, _NEVER)
         call.take_events(1)
         version = await self._catalogue.version_of_settings(settings.group_name)
-        asked = await asked_group(self._catalogue.whole, settings, source_of(settings))
+        may_manage = call.principal.reach("admin")
+        asked = await asked_group(self._catalogue.whole, settings, source_of(settings), may_manage)
         exists = Refused(*subscription_exists(settings.stream, settings.group))
         try:
             info = await call.ask(CREATE_GROUP, asked)

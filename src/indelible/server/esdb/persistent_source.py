@@ -9,6 +9,9 @@ To begin with, a subscription to a stream reads from the stream's first event on
 
 from typing import Final
 
+from msgspec.structs import replace
+
+from indelible.access import Reach
 from indelible.cursors import Cursor, cursor_at
 from indelible.events import RecordedEvent
 from indelible.eventstore import EventStore
@@ -122,12 +125,19 @@ def source_of(settings: SubscriptionSettings) -> Source:
     return StreamSource(settings.stream, start + 1) if links is None else LinkSource(links, start)
 
 
-async def asked_group(store: EventStore, settings: SubscriptionSettings, source: Source) -> CreateGroup:
-    """How the consumer group is to be made."""
+async def asked_group(
+    store: EventStore, settings: SubscriptionSettings, source: Source, may_manage: Reach
+) -> CreateGroup:
+    """How the consumer group is to be made: without aggregate types that its maker may not manage, where a filter
+    leaves others. A beginning of names such as ``order-`` may be that of streams without a category, too."""
+    items = [
+        replace(item, aggregate_types=tuple(filter(may_manage.covers, item.aggregate_types)) or item.aggregate_types)
+        for item in source.items
+    ]
     from_end = settings.start == END
     return CreateGroup(
         group=settings.group_name,
-        items=source.items,
+        items=tuple(items),
         start="end" if from_end else None,
         after=None if from_end else await source.first_cursor(store),
         ack_timeout_s=settings.ack_timeout_s,

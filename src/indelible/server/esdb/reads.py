@@ -99,8 +99,9 @@ class Asked:
         else:
             # The event at the place itself is read forwards, and not backwards.
             start = max(place, 1) if self._is_forward else min(place - 1, last)
-        self._tell_export(chosen.query)
-        source = OfFeed(self._store, chosen.query, last, self._direction)
+        query = chosen.query_for(self._call.principal)
+        self._tell_export(query)
+        source = OfFeed(self._store, query, last, self._direction)
         async with aclosing(self._events(source, start, chosen.matches)) as messages:
             async for message in messages:
                 yield message

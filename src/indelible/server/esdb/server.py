@@ -3,11 +3,12 @@
 import base64
 import binascii
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from typing import Final
 
 from indelible.errors import IndelibleError, Unauthenticated
-from indelible.server.config import EsdbSettings
+from indelible.server.config import ESDB_POINTER, Address, EsdbSettings
 from indelible.server.esdb.appends import append
 from indelible.server.esdb.batch_appends import batch_append
 from indelible.server.esdb.cluster import gossip_methods
@@ -16,6 +17,7 @@ from indelible.server.esdb.features import FEATURES_SERVICE, features_methods
 from indelible.server.esdb.persistent import PERSISTENT_SERVICE, persistent_methods
 from indelible.server.esdb.reads import read
 from indelible.server.esdb.records import append_records, append_session
+from indelible.server.esdb.store_access import store_of
 from indelible.server.grpc.calls import Answer, Dialect, FromStream, Method, Streams, ToStream, Unary
 from indelible.server.grpc.server import serving_methods
 from indelible.server.process import listen
@@ -43,14 +45,20 @@ SERVICES: Final[dict[str, tuple[Method, ...]]] = {
 
 @contextlib.asynccontextmanager
 async def serving_esdb(
-    services: Services, settings: EsdbSettings, *, shutdown_grace_s: float, certificates: Certificates | None = None
+    services: Services,
+    settings: EsdbSettings,
+    *,
+    shutdown_grace_s: float,
+    listener: socket.socket | None = None,
+    certificates: Certificates | None = None,
 ) -> AsyncIterator[str]:
-    """Serve while the context is open; gives HOST:PORT. See :func:`indelible.server.grpc.server.serving_grpc`."""
-    listener = listen(settings.address, shared=True, pointer="/wire/esdb/address")
-    host, port = settings.advertised or listener.getsockname()[:2]
+    """Serve while the context is open; gives HOST:PORT. ``listener``: a socket that listens, in place of the address.
+    See :func:`indelible.server.grpc.server.serving_grpc`."""
+    if listener is None:
+        listener = listen(settings.address, shared=True, pointer=ESDB_POINTER)
     own = {**SERVICES, PERSISTENT_SERVICE: persistent_methods(services)}
     others = {
-        **gossip_methods(services, host, port),
+        **gossip_methods(services, settings.advertised, Address(*listener.getsockname()[:2])),
         FEATURES_SERVICE: features_methods(own),
     }
     async with serving_methods(
@@ -76,4 +84,4 @@ def bearer_of(header: bytes | None) -> bytes | None:
     return b"Bearer " + password
 
 
-_DIALECT: Final = Dialect("esdb", _answer_of, bearer_of)
+_DIALECT: Final = Dialect("esdb", _answer_of, bearer_of, store_of)

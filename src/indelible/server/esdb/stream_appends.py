@@ -144,6 +144,8 @@ async def _version_of_deleted(store: EventStore, stream: str) -> int:
 async def _replayed(store: EventStore, asked: Sequence[AggregateAppend]) -> AtomicAppendResult | None:
     """The first result, if this was stored before: that holds whatever is expected. Once an id is taken, nothing new is
     stored with it."""
+    if not asked[0].events:
+        return None  # nor would it be stored
     with suppress(NotFound, Forbidden, EventIdConflict):
         await store.get_event(asked[0].events[0].event_id)
         return await store.append_atomic(asked)

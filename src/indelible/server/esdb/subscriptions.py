@@ -128,7 +128,7 @@ async def _links(call: Call, options: pb.ReadReq.Options, links: LinkStream) -> 
 
 async def _all(call: Call, options: pb.ReadReq.Options) -> Source:
     chosen = filter_of(options.filter) if options.HasField("filter") else None
-    query = EVERYTHING if chosen is None else chosen.query
+    query = EVERYTHING if chosen is None else chosen.query_for(call.principal)
     position = _start_of(options.all)
     after = (await call.store.head()).cursor if position is None else cursor_at(position)
     call.tell_export(SUBSCRIBE, Subscribe(after=after, **query_fields(query)))

@@ -7,15 +7,26 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
-from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded, Unauthenticated
-from indelible.limits import GRPC_CALLS_MAX, GRPC_FIRST_MESSAGE_S, RETRY_AFTER_S
+from indelible.access import Principal
+from indelible.errors import IndelibleError, InternalError, InvalidRequest, Overloaded, PayloadTooLarge, Unauthenticated
+from indelible.eventstore import EventStore
+from indelible.limits import (
+    GRPC_CALLS_MAX,
+    GRPC_FIELDS_COUNTED_SIZE_BYTES,
+    GRPC_FIELDS_MAX,
+    GRPC_FIRST_MESSAGE_S,
+    GRPC_HEAR_OUT_S,
+    REQUEST_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
+)
 from indelible.server.call import Call, TraceContext, trace_context
 from indelible.server.callers import caller_of
 from indelible.server.grpc.exchange import Exchange, Refused, Trailers, shortened
@@ -24,6 +35,7 @@ from indelible.server.reader_room import LARGE_BYTES
 from indelible.server.services import Services
 from indelible.server.tracing import RequestWatch
 from indelible.wire.errors import GRPC_CODE_KEY, GRPC_DETAILS_KEY, GRPC_NUMBERS, grpc_status_of
+from indelible.wire.message_fields import TooManyFields, check_fields
 from indelible.wire.proto_events import error_message
 
 MakeRoom = Callable[[int], Awaitable[None]]
@@ -68,12 +80,25 @@ M = TypeVar("M", bound=Message)
 
 
 def decode_message(kind: type[M], encoded: bytes) -> M:
+    """Raises ``InvalidRequest``; ``PayloadTooLarge`` for what would take much more than it does now."""
+    if len(encoded) > GRPC_FIELDS_COUNTED_SIZE_BYTES and not kind.DESCRIPTOR.file.package.startswith(_OWN_PACKAGE):
+        _check_fields(kind, encoded)
     try:
         return kind.FromString(encoded)
     except DecodeError as error:
         raise InvalidRequest(f"not an encoded {kind.DESCRIPTOR.name}: {error}") from None
 
 
+def _check_fields(kind: type[Message], encoded: bytes) -> None:
+    try:
+        check_fields(cast("Descriptor", kind.DESCRIPTOR), encoded, GRPC_FIELDS_MAX)
+    except TooManyFields:
+        message = f"a message may have at most {GRPC_FIELDS_MAX} fields, those of its parts counted"
+        raise PayloadTooLarge(message, size_bytes_max=REQUEST_SIZE_BYTES_MAX) from None
+
+
+_OWN_PACKAGE: Final = "indelible."
+"""Of its messages those with many events have as many fields as these have tags."""
 _log: Final = structlog.get_logger(__name__)
 _CONTENT_TYPE: Final = re.compile(rb"application/grpc(?:[+;].*)?", re.IGNORECASE)
 _UNSUPPORTED_MEDIA_TYPE: Final = b"415"
@@ -114,6 +139,8 @@ class Dialect(NamedTuple):
     answer_of: Callable[[IndelibleError], Answer] = answer_of
     authorization_of: Callable[[bytes | None], bytes | None] = lambda header: header
     """The header ``authorization`` as it would be over HTTP."""
+    store_of: Callable[[Services, Principal], EventStore] = Services.store_of
+    """The store as a caller may use it."""
 
 
 GRPC: Final = Dialect()
@@ -221,8 +248,10 @@ class Calls:
     async def _handle(self, method: Method | None, exchange: Exchange, *, is_own: bool) -> None:
         try:
             call = await self._call_of(exchange, is_own=is_own)
-        except Unauthenticated:
-            if isinstance(method, (FromStream, Streams)):
+        except IndelibleError as error:
+            if isinstance(method, FromStream):
+                await exchange.hear_out(GRPC_HEAR_OUT_S)
+            elif isinstance(method, Streams) and isinstance(error, Unauthenticated):
                 await _hear_first_message(exchange)
             raise
         if method is None:
@@ -239,7 +268,7 @@ class Calls:
             return
         with self._watching(call, exchange):
             if isinstance(method, FromStream):
-                await exchange.answer(await method.handle(call, exchange))
+                await exchange.answer(await _heard_out(method, call, exchange))
                 return
             outgoing = Outgoing(self._large, exchange)
             if isinstance(method, ToStream):
@@ -263,6 +292,8 @@ class Calls:
             use=use,
             deadline=exchange.deadline,
             trace=_trace_of(exchange),
+            store=self._dialect.store_of(self._services, caller.principal),
+            authority=fields.get(b":authority", b"").decode("latin-1"),
         )
 
     def _watching(self, call: Call, exchange: Exchange) -> AbstractContextManager[None]:
@@ -271,6 +302,15 @@ class Calls:
         if authenticator is None:
             return nullcontext()
         return authenticator.watching(call.credentials, partial(exchange.cancel, _WITHDRAWN))
+
+
+async def _heard_out(method: FromStream, call: Call, exchange: Exchange) -> bytes:
+    """Callers send all that they have before they look for the answer; a refusal waits for that."""
+    try:
+        return await method.handle(call, exchange)
+    except (IndelibleError, Refused):
+        await exchange.hear_out(GRPC_HEAR_OUT_S)
+        raise
 
 
 async def _hear_first_message(exchange: Exchange) -> None:

@@ -2,6 +2,7 @@
 its caller has room."""
 
 import asyncio
+import contextlib
 import zlib
 from collections import deque
 from collections.abc import Sequence
@@ -61,9 +62,9 @@ class Exchange:
 
     __slots__ = (
         "_arrived", "_bodies", "_buffer", "_cancelled_because", "_has_begun", "_has_room", "_held_bytes",
-        "_is_alone", "_is_over", "_late", "_messages", "_problem", "_taken_bytes", "_timer", "_uncredited_bytes",
-        "_unread_window", "code", "connection", "deadline", "head", "requests_ended", "send_window", "stream_id",
-        "task",
+        "_is_alone", "_is_deaf", "_is_over", "_late", "_messages", "_problem", "_taken_bytes", "_timer",
+        "_uncredited_bytes", "_unread_window", "code", "connection", "deadline", "head", "requests_ended",
+        "send_window", "stream_id", "task",
     )  # fmt: skip
 
     def __init__(self, connection: "Connection", stream_id: int, head: Head, send_window: int) -> None:
@@ -77,8 +78,8 @@ class Exchange:
         """Of the error that it ended with."""
         self._bodies: BodyMemory | None = None
         self._cancelled_because: Refused | None = None
-        self._is_alone = False
-        """Whether the caller is gone."""
+        self._is_alone = self._is_deaf = False
+        """Whether the caller is gone, and whether what it says is left."""
         self._buffer = bytearray()
         self._messages: Final[deque[tuple[int, bytes]]] = deque()
         """As they came, and whether they are compressed: read only when they are taken, so that what waits is small."""
@@ -133,6 +134,8 @@ class Exchange:
             raise BrokenConnection(h2.STREAM_CLOSED, "more comes after the end")
         self._uncredited_bytes += flow_bytes
         if self._problem is not None:
+            if self._is_deaf:
+                self._give_credit()
             return
         try:
             self._keep(payload)
@@ -246,6 +249,21 @@ class Exchange:
         if len(self._messages) != 1:
             raise Refused("INTERNAL", "a call of this kind has one message")
         return self._plain(*self._messages[0])
+
+    async def hear_out(self, within_s: float) -> None:
+        """Take what still comes, and leave it. Of a call that ends while its caller sends, gRPC's core may tell the
+        caller of an error of its own in place of the status."""
+        self._is_deaf = True
+        self._cancel_late()
+        self._fail(self._problem or Refused("CANCELLED", "what comes is left"))
+        self._messages.clear()
+        self._release(self._held_bytes)
+        self._give_credit()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not self.requests_ended:
+                    self._arrived = self.connection.loop.create_future()
+                    await self._arrived
 
     def _hold(self, size_bytes: int) -> None:
         if self._bodies is not None:

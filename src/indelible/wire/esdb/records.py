@@ -107,7 +107,7 @@ def expected_of(state: int, pointer: str) -> ExpectedVersion:
 class Violation(NamedTuple):
     """A check that does not hold."""
 
-    index: int
+    check_index: int
     stream: str
     expected: ExpectedVersion
     actual_version: int
@@ -147,7 +147,7 @@ def checks_failed(violations: Iterable[Violation]) -> Refusal:
     """As many as have room in the trailers; always the first."""
     detail = errors.AppendConsistencyViolationErrorDetails()
     for violation in violations:
-        added = detail.violations.add(check_index=violation.index)
+        added = detail.violations.add(check_index=violation.check_index)
         added.stream_state.stream = violation.stream
         added.stream_state.expected_state = shown_expected(violation.expected)
         added.stream_state.actual_state = violation.actual_version - 1
