@@ -1,7 +1,7 @@
 # make run    install what is needed and start a server on an embedded store in ./data
 # make test   install what is needed and pass every check and test
-# Others: conformance, coverage, lint, types, format, bench, bench-peers, soak, faults-cassandra, wheels, release, docs, reference,
-# proto, lock, docs-viewer, clean. PYTHON=python3.13 chooses the interpreter.
+# Others: conformance, coverage, lint, types, format, bench, bench-peers, soak, faults-cassandra, esdb-clients, wheels, release,
+# docs, reference, proto, lock, docs-viewer, clean. PYTHON=python3.13 chooses the interpreter.
 
 PYTHON ?= $(shell tools/find_python.sh)
 VENV := .venv
@@ -21,7 +21,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_SELF := $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
-.PHONY: run test test-packages conformance coverage lint types format bench bench-peers soak faults-cassandra wheels release docs reference proto lock docs-viewer clean
+.PHONY: run test test-packages conformance coverage lint types format bench bench-peers soak faults-cassandra esdb-clients wheels release docs reference proto lock docs-viewer clean
 
 run: $(VENV)/.runtime-installed
 	@exec $(BIN)/indelible serve $(ARGS)
@@ -74,6 +74,11 @@ soak: $(VENV)/.dev-installed
 # Nodes of Cassandra and servers that break under load, for twenty minutes.
 faults-cassandra: $(VENV)/.dev-installed $(CASSANDRA)/.fetched
 	PYTHONPATH=tests $(BIN)/python -m faults.cassandra_faults $(ARGS)
+
+# KurrentDB's and EventStoreDB's clients in every language, or those that ARGS names, with the server killed meanwhile.
+# It says which toolchains are missing.
+esdb-clients: $(VENV)/.dev-installed
+	PYTHONPATH=tests $(BIN)/python -m esdb.clients.run $(ARGS)
 
 # Whether the wheel works on every Python that it is for, and is on this machine: as the README says, from pip install on.
 wheels: $(VENV)/.dev-installed

@@ -26,6 +26,7 @@ from indelible.server.services import Services
 from indelible.wire.esdb.errors import subscription_exists, subscription_not_found
 from indelible.wire.esdb.messages import stream_name
 from indelible.wire.esdb.pb import persistent_pb2 as pb
+from indelible.wire.esdb.pb.shared_pb2 import Empty
 from indelible.wire.esdb.persistent import ALL, fill_info, group_name_of, named, settings_of
 
 PERSISTENT_SERVICE: Final = "event_store.client.persistent_subscriptions.PersistentSubscriptions"
@@ -43,7 +44,13 @@ def persistent_methods(services: Services) -> tuple[Method, ...]:
         Unary("List", pb.ListReq, own.list),
         Unary("ReplayParked", pb.ReplayParkedReq, own.replay_parked),
         Streams("Read", own.read),
+        Unary("RestartSubsystem", Empty, _restart),
     )
+
+
+async def _restart(_: Call, __: Empty) -> bytes:
+    """There is nothing to restart. But clients in Go, Java and Rust ask for the groups over HTTP where this is not."""
+    return b""
 
 
 class _PersistentSubscriptions:
