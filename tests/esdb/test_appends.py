@@ -1,3 +1,5 @@
+"""Append and Delete, by the clients of KurrentDB and by messages that these do not send."""
+
 import asyncio
 from collections.abc import Iterator
 from uuid import uuid4
