@@ -6,6 +6,7 @@ from uuid import uuid4
 import grpc
 
 from indelible.wire.esdb.pb import records_pb2, streams_pb2
+from indelible.wire.esdb.pb.shared_pb2 import ProposedMessage
 
 _STREAMS = "/event_store.client.streams.Streams"
 _RECORDS = "/kurrentdb.protocol.v2.streams.StreamsService"
@@ -72,9 +73,10 @@ def batch(
     return message
 
 
-def propose(message: object, data: bytes = b"{}", properties: Sequence[str] = ("type", "content-type")) -> None:
-    """Fill a ProposedMessage."""
+def propose(
+    message: ProposedMessage, data: bytes = b"{}", properties: Sequence[str] = ("type", "content-type")
+) -> None:
     values = {"type": "Placed", "content-type": "application/json"}
-    message.id.string = str(uuid4())  # type: ignore[attr-defined]
-    message.metadata.update({name: values[name] for name in properties})  # type: ignore[attr-defined]
-    message.data = data  # type: ignore[attr-defined]
+    message.id.string = str(uuid4())
+    message.metadata.update({name: values[name] for name in properties})
+    message.data = data

@@ -1,5 +1,6 @@
 """Random appends and deletions of one stream through the wire, against the few rules that its clients know."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -72,9 +73,9 @@ def append(client: KurrentDBClient, stream: str, by: str, events: list[NewEvent]
         client.append_to_stream(stream, current_version=expected, events=events)
 
 
-def outcome(done: object) -> type[Exception] | None:
+def outcome(done: Callable[[], object]) -> type[Exception] | None:
     try:
-        done()  # type: ignore[operator]
+        done()
     except (WrongCurrentVersionError, NotFoundError, StreamIsDeletedError) as error:
         return type(error)
     return None

@@ -1,3 +1,5 @@
+"""Metadata that says how much of a stream is shown."""
+
 import time
 from uuid import uuid4
 

@@ -5,7 +5,8 @@ import time
 from typing import Final
 from uuid import UUID
 
-from google.protobuf.message import Message
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from indelible.errors import IndelibleError, InvalidRequest, Overloaded
 from indelible.limits import (
@@ -124,7 +125,6 @@ def deadline_of(options: pb.BatchAppendReq.Options, now: float) -> float | None:
     return None if left_s > ESDB_DEADLINE_S_MAX else now + left_s
 
 
-def _seconds(message: Message) -> float:
+def _seconds(message: Duration | Timestamp) -> float:
     """Of a duration, or of a time since 1970."""
-    seconds: float = message.seconds + message.nanos / 1e9  # type: ignore[attr-defined]
-    return seconds
+    return message.seconds + message.nanos / 1e9
