@@ -30,8 +30,8 @@ def test_all_print_figures_as_json(tmp_path: Path) -> None:
     printed = json.loads(result.stdout)
     assert printed["machine"]["durability"] == "journal_mode=wal, synchronous=FULL"
     figures = {figure["what"]: figure for figure in printed["figures"]}
-    assert all(figure["value"] > 0 and figure["errors"] == 0 for figure in figures.values())
-    assert len([figure for figure in figures.values() if "goal" in figure]) == 44
+    assert [figure for figure in figures.values() if not figure["value"] > 0 or figure["errors"]] == []
+    assert len([figure for figure in figures.values() if "goal" in figure]) == 45
     assert "read one aggregate of 30 events" in figures
     assert "feed as NDJSON, 3,000 events" in figures
     assert "commit to receipt with nats's client, 1,000 events/s" in figures

@@ -48,7 +48,9 @@ def test_the_image_holds_what_the_container_lock_says() -> None:
     [extras] = re.findall(r"^CONTAINER_EXTRAS := (.*)$", text, re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     wanted = [Requirement(each).name for extra in extras.split() for each in project[extra]]
-    locked = re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "container.txt").read_text("utf-8"), re.MULTILINE)
+    locked = re.findall(
+        r"^([\w.-]+)(?:\[[\w, -]+\])?==", (ROOT / "requirements" / "container.txt").read_text("utf-8"), re.MULTILINE
+    )
     assert set(wanted) <= set(locked)
     assert "--require-hashes" in DOCKERFILE
     assert "requirements/container.txt" in DOCKERFILE
