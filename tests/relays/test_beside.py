@@ -115,11 +115,12 @@ async def test_a_replay_outlasts_its_owner(store: EventStore) -> None:
     first, second = relay_of(held := HeldUp(store), broker, owner="first"), relay_of(store, broker, owner="second")
     async with running(first):
         await until(lambda: _owner(store, "first"))
-        # A second and a half for its second page: long enough to be seen in the middle.
-        broker.pause_s = 0.003
+        # Ten seconds for its second page: long enough to be seen in the middle, on a busy machine too.
+        broker.pause_s = 0.02
         await store.relays.replay("orders", start="beginning")
         await until(lambda: _is_on_its_way(store))
         held.relays.answers.clear()
+        broker.pause_s = 0.0
         async with running(second):
             await until(lambda: _owner(store, "second"))
             await until(lambda: has_no_replay(store))
