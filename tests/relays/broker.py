@@ -59,6 +59,9 @@ class Broker:
         """So many times what was published is kept, and then the connection breaks."""
         self.pause_s = 0.0
         """What an event takes."""
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+        """Not set: it takes nothing of a replay behind its first page."""
         self.answers = asyncio.Event()
         self.answers.set()
         """Not set: it hangs."""
@@ -121,6 +124,8 @@ class BrokerSink:
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         messages = self.messages(page, replay)
         await asyncio.sleep(self.broker.pause_s * page.count)
+        if replay is not None and messages[0].event.version > 1:
+            await self.broker.goes_on.wait()
         async with self.in_time():
             for first in range(0, len(messages), _AT_ONCE):
                 try:
