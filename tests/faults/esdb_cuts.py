@@ -96,6 +96,8 @@ class Subscriber:
         self.times: list[Time] = []
         self.checkpoints = self.caught_up = 0
         self.last: Received | None = None
+        self.is_receiving = False
+        """Since it subscribed last."""
 
     async def run(self) -> None:
         client = AsyncKurrentDBClient(self._url)
@@ -104,6 +106,7 @@ class Subscriber:
             while True:
                 with contextlib.suppress(KurrentDBClientError):
                     await self._take(await self._subscribe(client, self._place))
+                self.is_receiving = False
         finally:
             await client.close()
 
@@ -111,6 +114,7 @@ class Subscriber:
         received: list[Received] = []
         self.times.append(Time(self._place, received))
         async for event in subscription:
+            self.is_receiving = True
             if event.is_caught_up:
                 self.caught_up += 1
             elif event.is_checkpoint:
@@ -174,6 +178,8 @@ class Cuts:
             following = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
             writing = [asyncio.create_task(self._write(f"counted-{number}")) for number in range(WRITERS)]
             for _ in range(self.figures.cuts):
+                # However slow the machine is, there is something to cut.
+                await _until(lambda: all(one.is_receiving for one in subscribers))
                 await asyncio.sleep(self._chance.uniform(0.05, 0.5))
                 await self._cut(proxy)
             self._stopping.set()

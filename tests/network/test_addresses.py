@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from indelible.errors import InvalidRequest
-from indelible.server.config import Address
+from indelible.server.config import Address, EsdbSettings, WireSettings
 from indelible.server.network_settings import TlsSettings, check_addresses
 
 TLS = TlsSettings("certificate.pem")
@@ -16,7 +16,8 @@ HERE, EVERYWHERE = Address("127.0.0.1", 8080), Address("0.0.0.0", 8080)
 
 
 def _settings(**given: object) -> SimpleNamespace:
-    return SimpleNamespace(**{"http": HERE, "grpc": None, "insecure": False, "tls": None, "access": None, **given})
+    usual = {"http": HERE, "grpc": None, "wire": WireSettings(), "insecure": False, "tls": None, "access": None}
+    return SimpleNamespace(**{**usual, **given})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
@@ -29,6 +30,9 @@ def test_addresses_that_others_reach(host: str):
     with pytest.raises(InvalidRequest, match=r"no \[access\] and no \[tls\].*--insecure") as caught:
         check_addresses(_settings(grpc=Address(host, 1)))
     assert caught.value.pointer == "/grpc"
+    with pytest.raises(InvalidRequest) as caught:
+        check_addresses(_settings(wire=WireSettings(EsdbSettings(Address(host, 1)))))
+    assert caught.value.pointer == "/wire/esdb/address"
 
 
 @pytest.mark.parametrize(("given", "missing"), [({"tls": TLS}, "access"), ({"access": object()}, "tls")])
