@@ -118,8 +118,8 @@ class InvalidRequest(IndelibleError):
 
 
 class PayloadTooLarge(InvalidRequest):
-    """Something is larger than allowed. Field: size_bytes_max, or events_max where events are counted, keys_max where
-    keys are, statement_timeout_s where the database's setting allows no more."""
+    """Something is larger than allowed. Field: size_bytes_max, or events_max where events are counted, tags_max where
+    tags are, keys_max where keys are, statement_timeout_s where the database's setting allows no more."""
 
     code = "payload_too_large"
 

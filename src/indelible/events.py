@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Any, Final, NoReturn, Protocol, TypeVar, cast, final
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from indelible.limits import (
     EVENT_SIZE_BYTES_MAX,
     METADATA_SIZE_BYTES_MAX,
     NAME_LENGTH_MAX,
+    REQUEST_TAGS_MAX,
     SNAPSHOT_SIZE_BYTES_MAX,
     TAG_LENGTH_MAX,
     TAGS_PER_EVENT_MAX,
@@ -79,7 +81,11 @@ def check_tags(tags: Iterable[str], pointer: str = "/tags") -> tuple[str, ...]:
         raise InvalidRequest("must be a list of strings, not one string", pointer=pointer)
     if not isinstance(tags, Iterable):
         raise InvalidRequest(f"must be a list of strings, not {type(tags).__name__}", pointer=pointer)
-    checked = tuple(sorted({check_name(tag, f"{pointer}/{i}", TAG_LENGTH_MAX) for i, tag in enumerate(tags)}))
+    # Millions may be given: no more are looked at than a whole request may have.
+    given = tuple(islice(tags, REQUEST_TAGS_MAX + 1))
+    if len(given) > REQUEST_TAGS_MAX:
+        raise InvalidRequest(f"at most {TAGS_PER_EVENT_MAX} tags", pointer=pointer)
+    checked = tuple(sorted({check_name(tag, f"{pointer}/{i}", TAG_LENGTH_MAX) for i, tag in enumerate(given)}))
     if len(checked) > TAGS_PER_EVENT_MAX:
         raise InvalidRequest(f"at most {TAGS_PER_EVENT_MAX} tags, not {len(checked)}", pointer=pointer)
     return checked

@@ -28,7 +28,9 @@ from indelible.limits import (
     PAGE_EVENTS_DEFAULT,
     REQUEST_EVENTS_MAX,
     REQUEST_SIZE_BYTES_MAX,
+    REQUEST_TAGS_MAX,
     SEARCH_WAIT_S,
+    TAGS_PER_EVENT_MAX,
 )
 from indelible.queries import EVERYTHING, Direction, EventQuery
 from indelible.relay_state import Relays
@@ -105,6 +107,10 @@ class AppendRequest(msgspec.Struct, frozen=True, gc=False):
         return total
 
     @property
+    def tag_count(self) -> int:
+        return sum(len(event.tags) for append in self.appends for event in append.events)
+
+    @property
     def size_bytes(self) -> int:
         total = 0
         for append in self.appends:
@@ -162,6 +168,11 @@ class AppendRequest(msgspec.Struct, frozen=True, gc=False):
             raise PayloadTooLarge(
                 f"holds {self.event_count} events, more than {REQUEST_EVENTS_MAX}",
                 pointer=pointer, events_max=REQUEST_EVENTS_MAX,
+            )  # fmt: skip
+        if self.event_count * TAGS_PER_EVENT_MAX > REQUEST_TAGS_MAX and self.tag_count > REQUEST_TAGS_MAX:
+            raise PayloadTooLarge(
+                f"holds {self.tag_count} tags, more than {REQUEST_TAGS_MAX}",
+                pointer=pointer, tags_max=REQUEST_TAGS_MAX,
             )  # fmt: skip
         if self.size_bytes > REQUEST_SIZE_BYTES_MAX:
             raise PayloadTooLarge(

@@ -11,8 +11,8 @@ from benchmarks.relay import rate_of
 from indelible import Client
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 3_600
-"""All of them take minutes on an idle machine, and ten times that on a busy one."""
+TIMEOUT_S = 1_500
+"""All of them take two minutes on an idle machine, and ten times that on a busy one."""
 SMALL = (
     "--events", "12000", "--events-small", "4000", "--events-feed", "3000", "--duration", "1", "--warm-up", "0",
     "--events-relay", "1500", "--rounds", "1",

@@ -330,7 +330,9 @@ def a_conflict_with_a_version_of_the_future(seed: Seed) -> History:
 
 @breaks(Rule.FALSE_CONFLICT)
 def a_condition_fails_for_another_event(seed: Seed) -> History:
-    one, outcome = seed.pick(seed.answered_with(ConditionRefused))
+    # The very first event has none before it.
+    refusals = [(one, outcome) for one, outcome in seed.answered_with(ConditionRefused) if outcome.position > 1]
+    one, outcome = seed.pick(refusals)
     return seed.answer(one, replace(outcome, position=seed.pick(range(1, outcome.position))))
 
 

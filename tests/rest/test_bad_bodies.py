@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +13,12 @@ from indelible.limits import (
     METADATA_SIZE_BYTES_MAX,
     REQUEST_EVENTS_MAX,
     REQUEST_KEYS_MAX,
+    REQUEST_SIZE_BYTES_MAX,
+    REQUEST_TAGS_MAX,
     SNAPSHOT_SIZE_BYTES_MAX,
+    TAGS_PER_EVENT_MAX,
 )
-from rest.calls import Api, event, events, new_path
+from rest.calls import JSON, Api, event, events, new_path
 
 ONE_ID = str(uuid4())
 
@@ -207,6 +211,38 @@ def test_too_many_events(unchanged: Api, path: str):
     append = [{"aggregate_type": "a", "aggregate_id": str(i), **events(half)} for i in range(2)]
     problem = unchanged.post(path, {"appends": append}).problem(413, "payload_too_large", "/appends")
     assert problem["events_max"] == REQUEST_EVENTS_MAX
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "pointer"),
+    [
+        ("POST /v1/append", b'{"appends":[],"condition":{"fail_if":[%b]}}', "/condition/fail_if"),
+        ("PUT /v1/groups/g", b'{"items":[%b]}', "/items"),
+    ],
+)
+def test_millions_of_query_items_hold_up_nobody(unchanged: Api, call: str, body: bytes, pointer: str):
+    items = b"{}," * ((REQUEST_SIZE_BYTES_MAX - 100) // 3) + b"{}"
+    began = time.process_time()
+    unchanged.call(*call.split(), body % items, JSON).problem(400, "invalid_request", pointer)
+    assert time.process_time() - began < 2.0
+
+
+@pytest.mark.parametrize("path", ["/v1/append", "/v1/batch"])
+def test_too_many_tags(unchanged: Api, path: str):
+    tags = [f"t{n}" for n in range(TAGS_PER_EVENT_MAX)]
+    event = {"event_type": "E", "event_data": 1, "tags": tags}
+    appends = [
+        {"aggregate_type": "a", "aggregate_id": str(n), "events": [event] * (REQUEST_TAGS_MAX // len(tags) // 2 + 1)}
+        for n in range(2)
+    ]
+    problem = unchanged.post(path, {"appends": appends}).problem(413, "payload_too_large", "/appends")
+    assert problem["tags_max"] == REQUEST_TAGS_MAX
+
+
+def test_millions_of_tags_of_one_event(unchanged: Api):
+    """Though they are one, repeated."""
+    body = b'{"events":[{"event_type":"E","event_data":1,"tags":[%b"a"]}]}' % (b'"a",' * 4_000_000)
+    unchanged.post(f"{new_path()}/events", body).problem(400, "invalid_request", "/events/0/tags")
 
 
 def test_too_many_events_for_one_aggregate(unchanged: Api):

@@ -13,6 +13,9 @@ BODIES_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024
 REQUEST_EVENTS_MAX: Final = 10_000
 """Events in one request, all aggregates together. Bounds how long one request can hold the writer."""
 
+REQUEST_TAGS_MAX: Final = 50_000
+"""Tags in one request, those of all its events together. Each is an index row that is written with its event."""
+
 REQUEST_KEYS_MAX: Final = 262_144
 """Keys in the objects of one request, those within event_data and metadata aside; more are repeats. Ten thousand
 appends of one event, with every field, have less than half of it."""

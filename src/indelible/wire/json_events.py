@@ -30,6 +30,7 @@ from indelible.eventstore import (
     FeedPage,
     Replay,
 )
+from indelible.limits import CONDITION_ITEMS_MAX
 from indelible.operations.events import (
     UNSET,
     AggregateAppendBody,
@@ -42,9 +43,9 @@ from indelible.operations.events import (
     Unset,
 )
 from indelible.queries import QueryItem
-from indelible.wire.appends import make_batch, make_events, make_request
+from indelible.wire.appends import check_counts, make_batch, make_events, make_request
 from indelible.wire.errors import decode_problem, problem, status_of
-from indelible.wire.strict_json import decode_answer, decode_body
+from indelible.wire.strict_json import check_length, decode_answer, decode_body, decode_part
 
 T = TypeVar("T")
 
@@ -65,13 +66,15 @@ class _ConditionItem(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=T
 
 
 class _Condition(msgspec.Struct, forbid_unknown_fields=True):
-    fail_if: tuple[_ConditionItem, ...]
+    fail_if: msgspec.Raw
+    """Of :class:`_ConditionItem`."""
     after: str = str(START)
 
 
 class _AtomicAppendBody(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     appends: tuple[AggregateAppendBody, ...]
-    condition: _Condition | Unset = UNSET
+    condition: msgspec.Raw | Unset = UNSET
+    """A :class:`_Condition`."""
 
 
 class _EventLine(NewEventBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,22 +102,26 @@ def decode_append(
         expected_version = "any" if in_body is UNSET else in_body
     elif in_body is not UNSET and in_body != expected_version:
         raise InvalidRequest("disagrees with the If-Match or If-None-Match header", pointer="/expected_version")
+    check_counts((decoded.events,), "/events")
     return AggregateAppend(key, make_events(decoded.events, _new_event, "/events"), expected_version)
 
 
 def decode_atomic_append(body: bytes) -> AppendRequest:
     decoded = decode_body(_atomic_append_decoder, body)
-    condition = decoded.condition
-    if condition is UNSET:
+    if decoded.condition is UNSET:
         return make_request(decoded.appends, _aggregate_append, None, "")
-    fail_if = tuple([QueryItem(one.event_types, one.aggregate_types, one.tags) for one in condition.fail_if])
+    condition = decode_part(_condition_decoder, bytes(decoded.condition), "/condition")
+    at, text = "/condition/fail_if", bytes(condition.fail_if)
+    check_length(text, CONDITION_ITEMS_MAX, at)
+    items = decode_part(_condition_items_decoder, text, at)
+    fail_if = tuple([QueryItem(one.event_types, one.aggregate_types, one.tags) for one in items])
     return make_request(decoded.appends, _aggregate_append, fail_if, condition.after)
 
 
 def decode_batch(body: bytes) -> Iterator[AggregateAppend | IndelibleError]:
     """See :func:`indelible.wire.appends.make_batch`."""
     appends = decode_body(_batch_decoder, body).appends
-    return make_batch(appends, _aggregate_append, sum(len(item.events) for item in appends))
+    return make_batch(appends, _aggregate_append)
 
 
 def decode_event_line(line: bytes) -> tuple[AggregateKey, NewEvent]:
@@ -176,6 +183,8 @@ def _binary_event(body: NewEventBody) -> NewEvent:
 
 _append_decoder: Final = msgspec.json.Decoder(_AppendBody)
 _atomic_append_decoder: Final = msgspec.json.Decoder(_AtomicAppendBody)
+_condition_decoder: Final = msgspec.json.Decoder(_Condition)
+_condition_items_decoder: Final = msgspec.json.Decoder(tuple[_ConditionItem, ...])
 _batch_decoder: Final = msgspec.json.Decoder(Batch)
 _event_line_decoder: Final = msgspec.json.Decoder(_EventLine)
 _new_event_decoder: Final = msgspec.json.Decoder(NewEventBody)

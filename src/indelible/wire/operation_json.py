@@ -20,8 +20,8 @@ from indelible.operations.operation import Operation, Parameters, plain_type
 from indelible.queries import QueryItem
 from indelible.wire import json_events
 from indelible.wire.json_events import segment
+from indelible.wire.strict_json import check_length, decode_body, decode_part, refuse_repeated_keys
 from indelible.wire.strict_json import decode_answer as _decode
-from indelible.wire.strict_json import decode_body, invalid_request, refuse_repeated_keys
 
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
@@ -126,26 +126,30 @@ _fields: Final[Callable[[Any], dict[str, _Field]]] = cache(_find_fields)
 def _field(field: msgspec.structs.FieldInfo) -> _Field:
     kind, name = plain_type(field.type), field.encode_name
     is_repeatable = get_origin(kind) is tuple and plain_type(get_args(kind)[0]) is str
-    readers = _json_reader(name, kind), _texts_reader(name, kind)
+    readers = _json_reader(name, kind, _elements_max(field.type)), _texts_reader(name, kind)
     return _Field(name, field.default, field.required, is_repeatable, *readers)
 
 
-def _json_reader(name: str, kind: Any) -> Callable[[msgspec.Raw], Any]:
+def _elements_max(kind: Any) -> int | None:
+    """What is said of a list."""
+    schemas = [said.extra_json_schema or {} for said in get_args(kind)[1:] if isinstance(said, msgspec.Meta)]
+    return next((schema["maxItems"] for schema in schemas if "maxItems" in schema), None)
+
+
+def _json_reader(name: str, kind: Any, elements_max: int | None) -> Callable[[msgspec.Raw], Any]:
     if kind is msgspec.Raw:
         return lambda raw: raw
     # Which of some words are allowed is for the store to say, as for all that is text.
     is_text = kind is Cursor or get_origin(kind) is Literal
     has_objects = get_origin(kind) is tuple and isinstance(get_args(kind)[0], type(msgspec.Struct))
-    decode = msgspec.json.Decoder(str if is_text else kind, dec_hook=_cursor_within).decode
+    decoder = msgspec.json.Decoder(str if is_text else kind, dec_hook=_cursor_within)
+    pointer = f"/{name}"
 
     def read(raw: msgspec.Raw) -> Any:
-        try:
-            value = decode(raw)
-        except msgspec.ValidationError as error:
-            raise invalid_request(str(error)).under(f"/{name}") from None
-        if has_objects:
-            refuse_repeated_keys(bytes(raw), kind, f"/{name}")
-        return Cursor.parse(value, f"/{name}") if kind is Cursor else value
+        if has_objects and elements_max is not None:
+            check_length(bytes(raw), elements_max, pointer)
+        value = decode_part(decoder, bytes(raw), pointer)
+        return Cursor.parse(value, pointer) if kind is Cursor else value
 
     return read
 

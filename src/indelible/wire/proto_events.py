@@ -9,6 +9,7 @@ first, and the other fields are put behind them, because an encoded message may 
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -45,8 +46,9 @@ from indelible.eventstore import (
     FeedPage,
 )
 from indelible.groups import Delivery, Settled
+from indelible.limits import CONDITION_ITEMS_MAX
 from indelible.queries import EventQuery, QueryItem
-from indelible.wire.appends import make_batch, make_events, make_request
+from indelible.wire.appends import check_counts, make_batch, make_events, make_request
 from indelible.wire.json_events import decode_stored
 from indelible.wire.pb import errors_pb2 as errors_pb
 from indelible.wire.pb import event_store_pb2 as store_pb
@@ -68,6 +70,7 @@ _read_over: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 def decode_append(message: store_pb.AggregateAppend, pointer: str = "") -> AggregateAppend:
     """``pointer`` leads to the append within the whole message."""
+    check_counts((message.events,), f"{pointer}/events")
     key = AggregateKey(message.aggregate_type, message.aggregate_id)
     events = make_events(message.events, _new_event, f"{pointer}/events")
     return AggregateAppend(key, events, _expected_version(message, pointer))
@@ -81,7 +84,7 @@ def decode_atomic_append(message: store_pb.AppendAtomicRequest) -> AppendRequest
 
 def decode_batch(message: store_pb.AppendBatchRequest) -> Iterator[AggregateAppend | IndelibleError]:
     """See :func:`indelible.wire.appends.make_batch`."""
-    return make_batch(message.appends, decode_append, sum(len(append.events) for append in message.appends))
+    return make_batch(message.appends, decode_append)
 
 
 def _expected_version(message: store_pb.AggregateAppend, pointer: str) -> ExpectedVersion:
@@ -131,7 +134,11 @@ def _is_strict_json(text: bytes) -> bool:
 
 
 def decode_items(messages: Iterable[pb.QueryItem]) -> tuple[QueryItem, ...]:
-    return tuple(QueryItem(tuple(one.event_types), tuple(one.aggregate_types), tuple(one.tags)) for one in messages)
+    """One more than there may be, at the most: who checks them refuses those then."""
+    return tuple(
+        QueryItem(tuple(one.event_types), tuple(one.aggregate_types), tuple(one.tags))
+        for one in islice(messages, CONDITION_ITEMS_MAX + 1)
+    )
 
 
 def decode_time(message: Timestamp, pointer: str) -> datetime:

@@ -4,6 +4,7 @@ because JSON's readers do not agree on which of them counts. What is wrong is na
 Only objects of the request itself are looked at. What is kept as it was sent, such as event_data, is the sender's own.
 """
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +28,8 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
         # msgspec.Raw takes any bytes within strings, so the whole body is checked here.
         if not body.isascii():
             body.decode("utf-8")
+        if _may_have_many_keys(body):
+            _refuse_many_keys(body)
         decoded = decoder.decode(body)
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"not UTF-8: invalid byte at offset {error.start}") from None
@@ -37,6 +40,16 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
     except msgspec.DecodeError as error:
         raise malformed(error, body) if body else InvalidRequest("the body is empty; it must be JSON") from None
     refuse_repeated_keys(body, decoder.type, decoded=decoded)
+    return decoded
+
+
+def decode_part(decoder: msgspec.json.Decoder[_Body], text: bytes, pointer: str) -> _Body:
+    """What stands at ``pointer`` of a body that was read over already."""
+    try:
+        decoded = decoder.decode(text)
+    except msgspec.ValidationError as error:
+        raise invalid_request(str(error)).under(pointer) from None
+    refuse_repeated_keys(text, decoder.type, pointer, decoded=decoded)
     return decoded
 
 
@@ -139,12 +152,48 @@ def refuse_repeated_keys(body: bytes, kind: Any, pointer: str = "", *, decoded: 
     shape = _shape_of(kind)
     if shape is None:
         return
-    # A key takes four bytes at the least. To count them takes time.
-    if len(body) > 4 * REQUEST_KEYS_MAX:
+    # To count keys takes time.
+    if _may_have_many_keys(body):
         _check(_bounded(), body, shape, pointer)
     # What the encoder writes repeats no key: a body that is the same to the letter, as many are, needs no second look.
     elif decoded is msgspec.UNSET or _encode(decoded) != body:
         _check(_unbounded, body, shape, pointer)
+
+
+def _may_have_many_keys(body: bytes) -> bool:
+    """A key takes four bytes at the least."""
+    return len(body) > 4 * REQUEST_KEYS_MAX
+
+
+def _refuse_many_keys(body: bytes) -> None:
+    """Of the body's own object: each is kept when it is decoded, before anybody looks at it."""
+    with contextlib.suppress(msgspec.DecodeError):
+        _bounded().one(body)
+
+
+def check_length(text: bytes, elements_max: int, pointer: str) -> None:
+    """Refuse a list of more objects before it is decoded, which takes long where it has millions of them. What else is
+    wrong is found when it is decoded."""
+    if text.count(b"{") <= elements_max:
+        return
+    left = elements_max
+
+    def hook(*_: object) -> _Element:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise InvalidRequest(f"at most {elements_max} items", pointer=pointer)
+        return _an_element
+
+    with contextlib.suppress(msgspec.DecodeError):
+        msgspec.json.decode(text, type=list[_Element], dec_hook=hook)
+
+
+class _Element:
+    """Of a list whose elements are only counted."""
+
+
+_an_element: Final = _Element()
 
 
 def _find_shape(kind: Any) -> _Shape | None:

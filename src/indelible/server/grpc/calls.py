@@ -81,7 +81,7 @@ M = TypeVar("M", bound=Message)
 
 def decode_message(kind: type[M], encoded: bytes) -> M:
     """Raises ``InvalidRequest``; ``PayloadTooLarge`` for what would take much more than it does now."""
-    if len(encoded) > GRPC_FIELDS_COUNTED_SIZE_BYTES and not kind.DESCRIPTOR.file.package.startswith(_OWN_PACKAGE):
+    if len(encoded) > GRPC_FIELDS_COUNTED_SIZE_BYTES:
         _check_fields(kind, encoded)
     try:
         return kind.FromString(encoded)
@@ -97,8 +97,6 @@ def _check_fields(kind: type[Message], encoded: bytes) -> None:
         raise PayloadTooLarge(message, size_bytes_max=REQUEST_SIZE_BYTES_MAX) from None
 
 
-_OWN_PACKAGE: Final = "indelible."
-"""Of its messages those with many events have as many fields as these have tags."""
 _log: Final = structlog.get_logger(__name__)
 _CONTENT_TYPE: Final = re.compile(rb"application/grpc(?:[+;].*)?", re.IGNORECASE)
 _UNSUPPORTED_MEDIA_TYPE: Final = b"415"

@@ -125,7 +125,7 @@ EXAMPLES: Final[dict[str, IndelibleError]] = {
 
 _NOT_ALWAYS: Final = {
     "forbidden": ("aggregate_type",),
-    "payload_too_large": ("size_bytes_max", "events_max", "keys_max", "statement_timeout_s"),
+    "payload_too_large": ("size_bytes_max", "events_max", "tags_max", "keys_max", "statement_timeout_s"),
     "schema_not_found": ("version",),
     "store_corrupted": ("position",),
     "unavailable": ("parts",),
@@ -147,6 +147,7 @@ _FIELDS: Final[dict[str, Schema]] = {
     "is_certain": {"type": "boolean", "description": "False where nobody can tell whether it keeps it."},
     "size_bytes_max": {"type": "integer", "description": "How many bytes are allowed."},
     "events_max": {"type": "integer", "description": "How many events are allowed."},
+    "tags_max": {"type": "integer", "description": "How many tags are allowed, those of all events together."},
     "keys_max": {"type": "integer", "description": "How many keys the request's objects may have."},
     "statement_timeout_s": {
         "type": "number",

@@ -19,7 +19,9 @@ from indelible.limits import (
     QUERY_NAMES_MAX,
     REQUEST_EVENTS_MAX,
     REQUEST_SIZE_BYTES_MAX,
+    REQUEST_TAGS_MAX,
     TAG_LENGTH_MAX,
+    TAGS_PER_EVENT_MAX,
     VERSION_MAX,
 )
 from indelible.queries import EventQuery, QueryItem
@@ -134,6 +136,14 @@ class BadInputConformance:
         await refused(
             PayloadTooLarge, unchanged.append_atomic(appends), pointer="/appends", events_max=REQUEST_EVENTS_MAX
         )
+
+    async def test_too_many_tags(self, unchanged: EventStore) -> None:
+        tags = [f"t{n}" for n in range(TAGS_PER_EVENT_MAX)]
+        events = [NewEvent("Tagged", tags=tags) for _ in range(REQUEST_TAGS_MAX // TAGS_PER_EVENT_MAX + 1)]
+        call = unchanged.append("Order", "1", events)
+        await refused(PayloadTooLarge, call, pointer="/events", tags_max=REQUEST_TAGS_MAX)
+        appends = [AggregateAppend.of("Order", "1", events[:-1]), AggregateAppend.of("Order", "2", events[-1:])]
+        await refused(PayloadTooLarge, unchanged.append_atomic(appends), pointer="/appends", tags_max=REQUEST_TAGS_MAX)
 
     async def test_too_many_bytes(self, unchanged: EventStore) -> None:
         data = "x" * (EVENT_SIZE_BYTES_MAX - len('""{}'))
