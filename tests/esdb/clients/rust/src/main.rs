@@ -5,9 +5,9 @@ use std::io::stdin;
 use std::time::Duration;
 
 use kurrentdb::{
-    AppendToStreamOptions, Client, DeleteStreamOptions, Error, EventData, NakAction, ReadAllOptions, ReadStream,
-    ReadStreamOptions, RecordedEvent, Result, RetryOptions, StreamMetadata, StreamMetadataResult, StreamPosition,
-    StreamState, SubscribeToAllOptions, SubscriptionFilter, WriteResult,
+    AppendToStreamOptions, Client, DeleteStreamOptions, Error, EventData, NakAction, PersistentSubscriptionOptions,
+    ReadAllOptions, ReadStream, ReadStreamOptions, RecordedEvent, Result, RetryOptions, StreamMetadata,
+    StreamMetadataResult, StreamPosition, StreamState, SubscribeToAllOptions, SubscriptionFilter, WriteResult,
 };
 use uuid::Uuid;
 
@@ -227,7 +227,8 @@ impl Checks {
 
     async fn a_persistent_subscription(&self) {
         let (stream, group) = (self.added(3).await, "billing");
-        self.client.create_persistent_subscription(&*stream, group, &Default::default()).await.unwrap();
+        let options = PersistentSubscriptionOptions::default().start_from(StreamPosition::Start);
+        self.client.create_persistent_subscription(&*stream, group, &options).await.unwrap();
         let mut subscription =
             self.client.subscribe_to_persistent_subscription(&*stream, group, &Default::default()).await.unwrap();
         let mut found = Vec::new();
