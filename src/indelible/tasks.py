@@ -1,9 +1,10 @@
-"""Waiting for several things at once, and not for ever."""
+"""Waiting for several things at once, and not for ever; and for signals."""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Coroutine
-from contextlib import suppress
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -100,3 +101,16 @@ class Waits:
     async def wait(self) -> None:
         wait_s, self._next_s = self._next_s, min(2 * self._next_s, self._max_s)
         await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - only spreads them
+
+
+@contextmanager
+def on_signals(heard: Callable[[signal.Signals], object], *numbers: signal.Signals) -> Iterator[None]:
+    """``heard`` is called in the event loop. Call from the main thread."""
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        loop.add_signal_handler(number, heard, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -18,6 +18,7 @@ from indelible.consumer import Consumer
 from indelible.errors import GroupExists, GroupNotFound, IndelibleError, InvalidRequest, ParkedEventNotFound
 from indelible.groups import ConsumerGroups, Delivery, check_member, check_nack
 from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, GROUP_COMMANDS_MAX, GROUP_REASON_LENGTH_MAX
+from indelible.tasks import on_signals
 
 Group = Annotated[str, typer.Argument(help="The group's name.", autocompletion=complete_groups)]
 Member = Annotated[str, typer.Option(metavar="NAME", help="Who this is, for people to read.")]
@@ -108,23 +109,11 @@ class _Jobs:
 
     async def run(self, jobs: int) -> int:
         """Until they are told to stop, or have had enough; returns the exit code. Raises what the store raises."""
-        with self._on_signals():
+        with on_signals(self._on_signal, signal.SIGINT, signal.SIGTERM):
             ends = await asyncio.gather(*(self._work() for _ in range(jobs)), return_exceptions=True)
         for error in filter(None, ends):
             raise error
         return self._exit_code
-
-    @contextlib.contextmanager
-    def _on_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        for number in numbers:
-            loop.add_signal_handler(number, self._on_signal, number)
-        try:
-            yield
-        finally:
-            for number in numbers:
-                loop.remove_signal_handler(number)
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stopping is not None:

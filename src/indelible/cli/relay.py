@@ -34,6 +34,7 @@ from indelible.groups import StartPoint
 from indelible.limits import RELAY_LEASE_S
 from indelible.queries import EventQuery
 from indelible.relay_state import OnRefusal, RelayInfo
+from indelible.tasks import on_signals
 
 app = typer.Typer(help="Publish events to a message broker, and look after that.", rich_markup_mode=None)
 app.add_typer(relay_set_aside.app, name="set-aside", cls=CommandGroup)
@@ -222,7 +223,6 @@ async def run(
 
 async def _until_signal(running: Coroutine[Any, Any, None]) -> int:
     """Run until SIGINT or SIGTERM; the exit code. Raises what the coroutine raises."""
-    loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(running)
     code = OK
 
@@ -231,9 +231,7 @@ async def _until_signal(running: Coroutine[Any, Any, None]) -> int:
         code = INTERRUPTED if number == signal.SIGINT else OK
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-    with contextlib.suppress(asyncio.CancelledError):
+    with on_signals(stop, signal.SIGINT, signal.SIGTERM), contextlib.suppress(asyncio.CancelledError):
         await task
     return code
 

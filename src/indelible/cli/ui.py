@@ -1,20 +1,16 @@
 """indelible ui: a screen to look around in a store"""
 
-import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from indelible.cli.command import Target, on_store, open_store
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
 from indelible.server.config import shown_url
 from indelible.store_urls import scheme_of
-
-if TYPE_CHECKING:
-    from indelible.ui.app import LookAround
+from indelible.tasks import on_signals
 
 
 @on_store
@@ -48,19 +44,6 @@ async def ui(target: Target) -> None:
                 yield writable
 
         app = LookAround(Session(store, shown_url(target.url), for_writing))
-        with _leaving_on_signals(app):
+        # The terminal is given back as it was, whoever ends it. Ctrl-C comes as a key.
+        with on_signals(lambda _: app.exit(), signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             await app.run_async()
-
-
-@contextmanager
-def _leaving_on_signals(app: "LookAround") -> Iterator[None]:
-    """The terminal is given back as it was, whoever ends it. Ctrl-C comes as a key."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, app.exit)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)

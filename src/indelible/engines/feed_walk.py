@@ -71,8 +71,11 @@ class Found(msgspec.Struct, frozen=True):
     reached: int | None
     size_bytes: int | None = None
 
-    def end(self, within: Range, until: int) -> tuple[int, bool]:
-        """How far a page with all of them reaches, of a search up to ``until``, and whether that is the end."""
+    def end(self, within: Range, until: int, count: int) -> tuple[int, bool]:
+        """How far a page with the first ``count`` of them reaches, of a search up to ``until``, and whether that is the
+        end."""
+        if count < len(self.positions):
+            return self.positions[count - 1], False
         if self.reached is None:
             return until, True
         return self.reached, within.beyond(self.reached).is_empty

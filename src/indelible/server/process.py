@@ -10,7 +10,8 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final, NamedTuple, NoReturn, TextIO, cast
 
 import apsw
@@ -19,7 +20,7 @@ import structlog
 from indelible.errors import InvalidRequest
 from indelible.limits import CONNECTIONS_MAX, CONNECTIONS_WAITING_MAX, KERNEL_UNSENT_SIZE_BYTES_MAX
 from indelible.server.config import Address, LogFormat, LogLevel
-from indelible.tasks import is_set_within
+from indelible.tasks import is_set_within, on_signals
 from indelible.traced import TRACED
 
 EXIT_STORAGE_FAILURE: Final = os.EX_IOERR
@@ -180,18 +181,9 @@ class Stop:
         if self._on_stop is not None:
             self._on_stop()
 
-    @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
+    def on_signals(self) -> AbstractContextManager[None]:
         """Stop at SIGTERM and SIGINT. Call from the main thread."""
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, self.because, f"received {number.name}")
-        try:
-            yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
+        return on_signals(lambda number: self.because(f"received {number.name}"), signal.SIGTERM, signal.SIGINT)
 
 
 # --- Logs: structured lines on standard error ------------------------------------------------------------------------

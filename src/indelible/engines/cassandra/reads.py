@@ -60,11 +60,8 @@ class Reads:
             reached = page.place(count)
             return Lines(lines, count, reached, within.beyond(reached).is_empty)
         found = await self.walks.answered(find_positions(query.items, within, limit), within.high)
-        reached, at_end = found.end(within, until)
         lines, count = await self.lines.page(found.positions, size_bytes_max)
-        if count < len(found.positions):
-            reached, at_end = found.positions[count - 1], False
-        return Lines(lines, count, reached, at_end)
+        return Lines(lines, count, *found.end(within, until, count))
 
     async def _in_time_window(self, query: EventQuery, within: Range) -> Range:
         low, high = within.low, within.high

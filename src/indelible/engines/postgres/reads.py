@@ -174,9 +174,8 @@ class Reads(Session, frozen=True):
         self, query: EventQuery, within: Range, until: int, limit: int, size_bytes_max: int
     ) -> Lines:
         found = await answered_on(self.connection, self.statement, find_positions(query.items, within, limit))
-        reached, at_end = found.end(within, until)
         if not found.positions:
-            return Lines(b"", 0, reached, at_end)
+            return Lines(b"", 0, *found.end(within, until, 0))
         ((lines, count, last),) = await self._fetch(
             "read_positions",
             within.direction,
@@ -186,9 +185,7 @@ class Reads(Session, frozen=True):
         if count == 0 or last != found.positions[count - 1]:
             raise _missing(f"some of the positions {found.positions[0]} to {found.positions[-1]}")
         check_lines(lines, count)
-        if count < len(found.positions):
-            reached, at_end = found.positions[count - 1], False
-        return Lines(lines, count, reached, at_end)
+        return Lines(lines, count, *found.end(within, until, count))
 
     async def scan_condition(self, scan: ConditionScan, entries_max: int) -> ConditionScan:
         return await answered_on(self.connection, self.statement, scan_on(scan, entries_max))

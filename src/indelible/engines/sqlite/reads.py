@@ -288,14 +288,11 @@ def read_filtered(
     if within.is_empty:
         return Lines(b"", 0, until, True)
     found = answered_in(view, find_positions(query.items, within, limit))
-    reached, at_end = found.end(within, until)
     if not found.positions:
-        return Lines(b"", 0, reached, at_end)
+        return Lines(b"", 0, *found.end(within, until, 0))
     selection = Selection.at(found.positions, within.direction)
     lines, count = render(view.connection, selection, len(found.positions), size_bytes_max, found.size_bytes)
-    if count < len(found.positions):
-        reached, at_end = found.positions[count - 1], False
-    return Lines(lines, count, reached, at_end)
+    return Lines(lines, count, *found.end(within, until, count))
 
 
 # --- Conditions ------------------------------------------------------------------------------------------------------
