@@ -384,3 +384,9 @@ async def test_partitions_are_copied_one_by_one(tmp_path: Path) -> None:
         open_local_store(f"{url}?partition=3", read_only=True)
     with pytest.raises(InvalidRequest, match="names none of them"):
         open_local_store(f"sqlite:{tmp_path}/store-0.db?partition=0", read_only=True)
+
+
+def test_a_file_of_sqlite_is_one_partition(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="is one partition"):
+        open_local_store(f"sqlite:{tmp_path}/store.db?partitions=2")
+    assert list(tmp_path.iterdir()) == []

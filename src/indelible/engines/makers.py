@@ -31,6 +31,11 @@ def make_sqlite(url: str, *, read_only: bool) -> Engine:
     if path.is_dir():
         within = path / "indelible.db"
         raise InvalidRequest(f"{path} is a directory; name a file in it: sqlite:{within}", pointer="/store")
+    if take_partitions(url)[0] != url and not path.exists():
+        message = (
+            "an SQLite file is one partition; a store of several is several files, their URLs with a space between"
+        )
+        raise InvalidRequest(message, pointer="/store")
     if read_only and not path.exists():
         raise InvalidRequest(f"there is no store at {path}", pointer="/store")
     return SqliteEngine(path, read_only=read_only)
