@@ -2,27 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import grpc
 import pytest
 
-from faults.server_process import ServerProcess, free_port, server_process
+from faults.server_process import ServerProcess
 from indelible.errors import ShuttingDown
 from over_grpc.calls import Api, connected, refusal
 from over_grpc.groups import Group, Stream, names
-
-
-@pytest.fixture
-def address() -> str:
-    return f"127.0.0.1:{free_port()}"
-
-
-@pytest.fixture
-async def server(tmp_path: Path, address: str) -> AsyncIterator[ServerProcess]:
-    async with server_process(tmp_path / "store.db", flags=("--grpc", address)) as server:
-        yield server
 
 
 async def test_a_server_that_stops_gives_back_what_its_members_hold(server: ServerProcess, address: str) -> None:

@@ -2,25 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from faults.server_process import ServerProcess, free_port, server_process
+from faults.server_process import ServerProcess
 from indelible import AsyncClient, Client, NewEvent
 from indelible.errors import GroupNotFound, InvalidRequest, ShuttingDown
-
-
-@pytest.fixture
-def address() -> str:
-    return f"127.0.0.1:{free_port()}"
-
-
-@pytest.fixture
-async def server(tmp_path: Path, address: str) -> AsyncIterator[ServerProcess]:
-    async with server_process(tmp_path / "store.db", flags=("--grpc", address)) as server:
-        yield server
 
 
 async def test_a_wait_may_be_longer_than_the_time_out(url: str, aggregate_id: str) -> None:

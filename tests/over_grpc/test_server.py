@@ -14,7 +14,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
-from faults.server_process import ServerProcess, free_port, server_process
+from faults.server_process import ServerProcess, server_process
 from indelible import AsyncClient, NewEvent
 from indelible.core.open import open_local_store
 from indelible.cursors import cursor_at
@@ -26,17 +26,6 @@ from postgres.server import PostgresServer
 
 CLIENT_PING_INTERVAL_MS = 6_000
 """More often than gRPC lets clients of every language ping."""
-
-
-@pytest.fixture
-def address() -> str:
-    return f"127.0.0.1:{free_port()}"
-
-
-@pytest.fixture
-async def server(tmp_path: Path, address: str) -> AsyncIterator[ServerProcess]:
-    async with server_process(tmp_path / "store.db", flags=("--grpc", address)) as server:
-        yield server
 
 
 @pytest.fixture
