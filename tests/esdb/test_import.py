@@ -18,7 +18,7 @@ from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.errors import InvalidRequest, VersionConflict
 from indelible.events import NewEvent
-from indelible.server.esdb.stream_metadata import shown_of
+from indelible.server.esdb.stream_metadata import metadata_shown, shown_of
 from indelible.wire.esdb.payloads import payload_of
 from indelible.wire.esdb.stream_names import stream_of
 
@@ -135,6 +135,8 @@ async def test_a_truncated_stream_begins_anew(store: LocalEventStore) -> None:
     assert [payload_of(event).mark.revision for event in page.events] == [40, 41, 42, 43, 44, 45]
     # 40, 41 and 42 are hidden, as there.
     assert (await shown_of(store, "order-1", 6)).from_version == 4
+    # So says what a client reads and writes back.
+    assert await metadata_shown(store, (await store.read_aggregate("~", "$$order-1")).events[0]) == b'{"$tb":3}'
     there.add("order-1", 46)
     there.add("$$order-1", 8, b'{"$tb":45}', event_type="$metadata")
     importer, verified = await bring(store, there)
