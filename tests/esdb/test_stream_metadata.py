@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from kurrentdbclient import KurrentDBClient, NewEvent, StreamState
-from kurrentdbclient.exceptions import NotFoundError, WrongCurrentVersionError
+from kurrentdbclient.exceptions import KurrentDBClientError, NotFoundError, WrongCurrentVersionError
 
 
 def fill(client: KurrentDBClient, stream: str, count: int) -> None:
@@ -119,6 +119,34 @@ def test_metadata_of_what_has_none_is_shown_as_it_is(client: KurrentDBClient, st
     event = NewEvent(type="$metadata", data=b'{"$tb":9223372036854775807}')
     client.append_to_stream(stream, current_version=StreamState.ANY, events=event)
     assert [event.data for event in client.get_stream(stream)] == [event.data]
+
+
+@pytest.mark.parametrize("length", [253, 254, 255])
+def test_streams_whose_names_leave_no_room_for_metadata_have_none(client: KurrentDBClient, length: int):
+    stream = f"order-{uuid4()}".ljust(length, "x")
+    fill(client, stream, 1)
+    first, *others = [NewEvent(type="Placed", data=b"{}") for _ in range(3)]
+    client.append_to_stream(stream, current_version=StreamState.EXISTS, events=first)
+    client.append_to_stream(stream, current_version=StreamState.EXISTS, events=others)
+    with pytest.raises(WrongCurrentVersionError):
+        client.append_to_stream(stream, current_version=StreamState.NO_STREAM, events=NewEvent("Placed", b"{}"))
+    assert positions(client, stream) == [0, 1, 2, 3]
+    with client.subscribe_to_stream(stream) as subscription:
+        assert next(subscription).stream_name == stream
+    client.create_subscription_to_stream("group", stream, from_end=False)
+    with client.read_subscription_to_stream("group", stream, max_ack_delay=0.01) as consumer:
+        assert next(consumer).stream_name == stream
+    link = NewEvent(type="$>", data=f"1@{stream}".encode(), content_type="application/octet-stream")
+    client.append_to_stream(f"links{uuid4().hex}", current_version=StreamState.ANY, events=link)
+    (found,) = client.read_all(backwards=True, resolve_links=True, limit=1, filter_exclude=())
+    assert found.stream_name == stream
+    if length > 253:
+        with pytest.raises(KurrentDBClientError, match="a name of more than 253 characters"):
+            client.delete_stream(stream, current_version=StreamState.ANY)
+    else:
+        client.delete_stream(stream, current_version=StreamState.ANY)
+        with pytest.raises(NotFoundError):
+            client.get_stream(stream)
 
 
 def test_streams_without_a_dash_have_metadata(client: KurrentDBClient):

@@ -22,6 +22,7 @@ from indelible.conditions import ExpectedVersion
 from indelible.errors import AggregateNotFound, Forbidden
 from indelible.events import AggregateKey, RecordedEvent
 from indelible.eventstore import EventStore
+from indelible.limits import NAME_LENGTH_MAX
 from indelible.wire.esdb.messages import METADATA_TYPE
 from indelible.wire.esdb.payloads import payload_of
 from indelible.wire.esdb.stream_names import METADATA_PREFIX, WHOLE, aggregate_of, metadata_stream_of
@@ -88,10 +89,17 @@ class StreamState(NamedTuple):
         return expected == "any" or exists == (expected == "exists")
 
 
+def may_have_metadata(stream: str) -> bool:
+    """Whether the name leaves room for that of the stream of metadata."""
+    return len(metadata_stream_of(stream)) <= NAME_LENGTH_MAX
+
+
 async def read_metadata(store: EventStore, stream: str) -> StreamMetadata:
     """The newest of the stream. What is not as it should be says nothing."""
     if stream.startswith(METADATA_PREFIX):
         return NO_METADATA  # there is no metadata of metadata
+    if not may_have_metadata(stream):
+        return NO_METADATA
     event = await last_event(store, aggregate_of(metadata_stream_of(stream)))
     return NO_METADATA if event is None else _metadata_of(event)
 
