@@ -25,7 +25,7 @@ from indelible.limits import ESDB_LOOKS_MAX, RETRY_AFTER_S
 from indelible.queries import QueryItem
 from indelible.server.esdb.stream_metadata import StreamState, state_of, version_of
 from indelible.wire.esdb.messages import METADATA_TYPE
-from indelible.wire.esdb.stream_names import WHOLE, aggregate_of
+from indelible.wire.esdb.stream_names import METADATA_PREFIX, WHOLE, aggregate_of
 
 _METADATA: Final = QueryItem(event_types=(METADATA_TYPE,), aggregate_types=(WHOLE,))
 """What deletes streams."""
@@ -64,7 +64,8 @@ async def append_to_stream(store: EventStore, append: StreamAppend) -> AppendRes
     try:
         return await store.append(key.aggregate_type, key.aggregate_id, append.events, expected_version=append.expected)
     except VersionConflict as conflict:
-        if append.expected == "none":  # a deleted stream will do
+        # A deleted stream will do; metadata cannot be deleted.
+        if append.expected == "none" and not append.stream.startswith(METADATA_PREFIX):
             return (await append_to_streams(store, (append,))).results[0]
         raise WrongVersion(append.stream, append.expected, conflict.actual_version) from None
     except EventIdConflict as conflict:
@@ -98,13 +99,21 @@ async def append_to_streams(
     )
 
 
-async def _look(store: EventStore, checks: Sequence[StreamCheck]) -> AppendCondition:
-    """What must not happen until the append, for what is seen now to hold then. Raises ``WrongVersion``."""
-    cursor = (await store.head()).cursor
+async def _look(store: EventStore, checks: Sequence[StreamCheck]) -> AppendCondition | None:
+    """What must not happen until the append, for what is seen now to hold then; None: it holds for ever. Raises
+    ``WrongVersion``."""
+    types = {aggregate_of(check.stream).aggregate_type for check in checks if not _holds_for_ever(check)}
+    cursor = (await store.head()).cursor if types else None
     for check in checks:
         check_state(check.stream, check.expected, await state_of(store, check.stream))
-    types = {aggregate_of(check.stream).aggregate_type for check in checks}
+    if cursor is None:
+        return None
     return AppendCondition((QueryItem(aggregate_types=tuple(sorted(types))), _METADATA), cursor)
+
+
+def _holds_for_ever(check: StreamCheck) -> bool:
+    """Metadata that is there cannot be deleted."""
+    return check.expected == "exists" and check.stream.startswith(METADATA_PREFIX)
 
 
 def check_state(stream: str, expected: ExpectedVersion, state: StreamState) -> None:
