@@ -9,19 +9,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from indelible.batching import in_lots
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import (
     ConditionFailed,
     EventIdConflict,
     Forbidden,
     IndelibleError,
+    InvalidRequest,
     NotFound,
     Overloaded,
     VersionConflict,
 )
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResult, EventStore
-from indelible.limits import ESDB_LOOKS_MAX, RETRY_AFTER_S
+from indelible.limits import CONDITION_ITEMS_MAX, ESDB_LOOKS_MAX, QUERY_NAMES_MAX, RETRY_AFTER_S
 from indelible.queries import QueryItem
 from indelible.server.esdb.stream_metadata import StreamState, state_of, version_of
 from indelible.wire.esdb.messages import METADATA_TYPE
@@ -29,6 +31,8 @@ from indelible.wire.esdb.stream_names import METADATA_PREFIX, WHOLE, aggregate_o
 
 _METADATA: Final = QueryItem(event_types=(METADATA_TYPE,), aggregate_types=(WHOLE,))
 """What deletes streams."""
+_TYPES_MAX: Final = (CONDITION_ITEMS_MAX - 1) * QUERY_NAMES_MAX
+"""Aggregate types that have room in a condition beside it."""
 
 
 class StreamAppend(NamedTuple):
@@ -103,12 +107,18 @@ async def _look(store: EventStore, checks: Sequence[StreamCheck]) -> AppendCondi
     """What must not happen until the append, for what is seen now to hold then; None: it holds for ever. Raises
     ``WrongVersion``."""
     types = {aggregate_of(check.stream).aggregate_type for check in checks if not _holds_for_ever(check)}
+    if len(types) > _TYPES_MAX:
+        raise InvalidRequest(
+            f"streams of {len(types)} categories are expected to exist, or are checked; at most {_TYPES_MAX} may be",
+            pointer="/expected_revision",
+        )
     cursor = (await store.head()).cursor if types else None
     for check in checks:
         check_state(check.stream, check.expected, await state_of(store, check.stream))
     if cursor is None:
         return None
-    return AppendCondition((QueryItem(aggregate_types=tuple(sorted(types))), _METADATA), cursor)
+    items = [QueryItem(aggregate_types=tuple(some)) for some in in_lots(sorted(types), QUERY_NAMES_MAX)]
+    return AppendCondition((*items, _METADATA), cursor)
 
 
 def _holds_for_ever(check: StreamCheck) -> bool:
