@@ -138,6 +138,10 @@ def test_what_is_not_there_is_not_found_and_what_is_exists(client: KurrentDBClie
             call(group, stream)
     with pytest.raises(NotFoundError):
         client.update_subscription_to_stream(group, stream)
+    for call in (client.get_subscription_info, client.delete_subscription):
+        for name in ("x" * 20_000, "a\r\nb"):
+            with pytest.raises(NotFoundError):
+                call(group, name)
     client.create_subscription_to_stream(group, stream)
     for options in ({}, {"message_timeout": 5.0}):
         with pytest.raises(AlreadyExistsError):

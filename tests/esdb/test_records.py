@@ -164,6 +164,13 @@ def test_streams_of_many_categories_may_be_expected_to_exist(channel: grpc.Chann
         assert {one.stream_revision for one in answer.output} == {0 if expected == -1 else 1}
 
 
+def test_what_is_refused_with_a_name_of_any_length_is_said(channel: grpc.Channel):
+    requests = session_of("x" * 20_000, 1, -2)
+    with pytest.raises(grpc.RpcError) as caught:
+        append_session(channel, [*requests, *requests])
+    assert caught.value.code() is grpc.StatusCode.ABORTED
+
+
 def test_what_has_no_room_in_a_condition_is_said(channel: grpc.Channel):
     with pytest.raises(grpc.RpcError, match="8100 categories are expected to exist"):
         append_session(channel, session_of(uuid4().hex, 8_100, -4))
