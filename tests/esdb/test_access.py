@@ -2,6 +2,7 @@
 without it the client keeps its password to itself."""
 
 import asyncio
+import threading
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -22,8 +23,14 @@ from kurrentdbclient.exceptions import (
 from authentication.guarded import Guarded, guarded
 from authentication.test_audit import entries
 from esdb.callers import append_request, status_of
+from indelible.access import Principal
 from indelible.client import AsyncClient
+from indelible.errors import EventIdConflict
+from indelible.events import AggregateKey
+from indelible.events import NewEvent as NewStoredEvent
+from indelible.eventstore import AggregateAppend
 from indelible.keys import key_id_of, make_key
+from indelible.server.esdb.store_access import store_of
 from indelible.server.network_settings import TlsSettings
 from network.authority import Authority
 
@@ -120,6 +127,81 @@ async def test_metadata_of_a_stream_needs_the_grants_of_the_stream(server: Guard
     other = Caller(server, authority, await server.key("read:cart", "append:cart"))
     with pytest.raises(AccessDeniedError):
         await other.do(lambda client: client.set_stream_metadata("order-1", metadata={}))
+
+
+async def test_metadata_takes_every_expected_revision(server: Guarded, authority: Authority):
+    for i, grants in enumerate((["append:order"], ["append:order", "read:order"])):
+        caller = Caller(server, authority, await server.key(*grants))
+        stream = f"$$order-7{i}"
+        for events in (1, 2):
+            with pytest.raises(WrongCurrentVersionError):
+                await caller.append(stream, events=events, expected=StreamState.EXISTS)
+        await caller.append(stream, expected=StreamState.NO_STREAM)
+        for events in (1, 2):
+            with pytest.raises(WrongCurrentVersionError):
+                await caller.append(stream, events=events, expected=StreamState.NO_STREAM)
+            await caller.append(stream, events=events, expected=StreamState.EXISTS)
+        await caller.append(stream, events=2, expected=3)
+        for refused in ("$$cart-1", "$$orders"):
+            for expected in (StreamState.NO_STREAM, StreamState.EXISTS):
+                with pytest.raises(AccessDeniedError):
+                    await caller.append(refused, expected=expected)
+
+
+@pytest.mark.parametrize("grant", ["append:order", "read:order"])
+async def test_metadata_can_be_subscribed_to_and_no_other_is_told(server: Guarded, authority: Authority, grant: str):
+    whole = Caller(server, authority, await server.key("append:*"))
+    for stream in ("$$order-1", "orders", "$$order-1"):
+        await whole.append(stream)
+    caller = Caller(server, authority, await server.key(grant))
+
+    def follow(client: KurrentDBClient) -> list[tuple[str, int]]:
+        with client.subscribe_to_stream("$$order-1") as subscription:
+            seen = [next(subscription) for _ in range(2)]
+            later.set()
+            seen.append(next(subscription))
+            return [(event.stream_name, event.stream_position) for event in seen]
+
+    later = threading.Event()
+    following = asyncio.create_task(caller.do(follow))
+    await asyncio.to_thread(later.wait, 60)
+    for stream in ("orders", "$$order-2", "$$order-1"):
+        await whole.append(stream)
+    assert await following == [("$$order-1", 0), ("$$order-1", 1), ("$$order-1", 2)]
+
+
+async def test_what_has_an_id_is_not_told_to_who_appends_metadata(server: Guarded):
+    event = NewStoredEvent("Hidden", {})
+    await server.store.append("secret", "payroll", event)
+    services, principal = server.services, Principal.of("somebody", ["append:order"])
+    store = store_of(services, principal)
+    one = AggregateAppend(AggregateKey("~", "$$order-1"), (event,), "any")
+    for appending in (store.append("~", "$$order-1", event), store.append_atomic([one])):
+        with pytest.raises(EventIdConflict) as caught:
+            await appending
+        assert "payroll" not in str(caught.value.fields) + str(caught.value)
+
+
+async def test_who_may_do_the_same_shares_pages(server: Guarded):
+    services = server.services
+    one, same = (store_of(services, Principal.of(name, ["read:order", "append:cart"])) for name in ("one", "same"))
+    other = store_of(services, Principal.of("one", ["read:order"]))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one not in (other, services.store)
+
+
+async def test_who_may_not_read_a_stream_does_not_delete_it_anew_by_its_metadata(server: Guarded, authority: Authority):
+    whole = Caller(server, authority, await server.key("append:*", "read:*"))
+    await whole.append("order-9", events=2)
+    await whole.do(lambda client: client.delete_stream("order-9", current_version=StreamState.ANY))
+    await whole.append("order-9")
+    caller = Caller(server, authority, await server.key("append:order"))
+    metadata, version = await caller.do(lambda client: client.get_stream_metadata("order-9"))
+    assert metadata == {"$tb": 2}
+    await caller.do(lambda client: client.set_stream_metadata("order-9", metadata=metadata, current_version=version))
+    read = await whole.do(lambda client: client.get_stream("order-9"))
+    assert [event.stream_position for event in read] == [2]
 
 
 async def test_who_may_read_a_stream_too_may_expect_anything_and_delete_it(server: Guarded, authority: Authority):

@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from uuid import UUID
 
 import pytest
 from kurrentdbclient import RecordedEvent
 
 from esdb.other_system import BEGIN, OtherSystem
 from indelible.cli.esdb import importing
+from indelible.cli.esdb.digests import DigestedEvent, Digests
 from indelible.cli.esdb.import_from import Verified, compare
 from indelible.cli.esdb.importing import Importer
 from indelible.cli.esdb.source import Source
@@ -18,7 +20,7 @@ from indelible.core.open import open_local_store
 from indelible.core.store import LocalEventStore
 from indelible.errors import InvalidRequest, VersionConflict
 from indelible.events import NewEvent
-from indelible.server.esdb.stream_metadata import shown_of
+from indelible.server.esdb.stream_metadata import metadata_shown, shown_of
 from indelible.wire.esdb.payloads import payload_of
 from indelible.wire.esdb.stream_names import stream_of
 
@@ -135,6 +137,8 @@ async def test_a_truncated_stream_begins_anew(store: LocalEventStore) -> None:
     assert [payload_of(event).mark.revision for event in page.events] == [40, 41, 42, 43, 44, 45]
     # 40, 41 and 42 are hidden, as there.
     assert (await shown_of(store, "order-1", 6)).from_version == 4
+    # So says what a client reads and writes back.
+    assert await metadata_shown(store, (await store.read_aggregate("~", "$$order-1")).events[0]) == b'{"$tb":3}'
     there.add("order-1", 46)
     there.add("$$order-1", 8, b'{"$tb":45}', event_type="$metadata")
     importer, verified = await bring(store, there)
@@ -243,6 +247,33 @@ async def test_long_json_in_a_form_of_its_own_counts_as_the_same(store: LocalEve
     there = OtherSystem()
     there.add("order-1", 0, json.dumps({"lines": ["x" * 60] * 1_000}, indent=2).encode())
     assert (await bring(store, there))[1].differences == ()
+
+
+async def test_long_metadata_in_a_form_of_its_own_counts_as_the_same_and_other_metadata_does_not(
+    store: LocalEventStore,
+) -> None:
+    there = OtherSystem()
+    pretty = json.dumps({"lines": ["x" * 20] * 1_200}, indent=2).encode()
+    small = json.dumps({"a": 1}, indent=2).encode()
+    assert len(pretty) > 32 * 1024
+    there.add("order-1", 0, small, metadata=pretty)
+    there.add("order-1", 1, b" " * 12_000 + b"{}", metadata=b"{" + b" " * 40_000 + b'"a":1}')
+    there.add("order-1", 2, small, metadata=small)
+    assert (await bring(store, there))[1].differences == ()
+    digests = {_digest(b"{}", metadata) for metadata in (pretty, pretty + b" ", pretty.replace(b"x", b"y"), small)}
+    assert len(digests) == 3
+
+
+def _digest(data: bytes, metadata: bytes) -> bytes:
+    digests = Digests()
+    digests.add("order-1", DigestedEvent(UUID(int=1), "A", "application/json", data, metadata), 1, 0)
+    return digests["order-1"].hash
+
+
+def test_data_that_shares_its_room_with_metadata_counts_without_white_space() -> None:
+    metadata = b'{"a":"%b"}' % (b"x" * 30_000)
+    assert _digest(b'{ "a" :1}', metadata) == _digest(b'{"a":1}', metadata)
+    assert _digest(b'{ "a" :1}', b"{}") != _digest(b'{"a":1}', b"{}")
 
 
 async def test_an_outage_does_not_end_what_follows(

@@ -119,6 +119,19 @@ def test_an_export_is_the_same_for_the_clients(source: str, run: Run) -> None:
         assert (refused.code, "the stream tagged-1 has other events there" in refused.err) == (3, True)
 
 
+def test_streams_that_are_a_system_s_own_there_stay_behind(run: Run) -> None:
+    for stream in ("$settings", "orders", "$$orders", "$$$settings", "$ce-order"):
+        assert run("append", "~", stream, "X", *STORE).code == 0
+    with serving_in_a_thread(open_local_store("memory:"), "esdb") as url:
+        first = report(run("export", "--to", url, "--json", *STORE))
+        assert (first["sent"], first["system_left"], first["verified"]["differences"]) == (2, 3, [])
+        assert [event[0] for event in everything(url)] == ["orders", "$$orders"]
+        run("append", "~", "$settings", "Y", *STORE)
+        again = run("export", "--to", url, *STORE)
+        assert (again.code, again.out.partition("\n")[0]) == (0, "result   ok")
+        assert "events are in streams whose names begin with $, which stay behind" in again.err
+
+
 def test_what_was_appended_since_goes_back(run: Run) -> None:
     with serving_in_a_thread(open_local_store("memory:"), "esdb") as old:
         with KurrentDBClient(old) as client:

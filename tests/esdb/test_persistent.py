@@ -138,6 +138,10 @@ def test_what_is_not_there_is_not_found_and_what_is_exists(client: KurrentDBClie
             call(group, stream)
     with pytest.raises(NotFoundError):
         client.update_subscription_to_stream(group, stream)
+    for call in (client.get_subscription_info, client.delete_subscription):
+        for name in ("x" * 20_000, "a\r\nb"):
+            with pytest.raises(NotFoundError):
+                call(group, name)
     client.create_subscription_to_stream(group, stream)
     for options in ({}, {"message_timeout": 5.0}):
         with pytest.raises(AlreadyExistsError):
@@ -187,6 +191,30 @@ def test_settings_come_back_and_can_be_changed(client: KurrentDBClient, stream: 
     client.update_subscription_to_stream(group, stream, from_end=True, message_timeout=1.0, max_retry_count=5)
     assert settings() == ("-1", "Pinned", 1.0, 5, *said[4:])
     assert info.status in ("Live", "Behind")
+
+
+@pytest.mark.parametrize("kind", ["stream", "links", "all"])
+def test_another_start_passes_over_nothing_and_brings_nothing_back(
+    client: KurrentDBClient, stream: str, group: str, kind: str
+):
+    first = next_position(client)
+    events = append(client, stream, 10)
+    if kind == "all":
+        client.create_subscription_to_all(group, commit_position=first)
+    else:
+        source = stream if kind == "stream" else "$ce-order"
+        start = 1 if kind == "stream" else first
+        client.create_subscription_to_stream(group, source, stream_position=start, resolve_links=kind == "links")
+    expected = ids(events)[kind != "all" :]
+    name = None if kind == "all" else source
+    found = take(client, group, name, 2)
+    for another in (8 if kind == "stream" else first + 8, 0):
+        if kind == "all":
+            client.update_subscription_to_all(group, commit_position=another)
+        else:
+            client.update_subscription_to_stream(group, source, stream_position=another, resolve_links=kind == "links")
+        found += take(client, group, name, 3)
+    assert ids(found) == expected[:8]
 
 
 def test_positions_are_told_as_clients_parse_them(client: KurrentDBClient, stream: str, group: str):

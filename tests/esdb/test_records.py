@@ -147,6 +147,35 @@ def test_a_session_says_something(channel: grpc.Channel, client: KurrentDBClient
         append_session(channel, [pb.AppendRequest(stream=stream, records=[pb.AppendRecord()])])
 
 
+def session_of(name: str, categories: int, expected: int) -> list[pb.AppendRequest]:
+    """An event for one stream of each category."""
+    requests = [pb.AppendRequest(stream=f"{name}{i}-1", expected_revision=expected) for i in range(categories)]
+    for request in requests:
+        added = request.records.add(record_id=str(uuid4()), data=b"{}")
+        added.schema.name, added.schema.format = "Placed", 1
+    return requests
+
+
+@pytest.mark.parametrize("categories", [128, 129, 300])
+def test_streams_of_many_categories_may_be_expected_to_exist(channel: grpc.Channel, categories: int):
+    name = uuid4().hex
+    for expected in (-1, -4):
+        answer = append_session(channel, session_of(name, categories, expected))
+        assert {one.stream_revision for one in answer.output} == {0 if expected == -1 else 1}
+
+
+def test_what_is_refused_with_a_name_of_any_length_is_said(channel: grpc.Channel):
+    requests = session_of("x" * 20_000, 1, -2)
+    with pytest.raises(grpc.RpcError) as caught:
+        append_session(channel, [*requests, *requests])
+    assert caught.value.code() is grpc.StatusCode.ABORTED
+
+
+def test_what_has_no_room_in_a_condition_is_said(channel: grpc.Channel):
+    with pytest.raises(grpc.RpcError, match="8100 categories are expected to exist"):
+        append_session(channel, session_of(uuid4().hex, 8_100, -4))
+
+
 # --- AppendRecords ---------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """Statuses, trailers and details as the clients of KurrentDB know them."""
 
+from collections.abc import Callable
+
 import pytest
 
 from indelible.errors import (
@@ -15,9 +17,19 @@ from indelible.errors import (
     SchemaMismatch,
     Unauthenticated,
 )
+from indelible.limits import ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX
 from indelible.wire.errors import GRPC_NUMBERS
 from indelible.wire.esdb.batches import fill_error
-from indelible.wire.esdb.errors import refusal_of, wrong_expected_version
+from indelible.wire.esdb.errors import (
+    Refusal,
+    refusal_of,
+    shown_name,
+    subscribers_reached,
+    subscription_dropped,
+    subscription_exists,
+    subscription_not_found,
+    wrong_expected_version,
+)
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
 CASES = [
@@ -34,6 +46,27 @@ CASES = [
     # Clients try again, with the same ids.
     (OutcomeUnknown("may be stored"), "DEADLINE_EXCEEDED", None, "Timeout"),
 ]  # fmt: skip
+
+
+REFUSALS = (subscription_not_found, subscription_exists, subscription_dropped, subscribers_reached)
+
+
+@pytest.mark.parametrize("refusal_for", REFUSALS)
+@pytest.mark.parametrize("character", ["x", "\xe9", "\u4e00", "\U0001f600", "\n"])
+def test_names_of_any_length_leave_a_refusal_that_clients_take(
+    refusal_for: Callable[[str, str], Refusal], character: str
+):
+    refusal = refusal_for(character * 20_000, character * 1_000)
+    # HTTP/2 counts 32 bytes more for each.
+    size_bytes = sum(len(name) + len(value) + 32 for name, value in refusal.trailers)
+    assert size_bytes + ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX < 4 * 1024
+
+
+def test_names_of_a_usual_length_stand_whole_in_refusals():
+    refusal = subscription_not_found("x" * 255, "g" * 1_000)
+    assert dict(refusal.trailers)[b"stream-name"] == b"x" * 255
+    assert dict(refusal.trailers)[b"group-name"] == b"g" * 1_000
+    assert shown_name("x" * 1_001) == "x" * 1_000 + "..."
 
 
 @pytest.mark.parametrize(("error", "status", "exception", "detail"), CASES)

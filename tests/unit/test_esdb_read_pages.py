@@ -5,7 +5,7 @@ import pytest
 from indelible.core.open import open_local_store
 from indelible.events import AggregateKey, NewEvent, RecordedEvent
 from indelible.limits import ESDB_READ_PAGE_EVENTS_MAX
-from indelible.queries import EVERYTHING, Direction
+from indelible.queries import EVERYTHING, Direction, EventQuery, QueryItem
 from indelible.server.esdb.read_pages import OfAggregate, OfFeed, Part, Source, read_events
 from indelible.server.reader_room import LARGE_BYTES
 
@@ -81,6 +81,20 @@ async def test_newer_events_than_there_were_at_first_do_not_come():
         assert await versions(OfAggregate(store, AggregateKey("order", "1"), 3, 10, "backward"), 10) == list(
             range(10, 2, -1)
         )
+
+
+@pytest.mark.parametrize("newer", [0, 1, 2, 64, 65, 200])
+@pytest.mark.parametrize("count", [1, 10, 64, 10_000])
+async def test_what_is_committed_before_the_first_page_hides_nothing_from_who_reads_backwards(newer: int, count: int):
+    async with open_local_store("memory:") as store:
+        await store.append("order", "1", sized(*[10] * 100))
+        last = (await store.head()).position
+        if newer:
+            await store.append("order", "1", sized(*[10] * newer))
+        expected = list(range(100, 0, -1))[:count]
+        assert await versions(OfFeed(store, EVERYTHING, last, "backward"), last, count) == expected
+        orders = EventQuery((QueryItem(aggregate_types=("order",)),))
+        assert await versions(OfFeed(store, orders, last, "backward"), last, count) == expected
 
 
 async def test_outside_of_what_there_is_nothing_comes():

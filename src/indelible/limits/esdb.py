@@ -21,8 +21,7 @@ ESDB_VIOLATIONS_SIZE_BYTES_MAX: Final = 3 * 1024
 """Of the checks that failed, as they are told in the trailers of a call: clients take 8 KiB of these altogether."""
 
 ESDB_CHECKS_MAX: Final = 100
-"""Streams that one append may check without appending to them. Each is read by itself; and all of their types must have
-room in one item of an append condition, beside the type of metadata."""
+"""Streams that one append may check without appending to them. Each is read by itself."""
 
 ESDB_GROUP_LENGTH_MAX: Final = 1_000
 """Characters in the group's name of a persistent subscription. It comes back in every confirmation and in the trailers

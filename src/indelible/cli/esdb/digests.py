@@ -1,7 +1,8 @@
 """What the two sides of a move hold, to be compared: of each stream how many events, and one hash over all in order.
 
-The hash covers of each event its id, type, data, metadata and content type. Data that is JSON and longer than the log
-keeps byte for byte counts without white space; see :mod:`indelible.wire.esdb.payloads`.
+The hash covers of each event its id, type, data, metadata and content type. Data and metadata that are JSON, and longer
+than the log keeps byte for byte, count without white space; see :mod:`indelible.wire.esdb.payloads`. Data shares the
+room for that with metadata, so both together say whether it may have lost its form.
 """
 
 import hashlib
@@ -19,6 +20,9 @@ from indelible.json_text import compact_json
 from indelible.wire.esdb.payloads import FORM_SIZE_BYTES_MAX
 
 DIFFERENCES_SHOWN_MAX: Final = 20
+DATA_FORM_SIZE_BYTES_MAX: Final = FORM_SIZE_BYTES_MAX // 2
+"""Data and metadata of fewer bytes keep their form: as text in the log they take at most twice as many, and metadata is
+there once more."""
 _LENGTHS: Final = Struct(">IIII").pack
 
 
@@ -97,15 +101,18 @@ class Digests(dict[str, StreamDigest]):
 
 def _hash(before: bytes, event: DigestedEvent) -> bytes:
     event_type, content_type = event.event_type.encode(), event.content_type.encode()
-    data = event.data if len(event.data) < FORM_SIZE_BYTES_MAX else _without_form(event.data, event.content_type)
-    lengths = _LENGTHS(len(event_type), len(content_type), len(data), len(event.metadata))
-    parts = (before, event.event_id.bytes, lengths, event_type, content_type, data, event.metadata)
+    data, metadata = event.data, event.metadata
+    if len(metadata) >= FORM_SIZE_BYTES_MAX:
+        metadata = _without_form(metadata)
+    # With the metadata as it counts, which is the same on both sides.
+    if len(data) + len(metadata) >= DATA_FORM_SIZE_BYTES_MAX and is_json(event.content_type):
+        data = _without_form(data)
+    lengths = _LENGTHS(len(event_type), len(content_type), len(data), len(metadata))
+    parts = (before, event.event_id.bytes, lengths, event_type, content_type, data, metadata)
     return hashlib.sha256(b"".join(parts)).digest()
 
 
-def _without_form(data: bytes, content_type: str) -> bytes:
-    if not is_json(content_type):
-        return data
+def _without_form(data: bytes) -> bytes:
     try:
         return compact_json(data)
     except InvalidRequest:

@@ -8,13 +8,13 @@ import typer
 from indelible.cli.command import FAILED, Target, open_store
 from indelible.cli.esdb.connection import connected
 from indelible.cli.esdb.digests import DIFFERENCES_SHOWN_MAX, Difference, DigestedEvent, Digests, note_differences
-from indelible.cli.esdb.exporting import ExportCounts, Exporter
+from indelible.cli.esdb.exporting import ExportCounts, Exporter, is_sent
 from indelible.cli.esdb.source import Source, read_digests
 from indelible.cli.output import Advance, note, print_fields, print_json, progress
 from indelible.client.iterators import iterate_feed
 from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE
 from indelible.eventstore import EventStore
-from indelible.wire.esdb.messages import has_stream, id_there
+from indelible.wire.esdb.messages import id_there
 from indelible.wire.esdb.payloads import payload_of
 from indelible.wire.esdb.stream_names import stream_of
 
@@ -35,6 +35,8 @@ class ExportVerified(msgspec.Struct, frozen=True):
 class ExportReport(msgspec.Struct, frozen=True):
     sent: int
     tags_left: int
+    system_left: int
+    """Events that were not sent."""
     position: int
     """Of the last event that is there."""
     verified: ExportVerified | None = None
@@ -63,7 +65,7 @@ async def compare_exported(store: EventStore, there: Source, up_to: int, advance
     pages = iterate_feed(store)
     while (page := await pages.next_page()) is not None:
         for event in page.events:
-            if event.position > up_to or not has_stream(event):
+            if event.position > up_to or not is_sent(event):
                 continue
             payload = payload_of(event)
             digested = DigestedEvent(
@@ -98,5 +100,7 @@ def _print(counts: ExportCounts, position: int, verified: ExportVerified | None,
     print_fields(fields)
     if counts.tags_left:
         note(f"{counts.tags_left} events have tags, which stay behind")
+    if counts.system_left:
+        note(f"{counts.system_left} events are in streams whose names begin with $, which stay behind")
     if verified is not None:
         note_differences(verified.differences, verified.different_streams)

@@ -16,7 +16,7 @@ import msgspec
 
 from indelible.cli.esdb.connection import explaining
 from indelible.cli.esdb.importing import last_imported
-from indelible.cli.esdb.source import Source, own_id
+from indelible.cli.esdb.source import Source, is_read, own_id
 from indelible.cli.output import Advance
 from indelible.client.iterators import iterate_feed
 from indelible.core.verify import find_line
@@ -44,6 +44,8 @@ class ExportCounts(msgspec.Struct):
     """Events; that server knows those that it has."""
     tags_left: int = 0
     """Of these, events that have tags here. Streams there have none."""
+    system_left: int = 0
+    """Events that were not sent: of streams whose names are a system's own there. See :func:`is_sent`."""
 
 
 class _Run(msgspec.Struct, frozen=True):
@@ -86,8 +88,10 @@ class Exporter:
         self._is_origin = await self._came_from_there()
         pages = iterate_feed(self._from, after=await self._where_to_go_on())
         while self.position < head.position and (page := await pages.next_page()) is not None:
-            for run in runs_of([event for event in page.events if not self._passes(event)]):
+            events = [event for event in page.events if has_stream(event) and not self._passes(event)]
+            for run in runs_of(events):
                 await self._send(run)
+            self.counts.system_left += sum(not is_sent(event) for event in events)
             self.position = page.events[-1].position if page.count else self.position
             on_progress(self.position, head.position)
         await pages.aclose()
@@ -206,12 +210,16 @@ class Exporter:
         return id_there(page.events[0], payload_of(page.events[0]))
 
 
+def is_sent(event: RecordedEvent) -> bool:
+    """Not the store's own events, which have no stream; nor those of streams that such a server keeps for itself by
+    their names, and would not give back: an import leaves them there as well."""
+    return has_stream(event) and is_read(stream_of(event.aggregate_type, event.aggregate_id))
+
+
 def runs_of(events: Sequence[RecordedEvent]) -> list[_Run]:
-    """Appends, in the order of the events. The store's own events are left out."""
+    """Appends, in the order of the events. What is not sent is left out."""
     runs: list[_Run] = []
-    for stream, group in groupby(
-        filter(has_stream, events), lambda one: stream_of(one.aggregate_type, one.aggregate_id)
-    ):
+    for stream, group in groupby(filter(is_sent, events), lambda one: stream_of(one.aggregate_type, one.aggregate_id)):
         lot: list[tuple[RecordedEvent, NewEvent]] = []
         size_bytes = 0
         for event in group:

@@ -6,11 +6,13 @@ from indelible.wire.esdb.messages import fill_event
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
 
-def event_read(found: Resolved, *, structured: bool) -> bytes:
-    """``structured``: whether ids are given as two halves."""
+def event_read(found: Resolved, *, structured: bool, data: bytes | None = None) -> bytes:
+    """``structured``: whether ids are given as two halves. ``data``: what is given in place of the event's."""
     message = pb.ReadResp()
     if found.event is not None:
         fill_event(message.event.event, found.event, structured=structured)
+        if data is not None:
+            message.event.event.data = data
     if found.link is not None:
         fill_event(message.event.link, found.link, structured=structured)
     message.event.commit_position = found.original.position

@@ -6,9 +6,9 @@ from indelible.conditions import ExpectedVersion
 from indelible.errors import InvalidRequest, Overloaded, VersionConflict
 from indelible.events import JSON_CONTENT_TYPE, new_event_id
 from indelible.eventstore import EventStore
-from indelible.limits import ESDB_LOOKS_MAX, RETRY_AFTER_S
+from indelible.limits import ESDB_LOOKS_MAX, NAME_LENGTH_MAX, RETRY_AFTER_S
 from indelible.server.call import Call
-from indelible.server.esdb.stream_metadata import DELETED, StreamState, state_of
+from indelible.server.esdb.stream_metadata import DELETED, StreamState, may_have_metadata, state_of
 from indelible.server.grpc.exchange import Refused
 from indelible.wire.esdb.errors import stream_deleted, wrong_expected_version
 from indelible.wire.esdb.messages import METADATA_TYPE, expected_version, stream_name
@@ -16,6 +16,7 @@ from indelible.wire.esdb.payloads import Mark, Payload, new_event
 from indelible.wire.esdb.pb import streams_pb2 as pb
 from indelible.wire.esdb.stream_names import METADATA_PREFIX, aggregate_of, metadata_stream_of
 
+_NAME_LENGTH_MAX: Final = NAME_LENGTH_MAX - len(METADATA_PREFIX)
 _DELETION: Final = b'{"$tb":%d}' % DELETED
 
 
@@ -25,6 +26,11 @@ async def delete(call: Call, request: pb.DeleteReq) -> bytes:
     expected = expected_version(request.options)
     if stream.startswith(METADATA_PREFIX):
         raise InvalidRequest("metadata cannot be deleted; write {} instead", pointer="/stream_name")
+    if not may_have_metadata(stream):
+        raise InvalidRequest(
+            f"a name of more than {_NAME_LENGTH_MAX} characters leaves no room for metadata, which deletes a stream",
+            pointer="/stream_name",
+        )
     call.take_events(1)
     answer = pb.DeleteResp()
     answer.position.commit_position = answer.position.prepare_position = await _delete(call.store, stream, expected)

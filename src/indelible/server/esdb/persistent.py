@@ -83,12 +83,18 @@ class _PersistentSubscriptions:
         return pb.CreateResp().SerializeToString()
 
     async def update(self, call: Call, request: pb.UpdateReq) -> bytes:
-        """All settings anew, but for the filter, of which an update says nothing."""
+        """All settings anew, but for the filter, of which an update says nothing, and for where the group began: were a
+        later start taken, what is before it and not delivered yet would be passed over."""
         said = settings_of(request.options, _NEVER)
         call.take_events(1)
         for _ in range(_UPDATE_TRIES):
             found = await self._catalogue.find(call.store, said.stream, said.group)
-            settings = replace(said, created=found.settings.created, filter=found.settings.filter)
+            settings = replace(
+                said,
+                created=found.settings.created,
+                filter=found.settings.filter,
+                created_with_start=found.settings.begins_at,
+            )
             asked = ChangeGroup(
                 group=settings.group_name, ack_timeout_s=settings.ack_timeout_s, max_attempts=settings.max_attempts
             )

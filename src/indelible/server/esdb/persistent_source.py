@@ -118,7 +118,7 @@ Source = StreamSource | AllSource | LinkSource
 
 def source_of(settings: SubscriptionSettings) -> Source:
     """Raises ``InvalidRequest`` for what is no stream's name, and for a filter that is none."""
-    start = max(settings.start, START)
+    start = max(settings.begins_at, START)
     if settings.is_of_all:
         return AllSource(filter_of(settings.filter_options), start)
     links = link_stream_of(settings.stream)

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple, Protocol
 
-from indelible.cursors import cursor_at, position_of
+from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.events import AggregateKey, RecordedEvent, decode_event
-from indelible.eventstore import EventStore
+from indelible.eventstore import EventStore, FeedPage
 from indelible.limits import ESDB_READ_PAGE_EVENTS, ESDB_READ_PAGE_EVENTS_MAX
 from indelible.queries import Direction, EventQuery
 from indelible.server.reader_room import LARGE_BYTES
@@ -78,8 +78,14 @@ class OfFeed(NamedTuple):
         step = 1 if self.direction == "forward" else -1
         # There is no cursor behind the newest event.
         after = None if step < 0 and position == self.last else cursor_at(position - step)
-        page = await self.store.read_feed(self.query, after=after, direction=self.direction, limit=limit)
+        page = await self._page(after, limit)
+        if after is None and not page.at_end and position_of(page.cursor) > self.last:
+            # All of it was committed since. So there is a cursor now.
+            page = await self._page(cursor_at(self.last + 1), limit)
         return Part(page.lines, None if page.at_end else position_of(page.cursor) + step)
+
+    async def _page(self, after: Cursor | None, limit: int) -> FeedPage:
+        return await self.store.read_feed(self.query, after=after, direction=self.direction, limit=limit)
 
     def place_of(self, event: RecordedEvent) -> int:
         return event.position

@@ -1,7 +1,8 @@
 """Read: the events of a stream, or of $all, forwards or backwards. With a subscription they go on: see there."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Final
 
 from indelible.errors import InvalidRequest
@@ -15,7 +16,7 @@ from indelible.server.esdb import answers
 from indelible.server.esdb.filters import filter_of
 from indelible.server.esdb.links import LinkStream, Resolved, link_stream_of, resolved
 from indelible.server.esdb.read_pages import OfAggregate, OfFeed, Source, read_events
-from indelible.server.esdb.stream_metadata import is_deleted, shown_of, version_of
+from indelible.server.esdb.stream_metadata import is_deleted, last_event, metadata_shown, shown_of
 from indelible.server.esdb.subscriptions import subscribe
 from indelible.server.grpc.calls import MakeRoom
 from indelible.wire.esdb.messages import stream_name
@@ -24,6 +25,7 @@ from indelible.wire.esdb.stream_names import aggregate_of
 
 _END: Final = 2**63
 """Revisions and positions from here on stand for the end."""
+_NOTHING: Final[Mapping[int, bytes]] = MappingProxyType({})
 
 
 def read(call: Call, request: pb.ReadReq, make_room: MakeRoom) -> AsyncGenerator[bytes]:
@@ -65,7 +67,8 @@ class Asked:
 
     async def _one_stream(self, stream: str) -> AsyncGenerator[bytes]:
         key = aggregate_of(stream)
-        last = await version_of(self._store, key)
+        newest = await last_event(self._store, key)
+        last = 0 if newest is None else newest.version
         first = await _first_shown(self._store, stream, last)
         if not last or (first > last and await is_deleted(self._store, stream)):
             yield answers.stream_not_found(stream)
@@ -74,7 +77,11 @@ class Asked:
         if self._hears_ends and self._is_forward and start < first:
             yield answers.first_stream_position(first - 1)
         source = OfAggregate(self._store, key, first, last, self._direction)
-        async with aclosing(self._events(source, max(start, first) if self._is_forward else start, _any)) as messages:
+        shown = None if newest is None else await metadata_shown(self._store, newest)
+        start = max(start, first) if self._is_forward else start
+        instead = {} if shown is None else {last: shown}
+        del newest
+        async with aclosing(self._events(source, start, _any, instead)) as messages:
             async for message in messages:
                 yield message
                 del message
@@ -110,12 +117,18 @@ class Asked:
             yield answers.last_all_stream_position(last)
 
     async def _events(
-        self, source: Source, start: int, is_wanted: Callable[[RecordedEvent], bool]
+        self,
+        source: Source,
+        start: int,
+        is_wanted: Callable[[RecordedEvent], bool],
+        instead: Mapping[int, bytes] = _NOTHING,
     ) -> AsyncGenerator[bytes]:
+        """``instead``: what is given in place of data, by version."""
         async with aclosing(read_events(source, start, self._options.count, is_wanted)) as events:
             async for event in events:
                 found = await resolved(self._store, event) if self._options.resolve_links else Resolved(event)
-                message = answers.event_read(found, structured=self._structured)
+                data = instead.get(event.version)
+                message = answers.event_read(found, structured=self._structured, data=data)
                 del event, found
                 yield message
                 del message

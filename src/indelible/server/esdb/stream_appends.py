@@ -9,26 +9,30 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from indelible.batching import in_lots
 from indelible.conditions import AppendCondition, ExpectedVersion
 from indelible.errors import (
     ConditionFailed,
     EventIdConflict,
     Forbidden,
     IndelibleError,
+    InvalidRequest,
     NotFound,
     Overloaded,
     VersionConflict,
 )
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendResult, AtomicAppendResult, EventStore
-from indelible.limits import ESDB_LOOKS_MAX, RETRY_AFTER_S
+from indelible.limits import CONDITION_ITEMS_MAX, ESDB_LOOKS_MAX, QUERY_NAMES_MAX, RETRY_AFTER_S
 from indelible.queries import QueryItem
 from indelible.server.esdb.stream_metadata import StreamState, state_of, version_of
 from indelible.wire.esdb.messages import METADATA_TYPE
-from indelible.wire.esdb.stream_names import WHOLE, aggregate_of
+from indelible.wire.esdb.stream_names import METADATA_PREFIX, WHOLE, aggregate_of
 
 _METADATA: Final = QueryItem(event_types=(METADATA_TYPE,), aggregate_types=(WHOLE,))
 """What deletes streams."""
+_TYPES_MAX: Final = (CONDITION_ITEMS_MAX - 1) * QUERY_NAMES_MAX
+"""Aggregate types that have room in a condition beside it."""
 
 
 class StreamAppend(NamedTuple):
@@ -64,7 +68,8 @@ async def append_to_stream(store: EventStore, append: StreamAppend) -> AppendRes
     try:
         return await store.append(key.aggregate_type, key.aggregate_id, append.events, expected_version=append.expected)
     except VersionConflict as conflict:
-        if append.expected == "none":  # a deleted stream will do
+        # A deleted stream will do; metadata cannot be deleted.
+        if append.expected == "none" and not append.stream.startswith(METADATA_PREFIX):
             return (await append_to_streams(store, (append,))).results[0]
         raise WrongVersion(append.stream, append.expected, conflict.actual_version) from None
     except EventIdConflict as conflict:
@@ -98,13 +103,27 @@ async def append_to_streams(
     )
 
 
-async def _look(store: EventStore, checks: Sequence[StreamCheck]) -> AppendCondition:
-    """What must not happen until the append, for what is seen now to hold then. Raises ``WrongVersion``."""
-    cursor = (await store.head()).cursor
+async def _look(store: EventStore, checks: Sequence[StreamCheck]) -> AppendCondition | None:
+    """What must not happen until the append, for what is seen now to hold then; None: it holds for ever. Raises
+    ``WrongVersion``."""
+    types = {aggregate_of(check.stream).aggregate_type for check in checks if not _holds_for_ever(check)}
+    if len(types) > _TYPES_MAX:
+        raise InvalidRequest(
+            f"streams of {len(types)} categories are expected to exist, or are checked; at most {_TYPES_MAX} may be",
+            pointer="/expected_revision",
+        )
+    cursor = (await store.head()).cursor if types else None
     for check in checks:
         check_state(check.stream, check.expected, await state_of(store, check.stream))
-    types = {aggregate_of(check.stream).aggregate_type for check in checks}
-    return AppendCondition((QueryItem(aggregate_types=tuple(sorted(types))), _METADATA), cursor)
+    if cursor is None:
+        return None
+    items = [QueryItem(aggregate_types=tuple(some)) for some in in_lots(sorted(types), QUERY_NAMES_MAX)]
+    return AppendCondition((*items, _METADATA), cursor)
+
+
+def _holds_for_ever(check: StreamCheck) -> bool:
+    """Metadata that is there cannot be deleted."""
+    return check.expected == "exists" and check.stream.startswith(METADATA_PREFIX)
 
 
 def check_state(stream: str, expected: ExpectedVersion, state: StreamState) -> None:

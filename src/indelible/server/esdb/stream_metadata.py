@@ -8,6 +8,9 @@ It hides events from the readers of this wire. The log keeps all of them, and ev
 - ``$maxAge``: those that are older than so many seconds.
 
 ``$acl`` and members of the callers' own are kept and say nothing here.
+
+Clients add a member of their own to what they read, and write it back. So who reads the newest metadata is shown a
+``$tb`` that hides the same when it is written again: see :func:`metadata_shown`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,12 +19,13 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from indelible.conditions import ExpectedVersion
-from indelible.errors import AggregateNotFound
+from indelible.errors import AggregateNotFound, Forbidden
 from indelible.events import AggregateKey, RecordedEvent
 from indelible.eventstore import EventStore
+from indelible.limits import NAME_LENGTH_MAX
 from indelible.wire.esdb.messages import METADATA_TYPE
 from indelible.wire.esdb.payloads import payload_of
-from indelible.wire.esdb.stream_names import METADATA_PREFIX, aggregate_of, metadata_stream_of
+from indelible.wire.esdb.stream_names import METADATA_PREFIX, WHOLE, aggregate_of, metadata_stream_of
 
 DELETED: Final = 2**63 - 1
 """``$tb`` of a deleted stream."""
@@ -85,13 +89,24 @@ class StreamState(NamedTuple):
         return expected == "any" or exists == (expected == "exists")
 
 
+def may_have_metadata(stream: str) -> bool:
+    """Whether the name leaves room for that of the stream of metadata."""
+    return len(metadata_stream_of(stream)) <= NAME_LENGTH_MAX
+
+
 async def read_metadata(store: EventStore, stream: str) -> StreamMetadata:
     """The newest of the stream. What is not as it should be says nothing."""
     if stream.startswith(METADATA_PREFIX):
         return NO_METADATA  # there is no metadata of metadata
+    if not may_have_metadata(stream):
+        return NO_METADATA
     event = await last_event(store, aggregate_of(metadata_stream_of(stream)))
-    if event is None or event.event_type != METADATA_TYPE:
-        return NO_METADATA if event is None else StreamMetadata(position=event.position, version=event.version)
+    return NO_METADATA if event is None else _metadata_of(event)
+
+
+def _metadata_of(event: RecordedEvent) -> StreamMetadata:
+    if event.event_type != METADATA_TYPE:
+        return StreamMetadata(position=event.position, version=event.version)
     payload = payload_of(event)
     said = _decoded(payload.data)
     return StreamMetadata(
@@ -104,6 +119,37 @@ def _decoded(data: bytes) -> _Said:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _NOTHING_SAID
+
+
+async def metadata_shown(store: EventStore, event: RecordedEvent) -> bytes | None:
+    """What is shown as the data of an event that is the newest of its stream: where that is metadata that hides events
+    by other revisions than its ``$tb`` says, or that deleted a stream which lives again, ``$tb`` is the first revision
+    that is shown now. None: the data as it is."""
+    stream = event.aggregate_id.removeprefix(METADATA_PREFIX)
+    if event.key != AggregateKey(WHOLE, METADATA_PREFIX + stream) or not stream or stream.startswith(METADATA_PREFIX):
+        return None
+    metadata = _metadata_of(event)
+    before = metadata.truncate_before
+    if before == DELETED:
+        before = await _shown_after_deletion(store, aggregate_of(stream), metadata)
+    elif before and metadata.last_revision is not None:
+        before = metadata.last_revision + 1
+    if before == metadata.truncate_before:
+        return None
+    members = msgspec.json.decode(payload_of(event).data, type=dict[str, msgspec.Raw])
+    members["$tb"] = msgspec.Raw(b"%d" % before)
+    return msgspec.json.encode(members)
+
+
+async def _shown_after_deletion(store: EventStore, key: AggregateKey, metadata: StreamMetadata) -> int:
+    """The first revision that is shown; ``DELETED`` where none is."""
+    try:
+        version = await version_of(store, key)
+    except Forbidden:
+        # Who may write metadata and not read the stream must not delete it anew all the same.
+        return DELETED if metadata.last_revision is None else metadata.last_revision + 1
+    first = await _first_after_deletion(store, key, metadata, version)
+    return DELETED if first > version else first - 1
 
 
 async def shown_of(store: EventStore, stream: str, version: int) -> Shown:

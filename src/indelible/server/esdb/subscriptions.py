@@ -23,6 +23,7 @@ from indelible.server.esdb.filters import EventFilter, filter_of
 from indelible.server.esdb.followed_stream import FollowedStream, behind_version
 from indelible.server.esdb.links import LinkStream, link_stream_of, resolved
 from indelible.server.esdb.rendering import LINK, PASSED, Rendering, frames_of
+from indelible.server.esdb.store_access import store_to_follow
 from indelible.server.esdb.stream_metadata import ALL_SHOWN, Shown, shown_of, version_of
 from indelible.server.grpc.calls import MakeRoom
 from indelible.server.streams import Followed, FollowedFeed, stream_messages
@@ -104,10 +105,11 @@ async def _stream(call: Call, options: pb.ReadReq.Options) -> Source:
     links = link_stream_of(stream)
     if links is not None:
         return await _links(call, options, links)
-    followed = FollowedStream(call.store, aggregate_of(stream))
+    key = aggregate_of(stream)
+    followed = FollowedStream(store_to_follow(call.store, key), key)
     # The head before the version: what comes between the two is not missed.
-    head = await call.store.head()
-    version = await version_of(call.store, followed.key)
+    head = await followed.store.head()
+    version = await version_of(followed.store, key)
     seen = _start_of(options.stream)
     if seen is None:
         after, shown = head.cursor, ALL_SHOWN

@@ -1,12 +1,15 @@
 """What is answered when something is wrong, as clients of this wire know it: by the status, the trailer ``exception``
 with others beside it, and for some by the text."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from indelible.conditions import ExpectedVersion
 from indelible.errors import IndelibleError, OutcomeUnknown, PayloadTooLarge
 from indelible.wire.errors import GRPC_CODE_KEY, grpc_status_of
 from indelible.wire.esdb.messages import MissingProperty
+
+_SHOWN_SIZE_BYTES_MAX: Final = 1_000
+"""Of a name in a refusal, as ASCII. A stream's and a group's stand in trailers, of which clients take 8 KiB."""
 
 
 class Refusal(NamedTuple):
@@ -55,9 +58,24 @@ def _named(exception: str) -> tuple[bytes, bytes]:
     return (b"exception", exception.encode())
 
 
+def shown_name(name: str) -> str:
+    """A name as a refusal has it. One that came in a request may have any length, and clients that are sent larger
+    headers than they take hear of no refusal."""
+    size_bytes = 0
+    for i, character in enumerate(name):
+        size_bytes += len(_as_ascii(character))
+        if size_bytes > _SHOWN_SIZE_BYTES_MAX:
+            return f"{name[:i]}..."
+    return name
+
+
+def _as_ascii(text: str) -> bytes:
+    return text.encode("ascii", "backslashreplace")
+
+
 def _field(name: str, value: object) -> tuple[bytes, bytes]:
     # What is not ASCII would not pass as a header.
-    return (name.encode(), str(value).encode("ascii", "backslashreplace"))
+    return (name.encode(), _as_ascii(str(value)))
 
 
 # --- What streams are refused for ------------------------------------------------------------------------------------
@@ -104,25 +122,27 @@ def stream_not_found(stream: str) -> Refusal:
 
 
 def subscription_not_found(stream: str, group: str) -> Refusal:
-    message = f"Subscription group {group} on stream {stream} does not exist."
+    message = "Subscription group {group} on stream {stream} does not exist."
     return _of_subscription("NOT_FOUND", "persistent-subscription-does-not-exist", message, stream, group)
 
 
 def subscription_exists(stream: str, group: str) -> Refusal:
-    message = f"Subscription group {group} on stream {stream} exists."
+    message = "Subscription group {group} on stream {stream} exists."
     return _of_subscription("ALREADY_EXISTS", "persistent-subscription-exists", message, stream, group)
 
 
 def subscription_dropped(stream: str, group: str) -> Refusal:
-    message = f"Subscription group {group} on stream {stream} was dropped: it was deleted."
+    message = "Subscription group {group} on stream {stream} was dropped: it was deleted."
     return _of_subscription("CANCELLED", "persistent-subscription-dropped", message, stream, group)
 
 
 def subscribers_reached(stream: str, group: str) -> Refusal:
-    message = f"Maximum subscriptions reached for subscription group {group} on stream {stream}."
+    message = "Maximum subscriptions reached for subscription group {group} on stream {stream}."
     return _of_subscription("FAILED_PRECONDITION", "maximum-subscribers-reached", message, stream, group)
 
 
 def _of_subscription(status: str, exception: str, message: str, stream: str, group: str) -> Refusal:
+    """``message``: with places for the names."""
+    stream, group = shown_name(stream), shown_name(group)
     trailers = (_named(exception), _field("stream-name", stream), _field("group-name", group))
-    return Refusal(status, message, trailers)
+    return Refusal(status, message.format(stream=stream, group=group), trailers)

@@ -52,6 +52,8 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     another."""
     start: int = START
     """A revision of the stream, or a position in ``$all``: the first that is wanted. Or ``END``."""
+    created_with_start: int | None = None
+    """Where an update has said another start since."""
     filter: bytes | None = None
     """Of ``$all``: an encoded ``FilterOptions``."""
     resolve_links: bool = False
@@ -94,6 +96,11 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     def max_attempts(self) -> int:
         """The first delivery is no retry."""
         return min(self.max_retry_count + 1, GROUP_ATTEMPTS_MAX)
+
+    @property
+    def begins_at(self) -> int:
+        """The start that counts: what a consumer group has begun with does not change."""
+        return self.start if self.created_with_start is None else self.created_with_start
 
     @property
     def start_from(self) -> str:

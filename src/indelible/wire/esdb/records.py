@@ -23,7 +23,7 @@ from indelible.errors import InvalidRequest
 from indelible.events import BINARY_CONTENT_TYPE, JSON_CONTENT_TYPE, NewEvent, check_event_id, new_event_id
 from indelible.limits import ESDB_VIOLATIONS_SIZE_BYTES_MAX, VERSION_MAX
 from indelible.wire.errors import GRPC_DETAILS_KEY, GRPC_NUMBERS
-from indelible.wire.esdb.errors import Refusal, shown_expected
+from indelible.wire.esdb.errors import Refusal, shown_expected, shown_name
 from indelible.wire.esdb.payloads import Payload, new_event
 from indelible.wire.esdb.pb import records_errors_pb2 as errors
 from indelible.wire.esdb.pb import records_pb2 as pb
@@ -121,7 +121,7 @@ def revision_conflict(stream: str, expected: ExpectedVersion, actual_version: in
 
 
 def stream_repeated(stream: str) -> Refusal:
-    detail = errors.StreamAlreadyInAppendSessionErrorDetails(stream=stream)
+    detail = errors.StreamAlreadyInAppendSessionErrorDetails(stream=shown_name(stream))
     return _refusal("ABORTED", "A stream stands twice in the append session.", detail)
 
 
@@ -131,7 +131,7 @@ def no_requests() -> Refusal:
 
 def record_too_large(stream: str, record_id: str, size_bytes: int, size_bytes_max: int) -> Refusal:
     detail = errors.AppendRecordSizeExceededErrorDetails(
-        stream=stream, record_id=record_id, size=size_bytes, max_size=size_bytes_max
+        stream=shown_name(stream), record_id=shown_name(record_id), size=size_bytes, max_size=size_bytes_max
     )
     message = f"The record has {size_bytes} bytes, more than the {size_bytes_max} that one may have."
     return _refusal("INVALID_ARGUMENT", message, detail)
