@@ -17,9 +17,8 @@ bounds metadata to ``METADATA_SIZE_BYTES_MAX``, marks included. JSON in a form o
 without white space; metadata is refused then.
 """
 
-import base64
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -33,26 +32,31 @@ from indelible.events import (
     is_json,
 )
 from indelible.json_text import compact_json
-from indelible.limits import METADATA_SIZE_BYTES_MAX
+from indelible.limits import METADATA_SIZE_BYTES_MAX, VERSION_MAX
 
 MARK: Final = "$esdb"
 FORM_SIZE_BYTES_MAX: Final = METADATA_SIZE_BYTES_MAX // 2
 """JSON of more bytes comes back without white space, unless only one space stood after each comma and colon."""
 _MARK_KEY: Final = b'"$esdb":'
 
+_Part = Literal["data", "metadata"]
+_Place = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A revision or position elsewhere."""
+
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is known of an event beside what the log says of every event."""
 
-    spaced: tuple[str, ...] = ()
-    text: dict[str, str] = {}
-    base64: dict[str, str] = {}
+    spaced: Annotated[tuple[_Part, ...], msgspec.Meta(max_length=2)] = ()
+    text: dict[_Part, str] = {}
+    base64: dict[Literal["metadata"], bytes] = {}
     content_type: str | None = None
     created: datetime | None = None
-    position: int | None = None
+    position: _Place | None = None
     event_id: UUID | None = None
-    revision: int | None = None
-    last_revision: int | None = None
+    revision: _Place | None = None
+    last_revision: Annotated[int, msgspec.Meta(ge=-1, le=VERSION_MAX - 2)] | None = None
+    """What comes after it has a version."""
 
 
 NO_MARK: Final = Mark()
@@ -84,12 +88,12 @@ def new_event(event_id: UUID, event_type: str, payload: Payload, tags: tuple[str
     content_type, said = payload.content_type, None
     kept_data = _kept(data) if is_json(content_type) else _Kept(None)
     if kept_data.json is None and is_json(content_type):
-        content_type, said = BINARY_CONTENT_TYPE, content_type
+        content_type, said = BINARY_CONTENT_TYPE, check_content_type(content_type)
     kept_metadata = _kept_object(metadata)
     raw = kept_metadata.json or b"{}"
     if payload.mark is not NO_MARK or said is not None or kept_data.form or kept_metadata.form:
-        parts = (("data", data, kept_data.form), ("metadata", metadata, kept_metadata.form))
-        raw = _with_mark(raw, _mark_of(parts, msgspec.structs.replace(payload.mark, content_type=said)))
+        mark = msgspec.structs.replace(payload.mark, content_type=said)
+        raw = _with_mark(raw, _mark_of((data, kept_data.form), (metadata, kept_metadata.form), mark))
     if kept_data.json is not None:
         return NewEvent.from_strict_json(
             event_type, kept_data.json, event_id=event_id, metadata=raw, tags=tags, content_type=content_type
@@ -104,7 +108,7 @@ def payload_of(event: RecordedEvent) -> Payload:
     raw = bytes(event.metadata_raw)
     data = event.event_data_bytes
     if _MARK_KEY in raw:
-        raw, mark = _without_mark(raw)
+        raw, mark = _without_mark(event, raw)
         if mark is not NO_MARK:
             metadata = _given_back("metadata", b"" if raw == b"{}" else raw, mark)
             data = _given_back("data", data, mark)
@@ -146,12 +150,14 @@ def _is_text(given: bytes) -> bool:
     return True
 
 
-def _mark_of(parts: tuple[tuple[str, bytes, str | None], ...], mark: Mark) -> Mark:
+def _mark_of(data: tuple[bytes, str | None], metadata: tuple[bytes, str | None], mark: Mark) -> Mark:
+    """``data``, ``metadata``: the bytes and their form."""
+    parts: tuple[tuple[_Part, bytes, str | None], ...] = (("data", *data), ("metadata", *metadata))
     return msgspec.structs.replace(
         mark,
         spaced=tuple(name for name, _, form in parts if form == "spaced"),
         text={name: given.decode() for name, given, form in parts if form == "text"},
-        base64={name: base64.b64encode(given).decode() for name, given, form in parts if form == "base64"},
+        base64={"metadata": metadata[0]} if metadata[1] == "base64" else {},
     )
 
 
@@ -172,19 +178,40 @@ def _spaced(compact: bytes) -> bytes:
 # --- Out of the log --------------------------------------------------------------------------------------------------
 
 
-def _without_mark(raw: bytes) -> tuple[bytes, Mark]:
-    """The mark is the last member; what only looks like one stays where it is."""
+def _without_mark(event: RecordedEvent, raw: bytes) -> tuple[bytes, Mark]:
+    """The mark is the last member; what only looks like one stays where it is. Callers of other APIs may write
+    anything there, so it is a mark only if :func:`new_event` can have made it."""
     before, _, rest = raw.rpartition(_MARK_KEY)
+    if not before.endswith((b"{", b",")):
+        return raw, NO_MARK  # within a name
     try:
         mark = _decode_mark(rest[:-1])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return raw, NO_MARK
+    if mark == NO_MARK or not _is_of(event, mark):
+        return raw, NO_MARK
     return before.removesuffix(b",") + b"}", mark
 
 
-def _given_back(name: str, kept: bytes, mark: Mark) -> bytes:
+def _is_of(event: RecordedEvent, mark: Mark) -> bool:
+    if is_json(event.content_type):
+        return mark.content_type is None
+    if "data" in mark.spaced or "data" in mark.text:
+        return False
+    return mark.content_type is None or (event.content_type == BINARY_CONTENT_TYPE and _is_said(mark.content_type))
+
+
+def _is_said(content_type: str) -> bool:
+    """Of data that is not the JSON that it was said to be."""
+    try:
+        return is_json(check_content_type(content_type))
+    except InvalidRequest:
+        return False
+
+
+def _given_back(name: _Part, kept: bytes, mark: Mark) -> bytes:
     if name in mark.spaced:
         return _spaced(kept)
     if name in mark.text:
         return mark.text[name].encode()
-    return base64.b64decode(mark.base64[name]) if name in mark.base64 else kept
+    return mark.base64.get("metadata", kept) if name == "metadata" else kept
