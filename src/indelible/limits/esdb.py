@@ -45,6 +45,10 @@ ESDB_FILTER_LENGTH_MAX: Final = 2_000
 ESDB_FILTER_NESTING_MAX: Final = 8
 """Groups within groups of a pattern. What it takes to compile repeated groups doubles and more with each."""
 
+ESDB_FILTER_WRITTEN_OUT_MAX: Final = 2 * ESDB_FILTER_LENGTH_MAX
+"""Characters of a pattern whose counted repeats are written out: "a{9}" has nine. To compile it takes as long, and
+as much memory, as if they were. A name has 255 characters, and no filter of names needs so many."""
+
 ESDB_FILTER_PREFIXES_MAX: Final = 200
 """Prefixes of a filter, each a name's. To try all takes about 10 µs an event."""
 
