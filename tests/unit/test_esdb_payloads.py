@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import AggregateKey, RecordedEvent, decode_event, event_hash, hashed_line, unhashed_line
-from indelible.limits import METADATA_SIZE_BYTES_MAX
+from indelible.limits import ESDB_JSON_SIZE_BYTES_MAX, EVENT_SIZE_BYTES_MAX, METADATA_SIZE_BYTES_MAX
 from indelible.wire.esdb.payloads import MARK, NO_MARK, Mark, Payload, new_event, payload_of
 
 _JSON = st.recursive(
@@ -120,6 +120,30 @@ def test_a_content_type_that_is_none_is_refused_whatever_the_data():
 def test_json_in_a_form_of_its_own_comes_back_compact_if_there_is_no_room_for_it():
     data = b'{"text":   "' + b"x" * METADATA_SIZE_BYTES_MAX + b'"}'
     assert payload_of(recorded(Payload(data, b"", "application/json"))).data == data.replace(b"   ", b"")
+
+
+def test_nothing_is_made_of_what_is_too_large_in_any_form(monkeypatch: pytest.MonkeyPatch):
+    """It may be 16 MiB of quotation marks."""
+    large = b'["", ' + b'"", ' * (EVENT_SIZE_BYTES_MAX // 3) + b'""]'
+    monkeypatch.setattr("indelible.wire.esdb.payloads.compact_json", None)
+    for payload, pointer in (
+        (Payload(large, b"", "application/json"), "/event_data"),
+        (Payload(b"1" + large, b"", "application/json"), "/event_data"),
+        (Payload(large, b"", "application/octet-stream"), "/event_data"),
+        (Payload(b"[" + b" " * ESDB_JSON_SIZE_BYTES_MAX, b"", "application/json"), "/event_data"),
+        (Payload(b"", large, "application/octet-stream"), "/metadata"),
+        (Payload(b"", b"{" + b" " * ESDB_JSON_SIZE_BYTES_MAX, "application/json"), "/metadata"),
+        (Payload(b"", b"\xff" * (METADATA_SIZE_BYTES_MAX + 1), "application/octet-stream"), "/metadata"),
+    ):
+        with pytest.raises(PayloadTooLarge) as refused:
+            new_event(uuid4(), "Placed", payload)
+        assert refused.value.pointer == pointer
+
+
+def test_what_is_large_by_its_white_space_alone_is_taken():
+    data = b"[" + b" " * EVENT_SIZE_BYTES_MAX + b"1 ]"
+    metadata = b'{"a":' + b"\r\n\t " * METADATA_SIZE_BYTES_MAX + b"1}"
+    assert payload_of(recorded(Payload(data, metadata, "application/json")))[:2] == (b"[1]", b'{"a":1}')
 
 
 def test_metadata_has_a_bound():

@@ -10,21 +10,21 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from indelible.errors import IndelibleError
-from indelible.limits import APPENDS_AT_ONCE_MAX
+from indelible.events import NewEvent
 from indelible.server.call import Call
+from indelible.server.esdb.gathering import made_by_turns
 from indelible.server.esdb.open_appends import ComingAppend, OpenAppends
 from indelible.server.esdb.stream_appends import StreamAppend, WrongVersion, append_to_stream, check_state
 from indelible.server.esdb.stream_metadata import state_of
 from indelible.server.grpc.calls import decode_message
 from indelible.server.grpc.under_way import UnderWay, answers_in_order
-from indelible.server.services import decoded_by_turns
 from indelible.wire.esdb.batches import fill_error, fill_success, fill_timeout, fill_wrong_version, repeat_request
 from indelible.wire.esdb.messages import expected_version, fill_nothing, proposed_events, stream_name
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
 _Task = asyncio.Task[pb.BatchAppendResp]
-_TURN_EVENTS: Final = 100
-"""Fewer are checked in one turn, whatever schemas they have."""
+_TURN_EVENTS, _TURN_SIZE_BYTES = 100, 16 * 1024
+"""What is less than both of these is checked in one turn, whatever schemas it has."""
 
 
 def batch_append(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
@@ -90,7 +90,7 @@ async def _decoded(coming: ComingAppend) -> StreamAppend | IndelibleError | Time
         stream = stream_name(options.stream_identifier)
         expected = expected_version(options, "expected_stream_position", "stream_position")
         decoded = proposed_events(messages)
-        events = list(decoded) if len(messages) < APPENDS_AT_ONCE_MAX else await decoded_by_turns(decoded)
+        events = list(decoded) if len(messages) == 1 else await made_by_turns(decoded)
     except IndelibleError as error:
         return error
     return StreamAppend(stream, tuple(events), expected)
@@ -118,7 +118,7 @@ class _Order:
         self._first = self._first or task
         # One that expects no stream looks whether it is deleted, where there is one.
         may_look = append.expected in ("exists", "none") or not append.events
-        self._begun.setdefault(append.stream, {})[task] = may_look or len(append.events) >= _TURN_EVENTS
+        self._begun.setdefault(append.stream, {})[task] = may_look or _may_take_turns(append.events)
         task.add_done_callback(lambda _: self._done(append.stream, task))
 
     def _done(self, stream: str, task: _Task) -> None:
@@ -126,6 +126,10 @@ class _Order:
         del begun[task]
         if not begun:
             del self._begun[stream]
+
+
+def _may_take_turns(events: Sequence[NewEvent]) -> bool:
+    return len(events) >= _TURN_EVENTS or sum([event.size_bytes for event in events]) >= _TURN_SIZE_BYTES
 
 
 async def _answer(

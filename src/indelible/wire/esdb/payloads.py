@@ -14,7 +14,8 @@ sees:
 
 Most events need no mark: those whose data and metadata are JSON without white space, or no metadata at all. The log
 bounds metadata to ``METADATA_SIZE_BYTES_MAX``, marks included. JSON in a form of its own that takes more comes back
-without white space; metadata is refused then.
+without white space; metadata is refused then. JSON of more than ``ESDB_JSON_SIZE_BYTES_MAX`` bytes is refused, however
+much of it is white space.
 """
 
 from datetime import datetime
@@ -23,7 +24,7 @@ from uuid import UUID
 
 import msgspec
 
-from indelible.errors import InvalidRequest
+from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import (
     BINARY_CONTENT_TYPE,
     NewEvent,
@@ -32,12 +33,14 @@ from indelible.events import (
     is_json,
 )
 from indelible.json_text import compact_json
-from indelible.limits import METADATA_SIZE_BYTES_MAX, VERSION_MAX
+from indelible.limits import ESDB_JSON_SIZE_BYTES_MAX, EVENT_SIZE_BYTES_MAX, METADATA_SIZE_BYTES_MAX, VERSION_MAX
 
 MARK: Final = "$esdb"
 FORM_SIZE_BYTES_MAX: Final = METADATA_SIZE_BYTES_MAX // 2
 """JSON of more bytes comes back without white space, unless only one space stood after each comma and colon."""
 _MARK_KEY: Final = b'"$esdb":'
+_WHITE_SPACE: Final = b" \t\n\r"
+"""Of JSON."""
 
 _Part = Literal["data", "metadata"]
 _Place = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -81,14 +84,23 @@ class _Kept(NamedTuple):
     """ "spaced", "text" or "base64"; None: as the JSON."""
 
 
+_NOT_JSON: Final = _Kept(None)
+
+
 def new_event(event_id: UUID, event_type: str, payload: Payload, tags: tuple[str, ...] = ()) -> NewEvent:
     """``payload.mark`` says what else is to be kept: ``created``, ``event_id``, ``last_revision``. Raises
     ``InvalidRequest``, ``PayloadTooLarge``."""
     data, metadata = payload.data, payload.metadata
     content_type, said = payload.content_type, None
-    kept_data = _kept(data) if is_json(content_type) else _Kept(None)
-    if kept_data.json is None and is_json(content_type):
-        content_type, said = BINARY_CONTENT_TYPE, check_content_type(content_type)
+    if len(metadata) > METADATA_SIZE_BYTES_MAX:
+        _check_size(metadata, METADATA_SIZE_BYTES_MAX, "/metadata")
+    kept_data = _NOT_JSON
+    if is_json(content_type):
+        if len(data) > EVENT_SIZE_BYTES_MAX:
+            _check_size(data, EVENT_SIZE_BYTES_MAX, "/event_data")
+        kept_data = _kept(data)
+        if kept_data.json is None:
+            content_type, said = BINARY_CONTENT_TYPE, check_content_type(content_type)
     kept_metadata = _kept_object(metadata)
     raw = kept_metadata.json or b"{}"
     if payload.mark is not NO_MARK or said is not None or kept_data.form or kept_metadata.form:
@@ -119,11 +131,22 @@ def payload_of(event: RecordedEvent) -> Payload:
 # --- Into the log ----------------------------------------------------------------------------------------------------
 
 
+def _check_size(given: bytes, size_bytes_max: int, pointer: str) -> None:
+    """Before anything is made of it, refuse what is too large in whatever form it is kept: to look at 16 MiB of JSON
+    takes long."""
+    white_space = b"" if len(given) > ESDB_JSON_SIZE_BYTES_MAX else _WHITE_SPACE
+    size_bytes = len(given.translate(None, white_space))
+    if size_bytes > size_bytes_max:
+        raise PayloadTooLarge(
+            f"takes {size_bytes} bytes, more than {size_bytes_max}", pointer=pointer, size_bytes_max=size_bytes_max
+        )
+
+
 def _kept(given: bytes) -> _Kept:
     try:
         compact = compact_json(given)
     except InvalidRequest:
-        return _Kept(None)
+        return _NOT_JSON
     if compact == given:
         return _Kept(compact)
     if len(given) > len(compact) and _spaced(compact) == given:
@@ -167,12 +190,8 @@ def _with_mark(raw: bytes, mark: Mark) -> bytes:
 
 
 def _spaced(compact: bytes) -> bytes:
-    """In a few passes over the whole, whatever it holds: text between quotation marks is every other part, once those
-    within strings are out of the way. Control characters, which stand for them, are in no JSON text."""
-    hidden = compact.replace(rb"\\", b"\0\0").replace(rb"\"", b"\1\1")
-    parts = hidden.split(b'"')
-    parts[::2] = [part.replace(b",", b", ").replace(b":", b": ") for part in parts[::2]]
-    return b'"'.join(parts).replace(b"\1\1", rb"\"").replace(b"\0\0", rb"\\")
+    """As Python's json module writes it, of any JSON text without white space."""
+    return msgspec.json.format(compact, indent=0)
 
 
 # --- Out of the log --------------------------------------------------------------------------------------------------
