@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import AggregateKey, RecordedEvent, decode_event, event_hash, hashed_line, unhashed_line
 from indelible.limits import ESDB_JSON_SIZE_BYTES_MAX, EVENT_SIZE_BYTES_MAX, METADATA_SIZE_BYTES_MAX
-from indelible.wire.esdb.payloads import MARK, NO_MARK, Mark, Payload, new_event, payload_of
+from indelible.wire.esdb.payloads import FORM_SURE_SIZE_BYTES, MARK, NO_MARK, Mark, Payload, new_event, payload_of
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -120,6 +120,43 @@ def test_a_content_type_that_is_none_is_refused_whatever_the_data():
 def test_json_in_a_form_of_its_own_comes_back_compact_if_there_is_no_room_for_it():
     data = b'{"text":   "' + b"x" * METADATA_SIZE_BYTES_MAX + b'"}'
     assert payload_of(recorded(Payload(data, b"", "application/json"))).data == data.replace(b"   ", b"")
+
+
+def lines(size_bytes: int) -> bytes:
+    """JSON in a form of its own, half of it characters that are escaped within text."""
+    return b"{\n" + b'"":"",\n' * (size_bytes // 7) + b'"a":1}'
+
+
+def without_white_space(data: bytes) -> bytes:
+    return data.translate(None, b"\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "metadata"),
+    [(lines(30_000), b'{"a":"%b"}' % (b"x" * 30_000)), (lines(30_000), b"\xff" * 30_000)],
+)
+def test_data_comes_back_compact_if_beside_metadata_there_is_no_room_for_its_form(data: bytes, metadata: bytes):
+    found = payload_of(recorded(Payload(data, metadata, "application/json")))
+    assert found[:2] == (without_white_space(data), metadata)
+
+
+def test_so_does_metadata_if_that_is_not_enough():
+    data, metadata = lines(1_000), lines(30_000)
+    found = payload_of(recorded(Payload(data, metadata, "application/json")))
+    assert found == (without_white_space(data), without_white_space(metadata), "application/json", NO_MARK)
+
+
+def test_what_is_small_comes_back_whatever_its_form():
+    for share in (0, 0.5, 1):
+        data = lines(int(share * FORM_SURE_SIZE_BYTES) - 20)
+        metadata = lines(int((1 - share) * FORM_SURE_SIZE_BYTES) - 20)
+        assert len(data) + len(metadata) < FORM_SURE_SIZE_BYTES
+        assert payload_of(recorded(Payload(data, metadata, "application/json")))[:2] == (data, metadata)
+
+
+def test_metadata_that_is_no_json_has_room_for_three_quarters_of_its_bound():
+    metadata = b"\xff" * (METADATA_SIZE_BYTES_MAX * 3 // 4 - 100)
+    assert payload_of(recorded(Payload(b"{}", metadata, "application/json"))).metadata == metadata
 
 
 def test_nothing_is_made_of_what_is_too_large_in_any_form(monkeypatch: pytest.MonkeyPatch):

@@ -37,7 +37,10 @@ from indelible.limits import ESDB_JSON_SIZE_BYTES_MAX, EVENT_SIZE_BYTES_MAX, MET
 
 MARK: Final = "$esdb"
 FORM_SIZE_BYTES_MAX: Final = METADATA_SIZE_BYTES_MAX // 2
-"""JSON of more bytes comes back without white space, unless only one space stood after each comma and colon."""
+"""JSON of so many bytes comes back without white space, unless only one space stood after each comma and colon."""
+FORM_SURE_SIZE_BYTES: Final = METADATA_SIZE_BYTES_MAX // 4
+"""Data and metadata that take less together come back byte for byte, whatever their form. Each may stand in the mark
+as text, where most of its characters may be escaped, and metadata beside it as JSON."""
 _MARK_KEY: Final = b'"$esdb":'
 _WHITE_SPACE: Final = b" \t\n\r"
 """Of JSON."""
@@ -105,7 +108,7 @@ def new_event(event_id: UUID, event_type: str, payload: Payload, tags: tuple[str
     raw = kept_metadata.json or b"{}"
     if payload.mark is not NO_MARK or said is not None or kept_data.form or kept_metadata.form:
         mark = msgspec.structs.replace(payload.mark, content_type=said)
-        raw = _with_mark(raw, _mark_of((data, kept_data.form), (metadata, kept_metadata.form), mark))
+        raw = _with_forms(raw, (data, kept_data.form), (metadata, kept_metadata.form), mark)
     if kept_data.json is not None:
         return NewEvent.from_strict_json(
             event_type, kept_data.json, event_id=event_id, metadata=raw, tags=tags, content_type=content_type
@@ -173,8 +176,23 @@ def _is_text(given: bytes) -> bool:
     return True
 
 
-def _mark_of(data: tuple[bytes, str | None], metadata: tuple[bytes, str | None], mark: Mark) -> Mark:
-    """``data``, ``metadata``: the bytes and their form."""
+_Formed = tuple[bytes, str | None]
+"""Bytes and their form."""
+
+
+def _with_forms(raw: bytes, data: _Formed, metadata: _Formed, mark: Mark) -> bytes:
+    """The metadata with the mark. JSON for whose text there is no room comes back without white space: the data first,
+    and the metadata if that is not enough."""
+    marked = _with_mark(raw, _mark_of(data, metadata, mark))
+    if len(marked) > METADATA_SIZE_BYTES_MAX and data[1] == "text":
+        data = (data[0], None)
+        marked = _with_mark(raw, _mark_of(data, metadata, mark))
+    if len(marked) > METADATA_SIZE_BYTES_MAX and metadata[1] == "text" and raw != b"{}":
+        marked = _with_mark(raw, _mark_of(data, (metadata[0], None), mark))
+    return marked
+
+
+def _mark_of(data: _Formed, metadata: _Formed, mark: Mark) -> Mark:
     parts: tuple[tuple[_Part, bytes, str | None], ...] = (("data", *data), ("metadata", *metadata))
     return msgspec.structs.replace(
         mark,
@@ -185,6 +203,8 @@ def _mark_of(data: tuple[bytes, str | None], metadata: tuple[bytes, str | None],
 
 
 def _with_mark(raw: bytes, mark: Mark) -> bytes:
+    if mark == NO_MARK:
+        return raw
     comma = b"" if raw == b"{}" else b","
     return b"%b%b%b%b}" % (raw[:-1], comma, _MARK_KEY, _encode_mark(mark))
 
