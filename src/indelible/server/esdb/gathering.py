@@ -1,5 +1,5 @@
 """What has come of an append that comes in several messages, until it is whole: bounded in events, bytes and time.
-What it holds is decoded by turns."""
+What a message holds is decoded by turns."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
