@@ -74,10 +74,16 @@ async def _begin(call: Call, coming: ComingAppend, under_way: UnderWay[pb.BatchA
         raise
     before = order.before(append) if isinstance(append, StreamAppend) else ()
     task = asyncio.create_task(_answer(call, coming, append, before), name="esdb-append")
-    # Also if it is cancelled before it has begun.
-    task.add_done_callback(lambda _: coming.let_go())
     if isinstance(append, StreamAppend):
         order.add(append, task)
+
+    def done(_: _Task) -> None:
+        """Also if it is cancelled before it has begun."""
+        coming.let_go()
+        if isinstance(append, StreamAppend):
+            order.done(append, task)
+
+    task.add_done_callback(done)
     return task
 
 
@@ -109,23 +115,24 @@ class _Order:
 
     def before(self, append: StreamAppend) -> Sequence[_Task]:
         """What the append waits for."""
+        if self._first is None:
+            return ()
         begun = self._begun.get(append.stream, {})
         waits_for_all = append.expected == "exists" or not append.events
         found = [task for task, is_waited_for in begun.items() if is_waited_for or waits_for_all]
-        return found if self._first is None or self._first.done() else [*found, self._first]
+        return found if self._first.done() else [*found, self._first]
 
     def add(self, append: StreamAppend, task: _Task) -> None:
         self._first = self._first or task
         # One that expects no stream looks whether it is deleted, where there is one.
         may_look = append.expected in ("exists", "none") or not append.events
         self._begun.setdefault(append.stream, {})[task] = may_look or _may_take_turns(append.events)
-        task.add_done_callback(lambda _: self._done(append.stream, task))
 
-    def _done(self, stream: str, task: _Task) -> None:
-        begun = self._begun[stream]
+    def done(self, append: StreamAppend, task: _Task) -> None:
+        begun = self._begun[append.stream]
         del begun[task]
         if not begun:
-            del self._begun[stream]
+            del self._begun[append.stream]
 
 
 def _may_take_turns(events: Sequence[NewEvent]) -> bool:
