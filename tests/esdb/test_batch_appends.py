@@ -1,8 +1,11 @@
 """BatchAppend as other clients than Python's send it: many appends in one call, and appends in several messages."""
 
+import asyncio
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
@@ -11,15 +14,22 @@ from kurrentdbclient import KurrentDBClient, NewEvent, StreamState
 from kurrentdbclient.exceptions import BadRequestError, MaximumAppendSizeExceededError, NotFoundError
 
 from esdb.raw import batch, batch_append, raw_channel
+from indelible.core.open import open_local_store
 from indelible.errors import Overloaded
+from indelible.eventstore import EventStore
 from indelible.limits import (
     ESDB_APPEND_S,
     ESDB_APPENDS_OPEN_MAX,
     EVENT_SIZE_BYTES_MAX,
+    GRPC_BATCHES_UNDER_WAY_MAX,
     REQUEST_EVENTS_MAX,
     REQUEST_SIZE_BYTES_MAX,
 )
+from indelible.server.esdb.batch_appends import _begin_all
+from indelible.server.esdb.batch_appends import batch_append as begin_appends
+from indelible.server.esdb.gathering import made_by_turns
 from indelible.server.esdb.open_appends import OpenAppends
+from indelible.server.grpc.under_way import UnderWay
 from indelible.server.services import BodyMemory
 from indelible.wire.esdb.pb import shared_pb2 as shared
 from indelible.wire.esdb.pb import streams_pb2 as pb
@@ -46,6 +56,84 @@ def test_many_appends_of_one_call_are_answered_in_order(channel: grpc.Channel, c
     assert answers[0].stream_identifier.stream_name.decode() == stream
     assert answers[0].WhichOneof("expected_stream_position") == "any"
     assert [event.data for event in client.get_stream(stream)] == [b'{"n":%d}' % n for n in range(40)]
+
+
+def expecting(state: int | str, stream: str, *data: bytes) -> pb.BatchAppendReq:
+    """``state``: a revision, or the name of a field."""
+    message = batch(stream, *data)
+    if isinstance(state, int):
+        message.options.stream_position = state
+    else:
+        getattr(message.options, state).SetInParent()
+    return message
+
+
+def revisions_of(channel: grpc.Channel, *messages: pb.BatchAppendReq) -> list[int]:
+    """That the appends are answered with: all must be successes."""
+    answers = list(batch_append(channel, messages))
+    assert [kind(answer) for answer in answers] == ["success"] * len(answers)
+    return [answer.success.current_revision for answer in answers]
+
+
+async def stored_at_once(store: EventStore, *messages: pb.BatchAppendReq) -> list[pb.BatchAppendResp]:
+    """By messages that are all there when the call begins."""
+
+    async def requests() -> AsyncIterator[bytes]:
+        for message in messages:
+            yield message.SerializeToString()
+
+    async def has_room(_: int) -> None:
+        pass
+
+    call: Any = SimpleNamespace(store=store, bodies=Bodies(), wait_for_events=has_room, stopping=asyncio.Event())
+    return [pb.BatchAppendResp.FromString(one) async for one in begin_appends(call, requests())]
+
+
+@pytest.mark.parametrize("state", ["any", 599, "stream_exists"])
+async def test_appends_to_one_stream_are_stored_as_they_come_however_many_events_they_have(state: int | str):
+    many = expecting("any", "order-1", *(b"%d" % n for n in range(600)))
+    async with open_local_store("memory:") as store:
+        answers = await stored_at_once(store, many, expecting(state, "order-1", b"600"))
+        assert [answer.success.current_revision for answer in answers] == [599, 600]
+        page = await store.read_aggregate("order", "1", limit=1_000)
+        assert [event.event_data for event in page.events] == list(range(601))
+
+
+async def test_others_get_their_turn_while_events_are_decoded(monkeypatch: pytest.MonkeyPatch):
+    """However few they are: each may take long."""
+    monkeypatch.setattr("indelible.server.esdb.gathering.ESDB_DECODING_TURN_S", -1)
+    turns: list[int] = []
+
+    def things() -> Iterator[int]:
+        for number in range(5):
+            asyncio.get_running_loop().call_soon(turns.append, number)
+            yield len(turns)
+
+    assert await made_by_turns(things()) == [0, 1, 2, 3, 4]
+
+
+async def test_what_the_store_finds_out_before_its_first_append_lets_none_overtake():
+    async with open_local_store("memory:") as store:
+        answers = await stored_at_once(store, *(batch(f"order-{n % 2}", b"%d" % n) for n in range(40)))
+        assert [answer.success.current_revision for answer in answers] == [n // 2 for n in range(40)]
+
+
+def test_appends_that_look_at_the_stream_first_keep_their_place_too(channel: grpc.Channel, stream: str):
+    """Those that expect that it exists, or that there is none where it was deleted; and those of nothing."""
+    states: list[tuple[int | str, int]] = [
+        ("any", 1), ("stream_exists", 1), ("any", 1), (2, 0), ("stream_exists", 1), (3, 1), ("any", 0),
+    ]  # fmt: skip
+    revisions = revisions_of(channel, *(expecting(state, stream, *[b"1"] * events) for state, events in states))
+    assert revisions == [0, 1, 2, 2, 3, 4, 4]
+
+
+def test_who_appends_to_a_deleted_stream_as_to_none_keeps_its_place(
+    channel: grpc.Channel, client: KurrentDBClient, stream: str
+):
+    client.append_to_stream(stream, current_version=StreamState.ANY, events=[NewEvent("Placed", b"{}")])
+    client.delete_stream(stream, current_version=0)
+    states = ("no_stream", "any", 2)
+    assert revisions_of(channel, *(expecting(state, stream, b"1") for state in states)) == [1, 2, 3]
 
 
 def test_appends_in_several_messages_are_told_apart(channel: grpc.Channel, client: KurrentDBClient, stream: str):
@@ -146,6 +234,25 @@ def test_what_cannot_be_told_apart_ends_the_call_after_what_was_begun(channel: g
     assert kind(next(answers)) == "success"
     with pytest.raises(grpc.RpcError, match="/correlation_id"):
         next(answers)
+
+
+async def test_what_is_whole_and_not_begun_when_the_client_leaves_is_held_no_longer():
+    bodies = Bodies()
+    under_way = UnderWay[pb.BatchAppendResp]()
+    for _ in range(GRPC_BATCHES_UNDER_WAY_MAX):
+        await under_way.wait_for_room()
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield batch("order-1", b"1").SerializeToString()
+
+    call: Any = SimpleNamespace(bodies=bodies)
+    begin_all = asyncio.create_task(_begin_all(call, requests(), under_way))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert bodies.held_bytes
+    begin_all.cancel()
+    await asyncio.wait([begin_all])
+    assert bodies.held_bytes == 0
 
 
 # --- Appends that are not whole --------------------------------------------------------------------------------------

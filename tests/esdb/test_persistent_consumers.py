@@ -1,10 +1,13 @@
 """Consumers of persistent subscriptions: what becomes of the events that are with them."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID, uuid4
 
 import pytest
 from kurrentdbclient import KurrentDBClient
@@ -12,6 +15,8 @@ from kurrentdbclient.exceptions import MaximumSubscriptionsReachedError, Service
 
 from esdb.persistent import append, eventually, ids, new_group, new_stream, reading, take
 from indelible.core.open import open_local_store
+from indelible.server.esdb.persistent_read import _Consumer
+from indelible.wire.esdb.pb import persistent_pb2 as pb
 from serving import serving_in_a_thread
 
 
@@ -186,3 +191,38 @@ def test_a_server_that_starts_again_goes_on_where_it_was(tmp_path: Path):
     with serving_in_a_thread(open_local_store(url), "esdb") as address, KurrentDBClient(address) as client:
         assert client.get_subscription_info(group, stream).resolve_links
         assert ids(take(client, group, stream, 2)) == ids(events[2:])
+
+
+@pytest.mark.parametrize("which", ["ack", "nack"])
+async def test_others_get_their_turn_while_very_many_ids_are_read(which: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("indelible.server.esdb.gathering.ESDB_DECODING_TURN_S", -1)
+    settled: list[UUID] = []
+    turns = 0
+
+    async def settle(ids: Sequence[UUID], **_: object) -> None:
+        settled.extend(ids)
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ids = [uuid4() for _ in range(100)]
+    message = pb.ReadReq()
+    said = getattr(message, which)
+    for one in ids:
+        said.ids.add().string = str(one)
+    if which == "nack":
+        message.nack.action = pb.ReadReq.Nack.Park
+
+    async def requests() -> AsyncIterator[bytes]:
+        yield message.SerializeToString()
+
+    consumer = object.__new__(_Consumer)
+    consumer.__dict__["member"] = SimpleNamespace(acknowledge=settle, refuse=settle)
+    busy = asyncio.create_task(others())
+    await consumer._hear(requests())
+    busy.cancel()
+    assert settled == ids
+    assert turns >= len(ids)

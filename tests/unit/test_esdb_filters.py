@@ -170,6 +170,11 @@ def test_filters_are_bounded_in_size():
         "a*" * 990 + "b",
         "[" * 2_000,
         "[a" * 1_000,
+        "a{3000}",
+        "(?:a*){3}",
+        "(?:" * 8 + "a*" + "){2}" * 8,
+        "(?:" * 7 + "a?" + "){3}" * 7,
+        "a{9}" * 440,
     ],
 )
 def test_no_pattern_takes_long_to_be_looked_at(pattern: str):
@@ -177,6 +182,33 @@ def test_no_pattern_takes_long_to_be_looked_at(pattern: str):
     with contextlib.suppress(InvalidRequest):
         filter_of(of_types(pattern)).matches(event("a" * 254 + "!"))
     assert time.thread_time() - took_s < 0.1
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a{1000000}",
+        "a{9000000}",
+        "(?:a{1000}){3000}",
+        "(?:(?:a{100}){100}b){100}",
+        "(?:" * 8 + "a" + "){9}" * 8,
+        "(?:){1000000}",
+        "x{5000,}",
+        r"\d{9}" * 300,
+        "[ab]{1000}{1000}",
+        f"a{{{'9' * 1_900}}}",
+    ],
+)
+def test_a_pattern_that_repeats_a_few_characters_very_often_is_refused_unseen(pattern: str, monkeypatch):
+    monkeypatch.setattr("regex.compile", None)
+    with pytest.raises(InvalidRequest, match="when its repeats are written out"):
+        filter_of(of_types(pattern))
+
+
+def test_what_repeats_within_reason_is_taken():
+    assert has(of_types("^(?:[a-z]{1,10}-?){5,25}$"), "placed-twice", "Placed") == [True, False]
+    assert has(of_streams("^order-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$"), f"order-{uuid4()}") == [True]
+    assert has(of_types("a{0}b{1000}?|^c"), "c") == [True]
 
 
 @pytest.mark.parametrize("pattern", ["(a|aa)+$", "(?=(a+)+b)", "(a?){255}a{255}$", "(.*a){20}b"])

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from indelible.limits.events import EVENT_SIZE_BYTES_MAX
+
 # --- Clients of KurrentDB and EventStoreDB ----------------------------------------------------------------------------
 
 ESDB_APPENDS_OPEN_MAX: Final = 100
@@ -9,6 +11,14 @@ ESDB_APPENDS_OPEN_MAX: Final = 100
 
 ESDB_APPEND_S: Final = 60.0
 """How long an append that comes in several messages may take to come whole: as long as one message of that size."""
+
+ESDB_DECODING_TURN_S: Final = 0.005
+"""How long events of one message are decoded before others on the event loop get a turn. One event of the largest size
+takes longer."""
+
+ESDB_JSON_SIZE_BYTES_MAX: Final = 4 * EVENT_SIZE_BYTES_MAX
+"""Data or metadata of an event, white space included: what is nested deep and indented has three times as much of it as
+of the rest. To look at so much takes up to 100 ms."""
 
 ESDB_DEADLINE_S_MAX: Final = 24 * 3600.0
 """Clients that set no deadline send one in ten thousand years. Later than this it is none."""
@@ -43,6 +53,10 @@ ESDB_FILTER_LENGTH_MAX: Final = 2_000
 
 ESDB_FILTER_NESTING_MAX: Final = 8
 """Groups within groups of a pattern. What it takes to compile repeated groups doubles and more with each."""
+
+ESDB_FILTER_WRITTEN_OUT_MAX: Final = 2 * ESDB_FILTER_LENGTH_MAX
+"""Characters of a pattern whose counted repeats are written out: "a{9}" has nine. To compile it takes as long, and
+as much memory, as if they were. A name has 255 characters, and no filter of names needs so many."""
 
 ESDB_FILTER_PREFIXES_MAX: Final = 200
 """Prefixes of a filter, each a name's. To try all takes about 10 µs an event."""

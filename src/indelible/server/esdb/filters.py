@@ -24,6 +24,7 @@ from indelible.limits import (
     ESDB_FILTER_NAMES_KEPT_MAX,
     ESDB_FILTER_NESTING_MAX,
     ESDB_FILTER_PREFIXES_MAX,
+    ESDB_FILTER_WRITTEN_OUT_MAX,
 )
 from indelible.queries import EVERYTHING, EventQuery
 from indelible.wire.esdb.messages import has_stream
@@ -185,11 +186,49 @@ _FOREIGN_CLASS: Final = re.compile(r"-\[|\[:")
 """What means one thing in .NET, and another here."""
 
 
+class _WrittenOut:
+    """How long a pattern is when its counted repeats are written out, as it is compiled."""
+
+    def __init__(self) -> None:
+        self._groups: Final = [0]
+        """Of each group that is open, and of the pattern, its length so far."""
+        self._last = 0
+        """Of what a repeat would repeat."""
+
+    @property
+    def nesting(self) -> int:
+        return len(self._groups) - 1
+
+    @property
+    def length(self) -> int:
+        return self._groups[-1]
+
+    def add(self, kind: str | None, text: str) -> None:
+        """The next part, of a kind that :data:`_parts` names."""
+        if kind == "opening" and not text.endswith(")"):
+            self._groups.append(0)
+            self._last = 0
+            return
+        if kind == "repeat":
+            self._groups[-1] += self._last * (_most(text) - 1)
+            self._last *= _most(text)
+            return
+        added, self._last = len(text), 1 if kind == "other" else len(text)
+        if kind == "closing" and self.nesting:
+            self._last = added = self._groups.pop() + 1
+        self._groups[-1] += added
+
+
+def _most(repeat: str) -> int:
+    """Of a counted repeat; at least 1."""
+    return max(1, *(int(number or 1) for number in repeat[1:-1].split(",")))
+
+
 class BoundedPattern:
     """A pattern that somebody else has written. ``pointer``: where it stands in what was sent.
 
     Raises ``InvalidRequest`` where it does not compile, has what expressions in .NET do not have, or is nested so deep
-    that it would take long to compile.
+    or repeated so often that it would take long to compile.
     """
 
     def __init__(self, pattern: str, pointer: str) -> None:
@@ -234,12 +273,15 @@ class BoundedPattern:
         return InvalidRequest(message, pointer=self._pointer)
 
     def _check(self, pattern: str) -> None:
-        depth = 0
+        written_out = _WrittenOut()
         for part in _parts.finditer(pattern):
             text = part[0]
             if part.lastgroup == "foreign" or (part.lastgroup == "class" and _FOREIGN_CLASS.search(text)):
                 raise self._refused(f"has {text!r} at {part.start()}, which is not closed, or not supported")
-            depth += part.lastgroup == "opening" and not text.endswith(")")
-            depth -= part.lastgroup == "closing"
-            if depth > ESDB_FILTER_NESTING_MAX:
+            written_out.add(part.lastgroup, text)
+            if written_out.nesting > ESDB_FILTER_NESTING_MAX:
                 raise self._refused(f"at most {ESDB_FILTER_NESTING_MAX} groups within one another")
+            if written_out.length > ESDB_FILTER_WRITTEN_OUT_MAX:
+                raise self._refused(
+                    f"is longer than {ESDB_FILTER_WRITTEN_OUT_MAX} characters when its repeats are written out"
+                )

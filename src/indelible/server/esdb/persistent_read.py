@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
+from uuid import UUID
 
 from indelible.errors import GroupNotFound, InvalidRequest
 from indelible.events import RecordedEvent
@@ -25,6 +26,7 @@ from indelible.groups import Delivery, GroupInfo
 from indelible.limits import GROUP_IN_FLIGHT_MAX, GROUP_REASON_LENGTH_MAX, NAME_LENGTH_MAX
 from indelible.queries import QueryItem
 from indelible.server.call import Call
+from indelible.server.esdb.gathering import made_by_turns
 from indelible.server.esdb.links import Resolved, resolved
 from indelible.server.esdb.persistent_catalogue import Catalogue, Subscription
 from indelible.server.esdb.persistent_members import AllSubscribers, Subscriber
@@ -147,7 +149,7 @@ class _Consumer:
             message = decode_message(pb.ReadReq, encoded)
             which = message.WhichOneof("content")
             if which == "ack":
-                await self.member.acknowledge([id_of(one, "/ack/ids") for one in message.ack.ids])
+                await self.member.acknowledge(await _ids_of(message.ack, "/ack/ids"))
             elif which == "nack":
                 if message.nack.action == pb.ReadReq.Nack.Stop:
                     return
@@ -156,7 +158,7 @@ class _Consumer:
                 raise InvalidRequest("must be ack or nack; options come first, and once", pointer="/content")
 
     async def _refuse(self, nack: pb.ReadReq.Nack) -> None:
-        ids = [id_of(one, "/nack/ids") for one in nack.ids]
+        ids = await _ids_of(nack, "/nack/ids")
         if nack.action == pb.ReadReq.Nack.Skip:
             await self.member.acknowledge(ids)
             return
@@ -164,3 +166,8 @@ class _Consumer:
             raise InvalidRequest("must be Park, Retry, Skip, Stop or Unknown", pointer="/nack/action")
         reason = nack.reason.replace("\0", "")[:GROUP_REASON_LENGTH_MAX]
         await self.member.refuse(ids, reason=reason, park=_PARKS[nack.action])
+
+
+async def _ids_of(message: pb.ReadReq.Ack | pb.ReadReq.Nack, pointer: str) -> list[UUID]:
+    """One message has room for a hundred thousand."""
+    return await made_by_turns(id_of(one, pointer) for one in message.ids)
