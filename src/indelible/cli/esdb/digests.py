@@ -1,8 +1,8 @@
-"""What the two sides of a move hold, to be compared: of each stream how many events, and one hash over all in order.
+"""What the two sides of a move hold, to be compared: of each stream how many events, and two hashes over all in order.
 
-The hash covers of each event its id, type, data, metadata and content type. Data and metadata that are JSON, and longer
-than the log keeps byte for byte, count without white space; see :mod:`indelible.wire.esdb.payloads`. Data shares the
-room for that with metadata, so both together say whether it may have lost its form.
+Both cover of each event its id, type, data, metadata and content type: one as they are, and one without the white space
+of JSON. The second counts for streams of which an event was so long where it was read from that the log may not keep it
+byte for byte; see :mod:`indelible.wire.esdb.payloads`.
 """
 
 import hashlib
@@ -17,20 +17,19 @@ from indelible.cli.output import note
 from indelible.errors import InvalidRequest
 from indelible.events import is_json
 from indelible.json_text import compact_json
-from indelible.wire.esdb.payloads import FORM_SIZE_BYTES_MAX
+from indelible.wire.esdb.payloads import FORM_SURE_SIZE_BYTES
 
 DIFFERENCES_SHOWN_MAX: Final = 20
-DATA_FORM_SIZE_BYTES_MAX: Final = FORM_SIZE_BYTES_MAX // 2
-"""Data and metadata of fewer bytes keep their form: as text in the log they take at most twice as many, and metadata is
-there once more."""
 _LENGTHS: Final = Struct(">IIII").pack
 
 
 class StreamDigest(msgspec.Struct, gc=False):
-    """What one side holds of a stream. About 300 bytes with its name."""
+    """What one side holds of a stream. About 400 bytes with its name."""
 
     events: int = 0
     hash: bytes = b""
+    hash_without_form: bytes = b""
+    may_lose_form: bool = False
     first_position: int = 0
     """Of its first event, where it was read from."""
     next_revision: int = 0
@@ -40,6 +39,13 @@ class StreamDigest(msgspec.Struct, gc=False):
     def missing(self) -> int:
         """Revisions that no event has."""
         return self.next_revision - self.events
+
+    def is_kept_by(self, destination: "StreamDigest") -> bool:
+        if self.events != destination.events:
+            return False
+        return self.hash == destination.hash or (
+            self.may_lose_form and self.hash_without_form == destination.hash_without_form
+        )
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -63,6 +69,17 @@ class DigestedEvent(NamedTuple):
     data: bytes
     metadata: bytes
 
+    def without_form(self) -> "DigestedEvent":
+        data = _compact(self.data) if is_json(self.content_type) else self.data
+        return self._replace(data=data, metadata=_compact(self.metadata))
+
+
+def _compact(given: bytes) -> bytes:
+    try:
+        return compact_json(given) if given else given
+    except InvalidRequest:
+        return given
+
 
 class Digests(dict[str, StreamDigest]):
     """By stream."""
@@ -74,6 +91,8 @@ class Digests(dict[str, StreamDigest]):
             digest = self[stream] = StreamDigest(first_position=position)
         digest.events += 1
         digest.hash = _hash(digest.hash, event)
+        digest.hash_without_form = _hash(digest.hash_without_form, event.without_form())
+        digest.may_lose_form |= len(event.data) + len(event.metadata) >= FORM_SURE_SIZE_BYTES
         digest.next_revision = revision + 1
 
     @property
@@ -94,29 +113,16 @@ class Digests(dict[str, StreamDigest]):
         found: list[Difference] = []
         for stream, ours in self.items():
             theirs = destination.get(stream) or StreamDigest()
-            if (ours.events, ours.hash) != (theirs.events, theirs.hash):
+            if not ours.is_kept_by(theirs):
                 found.append(Difference(stream, ours.events, theirs.events))
         return found
 
 
 def _hash(before: bytes, event: DigestedEvent) -> bytes:
     event_type, content_type = event.event_type.encode(), event.content_type.encode()
-    data, metadata = event.data, event.metadata
-    if len(metadata) >= FORM_SIZE_BYTES_MAX:
-        metadata = _without_form(metadata)
-    # With the metadata as it counts, which is the same on both sides.
-    if len(data) + len(metadata) >= DATA_FORM_SIZE_BYTES_MAX and is_json(event.content_type):
-        data = _without_form(data)
-    lengths = _LENGTHS(len(event_type), len(content_type), len(data), len(metadata))
-    parts = (before, event.event_id.bytes, lengths, event_type, content_type, data, metadata)
+    lengths = _LENGTHS(len(event_type), len(content_type), len(event.data), len(event.metadata))
+    parts = (before, event.event_id.bytes, lengths, event_type, content_type, event.data, event.metadata)
     return hashlib.sha256(b"".join(parts)).digest()
-
-
-def _without_form(data: bytes) -> bytes:
-    try:
-        return compact_json(data)
-    except InvalidRequest:
-        return data
 
 
 def note_differences(shown: Sequence[Difference], count: int) -> None:
