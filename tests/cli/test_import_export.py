@@ -1,6 +1,8 @@
 """import and export: what goes out comes in again, and both may be interrupted and repeated."""
 
 import contextlib
+import fcntl
+import gzip
 import json
 import os
 import random
@@ -14,6 +16,7 @@ import pytest
 
 from cli.conftest import Run
 from cli.running import COMMAND, Ran, environment, indelible, server, wait_until
+from cli.test_verify import damage
 from indelible.events import decode_events
 
 STORE = ("--store", "sqlite:x.db")
@@ -224,6 +227,93 @@ def test_an_older_packed_export_stays_until_a_new_one_is_whole(run: Run, tmp_pat
     before = (tmp_path / "out.gz").read_bytes()
     assert run("export", "out.gz", "--store", "sqlite:none.db").code == 2
     assert (tmp_path / "out.gz").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["out.gz", "out.zst"])
+def test_a_packed_export_takes_the_place_of_no_other_stores(run: Run, tmp_path: Path, name: str) -> None:
+    for store in (STORE, COPY):
+        run("append", "order", "1", "X", *store)
+    run("export", name, *STORE)
+    before = (tmp_path / name).read_bytes()
+    refused = run("export", name, *COPY)
+    assert (refused.code, (tmp_path / name).read_bytes()) == (2, before)
+    assert f"{name} is an export of another store: this one has another event at position 1" in refused.err
+    # One that has lost its end has another log too.
+    run("append", "order", "1", "X", *STORE)
+    run("export", name, *STORE)
+    run("export", "first.ndjson", *STORE)
+    (tmp_path / "first.ndjson").write_text((tmp_path / "first.ndjson").read_text().splitlines(keepends=True)[0])
+    run("restore", "first.ndjson", "--store", "sqlite:short.db")
+    assert "at position 2, or none" in run("export", name, "--store", "sqlite:short.db").err
+    assert not (tmp_path / f"{name}.part").exists()
+    assert run("export", name, *STORE).code == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"notes\n", "its last line is not an event"),
+        (b"notes", "it starts with b'notes'"),
+        (gzip.compress(b"notes\n"), "its last line is not an event"),
+        (gzip.compress(b"notes\n")[:12], "it ends in the middle of its packed data"),
+        (b"\x28\xb5\x2f\xfdnotes", "packed data cannot be read"),
+    ],
+)
+def test_a_packed_export_does_not_replace_what_is_something_else(
+    run: Run, tmp_path: Path, data: bytes, reason: str
+) -> None:
+    run("append", "order", "1", "X", *STORE)
+    (tmp_path / "out.gz").write_bytes(data)
+    refused = run("export", "out.gz", *STORE)
+    assert (refused.code, (tmp_path / "out.gz").read_bytes()) == (2, data)
+    assert reason in refused.err
+
+
+def test_a_packed_export_replaces_one_that_is_torn_or_empty(run: Run, tmp_path: Path) -> None:
+    run("import", write(tmp_path / "in.ndjson", [line(n) for n in range(3_000)]), *STORE)
+    run("export", "out.gz", *STORE)
+    whole = (tmp_path / "out.gz").read_bytes()
+    for left in (b"", whole[:-1], whole[: len(whole) // 2], gzip.compress(b""), gzip.compress(b'{"event')):
+        (tmp_path / "out.gz").write_bytes(left)
+        assert run("export", "out.gz", *STORE).code == 0
+        assert (tmp_path / "out.gz").read_bytes() == whole
+
+
+def test_a_packed_export_without_every_event_replaces_none(run: Run, tmp_path: Path) -> None:
+    """A plain one shows what there is."""
+    run("import", write(tmp_path / "in.ndjson", [line(n) for n in range(1_500)]), *STORE)
+    run("export", "out.zst", *STORE)
+    before = (tmp_path / "out.zst").read_bytes()
+    damage(tmp_path, "DELETE FROM events WHERE position = 1234")
+    ran = run("export", "out.zst", "--json", *STORE)
+    assert (ran.code, json.loads(ran.err)["position"]) == (5, 1_234)
+    assert (tmp_path / "out.zst").read_bytes() == before
+    assert not (tmp_path / "out.zst.part").exists()
+    assert run("export", "new.zst", *STORE).code == 5
+    assert not (tmp_path / "new.zst").exists()
+
+
+def test_two_packed_exports_to_one_file_do_not_meet(run: Run, tmp_path: Path) -> None:
+    run("append", "order", "1", "X", *STORE)
+    part = tmp_path / "out.zst.part"
+    part.write_bytes(b"of the other")
+    with part.open("r+b") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        refused = run("export", "out.zst", *STORE)
+        assert (refused.code, part.read_bytes()) == (2, b"of the other")
+        assert "another export is writing to out.zst" in refused.err
+    # What an interrupted one has left is in nobody's way.
+    assert run("export", "out.zst", *STORE).code == 0
+    assert run("restore", "out.zst", *COPY).code == 0
+
+
+def test_an_export_of_several_partitions_is_checked_on_the_way(run: Run, tmp_path: Path) -> None:
+    both = ("--store", "sqlite:a.db sqlite:b.db")
+    run("import", write(tmp_path / "in.ndjson", [line(n) for n in range(1_500)]), *both)
+    head = json.loads(run("info", "--json", *both).out)["head"]
+    for name in ("out.ndjson", "out.zst", "out.zst"):
+        ran = run("export", name, *both)
+        assert (ran.code, ran.err) == (0, f"{head} events exported to {name}\n")
 
 
 @pytest.mark.parametrize("through", ["store", "http", "grpc"])

@@ -58,7 +58,7 @@ CONFLICT: Final = 3
 """The store's state forbids the append. Nothing was stored."""
 NOT_FOUND: Final = 4
 DAMAGED: Final = 5
-"""verify, copy or restore found an event that is not as it was written."""
+"""verify, backup, export, copy or restore found an event that is not as it was written."""
 STORAGE: Final = 74
 """A disk or file returned an error."""
 TRY_AGAIN: Final = 75

@@ -82,7 +82,7 @@ def indelible(
          has other settings, or a schema does not keep what
          it must; nothing was stored
       4  not found
-      5  verify, backup, copy or restore found damage
+      5  verify, backup, export, copy or restore found damage
      74  a disk or file returned an error
      75  out of reach, busy, locked, or outcome unknown: try
          again later

@@ -1,23 +1,27 @@
 """indelible export"""
 
+import asyncio
 import fcntl
+import io
 import mmap
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Final, NamedTuple
 
 import msgspec
 import typer
 
-from indelible.cli.command import Json, Target, naming_files, open_store, run
+from indelible.cli.command import Json, Target, naming_files, open_named, open_store, run
 from indelible.cli.output import Advance, note, print_json, progress
 from indelible.client.iterators import iterate_feed
 from indelible.cursors import START, Cursor
-from indelible.errors import InvalidRequest
+from indelible.errors import InvalidRequest, StoreCorrupted
 from indelible.events import decode_event
 from indelible.eventstore import EventStore
-from indelible.limits import PAGE_EVENTS_MAX
+from indelible.limits import PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX
 from indelible.queries import EVERYTHING
 
 PACKED_SUFFIXES: Final = (".gz", ".zst")
@@ -62,8 +66,9 @@ def export_events(
     the store open.
 
     A file whose name ends in .gz or .zst is packed by gzip or zstd. It is always written whole, and takes the place of
-    an older one once it is complete; so is any file of a store that has several partitions. "restore" brings a store of
-    one partition back from any of these files.
+    an older one once it is complete; so is any file of a store that has several partitions. Every hash is checked on
+    the way: when one is wrong, the exit code is 5 and the older file stays. It stays too when it is of another store.
+    "restore" brings a store of one partition back from any of these files.
 
     With --to each event goes to the stream of its aggregate, in the order of the log. Run the same command again, and
     it goes on after what is there. At the end both sides are compared, stream for stream; the exit code is 1 when they
@@ -116,7 +121,7 @@ async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: b
             if (await store.head()).partitions > 1:
                 # How they alternate is another matter in each read, so there is no line to go on after.
                 await _check_last_line(store, output, file)
-                start, events = _NOTHING, await _write_anew(store, file, advance)
+                start, events = _NOTHING, await _write_anew(store, file, advance, json)
             else:
                 start = await _resume(store, output, file)
                 events = await _write(store, start, output, advance)
@@ -130,28 +135,64 @@ async def _export_packed(target: Target, file: Path, json: bool) -> None:
     """Packed data cannot be continued after its last line."""
     with progress("exporting") as advance:
         async with open_store(target, read_only=True, retry_total_s=10) as store:
-            events = await _write_anew(store, file, advance)
+            events = await _write_anew(store, file, advance, json)
     _say(file, events, events, "", json)
 
 
-async def _write_anew(store: EventStore, file: Path, advance: Advance) -> int:
-    """Everything, into a file that grows beside the one that it is to replace."""
+async def _write_anew(store: EventStore, file: Path, advance: Advance, json: bool) -> int:
+    """Everything, into a file that grows beside the one that it is to replace. Nothing but a sound export of the same
+    store takes its place."""
+    from indelible.cli.copying import reporting_damage
     from indelible.core.log_file import packed
 
+    with _replacing(file) as output, reporting_damage(json):
+        if file.suffix in PACKED_SUFFIXES:
+            await _check_packed(store, file)
+            with packed(output, file.suffix) as lines:
+                return await _write_checked(store, lines, advance)
+        return await _write_checked(store, output, advance)
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[io.BufferedWriter]:
+    """An empty file beside this one. It takes its place at the end; when that raises, nothing is left of it."""
     part = file.with_name(f"{file.name}.part")
     with naming_files("/file"):
-        part.touch()
-    with part.open("wb") as output:
+        # Not emptied yet: another export may be writing to it.
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with open(descriptor, "wb") as output:  # noqa: PTH123 - a descriptor, not a path
         _lock(output, file)
-        if file.suffix in PACKED_SUFFIXES:
-            with packed(output, file.suffix) as lines:
-                events = await _write(store, _NOTHING, lines, advance)
-        else:
-            events = await _write(store, _NOTHING, output, advance)
-        output.flush()
-        os.fsync(output.fileno())
+        _check_is_at(output, part, file)
+        try:
+            output.truncate()
+            yield output
+            output.flush()
+            os.fsync(output.fileno())
+        except BaseException:
+            # Its lock is held still, so it is nobody else's.
+            part.unlink(missing_ok=True)
+            raise
         part.replace(file)
-    return events
+
+
+async def _write_checked(store: EventStore, output: IO[bytes], advance: Advance) -> int:
+    """The whole log, up to the head; how many events that were. Raises ``StoreCorrupted`` where it is not as it was
+    written, or has holes."""
+    from indelible.core.verify import CheckedLog, Damage
+
+    async with aclosing(CheckedLog(store, await store.head())) as log:
+        while not log.at_end:
+            lines = await log.next_lines()
+            if isinstance(lines, Damage):
+                raise StoreCorrupted(
+                    f"the store is damaged: the event at position {lines.position} {lines.reason}; nothing is exported",
+                    position=lines.position,
+                )
+            if lines:
+                output.write(lines)
+                output.write(b"\n")
+            advance(*log.progress)
+        return log.position
 
 
 def _say(file: Path, events: int, position: int, more: str, json: bool) -> None:
@@ -182,7 +223,21 @@ def _lock(output: IO[bytes], file: Path) -> None:
     try:
         fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise InvalidRequest(f"another export is writing to {file}", pointer="/file") from None
+        raise _busy(file) from None
+
+
+def _check_is_at(output: IO[bytes], part: Path, file: Path) -> None:
+    """Until it was locked, another export may have made it the file itself."""
+    try:
+        is_there = os.path.samestat(part.stat(), os.fstat(output.fileno()))
+    except FileNotFoundError:
+        is_there = False
+    if not is_there:
+        raise _busy(file)
+
+
+def _busy(file: Path) -> InvalidRequest:
+    return InvalidRequest(f"another export is writing to {file}", pointer="/file")
 
 
 async def _resume(store: EventStore, output: IO[bytes], file: Path) -> _Reached:
@@ -204,9 +259,38 @@ async def _resume(store: EventStore, output: IO[bytes], file: Path) -> _Reached:
 
 async def _check_last_line(store: EventStore, output: IO[bytes], file: Path) -> tuple[bytes, int]:
     """The last complete line of a file that is an export of this store, and the offset after it."""
+    line, end = _last_complete_line(output)
+    await _check_is_of(store, file, line, os.pread(output.fileno(), len(LINE_START), 0))
+    return line, end
+
+
+async def _check_packed(store: EventStore, file: Path) -> None:
+    """The same of a file that is packed, or is to be replaced by one that is. None there is all right."""
+    from indelible.core.log_file import LineFile, UnreadableLine
+
+    try:
+        opened = open_named(file, "/file")
+    except InvalidRequest:
+        return
+    last, rest, problem = b"", b"", ""
+    with opened:
+        lines = LineFile(opened.fileno())
+        try:
+            # In short steps: a thread cannot be stopped within one.
+            while found := await asyncio.to_thread(lines.read, PAGE_EVENTS_MAX, PAGE_SIZE_BYTES_MAX):
+                complete = [one for one in found[-2:] if one.endswith(b"\n")]
+                last, rest = (complete or [last])[-1], found[-1]
+        except UnreadableLine as error:
+            problem = str(error)
+    if problem and not last:
+        raise InvalidRequest(f"{file} is not an export: it {problem}", pointer="/file")
+    await _check_is_of(store, file, last.removesuffix(b"\n"), rest)
+
+
+async def _check_is_of(store: EventStore, file: Path, line: bytes, start: bytes) -> None:
+    """Of the last complete line of a file; without one, of what it ``start``s with."""
     from indelible.core.copy import has_line
 
-    line, end = _last_complete_line(output)
     if line:
         try:
             last = decode_event(line)
@@ -214,9 +298,8 @@ async def _check_last_line(store: EventStore, output: IO[bytes], file: Path) -> 
             raise InvalidRequest(f"{file} is not an export: its last line is not an event", pointer="/file") from None
         if not await has_line(store, line):
             raise _of_another_store(file, last.position)
-    elif not LINE_START.startswith(start := os.pread(output.fileno(), len(LINE_START), 0)):
+    elif not LINE_START.startswith(start := start[: len(LINE_START)]):
         raise InvalidRequest(f"{file} is not an export: it starts with {start!r}", pointer="/file")
-    return line, end
 
 
 def _of_another_store(file: Path, position: int) -> InvalidRequest:
