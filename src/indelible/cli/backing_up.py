@@ -3,9 +3,10 @@
 import asyncio
 import time
 
-from indelible.cli.command import Target, open_store
+from indelible.cli.command import Target
 from indelible.cli.copying import opened_backup, reporting_damage
 from indelible.cli.output import note, print_error, print_fields, print_json, print_line, progress
+from indelible.cli.whole_log import open_whole_log
 from indelible.core.backup.taking import BackupReport, take_backup
 from indelible.errors import IndelibleError, StorageFailure, StoreLocked, Unavailable
 
@@ -25,7 +26,7 @@ async def back_up(target: Target, destination: str, interval_s: int | None, json
 async def _take(target: Target, destination: str) -> BackupReport:
     async with opened_backup(destination, "/destination", writing=True) as place:
         with progress("backing up") as advance:
-            async with open_store(target, read_only=True, retry_total_s=10) as store:
+            async with open_whole_log(target) as store:
                 return await take_backup(store, place, on_progress=advance)
 
 

@@ -37,7 +37,8 @@ def backup(
 
     A first run writes the whole log, each later one what has come since. Whenever one is interrupted, the backup that
     was there before stays good, and the next run goes on. Every event's hash is checked as it passes. A destination
-    that holds the backup of another log is refused.
+    that holds the backup of another log is refused. A server that controls access is backed up by whoever holds read:*
+    and admin:*.
 
     Snapshots are not in a backup: aggregates are loaded without them. Nor is the query index, which is made anew. Of
     consumer groups and relays the settings and checkpoints are in it; what is parked or set aside is counted.

@@ -6,8 +6,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from indelible.cli.command import Json, Target, naming_files, on_store, open_store
+from indelible.cli.command import Json, Target, naming_files, on_store
 from indelible.cli.output import print_fields, print_json
+from indelible.cli.whole_log import open_whole_log
 from indelible.errors import InvalidRequest
 
 app = typer.Typer(help="Sign where the log ends, to find later that its end was cut off.", rich_markup_mode=None)
@@ -54,7 +55,7 @@ async def create(target: Target, *, key: _Key) -> None:
 
     Keep it where those who may write the store may not: it shows later, to "verify --checkpoint", that an end was cut
     off or the log was rewritten. Lines may be gathered in one file. Signing looks at the end of the log alone, so
-    run verify as well.
+    run verify as well. A server that controls access is asked by whoever holds read:* and admin:*.
 
     \b
     indelible checkpoint create --key checkpoints.key --url http://127.0.0.1:8080 >> checkpoints.ndjson
@@ -63,5 +64,5 @@ async def create(target: Target, *, key: _Key) -> None:
 
     with naming_files("/key"):
         private = read_private_key(key)
-    async with open_store(target, read_only=True, retry_total_s=10) as store:
+    async with open_whole_log(target) as store:
         print_json(await sign_checkpoint(store, private))

@@ -11,6 +11,7 @@ import typer
 
 from indelible.cli.command import DAMAGED, naming_files, open_named, server_flags
 from indelible.cli.output import note, print_error, print_fields, print_json, progress
+from indelible.cli.whole_log import check_reads_everything
 from indelible.core.backup.places import Place, is_url, open_place
 from indelible.core.backup.readers import ReadersReport, restore_readers
 from indelible.core.backup.reading import BackedUpLog, read_manifest
@@ -44,6 +45,8 @@ async def copy_between(source: str, destination: str, json: bool) -> None:
     with reporting_damage(json):
         async with _source(source) as store:
             # When it is not there, no destination comes into being.
+            if is_server_url(source):
+                await check_reads_everything(store)
             check_has_one_log(await store.head())
             async with _destination(destination) as copy:
                 with progress("copying") as advance:

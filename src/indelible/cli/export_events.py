@@ -16,6 +16,7 @@ import typer
 
 from indelible.cli.command import Json, Target, naming_files, open_named, open_store, run
 from indelible.cli.output import Advance, note, print_json, progress
+from indelible.cli.whole_log import check_reads_everything, open_whole_log
 from indelible.client.iterators import iterate_feed
 from indelible.cursors import START, Cursor
 from indelible.errors import InvalidRequest, StoreCorrupted
@@ -70,6 +71,9 @@ def export_events(
     the way: when one is wrong, the exit code is 5 and the older file stays. It stays too when it is of another store.
     "restore" brings a store of one partition back from any of these files.
 
+    A server that controls access sends what the caller may read, and nothing tells what is left out. A file that is
+    written whole takes read:* and admin:*.
+
     With --to each event goes to the stream of its aggregate, in the order of the log. Run the same command again, and
     it goes on after what is there. At the end both sides are compared, stream for stream; the exit code is 1 when they
     differ.
@@ -120,6 +124,8 @@ async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: b
         async with open_store(target, read_only=True, retry_total_s=10) as store:
             if (await store.head()).partitions > 1:
                 # How they alternate is another matter in each read, so there is no line to go on after.
+                if target.is_server:
+                    await check_reads_everything(store)
                 await _check_last_line(store, output, file)
                 start, events = _NOTHING, await _write_anew(store, file, advance, json)
             else:
@@ -134,7 +140,7 @@ async def _export_to_file(target: Target, output: IO[bytes], file: Path, json: b
 async def _export_packed(target: Target, file: Path, json: bool) -> None:
     """Packed data cannot be continued after its last line."""
     with progress("exporting") as advance:
-        async with open_store(target, read_only=True, retry_total_s=10) as store:
+        async with open_whole_log(target) as store:
             events = await _write_anew(store, file, advance, json)
     _say(file, events, events, "", json)
 

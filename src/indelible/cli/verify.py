@@ -15,10 +15,10 @@ from indelible.cli.command import (
     Target,
     Url,
     naming_files,
-    open_store,
     run,
 )
 from indelible.cli.output import note, print_error, print_fields, print_json, progress
+from indelible.cli.whole_log import open_whole_log
 from indelible.errors import InvalidRequest, StoreCorrupted
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def verify(
 ) -> None:
     """Check the hash chain of the whole log.
 
-    Exit code 5 names damage: the first position that is not as it was written. A server may have the store open.
+    Exit code 5 names damage: the first position that is not as it was written. A server may have the store open. One
+    that controls access is asked by whoever holds read:* and admin:*.
 
     The chain alone does not show an end that was cut off, nor a log that was rewritten whole. For that, hold it to
     checkpoints that were signed earlier, by "checkpoint create", and kept elsewhere.
@@ -114,7 +115,7 @@ async def _report(what: _What) -> "VerifyReport":
                 return await verify_backup(place, held_to=held_to, on_progress=advance)
         from indelible.core.verify import verify as verify_log
 
-        opened = await stack.enter_async_context(open_store(what.target, read_only=True, retry_total_s=10))
+        opened = await stack.enter_async_context(open_whole_log(what.target))
         return await verify_log(opened, held_to=held_to, on_progress=advance)
 
 
