@@ -315,7 +315,7 @@ class AsyncClient(_Opening[EventStore]):
         """Callers who wait for the store to be opened."""
         self._closing: Final = asyncio.Lock()
         self._opened: OpenableStore | None = None
-        self._closed = False
+        self._closed: Final = asyncio.Event()
         self._groups: Final = AsyncGroups(self._inner)
         self._relays: Final = AsyncRelays(self._inner)
         self._index: Final = AsyncIndex(self._inner)
@@ -359,7 +359,7 @@ class AsyncClient(_Opening[EventStore]):
         return self._opened or await self._open_once()
 
     async def _open_once(self) -> OpenableStore:
-        if self._closed:
+        if self._closed.is_set():
             raise ClientClosed("the client is closed")
         if self._opened is not None:
             return self._opened
@@ -395,7 +395,7 @@ class AsyncClient(_Opening[EventStore]):
         """Finish what is in flight and let go of everything. May be called twice. Later calls of other
         methods raise ``ShuttingDown``."""
         async with self._closing:
-            self._closed = True
+            self._closed.set()
             opening, self._opening = self._opening, None
             if opening is not None:
                 if not self._waiting:
@@ -404,6 +404,10 @@ class AsyncClient(_Opening[EventStore]):
             store, self._opened = self._opened, None
             if store is not None:
                 await store.aclose()
+
+    async def wait_closed(self) -> None:
+        """Return once :meth:`aclose` is called: for what goes on without asking the store for anything."""
+        await self._closed.wait()
 
     append = _forwarded(EventStore.append)
     append_each = _forwarded(EventStore.append_each)
