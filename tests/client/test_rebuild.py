@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 import pytest
 
 from indelible import AggregateNotFound, AsyncClient, InvalidRequest, NewEvent, RecordedEvent, SnapshotNotFound
-from indelible.errors import Overloaded
+from indelible.client import repository
+from indelible.errors import Forbidden, IndelibleError, OutcomeUnknown, Overloaded, PayloadTooLarge
+from indelible.limits import SNAPSHOT_SIZE_BYTES_MAX
 
 
 @dataclass
@@ -107,14 +109,37 @@ async def test_a_state_that_is_not_json_is_refused_when_a_snapshot_is_due(event_
     assert caught.value.pointer == "/state"
 
 
-async def test_a_busy_store_costs_the_snapshot_not_the_state(event_store: AsyncClient, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [Overloaded("busy"), OutcomeUnknown("cut off"), Forbidden("may only read"), PayloadTooLarge("8 MiB at most")],
+    ids=lambda error: error.code,
+)
+async def test_a_snapshot_that_is_not_taken_costs_nothing_but_itself(
+    event_store: AsyncClient, monkeypatch, caplog: pytest.LogCaptureFixture, error: IndelibleError
+):
     async def refuse(self, *args, **kwargs):
-        raise Overloaded("busy")
+        raise error
 
-    await deposit(event_store, 3)
     monkeypatch.setattr(AsyncClient, "save_snapshot", refuse)
-    rebuilt = await event_store.rebuild("Account", "1", apply, Account(), snapshot_every=1, encode=asdict)
-    assert rebuilt.state.balance == 3
+    monkeypatch.setattr(repository, "_told", set())
+    repositories = [
+        event_store.repository(kind, lambda count, _: count + 1, int, snapshot_every=1) for kind in ("Account", "Bill")
+    ]
+    for count in (1, 2, 3):
+        for each in repositories:
+            await each.update("1", lambda _: NewEvent("Counted"))
+            assert (await each.load("1")).state == count
+    logged = [record for record in caplog.records if record.name == "indelible.client.repository"]
+    assert [record.args[0] for record in logged] == ["Account", "Bill"]
+    assert error.message in logged[0].getMessage()
+
+
+async def test_a_state_that_is_too_large_for_a_snapshot(event_store: AsyncClient):
+    longest = event_store.repository("Long", lambda _, event: "x" * event.event_data, str, snapshot_every=1)
+    await longest.update("1", lambda _: NewEvent("Grown", SNAPSHOT_SIZE_BYTES_MAX + 1))
+    assert len((await longest.load("1")).state) == SNAPSHOT_SIZE_BYTES_MAX + 1
+    with pytest.raises(SnapshotNotFound):
+        await event_store.get_snapshot("Long", "1")
 
 
 async def test_writers_do_not_disturb(event_store: AsyncClient):

@@ -1,13 +1,15 @@
 """Subscriptions of the client: what they give out, where they go on, and what they ride over."""
 
 import asyncio
+import gc
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from threading import Thread
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -199,6 +201,61 @@ async def test_a_store_in_this_process(store: str, tmp_path: object):
             await client.append("Order", "1", [event])
             async with asyncio.timeout(PATIENCE_S):
                 assert (await anext(subscription)).event_id == event.event_id
+
+
+@pytest.fixture(params=["memory:", "server"])
+async def any_client(request: pytest.FixtureRequest, shared_server: Server) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(shared_server.url if request.param == "server" else request.param) as client:
+        yield client
+
+
+async def times_out(step: Coroutine[Any, Any, object]) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(step, 0.01)
+
+
+async def test_it_goes_on_after_a_wait_that_timed_out(any_client: AsyncClient):
+    await any_client.append("Order", str(uuid4()), some(1))
+    async with any_client.subscribe(after=(await any_client.head()).cursor) as subscription:
+        for _ in range(2):
+            await times_out(subscription.__anext__())
+            (event,) = some(1)
+            await any_client.append("Order", str(uuid4()), [event])
+            async with asyncio.timeout(PATIENCE_S):
+                assert (await anext(subscription)).event_id == event.event_id
+        await times_out(subscription.__anext__())
+        await any_client.append("Order", str(uuid4()), some(1))
+        async with asyncio.timeout(PATIENCE_S):
+            while not (await subscription.next_page()).count:
+                pass
+        assert subscription.cursor == (await any_client.head()).cursor
+
+
+async def test_closing_it_ends_a_step_that_waits(any_client: AsyncClient):
+    subscription = any_client.subscribe(after=(await any_client.head()).cursor)
+    await times_out(subscription.__anext__())
+    waiting = asyncio.create_task(subscription.__anext__())
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="another task"):
+        await anext(subscription)
+    await subscription.aclose()
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+    with pytest.raises(StopAsyncIteration):
+        await anext(subscription)
+    await subscription.aclose()
+
+
+async def test_forgotten_after_a_wait_that_timed_out_it_ends(any_client: AsyncClient):
+    subscription = any_client.subscribe(after=(await any_client.head()).cursor)
+    await times_out(subscription.__anext__())
+    waiting = {task for task in asyncio.all_tasks() if task.get_name() == "next-page"}
+    assert len(waiting) == 1
+    del subscription
+    gc.collect()
+    done, _ = await asyncio.wait(waiting, timeout=PATIENCE_S)
+    assert done == waiting
 
 
 @pytest.mark.parametrize("url", ["memory:", "server"])

@@ -38,7 +38,7 @@ from indelible.keys import Keys
 from indelible.relay_state import Relays
 from indelible.schemas import Schemas
 
-NOT_SHARED = {"aclose", "follow", "open", "url"}
+NOT_SHARED = {"aclose", "follow", "open", "url", "wait_closed"}
 PARTS = (
     (ConsumerGroups, AsyncGroups, SyncGroups),
     (Relays, AsyncRelays, SyncRelays),

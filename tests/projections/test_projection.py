@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import sqlalchemy
 from sqlalchemy import orm
 
 from indelible import AsyncClient, Client, Cursor, EventQuery, InvalidRequest, NewEvent, RecordedEvent
+from indelible.client import sync_client
+from indelible.client.sync_client import SyncProjection
 from indelible.errors import ClientClosed
 from indelible.projections import (
     CheckpointMismatch,
@@ -23,7 +26,9 @@ from indelible.projections import (
     VersionDropped,
     table_statements,
 )
+from indelible.projections import projection as projection_module
 from indelible.projections.asyncpg import AsyncpgDatabase
+from indelible.projections.projection import _MovedByAnother
 from indelible.projections.sqlalchemy import SqlalchemyDatabase
 from indelible.projections.sqlite import SqliteDatabase
 from opaque_stores import merged_store
@@ -210,6 +215,99 @@ async def test_a_closed_client_ends_it(file: Place, in_file: Opened) -> None:
     await client.aclose()
     with pytest.raises(ClientClosed):
         await running
+
+
+def nobody_asks_the_store(why: str, file: Place, monkeypatch: pytest.MonkeyPatch) -> SqliteDatabase:
+    """A database with which a projection waits for something else than the store, for ever."""
+    if why == "the database is away":
+        return SqliteDatabase(f"{file.where}.folder/read.db")
+
+    async def moved(*_: object) -> None:
+        raise _MovedByAnother
+
+    monkeypatch.setattr(Projection, "_follow", moved)
+    monkeypatch.setattr(projection_module, "PROJECTION_STANDBY_S", 0.01)
+    return SqliteDatabase(file.where)
+
+
+NOBODY_ASKS = pytest.mark.parametrize("why", ["the database is away", "it stands by"])
+
+
+@NOBODY_ASKS
+async def test_a_closed_client_ends_one_that_asks_it_for_nothing(
+    file: Place, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    database = nobody_asks_the_store(why, file, monkeypatch)
+    client = AsyncClient("memory:")
+    projection = client.projection("seen", database, lambda *_: None)
+    running = asyncio.create_task(projection.run())
+    await asyncio.sleep(0.1)
+    assert not running.done()
+    await client.aclose()
+    async with asyncio.timeout(30):
+        with pytest.raises(ClientClosed):
+            await running
+        with pytest.raises(ClientClosed):
+            await projection.run()
+    database.close()
+
+
+@NOBODY_ASKS
+def test_the_client_of_threads_closes_with_one_that_asks_it_for_nothing(
+    file: Place, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    database = nobody_asks_the_store(why, file, monkeypatch)
+    client = Client("memory:")
+    ended = run_in_a_thread(client.projection("seen", database, lambda *_: None))
+    time.sleep(0.1)
+    closing = threading.Thread(target=client.close, daemon=True)
+    closing.start()
+    with pytest.raises(ClientClosed):
+        ended.result(30)
+    closing.join(30)
+    assert not closing.is_alive()
+    database.close()
+
+
+def test_the_client_of_threads_closes_while_the_database_hangs(file: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (projection_module, sync_client):
+        monkeypatch.setattr(module, "PROJECTION_LEAVE_S", 0.05)
+    connecting, hang = threading.Event(), threading.Event()
+
+    def connect(_: sqlite3.Connection) -> None:
+        connecting.set()
+        hang.wait(60)
+
+    database = SqliteDatabase(file.where, on_connect=connect)
+    client = Client("memory:")
+    ended = run_in_a_thread(client.projection("seen", database, lambda *_: None))
+    assert connecting.wait(30)
+    closing = threading.Thread(target=client.close, daemon=True)
+    closing.start()
+    with pytest.raises(ClientClosed):
+        ended.result(30)
+    closing.join(30)
+    assert not closing.is_alive()
+    left = [thread for thread in threading.enumerate() if thread.name == "indelible-client"]
+    hang.set()
+    for thread in left:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def run_in_a_thread(projection: SyncProjection[sqlite3.Connection]) -> Future[None]:
+    ended: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            projection.run()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test looks at it
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    return ended
 
 
 def test_threads_run_it_with_the_client_without_an_event_loop(file: Place) -> None:

@@ -47,6 +47,7 @@ from indelible.store_urls import (
     is_server_url,
     scheme_of,
 )
+from indelible.tasks import hear_of_failure
 
 if TYPE_CHECKING:
     from indelible.client.grpc import GrpcEventStore
@@ -309,9 +310,12 @@ class AsyncClient(_Opening[EventStore]):
             make_store, url, timeout_s=timeout_s, retry_total_s=retry_total_s, headers=headers, token=token,
             tls=ClientTls(tls_ca, tls_certificate, tls_key), outages=self._outages,
         )  # fmt: skip
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[OpenableStore] | None = None
+        self._waiting = 0
+        """Callers who wait for the store to be opened."""
+        self._closing: Final = asyncio.Lock()
         self._opened: OpenableStore | None = None
-        self._closed = False
+        self._closed: Final = asyncio.Event()
         self._groups: Final = AsyncGroups(self._inner)
         self._relays: Final = AsyncRelays(self._inner)
         self._index: Final = AsyncIndex(self._inner)
@@ -355,14 +359,30 @@ class AsyncClient(_Opening[EventStore]):
         return self._opened or await self._open_once()
 
     async def _open_once(self) -> OpenableStore:
-        async with self._opening:
-            if self._closed:
-                raise ClientClosed("the client is closed")
-            if self._opened is None:
-                store = self._make_store()
-                await store.open()
-                self._opened = store
+        if self._closed.is_set():
+            raise ClientClosed("the client is closed")
+        if self._opened is not None:
             return self._opened
+        # In a task of its own: a caller that gives up (a time-out) must not leave a store behind that is half open,
+        # and the next caller goes on waiting for the same.
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open(), name="open-store")
+            self._opening.add_done_callback(hear_of_failure)
+        opening = self._opening
+        self._waiting += 1
+        try:
+            await asyncio.wait({opening})
+        finally:
+            self._waiting -= 1
+        if opening.cancelled():
+            raise ClientClosed("the client is closed")
+        return opening.result()
+
+    async def _open(self) -> OpenableStore:
+        store = self._make_store()
+        await store.open()
+        self._opened = store
+        return store
 
     async def __aenter__(self) -> Self:
         await self._open_once()
@@ -374,11 +394,20 @@ class AsyncClient(_Opening[EventStore]):
     async def aclose(self) -> None:
         """Finish what is in flight and let go of everything. May be called twice. Later calls of other
         methods raise ``ShuttingDown``."""
-        async with self._opening:
-            self._closed = True
+        async with self._closing:
+            self._closed.set()
+            opening, self._opening = self._opening, None
+            if opening is not None:
+                if not self._waiting:
+                    opening.cancel()
+                await asyncio.wait({opening})
             store, self._opened = self._opened, None
             if store is not None:
                 await store.aclose()
+
+    async def wait_closed(self) -> None:
+        """Return once :meth:`aclose` is called: for what goes on without asking the store for anything."""
+        await self._closed.wait()
 
     append = _forwarded(EventStore.append)
     append_each = _forwarded(EventStore.append_each)

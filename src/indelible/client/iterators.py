@@ -3,6 +3,7 @@ current one; or for ever."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from indelible.cursors import START, Cursor
@@ -131,12 +132,23 @@ class Subscription:
 
     :attr:`cursor` says how far the caller has come: every event that was given out lies at or before it. Keep it with
     what you make of the events, and subscribe after it the next time. Leave by :meth:`aclose`, or as ``async with``.
+    A step whose wait is cancelled (a time-out) may be taken again; nothing is lost.
     """
 
     def __init__(self, pages: AsyncGenerator[FeedPage], after: Cursor | None) -> None:
         self._pages: Final = pages
         self._page_cursor = self.cursor = START if after is None else after
         self._events: Iterator[tuple[RecordedEvent, Cursor]] = iter(())
+        self._ahead: asyncio.Task[FeedPage] | None = None
+        """Waits for the next page."""
+        self._is_waited_for = False
+
+    def __del__(self) -> None:
+        # Forgotten after a wait that was cancelled: nobody comes back for the page. Perhaps on another thread.
+        ahead = self._ahead
+        if ahead is not None:
+            with suppress(RuntimeError):  # the loop is closed, and the task has ended
+                ahead.get_loop().call_soon_threadsafe(ahead.cancel)
 
     def __aiter__(self) -> Self:
         return self
@@ -147,17 +159,40 @@ class Subscription:
                 self.cursor = cursor
                 return event
             self.cursor = self._page_cursor
-            page = await anext(self._pages)
+            page = await self._next()
             self._events, self._page_cursor = page.events_with_cursors(), page.cursor
 
     async def next_page(self) -> FeedPage:
         """The next page, perhaps an empty one, which tells how far reading has come. ``at_end`` says that all that was
         there is given out."""
-        page = await anext(self._pages)
+        page = await self._next()
         self.cursor = self._page_cursor = page.cursor
         return page
 
+    async def _next(self) -> FeedPage:
+        """In a task of its own: a caller whose wait is cancelled (a time-out) may come back for this page, where a
+        generator that is cancelled has ended."""
+        if self._is_waited_for:
+            raise RuntimeError("another task waits for the next page of this subscription")
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(_next_of(self._pages), name="next-page")
+            self._ahead.add_done_callback(hear_of_failure)
+        ahead = self._ahead
+        self._is_waited_for = True
+        try:
+            await asyncio.wait({ahead})
+        finally:
+            self._is_waited_for = False
+        self._ahead = None
+        if ahead.cancelled():
+            raise StopAsyncIteration
+        return ahead.result()
+
     async def aclose(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.cancel()
+            await asyncio.wait({ahead})
         await self._pages.aclose()
 
     async def __aenter__(self) -> Self:
@@ -165,3 +200,7 @@ class Subscription:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+async def _next_of(pages: AsyncGenerator[FeedPage]) -> FeedPage:
+    return await anext(pages)

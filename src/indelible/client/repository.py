@@ -1,16 +1,26 @@
 """The state of an aggregate: rebuilt from the newest snapshot and the events after it; loaded, decided on, and saved
 with the version that the decision was made at."""
 
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from indelible.client.iterators import iterate_aggregate
 from indelible.client.live_states import LiveStates, never
-from indelible.errors import AggregateNotFound, Unavailable, VersionConflict
+from indelible.errors import (
+    AggregateNotFound,
+    Forbidden,
+    IndelibleError,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    Unavailable,
+    VersionConflict,
+)
 from indelible.events import RecordedEvent, check_version
 from indelible.eventstore import AppendResult, EventStore, NewEvents, Replay
 from indelible.limits import PAGE_EVENTS_MAX
+
+_log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Apply = Callable[[T, RecordedEvent], T]
@@ -46,7 +56,9 @@ async def rebuild(
 
     ``initial`` is the state before the first event. ``at_version`` gives the state as it was at that version (the
     newest, if the aggregate has not come to it). With ``snapshot_every`` a snapshot is saved when that many events
-    or more came since the last one. A state that is not JSON needs ``encode`` (to JSON) and ``decode``.
+    or more came since the last one. A state that is not JSON needs ``encode`` (to JSON) and ``decode``. A snapshot that
+    the store does not take (the state is too large, the caller may only read, the store is away) is done without; the
+    log of ``indelible.client.repository`` says so.
 
     An aggregate has one line of snapshots. So states that another ``apply`` gives, and states of an older
     program's shape, must be kept apart: with ``use_snapshots=False`` every event is read instead.
@@ -79,9 +91,32 @@ async def rebuild(
 
 
 async def _try_save(store: EventStore, aggregate_type: str, aggregate_id: str, version: int, state: Any) -> None:
-    """The state is right with or without its snapshot; a store that is too busy gets it from the next rebuild."""
-    with suppress(Unavailable):
+    """The state is right with or without its snapshot. A store that is too busy gets it from a later rebuild; one that
+    does not take it at all must not keep the aggregate from being used."""
+    try:
         await store.save_snapshot(aggregate_type, aggregate_id, version=version, state=state)
+    except (Unavailable, OutcomeUnknown, PayloadTooLarge, Forbidden) as error:
+        _tell_once(aggregate_type, aggregate_id, error)
+
+
+_told: Final = set[tuple[str, str]]()
+"""Aggregate types and the codes of the errors that were logged."""
+_TOLD_MAX: Final = 1_000
+
+
+def _tell_once(aggregate_type: str, aggregate_id: str, error: IndelibleError) -> None:
+    """Each load may try again, so that a line for every error would be one for every load."""
+    told = (aggregate_type, error.code)
+    if told in _told:
+        return
+    if len(_told) >= _TOLD_MAX:
+        _told.clear()
+    _told.add(told)
+    _log.warning(
+        "a snapshot of %s %s was not saved, and its state is rebuilt from more events: %s. More errors of this kind of "
+        "this aggregate type are not logged",
+        aggregate_type, aggregate_id, error,
+    )  # fmt: skip
 
 
 UPDATE_ATTEMPTS_MAX: Final = 10

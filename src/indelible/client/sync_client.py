@@ -35,7 +35,12 @@ from indelible.events import RecordedEvent
 from indelible.eventstore import FeedPage
 from indelible.groups import Delivery
 from indelible.handling import check_handling
-from indelible.limits import CLIENT_RETRY_TOTAL_MAX_S, CLIENT_TIMEOUT_S, HANDLER_DELAY_DEFAULT_S
+from indelible.limits import (
+    CLIENT_RETRY_TOTAL_MAX_S,
+    CLIENT_TIMEOUT_S,
+    HANDLER_DELAY_DEFAULT_S,
+    PROJECTION_LEAVE_S,
+)
 from indelible.projections.projection import Projection
 from indelible.tasks import to_its_end
 
@@ -54,7 +59,7 @@ class LoopThread:
         # A forgotten generator may be ended within it, by the interpreter, on the thread that holds it.
         self._lock: Final = threading.RLock()
         self._stopped = False
-        self._thread: Final = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread: Final = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -111,16 +116,34 @@ class LoopThread:
         """Let all work end, then the thread. Call once, from another thread."""
         with self._lock:
             self._stopped = True
-        asyncio.run_coroutine_threadsafe(_end_of_others(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        if asyncio.run_coroutine_threadsafe(_end_of_others(), self._loop).result():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        else:
+            # The thread ends behind what hangs, or with the program.
+            asyncio.run_coroutine_threadsafe(_stop_behind_others(), self._loop)
+
+    def _run(self) -> None:
+        self._loop.run_forever()
         self._loop.close()
 
 
-async def _end_of_others() -> None:
-    """Wait until this task is the loop's last."""
+async def _end_of_others() -> bool:
+    """Wait until this task is the loop's last. False when only those are left that were cancelled, and do not end:
+    a database that hangs must not keep a program from ending."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        are_cancelled = all(task.cancelling() for task in others)
+        patience_s = PROJECTION_LEAVE_S if are_cancelled else None
+        ended, _ = await asyncio.wait(others, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        if are_cancelled and not ended:
+            return False
+    return True
+
+
+async def _stop_behind_others() -> None:
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(others)
+    asyncio.get_running_loop().stop()
 
 
 A = TypeVar("A")

@@ -6,11 +6,11 @@ So the read model is exactly as far as it says, whatever dies and whenever.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Any, Final, Generic, Literal, get_args
+from typing import Any, Final, Generic, Literal, Protocol, get_args, runtime_checkable
 
 from indelible.access import is_own
 from indelible.cursors import START, Cursor, has_reached
@@ -47,6 +47,20 @@ _OUTAGES: Final = (Unavailable, OutcomeUnknown, InternalError)
 
 class _MovedByAnother(Exception):
     """The checkpoint is not where it was: another process runs the projection, too. Nothing was saved."""
+
+
+@runtime_checkable
+class ClosableStore(Protocol):
+    """A client. While the projection stands by, or waits for its database, it meets no closed store."""
+
+    async def wait_closed(self) -> None:
+        """See :meth:`indelible.client.AsyncClient.wait_closed`."""
+        ...
+
+
+async def _until_closed(store: ClosableStore) -> None:
+    await store.wait_closed()
+    raise ClientClosed("the client is closed")
 
 
 class Projection(Generic[C]):
@@ -132,7 +146,10 @@ class Projection(Generic[C]):
         Raises :class:`indelible.projections.ProjectionStopped`, ``ClientClosed``, and what else does not pass.
         """
         until = None if until is None else Cursor.parse(until, "/until")
-        await first_of(self._run(until), self._stopped.wait())
+        ends: list[Awaitable[object]] = [self._run(until), self._stopped.wait()]
+        if isinstance(self._store, ClosableStore):
+            ends.append(_until_closed(self._store))
+        await first_of(*ends)
 
     async def stop(self) -> None:
         """Let :meth:`run` return, also one that is called later. What is under way is rolled back."""

@@ -61,6 +61,7 @@ from indelible.limits import (
     WAL_SIZE_BYTES_MAX,
 )
 from indelible.queries import Direction, EventQuery
+from indelible.tasks import hear_of_failure, to_its_end
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -151,10 +152,11 @@ class SqliteEngine(FallibleEngine):
                 await self._open_for_reading()
             else:
                 self._views = self._indexing = indexing = Indexing(self._path, self._fail)
+                opening = asyncio.get_running_loop().run_in_executor(None, self._open_writer, indexing)
                 try:
-                    await asyncio.to_thread(self._open_writer, indexing)
+                    await asyncio.shield(opening)
                 except BaseException:
-                    await indexing.close(is_sound=False)
+                    await to_its_end(self._undo_opening(opening, indexing))
                     raise
                 indexing.start()
                 self._watching = asyncio.create_task(self._watch_file(), name="file-watch")
@@ -173,10 +175,19 @@ class SqliteEngine(FallibleEngine):
             raise
         self._signal.moved(self._writer.head.position)
 
+    async def _undo_opening(self, opening: asyncio.Future[None], indexing: Indexing) -> None:
+        """Of a caller who gave up, too: the thread goes on, and takes the right to write."""
+        await asyncio.wait({opening})
+        hear_of_failure(opening)
+        if self._writer is None:
+            await indexing.close(is_sound=False)
+        else:
+            await self.close()
+
     async def _open_for_reading(self) -> None:
-        await asyncio.to_thread(self._file.open_for_reading)
         self._views = IndexedBeside(self._file)
         try:
+            await to_its_end(asyncio.to_thread(self._file.open_for_reading))
             await self.read(_check_readable)
             missing = await self.read(find_missing_end, self._file)
         except BaseException:
