@@ -132,10 +132,18 @@ class Authenticator:
     def watching(self, credentials: Credentials, on_withdrawn: Callable[[], object]) -> Iterator[None]:
         """For what goes on for long, such as streams: ``on_withdrawn`` is called, once, when these credentials hold no
         longer. It is looked at as often as keys are."""
-        known = None if credentials.bearer is None else self._known(credentials.bearer)
-        if known is None:
+        if credentials.bearer is None:
             # A certificate: it holds as long as its connection does.
             yield
+            return
+        known = self._known(credentials.bearer)
+        if known is None:
+            # It ended since its caller was let in.
+            ending = asyncio.get_running_loop().call_soon(on_withdrawn)
+            try:
+                yield
+            finally:
+                ending.cancel()
             return
         watch = object()
         self._watched[watch] = (known, on_withdrawn)
