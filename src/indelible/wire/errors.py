@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from indelible.errors import IndelibleError, OutcomeUnknown, error_from_code
+from indelible.limits import ERROR_TEXT_LENGTH_MAX
 
 PROBLEM_CONTENT_TYPE: Final = "application/problem+json"
 
@@ -103,6 +104,11 @@ def status_of(error: IndelibleError) -> int:
 def grpc_status_of(error: IndelibleError) -> str:
     statuses = STATUSES.get(error.code)
     return "UNKNOWN" if statuses is None else statuses.grpc
+
+
+def cut(text: str) -> str:
+    """A text as an answer has it: of a very long one the beginning, and an ellipsis."""
+    return text if len(text) <= ERROR_TEXT_LENGTH_MAX else text[: ERROR_TEXT_LENGTH_MAX - 1] + "…"
 
 
 def problem(error: IndelibleError, status: int | None = None) -> dict[str, Any]:
