@@ -19,7 +19,7 @@ from indelible import AggregateKey, NewEvent, RecordedEvent
 from indelible.errors import PayloadTooLarge
 from indelible.events import decode_event, event_hash, hashed_line, unhashed_line
 from indelible.json_text import json_equal
-from indelible.limits import METADATA_SIZE_BYTES_MAX
+from indelible.limits import METADATA_SIZE_BYTES_MAX, REQUEST_EVENTS_MAX
 from indelible.wire.cloudevents import EVENT_ID_NAMESPACE, decode_cloud_event, decode_cloud_events, encode_cloud_event
 from rest.calls import Answer, Api, event, new_path
 
@@ -363,3 +363,31 @@ def test_white_space_around_metadata_does_not_count():
     sent = cloud_event(metadata=f'{spaces}{{"a":{spaces}1}}')
     made = decode_cloud_event(json.dumps(sent).encode(), AggregateKey("order", "1"))
     assert json.loads(made.metadata_raw)["a"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" + b"{}," * REQUEST_EVENTS_MAX + b"{}]", b"[" + b"{}," * 1_000_000 + b"{}]"],
+    ids=["one too many", "a million"],
+)
+def test_events_of_a_batch_are_counted_before_they_are_made(body: bytes):
+    tracemalloc.start()
+    try:
+        with pytest.raises(PayloadTooLarge) as refused:
+            decode_cloud_events(body, AggregateKey("order", "1"))
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert refused.value.fields == {"pointer": "", "events_max": REQUEST_EVENTS_MAX}
+
+
+def test_objects_within_the_events_of_a_batch_are_not_counted_and_not_made():
+    inner = b"[" + b"{}," * 300_000 + b"{}]"
+    body = b'[{"specversion":"1.0","id":"1","source":"/s","type":"A","data":%b}]' % inner
+    tracemalloc.start()
+    try:
+        (made,) = decode_cloud_events(body, AggregateKey("order", "1"))
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(body)
+    finally:
+        tracemalloc.stop()
+    assert made.event_data_raw == inner

@@ -48,10 +48,10 @@ from indelible.events import (
     timestamp_to_us,
 )
 from indelible.json_text import compact_json, compact_size_min
-from indelible.limits import METADATA_SIZE_BYTES_MAX
+from indelible.limits import METADATA_SIZE_BYTES_MAX, REQUEST_EVENTS_MAX
 from indelible.wire.appends import make_events
 from indelible.wire.json_events import aggregate_path, decode_percent, decode_stored
-from indelible.wire.strict_json import decode_body
+from indelible.wire.strict_json import decode_body, has_more_objects
 
 CLOUDEVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
 CLOUDEVENTS_BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
@@ -69,9 +69,8 @@ _OF_THE_STORE: Final = ("aggregatetype", "aggregateid", "eventid", "version", "p
 _TAKEN: Final = _CONTEXT | {"tags", "metadata", *_OF_THE_STORE}
 _NAME: Final = re.compile(r"[a-z0-9]+")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_URI: Final = re.compile(
-    r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})++"
-)  # what it has taken it keeps: to go back costs memory
+# What it has taken it keeps: a place to go back to, for each character, would take gigabytes.
+_URI: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})++")
 _INT32: Final = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -201,6 +200,8 @@ def decode_cloud_event(body: bytes, key: AggregateKey) -> NewEvent:
 
 def decode_cloud_events(body: bytes, key: AggregateKey) -> tuple[NewEvent, ...]:
     """The events of a batch. Pointers begin with the event's place in it."""
+    if has_more_objects(body, REQUEST_EVENTS_MAX):
+        raise PayloadTooLarge(f"holds more than {REQUEST_EVENTS_MAX} events", pointer="", events_max=REQUEST_EVENTS_MAX)
     found = decode_body(_batch, body)
     if not found:
         raise InvalidRequest("must hold at least one event")

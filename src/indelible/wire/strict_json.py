@@ -185,26 +185,34 @@ def _refuse_many_keys(body: bytes) -> None:
 def check_length(text: bytes, elements_max: int, pointer: str) -> None:
     """Refuse a list of more objects before it is decoded, which takes long where it has millions of them. What else is
     wrong is found when it is decoded."""
-    if text.count(b"{") <= elements_max:
-        return
-    left = elements_max
-
-    def hook(*_: object) -> _Element:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise InvalidRequest(f"at most {elements_max} items", pointer=pointer)
-        return _an_element
-
-    with contextlib.suppress(msgspec.DecodeError):
-        msgspec.json.decode(text, type=list[_Element], dec_hook=hook)
+    if has_more_objects(text, elements_max):
+        raise InvalidRequest(f"at most {elements_max} items", pointer=pointer)
 
 
-class _Element:
-    """Of a list whose elements are only counted."""
+def has_more_objects(text: bytes, objects_max: int) -> bool:
+    """Whether a JSON text is a list of more objects. Nothing is made of what they hold."""
+    if text.count(b"{") <= objects_max:
+        return False
+    left = objects_max
+
+    class Counted(msgspec.Struct, gc=False):
+        def __post_init__(self) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise _TooManyError
+
+    try:
+        msgspec.json.decode(text, type=list[Counted])
+    except _TooManyError:
+        return True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # that is told when it is decoded
+    return False
 
 
-_an_element: Final = _Element()
+class _TooManyError(Exception):
+    """There are more objects than there may be."""
 
 
 def _find_shape(kind: Any) -> _Shape | None:
