@@ -16,7 +16,7 @@ import msgspec
 
 from indelible.errors import InternalError, InvalidRequest, PayloadTooLarge
 from indelible.json_text import malformed, too_deep
-from indelible.limits import ERROR_TEXT_LENGTH_MAX, REQUEST_KEYS_MAX
+from indelible.limits import ERROR_TEXT_SIZE_BYTES_MAX, REQUEST_KEYS_MAX
 from indelible.wire.errors import cut
 
 _Body = TypeVar("_Body")
@@ -100,7 +100,7 @@ def _split_path(message: str) -> tuple[str, str]:
     """What is wrong, and where; nothing where that is not said."""
     text, _, rest = message.rpartition(_AT)
     # Paths to fields are short. What looks like a long one is a caller's own name of a field.
-    path = _PATH.fullmatch(rest) if text and len(rest) <= ERROR_TEXT_LENGTH_MAX else None
+    path = _PATH.fullmatch(rest) if text and len(rest) <= ERROR_TEXT_SIZE_BYTES_MAX else None
     return (text, path[1]) if path else (message, "")
 
 
