@@ -122,9 +122,13 @@ class Authenticator:
     def _refused(
         self, credentials: Credentials, reason: str, message: str = _REFUSED, *, key_id: str = ""
     ) -> IndelibleError:
+        self.tell_refused(reason, credentials, key_id)
+        return Unauthenticated(message)
+
+    def tell_refused(self, reason: str, credentials: Credentials, key_id: str = "") -> None:
+        """Of whoever is refused, here or before anybody asks."""
         if self._on_refusal is not None:
             self._on_refusal(reason, credentials, key_id)
-        return Unauthenticated(message)
 
     # --- What is withdrawn -------------------------------------------------------------------------------------------
 
