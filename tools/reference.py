@@ -47,7 +47,8 @@ Over HTTP an error is a problem document (RFC 9457, `application/problem+json`):
 (plain English that says what to do), a stable `code`, and the fields that a program needs. In Python it is an exception
 of `indelible.errors` with the same `code`, `message` and `fields`.
 
-`pointer` is the JSON pointer (RFC 6901) of the bad field: in the body, or `/NAME` for a parameter.
+`pointer` is the JSON pointer (RFC 6901) of the bad field: in the body, or `/NAME` for a parameter. It and other texts
+end with `…` behind 1 KiB.
 
 Over gRPC the status has one of gRPC's own codes, and `grpc-status-details-bin` an `indelible.v1.Error` with code,
 message and fields; see the [reference of the API over gRPC](grpc-api.md#errors).

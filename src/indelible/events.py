@@ -21,7 +21,7 @@ from uuid_utils import uuid7
 from indelible import words
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.event_codec import MSGSPEC_CODEC, Codec, encode_other
-from indelible.json_text import compact_strict_json, decode_json, encode_json
+from indelible.json_text import compact_size_min, compact_strict_json, decode_json, encode_json
 from indelible.limits import (
     CONTENT_TYPE_LENGTH_MAX,
     EVENT_SIZE_BYTES_MAX,
@@ -215,8 +215,8 @@ class NewEvent(_Fields):
         return _made(
             event_type,
             new_event_id() if event_id is None else event_id,
-            _compact(event_data, "/event_data"),
-            metadata_raw=b"{}" if metadata is None else _check_metadata(_compact(metadata, "/metadata")),
+            _compact(event_data, "/event_data", EVENT_SIZE_BYTES_MAX),
+            metadata_raw=b"{}" if metadata is None else _compact_metadata(metadata),
             tags=check_tags(tags) if tags else (),
             content_type=content_type,
         )
@@ -329,6 +329,8 @@ def _encode_event_data(event_data: Any, content_type: str, codec: Codec) -> byte
         if isinstance(event_data, (bytes, bytearray)):
             return bytes(event_data)
         raise InvalidRequest(f"must be bytes, because content_type is {content_type}", pointer="/event_data")
+    if isinstance(event_data, msgspec.Raw):
+        _refuse_large(bytes(event_data), "/event_data", EVENT_SIZE_BYTES_MAX)
     # Nearly all is JSON as it is; what else there may be costs that nothing.
     try:
         return encode_json(event_data)
@@ -339,6 +341,8 @@ def _encode_event_data(event_data: Any, content_type: str, codec: Codec) -> byte
 def _encode_metadata(metadata: Mapping[str, Any] | msgspec.Raw | None) -> bytes:
     if metadata is None:
         return b"{}"
+    if isinstance(metadata, msgspec.Raw):
+        _refuse_large(bytes(metadata), "/metadata", METADATA_SIZE_BYTES_MAX)
     try:
         # Of mappings that are not dicts the JSON encoder knows nothing.
         encoded = encode_json(dict(metadata) if isinstance(metadata, Mapping) else metadata)
@@ -347,11 +351,26 @@ def _encode_metadata(metadata: Mapping[str, Any] | msgspec.Raw | None) -> bytes:
     return _check_metadata(encoded)
 
 
-def _compact(text: bytes, pointer: str) -> bytes:
+def _compact_metadata(text: bytes) -> bytes:
+    return _check_metadata(_compact(text, "/metadata", METADATA_SIZE_BYTES_MAX))
+
+
+def _compact(text: bytes, pointer: str, size_bytes_max: int) -> bytes:
+    if len(text) > size_bytes_max:
+        _refuse_large(text, pointer, size_bytes_max)
     try:
         return compact_strict_json(text)
     except InvalidRequest as error:
         raise error.under(pointer) from None
+
+
+def _refuse_large(text: bytes, pointer: str, size_bytes_max: int) -> None:
+    """Of JSON text as it came, before it is made compact: of 16 MiB of short tokens that takes hundreds of them."""
+    if (size_bytes := compact_size_min(text)) > size_bytes_max:
+        raise PayloadTooLarge(
+            f"takes at least {size_bytes} bytes, more than {size_bytes_max}",
+            pointer=pointer, size_bytes_max=size_bytes_max,
+        )  # fmt: skip
 
 
 def _check_metadata(encoded: bytes) -> bytes:

@@ -25,6 +25,7 @@ _CUT_OFF: Final = ("Input data was truncated", "unexpected end of hex escape")
 _HALF_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?=[^\\]|\\[^u])")
 """In text without escaped backslashes."""
 
+_SPACE: Final = b" \t\n\r"
 _KEYS: Final = frozenset((str,))
 _LEAVES: Final = frozenset((str, int, bool, type(None)))
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -128,6 +129,12 @@ def compact_strict_json(text: bytes) -> bytes:
     """As :func:`compact_json`, for text that is known to be strict JSON in UTF-8."""
     check_bounds(text)
     return bytes(msgspec.json.format(text, indent=-1))
+
+
+def compact_size_min(text: bytes) -> int:
+    """The bytes that a JSON text takes at the least once it is compact: white space in strings is not counted either.
+    For what is too large in any case, which is to be seen before it is made anew."""
+    return len(text.translate(None, _SPACE))
 
 
 def check_bounds(text: bytes, *, depth_max: int = JSON_DEPTH_MAX) -> None:

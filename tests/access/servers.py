@@ -42,6 +42,9 @@ class SaidGrants:
         """What is said holds for ever."""
         return nullcontext()
 
+    def tell_refused(self, reason: str, credentials: Credentials) -> None:
+        """Nobody counts."""
+
 
 class Servers(NamedTuple):
     """Both APIs of one store."""

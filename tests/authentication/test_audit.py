@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 
 from authentication.guarded import Guarded, guarded
@@ -93,6 +94,29 @@ async def test_exports(server: Guarded):
     assert [(one["principal"], one["operation"], one["times"]) for one in found] == [
         (f"key:reader/{key_id_of(key)}", "read_feed", 1),
         (f"key:reader/{key_id_of(key)}", "subscribe", 1),
+    ]
+
+
+async def test_another_scheme_than_bearer_is_a_failure_too(server: Guarded):
+    audit = server.services.audit
+    assert audit is not None
+    for header in ("Basic YTpi", "Digest a", "Basic YTpi"):
+        assert await server.status(header) == 401
+    async with grpc.aio.insecure_channel(server.grpc.removeprefix("grpc://")) as channel:
+        head = channel.unary_unary("/indelible.v1.EventStore/GetHead")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await head(b"", metadata=(("authorization", "Basic YTpi"),))
+    # Its clients say it with Basic: this one has no token in it.
+    async with grpc.aio.insecure_channel(server.esdb) as channel:
+        read = channel.unary_stream("/event_store.client.streams.Streams/Read")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await read(b"", metadata=(("authorization", "Basic YWRtaW4="),)).read()
+    assert audit.failures == 5
+    audit._end_window()
+    found = await entries(server, "AuthenticationFailed", 2)
+    assert [(one["reason"], one["address"], one["times"]) for one in found] == [
+        ("no bearer token", "127.0.0.1", 1),
+        ("no bearer token", "127.0.0.1", 4),
     ]
 
 

@@ -3,18 +3,20 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import grpc
 import pytest
 
 from authentication.guarded import Guarded, guarded
+from indelible.access import Principal
 from indelible.client import AsyncClient
 from indelible.errors import Forbidden, IndelibleError, InvalidRequest, KeyNotFound, Unauthenticated, Unavailable
 from indelible.events import NewEvent
 from indelible.keys import KEY_PATTERN, is_key, key_id_of, make_key, token_digest
 from indelible.limits import KEYS_FRESH_S
+from indelible.server.callers import Credentials
 from postgres.server import PostgresServer
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["http", "grpc"])
@@ -210,6 +212,41 @@ async def until_stream_ends(server: Guarded, transport: str, key: str) -> float:
             async for _ in client.subscribe():
                 pass
     return time.monotonic()
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("ends", [until_stream_ends, until_pull_ends])
+async def test_what_ends_as_a_key_does_is_not_left_open(
+    server: Guarded, transport: str, ends: Callable[[Guarded, str, str], Awaitable[float]], monkeypatch
+):
+    """The key ends once the call is let in, and before anybody watches the key."""
+    key = await server.key("read:*", "consume:*")
+    await server.store.groups.create("g")
+    assert await server.status(f"Bearer {key}") == 200
+    authenticator = server.authenticator
+    ring, principal = authenticator._ring, authenticator.principal
+    assert ring is not None
+
+    def the_last_time(credentials: Credentials) -> Principal | Awaitable[Principal]:
+        found = principal(credentials)
+        ring.known.clear()
+        ring._records.clear()
+        return found
+
+    monkeypatch.setattr(authenticator, "principal", the_last_time)
+    async with asyncio.timeout(20):
+        await ends(server, transport, key)
+
+
+async def test_what_is_done_before_its_end_is_told_of_is_left_alone(server: Guarded):
+    ended: list[str] = []
+    with server.authenticator.watching(Credentials("gone"), lambda: ended.append("short")):
+        pass
+    with server.authenticator.watching(Credentials("gone"), lambda: ended.append("long")):
+        await asyncio.sleep(0)
+    with server.authenticator.watching(Credentials(certificate_names=("a",)), lambda: ended.append("certificate")):
+        await asyncio.sleep(0)
+    assert ended == ["long"]
 
 
 async def test_a_server_that_cannot_look_refuses_keys(monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -15,14 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indelible import AggregateKey, NewEvent, RecordedEvent
+from indelible.errors import PayloadTooLarge
 from indelible.events import decode_event, event_hash, hashed_line, unhashed_line
 from indelible.json_text import json_equal
+from indelible.limits import METADATA_SIZE_BYTES_MAX, REQUEST_EVENTS_MAX
 from indelible.wire.cloudevents import EVENT_ID_NAMESPACE, decode_cloud_event, decode_cloud_events, encode_cloud_event
 from rest.calls import Answer, Api, event, new_path
 
 ONE = {"content-type": "application/cloudevents+json"}
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+TOO_LONG = "a" * 1_000_000
 
 # What the JSON format's schema says (cloudevents/formats/cloudevents.json), and which values attributes of ours have.
 _SPEC = {
@@ -323,3 +328,66 @@ def test_metadata_that_repeats_a_name_stays_as_it_is():
     stored = recorded(NewEvent("Placed", metadata=msgspec.Raw(b'{"a":1,"a":2}')))
     assert json.loads(encode_cloud_event(stored))["metadata"] == '{"a":1,"a":2}'
     assert decode_cloud_event(encode_cloud_event(stored), KEY).metadata_raw == b'{"a":1,"a":2}'
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        *[(name, TOO_LONG) for name in ("id", "source", "subject", "dataschema", "traceparent")],
+        ("time", f"2026-01-31T12:00:00.{'0' * 1_000_000}Z"),
+        ("metadata", json.dumps({"a": TOO_LONG})),
+        ("metadata", json.dumps(dict.fromkeys(map(str, range(100_000))), indent=1)),
+    ],
+    ids=lambda value: value[:12],
+)
+def test_what_is_too_long_for_an_attribute_is_refused_by_its_name(attribute: str, value: str):
+    with pytest.raises(PayloadTooLarge) as refused:
+        decode_cloud_event(json.dumps(cloud_event(**{attribute: value})).encode(), AggregateKey("order", "1"))
+    assert refused.value.fields == {"pointer": f"/{attribute}", "size_bytes_max": METADATA_SIZE_BYTES_MAX}
+
+
+def test_a_uri_that_is_as_long_as_can_be_takes_little_memory():
+    source = "/" + "s" * (METADATA_SIZE_BYTES_MAX - 1)
+    body = json.dumps(cloud_event(source=source)).encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(PayloadTooLarge):  # with what stands around it in metadata
+            decode_cloud_event(body, AggregateKey("order", "1"))
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_white_space_around_metadata_does_not_count():
+    spaces = " " * METADATA_SIZE_BYTES_MAX
+    sent = cloud_event(metadata=f'{spaces}{{"a":{spaces}1}}')
+    made = decode_cloud_event(json.dumps(sent).encode(), AggregateKey("order", "1"))
+    assert json.loads(made.metadata_raw)["a"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" + b"{}," * REQUEST_EVENTS_MAX + b"{}]", b"[" + b"{}," * 1_000_000 + b"{}]"],
+    ids=["one too many", "a million"],
+)
+def test_events_of_a_batch_are_counted_before_they_are_made(body: bytes):
+    tracemalloc.start()
+    try:
+        with pytest.raises(PayloadTooLarge) as refused:
+            decode_cloud_events(body, AggregateKey("order", "1"))
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert refused.value.fields == {"pointer": "", "events_max": REQUEST_EVENTS_MAX}
+
+
+def test_objects_within_the_events_of_a_batch_are_not_counted_and_not_made():
+    inner = b"[" + b"{}," * 300_000 + b"{}]"
+    body = b'[{"specversion":"1.0","id":"1","source":"/s","type":"A","data":%b}]' % inner
+    tracemalloc.start()
+    try:
+        (made,) = decode_cloud_events(body, AggregateKey("order", "1"))
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(body)
+    finally:
+        tracemalloc.stop()
+    assert made.event_data_raw == inner

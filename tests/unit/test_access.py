@@ -105,6 +105,7 @@ class _Remembers:
     def __init__(self, *, at_once: bool) -> None:
         self._at_once = at_once
         self.shown: list[tuple[str | None, tuple[str, ...]]] = []
+        self.refused: list[tuple[str, Credentials]] = []
 
     def principal(self, credentials: Credentials):
         self.shown.append((credentials.bearer, credentials.certificate_names))
@@ -115,6 +116,9 @@ class _Remembers:
 
     def watching(self, credentials: Credentials, on_withdrawn: Callable[[], object]) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def tell_refused(self, reason: str, credentials: Credentials) -> None:
+        self.refused.append((reason, credentials))
 
 
 class _Peer:
@@ -133,4 +137,5 @@ async def test_what_a_caller_shows(at_once: bool):
     for header in (b"", b"Basic abc", b"Bearer", b"Bearerabc"):
         with pytest.raises(Unauthenticated):
             await caller_of(shown, header, _Peer())
+    assert authenticator.refused == [("no bearer token", Credentials(None, ("a",), "192.0.2.1"))] * 4
     assert (await caller_of(None, b"Bearer abc", _Peer())).principal is EVERYBODY

@@ -200,6 +200,33 @@ class TestNewEvent:
             NewEvent("A", metadata={"a": "x" * METADATA_SIZE_BYTES_MAX})
         assert caught.value.fields == {"pointer": "/metadata", "size_bytes_max": METADATA_SIZE_BYTES_MAX}
 
+    @pytest.mark.parametrize("field", ["event_data", "metadata"])
+    def test_json_text_that_is_too_large_is_not_made_compact_first(
+        self, monkeypatch: pytest.MonkeyPatch, field: str
+    ) -> None:
+        def never(_: bytes) -> bytes:
+            raise AssertionError("this takes long")
+
+        size_bytes_max = EVENT_SIZE_BYTES_MAX if field == "event_data" else METADATA_SIZE_BYTES_MAX
+        text = b'{"a":[' + b"0, " * size_bytes_max + b"0]}"
+        given: dict[str, Any] = {"event_data": b"1", "metadata": b"{}", field: text}
+        monkeypatch.setattr("indelible.events.compact_strict_json", never if field == "event_data" else bytes)
+        monkeypatch.setattr("indelible.json_text.compact_strict_json", never)
+        for make in (
+            lambda: NewEvent.from_strict_json("A", **given, event_id=None, tags=()),
+            lambda: NewEvent("A", **{name: msgspec.Raw(raw) for name, raw in given.items() if raw is text}),
+        ):
+            with pytest.raises(PayloadTooLarge) as caught:
+                make()
+            assert caught.value.fields == {"pointer": f"/{field}", "size_bytes_max": size_bytes_max}
+
+    def test_white_space_counts_for_nothing(self) -> None:
+        spaces = b" \n" * EVENT_SIZE_BYTES_MAX
+        text = b"[%b1]" % spaces
+        made = NewEvent.from_strict_json("A", text, event_id=None, metadata=b'{"a":%b1}' % spaces, tags=())
+        assert (made.event_data_raw, made.metadata_raw) == (b"[1]", b'{"a":1}')
+        assert NewEvent("A", msgspec.Raw(text), metadata=msgspec.Raw(b"{%b}" % spaces)).event_data_raw == b"[1]"
+
     def test_repeated_tags_count_once(self) -> None:
         tags = [f"{n}" for n in range(TAGS_PER_EVENT_MAX)] * 3
         assert NewEvent("A", tags=tags).tags == tuple(sorted(set(tags)))

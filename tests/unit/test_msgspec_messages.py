@@ -93,6 +93,28 @@ def test_places(kind: Any, text: bytes, theirs: str, pointer: str, ours: str) ->
     assert (refusal.pointer, refusal.message) == (pointer, ours)
 
 
+LONG = "a" * 1_000_000
+A_PART = "a" * 900
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "begins", "ours"),
+    [
+        (AppendBody, f'{{"{LONG}":1}}', f"/{A_PART}", "is not a known field"),
+        (AppendBody, f'{{"events":[{{"{LONG}":1}}]}}', f"/events/0/{A_PART}", "is not a known field"),
+        (AppendBody, f'{{"a - at `$.{LONG}":1}}', f"/a - at `$.{A_PART}", "is not a known field"),
+        (int | Literal["any"], f'"{LONG}"', "", A_VERSION),
+        (int | Literal["any"], f'"{LONG} - at `$.{LONG}`"', "", A_VERSION),
+    ],
+    ids=range(5),
+)
+def test_of_a_caller_s_megabytes_the_beginning_is_told(kind: Any, text: str, begins: str, ours: str) -> None:
+    refusal = invalid_request(str(said_by_msgspec(kind, text.encode())))
+    assert refusal.pointer.startswith(begins)
+    assert len(refusal.pointer) < 1_100
+    assert refusal.message == ours
+
+
 HALF = "holds half of a surrogate pair ({}): only both halves together are a character"
 
 

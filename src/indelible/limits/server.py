@@ -36,6 +36,10 @@ that have taken one before. As much may wait for that room; more get 503."""
 LARGE_ANSWER_STALLED_S: Final = 5.0
 """How long a reader may leave one lying while others wait for room: time for the largest page at 3 Mbit/s."""
 
+ERROR_TEXT_SIZE_BYTES_MAX: Final = 1_024
+"""A text in an error's answer, such as its message or pointer, which may have a caller's own megabytes in it. The
+longest name fits, of 255 characters."""
+
 LINK_SIZE_BYTES_MAX: Final = 4 * 1024
 """The header with the address of the next page. Many clients take no line of a head above 8 KiB."""
 

@@ -48,6 +48,10 @@ class Authenticator(Protocol):
         longer."""
         ...
 
+    def tell_refused(self, reason: str, credentials: Credentials) -> None:
+        """Of a caller whose header is refused before anybody asks who that is."""
+        ...
+
 
 class Peer(Protocol):
     """A connection, of which is known who is at its other end."""
@@ -56,11 +60,22 @@ class Peer(Protocol):
     certificate_names: tuple[str, ...]
 
 
-async def caller_of(authenticator: Authenticator | None, authorization: bytes | None, peer: Peer) -> Caller:
-    """Who calls with this header. Raises as :meth:`Authenticator.principal`."""
+async def caller_of(
+    authenticator: Authenticator | None,
+    authorization: bytes | None,
+    peer: Peer,
+    as_over_http: Callable[[bytes | None], bytes | None] = lambda header: header,
+) -> Caller:
+    """Who calls with this header; ``as_over_http`` makes of another API's what it would be over HTTP. Raises as
+    :meth:`Authenticator.principal`."""
     if authenticator is None:
         return ANYBODY
-    credentials = Credentials(bearer_of(authorization), peer.certificate_names, peer.address)
+    try:
+        bearer = bearer_of(as_over_http(authorization))
+    except Unauthenticated:
+        authenticator.tell_refused("no bearer token", Credentials(None, peer.certificate_names, peer.address))
+        raise
+    credentials = Credentials(bearer, peer.certificate_names, peer.address)
     found = authenticator.principal(credentials)
     return Caller(found if isinstance(found, Principal) else await found, credentials)
 

@@ -34,7 +34,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from indelible.errors import InvalidRequest
+from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.events import (
     BINARY_CONTENT_TYPE,
     JSON_CONTENT_TYPE,
@@ -47,10 +47,11 @@ from indelible.events import (
     is_json,
     timestamp_to_us,
 )
-from indelible.json_text import compact_json
+from indelible.json_text import compact_json, compact_size_min
+from indelible.limits import METADATA_SIZE_BYTES_MAX, REQUEST_EVENTS_MAX
 from indelible.wire.appends import make_events
 from indelible.wire.json_events import aggregate_path, decode_percent, decode_stored
-from indelible.wire.strict_json import decode_body
+from indelible.wire.strict_json import decode_body, has_more_objects
 
 CLOUDEVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
 CLOUDEVENTS_BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
@@ -68,7 +69,8 @@ _OF_THE_STORE: Final = ("aggregatetype", "aggregateid", "eventid", "version", "p
 _TAKEN: Final = _CONTEXT | {"tags", "metadata", *_OF_THE_STORE}
 _NAME: Final = re.compile(r"[a-z0-9]+")
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_URI: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
+# What it has taken it keeps: a place to go back to, for each character, would take gigabytes.
+_URI: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})++")
 _INT32: Final = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -198,6 +200,8 @@ def decode_cloud_event(body: bytes, key: AggregateKey) -> NewEvent:
 
 def decode_cloud_events(body: bytes, key: AggregateKey) -> tuple[NewEvent, ...]:
     """The events of a batch. Pointers begin with the event's place in it."""
+    if has_more_objects(body, REQUEST_EVENTS_MAX):
+        raise PayloadTooLarge(f"holds more than {REQUEST_EVENTS_MAX} events", pointer="", events_max=REQUEST_EVENTS_MAX)
     found = decode_body(_batch, body)
     if not found:
         raise InvalidRequest("must hold at least one event")
@@ -231,10 +235,10 @@ def new_event(members: Members, data: Any, content_type: str, key: AggregateKey)
 
 def _identity(members: Members, key: AggregateKey) -> tuple[UUID, _Producer]:
     """The event's id, and what the producer said that the store would say otherwise."""
-    id_, source = _string(members, "id"), _string(members, "source")
+    id_, source = _kept(members, "id"), _kept(members, "source")
     _check_text(id_, "id")
     _check_uri(source, "source")
-    optional = {name: _string(members, name) for name in ("subject", "time", "dataschema") if name in members}
+    optional = {name: _kept(members, name) for name in ("subject", "time", "dataschema") if name in members}
     for name, value in optional.items():
         _CHECKS[name](value, name)
     event_id = _uuid(id_) or uuid5(EVENT_ID_NAMESPACE, f"{source}\n{id_}")
@@ -264,7 +268,7 @@ def _metadata(members: Members, producer: _Producer) -> bytes:
     left_out = _TAKEN if _is_of_a_store(members) else _CONTEXT | {"tags", "metadata"}
     metadata: dict[str, msgspec.Raw] = {name: value for name, value in members.items() if name not in left_out}
     for name, value in metadata.items():
-        _check_extension(name, value)
+        _check_extension(members, name, value)
     text = _text_of_metadata(members)
     if text and not metadata and producer == _Producer():
         return text  # it may repeat a name
@@ -282,8 +286,10 @@ def _text_of_metadata(members: Members) -> bytes:
     """JSON text of an object; empty when the attribute is not there."""
     if "metadata" not in members:
         return b""
+    given = _string(members, "metadata").encode()
+    _check_size(compact_size_min(given), "metadata")
     try:
-        text = compact_json(_string(members, "metadata").encode())
+        text = compact_json(given)
         if text.startswith(b"{"):
             return text
     except InvalidRequest:
@@ -291,13 +297,13 @@ def _text_of_metadata(members: Members) -> bytes:
     raise InvalidRequest("must be a JSON object, as text", pointer="/metadata")
 
 
-def _check_extension(name: str, value: msgspec.Raw) -> None:
+def _check_extension(members: Members, name: str, value: msgspec.Raw) -> None:
     if not _NAME.fullmatch(name):
         escaped = name.replace("~", "~0").replace("/", "~1")
         raise InvalidRequest("is no name of an attribute: lower-case letters and digits", pointer=f"/{escaped}")
     text = bytes(value)
     if text.startswith(b'"'):
-        _check_text(_text.decode(text), name, length_min=0)
+        _check_text(_kept(members, name), name, length_min=0)
     elif text not in (b"true", b"false") and not _is_int32(text.decode()):
         raise InvalidRequest("must be a string, a boolean or an integer of 32 bits", pointer=f"/{name}")
 
@@ -351,6 +357,22 @@ def _string(members: Members, name: str) -> str:
         return _text.decode(value)
     except msgspec.DecodeError:
         raise InvalidRequest("must be a string", pointer=f"/{name}") from None
+
+
+def _kept(members: Members, name: str) -> str:
+    """Of an attribute that metadata keeps: what is too large for it is refused before anything looks for a pattern."""
+    value = _string(members, name)
+    _check_size(len(value), name)
+    return value
+
+
+def _check_size(size_bytes: int, name: str) -> None:
+    """``size_bytes``: at the least."""
+    if size_bytes > METADATA_SIZE_BYTES_MAX:
+        raise PayloadTooLarge(
+            f"takes at least {size_bytes} bytes, more than {METADATA_SIZE_BYTES_MAX}",
+            pointer=f"/{name}", size_bytes_max=METADATA_SIZE_BYTES_MAX,
+        )  # fmt: skip
 
 
 def _check_text(value: str, name: str, length_min: int = 1) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from indelible.errors import IndelibleError, OutcomeUnknown, error_from_code
+from indelible.limits import ERROR_TEXT_SIZE_BYTES_MAX
 
 PROBLEM_CONTENT_TYPE: Final = "application/problem+json"
 
@@ -93,6 +94,7 @@ _TYPE_PREFIX: Final = "urn:indelible:error:"
 SPEAKS_GRPC: Final = b"This port speaks gRPC"
 """How a port for gRPC answers who speaks HTTP/1.1 there."""
 
+_ELLIPSIS: Final = "…"
 _OWN_MEMBERS: Final = ("type", "title", "status", "detail", "code")
 
 
@@ -105,15 +107,30 @@ def grpc_status_of(error: IndelibleError) -> str:
     return "UNKNOWN" if statuses is None else statuses.grpc
 
 
+def cut(text: str) -> str:
+    """A text as an answer has it: of a very long one the beginning, and an ellipsis."""
+    # Nothing more is encoded than may be sent.
+    encoded = text[: ERROR_TEXT_SIZE_BYTES_MAX + 1].encode("utf-8", "replace")
+    if len(encoded) <= ERROR_TEXT_SIZE_BYTES_MAX:
+        return text
+    return encoded[: ERROR_TEXT_SIZE_BYTES_MAX - len(_ELLIPSIS.encode())].decode("utf-8", "ignore") + _ELLIPSIS
+
+
+def fields_of(error: IndelibleError) -> dict[str, Any]:
+    """An error's fields as an answer has them. An answer that nobody takes stays in memory, where none of the bounds of
+    requests counts: so a caller's own text, such as the key that a pointer names, is not in it whole."""
+    return {name: cut(value) if isinstance(value, str) else value for name, value in error.fields.items()}
+
+
 def problem(error: IndelibleError, status: int | None = None) -> dict[str, Any]:
     """The problem document of an error, as a JSON object. ``status`` overrides the table."""
     return {
         "type": _TYPE_PREFIX + error.code,
         "title": error.code.replace("_", " ").capitalize(),
         "status": status_of(error) if status is None else status,
-        "detail": error.message,
+        "detail": cut(error.message),
         "code": error.code,
-        **error.fields,
+        **fields_of(error),
     }
 
 

@@ -49,6 +49,7 @@ from indelible.groups import Delivery, Settled
 from indelible.limits import CONDITION_ITEMS_MAX
 from indelible.queries import EventQuery, QueryItem
 from indelible.wire.appends import check_counts, make_batch, make_events, make_request
+from indelible.wire.errors import cut, fields_of
 from indelible.wire.json_events import decode_stored
 from indelible.wire.pb import errors_pb2 as errors_pb
 from indelible.wire.pb import event_store_pb2 as store_pb
@@ -360,8 +361,8 @@ def encode_event(event: RecordedEvent) -> bytes:
 
 
 def error_message(error: IndelibleError) -> errors_pb.Error:
-    fields = msgspec.json.encode(error.fields, enc_hook=str).decode()
-    return errors_pb.Error(code=error.code, message=error.message, fields=fields)
+    fields = msgspec.json.encode(fields_of(error), enc_hook=str).decode()
+    return errors_pb.Error(code=error.code, message=cut(error.message), fields=fields)
 
 
 # --- The same at the client -------------------------------------------------------------------------------------------

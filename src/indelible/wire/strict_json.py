@@ -16,7 +16,8 @@ import msgspec
 
 from indelible.errors import InternalError, InvalidRequest, PayloadTooLarge
 from indelible.json_text import malformed, too_deep
-from indelible.limits import REQUEST_KEYS_MAX
+from indelible.limits import ERROR_TEXT_SIZE_BYTES_MAX, REQUEST_KEYS_MAX
+from indelible.wire.errors import cut
 
 _Body = TypeVar("_Body")
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
@@ -62,8 +63,9 @@ def decode_answer(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
 
 
 # What msgspec says, form by form; tests/unit/test_msgspec_messages.py holds it to that.
-_AT: Final = re.compile(r"(.*?)(?: - at `\$((?:\.\w+|\[\d+\])*)`)?", re.DOTALL)
-_FIELD: Final = re.compile(r"Object (?:contains (unknown)|missing required) field `(.*)`", re.DOTALL)
+_AT: Final = " - at `$"
+_PATH: Final = re.compile(r"((?:\.\w+|\[\d+\])*)`")
+_FIELD: Final = re.compile(r"Object (?:contains (unknown)|missing required) field `(.*)", re.DOTALL)
 _EXPECTED: Final = re.compile(r"Expected `(.*?)`, got `(.*?)`")
 _WORDS: Final = {
     "Invalid UUID": 'must be a UUID such as "01890a5d-ac96-774b-bcce-b302099a8057"',
@@ -79,11 +81,12 @@ _TYPES: Final = {
 
 def invalid_request(message: str) -> InvalidRequest:
     """msgspec's message, such as "Expected `str`, got `int` - at `$.events[0].event_type`", as the caller's error."""
-    at = _AT.fullmatch(message)
-    text, path = (at[1], at[2] or "") if at else (message, "")
+    text, path = _split_path(message)
+    # Callers' own megabytes may stand in it: patterns look at its beginning.
+    text = cut(text)
     pointer = path.replace("[", "/").replace("]", "").replace(".", "/")
     if field := _FIELD.fullmatch(text):
-        name = field[2].replace("~", "~0").replace("/", "~1")
+        name = field[2].removesuffix("`").replace("~", "~0").replace("/", "~1")
         return InvalidRequest("is not a known field" if field[1] else "is missing", pointer=f"{pointer}/{name}")
     if expected := _EXPECTED.fullmatch(text):
         return InvalidRequest(f"must be {_type_words(expected[1])}, not {expected[2]}", pointer=pointer)
@@ -91,6 +94,14 @@ def invalid_request(message: str) -> InvalidRequest:
         if text.startswith(start):
             return InvalidRequest(words, pointer=pointer)
     return InvalidRequest(text, pointer=pointer)
+
+
+def _split_path(message: str) -> tuple[str, str]:
+    """What is wrong, and where; nothing where that is not said."""
+    text, _, rest = message.rpartition(_AT)
+    # Paths to fields are short. What looks like a long one is a caller's own name of a field.
+    path = _PATH.fullmatch(rest) if text and len(rest) <= ERROR_TEXT_SIZE_BYTES_MAX else None
+    return (text, path[1]) if path else (message, "")
 
 
 def _type_words(names: str) -> str:
@@ -174,26 +185,34 @@ def _refuse_many_keys(body: bytes) -> None:
 def check_length(text: bytes, elements_max: int, pointer: str) -> None:
     """Refuse a list of more objects before it is decoded, which takes long where it has millions of them. What else is
     wrong is found when it is decoded."""
-    if text.count(b"{") <= elements_max:
-        return
-    left = elements_max
-
-    def hook(*_: object) -> _Element:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise InvalidRequest(f"at most {elements_max} items", pointer=pointer)
-        return _an_element
-
-    with contextlib.suppress(msgspec.DecodeError):
-        msgspec.json.decode(text, type=list[_Element], dec_hook=hook)
+    if has_more_objects(text, elements_max):
+        raise InvalidRequest(f"at most {elements_max} items", pointer=pointer)
 
 
-class _Element:
-    """Of a list whose elements are only counted."""
+def has_more_objects(text: bytes, objects_max: int) -> bool:
+    """Whether a JSON text is a list of more objects. Nothing is made of what they hold."""
+    if text.count(b"{") <= objects_max:
+        return False
+    left = objects_max
+
+    class Counted(msgspec.Struct, gc=False):
+        def __post_init__(self) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise _TooManyError
+
+    try:
+        msgspec.json.decode(text, type=list[Counted])
+    except _TooManyError:
+        return True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # that is told when it is decoded
+    return False
 
 
-_an_element: Final = _Element()
+class _TooManyError(Exception):
+    """There are more objects than there may be."""
 
 
 def _find_shape(kind: Any) -> _Shape | None:

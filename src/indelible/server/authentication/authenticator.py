@@ -122,9 +122,13 @@ class Authenticator:
     def _refused(
         self, credentials: Credentials, reason: str, message: str = _REFUSED, *, key_id: str = ""
     ) -> IndelibleError:
+        self.tell_refused(reason, credentials, key_id)
+        return Unauthenticated(message)
+
+    def tell_refused(self, reason: str, credentials: Credentials, key_id: str = "") -> None:
+        """Of whoever is refused, here or before anybody asks."""
         if self._on_refusal is not None:
             self._on_refusal(reason, credentials, key_id)
-        return Unauthenticated(message)
 
     # --- What is withdrawn -------------------------------------------------------------------------------------------
 
@@ -132,10 +136,18 @@ class Authenticator:
     def watching(self, credentials: Credentials, on_withdrawn: Callable[[], object]) -> Iterator[None]:
         """For what goes on for long, such as streams: ``on_withdrawn`` is called, once, when these credentials hold no
         longer. It is looked at as often as keys are."""
-        known = None if credentials.bearer is None else self._known(credentials.bearer)
-        if known is None:
+        if credentials.bearer is None:
             # A certificate: it holds as long as its connection does.
             yield
+            return
+        known = self._known(credentials.bearer)
+        if known is None:
+            # It ended since its caller was let in.
+            ending = asyncio.get_running_loop().call_soon(on_withdrawn)
+            try:
+                yield
+            finally:
+                ending.cancel()
             return
         watch = object()
         self._watched[watch] = (known, on_withdrawn)

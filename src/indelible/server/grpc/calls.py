@@ -136,7 +136,7 @@ class Dialect(NamedTuple):
     name: str = "grpc"
     answer_of: Callable[[IndelibleError], Answer] = answer_of
     authorization_of: Callable[[bytes | None], bytes | None] = lambda header: header
-    """The header ``authorization`` as it would be over HTTP."""
+    """The header ``authorization`` as it would be over HTTP. Raises ``Unauthenticated``."""
     store_of: Callable[[Services, Principal], EventStore] = Services.store_of
     """The store as a caller may use it."""
 
@@ -279,8 +279,12 @@ class Calls:
     async def _call_of(self, exchange: Exchange, *, is_own: bool) -> Call:
         """Raises ``Unauthenticated``, ``RateLimited``."""
         fields = exchange.head.fields
-        authorization = self._dialect.authorization_of(fields.get(b"authorization"))
-        caller = await caller_of(self._services.authenticator, authorization, exchange.connection)
+        caller = await caller_of(
+            self._services.authenticator,
+            fields.get(b"authorization"),
+            exchange.connection,
+            self._dialect.authorization_of,
+        )
         limits = self._services.principal_limits if is_own else None
         use = None if limits is None else limits.begin_request(caller.principal, exchange.connection)
         return Call(

@@ -389,6 +389,8 @@ class Exchange:
 
 def shortened(message: str) -> str:
     """As much as fits into a status."""
+    # A character takes a byte at the least; the others need not be looked at.
+    message = message[:ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX]
     if len(_quoted(message)) <= ERROR_STATUS_MESSAGE_SIZE_BYTES_MAX:
         return message
     ends = accumulate(len(_quoted(character)) for character in message)
