@@ -21,7 +21,7 @@ from uuid_utils import uuid7
 from indelible import words
 from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.event_codec import MSGSPEC_CODEC, Codec, encode_other
-from indelible.json_text import compact_size_min, compact_strict_json, decode_json, encode_json
+from indelible.json_text import compact_strict_json, decode_json, encode_json, refuse_large, refuse_large_raw
 from indelible.limits import (
     CONTENT_TYPE_LENGTH_MAX,
     EVENT_SIZE_BYTES_MAX,
@@ -216,7 +216,7 @@ class NewEvent(_Fields):
             event_type,
             new_event_id() if event_id is None else event_id,
             _compact(event_data, "/event_data", EVENT_SIZE_BYTES_MAX),
-            metadata_raw=b"{}" if metadata is None else _compact_metadata(metadata),
+            metadata_raw=b"{}" if metadata is None else _check_metadata(_compact(metadata, "/metadata")),
             tags=check_tags(tags) if tags else (),
             content_type=content_type,
         )
@@ -329,8 +329,7 @@ def _encode_event_data(event_data: Any, content_type: str, codec: Codec) -> byte
         if isinstance(event_data, (bytes, bytearray)):
             return bytes(event_data)
         raise InvalidRequest(f"must be bytes, because content_type is {content_type}", pointer="/event_data")
-    if isinstance(event_data, msgspec.Raw):
-        _refuse_large(bytes(event_data), "/event_data", EVENT_SIZE_BYTES_MAX)
+    refuse_large_raw(event_data, EVENT_SIZE_BYTES_MAX, "/event_data")
     # Nearly all is JSON as it is; what else there may be costs that nothing.
     try:
         return encode_json(event_data)
@@ -341,8 +340,7 @@ def _encode_event_data(event_data: Any, content_type: str, codec: Codec) -> byte
 def _encode_metadata(metadata: Mapping[str, Any] | msgspec.Raw | None) -> bytes:
     if metadata is None:
         return b"{}"
-    if isinstance(metadata, msgspec.Raw):
-        _refuse_large(bytes(metadata), "/metadata", METADATA_SIZE_BYTES_MAX)
+    refuse_large_raw(metadata, METADATA_SIZE_BYTES_MAX, "/metadata")
     try:
         # Of mappings that are not dicts the JSON encoder knows nothing.
         encoded = encode_json(dict(metadata) if isinstance(metadata, Mapping) else metadata)
@@ -351,36 +349,20 @@ def _encode_metadata(metadata: Mapping[str, Any] | msgspec.Raw | None) -> bytes:
     return _check_metadata(encoded)
 
 
-def _compact_metadata(text: bytes) -> bytes:
-    return _check_metadata(_compact(text, "/metadata", METADATA_SIZE_BYTES_MAX))
-
-
-def _compact(text: bytes, pointer: str, size_bytes_max: int) -> bytes:
-    if len(text) > size_bytes_max:
-        _refuse_large(text, pointer, size_bytes_max)
+def _compact(text: bytes, pointer: str, size_bytes_max: int = METADATA_SIZE_BYTES_MAX) -> bytes:
+    refuse_large(text, size_bytes_max, pointer)
     try:
         return compact_strict_json(text)
     except InvalidRequest as error:
         raise error.under(pointer) from None
 
 
-def _refuse_large(text: bytes, pointer: str, size_bytes_max: int) -> None:
-    """Of JSON text as it came, before it is made compact: of 16 MiB of short tokens that takes hundreds of them."""
-    if (size_bytes := compact_size_min(text)) > size_bytes_max:
-        raise PayloadTooLarge(
-            f"takes at least {size_bytes} bytes, more than {size_bytes_max}",
-            pointer=pointer, size_bytes_max=size_bytes_max,
-        )  # fmt: skip
-
-
 def _check_metadata(encoded: bytes) -> bytes:
     if not encoded.startswith(b"{"):
         raise InvalidRequest("must be a JSON object", pointer="/metadata")
     if len(encoded) > METADATA_SIZE_BYTES_MAX:
-        raise PayloadTooLarge(
-            f"takes {len(encoded)} bytes, more than {METADATA_SIZE_BYTES_MAX}",
-            pointer="/metadata", size_bytes_max=METADATA_SIZE_BYTES_MAX,
-        )  # fmt: skip
+        message = f"takes {len(encoded)} bytes, more than {METADATA_SIZE_BYTES_MAX}"
+        raise PayloadTooLarge(message, pointer="/metadata", size_bytes_max=METADATA_SIZE_BYTES_MAX)
     return encoded
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from indelible.errors import InvalidRequest
+from indelible.errors import InvalidRequest, PayloadTooLarge
 from indelible.limits import JSON_DEPTH_MAX, JSON_NUMBER_DIGITS_MAX
 
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -135,6 +135,19 @@ def compact_size_min(text: bytes) -> int:
     """The bytes that a JSON text takes at the least once it is compact: white space in strings is not counted either.
     For what is too large in any case, which is to be seen before it is made anew."""
     return len(text.translate(None, _SPACE))
+
+
+def refuse_large(text: bytes, size_bytes_max: int, pointer: str) -> None:
+    """Of JSON text as it came, before it is made compact: of 16 MiB of short tokens that takes hundreds of them."""
+    if len(text) > size_bytes_max and (size_bytes := compact_size_min(text)) > size_bytes_max:
+        message = f"takes at least {size_bytes} bytes, more than {size_bytes_max}"
+        raise PayloadTooLarge(message, pointer=pointer, size_bytes_max=size_bytes_max)
+
+
+def refuse_large_raw(value: Any, size_bytes_max: int, pointer: str) -> None:
+    """The same of a value that may be JSON text."""
+    if isinstance(value, msgspec.Raw):
+        refuse_large(bytes(value), size_bytes_max, pointer)
 
 
 def check_bounds(text: bytes, *, depth_max: int = JSON_DEPTH_MAX) -> None:
