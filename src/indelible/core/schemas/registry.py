@@ -38,6 +38,7 @@ from indelible.schemas import (
     encode_schema,
     schema_not_found,
 )
+from indelible.tasks import hear_of_failure
 
 _TRIES: Final = 8
 _FIRST_COMPATIBILITY: Final = "backward"
@@ -185,15 +186,32 @@ class LocalSchemas:
         for _ in range(_TRIES):
             known = await self._known(event_type)
             event, info = await decide(known)
-            if event is None or dry_run:
+            if dry_run:
+                return info
+            if event is None:
+                if self._guard.records.get(event_type) != known.newest:
+                    # Whoever changed it may not have come to look.
+                    await self._guard.look()
                 return info
             try:
-                await self._append(SCHEMA_AGGREGATE_TYPE, event_type, [event], expected_version=known.log_version)
+                await self._store(event_type, event, known.log_version)
             except VersionConflict:
                 continue
             await self._guard.look()
             return self._guard.records[event_type].info()
         raise Overloaded(f"others change the schema of {event_type} all the time", retry_after_s=RETRY_AFTER_S)
+
+    async def _store(self, event_type: str, event: NewEvent, log_version: int) -> None:
+        """A caller that gives up does not keep it from being stored, so whatever becomes of it is looked at."""
+        storing = asyncio.ensure_future(
+            self._append(SCHEMA_AGGREGATE_TYPE, event_type, [event], expected_version=log_version)
+        )
+        storing.add_done_callback(self._end_store)
+        await asyncio.shield(storing)
+
+    def _end_store(self, done: asyncio.Future[AppendResult]) -> None:
+        hear_of_failure(done)
+        self._guard.look_again()
 
     async def _check_room(self, newest: SchemaRecord | None) -> None:
         if newest is not None and newest.version >= SCHEMA_VERSIONS_MAX:
