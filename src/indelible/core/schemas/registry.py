@@ -38,7 +38,7 @@ from indelible.schemas import (
     encode_schema,
     schema_not_found,
 )
-from indelible.tasks import hear_of_failure
+from indelible.tasks import hear_of_failure, to_its_end
 
 _TRIES: Final = 8
 _FIRST_COMPATIBILITY: Final = "backward"
@@ -79,6 +79,7 @@ class LocalSchemas:
         self._read_aggregate: Final = read_aggregate
         self._guard: Final = guard
         self._comparing: Final = Comparing()
+        self._checking: Final = asyncio.Lock()
 
     # --- What there is -----------------------------------------------------------------------------------------------
 
@@ -227,7 +228,9 @@ class LocalSchemas:
 
     async def _check(self, text: bytes, before: SchemaRecord | None, kept: Compatibility) -> None:
         try:
-            await asyncio.to_thread(Check, decode_json(text))
+            # One at a time: what it takes is Python's, so that threads take turns from the event loop.
+            async with self._checking:
+                await to_its_end(asyncio.to_thread(Check, decode_json(text)))
         except InvalidRequest as error:
             raise error.under("/schema") from None
         if before is not None and kept != "none":
