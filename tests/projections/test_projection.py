@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import sqlalchemy
 from sqlalchemy import orm
 
 from indelible import AsyncClient, Client, Cursor, EventQuery, InvalidRequest, NewEvent, RecordedEvent
-from indelible.errors import ClientClosed
+from indelible.core.store import LocalEventStore
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import ClientClosed, Unavailable
+from indelible.eventstore import AggregatePage, FeedPage
 from indelible.projections import (
     CheckpointMismatch,
     DatabaseUnavailable,
@@ -26,6 +30,7 @@ from indelible.projections import (
 from indelible.projections.asyncpg import AsyncpgDatabase
 from indelible.projections.sqlalchemy import SqlalchemyDatabase
 from indelible.projections.sqlite import SqliteDatabase
+from indelible.queries import EVERYTHING
 from opaque_stores import merged_store
 from projections.databases import Opened, Place
 from projections.test_drivers import append
@@ -156,6 +161,57 @@ async def test_another_store_is_not_taken_for_the_one_that_it_is_of(in_file: Ope
         with pytest.raises(CheckpointMismatch, match="has come to 7"):
             await run(shorter, in_file)
     assert file.seen() == [1, 2]
+
+
+class Restored(LocalEventStore):
+    """Reached by a client, as far as following goes: once, the connection breaks, and behind the next one there is
+    another log."""
+
+    def __init__(self, restored: MemoryEngine) -> None:
+        super().__init__(MemoryEngine())
+        self._restored = restored
+        self.breaks = asyncio.Event()
+
+    async def follow(
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        gather_s: float = 0.0,
+        retry_total_s: float | None = None,
+    ) -> AsyncGenerator[FeedPage]:
+        before = super().follow(query, after=after, gather_s=gather_s)
+        if not self.breaks.is_set():
+            async for page in before:
+                yield page
+                after = page.cursor
+                if page.at_end:
+                    break
+            await self.breaks.wait()
+            self.behind = LocalEventStore(self._restored)
+            if retry_total_s == 0:
+                raise Unavailable("the server ended the subscription")
+        async for page in self.behind.follow(query, after=after, gather_s=gather_s):
+            yield page
+
+    async def read_aggregate(self, *args: Any, **options: Any) -> AggregatePage:
+        at = self.behind if self.breaks.is_set() else super()
+        return await at.read_aggregate(*args, **options)
+
+
+async def test_a_restore_while_the_connection_is_broken_is_noticed(in_file: Opened, file: Place) -> None:
+    restored = MemoryEngine()
+    async with LocalEventStore(restored) as behind, Restored(restored) as store:
+        for log, numbers in ((store, (1, 2, 3)), (behind, (1, 4, 5, 6))):
+            for number in numbers:
+                await log.append("count", "c", [NewEvent("Counted", {"number": number})])
+        projection = Projection(store, "seen", in_file.database, in_file.handle(), prepare=in_file.prepare())
+        running = asyncio.create_task(projection.run())
+        await projection.wait_for((await store.head()).cursor)
+        store.breaks.set()
+        with pytest.raises(CheckpointMismatch, match="has come to 3 of a log that is not this store's"):
+            await asyncio.wait_for(running, 10)
+    assert file.seen() == [1, 2, 3]
 
 
 async def run(client: AsyncClient, opened: Opened, until: Cursor | None = None) -> None:

@@ -6,10 +6,10 @@ So the read model is exactly as far as it says, whatever dies and whenever.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from typing import Any, Final, Generic, Literal, get_args
 
 from indelible.access import is_own
@@ -87,6 +87,7 @@ class Projection(Generic[C]):
         self.version: Final = check_model_version(version)
         self.is_blocking: Final = database.is_blocking
         self._store: Final = store
+        self._follow_once: Final = _without_reconnecting(store)
         self._database: Final = database
         self._table: Final = CheckpointTable(database)
         self._handle: Final = _check_callable(handle, "/handle", is_blocking=database.is_blocking)
@@ -233,7 +234,7 @@ class Projection(Generic[C]):
     async def _follow(self, reached: Cursor, until: Cursor | None, waits: Waits) -> None:
         if until is not None and has_reached(reached, until, "/until"):
             return
-        async with aclosing(self._store.follow(self._query, after=reached, gather_s=self._gather_s)) as pages:
+        async with aclosing(self._follow_once(self._query, after=reached, gather_s=self._gather_s)) as pages:
             try:
                 async for page in pages:
                     end_if_cancelled()
@@ -296,6 +297,13 @@ class Projection(Generic[C]):
             if not await self._table.move(transaction, self.name, self.version, before=before, after=after, last=last):
                 raise _MovedByAnother
         self.read_model.note(self.version, after)
+
+
+def _without_reconnecting(store: EventStore) -> Callable[..., AsyncGenerator[FeedPage]]:
+    """Its ``follow``, of a client too until the connection breaks. Behind another connection there may be a store that
+    was restored meanwhile, so the log is compared again first."""
+    follow: Callable[..., AsyncGenerator[FeedPage]] = store.follow
+    return partial(follow, retry_total_s=0.0) if "retry_total_s" in signature(follow).parameters else follow
 
 
 def _give(handle: Handler[C], event: RecordedEvent, connection: C) -> object:
