@@ -71,10 +71,42 @@ async def test_a_version_is_built_beside_the_live_one_and_takes_its_place(
     await append(client, 4)
     with pytest.raises(VersionDropped, match="version 1 was dropped"):
         await running
+    # Not in this process, nor in another.
+    for again in (old, client.projection("seen", in_file.database, in_file.handle(), prepare=in_file.prepare())):
+        with pytest.raises(VersionDropped, match="version 1 was dropped"):
+            await again.run()
+    file.query("DELETE FROM indelible_projections WHERE version = 1")
     with pytest.raises(VersionDropped, match="version 1 is not there, and version 2 is live"):
-        await old.run()
+        await client.projection("seen", in_file.database, in_file.handle(), prepare=in_file.prepare()).run()
     assert [one.version for one in await new.checkpoints()] == [2]
     assert file.query("SELECT name FROM sqlite_master WHERE name = 'seen'") == []
+
+
+async def test_a_newer_version_that_was_dropped_is_not_begun_again(
+    client: AsyncClient, there: Place, opened: Opened
+) -> None:
+    live = client.projection("seen", opened.database, opened.handle(), prepare=opened.prepare())
+    await append(client, 1)
+    await live.run(until=await head(client))
+
+    def newer(version: int) -> Projection[Any]:
+        suffix = f"_v{version}"
+        return client.projection(
+            "seen", opened.database, opened.handle(suffix), prepare=opened.prepare(suffix), version=version
+        )
+
+    second = newer(2)
+    await second.run(until=await head(client))
+    await live.drop(2, also=lambda connection: opened.execute(connection, "DROP TABLE seen_v2"))
+    for again in (second, newer(2)):
+        with pytest.raises(VersionDropped, match="version 2 was dropped"):
+            await again.run(until=await head(client))
+    await live.drop(2)
+    await newer(3).run(until=await head(client))
+    assert [one.version for one in await live.checkpoints()] == [1, 3]
+    assert there.seen("_v3") == [1]
+    with pytest.raises(TimeoutError):
+        await second.swap(timeout_s=0.1)
 
 
 async def test_a_swap_is_whole_or_not_at_all(client: AsyncClient, in_file: Opened) -> None:

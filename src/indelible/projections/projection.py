@@ -100,6 +100,8 @@ class Projection(Generic[C]):
         self._gather_s: Final = check_gather(gather_s)
         self._trouble: Final = Trouble(f"projection {self.name}, version {version}")
         self._stopped: Final = asyncio.Event()
+        self._is_begun = False
+        """Whether the version was there once."""
 
     # --- Reading it --------------------------------------------------------------------------------------------------
 
@@ -141,15 +143,14 @@ class Projection(Generic[C]):
 
     async def _run(self, until: Cursor | None) -> None:
         waits = Waits(PROJECTION_RETRY_WAIT_MIN_S, PROJECTION_RETRY_WAIT_MAX_S)
-        is_begun = stands_by = False
+        stands_by = False
         while True:
             end_if_cancelled()
             try:
                 if stands_by:
                     await self._stand_by(until)
                     stands_by = False
-                reached = await self._begin(is_begun)
-                is_begun = True
+                reached = await self._begin()
                 return await self._follow(reached, until, waits)
             except ClientClosed:
                 raise
@@ -180,13 +181,14 @@ class Projection(Generic[C]):
         found = await leave_within(PROJECTION_LEAVE_S, self.read_model.checkpoints())
         return version_of(found, self.version)
 
-    async def _begin(self, is_begun: bool) -> Cursor:
-        """Where it goes on. ``is_begun``: the version was there before."""
+    async def _begin(self) -> Cursor:
+        """Where it goes on."""
         checkpoint = await self._find()
         if checkpoint is None:
-            if is_begun:
+            if self._is_begun:
                 raise self._dropped("was dropped")
             checkpoint = await leave_within(PROJECTION_LEAVE_S, self._add())
+        self._is_begun = True
         await self._check_log(checkpoint)
         self.read_model.note(self.version, checkpoint.cursor)
         return checkpoint.cursor
@@ -194,6 +196,8 @@ class Projection(Generic[C]):
     async def _add(self) -> Checkpoint:
         async with self._database.transaction() as transaction:
             await self._table.make(transaction)
+            if await self._table.is_dropped(transaction, self.name, self.version):
+                raise self._dropped("was dropped")
             live = live_of(await self._table.read(transaction, self.name))
             if live is not None and live.version > self.version:
                 raise self._dropped(f"is not there, and version {live.version} is live")
