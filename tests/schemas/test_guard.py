@@ -152,3 +152,15 @@ async def test_a_part_that_is_away_keeps_no_append_back_after_a_change():
         await guard.look_if_old()
         await guard.finish()
         assert guard._look_at < math.inf, "it looks again soon"
+
+
+async def test_no_text_of_a_retired_schema_is_kept():
+    async with LocalEventStore(MemoryEngine()) as store:
+        await store.schemas.register("Ordered", SCHEMA)
+        await store.schemas.retire("Ordered")
+        assert store.guard.records["Ordered"].schema == b""
+        assert [one.state for one in await store.schemas.list()] == ["retired"]
+        assert (await store.schemas.get("Ordered")).schema == SCHEMA
+        await store.schemas.set_compatibility("Ordered", "full")
+        await store.schemas.register("Ordered", SCHEMA)
+        await check_enforced(store)

@@ -14,6 +14,8 @@ from time import monotonic
 from typing import Final, Protocol
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from indelible.core.schemas.validators import Check, check_extra
 from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InvalidRequest, Unavailable
@@ -42,7 +44,7 @@ class SchemaGuard:
 
     def __init__(self, log: _Log, *, is_shared: bool, is_in_parts: bool = False) -> None:
         self.records: Final[dict[str, SchemaRecord]] = {}
-        """The newest version of each, by event type; those that are retired too."""
+        """The newest version of each, by event type; those that are retired too, without text."""
         self._in_force: Final[dict[str, SchemaRecord]] = {}
         self._checks: Final[dict[str, tuple[int, asyncio.Task[Check]]]] = {}
         """With the version that each is of."""
@@ -136,7 +138,8 @@ class SchemaGuard:
         return bool(found.aggregates)
 
     def _take(self, record: SchemaRecord) -> None:
-        self.records[record.event_type] = record
+        # Of what is not in force nobody needs the text here, and there is no bound of how many there are.
+        self.records[record.event_type] = replace(record, schema=b"") if record.is_retired else record
         if record.is_retired:
             self._in_force.pop(record.event_type, None)
             self._checks.pop(record.event_type, None)

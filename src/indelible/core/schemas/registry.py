@@ -190,7 +190,8 @@ class LocalSchemas:
             if dry_run:
                 return info
             if event is None:
-                if self._guard.records.get(event_type) != known.newest:
+                here = self._guard.records.get(event_type)
+                if here is None or known.newest is None or here.info() != known.newest.info():
                     # Whoever changed it may not have come to look.
                     await self._guard.look()
                 return info
