@@ -5,6 +5,7 @@ import contextlib
 import sqlite3
 import threading
 import time
+from collections.abc import AsyncGenerator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from sqlalchemy import orm
 from indelible import AsyncClient, Client, Cursor, EventQuery, InvalidRequest, NewEvent, RecordedEvent
 from indelible.client import sync_client
 from indelible.client.sync_client import SyncProjection
-from indelible.errors import ClientClosed
+from indelible.core.store import LocalEventStore
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import ClientClosed, Unavailable
+from indelible.eventstore import AggregatePage, FeedPage
 from indelible.projections import (
     CheckpointMismatch,
     DatabaseUnavailable,
@@ -31,6 +35,7 @@ from indelible.projections.asyncpg import AsyncpgDatabase
 from indelible.projections.projection import _MovedByAnother
 from indelible.projections.sqlalchemy import SqlalchemyDatabase
 from indelible.projections.sqlite import SqliteDatabase
+from indelible.queries import EVERYTHING
 from opaque_stores import merged_store
 from projections.databases import Opened, Place
 from projections.test_drivers import append
@@ -71,10 +76,42 @@ async def test_a_version_is_built_beside_the_live_one_and_takes_its_place(
     await append(client, 4)
     with pytest.raises(VersionDropped, match="version 1 was dropped"):
         await running
+    # Not in this process, nor in another.
+    for again in (old, client.projection("seen", in_file.database, in_file.handle(), prepare=in_file.prepare())):
+        with pytest.raises(VersionDropped, match="version 1 was dropped"):
+            await again.run()
+    file.query("DELETE FROM indelible_projections WHERE version = 1")
     with pytest.raises(VersionDropped, match="version 1 is not there, and version 2 is live"):
-        await old.run()
+        await client.projection("seen", in_file.database, in_file.handle(), prepare=in_file.prepare()).run()
     assert [one.version for one in await new.checkpoints()] == [2]
     assert file.query("SELECT name FROM sqlite_master WHERE name = 'seen'") == []
+
+
+async def test_a_newer_version_that_was_dropped_is_not_begun_again(
+    client: AsyncClient, there: Place, opened: Opened
+) -> None:
+    live = client.projection("seen", opened.database, opened.handle(), prepare=opened.prepare())
+    await append(client, 1)
+    await live.run(until=await head(client))
+
+    def newer(version: int) -> Projection[Any]:
+        suffix = f"_v{version}"
+        return client.projection(
+            "seen", opened.database, opened.handle(suffix), prepare=opened.prepare(suffix), version=version
+        )
+
+    second = newer(2)
+    await second.run(until=await head(client))
+    await live.drop(2, also=lambda connection: opened.execute(connection, "DROP TABLE seen_v2"))
+    for again in (second, newer(2)):
+        with pytest.raises(VersionDropped, match="version 2 was dropped"):
+            await again.run(until=await head(client))
+    await live.drop(2)
+    await newer(3).run(until=await head(client))
+    assert [one.version for one in await live.checkpoints()] == [1, 3]
+    assert there.seen("_v3") == [1]
+    with pytest.raises(TimeoutError):
+        await second.swap(timeout_s=0.1)
 
 
 async def test_a_swap_is_whole_or_not_at_all(client: AsyncClient, in_file: Opened) -> None:
@@ -161,6 +198,57 @@ async def test_another_store_is_not_taken_for_the_one_that_it_is_of(in_file: Ope
         with pytest.raises(CheckpointMismatch, match="has come to 7"):
             await run(shorter, in_file)
     assert file.seen() == [1, 2]
+
+
+class Restored(LocalEventStore):
+    """Reached by a client, as far as following goes: once, the connection breaks, and behind the next one there is
+    another log."""
+
+    def __init__(self, restored: MemoryEngine) -> None:
+        super().__init__(MemoryEngine())
+        self._restored = restored
+        self.breaks = asyncio.Event()
+
+    async def follow(
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        gather_s: float = 0.0,
+        retry_total_s: float | None = None,
+    ) -> AsyncGenerator[FeedPage]:
+        before = super().follow(query, after=after, gather_s=gather_s)
+        if not self.breaks.is_set():
+            async for page in before:
+                yield page
+                after = page.cursor
+                if page.at_end:
+                    break
+            await self.breaks.wait()
+            self.behind = LocalEventStore(self._restored)
+            if retry_total_s == 0:
+                raise Unavailable("the server ended the subscription")
+        async for page in self.behind.follow(query, after=after, gather_s=gather_s):
+            yield page
+
+    async def read_aggregate(self, *args: Any, **options: Any) -> AggregatePage:
+        at = self.behind if self.breaks.is_set() else super()
+        return await at.read_aggregate(*args, **options)
+
+
+async def test_a_restore_while_the_connection_is_broken_is_noticed(in_file: Opened, file: Place) -> None:
+    restored = MemoryEngine()
+    async with LocalEventStore(restored) as behind, Restored(restored) as store:
+        for log, numbers in ((store, (1, 2, 3)), (behind, (1, 4, 5, 6))):
+            for number in numbers:
+                await log.append("count", "c", [NewEvent("Counted", {"number": number})])
+        projection = Projection(store, "seen", in_file.database, in_file.handle(), prepare=in_file.prepare())
+        running = asyncio.create_task(projection.run())
+        await projection.wait_for((await store.head()).cursor)
+        store.breaks.set()
+        with pytest.raises(CheckpointMismatch, match="has come to 3 of a log that is not this store's"):
+            await asyncio.wait_for(running, 10)
+    assert file.seen() == [1, 2, 3]
 
 
 async def run(client: AsyncClient, opened: Opened, until: Cursor | None = None) -> None:

@@ -33,7 +33,18 @@ def _cost(schema: dict[str, Any]) -> int:
         # A list, and a list of lists: as deep as data may be, and yet the same everywhere.
         ({"type": "array", "items": {"$ref": "#"}}, 3 + 2),
         ({"uniqueItems": True}, 2 + 16),
-        ({"enum": list(range(64))}, 2 + 2),
+        ({"enum": [str(n) for n in range(64)]}, 2 + 2),
+        # Among others texts are gone through.
+        ({"enum": [None, *map(str, range(64))]}, 2 + 16),
+        ({"enum": list(range(64))}, 2 + 64 * 24),
+        ({"enum": [0.5, True, "a", [], {"a": "b"}]}, 2 + 24 + 0 + 0 + 1 + 1),
+        # As large as the data that it is compared with.
+        ({"enum": [[1, 2, [3]], {"a": {"b": 4}}]}, 2 + 24 + 24),
+        ({"const": 1}, 2 + 24),
+        ({"const": "a"}, 2),
+        ({"minimum": 0, "maximum": 9.5, "multipleOf": 2**64}, 4 + 24 + 24),
+        ({"dependentRequired": {"a": ["b"], "c": []}}, 2 + 2),
+        ({"dependentSchemas": {"a": True, "b": True}}, 2 + 2),
     ],
 )
 def test_cost_is_what_one_value_may_take(schema: dict[str, Any], cost: int):

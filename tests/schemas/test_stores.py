@@ -8,6 +8,7 @@ import pytest
 from indelible.core.copy import copy_log
 from indelible.core.open import open_local_store
 from indelible.core.schemas import compare_process, guard, registry
+from indelible.core.schemas.validators import Check
 from indelible.core.store import LocalEventStore
 from indelible.diagnostics import Capabilities
 from indelible.engines.memory import MemoryEngine
@@ -34,6 +35,26 @@ async def test_of_two_who_register_at_once_each_gets_a_version() -> None:
         assert [one.version for one in await store.schemas.list_versions("Placed")] == [1, 2]
         events = (await store.read_feed(SCHEMAS_QUERY)).events
         assert [(one.aggregate_id, one.event_data["version"]) for one in events] == [("Placed", 1), ("Placed", 2)]
+
+
+async def test_schemas_are_looked_at_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    under_way: list[object] = []
+    at_once: list[int] = []
+
+    def counted(schema: dict[str, object]) -> object:
+        under_way.append(schema)
+        at_once.append(len(under_way))
+        try:
+            return Check(schema)
+        finally:
+            under_way.pop()
+
+    monkeypatch.setattr(registry, "Check", counted)
+    schema = {"properties": {f"p{n}": {"type": "string"} for n in range(1_000)}}
+    async with LocalEventStore(MemoryEngine()) as store:
+        asked = [store.schemas.register(f"Placed{n}", schema, dry_run=True) for n in range(6)]
+        await asyncio.gather(*asked)
+    assert at_once == [1] * 6
 
 
 async def test_a_shared_store_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:

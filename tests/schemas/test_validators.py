@@ -83,6 +83,10 @@ def test_no_schema():
 _SIZE: Final = EVENT_SIZE_BYTES_MAX - 1_000
 _INTS: Final = b"[" + b"1," * (_SIZE // 2) + b"1]"
 _OBJECTS: Final = b"[" + b'{"a":1},' * (_SIZE // 8) + b"{}]"
+_FLOATS: Final = b"[" + b"9.5," * (_SIZE // 4) + b"1]"
+_PAIRS: Final = b"[" + b'{"a":-1},' * (_SIZE // 9) + b"{}]"
+_LISTS: Final = b"[" + b"[0.5,-1]," * (_SIZE // 9) + b"[]]"
+_WORDS: Final = b"[" + b'"a",' * (_SIZE // 4) + b'""]'
 _TEXT: Final = b'"' + bytes(random.Random(1).choices(b"ab", k=_SIZE)) + b'"'
 _HELD_S_MAX: Final = 0.5
 """Of this thread's time, five times what is promised: the machine is shared with other tests. Without the bounds some
@@ -98,6 +102,17 @@ of these take many seconds."""
         ({"contains": {"const": 2}}, _INTS),
         ({"items": {"properties": {"a": {"type": "integer"}}, "required": ["a"]}}, _OBJECTS),
         ({"uniqueItems": True}, b"[" + b",".join(b"%d" % i for i in range(140_000)) + b"]"),
+        # Not taken for something else at the first value.
+        ({"items": {"anyOf": [{"enum": [n + 0.25 for n in range(20)]}, True]}}, _FLOATS),
+        ({"items": {"anyOf": [{"enum": [n + 0.25 for n in range(100)]}, True]}}, _INTS),
+        ({"items": {"anyOf": [{"enum": [n + 10 for n in range(100)]}, True]}}, _FLOATS),
+        ({"items": {"anyOf": [{"enum": [{"a": n} for n in range(20)]}, True]}}, _PAIRS),
+        ({"items": {"anyOf": [{"enum": [[0.5, n] for n in range(20)]}, True]}}, _LISTS),
+        ({"items": {"anyOf": [{"enum": [[], *map(str, range(7_000))]}, True]}}, _WORDS),
+        ({"items": {"anyOf": [*[{"const": n + 10} for n in range(100)], True]}}, _INTS),
+        ({"items": {"multipleOf": 0.01, "minimum": 0.5, "maximum": 99.5}}, _FLOATS),
+        ({"items": {"dependentRequired": {f"p{n}": ["q"] for n in range(3_500)}}}, _OBJECTS),
+        ({"items": {"dependentSchemas": {f"p{n}": True for n in range(3_500)}}}, _OBJECTS),
         ({"pattern": "(a+)+$"}, _TEXT),
         ({"pattern": "[ab]*a[ab]{300}c"}, _TEXT),
         ({"allOf": [{"pattern": f"[ab]*a[ab]{{{n}}}c"} for n in range(10, 40, 3)]}, _TEXT),

@@ -99,6 +99,7 @@ from indelible.queries import (
     check_query,
 )
 from indelible.search import SearchPage, SearchQuery
+from indelible.tasks import hear_of_failure
 
 _LIST_START: Final = ""
 """The cursor of a list that holds nothing yet."""
@@ -257,7 +258,12 @@ class LocalEventStore:
                 pointer="/events", size_bytes_max=RECORDED_SIZE_BYTES_MAX,
             )  # fmt: skip
         # In a task of its own: a caller that gives up must not let go of a transaction that still commits.
-        await asyncio.shield(asyncio.create_task(self._engine.append_recorded(events), name="append-recorded"))
+        appending = asyncio.create_task(self._engine.append_recorded(events), name="append-recorded")
+        appending.add_done_callback(self._end_append_recorded)
+        await asyncio.shield(appending)
+
+    def _end_append_recorded(self, done: asyncio.Task[None]) -> None:
+        hear_of_failure(done)
         self.guard.forget()
 
     @property

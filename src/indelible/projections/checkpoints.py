@@ -56,6 +56,9 @@ def table_statements(table: str, dialect: Dialect = "postgresql") -> tuple[str, 
     )
 
 
+_DROPPED: Final = "dropped"
+"""In place of the cursor of a version that was dropped: its row stays, so that nobody begins it again."""
+
 _LOCK_WHILE_MAKING: Final = "SELECT pg_advisory_xact_lock(1768842596)"
 """PostgreSQL: two that make the table at once would both make it. Any number will do."""
 
@@ -68,7 +71,7 @@ class CheckpointTable:
         self._dialect: Final = database.dialect
         columns = "version, cursor, is_live, last_event"
         # The table's name was checked, and all else is bound.
-        self._all: Final = f"SELECT {columns} FROM {table} WHERE name = $1 ORDER BY version"
+        self._all: Final = f"SELECT {columns} FROM {table} WHERE name = $1 AND cursor <> '{_DROPPED}' ORDER BY version"
         self._add: Final = (
             f"INSERT INTO {table} (name, version, cursor, is_live) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT DO NOTHING RETURNING version"
@@ -79,7 +82,13 @@ class CheckpointTable:
         self._lock_all: Final = f"UPDATE {table} SET cursor = cursor WHERE name = $1 RETURNING version"
         self._retire: Final = f"UPDATE {table} SET is_live = false WHERE name = $1 AND is_live RETURNING version"
         self._set_live: Final = f"UPDATE {table} SET is_live = true WHERE name = $1 AND version = $2 RETURNING version"
-        self._delete: Final = f"DELETE FROM {table} WHERE name = $1 AND version = $2 RETURNING version"
+        self._drop: Final = (
+            f"UPDATE {table} SET cursor = '{_DROPPED}', last_event = NULL"
+            " WHERE name = $1 AND version = $2 RETURNING version"
+        )
+        self._find_dropped: Final = (
+            f"SELECT version FROM {table} WHERE name = $1 AND version = $2 AND cursor = '{_DROPPED}'"
+        )
 
     async def make(self, transaction: Transaction[C]) -> None:
         """Where it is missing. Who finds it needs no right to make tables."""
@@ -139,8 +148,11 @@ class CheckpointTable:
         await transaction.fetch(self._retire, name)
         await transaction.fetch(self._set_live, name, version)
 
-    async def delete(self, transaction: Transaction[C], name: str, version: int) -> None:
-        await transaction.fetch(self._delete, name, version)
+    async def drop(self, transaction: Transaction[C], name: str, version: int) -> None:
+        await transaction.fetch(self._drop, name, version)
+
+    async def is_dropped(self, transaction: Transaction[C], name: str, version: int) -> bool:
+        return bool(await transaction.fetch(self._find_dropped, name, version))
 
 
 def live_of(checkpoints: Sequence[Checkpoint]) -> Checkpoint | None:

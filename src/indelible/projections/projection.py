@@ -6,10 +6,10 @@ So the read model is exactly as far as it says, whatever dies and whenever.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from typing import Any, Final, Generic, Literal, Protocol, get_args, runtime_checkable
 
 from indelible.access import is_own
@@ -101,6 +101,7 @@ class Projection(Generic[C]):
         self.version: Final = check_model_version(version)
         self.is_blocking: Final = database.is_blocking
         self._store: Final = store
+        self._follow_once: Final = _without_reconnecting(store)
         self._database: Final = database
         self._table: Final = CheckpointTable(database)
         self._handle: Final = _check_callable(handle, "/handle", is_blocking=database.is_blocking)
@@ -113,6 +114,8 @@ class Projection(Generic[C]):
         self._gather_s: Final = check_gather(gather_s)
         self._trouble: Final = Trouble(f"projection {self.name}, version {version}")
         self._stopped: Final = asyncio.Event()
+        self._is_begun = False
+        """Whether the version was there once."""
 
     # --- Reading it --------------------------------------------------------------------------------------------------
 
@@ -157,15 +160,14 @@ class Projection(Generic[C]):
 
     async def _run(self, until: Cursor | None) -> None:
         waits = Waits(PROJECTION_RETRY_WAIT_MIN_S, PROJECTION_RETRY_WAIT_MAX_S)
-        is_begun = stands_by = False
+        stands_by = False
         while True:
             end_if_cancelled()
             try:
                 if stands_by:
                     await self._stand_by(until)
                     stands_by = False
-                reached = await self._begin(is_begun)
-                is_begun = True
+                reached = await self._begin()
                 return await self._follow(reached, until, waits)
             except ClientClosed:
                 raise
@@ -196,13 +198,14 @@ class Projection(Generic[C]):
         found = await leave_within(PROJECTION_LEAVE_S, self.read_model.checkpoints())
         return version_of(found, self.version)
 
-    async def _begin(self, is_begun: bool) -> Cursor:
-        """Where it goes on. ``is_begun``: the version was there before."""
+    async def _begin(self) -> Cursor:
+        """Where it goes on."""
         checkpoint = await self._find()
         if checkpoint is None:
-            if is_begun:
+            if self._is_begun:
                 raise self._dropped("was dropped")
             checkpoint = await leave_within(PROJECTION_LEAVE_S, self._add())
+        self._is_begun = True
         await self._check_log(checkpoint)
         self.read_model.note(self.version, checkpoint.cursor)
         return checkpoint.cursor
@@ -210,6 +213,8 @@ class Projection(Generic[C]):
     async def _add(self) -> Checkpoint:
         async with self._database.transaction() as transaction:
             await self._table.make(transaction)
+            if await self._table.is_dropped(transaction, self.name, self.version):
+                raise self._dropped("was dropped")
             live = live_of(await self._table.read(transaction, self.name))
             if live is not None and live.version > self.version:
                 raise self._dropped(f"is not there, and version {live.version} is live")
@@ -250,7 +255,7 @@ class Projection(Generic[C]):
     async def _follow(self, reached: Cursor, until: Cursor | None, waits: Waits) -> None:
         if until is not None and has_reached(reached, until, "/until"):
             return
-        async with aclosing(self._store.follow(self._query, after=reached, gather_s=self._gather_s)) as pages:
+        async with aclosing(self._follow_once(self._query, after=reached, gather_s=self._gather_s)) as pages:
             try:
                 async for page in pages:
                     end_if_cancelled()
@@ -313,6 +318,13 @@ class Projection(Generic[C]):
             if not await self._table.move(transaction, self.name, self.version, before=before, after=after, last=last):
                 raise _MovedByAnother
         self.read_model.note(self.version, after)
+
+
+def _without_reconnecting(store: EventStore) -> Callable[..., AsyncGenerator[FeedPage]]:
+    """Its ``follow``, of a client too until the connection breaks. Behind another connection there may be a store that
+    was restored meanwhile, so the log is compared again first."""
+    follow: Callable[..., AsyncGenerator[FeedPage]] = store.follow
+    return partial(follow, retry_total_s=0.0) if "retry_total_s" in signature(follow).parameters else follow
 
 
 def _give(handle: Handler[C], event: RecordedEvent, connection: C) -> object:

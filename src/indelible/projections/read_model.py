@@ -157,9 +157,9 @@ class ReadModel(Generic[C]):
         return True
 
     async def drop(self, version: int, *, also: Step[C] | None = None) -> None:
-        """Forget a version, which must not be live, and drop its tables in the same transaction: ``also`` does. What
-        runs it stops. Its number is not to be used again. Nothing is done where it is not there. Raises
-        ``InvalidRequest`` where it is live."""
+        """Drop a version, which must not be live, and its tables in the same transaction: ``also`` does. What runs it
+        stops, and does not begin it again. Its number cannot be used again. Nothing is done where it is not there.
+        Raises ``InvalidRequest`` where it is live."""
         check_model_version(version)
         async with self._database.transaction() as transaction:
             found = version_of(await self._table.lock_all(transaction, self.name), version)
@@ -167,6 +167,6 @@ class ReadModel(Generic[C]):
                 return
             if found.is_live:
                 raise InvalidRequest("is live; make another version live first", pointer="/version")
-            await self._table.delete(transaction, self.name, version)
+            await self._table.drop(transaction, self.name, version)
             if also is not None:
                 await transaction.run([also])

@@ -14,6 +14,8 @@ from time import monotonic
 from typing import Final, Protocol
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from indelible.core.schemas.validators import Check, check_extra
 from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InvalidRequest, Unavailable
@@ -42,7 +44,7 @@ class SchemaGuard:
 
     def __init__(self, log: _Log, *, is_shared: bool, is_in_parts: bool = False) -> None:
         self.records: Final[dict[str, SchemaRecord]] = {}
-        """The newest version of each, by event type; those that are retired too."""
+        """The newest version of each, by event type; those that are retired too, without text."""
         self._in_force: Final[dict[str, SchemaRecord]] = {}
         self._checks: Final[dict[str, tuple[int, asyncio.Task[Check]]]] = {}
         """With the version that each is of."""
@@ -52,6 +54,8 @@ class SchemaGuard:
         self._cursor: Cursor | None = None
         self._look_at = self._valid_until = -math.inf
         self._looking: asyncio.Task[None] | None = None
+        self._forgotten = 0
+        """How often, so that a look that was under way meanwhile is known to have come too early."""
         self._under_way = 0
         """Checks."""
         self._all_done: Final = asyncio.Event()
@@ -66,6 +70,15 @@ class SchemaGuard:
     def forget(self) -> None:
         """Look again before the next append."""
         self._look_at = self._valid_until = -math.inf
+        self._forgotten += 1
+
+    def look_again(self) -> None:
+        """The schemas may have changed: look before the next append; beside it where nobody is to wait for a look."""
+        if not self._is_in_parts:
+            self.forget()
+            return
+        self._look_at = -math.inf
+        self._forgotten += 1
 
     async def look(self) -> None:
         """Know what the log holds now."""
@@ -102,7 +115,14 @@ class SchemaGuard:
         hear_of_failure(done)
 
     async def _read_changes(self) -> None:
-        began_at = monotonic()
+        forgotten = -1
+        while forgotten != self._forgotten:
+            forgotten, began_at = self._forgotten, monotonic()
+            await self._read_to_end()
+        self._look_at = began_at + SCHEMAS_FOLLOW_S if self._is_shared else math.inf
+        self._valid_until = began_at + SCHEMAS_FRESH_S if self._is_shared else math.inf
+
+    async def _read_to_end(self) -> None:
         # Most stores have none: to see that takes no page of the feed, for which there may be a queue.
         at_end = self._cursor is None and not await self._are_there_any()
         while not at_end:
@@ -112,15 +132,14 @@ class SchemaGuard:
                 if record is not None:
                     self._take(record)
             self._cursor, at_end = page.cursor, page.at_end
-        self._look_at = began_at + SCHEMAS_FOLLOW_S if self._is_shared else math.inf
-        self._valid_until = began_at + SCHEMAS_FRESH_S if self._is_shared else math.inf
 
     async def _are_there_any(self) -> bool:
         found = await self._log.list_aggregates(aggregate_type=SCHEMA_AGGREGATE_TYPE, limit=1)
         return bool(found.aggregates)
 
     def _take(self, record: SchemaRecord) -> None:
-        self.records[record.event_type] = record
+        # Of what is not in force nobody needs the text here, and there is no bound of how many there are.
+        self.records[record.event_type] = replace(record, schema=b"") if record.is_retired else record
         if record.is_retired:
             self._in_force.pop(record.event_type, None)
             self._checks.pop(record.event_type, None)

@@ -38,6 +38,7 @@ from indelible.schemas import (
     encode_schema,
     schema_not_found,
 )
+from indelible.tasks import hear_of_failure, to_its_end
 
 _TRIES: Final = 8
 _FIRST_COMPATIBILITY: Final = "backward"
@@ -78,6 +79,7 @@ class LocalSchemas:
         self._read_aggregate: Final = read_aggregate
         self._guard: Final = guard
         self._comparing: Final = Comparing()
+        self._checking: Final = asyncio.Lock()
 
     # --- What there is -----------------------------------------------------------------------------------------------
 
@@ -185,15 +187,33 @@ class LocalSchemas:
         for _ in range(_TRIES):
             known = await self._known(event_type)
             event, info = await decide(known)
-            if event is None or dry_run:
+            if dry_run:
+                return info
+            if event is None:
+                here = self._guard.records.get(event_type)
+                if here is None or known.newest is None or here.info() != known.newest.info():
+                    # Whoever changed it may not have come to look.
+                    await self._guard.look()
                 return info
             try:
-                await self._append(SCHEMA_AGGREGATE_TYPE, event_type, [event], expected_version=known.log_version)
+                await self._store(event_type, event, known.log_version)
             except VersionConflict:
                 continue
             await self._guard.look()
             return self._guard.records[event_type].info()
         raise Overloaded(f"others change the schema of {event_type} all the time", retry_after_s=RETRY_AFTER_S)
+
+    async def _store(self, event_type: str, event: NewEvent, log_version: int) -> None:
+        """A caller that gives up does not keep it from being stored, so whatever becomes of it is looked at."""
+        storing = asyncio.ensure_future(
+            self._append(SCHEMA_AGGREGATE_TYPE, event_type, [event], expected_version=log_version)
+        )
+        storing.add_done_callback(self._end_store)
+        await asyncio.shield(storing)
+
+    def _end_store(self, done: asyncio.Future[AppendResult]) -> None:
+        hear_of_failure(done)
+        self._guard.look_again()
 
     async def _check_room(self, newest: SchemaRecord | None) -> None:
         if newest is not None and newest.version >= SCHEMA_VERSIONS_MAX:
@@ -209,7 +229,9 @@ class LocalSchemas:
 
     async def _check(self, text: bytes, before: SchemaRecord | None, kept: Compatibility) -> None:
         try:
-            await asyncio.to_thread(Check, decode_json(text))
+            # One at a time: what it takes is Python's, so that threads take turns from the event loop.
+            async with self._checking:
+                await to_its_end(asyncio.to_thread(Check, decode_json(text)))
         except InvalidRequest as error:
             raise error.under("/schema") from None
         if before is not None and kept != "none":

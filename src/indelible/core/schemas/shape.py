@@ -6,7 +6,7 @@ cost. It is reckoned level by level, down to the deepest data that there may be:
 ways, and leads back to itself in both, doubles with each level, and is refused.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
@@ -42,8 +42,15 @@ _SILENT: Final = frozenset((
 _UNIQUE_COST: Final = 16
 _CONTAINS_COST: Final = 8
 _PATTERN_BYTES_PER_COST: Final = 30
-_ENUM_VALUES_PER_COST: Final = 32
+_TEXTS_PER_COST: Final = 32
+_MIXED_TEXTS_PER_COST: Final = 4
+"""Of an enum: texts alone are looked up, but gone through where other values stand among them."""
+_NUMBER_COST: Final = 24
+"""Numbers are compared digit by digit, whatever they look like, unless both are whole."""
 """How these compare with a keyword that compares one value, as measured on the largest data."""
+_INT_BEYOND: Final = 2**63
+_DEPENDENTS: Final = ("dependentRequired", "dependentSchemas")
+_NUMERIC: Final = ("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 class Shape(Struct, frozen=True):
@@ -138,8 +145,8 @@ class _Costs:
             highest = max(highest, level[""])
             if highest > SCHEMA_COST_MAX:
                 raise InvalidRequest(
-                    f"may look at one value more than {SCHEMA_COST_MAX} times: it has too many alternatives, or leads "
-                    "back to itself in more than one of them",
+                    f"may look at one value more than {SCHEMA_COST_MAX} times: it has too many alternatives or "
+                    "numbers to compare with, or leads back to itself in more than one of its alternatives",
                     cost_max=SCHEMA_COST_MAX,
                 )
             if not any(level.values()):
@@ -205,10 +212,32 @@ class _Costs:
 
 def _own_cost(place: Mapping[str, Any]) -> int:
     """Of the keywords that look at the value itself."""
-    values = place.get("enum", ())
     return (
         1
         + len(place.keys() - _SILENT)
-        + len(values) // _ENUM_VALUES_PER_COST
+        + (_cost_of_values(place["enum"]) if "enum" in place else 0)
+        + (_cost_of_values([place["const"]]) if "const" in place else 0)
+        # Each is looked for in every object.
+        + sum([len(place.get(keyword, ())) for keyword in _DEPENDENTS])
+        + sum([_NUMBER_COST for keyword in _NUMERIC if not _is_whole(place.get(keyword, 0))])
         + (_UNIQUE_COST if place.get("uniqueItems") else 0)
     )
+
+
+def _cost_of_values(values: Sequence[Any]) -> int:
+    """Of comparing one value with each of them."""
+    texts = sum([isinstance(value, str) for value in values])
+    per_cost = _TEXTS_PER_COST if texts == len(values) else _MIXED_TEXTS_PER_COST
+    return texts // per_cost + sum([_cost_of_value(value) for value in values])
+
+
+def _cost_of_value(value: Any) -> int:
+    """What is in an array or object is compared with data of the same size: only its costliest part counts."""
+    if isinstance(value, (Mapping, list)):
+        parts = value.values() if isinstance(value, Mapping) else value
+        return max(map(_cost_of_value, parts), default=0) or 1
+    return _NUMBER_COST if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+
+
+def _is_whole(number: float) -> bool:
+    return isinstance(number, int) and abs(number) < _INT_BEYOND
