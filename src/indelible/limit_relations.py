@@ -24,7 +24,6 @@ def check_together(limits: Mapping[str, Any]) -> None:
         ("QUEUE_TURN_SIZE_BYTES_MAX", 2, "BATCH_SIZE_BYTES_MAX", "others come with a call's turn"),
         ("TAGS_PER_EVENT_MAX", 1, "REQUEST_TAGS_MAX", "one event is a request"),
         ("REQUEST_TAGS_MAX", 2, "GRPC_FIELDS_MAX", "a tag is a field"),
-        ("APPENDS_AT_ONCE_MAX", 1, "REQUEST_EVENTS_MAX", "it is a part of a request"),
         ("CLIENT_BATCH_APPENDS_MIN", 1, "CLIENT_BATCH_APPENDS_MAX", "it is the least of what is at most that"),
         ("CLIENT_BATCH_APPENDS_MAX", 1, "QUEUE_TURN_EVENTS_MAX", "a client's batch goes into one commit"),
         ("CLIENT_BATCH_SIZE_BYTES_MAX", 1, "REQUEST_SIZE_BYTES_MAX", "a client's batch is one request"),

@@ -27,10 +27,9 @@ from indelible.limits import (
 )
 from indelible.server.esdb.batch_appends import _begin_all
 from indelible.server.esdb.batch_appends import batch_append as begin_appends
-from indelible.server.esdb.gathering import made_by_turns
 from indelible.server.esdb.open_appends import OpenAppends
 from indelible.server.grpc.under_way import UnderWay
-from indelible.server.services import BodyMemory
+from indelible.server.services import BodyMemory, decoded_by_turns
 from indelible.wire.esdb.pb import shared_pb2 as shared
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
@@ -101,7 +100,7 @@ async def test_appends_to_one_stream_are_stored_as_they_come_however_many_events
 
 async def test_others_get_their_turn_while_events_are_decoded(monkeypatch: pytest.MonkeyPatch):
     """However few they are: each may take long."""
-    monkeypatch.setattr("indelible.server.esdb.gathering.ESDB_DECODING_TURN_S", -1)
+    monkeypatch.setattr("indelible.server.services.DECODING_TURN_S", -1)
     turns: list[int] = []
 
     def things() -> Iterator[int]:
@@ -109,7 +108,7 @@ async def test_others_get_their_turn_while_events_are_decoded(monkeypatch: pytes
             asyncio.get_running_loop().call_soon(turns.append, number)
             yield len(turns)
 
-    assert await made_by_turns(things()) == [0, 1, 2, 3, 4]
+    assert await decoded_by_turns(things()) == [0, 1, 2, 3, 4]
 
 
 async def test_what_the_store_finds_out_before_its_first_append_lets_none_overtake():

@@ -340,6 +340,16 @@ async def test_a_closed_client_ends_one_that_asks_it_for_nothing(
     database.close()
 
 
+def closes(client: Client, running: Future[None]) -> None:
+    """Soon, with what runs."""
+    closing = threading.Thread(target=client.close, daemon=True)
+    closing.start()
+    with pytest.raises(ClientClosed):
+        running.result(30)
+    closing.join(30)
+    assert not closing.is_alive()
+
+
 @NOBODY_ASKS
 def test_the_client_of_threads_closes_with_one_that_asks_it_for_nothing(
     file: Place, monkeypatch: pytest.MonkeyPatch, why: str
@@ -348,12 +358,7 @@ def test_the_client_of_threads_closes_with_one_that_asks_it_for_nothing(
     client = Client("memory:")
     ended = run_in_a_thread(client.projection("seen", database, lambda *_: None))
     time.sleep(0.1)
-    closing = threading.Thread(target=client.close, daemon=True)
-    closing.start()
-    with pytest.raises(ClientClosed):
-        ended.result(30)
-    closing.join(30)
-    assert not closing.is_alive()
+    closes(client, ended)
     database.close()
 
 
@@ -370,12 +375,7 @@ def test_the_client_of_threads_closes_while_the_database_hangs(file: Place, monk
     client = Client("memory:")
     ended = run_in_a_thread(client.projection("seen", database, lambda *_: None))
     assert connecting.wait(30)
-    closing = threading.Thread(target=client.close, daemon=True)
-    closing.start()
-    with pytest.raises(ClientClosed):
-        ended.result(30)
-    closing.join(30)
-    assert not closing.is_alive()
+    closes(client, ended)
     left = [thread for thread in threading.enumerate() if thread.name == "indelible-client"]
     hang.set()
     for thread in left:

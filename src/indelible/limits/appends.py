@@ -20,8 +20,9 @@ REQUEST_KEYS_MAX: Final = 262_144
 """Keys in the objects of one request, those within event_data and metadata aside; more are repeats. Ten thousand
 appends of one event, with every field, have less than half of it."""
 
-APPENDS_AT_ONCE_MAX: Final = 500
-"""Independent appends of one request that are read before others on the event loop get a turn: a few milliseconds."""
+DECODING_TURN_S: Final = 0.005
+"""How long appends of one request, or parts of one message, are decoded before others on the event loop get a turn. One
+event of the largest size takes longer."""
 
 CONDITION_ITEMS_MAX: Final = 64
 """Items in one append condition, or in one query; each is looked for by itself."""

@@ -12,10 +12,6 @@ ESDB_APPENDS_OPEN_MAX: Final = 100
 ESDB_APPEND_S: Final = 60.0
 """How long an append that comes in several messages may take to come whole: as long as one message of that size."""
 
-ESDB_DECODING_TURN_S: Final = 0.005
-"""How long events of one message are decoded before others on the event loop get a turn. One event of the largest size
-takes longer."""
-
 ESDB_JSON_SIZE_BYTES_MAX: Final = 4 * EVENT_SIZE_BYTES_MAX
 """Data or metadata of an event, white space included: what is nested deep and indented has three times as much of it as
 of the rest. To look at so much takes up to 100 ms."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Protocol, TypeVar
 
 import msgspec
@@ -18,8 +19,8 @@ from indelible.events import NewEvent
 from indelible.eventstore import AppendResult, EventStore
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo
 from indelible.limits import (
-    APPENDS_AT_ONCE_MAX,
     BODIES_SIZE_BYTES_MAX,
+    DECODING_TURN_S,
     GROUP_SETTLE_MAX,
     RETRY_AFTER_S,
     STORE_ANSWER_TIMEOUT_S,
@@ -254,13 +255,15 @@ class StoreQuestion(Generic[_T]):
         return error
 
 
-async def decoded_by_turns(appends: Iterable[_T]) -> list[_T]:
-    """What an iterator makes that takes long over many appends; others on the event loop get their turns meanwhile."""
+async def decoded_by_turns(parts: Iterable[_T]) -> list[_T]:
+    """What an iterator makes of a message, which may take long; others on the event loop get their turns meanwhile."""
     made: list[_T] = []
-    for turn in in_lots(appends, APPENDS_AT_ONCE_MAX):
-        made += turn
-        if len(turn) == APPENDS_AT_ONCE_MAX:
+    turn_ends_at = monotonic() + DECODING_TURN_S
+    for one in parts:
+        made.append(one)
+        if monotonic() > turn_ends_at:
             await asyncio.sleep(0)
+            turn_ends_at = monotonic() + DECODING_TURN_S
     return made
 
 

@@ -1,13 +1,11 @@
-"""What has come of an append that comes in several messages, until it is whole: bounded in events, bytes and time.
-What a message holds is decoded by turns."""
+"""What has come of an append that comes in several messages, until it is whole: bounded in events, bytes and time."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
-from time import monotonic
+from collections.abc import Awaitable
 from typing import Final, Self, TypeVar
 
 from indelible.errors import PayloadTooLarge
-from indelible.limits import ESDB_APPEND_S, ESDB_DECODING_TURN_S, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.limits import ESDB_APPEND_S, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX
 from indelible.server.grpc.exchange import Refused
 from indelible.server.services import BodyMemory
 
@@ -61,15 +59,3 @@ async def in_time(received: Awaitable[T]) -> T:
             return await received
     except TimeoutError:
         raise Refused("DEADLINE_EXCEEDED", f"the append did not come whole within {ESDB_APPEND_S:g} s") from None
-
-
-async def made_by_turns(things: Iterable[T]) -> list[T]:
-    """What an iterator makes that may take long over each; others on the event loop get their turns meanwhile."""
-    made: list[T] = []
-    turn_ends_at = monotonic() + ESDB_DECODING_TURN_S
-    for one in things:
-        made.append(one)
-        if monotonic() > turn_ends_at:
-            await asyncio.sleep(0)
-            turn_ends_at = monotonic() + ESDB_DECODING_TURN_S
-    return made

@@ -26,7 +26,6 @@ from indelible.groups import Delivery, GroupInfo
 from indelible.limits import GROUP_IN_FLIGHT_MAX, GROUP_REASON_LENGTH_MAX, NAME_LENGTH_MAX
 from indelible.queries import QueryItem
 from indelible.server.call import Call
-from indelible.server.esdb.gathering import made_by_turns
 from indelible.server.esdb.links import Resolved, resolved
 from indelible.server.esdb.persistent_catalogue import Catalogue, Subscription
 from indelible.server.esdb.persistent_members import AllSubscribers, Subscriber
@@ -34,6 +33,7 @@ from indelible.server.esdb.persistent_source import LinkSource
 from indelible.server.grpc.calls import decode_message
 from indelible.server.grpc.consume import served, until_stopping
 from indelible.server.grpc.exchange import Refused
+from indelible.server.services import decoded_by_turns
 from indelible.tasks import first_of
 from indelible.wire.esdb.errors import subscription_dropped
 from indelible.wire.esdb.messages import fill_event, id_of
@@ -170,4 +170,4 @@ class _Consumer:
 
 async def _ids_of(message: pb.ReadReq.Ack | pb.ReadReq.Nack, pointer: str) -> list[UUID]:
     """One message has room for a hundred thousand."""
-    return await made_by_turns(id_of(one, pointer) for one in message.ids)
+    return await decoded_by_turns(id_of(one, pointer) for one in message.ids)

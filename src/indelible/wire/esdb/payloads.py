@@ -32,7 +32,7 @@ from indelible.events import (
     check_content_type,
     is_json,
 )
-from indelible.json_text import compact_json
+from indelible.json_text import compact_json, compact_size_min
 from indelible.limits import ESDB_JSON_SIZE_BYTES_MAX, EVENT_SIZE_BYTES_MAX, METADATA_SIZE_BYTES_MAX, VERSION_MAX
 
 MARK: Final = "$esdb"
@@ -42,8 +42,6 @@ FORM_SURE_SIZE_BYTES: Final = METADATA_SIZE_BYTES_MAX // 4
 """Data and metadata that take less together come back byte for byte, whatever their form. Each may stand in the mark
 as text, where most of its characters may be escaped, and metadata beside it as JSON."""
 _MARK_KEY: Final = b'"$esdb":'
-_WHITE_SPACE: Final = b" \t\n\r"
-"""Of JSON."""
 
 _Part = Literal["data", "metadata"]
 _Place = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -137,8 +135,7 @@ def payload_of(event: RecordedEvent) -> Payload:
 def _check_size(given: bytes, size_bytes_max: int, pointer: str) -> None:
     """Before anything is made of it, refuse what is too large in whatever form it is kept: to look at 16 MiB of JSON
     takes long."""
-    white_space = b"" if len(given) > ESDB_JSON_SIZE_BYTES_MAX else _WHITE_SPACE
-    size_bytes = len(given.translate(None, white_space))
+    size_bytes = len(given) if len(given) > ESDB_JSON_SIZE_BYTES_MAX else compact_size_min(given)
     if size_bytes > size_bytes_max:
         raise PayloadTooLarge(
             f"takes {size_bytes} bytes, more than {size_bytes_max}", pointer=pointer, size_bytes_max=size_bytes_max
