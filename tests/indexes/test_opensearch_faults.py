@@ -118,17 +118,21 @@ async def check_stale_writer(url: str, added: Sequence[int]) -> None:
     stale, client = watched(url)
     await stale.open()
     serving = await filled(stale, [])
-    bulks, goes_on, is_held = itertools.count(1), asyncio.Event(), asyncio.Event()
+    bulks, goes_on, is_half_written = itertools.count(1), asyncio.Event(), asyncio.Event()
 
     async def held_up(request: Request) -> None:
         if request.path.endswith("_bulk") and next(bulks) == 2:
-            is_held.set()
             await goes_on.wait()
 
-    client.before = held_up
+    async def written(request: Request) -> None:
+        # Both requests are under way at once.
+        if request.path.endswith("_bulk"):
+            is_half_written.set()
+
+    client.before, client.after = held_up, written
     documents = [document() for _ in range(600)]
     writing = asyncio.create_task(stale.apply(serving.number, documents, after=serving.cursor, cursor=cursor_at(600)))
-    await is_held.wait()
+    await is_half_written.wait()
     other = index_of(url)
     await other.open()
     try:
@@ -180,7 +184,7 @@ async def check_claimed_over(url: str) -> None:
 
 
 @pytest.mark.parametrize("added", [range(400, 600), range(2), range(600)], ids=["the_late", "the_early", "all"])
-async def test_a_stale_writer_changesnothing(url: str, added: Sequence[int]) -> None:
+async def test_a_stale_writer_changes_nothing(url: str, added: Sequence[int]) -> None:
     await check_stale_writer(url, added)
 
 
