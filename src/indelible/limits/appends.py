@@ -17,8 +17,8 @@ REQUEST_TAGS_MAX: Final = 50_000
 """Tags in one request, those of all its events together. Each is an index row that is written with its event."""
 
 REQUEST_KEYS_MAX: Final = 262_144
-"""Keys in the objects of one request, those within event_data and metadata aside; more are repeats. Ten thousand
-appends of one event, with every field, have less than half of it."""
+"""Keys in the objects of one request and texts in its lists, together; those within event_data and metadata aside. Ten
+thousand appends of one event, with every field, have less than half of it."""
 
 DECODING_TURN_S: Final = 0.005
 """How long appends of one request, or parts of one message, are decoded before others on the event loop get a turn. One

@@ -17,6 +17,7 @@ import msgspec
 from indelible.errors import InternalError, InvalidRequest, PayloadTooLarge
 from indelible.json_text import malformed, too_deep
 from indelible.limits import ERROR_TEXT_SIZE_BYTES_MAX, REQUEST_KEYS_MAX
+from indelible.operations.operation import plain_type
 from indelible.wire.errors import cut
 
 _Body = TypeVar("_Body")
@@ -29,8 +30,7 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
         # msgspec.Raw takes any bytes within strings, so the whole body is checked here.
         if not body.isascii():
             body.decode("utf-8")
-        if _may_have_many_keys(body):
-            _refuse_many_keys(body)
+        is_counted = _is_counted(body, decoder.type)
         decoded = decoder.decode(body)
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"not UTF-8: invalid byte at offset {error.start}") from None
@@ -40,17 +40,20 @@ def decode_body(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
         raise invalid_request(str(error)) from None
     except msgspec.DecodeError as error:
         raise malformed(error, body) if body else InvalidRequest("the body is empty; it must be JSON") from None
-    refuse_repeated_keys(body, decoder.type, decoded=decoded)
+    if not is_counted:
+        refuse_repeated_keys(body, decoder.type, decoded=decoded)
     return decoded
 
 
 def decode_part(decoder: msgspec.json.Decoder[_Body], text: bytes, pointer: str) -> _Body:
     """What stands at ``pointer`` of a body that was read over already."""
+    is_counted = _is_counted(text, decoder.type, pointer)
     try:
         decoded = decoder.decode(text)
     except msgspec.ValidationError as error:
         raise invalid_request(str(error)).under(pointer) from None
-    refuse_repeated_keys(text, decoder.type, pointer, decoded=decoded)
+    if not is_counted:
+        refuse_repeated_keys(text, decoder.type, pointer, decoded=decoded)
     return decoded
 
 
@@ -128,58 +131,72 @@ _Members = dict[_Name, msgspec.Raw]
 _Hook = Callable[[Any, str], _Key]
 
 
-class _Decoders:
-    def __init__(self, hook: _Hook) -> None:
-        self.one: Final = msgspec.json.Decoder(_Members, dec_hook=hook).decode
-        self.many: Final = msgspec.json.Decoder(list[_Members], dec_hook=hook).decode
+class _Unbounded:
+    one: Final = msgspec.json.Decoder(_Members, dec_hook=_Key).decode
+    many: Final = msgspec.json.Decoder(list[_Members], dec_hook=_Key).decode
+    count_texts: Final = None
 
 
-_unbounded: Final = _Decoders(_Key)
+class _Bounded:
+    """Refuses what has too many keys, and texts in lists."""
 
+    def __init__(self) -> None:
+        self._left = REQUEST_KEYS_MAX
+        self.one: Final = msgspec.json.Decoder(_Members, dec_hook=self._key).decode
+        self.many: Final = msgspec.json.Decoder(list[_Members], dec_hook=self._key).decode
 
-def _bounded() -> _Decoders:
-    left = REQUEST_KEYS_MAX
-
-    def hook(kind: Any, text: str) -> _Key:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise PayloadTooLarge(f"holds more than {REQUEST_KEYS_MAX} keys", keys_max=REQUEST_KEYS_MAX)
+    def _key(self, kind: Any, text: str) -> _Key:
+        self._take(1)
         return _Key(kind, text)
 
-    return _Decoders(hook)
+    def count_texts(self, listed: bytes) -> None:
+        """At the least: a quote that ends a text may look as if it stood within, and none that begins one does."""
+        self._take((listed.count(b'"') - listed.count(b'\\"')) // 2)
+
+    def _take(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise PayloadTooLarge(
+                f"holds more than {REQUEST_KEYS_MAX} keys, and texts in lists", keys_max=REQUEST_KEYS_MAX
+            )
+
+
+_Decoders = _Unbounded | _Bounded
+_unbounded: Final = _Unbounded()
 
 
 class _Shape(msgspec.Struct, frozen=True):
-    """Where objects of a request are: whether here is a list of them, and which members hold others."""
+    """Where objects of a request are: whether here is a list of them, and which members hold others. And which members
+    are lists of texts; whether here is one."""
 
     is_list: bool
     inner: "dict[str, _Shape]"
+    texts: frozenset[str] = frozenset()
+    is_texts: bool = False
+
+
+_TEXTS: Final = _Shape(is_list=True, inner={}, is_texts=True)
 
 
 def refuse_repeated_keys(body: bytes, kind: Any, pointer: str = "", *, decoded: Any = msgspec.UNSET) -> None:
     """``body`` is known to decode as a ``kind``, maybe to ``decoded``. Raises ``InvalidRequest`` that points at the
     first key that stands twice, ``pointer`` being where the body stands."""
     shape = _shape_of(kind)
-    if shape is None:
-        return
-    # To count keys takes time.
-    if _may_have_many_keys(body):
-        _check(_bounded(), body, shape, pointer)
     # What the encoder writes repeats no key: a body that is the same to the letter, as many are, needs no second look.
-    elif decoded is msgspec.UNSET or _encode(decoded) != body:
+    if shape is not None and (decoded is msgspec.UNSET or _encode(decoded) != body):
         _check(_unbounded, body, shape, pointer)
 
 
-def _may_have_many_keys(body: bytes) -> bool:
-    """A key takes four bytes at the least."""
-    return len(body) > 4 * REQUEST_KEYS_MAX
-
-
-def _refuse_many_keys(body: bytes) -> None:
-    """Of the body's own object: each is kept when it is decoded, before anybody looks at it."""
+def _is_counted(body: bytes, kind: Any, pointer: str = "") -> bool:
+    """Look at a long body before it is decoded: keys and texts of lists become strings of their own then, each of which
+    takes time. Whether it was looked at, for repeated keys too; what else is wrong is found when it is decoded."""
+    shape = _shape_of(kind)
+    # A key takes four bytes at the least.
+    if shape is None or len(body) <= 4 * REQUEST_KEYS_MAX:
+        return False
     with contextlib.suppress(msgspec.DecodeError):
-        _bounded().one(body)
+        _check(_Bounded(), body, shape, pointer)
+    return True
 
 
 def check_length(text: bytes, elements_max: int, pointer: str) -> None:
@@ -222,13 +239,15 @@ def _find_shape(kind: Any) -> _Shape | None:
     if origin in (Union, UnionType):
         return next(filter(None, map(_find_shape, arguments)), None)
     if origin in (list, tuple):
-        inner = _find_shape(arguments[0])
-        return None if inner is None else _Shape(is_list=True, inner=inner.inner)
+        inner = _TEXTS if plain_type(arguments[0]) is str else _find_shape(arguments[0])
+        return None if inner is None else msgspec.structs.replace(inner, is_list=True)
     if origin is dict:
         return _Shape(is_list=False, inner={})
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        shapes = {field.encode_name: _find_shape(field.type) for field in msgspec.structs.fields(kind)}
-        return _Shape(is_list=False, inner={name: shape for name, shape in shapes.items() if shape is not None})
+        shapes = [(field.encode_name, _find_shape(field.type)) for field in msgspec.structs.fields(kind)]
+        texts = frozenset(name for name, one in shapes if one is not None and one.is_texts)
+        within = {name: one for name, one in shapes if one is not None and not one.is_texts}
+        return _Shape(is_list=False, inner=within, texts=texts)
     return None
 
 
@@ -237,6 +256,10 @@ _shape_of: Final[Callable[[Any], _Shape | None]] = cache(_find_shape)
 
 
 def _check(decoders: _Decoders, text: Any, shape: _Shape, pointer: str) -> None:
+    if shape.is_texts:
+        if decoders.count_texts is not None:
+            decoders.count_texts(bytes(text))
+        return
     if not shape.is_list:
         _check_object(decoders, decoders.one(text), shape, pointer)
         return
@@ -252,6 +275,10 @@ def _check_object(decoders: _Decoders, members: Any, shape: _Shape, pointer: str
             inner = shape.inner.get(key.text)
             if inner is not None:
                 _check(decoders, value, inner, f"{pointer}/{key.text}")
+    if shape.texts and decoders.count_texts is not None:
+        for key, value in members.items():
+            if key.text in shape.texts:
+                decoders.count_texts(bytes(value))
 
 
 def _repeated(names: list[str], pointer: str) -> InvalidRequest:
