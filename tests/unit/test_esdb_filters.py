@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import time
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -11,6 +10,7 @@ import pytest
 from kurrentdbclient import DEFAULT_EXCLUDE_FILTER
 from kurrentdbclient.common import construct_filter_exclude_regex, construct_filter_include_regex
 
+from held import held_at_most
 from indelible.access import EVERYBODY, Grant, Principal
 from indelible.errors import InvalidRequest
 from indelible.events import RecordedEvent
@@ -178,10 +178,8 @@ def test_filters_are_bounded_in_size():
     ],
 )
 def test_no_pattern_takes_long_to_be_looked_at(pattern: str):
-    took_s = time.thread_time()
-    with contextlib.suppress(InvalidRequest):
+    with held_at_most(0.1), contextlib.suppress(InvalidRequest):
         filter_of(of_types(pattern)).matches(event("a" * 254 + "!"))
-    assert time.thread_time() - took_s < 0.1
 
 
 @pytest.mark.parametrize(
@@ -214,17 +212,13 @@ def test_what_repeats_within_reason_is_taken():
 @pytest.mark.parametrize("pattern", ["(a|aa)+$", "(?=(a+)+b)", "(a?){255}a{255}$", "(.*a){20}b"])
 def test_a_pattern_that_would_take_for_ever_is_refused_in_time(pattern: str):
     wanted = filter_of(of_types(pattern))
-    took_s = time.thread_time()
-    with pytest.raises(InvalidRequest, match="takes too long") as refused:
+    with held_at_most(0.1), pytest.raises(InvalidRequest, match="takes too long") as refused:
         wanted.matches(event("a" * 254 + "!"))
-    assert time.thread_time() - took_s < 0.1
     assert refused.value.pointer == "/filter/event_type/regex"
 
 
 def test_a_pattern_that_is_slow_on_every_name_is_refused_before_it_holds_others_up():
     wanted = filter_of(of_streams("(a|b|ab)*(c|d)$"))
     events = [event(stream="ab" * 11 + f"-{i}") for i in range(1_000)]
-    took_s = time.thread_time()
-    with pytest.raises(InvalidRequest, match="takes too long"):
+    with held_at_most(0.1), pytest.raises(InvalidRequest, match="takes too long"):
         any(map(wanted.matches, events))
-    assert time.thread_time() - took_s < 0.1
