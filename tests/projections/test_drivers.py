@@ -132,7 +132,7 @@ async def test_connections_that_are_lost_and_a_database_that_hangs(
             began, reader = time.monotonic(), ReadModel(opened.database, "seen")
             with pytest.raises(TimeoutError):
                 await reader.wait_for(Cursor("5"), timeout_s=0.1)
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 5
             proxy.recover()
             await reader.wait_for(Cursor("5"), timeout_s=60)
             await projection.stop()

@@ -147,7 +147,7 @@ async def test_what_was_appended_is_waited_for_in_any_process(
         began = time.monotonic()
         with pytest.raises(TimeoutError, match=r"within 0.2 s read model seen has come to 1, not to 2"):
             await reader.wait_for(Cursor("2"), timeout_s=0.2)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         with pytest.raises(InvalidRequest, match="is not a cursor of this store"):
             await reader.wait_for(Cursor("~1~0"))
     await projection.stop()
@@ -162,7 +162,7 @@ async def test_a_wait_ends_in_time_though_the_database_hangs(client: AsyncClient
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             await reader.wait_for(Cursor("1"), timeout_s=0.1)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
     # All of them have asked once, together.
     assert [one.name for one in threading.enumerate()].count("indelible-projection") == 1
     hang.set()
