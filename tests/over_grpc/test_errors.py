@@ -8,10 +8,15 @@ import grpc
 import pytest
 
 from indelible.errors import InvalidRequest
-from indelible.limits import NAME_LENGTH_MAX, REQUEST_EVENTS_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.limits import (
+    NAME_LENGTH_MAX,
+    REQUEST_EVENTS_MAX,
+    REQUEST_SIZE_BYTES_MAX,
+    SEARCH_REQUEST_SIZE_BYTES_MAX,
+)
 from indelible.wire.errors import STATUSES
 from indelible.wire.pb import event_store_pb2 as pb
-from indelible.wire.pb import events_pb2
+from indelible.wire.pb import events_pb2, search_pb2
 from over_grpc.calls import Api, an_append, new_event, refusal
 
 WRONG: list[tuple[pb.AggregateAppend, str]] = [
@@ -160,6 +165,12 @@ async def test_a_message_that_is_too_large(api: Api) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await api.Append(an_append("a", new_event(b"1" * REQUEST_SIZE_BYTES_MAX)))
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_search_that_is_too_large(api: Api) -> None:
+    status, error = await refusal(api.Search(search_pb2.SearchRequest(query="x" * SEARCH_REQUEST_SIZE_BYTES_MAX)))
+    assert (status, error.code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "payload_too_large")
+    assert error.fields["size_bytes_max"] == SEARCH_REQUEST_SIZE_BYTES_MAX
 
 
 async def test_what_is_no_message_at_all(api: Api) -> None:

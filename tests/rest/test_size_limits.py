@@ -7,7 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from indelible.core.open import open_local_store
-from indelible.limits import DISCARDED_BODY_SIZE_BYTES_MAX, HEADER_SIZE_BYTES_MAX, REQUEST_SIZE_BYTES_MAX
+from indelible.limits import (
+    DISCARDED_BODY_SIZE_BYTES_MAX,
+    HEADER_SIZE_BYTES_MAX,
+    REQUEST_SIZE_BYTES_MAX,
+    SEARCH_REQUEST_SIZE_BYTES_MAX,
+)
 from indelible.server import services
 from rest.calls import Api, connected, events, new_path
 from serving import serving_in_a_thread
@@ -34,6 +39,14 @@ def _read_all(connection: socket.socket) -> bytes:
 def test_a_body_over_16_mib_leaves_the_connection_usable(unchanged: Api, path: str):
     problem = unchanged.post(path, bytes(REQUEST_SIZE_BYTES_MAX + 1)).problem(413, "payload_too_large", "")
     assert problem["size_bytes_max"] == REQUEST_SIZE_BYTES_MAX
+
+
+def test_a_search_over_1_mib_leaves_the_connection_usable(unchanged: Api):
+    problem = unchanged.post("/v1/search", bytes(SEARCH_REQUEST_SIZE_BYTES_MAX + 1)).problem(413, "payload_too_large")
+    assert problem["size_bytes_max"] == SEARCH_REQUEST_SIZE_BYTES_MAX
+    assert str(SEARCH_REQUEST_SIZE_BYTES_MAX) in problem["detail"]
+    body = b'{"query":7' + b" " * (SEARCH_REQUEST_SIZE_BYTES_MAX - 11) + b"}"
+    unchanged.post("/v1/search", body).problem(400, "invalid_request", "/query")
 
 
 def test_a_body_of_16_mib_is_read(unchanged: Api):

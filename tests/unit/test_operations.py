@@ -1,5 +1,7 @@
 """The table of operations: every row is whole, and what it is asked with and answers comes over both APIs as it was."""
 
+import contextlib
+import time
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -16,6 +18,12 @@ from indelible.client import AsyncClient
 from indelible.cursors import Cursor, cursor_at
 from indelible.errors import InternalError, InvalidRequest
 from indelible.groups import Delivery
+from indelible.limits import (
+    SEARCH_CONDITIONS_MAX,
+    SEARCH_REQUEST_SIZE_BYTES_MAX,
+    SEARCH_VALUES_MAX,
+    SEARCH_WHERE_PARTS_MAX,
+)
 from indelible.operations import OPERATIONS, Operation, Parameters
 from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
@@ -25,11 +33,13 @@ from indelible.operations import replays as on_replays
 from indelible.operations import search as on_search
 from indelible.operations import store as on_store
 from indelible.operations.operation import Retry
+from indelible.search import SearchQuery, Where
 from indelible.wire import operation_json, operation_proto
 from indelible.wire.errors import STATUSES
 from indelible.wire.pb import groups_pb2 as pb
 from indelible.wire.pb import relays_pb2 as relays_pb
 from indelible.wire.pb import search_pb2 as search_pb
+from indelible.wire.strict_json import check_parts
 
 ROWS = pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
 OWN_FORM = {"append", "append_atomic", "append_batch", "get_event", "subscribe", "consume"}
@@ -306,6 +316,48 @@ def test_a_value_that_is_no_json_is_named():
     deep = search_pb.Where(field="a", operator="=", value="[" * 100_000)
     with pytest.raises(InvalidRequest):
         operation_proto.decode_parameters(on_search.SEARCH, search_pb.SearchRequest(where=[deep]))
+
+
+@pytest.mark.parametrize("part", ["[]", "{}", "1", '""', r'"\""'])
+def test_values_of_a_search_are_counted_before_they_are_made(part: str):
+    """A MiB of lists that hold nothing becomes 60 MiB of them."""
+    values = f"[{','.join([part] * 2 * SEARCH_WHERE_PARTS_MAX)}]"
+    body = f'{{"where":[{{"field":"a","operator":"in","value":{values}}}]}}'.encode()
+    with pytest.raises(InvalidRequest, match="has too many values") as caught:
+        operation_json.decode_parameters(on_search.SEARCH, {}, body)
+    assert caught.value.pointer == "/where"
+    where = [search_pb.Where(field="a", operator="in", value=values)]
+    with pytest.raises(InvalidRequest, match="has too many values") as caught:
+        operation_proto.decode_parameters(on_search.SEARCH, search_pb.SearchRequest(where=where))
+    assert caught.value.pointer == "/where/0/value"
+
+
+def test_conditions_of_a_search_are_counted_before_they_are_made():
+    where = [search_pb.Where(field="a", operator="=", value="{")] * (SEARCH_CONDITIONS_MAX + 1)
+    with pytest.raises(InvalidRequest, match=f"at most {SEARCH_CONDITIONS_MAX} items") as caught:
+        operation_proto.decode_parameters(on_search.SEARCH, search_pb.SearchRequest(where=where))
+    assert caught.value.pointer == "/where"
+
+
+def test_the_most_values_of_a_search_are_read():
+    values = [f'"{number}", [{{\\' * 10 for number in range(SEARCH_VALUES_MAX)]
+    asked = on_search.Search.of(SearchQuery(where=(Where("a", "in", values), Where("b", "in", values))))
+    _, _, body = operation_json.encode_parameters(on_search.SEARCH, asked)
+    assert body is not None
+    assert len(body) < SEARCH_REQUEST_SIZE_BYTES_MAX
+    read = (
+        operation_json.decode_parameters(on_search.SEARCH, {}, body),
+        operation_proto.decode_parameters(on_search.SEARCH, operation_proto.encode_parameters(on_search.SEARCH, asked)),
+    )
+    assert [[list(one.value) for one in search.where] for search in read] == [[values, values]] * 2
+
+
+@pytest.mark.parametrize("text", ['"' * 500_000, r'"\"' * 300_000, "\\" * 500_000, '"' + r"\"" * 300_000 + "\\"])
+def test_parts_are_counted_in_one_pass(text: str):
+    began_at = time.process_time()
+    with contextlib.suppress(InvalidRequest):
+        check_parts(text.encode(), SEARCH_WHERE_PARTS_MAX, "/where")
+    assert time.process_time() - began_at < 1
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 from typing import Final
 
+SEARCH_REQUEST_SIZE_BYTES_MAX: Final = 1024 * 1024
+"""Body of one search. The largest query that is allowed takes less, with all names and values in it."""
 SEARCH_TEXT_LENGTH_MAX: Final = 1_000
 """Characters of a text query."""
 SEARCH_CONDITIONS_MAX: Final = 32
 """Conditions of one search. Each may be an index to look into."""
 SEARCH_VALUES_MAX: Final = 1_000
 """Values of one condition with ``in``."""
+SEARCH_WHERE_PARTS_MAX: Final = 8_192
+"""Strings, commas and opening brackets in the JSON text of conditions, which are counted before values are made of it.
+The most values, and the conditions around them, have about half of it."""
 SEARCH_TIMEOUT_S: Final = 10.0
 """For one search in the index. One that takes longer is too broad, and is refused."""
 SEARCH_LOOK_INTERVAL_S: Final = 0.05

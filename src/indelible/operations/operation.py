@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_orig
 import msgspec
 
 from indelible.access import Permission
+from indelible.limits import REQUEST_SIZE_BYTES_MAX
 
 P = TypeVar("P", bound="Parameters")
 R = TypeVar("R")
@@ -69,6 +70,8 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
     http: str = ""
     """METHOD PATH. Segments as ``{name}`` are parameters; the others are in the query string of GET and DELETE, else in
     the body. Empty for what is not offered over HTTP."""
+    request_size_bytes_max: int = REQUEST_SIZE_BYTES_MAX
+    """Of the body, or the message."""
     request_headers: tuple[str, ...] = ()
     """Of HTTP, beside those that every request may have."""
     answer_headers: tuple[str, ...] = ()
@@ -129,6 +132,12 @@ class Operation(msgspec.Struct, Generic[P, R], frozen=True, kw_only=True):
 @cache
 def _variables(http: str) -> tuple[str, ...]:
     return tuple(re.findall(r"{(\w+)}", http))
+
+
+def elements_max(kind: Any) -> int | None:
+    """What is said of a list in a field."""
+    schemas = [said.extra_json_schema or {} for said in get_args(kind)[1:] if isinstance(said, msgspec.Meta)]
+    return next((schema["maxItems"] for schema in schemas if "maxItems" in schema), None)
 
 
 def plain_type(kind: Any) -> Any:

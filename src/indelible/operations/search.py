@@ -13,6 +13,7 @@ from indelible.limits import (
     CURSOR_LENGTH_MAX,
     PAGE_EVENTS_DEFAULT,
     SEARCH_CONDITIONS_MAX,
+    SEARCH_REQUEST_SIZE_BYTES_MAX,
     SEARCH_TEXT_LENGTH_MAX,
     SEARCH_WAIT_MAX_S,
     SEARCH_WAIT_S,
@@ -185,7 +186,7 @@ SEARCH: Final = Operation[Search, SearchPage](
     "was appended before. A page may be short without being the last; go on until `cursor` is null.",
     parameters=Search, answer=SearchPageBody, to_answer=SearchPageBody.of, from_answer=SearchPageBody.page,
     answers="A page of what was found.",
-    http="POST /v1/search", grpc="Search.Search",
+    http="POST /v1/search", grpc="Search.Search", request_size_bytes_max=SEARCH_REQUEST_SIZE_BYTES_MAX,
     retry="poll", permission="read", call=_search,
     errors=("search_too_costly", *_INDEX_ERRORS, "index_behind", "index_building", "index_mismatch"),
 )  # fmt: skip

@@ -15,12 +15,14 @@ import msgspec
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.events import check_event_id, format_timestamp, plain, recorded_line, timestamp_to_us
+from indelible.limits import SEARCH_WHERE_PARTS_MAX
 from indelible.operations import events as on_events
-from indelible.operations.operation import Operation, Parameters, plain_type
+from indelible.operations.operation import Operation, Parameters, elements_max, plain_type
 from indelible.queries import QueryItem
+from indelible.search import Where
 from indelible.wire import json_events
 from indelible.wire.json_events import segment
-from indelible.wire.strict_json import check_length, decode_body, decode_part, refuse_repeated_keys
+from indelible.wire.strict_json import check_length, check_parts, decode_body, decode_part, refuse_repeated_keys
 from indelible.wire.strict_json import decode_answer as _decode
 
 P = TypeVar("P", bound=Parameters)
@@ -31,6 +33,8 @@ Pairs = list[tuple[str, str]]
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 _body_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CONDITIONS: Final = tuple[Where, ...]
+"""They hold any JSON."""
 _items_decoder: Final = msgspec.json.Decoder(tuple[QueryItem, ...])
 
 
@@ -126,17 +130,11 @@ _fields: Final[Callable[[Any], dict[str, _Field]]] = cache(_find_fields)
 def _field(field: msgspec.structs.FieldInfo) -> _Field:
     kind, name = plain_type(field.type), field.encode_name
     is_repeatable = get_origin(kind) is tuple and plain_type(get_args(kind)[0]) is str
-    readers = _json_reader(name, kind, _elements_max(field.type)), _texts_reader(name, kind)
+    readers = _json_reader(name, kind, elements_max(field.type)), _texts_reader(name, kind)
     return _Field(name, field.default, field.required, is_repeatable, *readers)
 
 
-def _elements_max(kind: Any) -> int | None:
-    """What is said of a list."""
-    schemas = [said.extra_json_schema or {} for said in get_args(kind)[1:] if isinstance(said, msgspec.Meta)]
-    return next((schema["maxItems"] for schema in schemas if "maxItems" in schema), None)
-
-
-def _json_reader(name: str, kind: Any, elements_max: int | None) -> Callable[[msgspec.Raw], Any]:
+def _json_reader(name: str, kind: Any, length_max: int | None) -> Callable[[msgspec.Raw], Any]:
     if kind is msgspec.Raw:
         return lambda raw: raw
     # Which of some words are allowed is for the store to say, as for all that is text.
@@ -146,8 +144,10 @@ def _json_reader(name: str, kind: Any, elements_max: int | None) -> Callable[[ms
     pointer = f"/{name}"
 
     def read(raw: msgspec.Raw) -> Any:
-        if has_objects and elements_max is not None:
-            check_length(bytes(raw), elements_max, pointer)
+        if has_objects and length_max is not None:
+            check_length(bytes(raw), length_max, pointer)
+        if kind == _CONDITIONS:
+            check_parts(bytes(raw), SEARCH_WHERE_PARTS_MAX, pointer)
         value = decode_part(decoder, bytes(raw), pointer)
         return Cursor.parse(value, pointer) if kind is Cursor else value
 

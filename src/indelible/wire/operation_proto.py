@@ -21,12 +21,14 @@ from google.protobuf.message_factory import GetMessageClass
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.events import check_event_id
+from indelible.limits import SEARCH_WHERE_PARTS_MAX
 from indelible.operations import deliveries as on_deliveries
 from indelible.operations import events as on_events
-from indelible.operations.operation import Operation, Parameters, plain_type
+from indelible.operations.operation import Operation, Parameters, elements_max, plain_type
 from indelible.wire import proto_events
 from indelible.wire.pb import event_store_pb2, groups_pb2, keys_pb2, relays_pb2, schemas_pb2, search_pb2
 from indelible.wire.proto_events import decode_time, event_line, event_messages
+from indelible.wire.strict_json import check_parts
 
 P = TypeVar("P", bound=Parameters)
 R = TypeVar("R")
@@ -175,7 +177,7 @@ def _field(field: msgspec.structs.FieldInfo, descriptor: FieldDescriptor) -> _Fi
         from_message = (
             _each(tuple, from_message)
             if descriptor.message_type is None
-            else _each_named(f"/{descriptor.name}", from_message)
+            else _each_named(f"/{descriptor.name}", from_message, elements_max(field.type))
         )
     has_presence = descriptor.has_presence and not is_repeated
     return _Field(field.name, descriptor.name, has_presence, field.required, to_message, from_message)
@@ -246,10 +248,12 @@ def _each(kind: Callable[[Any], Any], convert: Convert) -> Convert:
     return kind if convert is _same else lambda contents: kind(map(convert, contents))
 
 
-def _each_named(pointer: str, convert: Convert) -> Convert:
+def _each_named(pointer: str, convert: Convert, length_max: int | None) -> Convert:
     """Errors lead to the member."""
 
     def convert_all(contents: Any) -> tuple[Any, ...]:
+        if length_max is not None and len(contents) > length_max:
+            raise InvalidRequest(f"at most {length_max} items", pointer=pointer)
         converted = []
         for i, content in enumerate(contents):
             try:
@@ -267,6 +271,7 @@ def _to_json(value: Any) -> str:
 
 def _from_json(text: str, pointer: str) -> Any:
     """Any value, which a message has as JSON text."""
+    check_parts(text.encode(), SEARCH_WHERE_PARTS_MAX, pointer)
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -226,6 +227,16 @@ def has_more_objects(text: bytes, objects_max: int) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # that is told when it is decoded
     return False
+
+
+# A string that does not end is one too, so that none is looked at twice.
+_PARTS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,]', re.DOTALL)
+
+
+def check_parts(text: bytes, parts_max: int, pointer: str) -> None:
+    """Refuse JSON text of any kind with more strings, commas and opening brackets, before anything is made of them."""
+    if len(text) > parts_max and any(True for _ in islice(_PARTS.finditer(text), parts_max, None)):
+        raise InvalidRequest(f"has too many values: over {parts_max} strings, commas and brackets", pointer=pointer)
 
 
 class _TooManyError(Exception):

@@ -29,7 +29,7 @@ from indelible.limits import (
 )
 from indelible.server.call import Call, TraceContext, trace_context
 from indelible.server.callers import caller_of
-from indelible.server.grpc.exchange import Exchange, Refused, Trailers, shortened
+from indelible.server.grpc.exchange import Exchange, Refused, Trailers, shortened, too_large
 from indelible.server.grpc.outgoing import LargeMessages, Outgoing
 from indelible.server.reader_room import LARGE_BYTES
 from indelible.server.services import Services
@@ -49,6 +49,8 @@ class Unary(NamedTuple):
     request: type[Message]
     handle: Callable[[Call, Any], Awaitable[bytes]]
     is_read: bool = False
+    size_bytes_max: int = REQUEST_SIZE_BYTES_MAX
+    """Of the message that comes in."""
 
 
 class ToStream(NamedTuple):
@@ -255,7 +257,10 @@ class Calls:
         if method is None:
             raise Refused("UNIMPLEMENTED", f"there is no method {exchange.head.path.decode('latin-1')}")
         if isinstance(method, Unary):
-            request = decode_message(method.request, await exchange.only_message())
+            message = await exchange.only_message()
+            if len(message) > method.size_bytes_max:
+                raise too_large(method.size_bytes_max)
+            request = decode_message(method.request, message)
             answer = await method.handle(call, request)
             if method.is_read and len(answer) > LARGE_BYTES:
                 async with Outgoing(self._large, exchange) as outgoing:

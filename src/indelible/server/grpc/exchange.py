@@ -160,7 +160,7 @@ class Exchange:
         while len(buffer) >= _PREFIX_BYTES:
             size_bytes = int.from_bytes(buffer[1:_PREFIX_BYTES], "big")
             if size_bytes > REQUEST_SIZE_BYTES_MAX:
-                raise _too_large()
+                raise too_large()
             end = size_bytes + _PREFIX_BYTES
             if len(buffer) < end:
                 break
@@ -194,7 +194,7 @@ class Exchange:
         except zlib.error as error:
             raise Refused("INTERNAL", f"a compressed message cannot be read: {error}") from None
         if len(plain) > REQUEST_SIZE_BYTES_MAX:
-            raise _too_large()
+            raise too_large()
         if not reader.eof:
             raise Refused("INTERNAL", "a compressed message is not whole")
         self._hold(len(plain))
@@ -401,9 +401,8 @@ def _quoted(text: str) -> str:
     return quote(text, safe=_SENT_PLAINLY, errors="replace")
 
 
-def _too_large() -> PayloadTooLarge:
-    message = f"a message may have at most {REQUEST_SIZE_BYTES_MAX} bytes"
-    return PayloadTooLarge(message, size_bytes_max=REQUEST_SIZE_BYTES_MAX)
+def too_large(size_bytes_max: int = REQUEST_SIZE_BYTES_MAX) -> PayloadTooLarge:
+    return PayloadTooLarge(f"a message may have at most {size_bytes_max} bytes", size_bytes_max=size_bytes_max)
 
 
 def _seconds(timeout: bytes) -> float:

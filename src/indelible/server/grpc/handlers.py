@@ -125,7 +125,8 @@ def _method(operation: Operation[Any, Any]) -> Method:
         return Streams(declared.name, handle)
     if declared.server_streaming:
         return ToStream(declared.name, request_type(operation), handle)
-    return Unary(declared.name, request_type(operation), handle, operation.permission == "read")
+    is_read, size_bytes_max = operation.permission == "read", operation.request_size_bytes_max
+    return Unary(declared.name, request_type(operation), handle, is_read, size_bytes_max)
 
 
 def _services() -> dict[str, tuple[Method, ...]]:

@@ -123,50 +123,52 @@ class Request:
         """What the operation is asked with. Raises ``InvalidRequest``; as :meth:`json_body`, if it has a body."""
         texts = {name: [self.parameter(name)] for name in operation.path_parameters}
         texts.update(self.query(operation))
-        return decode_parameters(operation, texts, await self.json_body() if operation.has_body else None)
+        return decode_parameters(
+            operation, texts, await self.json_body(operation.request_size_bytes_max) if operation.has_body else None
+        )
 
     def next_page(self, operation: Operation[Any, Any], path: str, name: str, value: str) -> Headers:
         """A link to the page that this parameter leads to, the others being as they are."""
         pairs = [(other, text) for other, texts in self.query(operation).items() for text in texts if other != name]
         return next_link(path, [*pairs, (name, value)])
 
-    async def json_body(self) -> bytes:
+    async def json_body(self, size_bytes_max: int = REQUEST_SIZE_BYTES_MAX) -> bytes:
         """The whole body. Raises ``UnsupportedMediaType``, ``PayloadTooLarge``, ``Overloaded``."""
-        return (await self.body(_JSON_ALONE))[1]
+        return (await self.body(_JSON_ALONE, size_bytes_max))[1]
 
-    async def body(self, supported: tuple[str, ...]) -> tuple[str, bytes]:
+    async def body(self, supported: tuple[str, ...], size_bytes_max: int = REQUEST_SIZE_BYTES_MAX) -> tuple[str, bytes]:
         """The body's media type, the first supported one when it is not said, and the whole body. Raises as
         :meth:`json_body`."""
         content_type = self.headers.get(b"content-type")
         if content_type is None or content_type == b"application/json":
-            return supported[0], await self.whole_body()
-        return _check_content_type(content_type, supported), await self.whole_body()
+            return supported[0], await self.whole_body(size_bytes_max)
+        return _check_content_type(content_type, supported), await self.whole_body(size_bytes_max)
 
     async def until_disconnected(self) -> None:
         """Until the caller goes away, or says that it sends nothing any more: nobody can tell these apart."""
         await self._exchange.until_left()
 
-    async def whole_body(self) -> bytes:
+    async def whole_body(self, size_bytes_max: int = REQUEST_SIZE_BYTES_MAX) -> bytes:
         """Whatever its media type. Raises as :meth:`json_body`."""
         if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise UnsupportedMediaType("the body must not be compressed", supported=[JSON_CONTENT_TYPE])
         declared = self.headers.get(b"content-length")
-        if declared is not None and int(declared) > REQUEST_SIZE_BYTES_MAX:
-            raise body_too_large()
+        if declared is not None and int(declared) > size_bytes_max:
+            raise body_too_large(size_bytes_max)
         exchange = self._exchange
         if exchange.is_body_whole:
             # Nearly always: what came with its head.
-            return self._take(exchange.take())
+            return self._take(exchange.take(), size_bytes_max)
         whole = bytearray()
         while not exchange.is_body_read:
-            whole += self._take(await exchange.read())
+            whole += self._take(await exchange.read(), size_bytes_max)
         return bytes(whole)
 
-    def _take(self, part: bytes) -> bytes:
+    def _take(self, part: bytes, size_bytes_max: int) -> bytes:
         self._bodies.take(len(part))
         self.body_size_bytes += len(part)
-        if self.body_size_bytes > REQUEST_SIZE_BYTES_MAX:
-            raise body_too_large()
+        if self.body_size_bytes > size_bytes_max:
+            raise body_too_large(size_bytes_max)
         return part
 
 
@@ -188,10 +190,8 @@ def _charset(parameters: list[str]) -> str:
     return "utf-8"
 
 
-def body_too_large() -> PayloadTooLarge:
-    return PayloadTooLarge(
-        f"the body takes more than {REQUEST_SIZE_BYTES_MAX} bytes", size_bytes_max=REQUEST_SIZE_BYTES_MAX
-    )
+def body_too_large(size_bytes_max: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"the body takes more than {size_bytes_max} bytes", size_bytes_max=size_bytes_max)
 
 
 def problem_response(error: IndelibleError, status: int | None = None, headers: Headers = ()) -> Response:
