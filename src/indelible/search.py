@@ -24,7 +24,9 @@ from indelible.limits import (
     INDEX_VALUE_LENGTH_MAX,
     SEARCH_CONDITIONS_MAX,
     SEARCH_TEXT_LENGTH_MAX,
+    SEARCH_VALUES_LENGTH_MAX,
     SEARCH_VALUES_MAX,
+    SEARCH_VALUES_TOGETHER_MAX,
     SEARCH_WAIT_MAX_S,
 )
 from indelible.queries import QueryItem, check_time
@@ -183,7 +185,21 @@ def check_where(where: Iterable[Where], fields: Mapping[str, FieldType]) -> tupl
     conditions = check_shape(where)
     if len(conditions) > SEARCH_CONDITIONS_MAX:
         raise InvalidRequest(f"at most {SEARCH_CONDITIONS_MAX} conditions, not {len(conditions)}", pointer="/where")
-    return tuple(_check_condition(one, fields, f"/where/{i}") for i, one in enumerate(conditions))
+    checked: list[Where] = []
+    count = length = 0
+    for i, one in enumerate(conditions):
+        condition = _check_condition(one, fields, f"/where/{i}")
+        values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+        count += len(values)
+        length += sum(len(value) for value in values if isinstance(value, str))
+        if count > SEARCH_VALUES_TOGETHER_MAX or length > SEARCH_VALUES_LENGTH_MAX:
+            raise InvalidRequest(
+                f"at most {SEARCH_VALUES_TOGETHER_MAX} values, of {SEARCH_VALUES_LENGTH_MAX} characters, in all "
+                "conditions together",
+                pointer="/where",
+            )
+        checked.append(condition)
+    return tuple(checked)
 
 
 def _check_condition(where: Where, fields: Mapping[str, FieldType], pointer: str) -> Where:

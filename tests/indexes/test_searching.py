@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ from indelible.indexes.index import Capabilities, SearchTooBroad
 from indelible.indexes.indexer import Indexer
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.searching import SearchingStore
-from indelible.search import FieldType, SearchQuery, Where
+from indelible.search import CheckedQuery, FieldType, SearchQuery, Where
 from indelible.server.compose import make_services
 from indelible.server.config import Address
 from indelible.server.grpc.server import serving_grpc
@@ -144,6 +144,26 @@ async def test_what_another_process_indexes_is_waited_for(site: Site) -> None:
     async with running(Indexer(site.log, site.index, FIELDS)):
         pages = await asyncio.gather(*searching)
     assert [page.count for page in pages] == [2] * 20
+
+
+async def test_a_query_is_checked_once_however_long_it_waits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.append(1)
+    await site.catch_up()
+    await site.append(1)
+    head = (await site.store.head()).cursor
+    checked: list[SearchQuery] = []
+    check = SearchQuery.checked
+
+    def counted(query: SearchQuery, fields: Mapping[str, FieldType]) -> CheckedQuery:
+        checked.append(query)
+        return check(query, fields)
+
+    monkeypatch.setattr(SearchQuery, "checked", counted)
+    before = site.index.asked
+    with pytest.raises(IndexBehind):
+        await site.store.search(N_IS_1, wait_for=head, wait_s=0.5)
+    assert site.index.asked - before > 2
+    assert len(checked) == 1
 
 
 async def test_a_cursor_past_the_head_is_refused(site: Site) -> None:

@@ -11,6 +11,7 @@ from indelible.cursors import cursor_at
 from indelible.indexes.index import IndexUnavailable, SearchTooBroad
 from indelible.indexes.sqlite import SqliteIndex, generation, index
 from indelible.indexes.sqlite.places import LEAST, SHIFT, Numbering
+from indelible.limits import SEARCH_CONDITIONS_MAX, SEARCH_VALUES_MAX, SEARCH_VALUES_TOGETHER_MAX
 from indelible.search import SearchQuery, Where
 from indelible.testing.conformance.index_helpers import AMOUNT, FIELDS, NAME, document, filled, found, more
 
@@ -67,6 +68,16 @@ async def test_searches_that_wait_are_bounded(full: SqliteIndex, monkeypatch: py
     assert answers[:6] == [0] * 6
     assert all(isinstance(one, IndexUnavailable) for one in answers[6:])
     assert await search(full, NEVER_TOGETHER) == 0
+
+
+async def test_the_most_values_that_are_allowed(full: SqliteIndex) -> None:
+    """Each may be bound several times, and SQLite binds no more than some ten thousand."""
+    for conditions in (SEARCH_VALUES_TOGETHER_MAX // SEARCH_VALUES_MAX, SEARCH_CONDITIONS_MAX):
+        values = list(range(SEARCH_VALUES_TOGETHER_MAX // conditions))
+        query = SearchQuery(where=(Where(AMOUNT, "in", values),) * conditions)
+        assert await search(full, query) == 10
+        hits, _ = await full.search_aggregates(query.checked(FIELDS), limit=10, behind=None)
+        assert (len(hits.aggregates), hits.is_last) == (1, True)
 
 
 async def test_one_that_is_not_open_says_so(tmp_path: Path) -> None:

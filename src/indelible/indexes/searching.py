@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from indelible.cursors import Cursor
 from indelible.errors import (
     IndexBehind,
@@ -57,7 +59,7 @@ from indelible.store_around import StoreAround
 from indelible.tasks import hear_of_failure, is_set_within
 
 
-class _Asked(NamedTuple):
+class _Asked(Struct):
     """A search, of which all is checked that can be without the index's fields."""
 
     query: SearchQuery
@@ -66,6 +68,13 @@ class _Asked(NamedTuple):
     cursor: str | None
     aggregates: bool
     wait_for: Cursor | None
+    _checked: tuple[Mapping[str, FieldType], CheckedQuery] | None = None
+
+    def checked(self, fields: Mapping[str, FieldType]) -> CheckedQuery:
+        """Once for each set of fields, however often the index is looked at. Raises ``InvalidRequest``."""
+        if self._checked is None or self._checked[0] != fields:
+            self._checked = fields, self.query.checked(fields)
+        return self._checked[1]
 
 
 class SearchingStore(StoreAround):
@@ -187,7 +196,7 @@ class SearchingStore(StoreAround):
 
     def _checked(self, asked: _Asked, generation: Generation | None) -> CheckedQuery:
         """Raises ``InvalidRequest``."""
-        checked = asked.query.checked(self._fields if generation is None else generation.fields)
+        checked = asked.checked(self._fields if generation is None else generation.fields)
         check_able(checked, self._index.capabilities)
         return checked
 

@@ -10,6 +10,10 @@ SEARCH_CONDITIONS_MAX: Final = 32
 """Conditions of one search. Each may be an index to look into."""
 SEARCH_VALUES_MAX: Final = 1_000
 """Values of one condition with ``in``."""
+SEARCH_VALUES_TOGETHER_MAX: Final = 2_000
+"""Values of all conditions of one search: each is checked before the index is asked, in some microseconds."""
+SEARCH_VALUES_LENGTH_MAX: Final = 128 * 1024
+"""Characters of all strings among them."""
 SEARCH_WHERE_PARTS_MAX: Final = 8_192
 """Strings, commas and opening brackets in the JSON text of conditions, which are counted before values are made of it.
 The most values, and the conditions around them, have about half of it."""

@@ -9,7 +9,12 @@ from uuid import UUID
 import pytest
 
 from indelible.indexes.index import QueryIndex
-from indelible.limits import INDEX_VALUE_LENGTH_MAX, SEARCH_CONDITIONS_MAX, SEARCH_VALUES_MAX
+from indelible.limits import (
+    INDEX_VALUE_LENGTH_MAX,
+    SEARCH_CONDITIONS_MAX,
+    SEARCH_VALUES_MAX,
+    SEARCH_VALUES_TOGETHER_MAX,
+)
 from indelible.search import SearchQuery, Value, Where, kept_value
 from indelible.testing.conformance.helpers import ODD_NAMES
 from indelible.testing.conformance.index_helpers import (
@@ -21,6 +26,7 @@ from indelible.testing.conformance.index_helpers import (
     document,
     filled,
     found,
+    found_aggregates,
     having,
     those_found,
     those_where,
@@ -134,9 +140,14 @@ class IndexSearchConformance(WithIndex):
         documents = [having(AMOUNT, number) for number in range(5)]
         await filled(index, documents)
         condition = Where(AMOUNT, "in", list(range(2, 2 + SEARCH_VALUES_MAX)))
-        others = [Where(AMOUNT, "in", [3, *range(10 * n, 10 * n + SEARCH_VALUES_MAX - 1)]) for n in range(10, 41)]
-        query = SearchQuery(where=(condition, *others)[:SEARCH_CONDITIONS_MAX])
+        count = (SEARCH_VALUES_TOGETHER_MAX - SEARCH_VALUES_MAX) // (SEARCH_CONDITIONS_MAX - 1)
+        others = [
+            Where(AMOUNT, "in", [3, *range(10 * n, 10 * n + count - 1)]) for n in range(10, 9 + SEARCH_CONDITIONS_MAX)
+        ]
+        query = SearchQuery(where=(condition, *others))
+        assert len(query.where) == SEARCH_CONDITIONS_MAX
         assert await those_found(index, documents, query) == [3]
+        assert len(await found_aggregates(index, query)) == 1
 
     async def test_fields_that_are_missing(self, index: QueryIndex) -> None:
         documents = [having(NAME, "a"), having(AMOUNT, 1), document(), document(values={NAME: ["b"], AMOUNT: [2]})]

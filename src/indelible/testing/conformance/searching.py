@@ -18,7 +18,9 @@ from indelible.limits import (
     PAGE_SIZE_BYTES_MAX,
     SEARCH_CONDITIONS_MAX,
     SEARCH_TEXT_LENGTH_MAX,
+    SEARCH_VALUES_LENGTH_MAX,
     SEARCH_VALUES_MAX,
+    SEARCH_VALUES_TOGETHER_MAX,
     SEARCH_WAIT_MAX_S,
 )
 from indelible.search import FieldType, SearchPage, SearchQuery, Where
@@ -335,6 +337,14 @@ class SearchBadInputConformance:
         many = (Where("version", "=", 1),) * (SEARCH_CONDITIONS_MAX + 1)
         await refused(InvalidRequest, store.search(SearchQuery(where=many)), pointer="/where")
         assert await found(store, unique(), *many[1:]) == []
+        numbers = Where("event_data.total", "in", list(range(SEARCH_VALUES_MAX)))
+        full = (numbers,) * (SEARCH_VALUES_TOGETHER_MAX // SEARCH_VALUES_MAX)
+        strings = [str(number).zfill(SEARCH_VALUES_LENGTH_MAX // 256) for number in range(256)]
+        long = Where("event_data.customer.id", "in", strings)
+        for most, more in ((full, Where("version", "=", 1)), ((long,), Where("event_id", "=", "1"))):
+            assert await found(store, unique(), *most) == []
+            error = await refused(InvalidRequest, store.search(SearchQuery(where=(*most, more))), pointer="/where")
+            assert "in all conditions together" in error.message
 
     @pytest.mark.parametrize("query", ["refund", None, ()], ids=_IDS)
     async def test_bad_query(self, store: EventStore, query: Any) -> None:
