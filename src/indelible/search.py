@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from indelible import words
 from indelible.cursors import Cursor
@@ -93,7 +94,17 @@ class SearchQuery(Struct, frozen=True):
         return CheckedQuery(text, where, item.event_types, item.aggregate_types, item.tags, since, until)
 
 
-class CheckedQuery(Struct, frozen=True):
+class ReadableQuery(SearchQuery, frozen=True):
+    """One of nothing but what its caller may read."""
+
+    reach: tuple[str, ...] = ()
+    """As the grants say it: the aggregate types that they stand for come and go between two pages."""
+
+    def checked(self, fields: Mapping[str, FieldType]) -> "CheckedQuery":
+        return replace(super().checked(fields), reach=self.reach)
+
+
+class CheckedQuery(Struct, frozen=True, omit_defaults=True):
     """What an index is asked: all of it is allowed, and values are as an index keeps them (see ``Value``)."""
 
     query: str
@@ -103,6 +114,8 @@ class CheckedQuery(Struct, frozen=True):
     tags: tuple[str, ...]
     since: datetime | None
     until: datetime | None
+    reach: tuple[str, ...] = ()
+    """Why it has these aggregate types, where its caller named none. For the cursors of pages, and for no backend."""
 
 
 class SearchPage(Struct, frozen=True):

@@ -166,6 +166,24 @@ async def test_cursors_of_another_principal() -> None:
                 await caller.search(query, cursor=found)
 
 
+async def test_pages_of_a_search_go_on_where_a_type_is_new() -> None:
+    """One that the caller may read, by a prefix."""
+    async with both_servers() as servers, servers.client("http", "read:bill*") as caller:
+        stored = [(await _append(servers.store, "bill_eu", str(number))).event_id for number in range(3)]
+        wait_for = (await servers.store.head()).cursor
+        events = await caller.search(SearchQuery(), limit=1, wait_for=wait_for)
+        aggregates = await caller.search(SearchQuery(), limit=1, aggregates=True, wait_for=wait_for)
+        await _append(servers.store, "bill_us")
+        wait_for = (await servers.store.head()).cursor
+        page = await caller.search(SearchQuery(), cursor=events.cursor, wait_for=wait_for)
+        assert [one.event_id for one in page.events] == stored[1::-1]
+        page = await caller.search(SearchQuery(), aggregates=True, cursor=aggregates.cursor, wait_for=wait_for)
+        assert [one.stream for one in page.aggregates] == ["bill_eu-1", "bill_eu-2", "bill_us-1"]
+        async with servers.client("http", "read:bill* read:other") as other:
+            with pytest.raises(InvalidRequest, match="is of another search"):
+                await other.search(SearchQuery(), cursor=events.cursor)
+
+
 async def test_cursors_name_nothing_that_may_not_be_read() -> None:
     async with both_servers() as servers:
         for number in range(8):

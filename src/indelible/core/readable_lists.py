@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from indelible.access import RESERVED_PREFIX, Reach
 from indelible.errors import InvalidRequest
@@ -11,7 +11,7 @@ from indelible.eventstore import AggregateInfo, AggregateList, EventStore
 from indelible.limits import QUERY_NAMES_MAX
 from indelible.operations.search import check_search
 from indelible.queries import QueryItem, check_list_cursor, check_page, check_prefix
-from indelible.search import SearchQuery
+from indelible.search import ReadableQuery, SearchQuery
 
 _NOTHING_YET: Final = ""
 """The cursor of a list that holds nothing yet; every store takes it."""
@@ -65,7 +65,8 @@ async def searched_types(store: EventStore, reach: Reach, query: SearchQuery) ->
             f"name some: there are {len(types)} that you may read, and {QUERY_NAMES_MAX} at most are searched at once",
             pointer="/aggregate_types",
         )
-    return replace(query, aggregate_types=tuple(types))
+    granted = (*sorted(reach.names), *sorted(f"{prefix}*" for prefix in reach.prefixes))
+    return ReadableQuery(**asdict(replace(query, aggregate_types=tuple(types))), reach=granted)
 
 
 def _none_of(prefixes: Iterable[str]) -> str:

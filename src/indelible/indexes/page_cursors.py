@@ -7,6 +7,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from indelible.errors import InvalidRequest
 from indelible.events import AggregateKey
@@ -56,6 +57,8 @@ def decode_aggregate(cursor: str, query: CheckedQuery) -> AggregateKey:
 
 
 def _digest(query: CheckedQuery) -> str:
+    if query.reach:
+        query = replace(query, aggregate_types=())
     asked = hashlib.blake2b(msgspec.json.encode(query), digest_size=_DIGEST_SIZE_BYTES)
     return base64.b64encode(asked.digest()).decode("ascii")
 
