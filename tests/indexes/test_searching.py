@@ -23,7 +23,7 @@ from indelible.errors import (
     Unavailable,
 )
 from indelible.eventstore import EventStore
-from indelible.indexes.index import Capabilities, SearchTooBroad
+from indelible.indexes.index import Capabilities, IndexMoved, SearchTooBroad
 from indelible.indexes.indexer import Indexer
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.searching import SearchingStore
@@ -200,6 +200,26 @@ async def test_a_search_that_takes_too_long(site: Site, monkeypatch: pytest.Monk
     with pytest.raises(SearchTooCostly, match="say more of what to find") as caught:
         await site.store.search(N_IS_1)
     assert caught.value.fields["timeout_s"] > 0
+
+
+async def test_an_index_that_moves_whenever_it_is_searched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.append(1)
+    await site.catch_up()
+    rounds = 0
+
+    async def search(*_: object, **__: object) -> None:
+        nonlocal rounds
+        rounds += 1
+        raise IndexMoved
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.index, "search", search)
+        for wait_s in (0, 0.3):
+            async with asyncio.timeout(20):
+                with pytest.raises(Unavailable, match="another has taken its place"):
+                    await site.store.search(N_IS_1, wait_s=wait_s)
+        assert rounds < 100
+    assert (await site.store.search(N_IS_1)).count == 1
 
 
 async def test_an_index_without_text(site: Site) -> None:

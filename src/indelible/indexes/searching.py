@@ -40,6 +40,7 @@ from indelible.limits import (
     PAGE_EVENTS_DEFAULT,
     RETRY_AFTER_S,
     SEARCH_LOOK_INTERVAL_S,
+    SEARCH_MOVES_MAX,
     SEARCH_TIMEOUT_S,
     SEARCH_WAIT_S,
 )
@@ -134,13 +135,24 @@ class SearchingStore(StoreAround):
         until = time.monotonic() + check_wait(wait_s)
         after = None if wait_for is None else Cursor.parse(wait_for, "/wait_for")
         asked = _Asked(query, order, limit, cursor, aggregates, after)
+        moves = 0
         with _index_errors():
-            while (page := await self._answer(asked, until, allow_stale=allow_stale)) is None:
-                pass
-            return page
+            while True:
+                try:
+                    page = await self._answer(asked, until, allow_stale=allow_stale)
+                except IndexMoved:
+                    page = None
+                    self._serving = self._looking = None
+                    moves += 1
+                    if moves >= SEARCH_MOVES_MAX and time.monotonic() >= until:
+                        raise IndexUnavailable("whenever it is searched, another has taken its place") from None
+                    if moves > 1:
+                        await asyncio.sleep(SEARCH_LOOK_INTERVAL_S)
+                if page is not None:
+                    return page
 
     async def _answer(self, asked: _Asked, until: float, *, allow_stale: bool) -> SearchPage | None:
-        """None where it is to be tried once more: when the index has moved, or is still behind."""
+        """None when it has waited, and is to be tried once more. Raises ``IndexMoved`` when the index has moved."""
         left_s = until - time.monotonic()
         moved, serving = self._moved, self._serving
         if serving is None or not await self._has_come_to(serving.cursor, asked.wait_for):
@@ -160,23 +172,19 @@ class SearchingStore(StoreAround):
             self._serving = (await self._look()).serving
             if self._serving is not None and self._serving.fields == serving.fields:
                 raise
-            return None
+            raise IndexMoved from None
         is_behind = not await self._has_come_to(serving.cursor, asked.wait_for)
         if is_behind and left_s > 0:
             await self._wait(moved, left_s)
             return None
         if is_behind and not allow_stale:
             raise await self._behind(serving.cursor, asked.wait_for)
-        try:
-            found, generation = await self._find(checked, asked)
-        except IndexMoved:
-            self._serving = self._looking = None
-            return None
+        found, generation = await self._find(checked, asked)
         self._serving = generation
         # Another generation may have taken its place meanwhile, with other fields, and not quite as far.
         is_stale = not await self._has_come_to(generation.cursor, asked.wait_for)
         if generation.fields != serving.fields or (is_stale and not (is_behind and allow_stale)):
-            return None
+            raise IndexMoved
         lag = await self._log.lag_behind(generation.cursor)
         return SearchPage(
             lines=b"\n".join(found.lines), count=len(found.lines) + len(found.aggregates), aggregates=found.aggregates,

@@ -19,6 +19,9 @@ SEARCH_WHERE_PARTS_MAX: Final = 8_192
 The most values, and the conditions around them, have about half of it."""
 SEARCH_TIMEOUT_S: Final = 10.0
 """For one search in the index. One that takes longer is too broad, and is refused."""
+SEARCH_MOVES_MAX: Final = 10
+"""How often a search begins anew, once its time to wait is over, because another index has taken the place of the one
+that it looked into. That is rare."""
 SEARCH_LOOK_INTERVAL_S: Final = 0.05
 """How often a search that waits looks how far the index has come, where another process keeps it up to date."""
 SEARCH_WAIT_S: Final = 5.0
