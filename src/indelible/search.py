@@ -286,7 +286,7 @@ def _kept_number(value: object) -> int | float | None:
     if not math.isfinite(value):
         return None
     # 1.0 is the same number as 1.
-    return int(value) if value.is_integer() and abs(value) < 2**63 else value
+    return int(value) if value.is_integer() and -(2**63) <= value < 2**63 else value
 
 
 def _kept_time(value: str) -> int | None:

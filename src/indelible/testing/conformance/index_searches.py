@@ -85,6 +85,18 @@ class IndexSearchConformance(WithIndex):
         assert await those_where(index, documents, AMOUNT, "=", 2**53 + 1) == []
         assert await those_where(index, documents, AMOUNT, "=", 2**63 - 1) == []
 
+    async def test_the_least_whole_number_is_one_number(self, index: QueryIndex) -> None:
+        least = (-(2**63), -(2.0**63))
+        kept = [one for one in (kept_value(number, "number") for number in least) if isinstance(one, int)]
+        assert kept == [-(2**63)] * 2
+        documents = [having(AMOUNT, one) for one in kept]
+        await filled(index, documents)
+        everything = Where("event_type", "=", "Happened")
+        for asked in least:
+            assert await those_where(index, documents, AMOUNT, "=", asked) == [0, 1]
+            query = SearchQuery(where=(everything, Where(AMOUNT, "!=", asked)))
+            assert await those_found(index, documents, query) == []
+
     async def test_strings(self, index: QueryIndex) -> None:
         await _check_order(index, NAME, STRINGS, list(_COMPARED))
 
