@@ -230,7 +230,8 @@ def _check_condition(where: Where, fields: Mapping[str, FieldType], pointer: str
         if not isinstance(value, bool):
             raise InvalidRequest("must be true or false", pointer=f"{pointer}/value")
     elif operator == "in":
-        if isinstance(value, str) or not isinstance(value, Iterable):
+        # Of what has keys, such as a JSON object, they would be the values.
+        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
             raise InvalidRequest("must be a list", pointer=f"{pointer}/value")
         values = list(value)
         if not 1 <= len(values) <= SEARCH_VALUES_MAX:

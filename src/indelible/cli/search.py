@@ -36,6 +36,8 @@ _HOW: Final = (
     "'FIELD exists' or 'FIELD not exists'"
 )
 _COMPARED: Final = re.compile(r"\s*(\S+?)\s*(<=|>=|!=|=|<|>|\s(?:in|prefix)\s)\s*(.*?)\s*", re.DOTALL)
+_LISTED: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,]*?)\s*,', re.DOTALL)
+"""One of a list, and the comma behind it. Within quotation marks a comma is text."""
 _EXISTS: Final = re.compile(r"\s*(\S+)\s+(not\s+)?exists\s*")
 
 
@@ -56,7 +58,8 @@ def parse_where(text: str, pointer: str) -> Where:
 def _list(text: str) -> Any:
     if text.startswith("["):
         return _value(text)
-    return [_value(one.strip()) for one in text.split(",")]
+    # The comma that is added ends the last.
+    return [_value(one[1]) for one in _LISTED.finditer(f"{text},")]
 
 
 def _value(text: str) -> Any:

@@ -314,6 +314,7 @@ class SearchBadInputConformance:
             (Where("event_data.total", "=", {"a": 1}), "/value"),
             (Where("event_data.total", "in", 1), "/value"),
             (Where("event_data.total", "in", []), "/value"),
+            (Where("event_data.customer.id", "in", {"c-1": 1}), "/value"),
             (Where("event_data.total", "in", list(range(SEARCH_VALUES_MAX + 1))), "/value"),
             (Where("event_data.total", "in", [1, "2"]), "/value/1"),
             (Where("event_data.total", "exists", 1), "/value"),
