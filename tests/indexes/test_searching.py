@@ -23,6 +23,7 @@ from indelible.errors import (
     Unavailable,
 )
 from indelible.eventstore import EventStore
+from indelible.indexes import searching
 from indelible.indexes.index import Capabilities, IndexMoved, SearchTooBroad
 from indelible.indexes.indexer import Indexer
 from indelible.indexes.memory import MemoryIndex
@@ -188,6 +189,38 @@ async def test_an_index_that_is_away(site: Site) -> None:
     assert (await site.store.read_feed()).count == 1, "only search asks the index"
     site.index.is_away = False
     assert (await site.store.search(N_IS_1)).count == 1
+
+
+async def test_an_index_that_does_not_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.append(1)
+    await site.catch_up()
+    assert (await site.store.search(N_IS_1)).count == 1
+    monkeypatch.setattr(searching, "SEARCH_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(searching, "SEARCH_SILENCE_GRACE_S", 0.1)
+
+    async def search(*_: object, **__: object) -> None:
+        await asyncio.sleep(60)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.index, "search", search)
+        patched.setattr(site.index, "search_aggregates", search)
+        for aggregates in (False, True):
+            async with asyncio.timeout(20):
+                with pytest.raises(Unavailable, match="out of reach: it does not answer"):
+                    await site.store.search(N_IS_1, aggregates=aggregates, wait_s=0.1)
+    await site.append(1)
+    head = (await site.store.head()).cursor
+    site.index.slow_s = 60
+    for call in (
+        site.store.search(N_IS_1, wait_for=head, wait_s=0.1),
+        site.store.index.status(),
+        site.store.index.rebuild(),
+        site.store.index.retry(),
+        site.store.index.drop(),
+    ):
+        async with asyncio.timeout(20):
+            with pytest.raises(Unavailable, match="out of reach: it does not answer"):
+                await call
 
 
 async def test_a_search_that_takes_too_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -41,6 +41,7 @@ from indelible.limits import (
     RETRY_AFTER_S,
     SEARCH_LOOK_INTERVAL_S,
     SEARCH_MOVES_MAX,
+    SEARCH_SILENCE_GRACE_S,
     SEARCH_TIMEOUT_S,
     SEARCH_WAIT_S,
 )
@@ -156,7 +157,7 @@ class SearchingStore(StoreAround):
         left_s = until - time.monotonic()
         moved, serving = self._moved, self._serving
         if serving is None or not await self._has_come_to(serving.cursor, asked.wait_for):
-            state = await self._look()
+            state = await self._look(left_s)
             serving = self._serving = state.serving
             if serving is None:
                 self._checked(asked, state.building)
@@ -169,7 +170,7 @@ class SearchingStore(StoreAround):
         except InvalidRequest:
             # Another may have taken its place, with the field that is asked for.
             self._looking = None
-            self._serving = (await self._look()).serving
+            self._serving = (await self._look(left_s)).serving
             if self._serving is not None and self._serving.fields == serving.fields:
                 raise
             raise IndexMoved from None
@@ -179,7 +180,7 @@ class SearchingStore(StoreAround):
             return None
         if is_behind and not allow_stale:
             raise await self._behind(serving.cursor, asked.wait_for)
-        found, generation = await self._find(checked, asked)
+        found, generation = await self._find(checked, asked, left_s)
         self._serving = generation
         # Another generation may have taken its place meanwhile, with other fields, and not quite as far.
         is_stale = not await self._has_come_to(generation.cursor, asked.wait_for)
@@ -192,7 +193,7 @@ class SearchingStore(StoreAround):
             is_stale=is_stale,
         )  # fmt: skip
 
-    async def _look(self) -> IndexState:
+    async def _look(self, left_s: float) -> IndexState:
         """How far the index has come. All who wait ask together, and not too often: a backend may do nothing else
         meanwhile."""
         now = time.monotonic()
@@ -200,7 +201,8 @@ class SearchingStore(StoreAround):
             self._looked_at = now
             self._looking = asyncio.ensure_future(self._index.open())
             self._looking.add_done_callback(hear_of_failure)
-        return await asyncio.shield(self._looking)
+        async with _is_heard_within(left_s):
+            return await asyncio.shield(self._looking)
 
     def _checked(self, asked: _Asked, generation: Generation | None) -> CheckedQuery:
         """Raises ``InvalidRequest``."""
@@ -241,16 +243,18 @@ class SearchingStore(StoreAround):
 
     # --- Finding -----------------------------------------------------------------------------------------------------
 
-    async def _find(self, checked: CheckedQuery, asked: _Asked) -> tuple["_Found", Generation]:
+    async def _find(self, checked: CheckedQuery, asked: _Asked, left_s: float) -> tuple["_Found", Generation]:
         if asked.aggregates:
             key = None if asked.cursor is None else decode_aggregate(asked.cursor, checked)
             with self._measured():
-                hits, generation = await self._index.search_aggregates(checked, limit=asked.limit, behind=key)
+                async with _is_heard_within(left_s):
+                    hits, generation = await self._index.search_aggregates(checked, limit=asked.limit, behind=key)
             last = None if hits.is_last else encode_aggregate(checked, hits.aggregates[-1])
             return _Found((), tuple(hits.aggregates), last), generation
         place = None if asked.cursor is None else decode_place(asked.cursor, checked, asked.order)
         with self._measured():
-            hits, generation = await self._index.search(checked, order=asked.order, limit=asked.limit, behind=place)
+            async with _is_heard_within(left_s):
+                hits, generation = await self._index.search(checked, order=asked.order, limit=asked.limit, behind=place)
             lines = await lines_of(self._log, [place.event_id for place in hits.places])
         return _Found(lines, (), _next_cursor(checked, asked.order, hits, len(lines))), generation
 
@@ -289,6 +293,18 @@ def _index_errors() -> Iterator[None]:
         ) from error
 
 
+@contextlib.asynccontextmanager
+async def _is_heard_within(left_s: float = 0.0) -> AsyncIterator[None]:
+    """What an index is asked while a caller waits. Some backends have longer bounds of their own, for their writing."""
+    try:
+        async with asyncio.timeout(SEARCH_TIMEOUT_S + SEARCH_SILENCE_GRACE_S + max(left_s, 0)) as bound:
+            yield
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        raise IndexUnavailable("it does not answer") from None
+
+
 # --- The index -------------------------------------------------------------------------------------------------------
 
 
@@ -305,18 +321,22 @@ class LocalSearchIndex:
 
     async def status(self) -> IndexInfo:
         with _index_errors():
-            return await self._described(await self._index.open())
+            return await self._described(await self._open())
+
+    async def _open(self) -> IndexState:
+        async with _is_heard_within():
+            return await self._index.open()
 
     async def rebuild(self) -> IndexInfo:
         with _index_errors():
-            await self._index.open()
+            await self._open()
             await self._index.begin(self._fields)
             self._tell()
             return await self._described(await self._index.state())
 
     async def retry(self) -> IndexInfo:
         with _index_errors():
-            state = await self._index.open()
+            state = await self._open()
             for one in (state.serving, state.building):
                 if one is not None:
                     # One that is gone by now has no list any more.
@@ -327,7 +347,7 @@ class LocalSearchIndex:
 
     async def drop(self) -> None:
         with _index_errors():
-            await self._index.open()
+            await self._open()
             await self._index.drop()
             self._tell()
 

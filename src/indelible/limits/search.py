@@ -19,6 +19,9 @@ SEARCH_WHERE_PARTS_MAX: Final = 8_192
 The most values, and the conditions around them, have about half of it."""
 SEARCH_TIMEOUT_S: Final = 10.0
 """For one search in the index. One that takes longer is too broad, and is refused."""
+SEARCH_SILENCE_GRACE_S: Final = 3.0
+"""Beyond it, and the time that a search may wait, an index that says nothing is taken to be out of reach. It may say a
+little later than after its time-out that a search was too broad."""
 SEARCH_MOVES_MAX: Final = 10
 """How often a search begins anew, once its time to wait is over, because another index has taken the place of the one
 that it looked into. That is rare."""
