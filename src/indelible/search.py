@@ -335,12 +335,13 @@ def phrases_of(text: str) -> tuple[str, ...]:
 
 
 def words_of(text: str) -> list[str]:
-    """Runs of letters and digits, in lower case and without diacritics: what a text query compares."""
+    """Runs of letters and digits, without case and diacritics: what a text query compares. Not in lower case: that of a
+    Greek sigma depends on what stands behind it. An index of other words has another format."""
     if text.isascii():
         # The same, several times as fast.
         return text.encode().translate(_ASCII_WORDS).decode().split()
     text = "".join(one for one in unicodedata.normalize("NFD", text) if not unicodedata.combining(one))
-    return _WORD.findall(text.lower())
+    return _WORD.findall(text.casefold())
 
 
 _WORD: Final = re.compile(r"[^\W_]+")
