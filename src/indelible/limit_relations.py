@@ -32,6 +32,7 @@ def check_together(limits: Mapping[str, Any]) -> None:
         ("PAGE_EVENTS_MAX", 1, "PAGE_SCAN_EVENTS_MAX", "a page that matches everything is full"),
         ("SUBSCRIPTION_PAGE_EVENTS_MAX", 1, "PAGE_EVENTS_MAX", "it is a page too"),
         ("SUBSCRIPTION_PAGE_EVENTS_MAX", 1, "INDEX_BATCH_EVENTS_MAX", "what is indexed in one step is whole pages"),
+        ("INDEX_BATCH_EVENTS_MAX", 1, "PAGE_EVENTS_MAX", "an index that is built reads no more at once"),
         ("SEARCH_WAIT_S", 1, "SEARCH_WAIT_MAX_S", "a default is allowed"),
         ("INDEX_RETRY_WAIT_MIN_S", 1, "INDEX_RETRY_WAIT_MAX_S", "waits grow from one to the other"),
         ("GROUP_PULL_DEFAULT", 1, "GROUP_PULL_MAX", "a default is allowed"),
