@@ -29,6 +29,8 @@ EVENTS_PER_S: Final = 5_000
 BESIDE_EVENTS_PER_S: Final = 1_000
 PATIENCE_S: Final = 600.0
 _POLL_S: Final = 0.02
+_POLL_WHILE_INDEXED_S: Final = 0.2
+"""Each answer takes the server's time, which is measured meanwhile."""
 
 
 def search_server(options: Options) -> Iterator[Figure]:
@@ -61,7 +63,7 @@ def _serving(server: Server, newer_than: int = 0) -> GenerationInfo:
                 return serving
             if time.monotonic() > give_up_at:
                 raise RuntimeError(f"the index has not caught up: {serving}")
-            time.sleep(_POLL_S)
+            time.sleep(_POLL_WHILE_INDEXED_S)
 
 
 # --- What it costs those who append ----------------------------------------------------------------------------------

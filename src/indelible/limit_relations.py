@@ -32,6 +32,7 @@ def check_together(limits: Mapping[str, Any]) -> None:
         ("PAGE_EVENTS_MAX", 1, "PAGE_SCAN_EVENTS_MAX", "a page that matches everything is full"),
         ("SUBSCRIPTION_PAGE_EVENTS_MAX", 1, "PAGE_EVENTS_MAX", "it is a page too"),
         ("SUBSCRIPTION_PAGE_EVENTS_MAX", 1, "INDEX_BATCH_EVENTS_MAX", "what is indexed in one step is whole pages"),
+        ("INDEX_BATCH_EVENTS_MAX", 1, "PAGE_EVENTS_MAX", "an index that is built reads no more at once"),
         ("SEARCH_VALUES_MAX", 1, "SEARCH_VALUES_TOGETHER_MAX", "one condition is a search"),
         ("SEARCH_VALUES_TOGETHER_MAX", 3, "SEARCH_WHERE_PARTS_MAX", "a value is a string and a comma"),
         ("SEARCH_WAIT_S", 1, "SEARCH_WAIT_MAX_S", "a default is allowed"),

@@ -19,6 +19,10 @@ from indelible.engines.sqlite.index_file import index_path
 from indelible.errors import IndelibleError
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend
+from indexes.opensearch_server import opensearch_server
+from indexes.rewriting_proxy import rewriting_proxy
+from indexes.watched_indexes import refusing_above
+from network.authority import Authority
 from postgres.server import postgres_server
 from relays.nats_server import nats_server
 
@@ -121,6 +125,19 @@ async def killed(watch: AlertWatch, folder: Path) -> None:
         await asyncio.sleep(1.5)
         await server.kill()
         await all_fire(watch, "InstanceIsDown", instance=instance_of(server))
+
+
+async def certificate_expires(watch: AlertWatch, folder: Path) -> None:
+    certificate, key = Authority(folder).certify("server", "127.0.0.1", days=13)
+    (folder / "indelible.toml").write_text(f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n')
+    flags = ("--config", str(folder / "indelible.toml"))
+    server = ServerProcess(folder / "store.db", log=folder / "server.log", flags=flags)
+    await server.spawn()
+    try:
+        watch.watch(server.url.replace("http:", "https:"))
+        await all_fire(watch, "CertificateExpires", instance=instance_of(server))
+    finally:
+        await server.kill()
 
 
 async def full_disk(watch: AlertWatch, folder: Path) -> None:
@@ -323,9 +340,21 @@ async def nothing_indexed(watch: AlertWatch, folder: Path) -> None:
             await all_fire(watch, "NothingIsSearched")
 
 
+async def refused_events(watch: AlertWatch, folder: Path) -> None:
+    """A proxy before the service takes no documents as large as the largest event's."""
+    with opensearch_server() as service:
+        async with rewriting_proxy(service.address) as proxy:
+            proxy.handle = refusing_above(6_000)
+            settings = f'[index]\nstore = "opensearch://{proxy.address}/refused"\n'
+            async with watched(watch, folder, settings=settings) as (_, client):
+                await client.append("order", "1", [NewEvent("Placed", "word " * 5_000)])
+                await all_fire(watch, "QueryIndexRefusesEvents")
+
+
 SCENES = {
     "healthy": Scene((), healthy),
     "killed": Scene(("InstanceIsDown",), killed),
+    "certificate expires": Scene(("CertificateExpires",), certificate_expires),
     "full disk": Scene(
         ("DiskFillsUp", "DiskIsNearlyFull", "AppendsFail", "RequestsFail", "InstanceIsNotReady"), full_disk
     ),
@@ -341,4 +370,5 @@ SCENES = {
     "event too large": Scene(("RelayIsStopped",), event_too_large),
     "search index locked": Scene(("QueryIndexLagsBehind", "QueryIndexDoesNotGoOn"), search_index_locked),
     "nothing indexed": Scene(("NothingIsSearched",), nothing_indexed),
+    "refused events": Scene(("QueryIndexRefusesEvents",), refused_events),
 }

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -50,9 +51,10 @@ class AlertWatch:
 
     def watch(self, *urls: str) -> None:
         """These servers, and no others any more."""
-        targets = [url.removeprefix("http://") for url in urls]
+        parts = [urlsplit(url) for url in urls]
+        targets = [{"targets": [one.netloc], "labels": {"__scheme__": one.scheme}} for one in parts]
         written = self._targets.with_suffix(".new")
-        written.write_text(json.dumps([{"targets": targets}]))
+        written.write_text(json.dumps(targets))
         written.rename(self._targets)
 
     def hear(self, alerts: Sequence[Mapping[str, Any]]) -> None:
@@ -85,7 +87,8 @@ async def alert_watch(folder: Path) -> AsyncIterator[AlertWatch]:
         "global: {scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}\n"
         "rule_files: [alerts.yml]\n"
         f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}\n"
-        "scrape_configs: [{job_name: indelible, file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]}]\n"
+        "scrape_configs: [{job_name: indelible, tls_config: {insecure_skip_verify: true}, "
+        "file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]}]\n"
     )
     (folder / "alertmanager.yml").write_text(
         "route: {receiver: test, group_by: ['...'], group_wait: 0s, group_interval: 1s}\n"

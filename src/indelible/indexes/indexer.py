@@ -10,7 +10,7 @@ moves any more that should.
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -18,7 +18,7 @@ import structlog
 
 from indelible.cursors import Cursor
 from indelible.errors import IndelibleError, InvalidRequest
-from indelible.eventstore import MeasuringStore
+from indelible.eventstore import FeedPage, MeasuringStore
 from indelible.indexes.document_making import documents_of
 from indelible.indexes.documents import DocumentMaker
 from indelible.indexes.index import (
@@ -46,8 +46,8 @@ from indelible.tasks import Waits, end_if_cancelled, first_of, is_set_within
 
 _log: Final = structlog.get_logger(__name__)
 
-_FULL_AT: Final = INDEX_BATCH_EVENTS_MAX - SUBSCRIPTION_PAGE_EVENTS_MAX
-"""Another page might be too much for the batch."""
+_LARGE_PAGE_EVENTS: Final = INDEX_BATCH_EVENTS_MAX // 2
+"""Of the log, for a generation that is being built."""
 
 
 class _TooManyRejected(Exception):
@@ -204,11 +204,14 @@ class Indexer:
         batch.begin(batch.after)
         await self._try_again(batch)
         await self._check_rejected(batch.generation)
-        async with aclosing(self._store.follow(after=batch.after)) as pages:
+        page_events = _LARGE_PAGE_EVENTS if is_building else SUBSCRIPTION_PAGE_EVENTS_MAX
+        reading = self._large_pages(batch.after) if is_building else self._store.follow(after=batch.after)
+        async with aclosing(reading) as pages:
             async for page in pages:
                 batch.documents += await documents_of(page.lines, batch.maker)
                 batch.cursor = page.cursor
-                if page.at_end or len(batch.documents) > _FULL_AT:
+                # Another page might be too much for the batch.
+                if page.at_end or len(batch.documents) + page_events > INDEX_BATCH_EVENTS_MAX:
                     if await self._apply(batch):
                         await self._check_rejected(batch.generation)
                     waits.begin_anew()
@@ -223,6 +226,14 @@ class Indexer:
                     await is_set_within(INDEX_GATHER_S, self._is_awaited)
                     self._is_awaited.clear()
         return False
+
+    async def _large_pages(self, after: Cursor) -> AsyncGenerator[FeedPage]:
+        """Of the whole log: they cost less than those of a subscription, and few read such at once. Each waits for its
+        turn among all who read the feed."""
+        while True:
+            page = await self._store.read_feed(after=after, limit=_LARGE_PAGE_EVENTS)
+            yield page
+            after = page.cursor
 
     async def _apply(self, batch: "_Batch") -> Sequence[Rejected]:
         if batch.cursor == batch.after:

@@ -14,15 +14,16 @@ import apsw
 from indelible.indexes.index import IndexUnavailable
 from indelible.limits import FILE_LOCK_WAIT_S
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of both schemas. There are no migrations: an index of an older format is made anew."""
 
 CATALOG_ID: Final = 0x496E6443
 GENERATION_ID: Final = 0x496E6447
 """Mark files as ours ("IndC", "IndG")."""
 
-PAGE_SIZE_BYTES: Final = 4_096
-WAL_FRAMES: Final = 16_384
+PAGE_SIZE_BYTES: Final = 8_192
+"""A commit writes about as many bytes as with pages half as large, in half as many calls of the system."""
+WAL_FRAMES: Final = 8_192
 """Pages in a write-ahead log (64 MiB) at which it is copied into its database."""
 
 WRITER_CACHE_KIB: Final = 128 * 1024
@@ -46,6 +47,7 @@ class Foreign(Exception):
 def create(path: Path, application_id: int, schema: str) -> apsw.Connection:
     """A new file, in one transaction: a file without a schema is none."""
     connection = connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    connection.pragma("page_size", PAGE_SIZE_BYTES)
     connection.pragma("journal_mode", "wal")
     with transaction(connection):
         connection.execute(statement(schema))

@@ -35,7 +35,7 @@ from indelible.indexes.sqlite.connections import (
     unavailable,
     wal_size_bytes,
 )
-from indelible.indexes.sqlite.places import LEAST, MOST, SHIFT, Numbered, Numbering
+from indelible.indexes.sqlite.places import LEAST, MOST, SHIFT, Numbering
 from indelible.limits import WAL_SIZE_BYTES_MAX
 from indelible.search import FieldType, words_of
 
@@ -268,13 +268,12 @@ class GenerationFile:
         added = sorted(by_id.items(), key=_place_of)
         last, last_place = self._last()
         numbering = Numbering(last, last_place, self._free_from)
-        numbered = numbering.number([one.place for _, one in added])
-        self._insert(added, numbered)
-        self._note_fresh([one.doc for one in numbered], last)
+        docs = numbering.number([one.place for _, one in added])
+        self._insert(added, docs)
+        self._note_fresh(docs, last)
         self._fresh.update(by_id)
-        most = max((one.displaced_us for one in numbered), default=0)
         values = (
-            cursor, state.documents + len(added) - forgotten, max(state.displaced_us, most),
+            cursor, state.documents + len(added) - forgotten, max(state.displaced_us, numbering.displaced_us),
             state.is_in_order and numbering.is_in_order,
         )  # fmt: skip
         self._connection.execute(
@@ -325,27 +324,26 @@ class GenerationFile:
             doc += 1
         return doc
 
-    def _insert(self, documents: Sequence[tuple[bytes, Document]], numbered: Sequence[Numbered]) -> None:
+    def _insert(self, documents: Sequence[tuple[bytes, Document]], docs: Sequence[int]) -> None:
         keys = dict.fromkeys(one.aggregate for _, one in documents)
         self._number_names({one.event_type for _, one in documents} | {one.aggregate_type for one in keys})
         self._number_aggregates(keys)
         names, aggregates, numbers, texts = self._names, self._aggregates, self._numbers, self._texts
         rows: list[Any] = []
         values: list[Any] = []
-        for (event_id, document), (doc, displaced_us) in zip(documents, numbered, strict=True):
-            key = document.aggregate
+        for (event_id, document), doc in zip(documents, docs, strict=True):
+            place, event_type, key, version, tags, held, text = document
             rows += (
-                doc, displaced_us, document.place.position, event_id, names[document.event_type],
-                names[key.aggregate_type], aggregates[key], document.version,
+                doc, (doc >> SHIFT) - place.timestamp_us, place.position, event_id, names[event_type],
+                names[key.aggregate_type], aggregates[key], version,
             )  # fmt: skip
-            for tag in document.tags:
+            for tag in tags:
                 values += (doc, 0, tag)
-            for path, found in document.values.items():
+            for path, found in held.items():
                 number = numbers[path]
                 for value in found:
                     values += (doc, number, value)
-            if document.text:
-                text = document.text
+            if text:
                 texts += (doc, text if text.isascii() else " ".join(words_of(text)))
                 self._texts_length += len(text)
         self._insert_rows("documents", 8, rows)

@@ -19,11 +19,6 @@ LEAST: Final = -(2**63)
 MOST: Final = 2**63 - 1
 
 
-class Numbered(NamedTuple):
-    doc: int
-    displaced_us: int
-
-
 class Numbering:
     """Gives numbers. ``last`` is the greatest there is, with its place; ``free_from`` finds the first free number at
     or behind one."""
@@ -34,22 +29,28 @@ class Numbering:
         self._free_from: Final = free_from
         self.is_in_order = True
         """Whether each was beyond all before it, in number and place."""
+        self.displaced_us = 0
+        """The most by which one is beyond its timestamp."""
 
-    def number(self, places: Sequence[Place]) -> list[Numbered]:
+    def number(self, places: Sequence[Place]) -> list[int]:
         """Of documents that are sorted by place, and none of which is there yet."""
-        numbered: list[Numbered] = []
+        docs: list[int] = []
         before = LEAST
         for place in places:
-            doc = max(place.timestamp_us << SHIFT, before + 1)
+            doc = wanted = place.timestamp_us << SHIFT
+            if doc <= before:
+                doc = before + 1
             if doc <= self._last:
                 doc = self._at_or_behind(doc, place)
+            if doc != wanted:
+                self.displaced_us = max(self.displaced_us, (doc >> SHIFT) - place.timestamp_us)
             if self._last_place is not None and place < self._last_place:
                 self.is_in_order = False
             if doc > self._last:
                 self._last, self._last_place = doc, place
-            numbered.append(Numbered(doc, (doc >> SHIFT) - place.timestamp_us))
+            docs.append(doc)
             before = doc
-        return numbered
+        return docs
 
     def _at_or_behind(self, doc: int, place: Place) -> int:
         if self._last_place is not None and self._last_place.timestamp_us == place.timestamp_us:
