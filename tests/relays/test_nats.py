@@ -339,6 +339,22 @@ async def test_two_relays_of_one_stream_lose_nothing_in_silence(server: NatsServ
     assert "of somebody else" in str((await store.relays.get("second")).problem)
 
 
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+async def test_a_message_says_whose_log_it_is_of(server: NatsServer, store: EventStore, mode: str) -> None:
+    await append(store, 2)
+    async with LocalEventStore(MemoryEngine()) as other:
+        await append(other, 5)
+        async with running(relay_to(server, store, f"&mode={mode}")):
+            await until(lambda: is_published(store, 2))
+        async with running(relay_to(server, other, f"&mode={mode}")):
+            await until(lambda: _is(other, "stopped"))
+            assert "it was of another store" in str((await state(other)).problem)
+        await append(store, 2)
+        async with running(relay_to(server, store, f"&mode={mode}")):
+            await until(lambda: is_published(store, 4))
+    assert len(await messages_of(server, STREAM)) == 4
+
+
 @pytest.mark.parametrize(
     ("rest", "problem"),
     [

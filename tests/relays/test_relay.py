@@ -6,15 +6,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from indelible import Cursor, EventQuery, NewEvent
+from indelible.core.store import LocalEventStore
+from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint
-from indelible.relay_state import RelayInfo
+from indelible.relay_state import RelayInfo, RelayLease
 from indelible.relays.relay import Relay
+from indelible.relays.sink import Reached
 from indelible.store_around import StoreAround
-from relays.broker import Broker
+from relays.broker import Broker, BrokerSink
 
 LEASE_S = 0.6
 PATIENCE_S = 20
@@ -324,6 +328,45 @@ async def test_a_broker_that_is_ahead_of_the_store_stops_it(store: EventStore) -
     async with running(relay_of(store, broker)):
         await until(lambda: _is(store, "stopped"))
     assert "no place of this store's log" in str((await state(store)).problem)
+
+
+async def test_a_broker_that_was_ahead_of_the_store_stops_it_though_the_store_has_grown() -> None:
+    """It was restored from a backup, and has other events by now where those are that the broker got."""
+    broker = Broker()
+    async with LocalEventStore(MemoryEngine()) as lost, LocalEventStore(MemoryEngine()) as store:
+        await append(lost, 3)
+        await store.append_recorded((await lost.read_feed(limit=2)).events)
+        async with running(relay_of(lost, broker)):
+            await until(lambda: len(broker.log) == 3)
+        await append(store, 4)
+        async with running(relay_of(store, broker)):
+            await until(lambda: _is(store, "stopped"))
+        assert "restored from a backup since" in str((await state(store)).problem)
+    assert broker.versions == [1, 2, 3]
+
+
+class SaysNoEvent(BrokerSink):
+    """And takes no reset for one."""
+
+    def reached(self, lease: RelayLease) -> Reached | None:
+        reached = super().reached(replace(lease, reset_epoch=0))
+        return None if reached is None else Reached(reached.cursor, None, None)
+
+
+async def test_a_broker_that_says_no_event_is_believed_where_that_skips_nothing(store: EventStore) -> None:
+    """As of a version that did not say one."""
+    sink = SaysNoEvent(broker := Broker())
+    await append(store, 2)
+    for count in (2, 3):
+        async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
+            await until(lambda: len(broker.log) == count)  # noqa: B023 - waited for at once
+        await append(store, 1)
+    await store.relays.reset("orders", after=(await store.read_feed(limit=2)).cursor)
+    async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
+        await until(lambda: _is(store, "stopped"))
+    problem = str((await state(store)).problem)
+    assert "not with which event" in problem
+    assert f"reset the relay to go on after {broker.log[-1].cursor}" in problem
 
 
 async def test_a_broker_that_knows_a_later_epoch_than_the_store_stops_it(store: EventStore) -> None:

@@ -17,7 +17,8 @@ from typing import Final, get_args
 
 import structlog
 
-from indelible.errors import IndelibleError, InvalidRequest, RelayFenced, RelayOwned, StoreCorrupted
+from indelible.cursors import Cursor
+from indelible.errors import EventNotFound, IndelibleError, InvalidRequest, RelayFenced, RelayOwned, StoreCorrupted
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint, check_group_query
 from indelible.limits import (
@@ -34,11 +35,13 @@ from indelible.relay_state import OnRefusal, RelayInfo, check_lease, check_owner
 from indelible.relays.ahead import Ahead
 from indelible.relays.beside import Beside
 from indelible.relays.publisher import EventSetAside, Publisher
-from indelible.relays.sink import Sink, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Reached, Sink, SinkFenced, SinkRefused, SinkUnavailable
 from indelible.relays.tenure import Tenure
 from indelible.tasks import Waits, end_if_cancelled, first_of
 
 _BEGINNING: Final = StartPoint()
+
+_APART: Final = "give this relay a subject of its own, in Kafka a cursor_topic; or delete what is there"
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -172,18 +175,37 @@ class Relay:
 
     async def _connect(self, tenure: Tenure) -> None:
         await tenure.becomes_certain()
-        reached = await self._sink.open(tenure.lease)
+
+        async def check(reached: Reached) -> None:
+            await self._check_own(reached, tenure.cursor)
+
+        reached = await self._sink.open(tenure.lease, check)
         end_if_cancelled()
         if reached is None:
             return
         try:
             await tenure.reach(reached)
         except InvalidRequest as error:
-            raise InvalidRequest(
-                f"the broker holds what this relay published up to cursor {reached}, which is no place of this store's "
-                "log: it was of another store, or of one that was restored from a backup since",
-                pointer="/cursor",
-            ) from error
+            raise _not_of_the_log(reached) from error
+
+    async def _check_own(self, reached: Reached, checkpoint: Cursor) -> None:
+        """Raises ``InvalidRequest`` unless what the broker knows is of this store's log: what is before the place is
+        not published any more. An event's hash covers all that stand before it, so no other log has it."""
+        if reached.event_id is None or reached.event_hash is None:
+            if reached.cursor != checkpoint:
+                raise InvalidRequest(
+                    f"the broker says that this relay came to cursor {reached.cursor}, but not with which event, as it "
+                    f"was with earlier versions: if that is of this store, reset the relay to go on after "
+                    f"{reached.cursor}; else {_APART}",
+                    pointer="/cursor",
+                )
+            return
+        try:
+            event = await self._store.get_event(reached.event_id)
+        except EventNotFound:
+            event = None
+        if event is None or event.hash != reached.event_hash:
+            raise _not_of_the_log(reached.cursor)
 
     async def _follow(self, tenure: Tenure, waits: Waits) -> None:
         """Until the relay is to stand still, or it is no longer certain who owns it: a sink that is open may keep
@@ -209,6 +231,14 @@ class Relay:
                 if tenure.stands_still or not tenure.is_certain:
                     return
                 await beside.take_turn()
+
+
+def _not_of_the_log(cursor: Cursor) -> InvalidRequest:
+    return InvalidRequest(
+        f"the broker holds what this relay published up to cursor {cursor}, which is no place of this store's log: it "
+        f"was of another store, or of one that was restored from a backup since; {_APART}",
+        pointer="/cursor",
+    )
 
 
 def _reason(error: Exception) -> str:
