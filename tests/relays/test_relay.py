@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -123,6 +123,27 @@ async def test_a_narrow_filter_is_no_lag(store: EventStore) -> None:
         await append(store, 3)
         await until(lambda: _is_at_head(store))
     assert broker.versions == [51]
+
+
+@pytest.mark.parametrize(("names", "published"), [((), ["order", "order"]), (("$schema",), ["$schema"])])
+async def test_the_store_s_own_events_are_published_where_they_are_named_alone(
+    store: EventStore, names: Sequence[str], published: Sequence[str]
+) -> None:
+    """Also again, and wherever the relay runs."""
+    broker = Broker()
+    await append(store)
+    await store.schemas.register("Placed", {"type": "object"})
+    await store.append("order", "1", [NewEvent("Placed", {})])
+    async with running(relay_of(store, broker, query=EventQuery.of(aggregate_types=names))):
+        await until(lambda: _is_at_head(store))
+        await store.relays.replay("orders", start="beginning")
+        await until(lambda: len(broker.log) == 2 * len(published))
+        await until(lambda: _has_no_replay(store))
+    assert [one.event.aggregate_type for one in broker.log] == [*published, *published]
+
+
+async def _has_no_replay(store: EventStore) -> bool:
+    return (await state(store)).replay is None
 
 
 async def _is_at_head(store: EventStore) -> bool:

@@ -31,6 +31,7 @@ from indelible.limits import (
     RELAY_SAVE_PAUSE_S,
 )
 from indelible.queries import EVERYTHING, EventQuery
+from indelible.readable_feed import WithoutOwn
 from indelible.relay_state import OnRefusal, RelayInfo, check_lease, check_owner, check_relay
 from indelible.relays.ahead import Ahead
 from indelible.relays.beside import Beside
@@ -47,7 +48,8 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Publishes what matches ``query``, which has no time window, from ``start`` on where the relay is new. ``owner``
+    """Publishes what matches ``query``, which has no time window, from ``start`` on where the relay is new; the store's
+    own events only where the query names their aggregate type. ``owner``
     names this process; made up unless given. ``on_refusal`` is what it does about an event that the broker will never
     take: "stop", until somebody resumes it, or "set_aside". ``on_page`` hears of each page of the live feed that was
     published: the relay's name, the page, and when that began, in nanoseconds since 1970. Belongs to one event loop,
@@ -70,7 +72,7 @@ class Relay:
         on_page: Callable[[str, FeedPage, int], None] | None = None,
     ) -> None:
         self.name: Final = check_relay(name)
-        self._store: Final = store
+        self._store: Final = WithoutOwn(store)
         self._sink: Final = sink
         self._query: Final = EventQuery(check_group_query(query))
         self._start: Final = start.checked()

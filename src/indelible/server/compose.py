@@ -13,7 +13,6 @@ import uvloop
 from indelible.core.authorised_store import AuthorisedStores
 from indelible.core.measured_store import MeasuredStore
 from indelible.core.open import LocalStore, make_engines, open_local_store
-from indelible.core.readable_feed import WithoutOwn
 from indelible.core.scheduled_verify import ScheduledVerify
 from indelible.core.verify import Damage
 from indelible.diagnostics import GroupMeasure
@@ -127,7 +126,7 @@ async def serve(
         async with contextlib.AsyncExitStack() as open_parts:
             on_page = await open_parts.enter_async_context(telemetry(settings.otel, services))
             for part in (
-                *relay_parts(WithoutOwn(services.store), settings.relays, metrics.registry, on_page),
+                *relay_parts(services.store, settings.relays, metrics.registry, on_page),
                 *(() if index is None else index.parts()),
             ):
                 services.background.add(part)
