@@ -189,6 +189,38 @@ async def test_a_broker_that_is_away_is_waited_for(store: EventStore) -> None:
         assert (await state(store)).problem is None
 
 
+@pytest.mark.parametrize("event_types", [[], ["Paid"]])
+async def test_a_problem_stays_until_something_is_published(store: EventStore, event_types: Sequence[str]) -> None:
+    """A broker that lets everybody in, and takes nothing: a disk that is full is like that for hours."""
+    broker = Broker()
+    broker.at_once_max = 0
+    await append(store, 1_200)
+    await append(store, 1, "Paid")
+    relay = relay_of(store, broker, query=EventQuery.of(event_types=event_types))
+    async with running(relay):
+        await until(lambda: _is(store, "retrying"))
+        # The first problem may be that of the first page, before the place that the relay gets to is saved.
+        errors, seen = relay.errors, set()
+        while relay.errors < errors + 4:
+            info = await state(store)
+            seen.add((info.state, info.problem is None))
+            await asyncio.sleep(0.01)
+        assert seen == {("retrying", False)}
+        broker.at_once_max = None
+        await until(lambda: _is(store, "running"))
+        await until(lambda: _is_at_head(store))
+        assert (await state(store)).problem is None
+
+
+async def test_a_problem_passes_once_there_is_nothing_to_publish(store: EventStore) -> None:
+    broker = Broker()
+    broker.is_away = True
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is(store, "retrying"))
+        broker.is_away = False
+        await until(lambda: _is(store, "running"))
+
+
 async def _is(store: EventStore, name: str) -> bool:
     with contextlib.suppress(Exception):
         return (await state(store)).state == name

@@ -151,10 +151,11 @@ class Relay:
     async def _publish(self, tenure: Tenure) -> None:
         waits = Waits(RELAY_RETRY_WAIT_MIN_S, RELAY_RETRY_WAIT_MAX_S)
         while True:
-            await tenure.goes_on()
+            if tenure.stands_still:
+                await tenure.goes_on()
+                tenure.note_problem(None)
             try:
                 await self._connect(tenure)
-                tenure.note_problem(None)
                 await self._follow(tenure, waits)
             except EventSetAside as error:
                 self._count_error("the broker refuses an event, which is set aside", error)

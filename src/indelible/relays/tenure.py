@@ -93,7 +93,8 @@ class Tenure:
 
     def advance(self, cursor: Cursor, count: int) -> None:
         """So many events more are published, and all that match up to here are."""
-        self._note(_Progress(cursor, self.published + count, replay=self._progress.replay))
+        published = self.published + count
+        self._note(msgspec.structs.replace(self._progress, cursor=cursor, published=published))
 
     def advance_replay(self, name: str, cursor: Cursor, published: int) -> None:
         """All that match in the replay's range up to here are published, so many in all."""
