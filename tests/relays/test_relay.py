@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from access.servers import both_servers
 from indelible import Cursor, EventQuery, NewEvent
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
-from indelible.errors import InvalidRequest
+from indelible.errors import Forbidden, InvalidRequest, Unauthenticated
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint
 from indelible.relay_state import RelayInfo, RelayLease
@@ -349,10 +350,13 @@ class HeldUpRelays:
         self._inner: Any = store.relays
         self.answers = asyncio.Event()
         self.answers.set()
+        self.refusal: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         async def call(*args: Any, **more: Any) -> Any:
             await self.answers.wait()
+            if self.refusal is not None:
+                raise self.refusal
             return await getattr(self._inner, name)(*args, **more)
 
         return call
@@ -430,6 +434,31 @@ async def test_a_broker_that_knows_a_later_epoch_than_the_store_stops_it(store: 
         await until(lambda: _is(store, "stopped"))
         info = await state(store)
     assert (info.problem, info.epoch) == ("the broker knows epoch 7, and the store none; publish to another subject", 1)
+
+
+@pytest.mark.parametrize("said", [None, "read:*", "admin:order read:*"])
+@pytest.mark.parametrize("transport", ["http", "grpc"])
+async def test_whoever_may_not_run_it_is_told_so(transport: str, said: str | None) -> None:
+    broker = Broker()
+    async with both_servers() as servers, servers.client(transport, said) as client:
+        await append(servers.store)
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises((Unauthenticated, Forbidden)):
+                await relay_of(client, broker).run()
+    assert not broker.log
+
+
+async def test_whoever_may_no_longer_run_it_is_waited_for(store: EventStore) -> None:
+    """The grants may be in the middle of a change."""
+    broker = Broker()
+    await append(store)
+    async with running(relay_of(held := HeldUp(store), broker)):
+        await until(lambda: _is_at_head(store))
+        held.relays.refusal = Forbidden("you need admin:*", permission="admin")
+        await until(lambda: _is(store, "unowned"))
+        held.relays.refusal = None
+        await append(store)
+        await until(lambda: broker.versions == [1, 2])
 
 
 def test_bad_settings_are_refused() -> None:

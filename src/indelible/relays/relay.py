@@ -18,7 +18,16 @@ from typing import Final, get_args
 import structlog
 
 from indelible.cursors import Cursor
-from indelible.errors import EventNotFound, IndelibleError, InvalidRequest, RelayFenced, RelayOwned, StoreCorrupted
+from indelible.errors import (
+    EventNotFound,
+    Forbidden,
+    IndelibleError,
+    InvalidRequest,
+    RelayFenced,
+    RelayOwned,
+    StoreCorrupted,
+    Unauthenticated,
+)
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint, check_group_query
 from indelible.limits import (
@@ -84,10 +93,13 @@ class Relay:
         """What the store said last, while this process owns the relay; else None."""
         self.errors = 0
         """How often publishing was interrupted, or was refused, since it began."""
+        self._is_let_in = False
+        """Whether the store has ever let this own the relay, and read."""
 
     async def run(self) -> None:
         """Publish, or stand by while another owns the relay, until cancelled. Raises ``InvalidRequest`` for a start
-        that is no place of the store's log."""
+        that is no place of the store's log; ``Unauthenticated`` and ``Forbidden`` where the store has let this in not
+        even once: later, who may do what is perhaps only being changed."""
         waits = Waits(RELAY_RETRY_WAIT_MIN_S, RELAY_RETRY_WAIT_MAX_S)
         while True:
             try:
@@ -101,6 +113,8 @@ class Relay:
                     raise
                 self._count_error("the store does not know how far the relay came", error)
             except IndelibleError as error:
+                if isinstance(error, (Unauthenticated, Forbidden)) and not self._is_let_in:
+                    raise
                 self._count_error("the relay's store fails", error)
             finally:
                 self.info = None
@@ -226,6 +240,7 @@ class Relay:
                     return
                 if live.is_there:
                     page, began_ns = live.take(), time.time_ns()
+                    self._is_let_in = True
                     await publisher.live(page)
                     if page.count:
                         waits.begin_anew()
