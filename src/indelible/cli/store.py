@@ -257,7 +257,7 @@ def check_config(*, config_file: ConfigFile = None, json: Json = False) -> None:
     """
     bad = [
         BadSetting(error.pointer.strip("/"), error.fields.get("source", ""), error.message)
-        for error in find_bad_settings(config_file=config_file)
+        for error in find_bad_settings(config_file=config_file, with_sinks=True)
     ]
     if json:
         print_json({"bad": bad})

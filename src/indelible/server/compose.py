@@ -18,12 +18,11 @@ from indelible.core.verify import Damage
 from indelible.diagnostics import GroupMeasure
 from indelible.errors import IndelibleError, InvalidRequest, StorageFailure
 from indelible.eventstore import EventStore
-from indelible.relays.sink import make_sink
 from indelible.server.access_settings import AccessSettings
 from indelible.server.audit import Audit
 from indelible.server.authentication import Authenticator
 from indelible.server.background import Part, any_left_behind
-from indelible.server.config import ESDB_POINTER, Address, Settings, esdb_url, shown_url
+from indelible.server.config import ESDB_POINTER, Address, Settings, check_sink, esdb_url, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
@@ -237,10 +236,11 @@ def _check_extras(settings: Settings) -> None:
     is opened."""
     check_addresses(settings)
     for name, relay in settings.relays.items():
-        try:
-            make_sink(relay.to)
-        except InvalidRequest as error:
-            raise InvalidRequest(f"relays.{name}: to {error.message}", pointer=f"/relays/{name}/to") from None
+        check_sink(name, relay)
+    if settings.relays and len(make_engines(settings.store)) > 1:
+        raise InvalidRequest(
+            "relays need a store of one partition: a relay has one checkpoint, in one log", pointer="/relays"
+        )
     check_index(settings)
     if settings.access is not None and settings.access.jwt is not None:
         try:

@@ -162,7 +162,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """That certificate's key; in the same file unless it is given."""
     relays: Mapping[str, RelaySettings] = {}
     """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
-    `tags`, `start` and `on_refusal`. In the TOML file alone."""
+    `tags`, `start` and `on_refusal`. In the TOML file alone. They need a store of one partition."""
     index: IndexSettings | None = None
     """The query index, a table `[index]`: its `store` (`memory:`, `sqlite:PATH`, `postgresql://…`,
     `dynamodb://REGION/TABLE`, or `opensearch://HOST:PORT/PREFIX` and likewise `elasticsearch://`, both also with
@@ -249,9 +249,13 @@ def load_settings(
 
 
 def find_bad_settings(
-    *, environ: Mapping[str, str] | None = None, config_file: str | os.PathLike[str] | None = None
+    *,
+    environ: Mapping[str, str] | None = None,
+    config_file: str | os.PathLike[str] | None = None,
+    with_sinks: bool = False,
 ) -> list[InvalidRequest]:
-    """All that :func:`load_settings` would refuse, one after the other, without flags."""
+    """All that :func:`load_settings` would refuse, one after the other, without flags; ``with_sinks``: and the URLs of
+    relays that a server would refuse."""
     environ = os.environ if environ is None else environ
     try:
         file = _find_file(config_file, environ)
@@ -269,7 +273,22 @@ def find_bad_settings(
         check_addresses(Settings(**good))
     except InvalidRequest as error:
         found.append(error)
+    for name, relay in good.get("relays", {}).items() if with_sinks else ():
+        try:
+            check_sink(name, relay)
+        except InvalidRequest as error:
+            found.append(InvalidRequest(error.message, pointer=error.pointer, source=given["relays"].source.name))
     return found
+
+
+def check_sink(name: str, relay: RelaySettings) -> None:
+    """Raises ``InvalidRequest`` for a URL that names no sink here: other settings need no package of a sink's."""
+    from indelible.relays.sink import make_sink  # noqa: PLC0415 - most who load settings run no relay
+
+    try:
+        make_sink(relay.to)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"relays.{name}.to: {error.message}", pointer=f"/relays/{name}/to") from None
 
 
 def config_file_of(
