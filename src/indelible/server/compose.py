@@ -22,7 +22,7 @@ from indelible.server.access_settings import AccessSettings
 from indelible.server.audit import Audit
 from indelible.server.authentication import Authenticator
 from indelible.server.background import Part, any_left_behind
-from indelible.server.config import ESDB_POINTER, Address, Settings, check_sink, esdb_url, shown_url
+from indelible.server.config import ESDB_POINTER, Address, Settings, esdb_url, shown_url
 from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
@@ -40,7 +40,7 @@ from indelible.server.process import (
     listen,
     prepare_process,
 )
-from indelible.server.relays import relay_parts
+from indelible.server.relays import check_sink, relay_parts
 from indelible.server.services import ServedStore, Services
 from indelible.server.supervisor import supervise
 from indelible.server.systemd import ServiceManager
