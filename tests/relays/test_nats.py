@@ -134,6 +134,7 @@ async def test_the_broker_alone_knows_how_far_a_relay_came(server: NatsServer, s
         await behind.relays.claim("orders", "a", lease_s=0.2)
         async with running(relay_to(server, behind, more)):
             await until(lambda: is_published(behind, 301))
+        assert (await state(behind)).published == 301
     check_whole(await messages_of(server, STREAM), 301)
 
 

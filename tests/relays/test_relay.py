@@ -173,6 +173,7 @@ async def test_events_whose_answer_was_lost_are_stored_once_where_the_broker_rem
         await until(lambda: _is_at_head(store))
     assert broker.versions == list(range(1, 301))
     assert relay.errors == 3
+    assert (await state(store)).published == 300
 
 
 async def test_a_broker_that_is_away_is_waited_for(store: EventStore) -> None:

@@ -28,6 +28,7 @@ from indelible.errors import (
     StoreCorrupted,
     Unauthenticated,
 )
+from indelible.events import RecordedEvent
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint, check_group_query
 from indelible.limits import (
@@ -192,22 +193,26 @@ class Relay:
 
     async def _connect(self, tenure: Tenure) -> None:
         await tenure.becomes_certain()
+        last: RecordedEvent | None = None
 
         async def check(reached: Reached) -> None:
-            await self._check_own(reached, tenure.cursor)
+            nonlocal last
+            last = await self._checked(reached, tenure.cursor)
 
         reached = await self._sink.open(tenure.lease, check)
         end_if_cancelled()
         if reached is None:
             return
+        count = 0 if last is None else await self._count(tenure.cursor, last)
         try:
-            await tenure.reach(reached)
+            await tenure.reach(reached, count)
         except InvalidRequest as error:
             raise _not_of_the_log(reached) from error
 
-    async def _check_own(self, reached: Reached, checkpoint: Cursor) -> None:
-        """Raises ``InvalidRequest`` unless what the broker knows is of this store's log: what is before the place is
-        not published any more. An event's hash covers all that stand before it, so no other log has it."""
+    async def _checked(self, reached: Reached, checkpoint: Cursor) -> RecordedEvent | None:
+        """The event that was published last, if the broker says it. Raises ``InvalidRequest`` unless what the broker
+        knows is of this store's log: what is before the place is not published any more. An event's hash covers all
+        that stand before it, so no other log has it."""
         if reached.event_id is None or reached.event_hash is None:
             if reached.cursor != checkpoint:
                 raise InvalidRequest(
@@ -216,13 +221,25 @@ class Relay:
                     f"{reached.cursor}; else {_APART}",
                     pointer="/cursor",
                 )
-            return
+            return None
         try:
             event = await self._store.get_event(reached.event_id)
         except EventNotFound:
             event = None
         if event is None or event.hash != reached.event_hash:
             raise _not_of_the_log(reached.cursor)
+        return event
+
+    async def _count(self, after: Cursor, last: RecordedEvent) -> int:
+        """How many events the broker got of which nobody has heard yet: those behind ``after`` up to the ``last``."""
+        count = 0
+        async with aclosing(self._store.follow(self._query, after=after)) as pages:
+            async for page in pages:
+                positions = [event.position for event in page.events]
+                count += sum(position <= last.position for position in positions)
+                if page.at_end or (positions and positions[-1] >= last.position):
+                    break
+        return count
 
     async def _follow(self, tenure: Tenure, waits: Waits) -> None:
         """Until the relay is to stand still, or it is no longer certain who owns it: a sink that is open may keep

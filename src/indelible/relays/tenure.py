@@ -130,11 +130,12 @@ class Tenure:
         self._progress = progress
         self._changed.set()
 
-    async def reach(self, cursor: Cursor) -> None:
-        """Go on behind ``cursor``, or where the relay is if that is later: only the store can tell. Raises
-        ``InvalidRequest`` where it is no place of the store's log."""
-        info = await self._save(msgspec.structs.replace(self._progress, cursor=cursor))
-        self._progress = msgspec.structs.replace(self._progress, cursor=info.cursor)
+    async def reach(self, cursor: Cursor, count: int) -> None:
+        """Go on behind ``cursor``, or where the relay is if that is later: only the store can tell. So many events more
+        are published up to there. Raises ``InvalidRequest`` where it is no place of the store's log."""
+        published = self.published + count
+        info = await self._save(msgspec.structs.replace(self._progress, cursor=cursor, published=published))
+        self._progress = msgspec.structs.replace(self._progress, cursor=info.cursor, published=published)
 
     # --- The lease ---------------------------------------------------------------------------------------------------
 
