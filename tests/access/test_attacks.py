@@ -4,7 +4,7 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,9 +19,7 @@ from indelible import AggregateAppend, AppendCondition, EventQuery, NewEvent, Qu
 from indelible.access import Principal
 from indelible.core.authorised_store import AuthorisedStore
 from indelible.core.open import open_local_store
-from indelible.core.readable_feed import WithoutOwn
 from indelible.core.store import LocalEventStore
-from indelible.engines.memory import MemoryEngine
 from indelible.errors import ConditionFailed, EventIdConflict, Forbidden, GroupNotFound, InvalidRequest
 
 
@@ -411,13 +409,3 @@ async def test_each_append_of_a_batch_is_decided_alone() -> None:
         assert answer["results"][1]["body"]["aggregate_type"] == "secret"
         assert (await caller.post("/v1/append", {"appends": appends[:2]}))[0] == 403
         assert (await servers.store.head()).position == 1
-
-
-async def test_relays_publish_the_stores_own_events_to_nobody_who_does_not_name_them() -> None:
-    async with LocalEventStore(MemoryEngine()) as inner:
-        await _append(inner, "$key")
-        await _append(inner, "order")
-        store = WithoutOwn(inner)
-        for query, expected in ((EventQuery(), ["order"]), (EventQuery.of(aggregate_types=["$key"]), ["$key"])):
-            async with aclosing(store.follow(query)) as pages:
-                assert [event.aggregate_type for event in (await anext(pages)).events] == expected

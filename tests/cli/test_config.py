@@ -217,6 +217,29 @@ def test_all_that_is_wrong_is_named(run: Run, tmp_path: Path) -> None:
     assert "cannot read indelible.toml" in run("config", "check").err
 
 
+@pytest.mark.parametrize(
+    ("to", "problem"),
+    [("pigeon:post", "must start with one of"), ("nats://me:pa55word@127.0.0.1:4222", "must name a stream")],
+)
+def test_a_broker_s_url_that_names_nothing_is_named(run: Run, tmp_path: Path, to: str, problem: str) -> None:
+    good = "kafka://127.0.0.1:9092?topic=orders"
+    (tmp_path / "indelible.toml").write_text(f'[relays.good]\nto = "{good}"\n[relays.mail]\nto = "{to}"\n')
+    ran = run("config", "check", "--json")
+    (bad,) = json.loads(ran.out)["bad"]
+    assert (ran.code, bad["setting"], bad["source"]) == (2, "relays/mail/to", "indelible.toml")
+    assert bad["message"].startswith(f"relays.mail.to: {problem}")
+    ran = run("serve", "--store", "memory:", "--http", "127.0.0.1:0")
+    assert (ran.code, f"relays.mail.to: {problem}" in ran.err) == (2, True)
+    assert "pa55word" not in ran.err
+
+
+def test_a_server_of_several_partitions_says_at_once_that_it_takes_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "indelible.toml").write_text('[relays.orders]\nto = "nats://127.0.0.1:9?stream=A"\n')
+    ran = run("serve", "--store", "sqlite:x.db sqlite:y.db", "--http", "127.0.0.1:0")
+    assert (ran.code, "relays need a store of one partition" in ran.err) == (2, True)
+    assert not list(tmp_path.glob("*.db*"))
+
+
 def test_good_settings_are_good(run: Run, tmp_path: Path) -> None:
     (tmp_path / "indelible.toml").write_text('store = "sqlite:x.db"\ndrain_delay_s = 5\n')
     assert run("config", "check") == (0, "all settings are good\n", "")

@@ -67,6 +67,13 @@ def test_whoever_may_not_read_all_is_told_so(run: Run, guarded: Guarded, tmp_pat
         assert not list(tmp_path.glob("new.zst*"))
 
 
+@pytest.mark.parametrize(("who", "problem"), [("all", "you need a grant of admin"), (None, "say who you are")])
+def test_a_relay_that_may_not_be_run_ends(run: Run, guarded: Guarded, who: str | None, problem: str) -> None:
+    known = {} if who is None else {"INDELIBLE_TOKEN": guarded.keys[who]}
+    ran = run("relay", "run", "orders", "--to", "nats://127.0.0.1:9?stream=A", "--url", guarded.url, **known)
+    assert (ran.code, problem in ran.err) == (1, True), ran.err
+
+
 @pytest.mark.parametrize("transport", ["url", "grpc"])
 def test_whoever_may_read_all_goes_on(run: Run, guarded: Guarded, transport: str) -> None:
     url, token = getattr(guarded, transport), {"INDELIBLE_TOKEN": guarded.keys["whole"]}

@@ -307,10 +307,14 @@ async def broker_gone(watch: AlertWatch, folder: Path) -> None:
 
 async def event_too_large(watch: AlertWatch, folder: Path) -> None:
     with nats_server(folder, max_payload_bytes=2_000) as broker:
-        settings = f'[relays.refused]\nto = "{broker.to()}"\n'
+        settings = (
+            f'[relays.refused]\nto = "{broker.to()}"\n'
+            f'[relays.aside]\nto = "{broker.to("&stream=ASIDE&subject=aside")}"\non_refusal = "set_aside"\n'
+        )
         async with watched(watch, folder, settings=settings) as (_, client):
             await client.append("order", "1", [NewEvent("Placed", "x" * 10_000)])
             await all_fire(watch, "RelayIsStopped", relay="refused")
+            await all_fire(watch, "EventsAreSetAside", relay="aside")
 
 
 # --- The query index -------------------------------------------------------------------------------------------------
@@ -367,7 +371,7 @@ SCENES = {
     "nobody consumes": Scene(("GroupLagsBehind", "NobodyConsumes"), nobody_consumes),
     "slow members": Scene(("AcknowledgementsComeTooLate",), slow_members),
     "broker gone": Scene(("RelayCannotPublish", "RelayLagsBehind", "NobodyRunsRelay"), broker_gone),
-    "event too large": Scene(("RelayIsStopped",), event_too_large),
+    "event too large": Scene(("RelayIsStopped", "EventsAreSetAside"), event_too_large),
     "search index locked": Scene(("QueryIndexLagsBehind", "QueryIndexDoesNotGoOn"), search_index_locked),
     "nothing indexed": Scene(("NothingIsSearched",), nothing_indexed),
     "refused events": Scene(("QueryIndexRefusesEvents",), refused_events),

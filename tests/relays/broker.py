@@ -11,7 +11,7 @@ from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
 from indelible.relays.messages import RELAY, Binding, Message, messages_of, word
-from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Check, Reached, Replay, SinkFenced, SinkRefused, SinkUnavailable, unchecked
 from indelible.testing.conformance import Received, SinkBroker
 
 REFUSED = "Refused"
@@ -35,6 +35,10 @@ class Published(NamedTuple):
     @property
     def cursor(self) -> Cursor:
         return self.message.cursor
+
+    @property
+    def reached(self) -> Reached:
+        return Reached(self.cursor, self.event.event_id, self.event.hash)
 
 
 class Broker:
@@ -103,7 +107,7 @@ class BrokerSink:
     def is_open(self) -> bool:
         return self._connection is not None
 
-    async def open(self, lease: RelayLease) -> Cursor | None:
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
         broker = self.broker
         await self.close()
         async with self.in_time():
@@ -112,14 +116,21 @@ class BrokerSink:
             self.check_connection()
             await asyncio.sleep(0)
             broker.sync()
-            return self.reached(lease) if broker.remembers else None
+            reached = self.reached(lease) if broker.remembers else None
+        if reached is not None:
+            await check(reached)
+        if broker.remembers:
+            self.take_over(lease)
+        return None if reached is None else reached.cursor
 
-    def reached(self, lease: RelayLease) -> Cursor | None:
+    def take_over(self, lease: RelayLease) -> None:
         self.check_epoch(lease)
         self.broker.epochs[lease.relay] = lease.epoch
+
+    def reached(self, lease: RelayLease) -> Reached | None:
         own = [one for one in self.broker.log if one.message.headers[RELAY] == word(lease.relay)]
         last = [one for one in own if one.epoch >= lease.reset_epoch and one.replay is None][-1:]
-        return last[0].cursor if last else None
+        return last[0].reached if last else None
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         messages = self.messages(page, replay)

@@ -10,7 +10,7 @@ from indelible.cursors import Cursor
 from indelible.eventstore import FeedPage
 from indelible.relay_state import RelayLease
 from indelible.relays.messages import CURSOR, EPOCH, REPLAY, Message
-from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Check, Reached, Replay, SinkFenced, SinkRefused, SinkUnavailable, unchecked
 from relays.broker import BrokerSink, Published
 
 FAULTS: Final[dict[str, tuple[type[BrokerSink], tuple[str, ...]]]] = {}
@@ -236,9 +236,9 @@ class GoesBackWithAReplay(BrokerSink):
         reached = replay and Replay(replay.name, page.cursor)
         await super().publish(page, reached)
 
-    def reached(self, lease: RelayLease) -> Cursor | None:
+    def reached(self, lease: RelayLease) -> Reached | None:
         reached = super().reached(lease)
-        return self.broker.log[-1].cursor if reached is not None else None
+        return self.broker.log[-1].reached if reached is not None else None
 
 
 # --- What is remembered ----------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class GoesBackWithAReplay(BrokerSink):
 
 @found_by("test_open_tells_how_far_the_relay_came", "test_nothing_is_published_behind_a_refused_event")
 class LosesTheCursor(BrokerSink):
-    def reached(self, lease: RelayLease) -> Cursor | None:
+    def reached(self, lease: RelayLease) -> Reached | None:
         super().reached(lease)
         return None
 
@@ -261,23 +261,38 @@ class KeepsTheCursorToItself(BrokerSink):
         await super().publish(page, replay)
         self.told = page.cursor
 
-    def reached(self, lease: RelayLease) -> Cursor | None:
+    def reached(self, lease: RelayLease) -> Reached | None:
         super().reached(lease)
-        return self.told
+        return None if self.told is None else Reached(self.told, None, None)
+
+
+@found_by(
+    "test_a_relay_of_another_store_stops_and_loses_nothing", "test_what_is_of_another_store_is_told_before_all_else"
+)
+class TakesAnotherStoreSForItsOwn(BrokerSink):
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
+        return await super().open(lease)
+
+
+@found_by("test_what_is_of_another_store_is_told_before_all_else")
+class TakesOverBeforeItLooks(BrokerSink):
+    def reached(self, lease: RelayLease) -> Reached | None:
+        self.take_over(lease)
+        return super().reached(lease)
 
 
 @found_by("test_another_relay_is_not_told_how_far_this_one_came")
 class TellsAnotherRelayS(BrokerSink):
-    def reached(self, lease: RelayLease) -> Cursor | None:
+    def reached(self, lease: RelayLease) -> Reached | None:
         super().reached(lease)
-        return self.broker.log[-1].cursor if self.broker.log else None
+        return self.broker.log[-1].reached if self.broker.log else None
 
 
 @found_by("test_after_a_reset_all_is_published_again")
 class ForgetsResets(BrokerSink):
-    def reached(self, lease: RelayLease) -> Cursor | None:
+    def reached(self, lease: RelayLease) -> Reached | None:
         super().reached(lease)
-        return self.broker.log[-1].cursor if self.broker.log else None
+        return self.broker.log[-1].reached if self.broker.log else None
 
 
 @found_by("test_after_a_reset_all_is_published_again")
@@ -319,16 +334,16 @@ class ClosesOnce(BrokerSink):
             raise RuntimeError("it is closed")
         await super().close()
 
-    async def open(self, lease: RelayLease) -> Cursor | None:
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
         self._connection = self._connection or 0
-        return await super().open(lease)
+        return await super().open(lease, check)
 
 
 @found_by("test_nothing_goes_on_behind_close")
 class LeavesATaskBehind(BrokerSink):
-    async def open(self, lease: RelayLease) -> Cursor | None:
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
         self.task = asyncio.create_task(asyncio.sleep(60))
-        return await super().open(lease)
+        return await super().open(lease, check)
 
 
 @found_by("test_an_owner_who_was_cancelled_goes_on")
@@ -365,10 +380,10 @@ class SaysTimeoutError(BrokerSink):
 
 @found_by("test_a_dead_broker_is_told_in_time")
 class WaitsUntilTheBrokerIsBack(BrokerSink):
-    async def open(self, lease: RelayLease) -> Cursor | None:
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
         while self.broker.is_away:  # noqa: ASYNC110 - it is to be bad
             await asyncio.sleep(0.01)
-        return await super().open(lease)
+        return await super().open(lease, check)
 
 
 @found_by("test_it_can_be_cancelled_while_the_broker_hangs")

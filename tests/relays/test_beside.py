@@ -322,6 +322,21 @@ class Faulty(HeldUp):
         self.relays.advance = advance  # type: ignore[attr-defined]  # in place of what __getattr__ gives
 
 
+async def test_what_is_dismissed_is_not_published_though_as_many_are_to_be(store: EventStore) -> None:
+    broker = Broker()
+    broker.refused = {1, 2, 3, 4}
+    await append(store, 5)
+    async with running(setting_aside(store, broker)):
+        await until(lambda: counts(store, 4))
+        broker.refused, broker.pause_s = set(), 1.0
+        await store.relays.retry_set_aside("orders", [1, 2, 3])
+        await until(lambda: counts(store, 3, to_retry=2))
+        await store.relays.dismiss_set_aside("orders", [3])
+        await store.relays.retry_set_aside("orders", [4])
+        await until(lambda: counts(store, 0))
+    assert [one.event.version for one in broker.log if one.replay is not None] == [1, 2, 4]
+
+
 @pytest.mark.parametrize("remembers", [True, False])
 @pytest.mark.parametrize("is_done", [True, False])
 async def test_an_owner_that_fails_around_the_save_of_a_refusal(

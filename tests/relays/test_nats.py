@@ -134,6 +134,7 @@ async def test_the_broker_alone_knows_how_far_a_relay_came(server: NatsServer, s
         await behind.relays.claim("orders", "a", lease_s=0.2)
         async with running(relay_to(server, behind, more)):
             await until(lambda: is_published(behind, 301))
+        assert (await state(behind)).published == 301
     check_whole(await messages_of(server, STREAM), 301)
 
 
@@ -337,6 +338,22 @@ async def test_two_relays_of_one_stream_lose_nothing_in_silence(server: NatsServ
     async with running(relay_to(server, store, "&subject=b", name="second")):
         await until(lambda: _is(store, "stopped"))
     assert "of somebody else" in str((await store.relays.get("second")).problem)
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+async def test_a_message_says_whose_log_it_is_of(server: NatsServer, store: EventStore, mode: str) -> None:
+    await append(store, 2)
+    async with LocalEventStore(MemoryEngine()) as other:
+        await append(other, 5)
+        async with running(relay_to(server, store, f"&mode={mode}")):
+            await until(lambda: is_published(store, 2))
+        async with running(relay_to(server, other, f"&mode={mode}")):
+            await until(lambda: _is(other, "stopped"))
+            assert "it was of another store" in str((await state(other)).problem)
+        await append(store, 2)
+        async with running(relay_to(server, store, f"&mode={mode}")):
+            await until(lambda: is_published(store, 4))
+    assert len(await messages_of(server, STREAM)) == 4
 
 
 @pytest.mark.parametrize(

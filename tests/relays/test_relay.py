@@ -2,19 +2,24 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from access.servers import both_servers
 from indelible import Cursor, EventQuery, NewEvent
-from indelible.errors import InvalidRequest
+from indelible.core.store import LocalEventStore
+from indelible.engines.memory import MemoryEngine
+from indelible.errors import Forbidden, InvalidRequest, Unauthenticated
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint
-from indelible.relay_state import RelayInfo
+from indelible.relay_state import RelayInfo, RelayLease
 from indelible.relays.relay import Relay
+from indelible.relays.sink import Reached
 from indelible.store_around import StoreAround
-from relays.broker import Broker
+from relays.broker import Broker, BrokerSink
 
 LEASE_S = 0.6
 PATIENCE_S = 20
@@ -121,6 +126,27 @@ async def test_a_narrow_filter_is_no_lag(store: EventStore) -> None:
     assert broker.versions == [51]
 
 
+@pytest.mark.parametrize(("names", "published"), [((), ["order", "order"]), (("$schema",), ["$schema"])])
+async def test_the_store_s_own_events_are_published_where_they_are_named_alone(
+    store: EventStore, names: Sequence[str], published: Sequence[str]
+) -> None:
+    """Also again, and wherever the relay runs."""
+    broker = Broker()
+    await append(store)
+    await store.schemas.register("Placed", {"type": "object"})
+    await store.append("order", "1", [NewEvent("Placed", {})])
+    async with running(relay_of(store, broker, query=EventQuery.of(aggregate_types=names))):
+        await until(lambda: _is_at_head(store))
+        await store.relays.replay("orders", start="beginning")
+        await until(lambda: len(broker.log) == 2 * len(published))
+        await until(lambda: _has_no_replay(store))
+    assert [one.event.aggregate_type for one in broker.log] == [*published, *published]
+
+
+async def _has_no_replay(store: EventStore) -> bool:
+    return (await state(store)).replay is None
+
+
 async def _is_at_head(store: EventStore) -> bool:
     with contextlib.suppress(Exception):
         return (await state(store)).lag == 0
@@ -147,6 +173,7 @@ async def test_events_whose_answer_was_lost_are_stored_once_where_the_broker_rem
         await until(lambda: _is_at_head(store))
     assert broker.versions == list(range(1, 301))
     assert relay.errors == 3
+    assert (await state(store)).published == 300
 
 
 async def test_a_broker_that_is_away_is_waited_for(store: EventStore) -> None:
@@ -162,6 +189,38 @@ async def test_a_broker_that_is_away_is_waited_for(store: EventStore) -> None:
         await until(lambda: broker.versions == [1, 2, 3])
         await until(lambda: _is(store, "running"))
         assert (await state(store)).problem is None
+
+
+@pytest.mark.parametrize("event_types", [[], ["Paid"]])
+async def test_a_problem_stays_until_something_is_published(store: EventStore, event_types: Sequence[str]) -> None:
+    """A broker that lets everybody in, and takes nothing: a disk that is full is like that for hours."""
+    broker = Broker()
+    broker.at_once_max = 0
+    await append(store, 1_200)
+    await append(store, 1, "Paid")
+    relay = relay_of(store, broker, query=EventQuery.of(event_types=event_types))
+    async with running(relay):
+        await until(lambda: _is(store, "retrying"))
+        # The first problem may be that of the first page, before the place that the relay gets to is saved.
+        errors, seen = relay.errors, set()
+        while relay.errors < errors + 4:
+            info = await state(store)
+            seen.add((info.state, info.problem is None))
+            await asyncio.sleep(0.01)
+        assert seen == {("retrying", False)}
+        broker.at_once_max = None
+        await until(lambda: _is(store, "running"))
+        await until(lambda: _is_at_head(store))
+        assert (await state(store)).problem is None
+
+
+async def test_a_problem_passes_once_there_is_nothing_to_publish(store: EventStore) -> None:
+    broker = Broker()
+    broker.is_away = True
+    async with running(relay_of(store, broker)):
+        await until(lambda: _is(store, "retrying"))
+        broker.is_away = False
+        await until(lambda: _is(store, "running"))
 
 
 async def _is(store: EventStore, name: str) -> bool:
@@ -292,10 +351,13 @@ class HeldUpRelays:
         self._inner: Any = store.relays
         self.answers = asyncio.Event()
         self.answers.set()
+        self.refusal: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         async def call(*args: Any, **more: Any) -> Any:
             await self.answers.wait()
+            if self.refusal is not None:
+                raise self.refusal
             return await getattr(self._inner, name)(*args, **more)
 
         return call
@@ -326,6 +388,45 @@ async def test_a_broker_that_is_ahead_of_the_store_stops_it(store: EventStore) -
     assert "no place of this store's log" in str((await state(store)).problem)
 
 
+async def test_a_broker_that_was_ahead_of_the_store_stops_it_though_the_store_has_grown() -> None:
+    """It was restored from a backup, and has other events by now where those are that the broker got."""
+    broker = Broker()
+    async with LocalEventStore(MemoryEngine()) as lost, LocalEventStore(MemoryEngine()) as store:
+        await append(lost, 3)
+        await store.append_recorded((await lost.read_feed(limit=2)).events)
+        async with running(relay_of(lost, broker)):
+            await until(lambda: len(broker.log) == 3)
+        await append(store, 4)
+        async with running(relay_of(store, broker)):
+            await until(lambda: _is(store, "stopped"))
+        assert "restored from a backup since" in str((await state(store)).problem)
+    assert broker.versions == [1, 2, 3]
+
+
+class SaysNoEvent(BrokerSink):
+    """And takes no reset for one."""
+
+    def reached(self, lease: RelayLease) -> Reached | None:
+        reached = super().reached(replace(lease, reset_epoch=0))
+        return None if reached is None else Reached(reached.cursor, None, None)
+
+
+async def test_a_broker_that_says_no_event_is_believed_where_that_skips_nothing(store: EventStore) -> None:
+    """As of a version that did not say one."""
+    sink = SaysNoEvent(broker := Broker())
+    await append(store, 2)
+    for count in (2, 3):
+        async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
+            await until(lambda: len(broker.log) == count)  # noqa: B023 - waited for at once
+        await append(store, 1)
+    await store.relays.reset("orders", after=(await store.read_feed(limit=2)).cursor)
+    async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
+        await until(lambda: _is(store, "stopped"))
+    problem = str((await state(store)).problem)
+    assert "not with which event" in problem
+    assert f"reset the relay to go on after {broker.log[-1].cursor}" in problem
+
+
 async def test_a_broker_that_knows_a_later_epoch_than_the_store_stops_it(store: EventStore) -> None:
     broker = Broker()
     broker.epochs["orders"] = 7
@@ -334,6 +435,31 @@ async def test_a_broker_that_knows_a_later_epoch_than_the_store_stops_it(store: 
         await until(lambda: _is(store, "stopped"))
         info = await state(store)
     assert (info.problem, info.epoch) == ("the broker knows epoch 7, and the store none; publish to another subject", 1)
+
+
+@pytest.mark.parametrize("said", [None, "read:*", "admin:order read:*"])
+@pytest.mark.parametrize("transport", ["http", "grpc"])
+async def test_whoever_may_not_run_it_is_told_so(transport: str, said: str | None) -> None:
+    broker = Broker()
+    async with both_servers() as servers, servers.client(transport, said) as client:
+        await append(servers.store)
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises((Unauthenticated, Forbidden)):
+                await relay_of(client, broker).run()
+    assert not broker.log
+
+
+async def test_whoever_may_no_longer_run_it_is_waited_for(store: EventStore) -> None:
+    """The grants may be in the middle of a change."""
+    broker = Broker()
+    await append(store)
+    async with running(relay_of(held := HeldUp(store), broker)):
+        await until(lambda: _is_at_head(store))
+        held.relays.refusal = Forbidden("you need admin:*", permission="admin")
+        await until(lambda: _is(store, "unowned"))
+        held.relays.refusal = None
+        await append(store)
+        await until(lambda: broker.versions == [1, 2])
 
 
 def test_bad_settings_are_refused() -> None:

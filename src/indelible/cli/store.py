@@ -255,9 +255,11 @@ def check_config(*, config_file: ConfigFile = None, json: Json = False) -> None:
     \b
     indelible config check --config /etc/indelible/indelible.toml
     """
+    from indelible.server.relays import check_sink
+
     bad = [
         BadSetting(error.pointer.strip("/"), error.fields.get("source", ""), error.message)
-        for error in find_bad_settings(config_file=config_file)
+        for error in find_bad_settings(config_file=config_file, check_sink=check_sink)
     ]
     if json:
         print_json({"bad": bad})

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from indelible.access import Grant, Permission, Principal, Reach, check_reserved
 from indelible.conditions import AppendCondition, ExpectedVersion, condition_failed
 from indelible.core.authorised_groups import AuthorisedGroups, GroupQueries
-from indelible.core.readable_feed import ReadableFeed
 from indelible.core.readable_lists import list_readable_aggregates, searched_types
 from indelible.cursors import Cursor
 from indelible.engines.engine import event_not_found
@@ -41,6 +40,7 @@ from indelible.keys import Keys
 from indelible.limits import CONDITION_SCANS_MAX, PAGE_EVENTS_DEFAULT, PRINCIPALS_KEPT_MAX, RETRY_AFTER_S
 from indelible.operations import OPERATIONS
 from indelible.queries import EVERYTHING, Direction, EventQuery, QueryItem
+from indelible.readable_feed import ReadableFeed
 from indelible.relay_state import Relays
 from indelible.schemas import Schemas
 from indelible.search import SearchPage, SearchQuery

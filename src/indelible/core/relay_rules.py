@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from indelible.core.replay_rules import forgotten_behind
 from indelible.engines.relay_storage import StoredRelay
 from indelible.errors import RelayFenced, RelayOwned
+from indelible.limits import RELAY_LEASE_MAX_S
 from indelible.relay_state import RelayState
 
 _NO_SAVE: Final = UUID(int=0)
@@ -21,10 +22,17 @@ def new_relay(name: str, position: int) -> StoredRelay:
     )  # fmt: skip
 
 
+def lease_left_us(stored: StoredRelay, now_us: int) -> int:
+    """0: it is over. So is one that would last longer than any lease: the clock has been set back since it was given,
+    and whoever had it may be dead."""
+    left_us = stored.lease_until_us - now_us
+    return left_us if 0 < left_us <= RELAY_LEASE_MAX_S * 1e6 else 0
+
+
 def claimed(stored: StoredRelay, owner: str, lease_s: float, now_us: int) -> StoredRelay:
     """Raises ``RelayOwned``."""
-    left_us = stored.lease_until_us - now_us
-    if left_us > 0 and stored.owner != owner:
+    left_us = lease_left_us(stored, now_us)
+    if left_us and stored.owner != owner:
         raise RelayOwned(
             f"the relay {stored.name} is owned by {stored.owner}, for {left_us / 1e6:.1f} s more",
             relay=stored.name, owner=stored.owner, lease_left_s=left_us / 1e6,

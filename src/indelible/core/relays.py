@@ -11,7 +11,16 @@ from msgspec.structs import replace
 from indelible.core.condition_scans import check_not_past
 from indelible.core.consumer_groups import FindStart
 from indelible.core.engine_calls import outcome_of
-from indelible.core.relay_rules import advanced, check_newest, claimed, leased, moved, new_relay, state_of
+from indelible.core.relay_rules import (
+    advanced,
+    check_newest,
+    claimed,
+    lease_left_us,
+    leased,
+    moved,
+    new_relay,
+    state_of,
+)
 from indelible.core.replay_rules import (
     dismissed,
     is_passed,
@@ -227,7 +236,7 @@ class LocalRelays:
 
     async def _info(self, stored: StoredRelay) -> RelayInfo:
         lag = await lag_after(self._engine, stored.position)
-        left_us = max(stored.lease_until_us - await self._engine.now_us(), 0)
+        left_us = lease_left_us(stored, await self._engine.now_us())
         return RelayInfo(
             relay=stored.name,
             state=state_of(stored, is_owned=left_us > 0),

@@ -5,14 +5,13 @@ store says with each renewal of the lease.
 """
 
 import asyncio
-from collections import deque
 from typing import Final
 
 from indelible.errors import NotFound, StoreCorrupted
 from indelible.events import recorded_line
 from indelible.eventstore import EventStore, FeedPage
 from indelible.queries import EventQuery
-from indelible.relay_state import RelayReplay, SetAsideEvent
+from indelible.relay_state import RelayReplay
 from indelible.relays.ahead import Ahead
 from indelible.relays.publisher import Publisher
 from indelible.relays.tenure import Tenure
@@ -26,7 +25,6 @@ class Beside:
         self._query: Final = query
         self._tenure: Final = tenure
         self._publisher: Final = publisher
-        self._retries: deque[SetAsideEvent] = deque()
         self._feed: Ahead | None = None
         self._name: str | None = None
         """Of the replay that the feed is read for."""
@@ -58,14 +56,12 @@ class Beside:
             await feed.aclose()
 
     async def _retry(self) -> None:
-        # Else somebody has asked for more since, or given some up.
-        if len(self._retries) != self._tenure.to_retry:
-            listed = await self._store.relays.list_set_aside(self._tenure.lease.relay)
-            self._retries = deque(event for event in listed if event.retry is not None)
-        if not self._retries:
+        # For each event anew: somebody may have given it up meanwhile.
+        listed = await self._store.relays.list_set_aside(self._tenure.lease.relay)
+        event = next((one for one in listed if one.retry is not None), None)
+        if event is None:
             await self._tenure.renew()
             return
-        event = self._retries.popleft()
         try:
             line = recorded_line(await self._store.get_event(event.event_id))
         except (StoreCorrupted, NotFound) as error:

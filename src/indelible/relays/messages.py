@@ -4,10 +4,14 @@ In CloudEvents' binary mode the attributes are headers and the body is the event
 is one JSON object that has both. Beside them each message has headers of the relay's own: see the constants here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
 
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
@@ -97,6 +101,26 @@ def _message(event: RecordedEvent, cursor: Cursor, binding: Binding, mode: Mode,
     for name, value in attributes.items():
         headers[binding.prefix + name] = value
     return Message(event, cursor, headers, event.content_type, event.event_data_bytes)
+
+
+class _Said(msgspec.Struct):
+    """What of a CloudEvent names an event of a log."""
+
+    eventid: UUID
+    hash: str
+
+
+_decode_said: Final = msgspec.json.Decoder(_Said).decode
+
+
+def event_said(headers: Mapping[str, str], data: bytes, binding: Binding) -> tuple[UUID | None, str | None]:
+    """The event's id and its hash, as a message of either mode says them; None where it is no such message."""
+    with suppress(ValueError, KeyError):
+        if f"{binding.prefix}hash" in headers:
+            return UUID(headers[f"{binding.prefix}eventid"]), headers[f"{binding.prefix}hash"]
+        said = _decode_said(data)
+        return said.eventid, said.hash
+    return None, None
 
 
 @lru_cache(maxsize=256)

@@ -37,6 +37,9 @@ class Publisher:
                     tenure.advance(before, count)
                 await self._refused(error, "", behind)
             end_if_cancelled()
+        # That the broker can be connected to does not say that it takes anything.
+        if page.count or (page.at_end and tenure.replay is None and not tenure.to_retry):
+            tenure.note_problem(None)
         tenure.advance(page.cursor, page.count)
 
     async def again(self, page: FeedPage, replay: RelayReplay) -> None:
@@ -52,6 +55,7 @@ class Publisher:
                     tenure.advance_replay(name, before, replay.published + count)
                 await self._refused(error, name, behind)
             end_if_cancelled()
+            tenure.note_problem(None)
         tenure.advance_replay(name, page.cursor, replay.published + part.count)
 
     async def retry(self, page: FeedPage, event: SetAsideEvent) -> None:
@@ -64,6 +68,7 @@ class Publisher:
             await self.keep(event, error)
             raise EventSetAside(str(error)) from error
         end_if_cancelled()
+        tenure.note_problem(None)
         await tenure.retried(RetriedEvent(event.position, name))
 
     async def keep(self, event: SetAsideEvent, error: Exception) -> None:

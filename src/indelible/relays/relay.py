@@ -17,7 +17,18 @@ from typing import Final, get_args
 
 import structlog
 
-from indelible.errors import IndelibleError, InvalidRequest, RelayFenced, RelayOwned, StoreCorrupted
+from indelible.cursors import Cursor
+from indelible.errors import (
+    EventNotFound,
+    Forbidden,
+    IndelibleError,
+    InvalidRequest,
+    RelayFenced,
+    RelayOwned,
+    StoreCorrupted,
+    Unauthenticated,
+)
+from indelible.events import RecordedEvent
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint, check_group_query
 from indelible.limits import (
@@ -30,21 +41,25 @@ from indelible.limits import (
     RELAY_SAVE_PAUSE_S,
 )
 from indelible.queries import EVERYTHING, EventQuery
+from indelible.readable_feed import WithoutOwn
 from indelible.relay_state import OnRefusal, RelayInfo, check_lease, check_owner, check_relay
 from indelible.relays.ahead import Ahead
 from indelible.relays.beside import Beside
 from indelible.relays.publisher import EventSetAside, Publisher
-from indelible.relays.sink import Sink, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Reached, Sink, SinkFenced, SinkRefused, SinkUnavailable
 from indelible.relays.tenure import Tenure
 from indelible.tasks import Waits, end_if_cancelled, first_of
 
 _BEGINNING: Final = StartPoint()
 
+_APART: Final = "give this relay a subject of its own, in Kafka a cursor_topic; or delete what is there"
+
 _log: Final = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Publishes what matches ``query``, which has no time window, from ``start`` on where the relay is new. ``owner``
+    """Publishes what matches ``query``, which has no time window, from ``start`` on where the relay is new; the store's
+    own events only where the query names their aggregate type. ``owner``
     names this process; made up unless given. ``on_refusal`` is what it does about an event that the broker will never
     take: "stop", until somebody resumes it, or "set_aside". ``on_page`` hears of each page of the live feed that was
     published: the relay's name, the page, and when that began, in nanoseconds since 1970. Belongs to one event loop,
@@ -67,7 +82,7 @@ class Relay:
         on_page: Callable[[str, FeedPage, int], None] | None = None,
     ) -> None:
         self.name: Final = check_relay(name)
-        self._store: Final = store
+        self._store: Final = WithoutOwn(store)
         self._sink: Final = sink
         self._query: Final = EventQuery(check_group_query(query))
         self._start: Final = start.checked()
@@ -79,10 +94,13 @@ class Relay:
         """What the store said last, while this process owns the relay; else None."""
         self.errors = 0
         """How often publishing was interrupted, or was refused, since it began."""
+        self._is_let_in = False
+        """Whether the store has ever let this own the relay, and read."""
 
     async def run(self) -> None:
         """Publish, or stand by while another owns the relay, until cancelled. Raises ``InvalidRequest`` for a start
-        that is no place of the store's log."""
+        that is no place of the store's log; ``Unauthenticated`` and ``Forbidden`` where the store has let this in not
+        even once: later, who may do what is perhaps only being changed."""
         waits = Waits(RELAY_RETRY_WAIT_MIN_S, RELAY_RETRY_WAIT_MAX_S)
         while True:
             try:
@@ -96,6 +114,8 @@ class Relay:
                     raise
                 self._count_error("the store does not know how far the relay came", error)
             except IndelibleError as error:
+                if isinstance(error, (Unauthenticated, Forbidden)) and not self._is_let_in:
+                    raise
                 self._count_error("the relay's store fails", error)
             finally:
                 self.info = None
@@ -146,10 +166,11 @@ class Relay:
     async def _publish(self, tenure: Tenure) -> None:
         waits = Waits(RELAY_RETRY_WAIT_MIN_S, RELAY_RETRY_WAIT_MAX_S)
         while True:
-            await tenure.goes_on()
+            if tenure.stands_still:
+                await tenure.goes_on()
+                tenure.note_problem(None)
             try:
                 await self._connect(tenure)
-                tenure.note_problem(None)
                 await self._follow(tenure, waits)
             except EventSetAside as error:
                 self._count_error("the broker refuses an event, which is set aside", error)
@@ -172,18 +193,53 @@ class Relay:
 
     async def _connect(self, tenure: Tenure) -> None:
         await tenure.becomes_certain()
-        reached = await self._sink.open(tenure.lease)
+        last: RecordedEvent | None = None
+
+        async def check(reached: Reached) -> None:
+            nonlocal last
+            last = await self._checked(reached, tenure.cursor)
+
+        reached = await self._sink.open(tenure.lease, check)
         end_if_cancelled()
         if reached is None:
             return
+        count = 0 if last is None else await self._count(tenure.cursor, last)
         try:
-            await tenure.reach(reached)
+            await tenure.reach(reached, count)
         except InvalidRequest as error:
-            raise InvalidRequest(
-                f"the broker holds what this relay published up to cursor {reached}, which is no place of this store's "
-                "log: it was of another store, or of one that was restored from a backup since",
-                pointer="/cursor",
-            ) from error
+            raise _not_of_the_log(reached) from error
+
+    async def _checked(self, reached: Reached, checkpoint: Cursor) -> RecordedEvent | None:
+        """The event that was published last, if the broker says it. Raises ``InvalidRequest`` unless what the broker
+        knows is of this store's log: what is before the place is not published any more. An event's hash covers all
+        that stand before it, so no other log has it."""
+        if reached.event_id is None or reached.event_hash is None:
+            if reached.cursor != checkpoint:
+                raise InvalidRequest(
+                    f"the broker says that this relay came to cursor {reached.cursor}, but not with which event, as it "
+                    f"was with earlier versions: if that is of this store, reset the relay to go on after "
+                    f"{reached.cursor}; else {_APART}",
+                    pointer="/cursor",
+                )
+            return None
+        try:
+            event = await self._store.get_event(reached.event_id)
+        except EventNotFound:
+            event = None
+        if event is None or event.hash != reached.event_hash:
+            raise _not_of_the_log(reached.cursor)
+        return event
+
+    async def _count(self, after: Cursor, last: RecordedEvent) -> int:
+        """How many events the broker got of which nobody has heard yet: those behind ``after`` up to the ``last``."""
+        count = 0
+        async with aclosing(self._store.follow(self._query, after=after)) as pages:
+            async for page in pages:
+                positions = [event.position for event in page.events]
+                count += sum(position <= last.position for position in positions)
+                if page.at_end or (positions and positions[-1] >= last.position):
+                    break
+        return count
 
     async def _follow(self, tenure: Tenure, waits: Waits) -> None:
         """Until the relay is to stand still, or it is no longer certain who owns it: a sink that is open may keep
@@ -201,6 +257,7 @@ class Relay:
                     return
                 if live.is_there:
                     page, began_ns = live.take(), time.time_ns()
+                    self._is_let_in = True
                     await publisher.live(page)
                     if page.count:
                         waits.begin_anew()
@@ -209,6 +266,14 @@ class Relay:
                 if tenure.stands_still or not tenure.is_certain:
                     return
                 await beside.take_turn()
+
+
+def _not_of_the_log(cursor: Cursor) -> InvalidRequest:
+    return InvalidRequest(
+        f"the broker holds what this relay published up to cursor {cursor}, which is no place of this store's log: it "
+        f"was of another store, or of one that was restored from a backup since; {_APART}",
+        pointer="/cursor",
+    )
 
 
 def _reason(error: Exception) -> str:

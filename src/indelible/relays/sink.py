@@ -1,6 +1,8 @@
 """What a relay needs of a message broker."""
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from indelible.cursors import Cursor
 from indelible.eventstore import FeedPage
@@ -33,6 +35,24 @@ class Replay(NamedTuple):
     """How far the relay has come in the order of the log."""
 
 
+class Reached(NamedTuple):
+    """What a broker knows of how far a relay came."""
+
+    cursor: Cursor
+    event_id: UUID | None
+    event_hash: str | None
+    """Of the last event that was published: by its hash the store knows whether all up to there is of its own log. None
+    where the broker does not know."""
+
+
+Check = Callable[[Reached], Awaitable[None]]
+"""Raises where that is not of the store's log."""
+
+
+async def unchecked(_: Reached) -> None:
+    """For who has one store alone, for sure."""
+
+
 class Sink(Protocol):
     """One connection to a broker, made and closed any number of times. Its methods are called one at a time, and raise
     :class:`SinkUnavailable` within ``RELAY_BROKER_TIMEOUT_S`` when the broker does not answer."""
@@ -43,10 +63,13 @@ class Sink(Protocol):
         often."""
         ...
 
-    async def open(self, lease: RelayLease) -> Cursor | None:
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
         """Connect as the relay's owner of ``lease.epoch``; closes what was open before. Gives how far the broker knows
         that the relay came, where it remembers that, in an epoch that is not before ``lease.reset_epoch``. Where the
-        broker can refuse earlier owners, it does so from then on. Raises ``SinkUnavailable``, ``SinkFenced``."""
+        broker can refuse earlier owners, it does so from then on. Raises ``SinkUnavailable``, ``SinkFenced``.
+
+        ``check`` is told what the broker knows, before its epoch is compared and anything is changed at the broker: it
+        may be of a relay of this name in another store. What it raises comes through."""
         ...
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:

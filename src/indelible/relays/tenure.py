@@ -93,7 +93,8 @@ class Tenure:
 
     def advance(self, cursor: Cursor, count: int) -> None:
         """So many events more are published, and all that match up to here are."""
-        self._note(_Progress(cursor, self.published + count, replay=self._progress.replay))
+        published = self.published + count
+        self._note(msgspec.structs.replace(self._progress, cursor=cursor, published=published))
 
     def advance_replay(self, name: str, cursor: Cursor, published: int) -> None:
         """All that match in the replay's range up to here are published, so many in all."""
@@ -129,11 +130,12 @@ class Tenure:
         self._progress = progress
         self._changed.set()
 
-    async def reach(self, cursor: Cursor) -> None:
-        """Go on behind ``cursor``, or where the relay is if that is later: only the store can tell. Raises
-        ``InvalidRequest`` where it is no place of the store's log."""
-        info = await self._save(msgspec.structs.replace(self._progress, cursor=cursor))
-        self._progress = msgspec.structs.replace(self._progress, cursor=info.cursor)
+    async def reach(self, cursor: Cursor, count: int) -> None:
+        """Go on behind ``cursor``, or where the relay is if that is later: only the store can tell. So many events more
+        are published up to there. Raises ``InvalidRequest`` where it is no place of the store's log."""
+        published = self.published + count
+        info = await self._save(msgspec.structs.replace(self._progress, cursor=cursor, published=published))
+        self._progress = msgspec.structs.replace(self._progress, cursor=info.cursor, published=published)
 
     # --- The lease ---------------------------------------------------------------------------------------------------
 

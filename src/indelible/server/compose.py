@@ -13,13 +13,11 @@ import uvloop
 from indelible.core.authorised_store import AuthorisedStores
 from indelible.core.measured_store import MeasuredStore
 from indelible.core.open import LocalStore, make_engines, open_local_store
-from indelible.core.readable_feed import WithoutOwn
 from indelible.core.scheduled_verify import ScheduledVerify
 from indelible.core.verify import Damage
 from indelible.diagnostics import GroupMeasure
 from indelible.errors import IndelibleError, InvalidRequest, StorageFailure
 from indelible.eventstore import EventStore
-from indelible.relays.sink import make_sink
 from indelible.server.access_settings import AccessSettings
 from indelible.server.audit import Audit
 from indelible.server.authentication import Authenticator
@@ -42,7 +40,7 @@ from indelible.server.process import (
     listen,
     prepare_process,
 )
-from indelible.server.relays import relay_parts
+from indelible.server.relays import check_sink, relay_parts
 from indelible.server.services import ServedStore, Services
 from indelible.server.supervisor import supervise
 from indelible.server.systemd import ServiceManager
@@ -127,7 +125,7 @@ async def serve(
         async with contextlib.AsyncExitStack() as open_parts:
             on_page = await open_parts.enter_async_context(telemetry(settings.otel, services))
             for part in (
-                *relay_parts(WithoutOwn(services.store), settings.relays, metrics.registry, on_page),
+                *relay_parts(services.store, settings.relays, metrics.registry, on_page),
                 *(() if index is None else index.parts()),
             ):
                 services.background.add(part)
@@ -238,10 +236,11 @@ def _check_extras(settings: Settings) -> None:
     is opened."""
     check_addresses(settings)
     for name, relay in settings.relays.items():
-        try:
-            make_sink(relay.to)
-        except InvalidRequest as error:
-            raise InvalidRequest(f"relays.{name}: to {error.message}", pointer=f"/relays/{name}/to") from None
+        check_sink(name, relay)
+    if settings.relays and len(make_engines(settings.store)) > 1:
+        raise InvalidRequest(
+            "relays need a store of one partition: a relay has one checkpoint, in one log", pointer="/relays"
+        )
     check_index(settings)
     if settings.access is not None and settings.access.jwt is not None:
         try:

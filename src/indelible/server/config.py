@@ -162,7 +162,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """That certificate's key; in the same file unless it is given."""
     relays: Mapping[str, RelaySettings] = {}
     """Relays that the server runs, a table `[relays.NAME]` each: `to`, and if need be `event_types`, `aggregate_types`,
-    `tags`, `start` and `on_refusal`. In the TOML file alone."""
+    `tags`, `start` and `on_refusal`. In the TOML file alone. They need a store of one partition."""
     index: IndexSettings | None = None
     """The query index, a table `[index]`: its `store` (`memory:`, `sqlite:PATH`, `postgresql://…`,
     `dynamodb://REGION/TABLE`, or `opensearch://HOST:PORT/PREFIX` and likewise `elasticsearch://`, both also with
@@ -249,9 +249,12 @@ def load_settings(
 
 
 def find_bad_settings(
-    *, environ: Mapping[str, str] | None = None, config_file: str | os.PathLike[str] | None = None
+    *,
+    environ: Mapping[str, str] | None = None,
+    config_file: str | os.PathLike[str] | None = None,
+    check_sink: Callable[[str, RelaySettings], None] | None = None,
 ) -> list[InvalidRequest]:
-    """All that :func:`load_settings` would refuse, one after the other, without flags."""
+    """All that :func:`load_settings` would refuse, one after the other, without flags; and what ``check_sink`` does."""
     environ = os.environ if environ is None else environ
     try:
         file = _find_file(config_file, environ)
@@ -269,6 +272,12 @@ def find_bad_settings(
         check_addresses(Settings(**good))
     except InvalidRequest as error:
         found.append(error)
+    for name, relay in good.get("relays", {}).items():
+        try:
+            if check_sink is not None:
+                check_sink(name, relay)
+        except InvalidRequest as error:
+            found.append(InvalidRequest(error.message, pointer=error.pointer, source=given["relays"].source.name))
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint
 from indelible.queries import EventQuery
@@ -13,6 +14,14 @@ from indelible.relays.sink import make_sink
 from indelible.server.background import Part
 from indelible.server.config import RelaySettings
 from indelible.server.metrics import Metrics
+
+
+def check_sink(name: str, relay: RelaySettings) -> None:
+    """Raises ``InvalidRequest`` for a URL that names no sink here."""
+    try:
+        make_sink(relay.to)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"relays.{name}.to: {error.message}", pointer=f"/relays/{name}/to") from None
 
 
 def relay_parts(

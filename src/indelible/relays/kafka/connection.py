@@ -1,16 +1,17 @@
 """A connection to Kafka that publishes a relay's events in transactions. Everything here blocks, and belongs to one
 thread; only ``give_up`` is called from others.
 
-The relay's cursor topic holds one record for each transaction that moved it: the owner's epoch, and how far the relay
-has come. It is written within the transaction, so both are there or neither is. The relay has one ``transactional.id``,
-and Kafka one producer for it: who connects ends the transactions of whoever did before, and only then looks at the last
-record. So what one publishes always follows that record, whoever else believes to own the relay.
+The relay's cursor topic holds one record for each transaction that moved it: the owner's epoch, how far the relay has
+come, and with which event. It is written within the transaction, so both are there or neither is. The relay has one
+``transactional.id``, and Kafka one producer for it: who connects ends the transactions of whoever did before, and only
+then looks at the last record. So what one publishes always follows that record, whoever else believes to own the relay.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event as Flag
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -23,7 +24,7 @@ from indelible.relays.kafka.calls import Patience
 from indelible.relays.kafka.target import KEYS, Target
 from indelible.relays.kafka.topics import Topics
 from indelible.relays.messages import Message
-from indelible.relays.sink import SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Reached, SinkFenced, SinkRefused, SinkUnavailable
 
 _CLOSE_TIMEOUT_S: Final = 1.0
 _POLL_S: Final = 0.1
@@ -52,6 +53,9 @@ class _Record(msgspec.Struct, frozen=True):
     epoch: int
     cursor: str | None
     """None: nothing was published since the last reset."""
+    event_id: UUID | None = None
+    hash: str | None = None
+    """Of the last event that was published; earlier versions did not say."""
 
 
 class _Oversized(NamedTuple):
@@ -77,6 +81,8 @@ class Connection:
         self._is_given_up: Final = Flag()
         self._producer: Any = None
         self._is_in_transaction = False
+        self._last: _Record | None = None
+        """Of the cursor topic, as of when it was connected to."""
         self._most_at_once: int | None = None
         """Events; None: no page was too many."""
         self._message_of: MessageMaker
@@ -90,24 +96,46 @@ class Connection:
 
     # --- Opening -----------------------------------------------------------------------------------------------------
 
-    def open(self) -> Cursor | None:
+    def open(self) -> Reached | None:
+        """Be the one producer of the relay, and learn how far it came. :meth:`take_over` follows."""
         patience = self._patience()
         with Topics(self._target, patience) as topics:
             topics.prepare_cursor_topic(self._cursor_topic)
             if not self._target.has_field:
                 topics.prepare(self._target.topic)
-        record = self._connect(patience)
+        self._connect(patience)
+        last = self._last
+        if last is None or last.cursor is None or last.epoch < self._lease.reset_epoch:
+            return None
+        return Reached(Cursor(last.cursor), last.event_id, last.hash)
+
+    def take_over(self) -> Cursor | None:
+        """From now on earlier owners find that there is another. Gives how far the relay came."""
+        record = self._take_over(self._patience())
         return None if record.cursor is None else Cursor(record.cursor)
 
-    def _connect(self, patience: Patience) -> _Record:
-        """Be the one producer of the relay. Gives the last record."""
+    def _connect(self, patience: Patience) -> None:
         self._let_go()
         self._producer = Producer(self._settings())
         try:
             patience.until_done(self._producer.init_transactions)
-            record = self._checked(self._last_record(patience))
-            if record is None or record.epoch != self._lease.epoch:
-                record = self._claim(record, patience)
+            self._last = self._last_record(patience)
+        except KafkaException as error:
+            raise self._reason(error, patience) from error
+
+    def _take_over(self, patience: Patience) -> _Record:
+        last, lease = self._last, self._lease
+        self._check_epoch(last)
+        if last is not None and last.epoch == lease.epoch:
+            return last
+        record = _Record(lease.relay, lease.epoch, None)
+        if last is not None and last.epoch >= lease.reset_epoch:
+            record = msgspec.structs.replace(last, epoch=lease.epoch)
+        try:
+            self._producer.begin_transaction()
+            self._is_in_transaction = True
+            self._produce_record(record)
+            self._commit(patience)
         except KafkaException as error:
             raise self._reason(error, patience) from error
         return record
@@ -128,26 +156,9 @@ class Connection:
             "log_level": 0,
         }
 
-    def _checked(self, record: _Record | None) -> _Record | None:
-        if record is None:
-            return None
-        if record.relay != self._lease.relay:
-            raise SinkUnavailable(
-                f"the topic {self._cursor_topic} is that of the relay {record.relay}; name another for cursor_topic"
-            )
-        if record.epoch > self._lease.epoch:
+    def _check_epoch(self, record: _Record | None) -> None:
+        if record is not None and record.epoch > self._lease.epoch:
             raise SinkFenced(f"the topic {self._cursor_topic} has a record of epoch {record.epoch}")
-        return record
-
-    def _claim(self, last: _Record | None, patience: Patience) -> _Record:
-        """From now on earlier owners find that there is another."""
-        lease = self._lease
-        reached = Cursor(last.cursor) if last and last.cursor and last.epoch >= lease.reset_epoch else None
-        self._producer.begin_transaction()
-        self._is_in_transaction = True
-        record = self._produce_record(reached)
-        self._commit(patience)
-        return record
 
     def _last_record(self, patience: Patience) -> _Record | None:
         consumer = Consumer({
@@ -168,11 +179,16 @@ class Connection:
         finally:
             consumer.close()
         try:
-            return None if value is None else _decode(value)
+            record = None if value is None else _decode(value)
         except msgspec.DecodeError:
             raise SinkUnavailable(
                 f"the topic {self._cursor_topic} holds what is no relay's; name another for cursor_topic"
             ) from None
+        if record is not None and record.relay != self._lease.relay:
+            raise SinkUnavailable(
+                f"the topic {self._cursor_topic} is that of the relay {record.relay}; name another for cursor_topic"
+            )
+        return record
 
     # --- Publishing --------------------------------------------------------------------------------------------------
 
@@ -193,6 +209,7 @@ class Connection:
                 self._most_at_once = len(part) // 2
                 # The library takes the messages that it gave up for a gap, which a new producer does not have.
                 self._connect(patience)
+                self._take_over(patience)
             else:
                 bad = problem.event_index or 0
                 refusal = SinkRefused(f"it is larger than Kafka takes: {problem.reason}", part[bad][0].position)
@@ -222,7 +239,10 @@ class Connection:
             problem = self._produce(events)
             if problem is None:
                 if cursor is not None:
-                    self._produce_record(cursor)
+                    last = events[-1][0]
+                    self._produce_record(
+                        _Record(self._lease.relay, self._lease.epoch, str(cursor), last.event_id, last.hash)
+                    )
                 self._commit(patience)
             else:
                 self._abort(patience)
@@ -248,10 +268,8 @@ class Connection:
                 return _Oversized(error.args[0].str(), index)
         return None
 
-    def _produce_record(self, cursor: Cursor | None) -> _Record:
-        record = _Record(self._lease.relay, self._lease.epoch, None if cursor is None else str(cursor))
+    def _produce_record(self, record: _Record) -> None:
         self._producer.produce(self._cursor_topic, msgspec.json.encode(record), record.relay, partition=0)
-        return record
 
     def _commit(self, patience: Patience) -> None:
         patience.until_done(self._producer.commit_transaction)
@@ -268,7 +286,7 @@ class Connection:
         # Only a record tells whether that was a newer owner, or an older one that came late.
         self._is_in_transaction = False
         try:
-            self._checked(self._last_record(patience))
+            self._check_epoch(self._last_record(patience))
         except SinkFenced as fenced:
             return fenced
         return SinkUnavailable("another process has connected to Kafka as this relay")

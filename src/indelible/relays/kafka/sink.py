@@ -19,7 +19,7 @@ from indelible.relay_state import RelayLease
 from indelible.relays.kafka.connection import Connection
 from indelible.relays.kafka.target import Target, bad
 from indelible.relays.messages import Binding, message_maker
-from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Check, Replay, SinkFenced, SinkRefused, SinkUnavailable, unchecked
 
 T = TypeVar("T")
 
@@ -46,10 +46,13 @@ class KafkaSink:
             raise bad(f"has settings that do not work: {error.args[0].str()}") from None
         return cls(target)
 
-    async def open(self, lease: RelayLease) -> Cursor | None:
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
         await self.close()
         worker = self._worker = _Worker(self._target, lease)
-        return await worker.run(worker.connection.open)
+        reached = await worker.run(worker.connection.open)
+        if reached is not None:
+            await check(reached)
+        return await worker.run(worker.connection.take_over)
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         worker = self._worker

@@ -32,10 +32,21 @@ from indelible.errors import InvalidRequest
 from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
 from indelible.relay_state import RelayLease
-from indelible.relays.messages import CURSOR, EPOCH, RELAY, Binding, Message, Mode, messages_of, parse_mode, word
+from indelible.relays.messages import (
+    CURSOR,
+    EPOCH,
+    RELAY,
+    Binding,
+    Message,
+    Mode,
+    event_said,
+    messages_of,
+    parse_mode,
+    word,
+)
 from indelible.relays.nats.connection import NOBODY, Answer, Connection
 from indelible.relays.nats.sync import sync_problem
-from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Check, Reached, Replay, SinkFenced, SinkRefused, SinkUnavailable, unchecked
 
 _SUBJECT_DEFAULT: Final = "indelible.events"
 _log: Final = structlog.get_logger(__name__)
@@ -126,7 +137,7 @@ class _Own(NamedTuple):
 
     sequence: int
     epoch: int
-    cursor: Cursor
+    reached: Reached
     name: str
 
 
@@ -156,14 +167,18 @@ class NatsSink:
 
     # --- Looking at the stream ---------------------------------------------------------------------------------------
 
-    async def open(self, lease: RelayLease) -> Cursor | None:
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
         await self.close()
         self._lease, self._own = lease, None
         async with _told_as_unavailable():
             self._connection = await Connection.made(self._target.servers, f"indelible relay {lease.relay}")
             await self._warn_of_sync()
-            own = await self._look()
-        return own.cursor if own is not None and own.epoch >= lease.reset_epoch else None
+            own = await self._find()
+        reached = own.reached if own is not None and own.epoch >= lease.reset_epoch else None
+        if reached is not None:
+            await check(reached)
+        self._check_epoch(own)
+        return None if reached is None else reached.cursor
 
     async def _warn_of_sync(self) -> None:
         """Once for each problem, however often it is opened."""
@@ -173,16 +188,23 @@ class NatsSink:
         self._sync_problem = problem
 
     async def _look(self) -> _Own | None:
-        """Learn where the next message is to stand; gives the relay's last one. Raises ``SinkFenced`` where that is a
-        newer owner's."""
+        """As :meth:`_find`. Raises ``SinkFenced`` where that is a newer owner's."""
+        own = await self._find()
+        self._check_epoch(own)
+        return own
+
+    async def _find(self) -> _Own | None:
+        """Learn where the next message is to stand; gives the relay's last one."""
         # In this order: what comes between the two makes the next message be refused, and this be done again.
         stream_end = await self._stream_end()
         last = await self._last_message()
         self._last_sequence = stream_end if self._target.has_field else _sequence(last)
-        own = self._own = await self._last_own(last)
+        self._own = await self._last_own(last)
+        return self._own
+
+    def _check_epoch(self, own: _Own | None) -> None:
         if own is not None and own.epoch > self._owned().epoch:
             raise SinkFenced(f"the stream {self._target.stream} has messages of epoch {own.epoch}")
-        return own
 
     async def _stream_end(self) -> int:
         """The last sequence of the stream; makes it when it is to be made."""
@@ -229,7 +251,8 @@ class NatsSink:
         epoch, cursor = headers.get(EPOCH, ""), headers.get(CURSOR)
         if headers.get(RELAY) != word(self._owned().relay) or not epoch.isdigit() or cursor is None:
             return None
-        return _Own(_sequence(message), int(epoch), Cursor(cursor), headers.get("Nats-Msg-Id", "").rpartition(".")[0])
+        reached = Reached(Cursor(cursor), *event_said(headers, message.data or b"", _BINDING))
+        return _Own(_sequence(message), int(epoch), reached, headers.get("Nats-Msg-Id", "").rpartition(".")[0])
 
     # --- Publishing --------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_CAREFUL_MESSAGES, REL
 from indelible.relay_state import RelayLease
 from indelible.relays.messages import Binding, Message, Mode, messages_of, parse_mode, word
 from indelible.relays.rabbitmq.connection import Address, Connection, Outgoing, Tls
-from indelible.relays.sink import Replay, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Check, Replay, SinkRefused, SinkUnavailable, unchecked
 from indelible.tasks import hear_of_failure
 
 _BINDING: Final = Binding("cloudEvents_", is_quoted=False)
@@ -184,7 +184,7 @@ class RabbitSink:
 
     # --- The connection ----------------------------------------------------------------------------------------------
 
-    async def open(self, lease: RelayLease) -> Cursor | None:
+    async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:  # noqa: ARG002 - it knows none
         await self.close()
         self._lease, self._proven, self._size_proven_bytes = lease, set(), -1
         self._connection = Connection(self._target.address, f"indelible relay {lease.relay}, epoch {lease.epoch}")

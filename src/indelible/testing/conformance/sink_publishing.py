@@ -5,12 +5,14 @@ import json
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from indelible.cursors import Cursor
+from indelible.errors import InvalidRequest
 from indelible.events import NewEvent, RecordedEvent
 from indelible.eventstore import EventStore
 from indelible.relays.messages import word
-from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.sink import Reached, Replay, SinkFenced, SinkRefused, SinkUnavailable
 from indelible.testing.conformance.helpers import ODD_NAMES, unique
 from indelible.testing.conformance.sink_broker import Seen, SinkBroker, attributes_of, prefix_of
 from indelible.testing.conformance.sink_publisher import (
@@ -136,6 +138,32 @@ class SinkPublishingConformance:
             await publisher.publish()
         async with Publisher.opened(broker, store, unique("relay")) as other:
             assert other.after is None
+
+    async def test_what_is_of_another_store_is_told_before_all_else(
+        self, broker: SinkBroker, store: EventStore
+    ) -> None:
+        """Who finds it there changes nothing: the other store's relay goes on."""
+        if not broker.remembers:
+            pytest.skip("the broker does not know how far a relay came")
+        await append_some(store, 3)
+        last = (await log_of(store))[-1]
+        told: list[Reached] = []
+
+        async def refuse(reached: Reached) -> None:
+            told.append(reached)
+            raise InvalidRequest("it is of another store")
+
+        async with Publisher.opened(broker, store) as publisher:
+            await publisher.publish()
+            for epoch in (publisher.lease.epoch - 1, publisher.lease.epoch, publisher.lease.epoch + 1):
+                other = broker.make_sink()
+                with pytest.raises(InvalidRequest):
+                    await other.open(replace(publisher.lease, epoch=epoch), refuse)
+                await other.close()
+            assert told == [Reached(last.cursor, last.event.event_id, last.event.hash)] * 3
+            await append_some(store, 2)
+            await publisher.publish_all()
+        await check_received(broker, store)
 
     async def test_after_a_reset_all_is_published_again(self, broker: SinkBroker, store: EventStore) -> None:
         await append_some(store, 4)

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import pytest
 
+from indelible.core.store import LocalEventStore
+from indelible.engines.memory import MemoryEngine
 from indelible.errors import RelayNotFound
 from indelible.eventstore import EventStore
 from indelible.relay_state import RelayInfo
@@ -73,6 +75,26 @@ class SinkRelayConformance:
         async with running(_relay(broker, store, "one")):
             await until(lambda: _is_at_head(broker, store))
         check_whole(await seen_by_consumers(broker), [*log[:4], *log[5:]], broker)
+
+    async def test_a_relay_of_another_store_stops_and_loses_nothing(
+        self, broker: SinkBroker, store: EventStore
+    ) -> None:
+        """What the broker knows is not of its log, though its log is long enough."""
+        if not broker.remembers:
+            pytest.skip("the broker does not know how far a relay came")
+        await append_some(store, 4)
+        async with LocalEventStore(MemoryEngine()) as other:
+            await append_some(other, 9)
+            async with running(_relay(broker, store, "one")):
+                await until(lambda: _is_at_head(broker, store))
+                async with running(_relay(broker, other, "two")):
+                    await until(lambda: _has_state(broker, other, "stopped"))
+                    info = await other.relays.get(broker.relay)
+                    assert (info.position, info.published) == (0, 0)
+                    assert "it was of another store" in str(info.problem)
+                await append_some(store, 4)
+                await until(lambda: _is_at_head(broker, store))
+        await check_received(broker, store)
 
 
 async def _relay_while(broker: SinkBroker, store: EventStore, fault: Callable[[], Awaitable[None]], times: int) -> None:
