@@ -193,8 +193,8 @@ class CassandraEngine(FallibleEngine):
     async def save_group(self, change: GroupChange) -> bool:
         return await self._require(self._opened).groups.save(change)
 
-    async def delete_group(self, name: str) -> bool:
-        return await self._require(self._opened).groups.delete(name)
+    async def delete_group(self, name: str, *, created_us: int | None = None) -> bool:
+        return await self._require(self._opened).groups.delete(name, created_us)
 
     async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
         return await self._require(self._opened).relays.save(relay, relays_max)
