@@ -15,13 +15,14 @@ from indelible.core.partitions.store import PartitionedStore
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.cursors import START, Cursor
+from indelible.engines.engine import Lines
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest, ParkedEventNotFound
 from indelible.events import NewEvent, RecordedEvent
-from indelible.eventstore import AggregateAppend
+from indelible.eventstore import AggregateAppend, FeedPage
 from indelible.groups import Delivery, Settled
-from indelible.limits import PARTITIONS_MAX
-from indelible.queries import EventQuery, QueryItem
+from indelible.limits import PAGE_SIZE_BYTES_MAX, PARTITIONS_MAX, SUBSCRIPTION_PAGE_SIZE_BYTES_MAX
+from indelible.queries import Direction, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import check_each_order, ids, read_feed_to_end
 
 PARTITIONS = 5
@@ -200,6 +201,38 @@ async def test_a_page_is_full_where_there_is_enough(store: PartitionedStore) -> 
         await store.append("rare", "1", [NewEvent("Seen", n)])
     page = await store.read_feed(rare, limit=50)
     assert [event.event_data for event in page.events] == list(range(50))
+
+
+class _Measured(MemoryEngine):
+    """Counts the bytes of the pages that it gives."""
+
+    size_bytes = 0
+
+    async def read_feed(self, *arguments: Any, **options: Any) -> Lines:
+        page = await super().read_feed(*arguments, **options)
+        self.size_bytes += len(page.lines)
+        return page
+
+
+@pytest.mark.parametrize("data_size_bytes", [100, 10_000])
+async def test_all_partitions_together_give_little_more_than_a_page(data_size_bytes: int) -> None:
+    """What each gives is held until all of it is taken."""
+    engines = [_Measured() for _ in range(16)]
+    async with PartitionedStore([LocalEventStore(one, is_partition=True) for one in engines]) as store:
+        for n in range(20_000_000 // (data_size_bytes + 900) // 100):
+            data = "x" * data_size_bytes
+            appends = [AggregateAppend.of("order", f"{n}-{i}", [NewEvent("Placed", data)]) for i in range(100)]
+            await store.append_each(appends)
+        before = sum(one.size_bytes for one in engines)
+        async with aclosing(store.follow()) as pages:
+            await anext(pages)
+            assert sum(one.size_bytes for one in engines) - before < 3 * SUBSCRIPTION_PAGE_SIZE_BYTES_MAX
+        directions: tuple[Direction, ...] = ("forward", "backward")
+        for direction in directions:
+            before = sum(one.size_bytes for one in engines)
+            page = await store.read_feed(limit=1_000, direction=direction)
+            assert max(page.count / 1_000, len(page.lines) / PAGE_SIZE_BYTES_MAX) > 0.5
+            assert sum(one.size_bytes for one in engines) - before < 2.5 * PAGE_SIZE_BYTES_MAX
 
 
 async def test_reading_turns_round_anywhere(store: PartitionedStore) -> None:

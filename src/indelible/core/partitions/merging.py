@@ -60,6 +60,15 @@ class Run:
         return not self.events and self.at_end
 
 
+def events_share(limit: int, partitions: int) -> int:
+    """How many events of a page are read in each partition at once: more than its part, so that most pages need one
+    read."""
+    return min(limit, limit // partitions * 2 + _LEAST)
+
+
+_LEAST: Final = 8
+
+
 def take_merged(
     runs: Sequence[Run], direction: Direction, limit: int, size_bytes_max: int = PAGE_SIZE_BYTES_MAX
 ) -> list[MergedEvent]:
