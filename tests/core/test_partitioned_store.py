@@ -252,6 +252,27 @@ async def test_reading_turns_round_anywhere(store: PartitionedStore) -> None:
         assert ids((await store.read_feed(after=again.cursor, limit=1)).events) == [ids(again.events)[-2]]
 
 
+async def test_reading_backward_from_the_head_passes_over_what_comes_meanwhile(store: PartitionedStore) -> None:
+    """However much that is."""
+    before = await _filled(store, 12, 1)
+    at_head = (await store.read_feed(limit=1_000)).cursor
+    home = store.partitions[store.partition_of("order", "0")]
+    read_feed = home.read_feed
+
+    async def late(*arguments: Any, **options: Any) -> FeedPage:
+        await home.append("order", "0", [NewEvent("Late", n) for n in range(50)])
+        return await read_feed(*arguments, **options)
+
+    home.read_feed = late  # type: ignore[method-assign]  # as others append just then
+    page = await store.read_feed(after=at_head, direction="backward", limit=1)
+    home.read_feed = read_feed  # type: ignore[method-assign]  # as it was
+    found = [*page.events]
+    while not page.at_end:
+        page = await store.read_feed(after=page.cursor, direction="backward", limit=20)
+        found += page.events
+    assert ids([one for one in found if one.event_type != "PartitionMade"]) == ids(before)[-2::-1]
+
+
 async def test_a_subscription_catches_up_and_goes_on(store: PartitionedStore) -> None:
     sent = await _filled(store)
     found: list[RecordedEvent] = []
