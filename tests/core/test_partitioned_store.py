@@ -130,6 +130,19 @@ def test_how_many_partitions_there_may_be(url: str) -> None:
         open_local_store(url)
 
 
+@pytest.mark.parametrize("url", ["memory:?partitions=4&partitions=2", "memory:?partitions=2&partition=1&partition=0"])
+def test_a_parameter_that_stands_twice_is_refused(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="must stand there once") as caught:
+        open_local_store(url)
+    assert caught.value.pointer == "/store"
+
+
+async def test_relays_are_refused_by_name(store: PartitionedStore) -> None:
+    with pytest.raises(InvalidRequest, match="takes no relays") as caught:
+        await store.relays.claim("billing", "me")
+    assert caught.value.pointer == "/relay"
+
+
 async def test_a_url_of_several_partitions() -> None:
     for url in ("memory:?partitions=4", "memory: memory: memory: memory:", "memory:?partitions=2 memory:?partitions=2"):
         async with open_local_store(url) as store:
@@ -380,6 +393,24 @@ async def test_parked_events_are_named_by_partition_and_position(store: Partitio
     assert (await store.groups.get("billing")).parked == 0
 
 
+async def test_a_partition_that_there_is_not_is_refused(store: PartitionedStore) -> None:
+    async with LocalEventStore(MemoryEngine()) as whole:
+        for one, beyond in ((store, PARTITIONS), (whole, 1)):
+            groups = one.groups
+            await groups.create("billing")
+            for asked in (
+                groups.redrive_parked("billing", partition=beyond),
+                groups.redrive_parked("billing", [1], partition=beyond),
+                groups.skip_parked("billing", [1], reason="none", partition=beyond),
+            ):
+                with pytest.raises(InvalidRequest) as caught:
+                    await asked
+                assert caught.value.pointer == "/partition"
+            assert await groups.redrive_parked("billing", partition=beyond - 1) == 0
+            with pytest.raises(ParkedEventNotFound):
+                await groups.redrive_parked("billing", [1], partition=beyond - 1)
+
+
 async def test_a_group_that_was_half_made_is_made(store: PartitionedStore) -> None:
     await store.partitions[3].groups.create("billing", max_attempts=7)
     assert await store.groups.list() == ()
@@ -406,9 +437,6 @@ async def test_delivery_ids_of_other_stores_are_lost(store: PartitionedStore) ->
     async with LocalEventStore(MemoryEngine()) as whole:
         await whole.groups.create("billing")
         assert await whole.groups.ack("billing", ["1-1.0"]) == Settled(0, ("1-1.0",))
-        with pytest.raises(ParkedEventNotFound):
-            await whole.groups.skip_parked("billing", [1], reason="none", partition=3)
-        assert await whole.groups.redrive_parked("billing", partition=3) == 0
 
 
 # --- Copies ----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import msgspec
 
 from indelible.core.engine_calls import outcome_of
 from indelible.core.group_events import GroupEvents
-from indelible.core.group_progress import GroupProgress, parked_event_not_found
+from indelible.core.group_progress import GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.diagnostics import GroupMeasure
@@ -39,7 +39,7 @@ from indelible.groups import (
     check_group,
     check_group_query,
     check_nack,
-    check_partition,
+    check_partition_of,
     check_positions,
     check_pull,
     check_reason,
@@ -287,12 +287,10 @@ class LocalConsumerGroups:
         self, group: str, positions: Sequence[int] | None = None, *, partition: int | None = None
     ) -> int:
         checked = None if positions is None else check_positions(positions)
-        is_here = check_partition(partition) in (None, 0)
+        check_partition_of(partition, 1)
 
         async def decide(progress: GroupProgress) -> int:
-            if is_here:
-                return progress.redrive(checked)
-            return _none_parked(group, checked)
+            return progress.redrive(checked)
 
         return await self._call(group, decide)
 
@@ -301,10 +299,10 @@ class LocalConsumerGroups:
     ) -> int:
         checked = check_positions(positions)
         check_reason(reason)
-        is_here = check_partition(partition) in (None, 0)
+        check_partition_of(partition, 1)
 
         async def decide(progress: GroupProgress) -> int:
-            return progress.skip(checked, reason) if is_here else _none_parked(group, checked)
+            return progress.skip(checked, reason)
 
         return await self._call(group, decide)
 
@@ -369,13 +367,6 @@ def _parked(one: PendingEvent) -> ParkedEvent:
         parked_at=timestamp_from_us(one.due_us),
         following=one.following,
     )
-
-
-def _none_parked(group: str, positions: Sequence[int] | None) -> int:
-    """In a partition that there is not."""
-    if positions is None:
-        return 0
-    raise parked_event_not_found(group, positions[0])
 
 
 def _ignore(group: str, measure: GroupMeasure) -> None:

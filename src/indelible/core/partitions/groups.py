@@ -40,7 +40,7 @@ from indelible.groups import (
     check_group,
     check_group_query,
     check_nack,
-    check_partition,
+    check_partition_of,
     check_positions,
     check_pull,
     check_reason,
@@ -271,7 +271,7 @@ class PartitionedGroups:
         self, group: str, positions: Sequence[int] | None = None, *, partition: int | None = None
     ) -> int:
         if positions is None:
-            chosen = check_partition(partition)
+            chosen = check_partition_of(partition, len(self._partitions))
             some = self._partitions if chosen is None else self._partitions[chosen : chosen + 1]
             await self._first.get(group)
             return sum(await _in_turn([partial(one.redrive_parked, group) for one in some]))
@@ -292,7 +292,7 @@ class PartitionedGroups:
     ) -> Mapping[int, Sequence[int]]:
         """The positions by partition. Raises as :meth:`redrive_parked` of the protocol does."""
         checked = check_positions(positions)
-        chosen = check_partition(partition)
+        chosen = check_partition_of(partition, len(self._partitions))
         shares: dict[int, list[int]] = {}
         parked = await self._each(lambda one: _all_parked(one, group))
         for position in checked:
