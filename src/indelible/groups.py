@@ -317,8 +317,8 @@ class ConsumerGroups(Protocol):
     ) -> int:
         """Deliver parked events again, and then those that follow them: those at these positions, or all; of one
         partition, or of any. Their attempts count from zero. Returns how many aggregates go on. Raises
-        ``ParkedEventNotFound``, and ``InvalidRequest`` for positions of which several partitions have an event parked;
-        nothing happens then."""
+        ``ParkedEventNotFound``, and ``InvalidRequest`` for positions of which several partitions have an event parked,
+        and for a partition that the store does not have; nothing happens then."""
         ...
 
     async def skip_parked(
@@ -410,6 +410,15 @@ def check_partition(partition: object) -> int | None:
     if not isinstance(partition, int) or isinstance(partition, bool) or not 0 <= partition < PARTITIONS_MAX:
         raise InvalidRequest(f"must be an integer from 0 to {PARTITIONS_MAX - 1}", pointer="/partition")
     return partition
+
+
+def check_partition_of(partition: object, partitions: int) -> int | None:
+    """As :func:`check_partition`, of a store that has so many."""
+    checked = check_partition(partition)
+    if checked is not None and checked >= partitions:
+        has = "one partition, 0" if partitions == 1 else f"partitions 0 to {partitions - 1}"
+        raise InvalidRequest(f"is {checked}; the store has {has}", pointer="/partition")
+    return checked
 
 
 def check_positions(positions: Sequence[int]) -> tuple[int, ...]:

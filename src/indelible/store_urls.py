@@ -106,12 +106,14 @@ def _take_number(url: str, name: str, least: int, most: int) -> tuple[str, int |
     given = [one.partition("=")[2] for one in parameters if one.partition("=")[0] == name]
     if not given:
         return url, None
-    is_number = given[-1].isascii() and given[-1].isdigit() and len(given[-1]) <= _PARTITIONS_DIGITS_MAX
-    if not is_number or not least <= int(given[-1]) <= most:
-        message = f"the parameter {name} must be a number from {least} to {most}, not {given[-1]!r}"
+    if len(given) > 1:
+        raise InvalidRequest(f"the parameter {name} must stand there once", pointer="/store")
+    is_number = given[0].isascii() and given[0].isdigit() and len(given[0]) <= _PARTITIONS_DIGITS_MAX
+    if not is_number or not least <= int(given[0]) <= most:
+        message = f"the parameter {name} must be a number from {least} to {most}, not {given[0]!r}"
         raise InvalidRequest(message, pointer="/store")
     rest = "&".join([one for one in parameters if one.partition("=")[0] != name])
-    return f"{base}?{rest}" if rest else base, int(given[-1])
+    return f"{base}?{rest}" if rest else base, int(given[0])
 
 
 _PARTITIONS_DIGITS_MAX: Final = len(str(PARTITIONS_MAX))

@@ -15,13 +15,14 @@ from indelible.core.partitions.store import PartitionedStore
 from indelible.core.store import LocalEventStore
 from indelible.core.verify import verify
 from indelible.cursors import START, Cursor
+from indelible.engines.engine import Lines
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import GroupExists, GroupNotFound, InvalidRequest, ParkedEventNotFound
 from indelible.events import NewEvent, RecordedEvent
-from indelible.eventstore import AggregateAppend
+from indelible.eventstore import AggregateAppend, FeedPage
 from indelible.groups import Delivery, Settled
-from indelible.limits import PARTITIONS_MAX
-from indelible.queries import EventQuery, QueryItem
+from indelible.limits import PAGE_SIZE_BYTES_MAX, PARTITIONS_MAX, SUBSCRIPTION_PAGE_SIZE_BYTES_MAX
+from indelible.queries import Direction, EventQuery, QueryItem
 from indelible.testing.conformance.helpers import check_each_order, ids, read_feed_to_end
 
 PARTITIONS = 5
@@ -129,6 +130,19 @@ def test_how_many_partitions_there_may_be(url: str) -> None:
         open_local_store(url)
 
 
+@pytest.mark.parametrize("url", ["memory:?partitions=4&partitions=2", "memory:?partitions=2&partition=1&partition=0"])
+def test_a_parameter_that_stands_twice_is_refused(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="must stand there once") as caught:
+        open_local_store(url)
+    assert caught.value.pointer == "/store"
+
+
+async def test_relays_are_refused_by_name(store: PartitionedStore) -> None:
+    with pytest.raises(InvalidRequest, match="takes no relays") as caught:
+        await store.relays.claim("billing", "me")
+    assert caught.value.pointer == "/relay"
+
+
 async def test_a_url_of_several_partitions() -> None:
     for url in ("memory:?partitions=4", "memory: memory: memory: memory:", "memory:?partitions=2 memory:?partitions=2"):
         async with open_local_store(url) as store:
@@ -202,6 +216,38 @@ async def test_a_page_is_full_where_there_is_enough(store: PartitionedStore) -> 
     assert [event.event_data for event in page.events] == list(range(50))
 
 
+class _Measured(MemoryEngine):
+    """Counts the bytes of the pages that it gives."""
+
+    size_bytes = 0
+
+    async def read_feed(self, *arguments: Any, **options: Any) -> Lines:
+        page = await super().read_feed(*arguments, **options)
+        self.size_bytes += len(page.lines)
+        return page
+
+
+@pytest.mark.parametrize("data_size_bytes", [100, 10_000])
+async def test_all_partitions_together_give_little_more_than_a_page(data_size_bytes: int) -> None:
+    """What each gives is held until all of it is taken."""
+    engines = [_Measured() for _ in range(16)]
+    async with PartitionedStore([LocalEventStore(one, is_partition=True) for one in engines]) as store:
+        for n in range(20_000_000 // (data_size_bytes + 900) // 100):
+            data = "x" * data_size_bytes
+            appends = [AggregateAppend.of("order", f"{n}-{i}", [NewEvent("Placed", data)]) for i in range(100)]
+            await store.append_each(appends)
+        before = sum(one.size_bytes for one in engines)
+        async with aclosing(store.follow()) as pages:
+            await anext(pages)
+            assert sum(one.size_bytes for one in engines) - before < 3 * SUBSCRIPTION_PAGE_SIZE_BYTES_MAX
+        directions: tuple[Direction, ...] = ("forward", "backward")
+        for direction in directions:
+            before = sum(one.size_bytes for one in engines)
+            page = await store.read_feed(limit=1_000, direction=direction)
+            assert max(page.count / 1_000, len(page.lines) / PAGE_SIZE_BYTES_MAX) > 0.5
+            assert sum(one.size_bytes for one in engines) - before < 2.5 * PAGE_SIZE_BYTES_MAX
+
+
 async def test_reading_turns_round_anywhere(store: PartitionedStore) -> None:
     """What is read backward from a cursor is what came before the event that was passed last, and nothing is lost when
     reading goes forward again."""
@@ -217,6 +263,27 @@ async def test_reading_turns_round_anywhere(store: PartitionedStore) -> None:
         more = await store.read_feed(after=again.cursor, direction="backward", limit=2)
         assert ids([*again.events, *more.events]) == every[: passed - 1][::-1][:4]
         assert ids((await store.read_feed(after=again.cursor, limit=1)).events) == [ids(again.events)[-2]]
+
+
+async def test_reading_backward_from_the_head_passes_over_what_comes_meanwhile(store: PartitionedStore) -> None:
+    """However much that is."""
+    before = await _filled(store, 12, 1)
+    at_head = (await store.read_feed(limit=1_000)).cursor
+    home = store.partitions[store.partition_of("order", "0")]
+    read_feed = home.read_feed
+
+    async def late(*arguments: Any, **options: Any) -> FeedPage:
+        await home.append("order", "0", [NewEvent("Late", n) for n in range(50)])
+        return await read_feed(*arguments, **options)
+
+    home.read_feed = late  # type: ignore[method-assign]  # as others append just then
+    page = await store.read_feed(after=at_head, direction="backward", limit=1)
+    home.read_feed = read_feed  # type: ignore[method-assign]  # as it was
+    found = [*page.events]
+    while not page.at_end:
+        page = await store.read_feed(after=page.cursor, direction="backward", limit=20)
+        found += page.events
+    assert ids([one for one in found if one.event_type != "PartitionMade"]) == ids(before)[-2::-1]
 
 
 async def test_a_subscription_catches_up_and_goes_on(store: PartitionedStore) -> None:
@@ -326,6 +393,24 @@ async def test_parked_events_are_named_by_partition_and_position(store: Partitio
     assert (await store.groups.get("billing")).parked == 0
 
 
+async def test_a_partition_that_there_is_not_is_refused(store: PartitionedStore) -> None:
+    async with LocalEventStore(MemoryEngine()) as whole:
+        for one, beyond in ((store, PARTITIONS), (whole, 1)):
+            groups = one.groups
+            await groups.create("billing")
+            for asked in (
+                groups.redrive_parked("billing", partition=beyond),
+                groups.redrive_parked("billing", [1], partition=beyond),
+                groups.skip_parked("billing", [1], reason="none", partition=beyond),
+            ):
+                with pytest.raises(InvalidRequest) as caught:
+                    await asked
+                assert caught.value.pointer == "/partition"
+            assert await groups.redrive_parked("billing", partition=beyond - 1) == 0
+            with pytest.raises(ParkedEventNotFound):
+                await groups.redrive_parked("billing", [1], partition=beyond - 1)
+
+
 async def test_a_group_that_was_half_made_is_made(store: PartitionedStore) -> None:
     await store.partitions[3].groups.create("billing", max_attempts=7)
     assert await store.groups.list() == ()
@@ -352,9 +437,6 @@ async def test_delivery_ids_of_other_stores_are_lost(store: PartitionedStore) ->
     async with LocalEventStore(MemoryEngine()) as whole:
         await whole.groups.create("billing")
         assert await whole.groups.ack("billing", ["1-1.0"]) == Settled(0, ("1-1.0",))
-        with pytest.raises(ParkedEventNotFound):
-            await whole.groups.skip_parked("billing", [1], reason="none", partition=3)
-        assert await whole.groups.redrive_parked("billing", partition=3) == 0
 
 
 # --- Copies ----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import msgspec
 
 from indelible.core.engine_calls import outcome_of
 from indelible.core.group_events import GroupEvents
-from indelible.core.group_progress import GroupProgress, parked_event_not_found
+from indelible.core.group_progress import GroupProgress
 from indelible.core.group_worker import Decide, GroupWorker, T, group_not_found
 from indelible.cursors import Cursor, cursor_at, position_of
 from indelible.diagnostics import GroupMeasure
@@ -39,7 +39,7 @@ from indelible.groups import (
     check_group,
     check_group_query,
     check_nack,
-    check_partition,
+    check_partition_of,
     check_positions,
     check_pull,
     check_reason,
@@ -78,7 +78,7 @@ class LocalConsumerGroups:
         monotonic_us: Callable[[], int],
     ) -> None:
         self._engine: Final = engine
-        self._find_start: Final = find_start
+        self.find_start: Final = find_start
         self._on_measure: Final = on_measure or _ignore
         self._monotonic_us: Final = monotonic_us
         self._events: Final = GroupEvents(engine)
@@ -133,17 +133,28 @@ class LocalConsumerGroups:
     ) -> GroupInfo:
         check_group(group)
         settings = GroupSettings(check_group_query(query), ack_timeout_s, max_attempts, max_in_flight).checked()
-        position = await self._find_start(StartPoint(start, after, since).checked())
-        now_us = await self._engine.now_us()
-        stored = StoredGroup(
-            name=group, settings=settings, created_us=now_us, revision=now_us,
-            reached=position, last_delivery=now_us, reset_at=now_us, save_id=uuid4(),
-        )  # fmt: skip
-        is_new = await outcome_of(self._engine.create_group(stored, groups_max=GROUPS_MAX), _AGAIN)
+        position = await self.find_start(StartPoint(start, after, since).checked())
+        is_new = await self.make_part(group, settings, position, None)
         there = (await self._load(group)).group
         if there.settings != settings:
             raise GroupExists(f"there is a consumer group {group} with another query or other settings", group=group)
         return msgspec.structs.replace(await self.get(group), is_new=is_new)
+
+    async def make_part(self, group: str, settings: GroupSettings, position: int, created_us: int | None) -> bool:
+        """Store a group that reads on after ``position``. False when its name is taken. ``created_us``: when it was
+        made in the first partition."""
+        now_us = await self._engine.now_us()
+        stored = StoredGroup(
+            name=group, settings=settings, created_us=now_us if created_us is None else created_us, revision=now_us,
+            reached=position, last_delivery=now_us, reset_at=now_us, save_id=uuid4(),
+        )  # fmt: skip
+        return await outcome_of(self._engine.create_group(stored, groups_max=GROUPS_MAX), _AGAIN)
+
+    async def created_us(self, group: str) -> int | None:
+        """When the group that has this name was made; None where none has."""
+        for summary in await self._engine.list_groups(group):
+            return summary.group.created_us
+        return None
 
     async def list(self) -> tuple[GroupInfo, ...]:
         head = (await self._engine.head()).position
@@ -178,11 +189,16 @@ class LocalConsumerGroups:
 
     async def delete(self, group: str) -> None:
         check_group(group)
-        if not await outcome_of(self._engine.delete_group(group), _AGAIN):
+        if not await self.delete_part(group, None):
             raise group_not_found(group)
+
+    async def delete_part(self, group: str, created_us: int | None) -> bool:
+        """With a time only the group that was made then. False when it is not there."""
+        is_deleted = await outcome_of(self._engine.delete_group(group, created_us=created_us), _AGAIN)
         worker = self._workers.get(group)
-        if worker is not None:
+        if is_deleted and worker is not None:
             worker.reload()
+        return is_deleted
 
     async def reset(
         self,
@@ -193,7 +209,7 @@ class LocalConsumerGroups:
         since: datetime | None = None,
     ) -> GroupInfo:
         check_group(group)
-        position = await self._find_start(StartPoint(start, after, since).given())
+        position = await self.find_start(StartPoint(start, after, since).given())
 
         async def decide(progress: GroupProgress) -> None:
             query = EventQuery(progress.settings.items)
@@ -271,12 +287,10 @@ class LocalConsumerGroups:
         self, group: str, positions: Sequence[int] | None = None, *, partition: int | None = None
     ) -> int:
         checked = None if positions is None else check_positions(positions)
-        is_here = check_partition(partition) in (None, 0)
+        check_partition_of(partition, 1)
 
         async def decide(progress: GroupProgress) -> int:
-            if is_here:
-                return progress.redrive(checked)
-            return _none_parked(group, checked)
+            return progress.redrive(checked)
 
         return await self._call(group, decide)
 
@@ -285,10 +299,10 @@ class LocalConsumerGroups:
     ) -> int:
         checked = check_positions(positions)
         check_reason(reason)
-        is_here = check_partition(partition) in (None, 0)
+        check_partition_of(partition, 1)
 
         async def decide(progress: GroupProgress) -> int:
-            return progress.skip(checked, reason) if is_here else _none_parked(group, checked)
+            return progress.skip(checked, reason)
 
         return await self._call(group, decide)
 
@@ -353,13 +367,6 @@ def _parked(one: PendingEvent) -> ParkedEvent:
         parked_at=timestamp_from_us(one.due_us),
         following=one.following,
     )
-
-
-def _none_parked(group: str, positions: Sequence[int] | None) -> int:
-    """In a partition that there is not."""
-    if positions is None:
-        return 0
-    raise parked_event_not_found(group, positions[0])
 
 
 def _ignore(group: str, measure: GroupMeasure) -> None:

@@ -24,7 +24,7 @@ from indelible.core.marks import check_whole
 from indelible.core.relays import LocalRelays, lag_after
 from indelible.core.schemas.guard import SchemaGuard
 from indelible.core.schemas.registry import LocalSchemas
-from indelible.core.subscriptions import Subscriptions
+from indelible.core.subscriptions import WHOLE_PAGE, PageBounds, Subscriptions
 from indelible.cursors import START, Cursor, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, CommitCounts, GroupMeasure, StorageState
 from indelible.engines.engine import (
@@ -81,11 +81,10 @@ from indelible.limits import (
     FEED_PAGES_AT_ONCE_MAX,
     PAGE_EVENTS_DEFAULT,
     PAGE_EVENTS_MAX,
+    PAGE_SIZE_BYTES_MAX,
     READS_WAITING_MAX,
     RECORDED_EVENTS_MAX,
     RECORDED_SIZE_BYTES_MAX,
-    SUBSCRIPTION_PAGE_EVENTS_MAX,
-    SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
     VERSION_MAX,
 )
 from indelible.queries import (
@@ -305,6 +304,7 @@ class LocalEventStore:
         after: Cursor | None = None,
         direction: Direction = "forward",
         limit: int = PAGE_EVENTS_DEFAULT,
+        size_bytes_max: int = PAGE_SIZE_BYTES_MAX,
     ) -> FeedPage:
         query = check_query(query)
         check_page(limit, direction)
@@ -317,7 +317,13 @@ class LocalEventStore:
         with self._waiting_for_page():
             async with self._page_room:
                 lines = await self._reads.feed(
-                    query, after=start, until=until, direction=direction, limit=limit, parse=unparsed
+                    query,
+                    after=start,
+                    until=until,
+                    direction=direction,
+                    limit=limit,
+                    parse=unparsed,
+                    size_bytes_max=size_bytes_max,
                 )
         # At the end backward, ``reached`` is 1; the cursor of an empty store, or of its beginning, is below that.
         reached = lines.reached if forward else min(lines.reached, start, head)
@@ -334,13 +340,18 @@ class LocalEventStore:
             self._pages_waiting -= 1
 
     async def follow(
-        self, query: EventQuery = EVERYTHING, *, after: Cursor | None = None, gather_s: float = 0.0
+        self,
+        query: EventQuery = EVERYTHING,
+        *,
+        after: Cursor | None = None,
+        gather_s: float = 0.0,
+        bounds: PageBounds = WHOLE_PAGE,
     ) -> AsyncGenerator[FeedPage]:
         query, gather_s = check_query(query), check_gather(gather_s)
         start = 0 if after is None else position_of(after)
         head = (await self._engine.head()).position
         check_not_past(start, head, "/after")
-        pages = self._subscriptions.follow(query, start, head, gather_s)
+        pages = self._subscriptions.follow(query, start, head, gather_s, bounds)
         async with aclosing(pages):
             while True:
                 # Not kept in a variable here: a page is large, and its taker may take its time.
@@ -366,14 +377,14 @@ class LocalEventStore:
                 return position_of(page.cursor)
             cursor = page.cursor
 
-    async def _read_forward(self, query: EventQuery, after: int, until: int) -> Lines:
+    async def _read_forward(self, query: EventQuery, after: int, until: int, bounds: PageBounds) -> Lines:
         return await self._reads.feed(
             query,
             after=after,
             until=until,
-            limit=SUBSCRIPTION_PAGE_EVENTS_MAX,
+            limit=bounds.events,
             parse=unparsed,
-            size_bytes_max=SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
+            size_bytes_max=bounds.size_bytes,
         )
 
     async def get_event(self, event_id: UUID) -> RecordedEvent:

@@ -7,16 +7,32 @@ pace. Readers at the same place ask for the same page at the same time, above al
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from indelible.cursors import cursor_at
 from indelible.engines.engine import Lines
 from indelible.eventstore import FeedPage
-from indelible.limits import SHARED_PAGES_SIZE_BYTES_MAX, SUBSCRIPTION_READS_AT_ONCE_MAX
+from indelible.limits import (
+    SHARED_PAGES_SIZE_BYTES_MAX,
+    SUBSCRIPTION_PAGE_EVENTS_MAX,
+    SUBSCRIPTION_PAGE_SIZE_BYTES_MAX,
+    SUBSCRIPTION_READS_AT_ONCE_MAX,
+)
 from indelible.queries import EventQuery
 from indelible.size_bounded import SizeBounded
 
-ReadPage = Callable[[EventQuery, int, int], Awaitable[Lines]]
+
+class PageBounds(NamedTuple):
+    """What ends a page of a subscription."""
+
+    events: int = SUBSCRIPTION_PAGE_EVENTS_MAX
+    size_bytes: int = SUBSCRIPTION_PAGE_SIZE_BYTES_MAX
+    """With at least one event."""
+
+
+WHOLE_PAGE: Final = PageBounds()
+
+ReadPage = Callable[[EventQuery, int, int, PageBounds], Awaitable[Lines]]
 """Query, position after which to read, position up to which."""
 
 
@@ -27,9 +43,11 @@ class Subscriptions:
         self._pages: Final = _SharedPages(read_page)
         self._wait_for_head: Final = wait_for_head
 
-    async def follow(self, query: EventQuery, after: int, head: int, gather_s: float) -> AsyncGenerator[FeedPage]:
+    async def follow(
+        self, query: EventQuery, after: int, head: int, gather_s: float, bounds: PageBounds
+    ) -> AsyncGenerator[FeedPage]:
         """Pages from ``after`` on, for ever; ``head`` is where the log ends now. See ``EventStore.follow``."""
-        reader = _Reader(query, after, head, gather_s)
+        reader = _Reader(query, after, head, gather_s, bounds)
         while True:
             # Not kept in a variable: a page is large, and its taker may take its time.
             yield await reader.next_page(self._pages, self._wait_for_head)
@@ -38,10 +56,11 @@ class Subscriptions:
 class _Reader:
     """How far one subscription has come."""
 
-    __slots__ = ("_after", "_gather_s", "_gathers_until_s", "_head", "_query")
+    __slots__ = ("_after", "_bounds", "_gather_s", "_gathers_until_s", "_head", "_query")
 
-    def __init__(self, query: EventQuery, after: int, head: int, gather_s: float) -> None:
+    def __init__(self, query: EventQuery, after: int, head: int, gather_s: float, bounds: PageBounds) -> None:
         self._query: Final = query
+        self._bounds: Final = bounds
         self._after = after
         self._head: int | None = head
         """Up to where to read; None where the log ended at the last look."""
@@ -54,7 +73,7 @@ class _Reader:
             if (left_s := self._gathers_until_s - time.monotonic()) > 0.0:
                 await asyncio.sleep(left_s)
                 self._head = await wait_for_head(self._after)
-        lines = await pages.read(self._query, self._after, self._head)
+        lines = await pages.read(self._query, self._after, self._head, self._bounds)
         self._after = lines.reached
         if lines.at_end:
             self._head = None
@@ -62,7 +81,7 @@ class _Reader:
         return FeedPage(lines.lines, lines.count, cursor_at(lines.reached), lines.at_end)
 
 
-_Key = tuple[EventQuery, int, int]
+_Key = tuple[EventQuery, int, int, PageBounds]
 
 
 class _SharedPages:
@@ -74,10 +93,10 @@ class _SharedPages:
         self._read: Final = SizeBounded[_Key, Lines](SHARED_PAGES_SIZE_BYTES_MAX, lambda page: len(page.lines))
         self._room: Final = asyncio.Semaphore(SUBSCRIPTION_READS_AT_ONCE_MAX)
 
-    async def read(self, query: EventQuery, after: int, head: int) -> Lines:
+    async def read(self, query: EventQuery, after: int, head: int, bounds: PageBounds) -> Lines:
         if after >= head:
             return Lines(b"", 0, after, True)
-        key = (query, after, head)
+        key = (query, after, head, bounds)
         found = self._read.get(key)
         if found is not None:
             return found

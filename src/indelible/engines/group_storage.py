@@ -25,12 +25,13 @@ class StoredGroup(msgspec.Struct, frozen=True):
     name: str
     settings: GroupSettings
     created_us: int
+    """Of a partition: when the group was made in the first one. By this its parts know one another."""
     revision: int
-    """One more with every save. Begins at ``created_us``, so that no two groups of one name ever share one."""
+    """One more with every save. Begins at the clock, so that no two groups of one name ever share one."""
     reached: int
     """Position up to which the log was read: a matching event up to here is in ``pending``, or done."""
     last_delivery: int
-    """Number of the newest delivery. Begins at ``created_us`` too."""
+    """Number of the newest delivery. Begins at the clock too."""
     reset_at: int
     """Deliveries up to this number are from before the group was made or last reset."""
     save_id: UUID
@@ -140,8 +141,9 @@ class GroupStorage(Protocol):
         another revision than expected."""
         ...
 
-    async def delete_group(self, name: str) -> bool:
-        """Delete a group with all that is its own. False when there is none."""
+    async def delete_group(self, name: str, *, created_us: int | None = None) -> bool:
+        """Delete a group with all that is its own; with ``created_us`` only the one that was made then. False when
+        there is none."""
         ...
 
     async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:

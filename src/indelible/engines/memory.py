@@ -111,8 +111,12 @@ class MemoryGroups:
         kept.skipped.update((one.position, one) for one in change.skipped)
         return True
 
-    async def delete_group(self, name: str) -> bool:
-        return self._groups.pop(name, None) is not None
+    async def delete_group(self, name: str, *, created_us: int | None = None) -> bool:
+        kept = self._groups.get(name)
+        if kept is None or created_us not in (None, kept.group.created_us):
+            return False
+        del self._groups[name]
+        return True
 
     async def list_skipped(self, name: str, *, after: int, limit: int) -> tuple[SkippedEvent, ...]:
         kept = self._groups.get(name)

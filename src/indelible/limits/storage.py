@@ -119,6 +119,16 @@ CASSANDRA_HEARTBEAT_TIMEOUT_S: Final = 1
 CASSANDRA_RECONNECT_S: Final = 1
 """Between two attempts to reach a node that is down."""
 
+CASSANDRA_DEFINE_TIMEOUT_S: Final = 60
+"""For a table that is made, and until all nodes have it: each writes it down, and what waits behind that waits for
+seconds on slow disks. Nobody's append waits for it."""
+
+CASSANDRA_DEFINE_HEARTBEAT_S: Final = 30
+"""How long a node may give no sign of life meanwhile. The driver's own."""
+
+CASSANDRA_DEFINE_SETTLE_S: Final = 10
+"""How long what was asked for may come late, where the answer was lost, before it is asked for again."""
+
 CASSANDRA_REQUESTS_MAX: Final = 256
 """Requests of one process that are under way to one cluster; more wait here. A connection has room for many more, but
 what the nodes cannot do at once only grows old with them, and times out."""

@@ -371,9 +371,11 @@ class _GroupMachine(Machine):
         change = GroupChange(group.revision - is_late, then, gone, put, drop_all, skipped)
         self._same(lambda engine: engine.save_group(change))
 
-    @rule(name=st.sampled_from(_GROUP_NAMES))
-    def delete(self, name: str) -> None:
-        self._same(lambda engine: engine.delete_group(name))
+    @rule(name=st.sampled_from(_GROUP_NAMES), which=st.sampled_from(("any", "this", "another")))
+    def delete(self, name: str, which: str) -> None:
+        state = self._run(self._model.load_group(name))
+        created_us = None if which == "any" or state is None else state.group.created_us + (which == "another")
+        self._same(lambda engine: engine.delete_group(name, created_us=created_us))
 
     def _same(self, call: Callable[[Engine], Awaitable[object]]) -> None:
         expected = self._run(self._do(self._model, call))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from indelible.core.partitions.merging import MergedEvent, Run, take_merged
+from indelible.core.partitions.merging import MergedEvent, Run, events_share, take_merged
 from indelible.core.store import LocalEventStore
 from indelible.cursors import NONE_OF_THEM, Cursor, Places, cursor_at, cursor_over, position_of
 from indelible.errors import InvalidRequest
@@ -36,11 +36,10 @@ async def check_places(partitions: Partitions, places: Places, pointer: str) -> 
 class _Reader:
     """Reads one partition for one page."""
 
-    def __init__(self, store: LocalEventStore, query: EventQuery, direction: Direction, run: Run, limit: int) -> None:
+    def __init__(self, store: LocalEventStore, query: EventQuery, direction: Direction, run: Run) -> None:
         self._store: Final = store
         self._query: Final = query
         self._direction: Final = direction
-        self._limit: Final = limit
         self.run: Final = run
         self.next_after: Cursor | None = None
         """Where the next read begins; None: at the head."""
@@ -48,9 +47,13 @@ class _Reader:
         self.is_bare = False
         """Whether a read looked at as much as one may, and found nothing."""
 
-    async def fill(self) -> None:
+    async def fill(self, limit: int, size_bytes_max: int) -> None:
         page = await self._store.read_feed(
-            self._query, after=self.next_after, direction=self._direction, limit=self._limit
+            self._query,
+            after=self.next_after,
+            direction=self._direction,
+            limit=limit,
+            size_bytes_max=size_bytes_max,
         )
         self.next_after = page.cursor
         self.is_bare = not page.count
@@ -60,7 +63,7 @@ class _Reader:
 async def read_forward(partitions: Partitions, query: EventQuery, places: Places, limit: int) -> FeedPage:
     readers = []
     for n, (store, position) in enumerate(zip(partitions, places.positions, strict=True)):
-        reader = _Reader(store, query, "forward", Run(n, position), _share(limit, len(partitions)))
+        reader = _Reader(store, query, "forward", Run(n, position))
         reader.next_after = cursor_at(position)
         readers.append(reader)
     taken = await _page(readers, "forward", limit)
@@ -78,7 +81,7 @@ async def read_backward(
     readers = []
     for n, store in enumerate(partitions):
         position = heads[n] if places is None else places.positions[n]
-        reader = _Reader(store, query, "backward", Run(n, position), _share(limit, len(partitions)))
+        reader = _Reader(store, query, "backward", Run(n, position))
         if places is not None:
             _begin_before(reader, position, heads[n], is_passed=places.last == n)
         readers.append(reader)
@@ -124,21 +127,15 @@ async def _newest(partitions: Partitions, positions: Sequence[int]) -> int | Non
     return max(found).partition if found else None
 
 
-def _share(limit: int, partitions: int) -> int:
-    """How much of a page is read in each partition at once: more than its part, so that most pages need one read."""
-    return min(limit, limit // partitions * 2 + _LEAST)
-
-
-_LEAST: Final = 8
-
-
 async def _page(readers: Sequence[_Reader], direction: Direction, limit: int) -> list[MergedEvent]:
     """The next events; fewer than ``limit`` where not more is known after so many reads as one page may cost."""
     taken: list[MergedEvent] = []
     size_bytes = 0
     runs = [one.run for one in readers]
     for _ in range(MERGED_FILLS_MAX):
-        await asyncio.gather(*[one.fill() for one in readers if one.run.is_dry])
+        going_on = max(sum(not run.at_end for run in runs), 1)
+        share = events_share(limit, going_on), max((PAGE_SIZE_BYTES_MAX - size_bytes) // going_on, 1)
+        await asyncio.gather(*[one.fill(*share) for one in readers if one.run.is_dry])
         taken += (some := take_merged(runs, direction, limit - len(taken), PAGE_SIZE_BYTES_MAX - size_bytes))
         size_bytes += sum(len(one.line) for one in some)
         is_full = len(taken) >= limit or size_bytes >= PAGE_SIZE_BYTES_MAX

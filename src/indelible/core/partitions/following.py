@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
-from indelible.core.partitions.merging import MergedEvent, Run, take_merged
+from indelible.core.partitions.merging import MergedEvent, Run, events_share, take_merged
 from indelible.core.store import LocalEventStore
+from indelible.core.subscriptions import PageBounds
 from indelible.cursors import Cursor, Places, cursor_at, cursor_over, position_of
 from indelible.eventstore import FeedPage
 from indelible.limits import SUBSCRIPTION_PAGE_EVENTS_MAX, SUBSCRIPTION_PAGE_SIZE_BYTES_MAX
@@ -20,9 +21,11 @@ from indelible.queries import EventQuery
 class _Follower:
     """One partition's subscription, read one page ahead."""
 
-    def __init__(self, store: LocalEventStore, query: EventQuery, partition: int, position: int) -> None:
+    def __init__(
+        self, store: LocalEventStore, query: EventQuery, partition: int, position: int, bounds: PageBounds
+    ) -> None:
         self.run: Final = Run(partition, position)
-        self._pages: Final = store.follow(query, after=cursor_at(position))
+        self._pages: Final = store.follow(query, after=cursor_at(position), bounds=bounds)
         self.next: asyncio.Task[FeedPage] | None = None
         """Reads the next page, or waits for one."""
 
@@ -47,14 +50,22 @@ class _Follower:
         await self._pages.aclose()
 
 
+def _bounds(partitions: int) -> PageBounds:
+    """Of each partition's pages. All are held at once, as long as a subscriber takes his time: together they are less
+    than two pages. One for all would make merged pages half as large, since each ends where the first of them does."""
+    size_bytes = SUBSCRIPTION_PAGE_SIZE_BYTES_MAX * 2 // (partitions + 1)
+    return PageBounds(events_share(SUBSCRIPTION_PAGE_EVENTS_MAX, partitions), size_bytes)
+
+
 class MergedSubscription:
     """Follows all partitions, from a place in each on."""
 
     def __init__(
         self, partitions: Sequence[LocalEventStore], query: EventQuery, places: Places, gather_s: float
     ) -> None:
+        bounds = _bounds(len(partitions))
         self._followers: Final = [
-            _Follower(store, query, n, position)
+            _Follower(store, query, n, position, bounds)
             for n, (store, position) in enumerate(zip(partitions, places.positions, strict=True))
         ]
         self._runs: Final = [one.run for one in self._followers]

@@ -1,25 +1,32 @@
 """Consumer groups over several partitions: a group of the same name in each, with a checkpoint of its own there.
 
-The first partition decides which groups there are: a group is made there last, and deleted there first. So a group that
-is listed is whole; what a change left elsewhere that was interrupted is done again when the change is.
+The first partition decides which groups there are. A group is made there first, and what it is known by, the time of
+that, is given to its parts in the others; it is deleted there first too. A part that is known by another time than the
+first partition's is dead: its group is gone, and never comes back. So whoever finds the part, and looks at the first
+partition after that, may take it away. A group that lacks a part is not listed, and gives no events; whoever makes it
+again makes it whole.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
 from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.group_progress import parked_event_not_found
+from indelible.core.group_worker import group_not_found
 from indelible.cursors import Cursor, Places, cursor_at, cursor_over, places_of, position_of
-from indelible.errors import GroupNotFound, IndelibleError, InvalidRequest
+from indelible.errors import GroupNotFound, IndelibleError, InvalidRequest, OutcomeUnknown, Unavailable
+from indelible.events import timestamp_to_us
 from indelible.groups import (
     Delivery,
     DeliveryKey,
     GroupInfo,
+    GroupSettings,
     InFlight,
     ParkedEvent,
     ParkedList,
@@ -31,13 +38,14 @@ from indelible.groups import (
     check_ack_timeout,
     check_delivery_ids,
     check_group,
+    check_group_query,
     check_nack,
-    check_partition,
+    check_partition_of,
     check_positions,
     check_pull,
     check_reason,
 )
-from indelible.limits import GROUP_PULL_DEFAULT, PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX
+from indelible.limits import GROUP_PULL_DEFAULT, PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, RETRY_AFTER_S
 from indelible.queries import EVERYTHING, EventQuery, check_page
 from indelible.tasks import to_its_end
 
@@ -49,6 +57,7 @@ class PartitionedGroups:
 
     def __init__(self, partitions: Sequence[LocalConsumerGroups]) -> None:
         self._partitions: Final = tuple(partitions)
+        self._first: Final = self._partitions[0]
         self._next = 0
         """The partition that is asked first by the next pull, so that none has to wait for the others."""
 
@@ -68,52 +77,68 @@ class PartitionedGroups:
         **settings: Any,
     ) -> GroupInfo:
         check_group(group)
-        starts = self._starts(start, after, since)
-        if not await self._is_there(group):
-            await self._forget_rest(group)
-        made = [
-            await partition.create(group, query, start=begin.start, after=begin.after, since=begin.since, **settings)
-            for partition, begin in reversed(list(zip(self._partitions, starts, strict=True)))
-        ]
-        return _together(made[::-1], is_new=made[-1].is_new)
+        checked = GroupSettings(check_group_query(query), **settings).checked()
+        positions = await self._positions(StartPoint(start, after, since).checked())
+        made = await self._first.create(group, query, after=cursor_at(positions[0]), **settings)
+        created_us = timestamp_to_us(made.created)
+        with _after_others():
+            for part, position in zip(self._partitions[1:], positions[1:], strict=True):
+                await self._make_part(part, group, checked, position, created_us)
+            is_there = await self._first.created_us(group) == created_us
+            if not is_there:
+                # Whoever deleted it may have looked for its parts before they were made.
+                await self._forget_dead(group)
+        if not is_there:
+            raise Unavailable(f"the group {group} was deleted while it was made", retry_after_s=RETRY_AFTER_S)
+        return replace(await self.get(group), is_new=made.is_new)
 
-    def _starts(self, start: Start | None, after: Cursor | None, since: datetime | None) -> list[StartPoint]:
-        """In each partition."""
-        point = StartPoint(start, after, since).checked()
-        if point.after is None:
-            return [point] * len(self._partitions)
-        places = places_of(point.after, len(self._partitions))
-        return [StartPoint(after=cursor_at(position)) for position in places.positions]
+    async def _positions(self, start: StartPoint) -> list[int]:
+        """Where to begin in each partition. Nothing is changed anywhere before all have said that they can."""
+        starts = [start] * len(self._partitions)
+        if start.after is not None:
+            places = places_of(start.after, len(self._partitions))
+            starts = [StartPoint(after=cursor_at(position)) for position in places.positions]
+        return await asyncio.gather(
+            *[part.find_start(begin) for part, begin in zip(self._partitions, starts, strict=True)]
+        )
 
-    async def _is_there(self, group: str) -> bool:
-        try:
-            await self._partitions[0].get(group)
-        except GroupNotFound:
-            return False
-        return True
+    async def _make_part(
+        self, part: LocalConsumerGroups, group: str, settings: GroupSettings, position: int, created_us: int
+    ) -> None:
+        """Unless it is there, or the group is gone by now."""
+        while not await part.make_part(group, settings, position, created_us):
+            there_us = await part.created_us(group)
+            if there_us == created_us or await self._first.created_us(group) != created_us:
+                return
+            if there_us is not None:
+                await part.delete_part(group, there_us)
 
-    async def _forget_rest(self, group: str) -> None:
-        """What an interrupted change left in the other partitions."""
-        for partition in self._partitions[1:]:
-            await _delete_if_there(partition, group)
+    async def _forget_dead(self, group: str) -> None:
+        """What is left in the other partitions of groups of this name that are gone."""
+        found = [(part, await part.created_us(group)) for part in self._partitions[1:]]
+        created_us = await self._first.created_us(group)
+        for part, there_us in found:
+            if there_us not in (None, created_us):
+                await part.delete_part(group, there_us)
 
     async def list(self) -> tuple[GroupInfo, ...]:
         by_name = [{one.group: one for one in some} for some in await self._each(lambda one: one.list())]
-        return tuple([_together([some[name] for some in by_name if name in some]) for name in by_name[0]])
+        whole = [name for name in by_name[0] if all(name in some for some in by_name)]
+        return tuple([_together([some[name] for some in by_name]) for name in whole])
 
     async def get(self, group: str) -> GroupInfo:
         return _together(await self._each(lambda one: one.get(group)))
 
     async def change(self, group: str, **changes: Any) -> GroupInfo:
-        return _together([await one.change(group, **changes) for one in self._partitions])
+        return _together(await _in_turn([partial(one.change, group, **changes) for one in self._partitions]))
 
     async def delete(self, group: str) -> None:
-        try:
-            await self._partitions[0].delete(group)
-        except GroupNotFound:
-            await self._forget_rest(group)
-            raise
-        await self._forget_rest(group)
+        check_group(group)
+        is_deleted = await self._first.delete_part(group, None)
+        with _after_others():
+            await self._forget_dead(group)
+        if not is_deleted:
+            raise group_not_found(group)
 
     async def reset(
         self,
@@ -123,13 +148,12 @@ class PartitionedGroups:
         after: Cursor | None = None,
         since: datetime | None = None,
     ) -> GroupInfo:
-        StartPoint(start, after, since).given()
-        starts = self._starts(start, after, since)
-        changed = [
-            await one.reset(group, start=begin.start, after=begin.after, since=begin.since)
-            for one, begin in zip(self._partitions, starts, strict=True)
+        positions = await self._positions(StartPoint(start, after, since).given())
+        resets = [
+            partial(one.reset, group, after=cursor_at(position))
+            for one, position in zip(self._partitions, positions, strict=True)
         ]
-        return _together(changed)
+        return _together(await _in_turn(resets))
 
     # --- Consuming ---------------------------------------------------------------------------------------------------
 
@@ -147,6 +171,9 @@ class PartitionedGroups:
             # Whoever has left gets nothing; and nobody has tried these.
             await to_its_end(self._give_back(group, pull.found))
             raise
+        if isinstance(pull.problem, GroupNotFound):
+            await self._give_back(group, pull.found)
+            raise pull.problem
         # That one partition fails keeps nobody from the events of the others.
         if pull.problem is not None and not pull.found:
             raise pull.problem
@@ -199,7 +226,7 @@ class PartitionedGroups:
             else:
                 shares.setdefault(key.partition, []).append(key)
         if not shares:
-            await self._partitions[0].get(group)
+            await self._first.get(group)
         settled = await asyncio.gather(
             *[
                 settle(self._partitions[n], [key._replace(partition=None).delivery_id for key in keys])
@@ -244,26 +271,28 @@ class PartitionedGroups:
         self, group: str, positions: Sequence[int] | None = None, *, partition: int | None = None
     ) -> int:
         if positions is None:
-            chosen = check_partition(partition)
+            chosen = check_partition_of(partition, len(self._partitions))
             some = self._partitions if chosen is None else self._partitions[chosen : chosen + 1]
-            await self._partitions[0].get(group)
-            return sum([await one.redrive_parked(group) for one in some])
+            await self._first.get(group)
+            return sum(await _in_turn([partial(one.redrive_parked, group) for one in some]))
         shares = await self._parked_at(group, positions, partition)
-        return sum([await self._partitions[n].redrive_parked(group, mine) for n, mine in shares.items()])
+        redrives = [partial(self._partitions[n].redrive_parked, group, mine) for n, mine in shares.items()]
+        return sum(await _in_turn(redrives))
 
     async def skip_parked(
         self, group: str, positions: Sequence[int], *, reason: str, partition: int | None = None
     ) -> int:
         check_reason(reason)
         shares = await self._parked_at(group, positions, partition)
-        return sum([await self._partitions[n].skip_parked(group, mine, reason=reason) for n, mine in shares.items()])
+        skips = [partial(self._partitions[n].skip_parked, group, mine, reason=reason) for n, mine in shares.items()]
+        return sum(await _in_turn(skips))
 
     async def _parked_at(
         self, group: str, positions: Sequence[int], partition: int | None
     ) -> Mapping[int, Sequence[int]]:
         """The positions by partition. Raises as :meth:`redrive_parked` of the protocol does."""
         checked = check_positions(positions)
-        chosen = check_partition(partition)
+        chosen = check_partition_of(partition, len(self._partitions))
         shares: dict[int, list[int]] = {}
         parked = await self._each(lambda one: _all_parked(one, group))
         for position in checked:
@@ -377,9 +406,25 @@ async def _all_parked(partition: LocalConsumerGroups, group: str) -> set[int]:
     return found
 
 
-async def _delete_if_there(partition: LocalConsumerGroups, group: str) -> None:
-    with contextlib.suppress(GroupNotFound):
-        await partition.delete(group)
+async def _in_turn(changes: Sequence[Callable[[], Awaitable[R]]]) -> list[R]:
+    """Each in a partition of its own."""
+    done: list[R] = []
+    for change in changes:
+        with _after_others() if done else contextlib.nullcontext():
+            done.append(await change())
+    return done
+
+
+@contextlib.contextmanager
+def _after_others() -> Iterator[None]:
+    """A partition that fails says that nothing was done; but others have done it."""
+    try:
+        yield
+    except (GroupNotFound, OutcomeUnknown):
+        raise
+    except IndelibleError as error:
+        message = f"it was done in some partitions, and not in all ({error.message}); ask again to have it done"
+        raise OutcomeUnknown(message) from error
 
 
 def _with_partition(delivery_id: str, partition: int) -> str:

@@ -48,7 +48,8 @@ class Run:
         """With what comes next. ``up_to``: positions above it were not asked for."""
         found = [MergedEvent.of(line, self.partition) for line in lines.split(b"\n")] if lines else []
         self.events += found if up_to is None else [one for one in found if one.position <= up_to]
-        self.reached, self.at_end = reached, at_end
+        # Where reading goes on from is not above either.
+        self.reached, self.at_end = reached if up_to is None else min(reached, up_to + 1), at_end
 
     @property
     def is_dry(self) -> bool:
@@ -58,6 +59,15 @@ class Run:
     @property
     def is_over(self) -> bool:
         return not self.events and self.at_end
+
+
+def events_share(limit: int, partitions: int) -> int:
+    """How many events of a page are read in each partition at once: more than its part, so that most pages need one
+    read."""
+    return min(limit, limit // partitions * 2 + _LEAST)
+
+
+_LEAST: Final = 8
 
 
 def take_merged(

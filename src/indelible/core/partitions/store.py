@@ -336,7 +336,7 @@ class NoRelays:
     async def claim(self, relay: str, owner: str, **_: Any) -> RelayLease:
         check_relay(relay)
         check_owner(owner)
-        raise InvalidRequest("a store of several partitions takes no relays")
+        raise InvalidRequest("a store of several partitions takes no relays", pointer="/relay")
 
     def __getattr__(self, _: str) -> Callable[..., Awaitable[Any]]:
         """Everything else names a relay that is there."""

@@ -5,9 +5,8 @@ Order comes from one thing alone: a commit takes effect only where the log ends 
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from indelible.diagnostics import Capabilities, CommitCounts, Finding
@@ -21,7 +20,7 @@ from indelible.engines.cassandra.proposer import Proposer
 from indelible.engines.cassandra.reads import Reads
 from indelible.engines.cassandra.relays import Relays
 from indelible.engines.cassandra.schema import check_tables
-from indelible.engines.cassandra.session import CassandraSession, acquire
+from indelible.engines.cassandra.session import CassandraSession, acquire, managing_session
 from indelible.engines.cassandra.snapshots import Snapshots
 from indelible.engines.cassandra.writes import Batch, Recorded, Write
 from indelible.engines.engine import AppendOutcome, FallibleEngine, InitReport, aggregate_not_found, store_closed
@@ -142,18 +141,13 @@ class CassandraEngine(FallibleEngine):
     ) -> InitReport:
         if post_deploy:
             raise InvalidRequest("this kind of store has no post-deploy steps", pointer="/post_deploy")
-        async with self._session() as session:
+        async with managing_session(self._address) as session:
             return await managing.init(session, replication=replication, runtime_role=runtime_role, password=password)
 
     async def examine(self) -> list[Finding]:
-        async with self._session() as session:
-            return await examination.examine(session)
-
-    @contextlib.asynccontextmanager
-    async def _session(self) -> AsyncIterator[CassandraSession]:
         session = await acquire(self._address)
         try:
-            yield session
+            return await examination.examine(session)
         finally:
             await session.release()
 
@@ -193,8 +187,8 @@ class CassandraEngine(FallibleEngine):
     async def save_group(self, change: GroupChange) -> bool:
         return await self._require(self._opened).groups.save(change)
 
-    async def delete_group(self, name: str) -> bool:
-        return await self._require(self._opened).groups.delete(name)
+    async def delete_group(self, name: str, *, created_us: int | None = None) -> bool:
+        return await self._require(self._opened).groups.delete(name, created_us)
 
     async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
         return await self._require(self._opened).relays.save(relay, relays_max)

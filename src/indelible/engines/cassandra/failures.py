@@ -1,5 +1,6 @@
 """What an error of the driver means: whether anything may have been done, and what a caller is told."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import cassandra
@@ -52,6 +53,13 @@ def translated(error: BaseException) -> IndelibleError:
     if "does not exist" in text or "unconfigured table" in text:
         return InvalidRequest(f'has no store yet ({text}): "indelible init" makes it', pointer="/store")
     return InternalError(f"Cassandra does not take a request: {text} ({type(error).__name__}); nothing was stored")
+
+
+def unknown_datacenter(name: str, known: Sequence[str]) -> InvalidRequest:
+    has = ", ".join(known)
+    return InvalidRequest(
+        f"the parameter datacenter is {name!r}, which the cluster lacks; it has {has}", pointer="/store"
+    )
 
 
 def unreachable(error: BaseException | None, what: str) -> Unavailable:

@@ -177,10 +177,10 @@ class Groups:
                 self._remember(known)
             return is_saved
 
-    async def delete(self, name: str) -> bool:
+    async def delete(self, name: str, created_us: int | None = None) -> bool:
         self._known.pop(name, None)
         self._saving.pop(name, None)
-        return await self._records.end(name)
+        return await self._records.end(name, lambda text: created_us in (None, _GROUP.decode(text).created_us))
 
 
 def _written(known: _Known, change: GroupChange) -> Change:

@@ -13,7 +13,7 @@ may still be on its way.
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID, uuid4
 
@@ -213,10 +213,10 @@ class Records:
             await self._take_away(name, names[name])
         return len(dead)
 
-    async def end(self, name: str) -> bool:
-        """Delete a record with all its parts. False when there is none."""
+    async def end(self, name: str, is_meant: Callable[[str], bool]) -> bool:
+        """Delete a record with all its parts. False when there is none, or by its data it is not the one."""
         found = await self.find(name)
-        if found is None:
+        if found is None or not is_meant(found.data):
             return False
         is_ended = await self._end(found.id)
         self._ids.pop(name, None)

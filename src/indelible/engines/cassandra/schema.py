@@ -4,12 +4,15 @@ Nothing but ``indelible init`` makes them. Two nodes that are asked for the same
 of it, and a cluster does not get over that by itself; servers start together, whoever runs ``init`` does it once.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
 from typing import Final
 
 from indelible.engines.cassandra.session import CassandraSession, text_of
-from indelible.errors import InvalidRequest
+from indelible.errors import InvalidRequest, Unavailable
+from indelible.limits import CASSANDRA_DEFINE_SETTLE_S, DATABASE_RETRY_WAIT_S
 
 _TABLES: Final = "tables"
 
@@ -28,7 +31,38 @@ async def missing_tables(session: CassandraSession) -> list[str]:
 async def make_tables(session: CassandraSession, names: Sequence[str]) -> None:
     """Make these, one after the other. Raises the store's errors."""
     for name in names:
-        await session.define(text_of(f"{_TABLES}/{name}", session.address.keyspace))
+
+        async def is_there(name: str = name) -> bool:
+            return name not in await missing_tables(session)
+
+        await _define(session, text_of(f"{_TABLES}/{name}", session.address.keyspace), is_there)
+
+
+async def _define(session: CassandraSession, text: str, is_there: Callable[[], Awaitable[bool]]) -> None:
+    """Where the answer is lost, what was asked for may be there, or come late. It is not asked for again before: two of
+    one table are what a cluster does not get over."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            await session.define(text)
+        except Unavailable:
+            if not await _comes(session, is_there):
+                continue
+        return
+    await session.define(text)
+
+
+async def _comes(session: CassandraSession, is_there: Callable[[], Awaitable[bool]]) -> bool:
+    end = time.monotonic() + CASSANDRA_DEFINE_SETTLE_S
+    while True:
+        await session.agree()
+        if await is_there():
+            return True
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(DATABASE_RETRY_WAIT_S)
+
+
+_ATTEMPTS: Final = 3
 
 
 async def check_tables(session: CassandraSession) -> None:
@@ -55,16 +89,26 @@ async def replication_of(session: CassandraSession) -> dict[str, str] | None:
 async def make_keyspace(session: CassandraSession, copies: Mapping[str, int]) -> None:
     """``copies`` by datacenter."""
     options = ", ".join(f"'{name}': {number}" for name, number in copies.items())
-    await session.define(text_of("make_keyspace", session.address.keyspace).replace("{copies}", options))
+    text = text_of("make_keyspace", session.address.keyspace).replace("{copies}", options)
+
+    async def is_there() -> bool:
+        return await replication_of(session) is not None
+
+    await _define(session, text, is_there)
 
 
 async def grant_runtime_role(session: CassandraSession, role: str, password: str | None) -> bool:
     """Make ``role`` if there is none, and give it what a server needs: to read and to write the keyspace's tables, and
     to make none. Whether it is new. Raises the store's errors."""
-    is_new = not await session.read("role_named", role=role)
+
+    async def is_there() -> bool:
+        return bool(await session.read("role_named", role=role))
+
+    is_new = not await is_there()
     name, secret = (text.replace("'", "''") for text in (role, password or ""))
     with_secret = f" AND PASSWORD = '{secret}'" if password else ""
-    await session.define(f"{'CREATE' if is_new else 'ALTER'} ROLE '{name}' WITH LOGIN = true{with_secret}")
+    made = f"{'CREATE' if is_new else 'ALTER'} ROLE '{name}' WITH LOGIN = true{with_secret}"
+    await (_define(session, made, is_there) if is_new else session.define(made))
     for right in ("SELECT", "MODIFY"):
         await session.define(f"GRANT {right} ON KEYSPACE {session.address.keyspace} TO '{name}'")
     return is_new

@@ -17,13 +17,13 @@ import functools
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
-from cassandra import ConsistencyLevel
+from cassandra import ConsistencyLevel, UnresolvableContactPoints
 from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.policies import (
     ConstantReconnectionPolicy,
     DCAwareRoundRobinPolicy,
@@ -40,11 +40,14 @@ from indelible.engines.cassandra.failures import (
     NothingDone,
     classified,
     told,
+    unknown_datacenter,
     unreachable,
 )
 from indelible.engines.engine import store_closed
 from indelible.errors import IndelibleError
 from indelible.limits import (
+    CASSANDRA_DEFINE_HEARTBEAT_S,
+    CASSANDRA_DEFINE_TIMEOUT_S,
     CASSANDRA_HEARTBEAT_INTERVAL_S,
     CASSANDRA_HEARTBEAT_TIMEOUT_S,
     CASSANDRA_RECONNECT_S,
@@ -69,9 +72,10 @@ class CassandraSession:
     """Made by :func:`acquire`; whoever has one gives it back with :meth:`release`. Methods may be called from any event
     loop, and raise the store's errors."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, is_patient: bool = False) -> None:
         self._address: Final = address
-        self._cluster: Final = _make_cluster(address)
+        self._cluster: Final = _make_cluster(address, is_patient=is_patient)
+        self._read_timeout_s: Final = CASSANDRA_DEFINE_TIMEOUT_S if is_patient else DATABASE_TIMEOUT_S
         self._session: Session | None = None
         self._prepared: Final[dict[str, Any]] = {}
         self._preparing: Final = threading.Lock()
@@ -87,8 +91,15 @@ class CassandraSession:
         return self._address
 
     def connect(self) -> None:
-        """Blocks. Raises the driver's errors."""
-        self._session = self._cluster.connect()
+        """Blocks. Raises the driver's errors, and ``InvalidRequest`` where the cluster lacks the datacenter."""
+        try:
+            self._session = self._cluster.connect()
+        except NoHostAvailable:
+            # Of nodes in other datacenters none is asked, though they answer.
+            known = sorted({str(node.datacenter) for node in self.nodes if node.datacenter})
+            if known and self._address.datacenter not in (None, *known):
+                raise unknown_datacenter(str(self._address.datacenter), known) from None
+            raise
         # A page of the driver's would have to be asked for again and again; ours have their bounds in the statements.
         self._session.default_fetch_size = None
 
@@ -108,7 +119,7 @@ class CassandraSession:
         decided before. One whose answer was lost may be decided later. Raises ``Unavailable``."""
         statement = await self._bound(name, values)
         statement.consistency_level = self._serial if serial else self._quorum
-        rows: list[Row] = await self._until_done(statement, "nothing was read")
+        rows: list[Row] = await self._until_done(statement, "nothing was read", self._read_timeout_s)
         return rows
 
     async def write(self, statements: Sequence[Statement], *, timeout_s: float = DATABASE_TIMEOUT_S) -> None:
@@ -132,13 +143,30 @@ class CassandraSession:
 
     async def define(self, text: str) -> None:
         """Run a statement that makes a keyspace or a table, and wait until all nodes that are up agree. Statements that
-        make things are not to be run by two at once. Raises the store's error."""
+        make things are not to be run by two at once. Raises the store's error: ``Unavailable`` where it may be done."""
         if self._session is None:
             raise store_closed()
         try:
-            await asyncio.to_thread(self._session.execute, text, timeout=6 * DATABASE_TIMEOUT_S)
+            await asyncio.to_thread(self._session.execute, text, timeout=CASSANDRA_DEFINE_TIMEOUT_S)
         except DRIVER_ERRORS as error:
             raise told(error, "look what is there") from error
+
+    async def agree(self) -> None:
+        """Wait until all nodes that are up know of the same tables. Raises ``Unavailable``."""
+        end = time.monotonic() + CASSANDRA_DEFINE_TIMEOUT_S
+        while True:
+            trouble: Exception | None = None
+            agreed = functools.partial(
+                self._cluster.control_connection.wait_for_schema_agreement, wait_time=DATABASE_TIMEOUT_S
+            )
+            try:
+                if await asyncio.to_thread(agreed):
+                    return
+            except DRIVER_ERRORS as error:
+                trouble = error
+            if time.monotonic() + DATABASE_RETRY_WAIT_S > end:
+                raise unreachable(trouble, "its nodes do not agree about the tables that there are") from trouble
+            await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
     # --- Nodes -------------------------------------------------------------------------------------------------------
 
@@ -255,15 +283,37 @@ def _acquire(address: Address) -> CassandraSession:
     with _sharing:
         session = _sessions.get(address)
         if session is None:
-            session = CassandraSession(address)
-            try:
-                session.connect()
-            except DRIVER_ERRORS as error:
-                session.shut_down()
-                raise told(error, "is it running, and is the store's URL right?") from error
-            _sessions[address] = session
+            session = _sessions[address] = _connected(address)
         session.users += 1
         return session
+
+
+@contextlib.asynccontextmanager
+async def managing_session(address: Address) -> AsyncIterator[CassandraSession]:
+    """A session of its own, for who makes tables: what is slow to answer is not given up. Raises as :func:`acquire`."""
+    session = await asyncio.to_thread(_connected, address.of_cluster, is_patient=True)
+    try:
+        yield session
+    finally:
+        await asyncio.to_thread(session.shut_down)
+
+
+def _connected(address: Address, *, is_patient: bool = False) -> CassandraSession:
+    what = "is it running, and is the store's URL right?"
+    try:
+        session = CassandraSession(address, is_patient=is_patient)
+    except UnresolvableContactPoints:
+        unknown = OSError(f"no address is known for {', '.join(address.hosts)}")
+        raise unreachable(unknown, what) from None
+    try:
+        session.connect()
+    except DRIVER_ERRORS as error:
+        session.shut_down()
+        raise told(error, what) from error
+    except BaseException:
+        session.shut_down()
+        raise
+    return session
 
 
 def _release(session: CassandraSession) -> None:
@@ -277,7 +327,7 @@ def _release(session: CassandraSession) -> None:
 # --- What the driver is told -----------------------------------------------------------------------------------------
 
 
-def _make_cluster(address: Address) -> Cluster:
+def _make_cluster(address: Address, *, is_patient: bool) -> Cluster:
     login = None if address.user is None else PlainTextAuthProvider(address.user, address.password)
     return Cluster(
         contact_points=address.hosts,
@@ -291,11 +341,23 @@ def _make_cluster(address: Address) -> Cluster:
         reconnection_policy=ConstantReconnectionPolicy(CASSANDRA_RECONNECT_S, max_attempts=None),
         connect_timeout=DATABASE_CONNECT_TIMEOUT_S,
         control_connection_timeout=DATABASE_CONNECT_TIMEOUT_S,
-        idle_heartbeat_interval=CASSANDRA_HEARTBEAT_INTERVAL_S,
-        idle_heartbeat_timeout=CASSANDRA_HEARTBEAT_TIMEOUT_S,
         # Of tables that nobody here asks the driver about.
         schema_metadata_enabled=False,
+        **_patience(is_patient),
     )  # fmt: skip
+
+
+def _patience(is_patient: bool) -> Mapping[str, float]:
+    if not is_patient:
+        return {
+            "idle_heartbeat_interval": CASSANDRA_HEARTBEAT_INTERVAL_S,
+            "idle_heartbeat_timeout": CASSANDRA_HEARTBEAT_TIMEOUT_S,
+        }
+    return {
+        "idle_heartbeat_interval": CASSANDRA_DEFINE_HEARTBEAT_S,
+        "idle_heartbeat_timeout": CASSANDRA_DEFINE_HEARTBEAT_S,
+        "max_schema_agreement_wait": CASSANDRA_DEFINE_TIMEOUT_S,
+    }
 
 
 def _profile(address: Address, row_factory: Callable[..., Any]) -> ExecutionProfile:

@@ -270,9 +270,9 @@ class PostgresEngine(FallibleEngine):
     async def save_group(self, change: GroupChange) -> bool:
         return await self._change(lambda connection, may_be_done: self._groups(connection).save(change, may_be_done))
 
-    async def delete_group(self, name: str) -> bool:
+    async def delete_group(self, name: str, *, created_us: int | None = None) -> bool:
         locked: list[int] = []
-        return await self._change(lambda connection, _: self._groups(connection).delete(name, locked))
+        return await self._change(lambda connection, _: self._groups(connection).delete(name, created_us, locked))
 
     async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
         return await self._change(

@@ -80,12 +80,12 @@ class Groups(Session, frozen=True):
                 )
         return False
 
-    async def delete(self, name: str, locked: list[int]) -> bool:
+    async def delete(self, name: str, created_us: int | None, locked: list[int]) -> bool:
         """``locked`` remembers, from one attempt to the next, which group it is about: when that is gone, it is done,
         and another that was made under its name is left alone."""
         async with self._transaction():
             # What a saver has stored meanwhile is seen only by a statement that begins after the lock was had.
-            found = [group for (group,) in await self._fetch("lock_group", name=name)]
+            found = [group for (group,) in await self._fetch("lock_group", name=name, created_us=created_us)]
             if locked and found != locked:
                 return True
             locked[:] = found

@@ -393,8 +393,8 @@ class SqliteEngine(FallibleEngine):
     async def save_group(self, change: GroupChange) -> bool:
         return await self._change(lambda writer: groups.save(writer.connection, change))
 
-    async def delete_group(self, name: str) -> bool:
-        return await self._change(lambda writer: groups.delete(writer.connection, name))
+    async def delete_group(self, name: str, *, created_us: int | None = None) -> bool:
+        return await self._change(lambda writer: groups.delete(writer.connection, name, created_us))
 
     async def save_relay(self, relay: StoredRelay, *, relays_max: int) -> bool:
         return await self._change(lambda writer: relays.save(writer.connection, relay, relays_max))

@@ -57,8 +57,8 @@ def save(connection: apsw.Connection, change: GroupChange) -> bool:
     return True
 
 
-def delete(connection: apsw.Connection, name: str) -> bool:
-    rows = fetch(connection, statement("delete_group"), (name,))
+def delete(connection: apsw.Connection, name: str, created_us: int | None) -> bool:
+    rows = fetch(connection, statement("delete_group"), {"name": name, "created_us": created_us})
     for group in rows:
         fetch(connection, statement("drop_all_unfinished"), group)
         fetch(connection, statement("drop_skips"), group)

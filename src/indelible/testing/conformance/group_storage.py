@@ -181,6 +181,17 @@ class GroupStorageConformance:
         assert await engine.load_group(names[0]) is None
         assert len(await engine.list_groups()) >= len(names)
 
+    async def test_deleting_the_group_that_was_made_at_a_time(self, engine: Engine) -> None:
+        """Another that has its name by now stays."""
+        group = await _create(engine)
+        await _save(engine, group, put=[_pending(3)])
+        for other_us in (0, _BEGIN_US - 1, _BEGIN_US + 1):
+            assert not await engine.delete_group(group.name, created_us=other_us)
+            assert await _positions(engine, group.name) == [3]
+        assert await engine.delete_group(group.name, created_us=_BEGIN_US)
+        assert await engine.load_group(group.name) is None
+        assert not await engine.delete_group(group.name, created_us=_BEGIN_US)
+
     async def test_deleting_takes_all_that_is_the_groups_own(self, engine: Engine) -> None:
         one, other = await _create(engine), await _create(engine)
         for group in (one, other):
