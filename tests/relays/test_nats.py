@@ -17,6 +17,7 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
+from indelible.relays.nats.connection import Connection
 from indelible.relays.nats.sink import Target
 from indelible.relays.relay import Relay
 from indelible.relays.sink import SinkUnavailable, make_sink
@@ -240,6 +241,36 @@ async def test_an_event_that_is_too_large_is_set_aside_and_published_once_it_is_
     assert [int(one.headers["ce-position"]) for one in messages] == [1, 2, 4, 5, 3, 6]
     assert [one.headers.get("indelible-replay") for one in messages] == [None] * 4 + ["replay-2", None]
     assert [one.headers["indelible-cursor"] for one in messages] == ["1", "2", "4", "5", "5", "6"]
+
+
+@pytest.mark.parametrize("more", ["", "&mode=structured"])
+async def test_headers_may_have_64_kib(tmp_path: Path, store: EventStore, more: str) -> None:
+    """Whatever else the server takes. Where the data holds all, it has no such limit."""
+    with nats_server(tmp_path) as server:
+        for size in (30_000, 70_000):
+            await store.append("order", "1", [NewEvent("Placed", metadata={"note": "é" * (size // 6)})])
+        await append(store, 1)
+        async with running(relay_to(server, store, more, on_refusal="set_aside")):
+            await until(lambda: is_published(store, 3))
+            refused = await store.relays.list_set_aside("orders")
+        found = [int(one.headers["indelible-cursor"]) for one in await messages_of(server, STREAM)]
+    assert found == ([1, 2, 3] if more else [1, 3])
+    problem = "its headers are larger than 65535 bytes, the most that NATS stores"
+    assert [(one.position, one.reason) for one in refused] == ([] if more else [(2, problem)])
+
+
+async def test_the_largest_headers_are_as_large_as_the_server_says(tmp_path: Path) -> None:
+    with nats_server(tmp_path) as server:
+        connection = await Connection.made(server.url, "test")
+        await connection.jetstream.add_stream(name=STREAM, subjects=["a"])
+        codes = []
+        for size_bytes in (65_535, 65_536):
+            headers = {"name": "x" * (size_bytes - len("NATS/1.0\r\nname: \r\n\r\n"))}
+            assert (connection.problem_with(b"", headers) is None) == (size_bytes < 65_536)
+            await connection.send("a", b"", headers)
+            codes += [one.code for one in await connection.answers()]
+        await connection.close()
+    assert codes == [0, 10097]
 
 
 async def _is_set_aside(store: EventStore, count: int) -> bool:

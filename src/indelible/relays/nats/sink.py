@@ -47,7 +47,8 @@ _TOKEN: Final = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
 _NAME: Final = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
 _WRONG_PLACE: Final = (10070, 10071)
 """JetStream's codes for another last message id, and another last sequence, than expected."""
-_TOO_LARGE: Final = 10054
+_TOO_LARGE: Final = (10054, 10097)
+"""For a message with its headers, and for headers: those of JetStream's codes that are about the one message alone."""
 _ANOTHER_STREAM: Final = 10060
 _CHAIN: Final = "Nats-Expected-Last-Msg-Id"
 _SENT_PER_TURN: Final = 32
@@ -281,9 +282,9 @@ class NatsSink:
         for expected, event in enumerate(events, self._last_sequence):
             sent.append(event)
             self._place(event, expected, before)
-            if not connection.takes(event.data, event.headers):
-                most = connection.client.max_payload
-                return SinkRefused(f"it is larger than {most} bytes, the most that NATS takes", event.position)
+            problem = connection.problem_with(event.data, event.headers)
+            if problem is not None:
+                return SinkRefused(problem, event.position)
             await connection.send(event.subject, event.data, event.headers)
             before = event
             if len(sent) % _SENT_PER_TURN == 0:
@@ -319,7 +320,7 @@ class NatsSink:
         return left[names.index(own.name) + 1 :] if own is not None and own.name in names else left
 
     async def _reason(self, event: _Outgoing, answer: Answer) -> Exception:
-        if answer.code == _TOO_LARGE:
+        if answer.code in _TOO_LARGE:
             return SinkRefused(f"NATS refuses it: {answer.problem}", event.position)
         if answer.code in (NOBODY, _ANOTHER_STREAM):
             # Raises where there is no stream, or no JetStream: that may pass.
