@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 from urllib.parse import quote, unquote
 
 import aio_pika
@@ -17,6 +18,7 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
+from indelible.relays import at_once
 from indelible.relays.rabbitmq import connection as rabbitmq_connection
 from indelible.relays.rabbitmq import sink as rabbitmq_sink
 from indelible.relays.rabbitmq.sink import Target
@@ -66,6 +68,7 @@ async def store() -> AsyncIterator[EventStore]:
 @pytest.fixture
 def is_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rabbitmq_sink, "RELAY_BROKER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(at_once, "RELAY_BROKER_TIMEOUT_S", 1.0)
     monkeypatch.setattr(rabbitmq_connection, "RELAY_LOCK_WAIT_S", 0.3)
 
 
@@ -313,6 +316,47 @@ async def test_a_broker_that_does_not_answer_is_told(
             server.send_signal(signal.SIGCONT)
         await until(lambda: is_published(store, 301))
     check_in_order(await server.received(), 301)
+
+
+async def test_a_page_gets_through_a_slow_way(server: RabbitServer, store: EventStore, is_impatient: None) -> None:
+    """As a whole it would take some seconds: it would never be acknowledged, and be sent again and again."""
+    await store.append("order", "1", [NewEvent("Placed", "x" * 2_000) for _ in range(400)])
+    with proxy(server.port) as way:
+        sink = make_sink(server.to(port=way.port))
+        async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
+            await until(lambda: is_(store, "running"))
+            way.bytes_per_s = 256 * 1024
+            await until(lambda: is_published(store, 400))
+    (count,) = check_in_order(await server.received(), 400)
+    assert count < 600
+
+
+async def test_what_is_confirmed_of_a_page_is_not_sent_again(server: RabbitServer, store: EventStore) -> None:
+    await append(store, 200)
+    page, sink = await first_page(store), make_sink(server.to())
+    lease = await store.relays.claim("orders", "one")
+    await sink.open(lease)
+    connection: Any = sink._connection  # type: ignore[attr-defined] # the way in
+    publish = connection.publish
+
+    async def break_in_the_middle(exchange: str, messages: Sequence[Any]) -> AsyncIterator[object]:
+        count = 0
+        async for outcome in publish(exchange, messages):
+            yield outcome
+            count += 1
+            if count == 50:
+                raise SinkUnavailable("the connection broke")
+
+    connection.publish = break_in_the_middle
+    with pytest.raises(SinkUnavailable):
+        await sink.publish(page)
+    before = len(await server.received())
+    await sink.open(lease)
+    await sink.publish(page)
+    await sink.close()
+    found = positions(await server.received())[before:]
+    assert found == list(range(found[0], page.count + 1))
+    assert found[0] > 50
 
 
 async def test_an_exchange_that_is_not_there(server: RabbitServer, store: EventStore) -> None:

@@ -30,8 +30,9 @@ from nats.js.errors import NotFoundError
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.eventstore import FeedPage
-from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
+from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
 from indelible.relay_state import RelayLease
+from indelible.relays.at_once import AtOnce
 from indelible.relays.messages import CURSOR, EPOCH, RELAY, Binding, Message, Mode, messages_of, parse_mode, word
 from indelible.relays.nats.connection import NOBODY, Answer, Connection
 from indelible.relays.nats.sync import sync_problem
@@ -148,7 +149,7 @@ class NatsSink:
         self._own: _Own | None = None
         """As it was looked for last."""
         self._sync_problem: str | None = None
-        self._at_once = RELAY_BATCH_EVENTS_MAX
+        self._at_once: Final = AtOnce()
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -242,20 +243,17 @@ class NatsSink:
         marks += [replay.name] if replay is not None else []
         left: Iterator[_Outgoing] = (self._outgoing(message, marks) for message in messages)
         tries = 0
-        async with _told_as_unavailable():
-            while tries < _TRIES_MAX:
-                stored, rest = await self._send_all(islice(left, self._at_once))
-                if rest:
-                    # Others publish here too: what stands behind such a message was sent for nothing.
-                    self._at_once = max(stored, _SENT_PER_TURN)
-                    left = chain(await self._look_again(rest), left)
-                    tries = 0 if stored else tries + 1
-                elif not stored:
-                    return
-                else:
-                    self._at_once = min(2 * self._at_once, RELAY_BATCH_EVENTS_MAX)
-                    tries = 0
-        raise SinkUnavailable(f"others publish to the subject {self._target.pattern} all the time")
+        while (first := next(left, None)) is not None:
+            if tries == _TRIES_MAX:
+                raise SinkUnavailable(f"others publish to the subject {self._target.pattern} all the time")
+            with self._at_once.of(page.count) as count:
+                async with _told_as_unavailable():
+                    stored, rest = await self._send_all(chain((first,), islice(left, count - 1)))
+                    left = chain(await self._look_again(rest) if rest else (), left)
+            tries = 0 if stored else tries + 1
+            if rest:
+                # Others publish here too: what stands behind such a message was sent for nothing.
+                self._at_once.limit(max(stored, _SENT_PER_TURN))
 
     async def _send_all(self, events: Iterable[_Outgoing]) -> tuple[int, Sequence[_Outgoing]]:
         """How many are stored; and those that are not, because another message stands where the first of them was to

@@ -30,6 +30,7 @@ from indelible.errors import InvalidRequest
 from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_CAREFUL_MESSAGES, RELAY_ROUTES_MAX
 from indelible.relay_state import RelayLease
+from indelible.relays.at_once import AtOnce
 from indelible.relays.messages import Binding, Message, Mode, messages_of, parse_mode, word
 from indelible.relays.rabbitmq.connection import Address, Connection, Outgoing, Tls
 from indelible.relays.sink import Replay, SinkRefused, SinkUnavailable
@@ -174,6 +175,7 @@ class RabbitSink:
         """Of the largest message that this connection has seen stored."""
         self._careful = 0
         """So many messages more are sent one at a time."""
+        self._at_once: Final = AtOnce()
         self._confirmed: tuple[int, str | None, UUID] | None = None
         """The last event that is stored of a page that was interrupted: epoch, replay and id."""
 
@@ -254,8 +256,11 @@ class RabbitSink:
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         lease, name = self._owned(), None if replay is None else replay.name
-        messages = list(messages_of(page, lease, _BINDING, self._target.mode, replay))
-        await self._bounded(self._publish(self._connected(), self._left_of(messages, name), name))
+        left = self._left_of(list(messages_of(page, lease, _BINDING, self._target.mode, replay)), name)
+        while left:
+            with self._at_once.of(len(left)) as count:
+                await self._bounded(self._publish(self._connected(), left[:count], name))
+            left = left[count:]
         self._confirmed = None
 
     def _left_of(self, messages: Sequence[Message], replay: str | None) -> Sequence[Message]:
@@ -271,11 +276,17 @@ class RabbitSink:
     async def _publish(self, connection: Connection, messages: Sequence[Message], replay: str | None) -> None:
         epoch = self._owned().epoch
         for run in self._runs(connection, messages):
-            outcomes = await connection.publish(self._target.exchange, run)
-            for message, outcome in zip(run, outcomes, strict=True):
+            left, problem = iter(run), None
+            async for outcome in connection.publish(self._target.exchange, run):
+                message = next(left)
+                if problem is not None:
+                    continue
                 if isinstance(outcome, BaseException):
-                    raise self._reason(message, outcome, is_alone=len(run) == 1)
-                self._confirmed = (epoch, replay, message.event_id)
+                    problem = self._reason(message, outcome, is_alone=len(run) == 1)
+                else:
+                    self._confirmed = (epoch, replay, message.event_id)
+            if problem is not None:
+                raise problem
 
     def _runs(self, connection: Connection, messages: Sequence[Message]) -> Iterator[Sequence[Outgoing]]:
         """What is sent without waiting in between, each when the one before is confirmed. Raises ``SinkRefused`` in the
