@@ -16,7 +16,7 @@ from indelible.cursors import Cursor
 from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
-from indelible.relays.kafka.connection import Connection
+from indelible.relays.kafka.connection import Connection, Learned
 from indelible.relays.kafka.target import Target, bad
 from indelible.relays.messages import Binding, message_maker
 from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
@@ -33,6 +33,7 @@ class KafkaSink:
 
     def __init__(self, target: Target) -> None:
         self._target: Final = target
+        self._learned: Final = Learned(target)
         self._worker: _Worker | None = None
 
     @classmethod
@@ -48,7 +49,7 @@ class KafkaSink:
 
     async def open(self, lease: RelayLease) -> Cursor | None:
         await self.close()
-        worker = self._worker = _Worker(self._target, lease)
+        worker = self._worker = _Worker(self._target, lease, self._learned)
         return await worker.run(worker.connection.open)
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
@@ -67,9 +68,9 @@ class KafkaSink:
 class _Worker:
     """The thread of a connection. Runs one call at a time."""
 
-    def __init__(self, target: Target, lease: RelayLease) -> None:
+    def __init__(self, target: Target, lease: RelayLease, learned: Learned) -> None:
         self.lease: Final = lease
-        self.connection: Final = Connection(target, lease)
+        self.connection: Final = Connection(target, lease, learned)
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="relay-to-kafka")
 
     async def run(self, call: Callable[[], T]) -> T:
