@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import nats
 import pytest
+from nats.js.api import RetentionPolicy, StreamConfig, StreamSource
 from structlog.testing import capture_logs
 
 from indelible import Cursor, NewEvent
@@ -21,6 +22,7 @@ from indelible.relays.nats.connection import Connection
 from indelible.relays.nats.sink import Target
 from indelible.relays.relay import Relay
 from indelible.relays.sink import SinkUnavailable, make_sink
+from indelible.tasks import end_if_cancelled
 from postgres.server import free_port
 from relays.nats_server import NatsServer, data_of, messages_of, nats_server
 from relays.test_relay import LEASE_S, append, first_page, is_published, running, state, until
@@ -148,6 +150,7 @@ async def test_others_publish_to_the_stream(server: NatsServer, store: EventStor
     async def publish() -> None:
         nonlocal published
         while True:
+            end_if_cancelled()
             began = time.monotonic()
             # On a busy machine one may not be answered in time.
             with suppress(nats.errors.TimeoutError):
@@ -327,6 +330,58 @@ async def test_a_stream_that_is_not_there_is_named_and_waited_for(server: NatsSe
         await client.jetstream().add_stream(name="NONE", subjects=["some.*"])
         await client.close()
         await until(lambda: is_published(store, 1))
+
+
+@pytest.mark.parametrize("retention", [RetentionPolicy.INTEREST, RetentionPolicy.WORK_QUEUE])
+async def test_a_stream_that_forgets_what_is_acknowledged_is_named(
+    server: NatsServer, store: EventStore, retention: RetentionPolicy
+) -> None:
+    """What tells how far the relay came would be removed."""
+    await append(store, 3)
+    client = await nats.connect(server.url)
+    jetstream = client.jetstream()
+    await jetstream.add_stream(StreamConfig(name=STREAM, subjects=["indelible.events"], retention=retention))
+    async with running(relay_to(server, store)):
+        await until(lambda: _is(store, "retrying"))
+        assert f"the stream {STREAM} has the retention {retention.value}: " in str((await state(store)).problem)
+        assert (await jetstream.stream_info(STREAM)).state.last_seq == 0
+        await jetstream.delete_stream(STREAM)
+        await until(lambda: is_published(store, 3))
+    await client.close()
+
+
+async def test_a_work_queue_may_have_the_relay_s_stream_as_its_source(server: NatsServer, store: EventStore) -> None:
+    await append(store, 3)
+    async with running(relay_to(server, store)):
+        await until(lambda: is_published(store, 3))
+    client = await nats.connect(server.url)
+    jetstream = client.jetstream()
+    source = StreamSource(name=STREAM)
+    await jetstream.add_stream(StreamConfig(name="WORK", sources=[source], retention=RetentionPolicy.WORK_QUEUE))
+    consumer = await jetstream.pull_subscribe("", durable="worker", stream="WORK")
+    positions: list[int] = []
+    while len(positions) < 3:
+        for message in await consumer.fetch(3, timeout=10):
+            positions.append(int(message.headers["ce-position"]))
+            await message.ack()
+    await client.close()
+    assert positions == [1, 2, 3]
+
+
+@pytest.mark.parametrize("more", ["", "&subject=shop.{aggregate_type}"])
+async def test_a_stream_is_purged_while_it_is_published_to(server: NatsServer, store: EventStore, more: str) -> None:
+    """And while nobody owns the relay: it then goes on from the store's checkpoint."""
+    client = await nats.connect(server.url)
+    found = []
+    for count in (100, 200):
+        async with running(relay_to(server, store, more)):
+            for end in (count - 50, count):
+                await append(store, 50)
+                await until(lambda: is_published(store, end))  # noqa: B023 - waited for at once
+                found += [int(one.headers["ce-position"]) for one in await messages_of(server, STREAM)]
+                await client.jetstream().purge_stream(STREAM)
+    await client.close()
+    assert found == list(range(1, 201))
 
 
 async def test_a_server_that_is_not_there_or_lets_nobody_in_is_told_at_once(

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, urlsplit
 import structlog
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import RawStreamMsg, StreamConfig
+from nats.js.api import RawStreamMsg, RetentionPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
 from indelible.cursors import Cursor
@@ -198,6 +198,13 @@ class NatsSink:
                     "to the URL"
                 ) from None
             info = await jetstream.add_stream(StreamConfig(name=target.stream, subjects=[target.pattern]))
+        retention = info.config.retention or RetentionPolicy.LIMITS
+        if retention != RetentionPolicy.LIMITS:
+            raise SinkUnavailable(
+                f"the stream {target.stream} has the retention {retention}: what consumers acknowledge is removed from "
+                "it, and with it how far the relay came; name a stream with the retention limits, which one for "
+                "consumers may have as its source"
+            )
         return info.state.last_seq
 
     async def _last_message(self) -> RawStreamMsg | None:
