@@ -1,12 +1,13 @@
 """A relay to a real NATS server: each event is stored once, in order, whatever dies."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import nats
 import pytest
@@ -264,7 +265,7 @@ async def test_headers_may_have_64_kib(tmp_path: Path, store: EventStore, more: 
 
 async def test_the_largest_headers_are_as_large_as_the_server_says(tmp_path: Path) -> None:
     with nats_server(tmp_path) as server:
-        connection = await Connection.made(server.url, "test")
+        connection = await Connection.made(server.url, None, None, "test")
         await connection.jetstream.add_stream(name=STREAM, subjects=["a"])
         codes = []
         for size_bytes in (65_535, 65_536):
@@ -389,7 +390,7 @@ async def test_a_server_that_is_not_there_or_lets_nobody_in_is_told_at_once(
 ) -> None:
     lease = await store.relays.claim("orders", "one")
     server.stop()
-    server.require_password("right")
+    server.require('user: me, password: "right"')
     server.start()
     for address, problem in (
         (f"127.0.0.1:{free_port()}", "cannot be reached: .*refused|cannot be reached: .*Connect call failed"),
@@ -400,6 +401,20 @@ async def test_a_server_that_is_not_there_or_lets_nobody_in_is_told_at_once(
             with pytest.raises(SinkUnavailable, match=problem):
                 await sink.open(lease)
         await sink.close()
+
+
+@pytest.mark.parametrize("more", ['user: "m:@/", password: "p@/:%#? ü"', 'token: "t@/:%#? ü"'], ids=["user", "token"])
+async def test_what_is_special_in_a_password_is_percent_encoded(
+    server: NatsServer, store: EventStore, more: str
+) -> None:
+    server.stop()
+    server.require(more)
+    server.start()
+    userinfo = ":".join(quote(one, safe="") for one in re.findall('"([^"]+)"', more))
+    await append(store, 3)
+    sink = make_sink(f"nats://{userinfo}@127.0.0.1:{server.port}?stream={STREAM}&create=true")
+    async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
+        await until(lambda: is_published(store, 3))
 
 
 async def test_a_subject_that_the_stream_does_not_take_stops_the_relay(server: NatsServer, store: EventStore) -> None:
@@ -434,7 +449,12 @@ async def test_two_relays_of_one_stream_lose_nothing_in_silence(server: NatsServ
         ("?stream=A&subject={event_id}", "bad subject"),
         ("?stream=A&create=maybe", "true or false"),
         ("?stream=A&mode=odd", "binary or structured"),
-        ("?stream=A&monitor=127.0.0.1:8222", "monitoring port"),
+        *(
+            (f"?stream=A&monitor={bad}", "monitoring port")
+            for bad in ("127.0.0.1:8222", "http://", "http://[::1", "http://a:b", "http://a:99999", "ftp://a")
+        ),
+        ("?stream=A&stream=B", "has stream twice"),
+        ("?stream=A&subject=a&subject=a", "has subject twice"),
         ("?stream=A&colour=red", "unknown parameter, colour"),
         ("/path?stream=A", "must be like"),
     ],
@@ -445,10 +465,43 @@ def test_urls_that_name_nothing_are_refused(rest: str, problem: str) -> None:
     assert caught.value.pointer == "/to"
 
 
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("host:abc", "is not a URL: its port must be a number from 1 to 65535"),
+        ("host:99999", "is not a URL: its port"),
+        ("host:0", "is not a URL: its port"),
+        ("[::1", "is not a URL; percent-encode"),
+        ("me:sec/ret@host:4222", "is not a URL: its port"),
+        ("me:sec#ret@host:4222", "is not a URL: its port"),
+        ("me:sec[ret@host:4222", "is not a URL; percent-encode"),
+        ("me:sec\u2100ret@host:4222", "is not a URL; percent-encode"),
+        ("a:4222,b:4222", "is not a URL: its port"),
+        ("a,b:4222", "must be like nats://HOST:PORT"),
+        ("", "must be like nats://HOST:PORT"),
+    ],
+)
+def test_addresses_that_are_none_are_refused(address: str, problem: str) -> None:
+    """At once, and without what may be a password."""
+    with pytest.raises(InvalidRequest, match=problem) as caught:
+        make_sink(f"nats://{address}?stream=A")
+    assert caught.value.pointer == "/to"
+    assert "sec" not in str(caught.value)
+
+
 def test_a_url_names_all_there_is() -> None:
-    found = Target.of("nats://me:secret@host:4222?stream=S&subject=a.{aggregate_type}.b&create=true&mode=structured")
-    assert found == ("nats://me:secret@host:4222", "S", "a.{aggregate_type}.b", True, "structured", "")
+    found = Target.of(
+        "nats://m%40:se%2F%25cret@host:4222?stream=S&subject=a.{aggregate_type}.b&create=true&mode=structured"
+        "&monitor=http://[::1]:8222/"
+    )
+    own = ("S", "a.{aggregate_type}.b", True, "structured", "http://[::1]:8222")
+    assert found == ("nats://host:4222", "m@", "se/%cret", *own)
     assert found.pattern == "a.*.b"
+
+
+def test_what_a_url_leaves_out_is_as_everywhere() -> None:
+    assert Target.of("nats://[::1]/?stream=S")[:3] == ("nats://[::1]", None, None)
+    assert Target.of("nats://t%3Aken@host?stream=S")[:3] == ("nats://host", "t:ken", None)
 
 
 def test_a_sink_that_is_not_there() -> None:

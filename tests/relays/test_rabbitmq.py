@@ -534,6 +534,7 @@ async def test_a_refusal_comes_behind_all_that_is_published(
         ("?exchange=a&create=true&queue_type=quorum", "queue_type without queue"),
         ("?exchange=a&create=true&queue=b&exchange_type=direct&routing_key={aggregate_type}", "a topic exchange can"),
         ("?exchange=a&colour=red", "unknown parameter, colour"),
+        ("?exchange=a&exchange=b", "has exchange twice"),
         ("?exchange=a&cacertfile=b", "that needs amqps://"),
         ("/a/b?exchange=a", "must be like amqp://"),
         ("/a?exchange=a#b", "must be like amqp://"),

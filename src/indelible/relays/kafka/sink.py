@@ -17,9 +17,10 @@ from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
 from indelible.relays.kafka.connection import Connection, Learned
-from indelible.relays.kafka.target import Target, bad
+from indelible.relays.kafka.target import Target
 from indelible.relays.messages import Binding, message_maker
 from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.urls import bad
 
 T = TypeVar("T")
 

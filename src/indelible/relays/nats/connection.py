@@ -69,14 +69,16 @@ class Connection:
         self._error: Exception | None = None
 
     @classmethod
-    async def made(cls, servers: str, name: str) -> Self:
-        """Raises ``SinkUnavailable``, and what the library raises."""
+    async def made(cls, server: str, user: str | None, password: str | None, name: str) -> Self:
+        """A user without a password is a token. Raises ``SinkUnavailable``, and what the library raises."""
         client = Client()
         connection = cls(client)
         try:
             # Two attempts, at once.
             await client.connect(
-                servers, name=name, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0,
+                server, user=None if password is None else user, password=password,
+                token=user if password is None else None, name=name,
+                allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0,
                 error_cb=connection._note_error, closed_cb=connection._lose, disconnected_cb=connection._lose,
                 connect_timeout=int(RELAY_BROKER_TIMEOUT_S / 2), skip_subject_validation=True,
             )  # fmt: skip

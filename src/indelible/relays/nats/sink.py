@@ -19,7 +19,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import ClassVar, Final, NamedTuple, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote
 
 import structlog
 from nats.errors import Error as NatsError
@@ -37,6 +37,7 @@ from indelible.relays.messages import CURSOR, EPOCH, RELAY, Binding, Message, Mo
 from indelible.relays.nats.connection import NOBODY, Answer, Connection
 from indelible.relays.nats.sync import sync_problem
 from indelible.relays.sink import Replay, SinkFenced, SinkRefused, SinkUnavailable
+from indelible.relays.urls import bad, check_known, host_and_port, is_true, parameters, split
 
 _SUBJECT_DEFAULT: Final = "indelible.events"
 _log: Final = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ _PARAMETERS: Final = ("stream", "subject", "create", "mode", "monitor")
 _BINDING: Final = Binding("ce-", is_quoted=True)
 _FIELD: Final = "{aggregate_type}"
 _TOKEN: Final = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
+_HOST: Final = re.compile(r"[^\s,]+")
 _NAME: Final = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
 _WRONG_PLACE: Final = (10070, 10071)
 """JetStream's codes for another last message id, and another last sequence, than expected."""
@@ -61,8 +63,10 @@ _TRIES_MAX: Final = 100
 class Target(NamedTuple):
     """What a URL names."""
 
-    servers: str
-    """With user and password, where there are some."""
+    server: str
+    user: str | None
+    password: str | None
+    """None where only a user is given: that is a token."""
     stream: str
     subject: str
     creates: bool
@@ -74,28 +78,24 @@ class Target(NamedTuple):
     @classmethod
     def of(cls, url: str) -> Self:
         """Raises ``InvalidRequest``."""
-        parts = urlsplit(url)
-        given = dict(parse_qsl(parts.query, keep_blank_values=True))
-        stream, subject = given.pop("stream", ""), given.pop("subject", _SUBJECT_DEFAULT)
-        creates, mode = given.pop("create", "false"), parse_mode(given.pop("mode", "binary"))
-        monitor = given.pop("monitor", "").rstrip("/")
-        if given:
-            raise _bad(
-                f"has an unknown parameter, {next(iter(given))}; there are stream, subject, create, mode and monitor"
-            )
-        if not parts.hostname or parts.path not in ("", "/") or parts.fragment:
-            raise _bad("must be like nats://HOST:PORT?stream=NAME")
+        parts = split(url)
+        host, _ = host_and_port(parts)
+        given = parameters(parts.query)
+        check_known(given, _PARAMETERS)
+        if not _HOST.fullmatch(host) or parts.path not in ("", "/") or parts.fragment:
+            raise bad("must be like nats://HOST:PORT?stream=NAME")
+        stream, subject = given.get("stream", ""), given.get("subject", _SUBJECT_DEFAULT)
         if not _NAME.fullmatch(stream):
-            raise _bad("must name a stream, such as stream=EVENTS; without spaces, dots and wildcards")
+            raise bad("must name a stream, such as stream=EVENTS; without spaces, dots and wildcards")
         if not all(_TOKEN.fullmatch(token) for token in subject.replace(_FIELD, "x").split(".")) or re.search(
             r"[{}]", subject.replace(_FIELD, "")
         ):
-            raise _bad(f"has a bad subject: words with dots between them, of which some may be {_FIELD}")
-        if creates not in ("true", "false"):
-            raise _bad("must have true or false for create")
-        if monitor and urlsplit(monitor).scheme not in ("http", "https"):
-            raise _bad("must have for monitor the URL of NATS' monitoring port, such as http://127.0.0.1:8222")
-        return cls(f"nats://{parts.netloc}", stream, subject, creates == "true", mode, monitor)
+            raise bad(f"has a bad subject: words with dots between them, of which some may be {_FIELD}")
+        user, password = (None if one is None else unquote(one) for one in (parts.username, parts.password))
+        return cls(
+            f"nats://{parts.netloc.rpartition('@')[2]}", user, password, stream, subject, is_true(given, "create"),
+            parse_mode(given.get("mode", "binary")), _monitor(given.get("monitor", "")),
+        )  # fmt: skip
 
     @property
     def has_field(self) -> bool:
@@ -107,8 +107,15 @@ class Target(NamedTuple):
         return ".".join("*" if _FIELD in token else token for token in self.subject.split("."))
 
 
-def _bad(message: str) -> InvalidRequest:
-    return InvalidRequest(message, pointer="/to")
+def _monitor(url: str) -> str:
+    try:
+        parts = split(url)
+        is_there = parts.scheme in ("http", "https") and bool(host_and_port(parts)[0])
+    except InvalidRequest:
+        is_there = False
+    if url and not is_there:
+        raise bad("must have for monitor the URL of NATS' monitoring port, such as http://127.0.0.1:8222")
+    return url.rstrip("/")
 
 
 class _Outgoing(NamedTuple):
@@ -162,7 +169,9 @@ class NatsSink:
         await self.close()
         self._lease, self._own = lease, None
         async with _told_as_unavailable():
-            self._connection = await Connection.made(self._target.servers, f"indelible relay {lease.relay}")
+            self._connection = await Connection.made(
+                self._target.server, self._target.user, self._target.password, f"indelible relay {lease.relay}"
+            )
             await self._warn_of_sync()
             own = await self._look()
         return own.cursor if own is not None and own.epoch >= lease.reset_epoch else None
