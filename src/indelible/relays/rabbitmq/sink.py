@@ -163,6 +163,8 @@ class RabbitSink:
         self._at_once: Final = AtOnce()
         self._confirmed: tuple[int, str | None, UUID] | None = None
         """The last event that is stored of a page that was interrupted: epoch, replay and id."""
+        self._unroutable: UUID | None = None
+        """The event that interrupted it because no queue took it, though one was made and bound."""
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -246,7 +248,7 @@ class RabbitSink:
             with self._at_once.of(len(left)) as count:
                 await self._bounded(self._publish(self._connected(), left[:count], name))
             left = left[count:]
-        self._confirmed = None
+        self._confirmed = self._unroutable = None
 
     def _left_of(self, messages: Sequence[Message], replay: str | None) -> Sequence[Message]:
         """Without those that were stored when the page was interrupted: a queue that is full most of the time would
@@ -305,10 +307,12 @@ class RabbitSink:
     def _reason(self, message: Outgoing, outcome: BaseException, *, is_alone: bool) -> Exception:
         exchange = self._target.exchange
         if isinstance(outcome, aiormq.PublishError):
-            return SinkRefused(
-                f"no queue takes the routing key {message.routing_key} from the exchange {exchange}; bind one",
-                message.position,
-            )
+            problem = f"no queue takes the routing key {message.routing_key} from the exchange {exchange}"
+            if self._target.queue and self._unroutable != message.event_id:
+                # Somebody has removed it since, or its binding: they are made again when this is opened next.
+                self._unroutable = message.event_id
+                return SinkUnavailable(f"{problem}; {self._target.queue} was taken away")
+            return SinkRefused(f"{problem}; bind one", message.position)
         if isinstance(outcome, aiormq.DeliveryError):
             self._careful = RELAY_CAREFUL_MESSAGES
             return SinkUnavailable(
