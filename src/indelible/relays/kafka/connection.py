@@ -241,7 +241,8 @@ class Connection:
                 self._produce_record(cursor)
             self._commit(patience)
         except KafkaException as error:
-            self._hear_reports()
+            # Those of what was refused may come right behind the error.
+            self._hear_reports(0.0 if refused else _POLL_S)
             if not refused:
                 raise self._reason(error, patience) from error
             return self._oversized(events, refused)
@@ -286,10 +287,10 @@ class Connection:
         self._producer.produce(self._cursor_topic, msgspec.json.encode(record), record.relay, partition=0)
         return record
 
-    def _hear_reports(self) -> None:
-        """All that there are of messages."""
+    def _hear_reports(self, wait_s: float) -> None:
+        """On messages: all that there are. Waits for some at most so long."""
         with suppress(KafkaException):  # a fatal error, of which the last call has told
-            self._producer.poll(0)
+            self._producer.poll(wait_s)
 
     def _commit(self, patience: Patience) -> None:
         patience.until_done(self._producer.commit_transaction)
@@ -322,7 +323,7 @@ class Connection:
         if self._producer is not None:
             self._producer.purge()
             # Nobody would free those of what was given up.
-            self._hear_reports()
+            self._hear_reports(0.0)
         self._producer, self._is_in_transaction = None, False
 
     def _patience(self) -> Patience:
