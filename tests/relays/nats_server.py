@@ -70,10 +70,10 @@ class NatsServer:
             assert time.monotonic() < give_up_at, self._log.read_text()
             time.sleep(0.02)
 
-    def require_password(self, password: str) -> None:
-        """From the next start on, of the user "me"."""
+    def require(self, who: str) -> None:
+        """From the next start on: settings of the server's ``authorization``."""
         settings = self._config.read_text()
-        self._config.write_text(f'{settings}authorization {{ user: me, password: "{password}" }}\n')
+        self._config.write_text(f"{settings}authorization {{ {who} }}\n")
 
     def take_messages_up_to(self, max_payload_bytes: int) -> None:
         """From the next start on."""

@@ -1,5 +1,5 @@
-"""A TCP proxy before a broker: it breaks connections, or lets nothing through. In a thread, so that it works whichever
-event loop a test has."""
+"""A TCP proxy before a broker: it breaks connections, lets little through, or nothing. In a thread, so that it works
+whichever event loop a test has."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _CHUNK_BYTES = 64 * 1024
+_SLOW_CHUNK_BYTES = 4 * 1024
 _START_TIMEOUT_S = 10
 
 
@@ -18,6 +19,8 @@ class Proxy:
         self.port = 0
         self.port_behind = port_behind
         """May be told later, before the first connection."""
+        self.bytes_per_s: float | None = None
+        """What is let through to the broker at most. None: all there is."""
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_open = asyncio.Event()
@@ -72,16 +75,21 @@ class Proxy:
             self._abort(writer)
             return
         self._writers.add(behind)
-        await asyncio.gather(self._pass_on(reader, behind, writer), self._pass_on(behind_reader, writer, behind))
+        await asyncio.gather(
+            self._pass_on(reader, behind, writer, to_broker=True),
+            self._pass_on(behind_reader, writer, behind, to_broker=False),
+        )
 
     async def _pass_on(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter, *, to_broker: bool
     ) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(_CHUNK_BYTES):
+            while data := await reader.read(_CHUNK_BYTES if self.bytes_per_s is None else _SLOW_CHUNK_BYTES):
                 await self._is_open.wait()
                 writer.write(data)
                 await writer.drain()
+                if to_broker and self.bytes_per_s is not None:
+                    await asyncio.sleep(len(data) / self.bytes_per_s)
         self._abort(writer)
         self._abort(back)
 

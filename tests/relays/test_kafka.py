@@ -351,33 +351,6 @@ async def test_a_replay_leaves_the_cursor_where_it_is(server: KafkaServer, store
 # --- What is refused -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("who", "limit"), [("&message.max.bytes=60000", "60000"), ("", "60000"), ("&message.max.bytes=60000", "9000")]
-)
-async def test_an_event_that_is_too_large_stops_the_relay(
-    server: KafkaServer, store: EventStore, who: str, limit: str
-) -> None:
-    """By the client's limit, or the broker's. All before it are published, however many are sent together."""
-    server.make_topic(server.topic, 2, **{"max.message.bytes": limit})
-    await append(store, 100)
-    await store.append("order", "1", [NewEvent("Placed", "x" * 70_000), NewEvent("Placed")])
-    async with running(relay_to(server, store, who)):
-        await until(lambda: _is(store, "stopped"))
-    problem = str((await state(store)).problem)
-    assert "position 101" in problem
-    assert "larger than Kafka takes" in problem
-    check_whole(await server.received(), 100)
-
-
-async def test_events_that_are_too_many_for_one_batch_are_published(server: KafkaServer, store: EventStore) -> None:
-    server.make_topic(server.topic, 1, **{"max.message.bytes": "20000"})
-    await store.append("order", "1", [NewEvent("Placed", "x" * 10_000) for _ in range(5)])
-    await append(store, 200)
-    async with running(relay_to(server, store)):
-        await until(lambda: is_published(store, 205))
-    check_whole(await server.received(), 205)
-
-
 async def _is(store: EventStore, name: str) -> bool:
     return any(one.state == name for one in await store.relays.list())
 

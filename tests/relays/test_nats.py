@@ -1,15 +1,17 @@
 """A relay to a real NATS server: each event is stored once, in order, whatever dies."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import nats
 import pytest
+from nats.js.api import RetentionPolicy, StreamConfig, StreamSource
 from structlog.testing import capture_logs
 
 from indelible import Cursor, NewEvent
@@ -17,9 +19,11 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
+from indelible.relays.nats.connection import Connection
 from indelible.relays.nats.sink import Target
 from indelible.relays.relay import Relay
 from indelible.relays.sink import SinkUnavailable, make_sink
+from indelible.tasks import end_if_cancelled
 from postgres.server import free_port
 from relays.nats_server import NatsServer, data_of, messages_of, nats_server
 from relays.test_relay import LEASE_S, append, first_page, is_published, running, state, until
@@ -148,6 +152,7 @@ async def test_others_publish_to_the_stream(server: NatsServer, store: EventStor
     async def publish() -> None:
         nonlocal published
         while True:
+            end_if_cancelled()
             began = time.monotonic()
             # On a busy machine one may not be answered in time.
             with suppress(nats.errors.TimeoutError):
@@ -243,6 +248,36 @@ async def test_an_event_that_is_too_large_is_set_aside_and_published_once_it_is_
     assert [one.headers["indelible-cursor"] for one in messages] == ["1", "2", "4", "5", "5", "6"]
 
 
+@pytest.mark.parametrize("more", ["", "&mode=structured"])
+async def test_headers_may_have_64_kib(tmp_path: Path, store: EventStore, more: str) -> None:
+    """Whatever else the server takes. Where the data holds all, it has no such limit."""
+    with nats_server(tmp_path) as server:
+        for size in (30_000, 70_000):
+            await store.append("order", "1", [NewEvent("Placed", metadata={"note": "é" * (size // 6)})])
+        await append(store, 1)
+        async with running(relay_to(server, store, more, on_refusal="set_aside")):
+            await until(lambda: is_published(store, 3))
+            refused = await store.relays.list_set_aside("orders")
+        found = [int(one.headers["indelible-cursor"]) for one in await messages_of(server, STREAM)]
+    assert found == ([1, 2, 3] if more else [1, 3])
+    problem = "its headers are larger than 65535 bytes, the most that NATS stores"
+    assert [(one.position, one.reason) for one in refused] == ([] if more else [(2, problem)])
+
+
+async def test_the_largest_headers_are_as_large_as_the_server_says(tmp_path: Path) -> None:
+    with nats_server(tmp_path) as server:
+        connection = await Connection.made(server.url, None, None, "test")
+        await connection.jetstream.add_stream(name=STREAM, subjects=["a"])
+        codes = []
+        for size_bytes in (65_535, 65_536):
+            headers = {"name": "x" * (size_bytes - len("NATS/1.0\r\nname: \r\n\r\n"))}
+            assert (connection.problem_with(b"", headers) is None) == (size_bytes < 65_536)
+            await connection.send("a", b"", headers)
+            codes += [one.code for one in await connection.answers()]
+        await connection.close()
+    assert codes == [0, 10097]
+
+
 async def _is_set_aside(store: EventStore, count: int) -> bool:
     return (await state(store)).set_aside == count
 
@@ -299,12 +334,64 @@ async def test_a_stream_that_is_not_there_is_named_and_waited_for(server: NatsSe
         await until(lambda: is_published(store, 1))
 
 
+@pytest.mark.parametrize("retention", [RetentionPolicy.INTEREST, RetentionPolicy.WORK_QUEUE])
+async def test_a_stream_that_forgets_what_is_acknowledged_is_named(
+    server: NatsServer, store: EventStore, retention: RetentionPolicy
+) -> None:
+    """What tells how far the relay came would be removed."""
+    await append(store, 3)
+    client = await nats.connect(server.url)
+    jetstream = client.jetstream()
+    await jetstream.add_stream(StreamConfig(name=STREAM, subjects=["indelible.events"], retention=retention))
+    async with running(relay_to(server, store)):
+        await until(lambda: _is(store, "retrying"))
+        assert f"the stream {STREAM} has the retention {retention.value}: " in str((await state(store)).problem)
+        assert (await jetstream.stream_info(STREAM)).state.last_seq == 0
+        await jetstream.delete_stream(STREAM)
+        await until(lambda: is_published(store, 3))
+    await client.close()
+
+
+async def test_a_work_queue_may_have_the_relay_s_stream_as_its_source(server: NatsServer, store: EventStore) -> None:
+    await append(store, 3)
+    async with running(relay_to(server, store)):
+        await until(lambda: is_published(store, 3))
+    client = await nats.connect(server.url)
+    jetstream = client.jetstream()
+    source = StreamSource(name=STREAM)
+    await jetstream.add_stream(StreamConfig(name="WORK", sources=[source], retention=RetentionPolicy.WORK_QUEUE))
+    consumer = await jetstream.pull_subscribe("", durable="worker", stream="WORK")
+    positions: list[int] = []
+    while len(positions) < 3:
+        for message in await consumer.fetch(3, timeout=10):
+            positions.append(int(message.headers["ce-position"]))
+            await message.ack()
+    await client.close()
+    assert positions == [1, 2, 3]
+
+
+@pytest.mark.parametrize("more", ["", "&subject=shop.{aggregate_type}"])
+async def test_a_stream_is_purged_while_it_is_published_to(server: NatsServer, store: EventStore, more: str) -> None:
+    """And while nobody owns the relay: it then goes on from the store's checkpoint."""
+    client = await nats.connect(server.url)
+    found = []
+    for count in (100, 200):
+        async with running(relay_to(server, store, more)):
+            for end in (count - 50, count):
+                await append(store, 50)
+                await until(lambda: is_published(store, end))  # noqa: B023 - waited for at once
+                found += [int(one.headers["ce-position"]) for one in await messages_of(server, STREAM)]
+                await client.jetstream().purge_stream(STREAM)
+    await client.close()
+    assert found == list(range(1, 201))
+
+
 async def test_a_server_that_is_not_there_or_lets_nobody_in_is_told_at_once(
     server: NatsServer, store: EventStore
 ) -> None:
     lease = await store.relays.claim("orders", "one")
     server.stop()
-    server.require_password("right")
+    server.require('user: me, password: "right"')
     server.start()
     for address, problem in (
         (f"127.0.0.1:{free_port()}", "cannot be reached: .*refused|cannot be reached: .*Connect call failed"),
@@ -315,6 +402,20 @@ async def test_a_server_that_is_not_there_or_lets_nobody_in_is_told_at_once(
             with pytest.raises(SinkUnavailable, match=problem):
                 await sink.open(lease)
         await sink.close()
+
+
+@pytest.mark.parametrize("more", ['user: "m:@/", password: "p@/:%#? ü"', 'token: "t@/:%#? ü"'], ids=["user", "token"])
+async def test_what_is_special_in_a_password_is_percent_encoded(
+    server: NatsServer, store: EventStore, more: str
+) -> None:
+    server.stop()
+    server.require(more)
+    server.start()
+    userinfo = ":".join(quote(one, safe="") for one in re.findall('"([^"]+)"', more))
+    await append(store, 3)
+    sink = make_sink(f"nats://{userinfo}@127.0.0.1:{server.port}?stream={STREAM}&create=true")
+    async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
+        await until(lambda: is_published(store, 3))
 
 
 async def test_a_subject_that_the_stream_does_not_take_stops_the_relay(server: NatsServer, store: EventStore) -> None:
@@ -365,7 +466,12 @@ async def test_a_message_says_whose_log_it_is_of(server: NatsServer, store: Even
         ("?stream=A&subject={event_id}", "bad subject"),
         ("?stream=A&create=maybe", "true or false"),
         ("?stream=A&mode=odd", "binary or structured"),
-        ("?stream=A&monitor=127.0.0.1:8222", "monitoring port"),
+        *(
+            (f"?stream=A&monitor={bad}", "monitoring port")
+            for bad in ("127.0.0.1:8222", "http://", "http://[::1", "http://a:b", "http://a:99999", "ftp://a")
+        ),
+        ("?stream=A&stream=B", "has stream twice"),
+        ("?stream=A&subject=a&subject=a", "has subject twice"),
         ("?stream=A&colour=red", "unknown parameter, colour"),
         ("/path?stream=A", "must be like"),
     ],
@@ -376,10 +482,43 @@ def test_urls_that_name_nothing_are_refused(rest: str, problem: str) -> None:
     assert caught.value.pointer == "/to"
 
 
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("host:abc", "is not a URL: its port must be a number from 1 to 65535"),
+        ("host:99999", "is not a URL: its port"),
+        ("host:0", "is not a URL: its port"),
+        ("[::1", "is not a URL; percent-encode"),
+        ("me:sec/ret@host:4222", "is not a URL: its port"),
+        ("me:sec#ret@host:4222", "is not a URL: its port"),
+        ("me:sec[ret@host:4222", "is not a URL; percent-encode"),
+        ("me:sec\u2100ret@host:4222", "is not a URL; percent-encode"),
+        ("a:4222,b:4222", "is not a URL: its port"),
+        ("a,b:4222", "must be like nats://HOST:PORT"),
+        ("", "must be like nats://HOST:PORT"),
+    ],
+)
+def test_addresses_that_are_none_are_refused(address: str, problem: str) -> None:
+    """At once, and without what may be a password."""
+    with pytest.raises(InvalidRequest, match=problem) as caught:
+        make_sink(f"nats://{address}?stream=A")
+    assert caught.value.pointer == "/to"
+    assert "sec" not in str(caught.value)
+
+
 def test_a_url_names_all_there_is() -> None:
-    found = Target.of("nats://me:secret@host:4222?stream=S&subject=a.{aggregate_type}.b&create=true&mode=structured")
-    assert found == ("nats://me:secret@host:4222", "S", "a.{aggregate_type}.b", True, "structured", "")
+    found = Target.of(
+        "nats://m%40:se%2F%25cret@host:4222?stream=S&subject=a.{aggregate_type}.b&create=true&mode=structured"
+        "&monitor=http://[::1]:8222/"
+    )
+    own = ("S", "a.{aggregate_type}.b", True, "structured", "http://[::1]:8222")
+    assert found == ("nats://host:4222", "m@", "se/%cret", *own)
     assert found.pattern == "a.*.b"
+
+
+def test_what_a_url_leaves_out_is_as_everywhere() -> None:
+    assert Target.of("nats://[::1]/?stream=S")[:3] == ("nats://[::1]", None, None)
+    assert Target.of("nats://t%3Aken@host?stream=S")[:3] == ("nats://host", "t:ken", None)
 
 
 def test_a_sink_that_is_not_there() -> None:

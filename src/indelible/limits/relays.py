@@ -22,7 +22,8 @@ appends wait for: longer where the broker itself remembers how far the relay cam
 RELAY_RETRY_WAIT_MIN_S: Final = 0.1
 RELAY_RETRY_WAIT_MAX_S: Final = 5.0
 RELAY_BROKER_TIMEOUT_S: Final = 10.0
-"""Between two attempts to reach a broker, which is found soon once it is back; and for its answer to a whole page."""
+"""Between two attempts to reach a broker, which is found soon once it is back; and for its answer to what it was sent
+together."""
 
 RELAY_SET_ASIDE_MAX: Final = 1_000
 """Events of one relay that its broker refused and that nobody has decided about. With so many it is the broker that is
@@ -31,7 +32,11 @@ set up wrongly, not its events: the relay stops. They are saved with the relay, 
 RELAY_BATCH_EVENTS_MAX: Final = 512
 RELAY_BATCH_SIZE_BYTES_MAX: Final = 1024 * 1024
 """What a relay reads ahead while the broker stores, and publishes next at once: enough that a transaction or a sync of
-the disk counts little, and little enough that a slow broker stores it within RELAY_BROKER_TIMEOUT_S."""
+the disk counts little, and little enough that most brokers store it well within RELAY_BROKER_TIMEOUT_S."""
+
+RELAY_AT_ONCE_EVENTS_MAX: Final = 2 * RELAY_BATCH_EVENTS_MAX
+"""Events that are sent to a broker before any answer is waited for: all of a page, whose last part may be more than is
+needed to fill it. A broker that takes long for them is given fewer."""
 
 RELAY_GATHER_S: Final = 0.02
 """What comes so soon after the last is read and published together. Each time costs the broker a sync of a disk that

@@ -9,6 +9,7 @@ then looks at the last record. So what one publishes always follows that record,
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Event as Flag
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -20,6 +21,7 @@ from indelible.cursors import Cursor
 from indelible.events import RecordedEvent
 from indelible.limits import LINE_SIZE_BYTES_MAX, RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
+from indelible.relays.at_once import AtOnce
 from indelible.relays.kafka.calls import Patience
 from indelible.relays.kafka.target import KEYS, Target
 from indelible.relays.kafka.topics import Topics
@@ -37,6 +39,8 @@ _FENCED: Final = (
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
 )
+_BATCH_BYTES: Final = 1_000_000
+"""The library's, where the URL does not say."""
 _TOO_LARGE: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 _LIMIT_MS: Final = int(RELAY_BROKER_TIMEOUT_S * 1_000)
 
@@ -63,7 +67,17 @@ class _Oversized(NamedTuple):
 
     reason: str
     event_index: int | None
-    """Of the event; None: the broker says it of all that were sent together."""
+    """Of the event; None: of a batch of several, of which there are to be smaller ones."""
+
+
+class Learned:
+    """What is known of a broker once it was tried, and holds for later connections."""
+
+    def __init__(self, target: Target) -> None:
+        self.at_once: Final = AtOnce()
+        self.batch_bytes = int(target.client.get("batch.size", _BATCH_BYTES))
+        """Of messages for one partition that the library sends together, and that the broker takes or refuses together.
+        A larger message is alone in its batch."""
 
 
 _decode: Final = msgspec.json.Decoder(_Record).decode
@@ -73,9 +87,10 @@ class Connection:
     """Raises ``SinkUnavailable``, ``SinkRefused`` and ``SinkFenced`` as a sink does, and ``KafkaException`` and
     ``BufferError``, after which it is of no use."""
 
-    def __init__(self, target: Target, lease: RelayLease) -> None:
+    def __init__(self, target: Target, lease: RelayLease, learned: Learned) -> None:
         self._target: Final = target
         self._lease: Final = lease
+        self._learned: Final = learned
         self._cursor_topic: Final = target.cursor_topic_of(lease.relay)
         self._key_of: Final = KEYS[target.key]
         self._is_given_up: Final = Flag()
@@ -83,8 +98,6 @@ class Connection:
         self._is_in_transaction = False
         self._last: _Record | None = None
         """Of the cursor topic, as of when it was connected to."""
-        self._most_at_once: int | None = None
-        """Events; None: no page was too many."""
         self._message_of: MessageMaker
         """Of what is published now."""
         self._topics: dict[str, str] = {}
@@ -145,6 +158,8 @@ class Connection:
             "partitioner": "murmur2_random",  # that of Kafka's own clients
             "message.max.bytes": 2 * LINE_SIZE_BYTES_MAX,  # the broker decides
             **self._target.client,
+            "batch.size": self._learned.batch_bytes,
+            "delivery.report.only.error": True,
             "transactional.id": self._cursor_topic,
             "transaction.timeout.ms": _LIMIT_MS,
             "message.timeout.ms": _LIMIT_MS,
@@ -194,27 +209,26 @@ class Connection:
 
     def publish(self, events: Sequence[Event], message_of: MessageMaker, cursor: Cursor | None) -> None:
         """``cursor``: how far the relay has come with all of them; None where they tell nothing of that."""
-        patience = self._patience()
         self._message_of = message_of
-        self._prepare_topics(events, patience)
+        self._prepare_topics(events, self._patience())
         left, refusal = events, None
         while left:
-            part = left[: self._most_at_once]
-            end = cursor if cursor is None or len(part) == len(left) else part[-1][1]
-            problem = self._transact(part, end, patience)
+            with self._learned.at_once.of(len(left)) as count:
+                part = left[:count]
+                end = cursor if cursor is None or len(part) == len(left) else part[-1][1]
+                problem = self._transact(part, end, self._patience())
             if problem is None:
-                left = left[len(part) :]
-            elif problem.event_index is None and len(part) > 1:
-                # What is sent together may be too large where each alone is not.
-                self._most_at_once = len(part) // 2
-                # The library takes the messages that it gave up for a gap, which a new producer does not have.
-                self._connect(patience)
-                self._take_over(patience)
-            else:
-                bad = problem.event_index or 0
-                refusal = SinkRefused(f"it is larger than Kafka takes: {problem.reason}", part[bad][0].position)
-                left = part[:bad]
+                left = left[count:]
+                continue
+            if problem.event_index is not None:
+                bad = part[problem.event_index][0]
+                refusal = SinkRefused(f"it is larger than Kafka takes: {problem.reason}", bad.position)
+                left = part[: problem.event_index]
                 cursor = left[-1][1] if left and cursor is not None else None
+            if left:
+                # The library takes the messages that it gave up for a gap, which a new producer does not have.
+                self._connect(self._patience())
+                self._take_over(self._patience())
         if refusal is not None:
             raise refusal
 
@@ -232,51 +246,72 @@ class Connection:
         self._topics.update(names)
 
     def _transact(self, events: Sequence[Event], cursor: Cursor | None, patience: Patience) -> _Oversized | None:
-        """All of them, or none: then it says why, if it is for their size."""
+        """All of them, or none: then it says why, if it is for their size, and the transaction is left open."""
+        refused: dict[int, str] = {}
         try:
             self._producer.begin_transaction()
             self._is_in_transaction = True
-            problem = self._produce(events)
-            if problem is None:
-                if cursor is not None:
-                    last = events[-1][0]
-                    self._produce_record(
-                        _Record(self._lease.relay, self._lease.epoch, str(cursor), last.event_id, last.hash)
-                    )
-                self._commit(patience)
-            else:
-                self._abort(patience)
+            problem = self._produce(events, refused)
+            if problem is not None:
+                return problem
+            if cursor is not None:
+                last = events[-1][0]
+                self._produce_record(
+                    _Record(self._lease.relay, self._lease.epoch, str(cursor), last.event_id, last.hash)
+                )
+            self._commit(patience)
         except KafkaException as error:
-            if error.args[0].code() not in _TOO_LARGE:
+            # Those of what was refused may come right behind the error.
+            self._hear_reports(0.0 if refused else _POLL_S)
+            if not refused:
                 raise self._reason(error, patience) from error
-            problem = _Oversized(error.args[0].str(), None)
-            self._abort(patience)
-        return problem
+            return self._oversized(events, refused)
+        return None
 
-    def _produce(self, events: Sequence[Event]) -> _Oversized | None:
-        """Kafka prepares its part while the messages are made: so each is made when it is to be sent."""
+    def _produce(self, events: Sequence[Event], refused: dict[int, str]) -> _Oversized | None:
+        """Kafka prepares its part while the messages are made: so each is made when it is to be sent. ``refused``: gets
+        those that the broker refuses for their size, or for that of all in their batch."""
         produce, topics, key_of, message_of = self._producer.produce, self._topics, self._key_of, self._message_of
         for index, (event, cursor) in enumerate(events):
             message = message_of(event, cursor)
             headers = message.headers
             headers["content-type"] = message.content_type
             try:
-                produce(topics[event.aggregate_type], message.data, key_of(message), headers=headers)
+                produce(
+                    topics[event.aggregate_type], message.data, key_of(message),
+                    headers=headers, on_delivery=partial(_note_refused, refused, index),
+                )  # fmt: skip
             except KafkaException as error:
                 if error.args[0].code() not in _TOO_LARGE:
                     raise
                 return _Oversized(error.args[0].str(), index)
         return None
 
+    def _oversized(self, events: Sequence[Event], refused: dict[int, str]) -> _Oversized:
+        """The first that was alone in its batch. Where none was, later batches are to be smaller than these."""
+        learned, sizes = self._learned, {index: self._size_bytes(*events[index]) for index in refused}
+        alone = [index for index, size in sizes.items() if size >= learned.batch_bytes]
+        if alone:
+            return _Oversized(refused[min(alone)], min(alone))
+        learned.batch_bytes = max(1, min(learned.batch_bytes, sum(sizes.values())) // 2)
+        return _Oversized("", None)
+
+    def _size_bytes(self, event: RecordedEvent, cursor: Cursor) -> int:
+        """Of its message, of which the library counts some more."""
+        message = self._message_of(event, cursor)
+        texts = (self._key_of(message), *message.headers, *message.headers.values())
+        return len(message.data) + len("".join(texts).encode())
+
     def _produce_record(self, record: _Record) -> None:
         self._producer.produce(self._cursor_topic, msgspec.json.encode(record), record.relay, partition=0)
 
+    def _hear_reports(self, wait_s: float) -> None:
+        """On messages: all that there are. Waits for some at most so long."""
+        with suppress(KafkaException):  # a fatal error, of which the last call has told
+            self._producer.poll(wait_s)
+
     def _commit(self, patience: Patience) -> None:
         patience.until_done(self._producer.commit_transaction)
-        self._is_in_transaction = False
-
-    def _abort(self, patience: Patience) -> None:
-        patience.until_done(self._producer.abort_transaction)
         self._is_in_transaction = False
 
     def _reason(self, error: KafkaException, patience: Patience) -> Exception:
@@ -305,10 +340,18 @@ class Connection:
         once."""
         if self._producer is not None:
             self._producer.purge()
+            # Nobody would free those of what was given up.
+            self._hear_reports(0.0)
         self._producer, self._is_in_transaction = None, False
 
     def _patience(self) -> Patience:
         return Patience(RELAY_BROKER_TIMEOUT_S, self._is_given_up)
+
+
+def _note_refused(refused: dict[int, str], index: int, error: KafkaError, _: object) -> None:
+    """A report on a message. Knows nothing of the connection: what refers to itself ends late."""
+    if error.code() in _TOO_LARGE:
+        refused[index] = error.str()
 
 
 def _last_value(consumer: Any, begin: TopicPartition, patience: Patience) -> bytes | None:

@@ -16,10 +16,11 @@ from indelible.cursors import Cursor
 from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
-from indelible.relays.kafka.connection import Connection
-from indelible.relays.kafka.target import Target, bad
+from indelible.relays.kafka.connection import Connection, Learned
+from indelible.relays.kafka.target import Target
 from indelible.relays.messages import Binding, message_maker
 from indelible.relays.sink import Check, Replay, SinkFenced, SinkRefused, SinkUnavailable, unchecked
+from indelible.relays.urls import bad
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class KafkaSink:
 
     def __init__(self, target: Target) -> None:
         self._target: Final = target
+        self._learned: Final = Learned(target)
         self._worker: _Worker | None = None
 
     @classmethod
@@ -48,7 +50,7 @@ class KafkaSink:
 
     async def open(self, lease: RelayLease, check: Check = unchecked) -> Cursor | None:
         await self.close()
-        worker = self._worker = _Worker(self._target, lease)
+        worker = self._worker = _Worker(self._target, lease, self._learned)
         reached = await worker.run(worker.connection.open)
         if reached is not None:
             await check(reached)
@@ -70,9 +72,9 @@ class KafkaSink:
 class _Worker:
     """The thread of a connection. Runs one call at a time."""
 
-    def __init__(self, target: Target, lease: RelayLease) -> None:
+    def __init__(self, target: Target, lease: RelayLease, learned: Learned) -> None:
         self.lease: Final = lease
-        self.connection: Final = Connection(target, lease)
+        self.connection: Final = Connection(target, lease, learned)
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="relay-to-kafka")
 
     async def run(self, call: Callable[[], T]) -> T:

@@ -4,10 +4,10 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Self
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
-from indelible.errors import InvalidRequest
 from indelible.relays.messages import Message, Mode, parse_mode
+from indelible.relays.urls import bad, is_true, parameters, split
 
 _FIELD: Final = "{aggregate_type}"
 _HOSTS: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s,:/@\[\]]+):[0-9]{1,5}")
@@ -70,8 +70,8 @@ class Target(NamedTuple):
     @classmethod
     def of(cls, url: str) -> Self:
         """Raises ``InvalidRequest``."""
-        parts = _split(url)
-        given = _parameters(parts.query)
+        parts = split(url)
+        given = parameters(parts.query)
         own = {name: given.pop(name) for name in _OWN if name in given}
         for name in given:
             _check_setting(name)
@@ -89,7 +89,7 @@ class Target(NamedTuple):
             raise bad(f"must have one of {', '.join(KEYS)} for key")
         client = {"bootstrap.servers": servers, **_security(userinfo, own), **given}
         return cls(
-            topic, cursor_topic, _is_true(own, "create"), _count(own, "partitions"),
+            topic, cursor_topic, is_true(own, "create"), _count(own, "partitions"),
             _count(own, "replication"), key, parse_mode(own.get("mode", "binary")), client,
         )  # fmt: skip
 
@@ -109,26 +109,6 @@ class Target(NamedTuple):
             return self.cursor_topic
         prefix = "indelible-relay-"
         return prefix + _shortened(_escaped(relay, r"[^a-zA-Z0-9_-]", "."), ".", _TOPIC_LENGTH_MAX - len(prefix))
-
-
-def bad(message: str) -> InvalidRequest:
-    return InvalidRequest(message, pointer="/to")
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError as error:
-        raise bad(f"is not a URL: {error}") from None
-
-
-def _parameters(query: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if name in found:
-            raise bad(f"has {name} twice")
-        found[name] = value
-    return found
 
 
 def _check_setting(name: str) -> None:
@@ -157,7 +137,7 @@ def _is_topic(name: str) -> bool:
 
 def _security(userinfo: str, own: Mapping[str, str]) -> dict[str, str]:
     mechanism = own.get("sasl", "PLAIN" if userinfo else "")
-    protocol = "SSL" if _is_true(own, "tls") else "PLAINTEXT"
+    protocol = "SSL" if is_true(own, "tls") else "PLAINTEXT"
     if not mechanism:
         return {"security.protocol": protocol}
     if mechanism not in _MECHANISMS:
@@ -169,13 +149,6 @@ def _security(userinfo: str, own: Mapping[str, str]) -> dict[str, str]:
     if not user or not colon:
         raise bad("must name user and password, as in kafka://USER:PASSWORD@HOST:PORT, percent-encoded")
     return {**settings, "sasl.username": unquote(user), "sasl.password": unquote(password)}
-
-
-def _is_true(own: Mapping[str, str], name: str) -> bool:
-    value = own.get(name, "false")
-    if value not in ("true", "false"):
-        raise bad(f"must have true or false for {name}")
-    return value == "true"
 
 
 def _count(own: Mapping[str, str], name: str) -> int | None:

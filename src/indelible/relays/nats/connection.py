@@ -22,6 +22,8 @@ NOBODY: Final = 503
 _CLOSE_TIMEOUT_S: Final = 1.0
 _HEADERS_REST: Final = len(b"NATS/1.0\r\n\r\n")
 _HEADER_REST: Final = len(b": \r\n")
+_HEADERS_BYTES_MAX: Final = 64 * 1024 - 1
+"""JetStream's, which no setting changes."""
 
 
 class Answer(NamedTuple):
@@ -67,14 +69,16 @@ class Connection:
         self._error: Exception | None = None
 
     @classmethod
-    async def made(cls, servers: str, name: str) -> Self:
-        """Raises ``SinkUnavailable``, and what the library raises."""
+    async def made(cls, server: str, user: str | None, password: str | None, name: str) -> Self:
+        """A user without a password is a token. Raises ``SinkUnavailable``, and what the library raises."""
         client = Client()
         connection = cls(client)
         try:
             # Two attempts, at once.
             await client.connect(
-                servers, name=name, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0,
+                server, user=None if password is None else user, password=password,
+                token=user if password is None else None, name=name,
+                allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0,
                 error_cb=connection._note_error, closed_cb=connection._lose, disconnected_cb=connection._lose,
                 connect_timeout=int(RELAY_BROKER_TIMEOUT_S / 2), skip_subject_validation=True,
             )  # fmt: skip
@@ -83,11 +87,16 @@ class Connection:
         await client.subscribe(f"{connection._inbox}.*", cb=connection._hear, pending_msgs_limit=-1)
         return connection
 
-    def takes(self, data: bytes, headers: dict[str, str]) -> bool:
-        """Whether the server takes a message of this size; it would end the connection. The library does not count
+    def problem_with(self, data: bytes, headers: dict[str, str]) -> str | None:
+        """Why the server does not take a message of this size, which may end the connection. The library does not count
         headers."""
-        size_bytes = len(data) + len("".join(headers)) + len("".join(headers.values())) + _HEADER_REST * len(headers)
-        return size_bytes + _HEADERS_REST <= self.client.max_payload
+        text = "".join((*headers, *headers.values()))
+        headers_bytes = len(text.encode()) + _HEADER_REST * len(headers) + _HEADERS_REST
+        if headers_bytes > _HEADERS_BYTES_MAX:
+            return f"its headers are larger than {_HEADERS_BYTES_MAX} bytes, the most that NATS stores"
+        if len(data) + headers_bytes > self.client.max_payload:
+            return f"it is larger than {self.client.max_payload} bytes, the most that NATS takes"
+        return None
 
     async def send(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         await self.client.publish(subject, data, reply=f"{self._inbox}.{self._sent}", headers=headers)

@@ -19,19 +19,20 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import ClassVar, Final, NamedTuple, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote
 
 import structlog
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import RawStreamMsg, StreamConfig
+from nats.js.api import RawStreamMsg, RetentionPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
 from indelible.cursors import Cursor
 from indelible.errors import InvalidRequest
 from indelible.eventstore import FeedPage
-from indelible.limits import RELAY_BATCH_EVENTS_MAX, RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
+from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_FOREIGN_MESSAGES_MAX
 from indelible.relay_state import RelayLease
+from indelible.relays.at_once import AtOnce
 from indelible.relays.messages import (
     CURSOR,
     EPOCH,
@@ -47,6 +48,7 @@ from indelible.relays.messages import (
 from indelible.relays.nats.connection import NOBODY, Answer, Connection
 from indelible.relays.nats.sync import sync_problem
 from indelible.relays.sink import Check, Reached, Replay, SinkFenced, SinkRefused, SinkUnavailable, unchecked
+from indelible.relays.urls import bad, check_known, host_and_port, is_true, parameters, split
 
 _SUBJECT_DEFAULT: Final = "indelible.events"
 _log: Final = structlog.get_logger(__name__)
@@ -55,10 +57,12 @@ _PARAMETERS: Final = ("stream", "subject", "create", "mode", "monitor")
 _BINDING: Final = Binding("ce-", is_quoted=True)
 _FIELD: Final = "{aggregate_type}"
 _TOKEN: Final = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
+_HOST: Final = re.compile(r"[^\s,]+")
 _NAME: Final = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
 _WRONG_PLACE: Final = (10070, 10071)
 """JetStream's codes for another last message id, and another last sequence, than expected."""
-_TOO_LARGE: Final = 10054
+_TOO_LARGE: Final = (10054, 10097)
+"""For a message with its headers, and for headers: those of JetStream's codes that are about the one message alone."""
 _ANOTHER_STREAM: Final = 10060
 _CHAIN: Final = "Nats-Expected-Last-Msg-Id"
 _SENT_PER_TURN: Final = 32
@@ -70,8 +74,10 @@ _TRIES_MAX: Final = 100
 class Target(NamedTuple):
     """What a URL names."""
 
-    servers: str
-    """With user and password, where there are some."""
+    server: str
+    user: str | None
+    password: str | None
+    """None where only a user is given: that is a token."""
     stream: str
     subject: str
     creates: bool
@@ -83,28 +89,24 @@ class Target(NamedTuple):
     @classmethod
     def of(cls, url: str) -> Self:
         """Raises ``InvalidRequest``."""
-        parts = urlsplit(url)
-        given = dict(parse_qsl(parts.query, keep_blank_values=True))
-        stream, subject = given.pop("stream", ""), given.pop("subject", _SUBJECT_DEFAULT)
-        creates, mode = given.pop("create", "false"), parse_mode(given.pop("mode", "binary"))
-        monitor = given.pop("monitor", "").rstrip("/")
-        if given:
-            raise _bad(
-                f"has an unknown parameter, {next(iter(given))}; there are stream, subject, create, mode and monitor"
-            )
-        if not parts.hostname or parts.path not in ("", "/") or parts.fragment:
-            raise _bad("must be like nats://HOST:PORT?stream=NAME")
+        parts = split(url)
+        host, _ = host_and_port(parts)
+        given = parameters(parts.query)
+        check_known(given, _PARAMETERS)
+        if not _HOST.fullmatch(host) or parts.path not in ("", "/") or parts.fragment:
+            raise bad("must be like nats://HOST:PORT?stream=NAME")
+        stream, subject = given.get("stream", ""), given.get("subject", _SUBJECT_DEFAULT)
         if not _NAME.fullmatch(stream):
-            raise _bad("must name a stream, such as stream=EVENTS; without spaces, dots and wildcards")
+            raise bad("must name a stream, such as stream=EVENTS; without spaces, dots and wildcards")
         if not all(_TOKEN.fullmatch(token) for token in subject.replace(_FIELD, "x").split(".")) or re.search(
             r"[{}]", subject.replace(_FIELD, "")
         ):
-            raise _bad(f"has a bad subject: words with dots between them, of which some may be {_FIELD}")
-        if creates not in ("true", "false"):
-            raise _bad("must have true or false for create")
-        if monitor and urlsplit(monitor).scheme not in ("http", "https"):
-            raise _bad("must have for monitor the URL of NATS' monitoring port, such as http://127.0.0.1:8222")
-        return cls(f"nats://{parts.netloc}", stream, subject, creates == "true", mode, monitor)
+            raise bad(f"has a bad subject: words with dots between them, of which some may be {_FIELD}")
+        user, password = (None if one is None else unquote(one) for one in (parts.username, parts.password))
+        return cls(
+            f"nats://{parts.netloc.rpartition('@')[2]}", user, password, stream, subject, is_true(given, "create"),
+            parse_mode(given.get("mode", "binary")), _monitor(given.get("monitor", "")),
+        )  # fmt: skip
 
     @property
     def has_field(self) -> bool:
@@ -116,8 +118,15 @@ class Target(NamedTuple):
         return ".".join("*" if _FIELD in token else token for token in self.subject.split("."))
 
 
-def _bad(message: str) -> InvalidRequest:
-    return InvalidRequest(message, pointer="/to")
+def _monitor(url: str) -> str:
+    try:
+        parts = split(url)
+        is_there = parts.scheme in ("http", "https") and bool(host_and_port(parts)[0])
+    except InvalidRequest:
+        is_there = False
+    if url and not is_there:
+        raise bad("must have for monitor the URL of NATS' monitoring port, such as http://127.0.0.1:8222")
+    return url.rstrip("/")
 
 
 class _Outgoing(NamedTuple):
@@ -158,7 +167,7 @@ class NatsSink:
         self._own: _Own | None = None
         """As it was looked for last."""
         self._sync_problem: str | None = None
-        self._at_once = RELAY_BATCH_EVENTS_MAX
+        self._at_once: Final = AtOnce()
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -171,7 +180,9 @@ class NatsSink:
         await self.close()
         self._lease, self._own = lease, None
         async with _told_as_unavailable():
-            self._connection = await Connection.made(self._target.servers, f"indelible relay {lease.relay}")
+            self._connection = await Connection.made(
+                self._target.server, self._target.user, self._target.password, f"indelible relay {lease.relay}"
+            )
             await self._warn_of_sync()
             own = await self._find()
         reached = own.reached if own is not None and own.epoch >= lease.reset_epoch else None
@@ -218,6 +229,13 @@ class NatsSink:
                     "to the URL"
                 ) from None
             info = await jetstream.add_stream(StreamConfig(name=target.stream, subjects=[target.pattern]))
+        retention = info.config.retention or RetentionPolicy.LIMITS
+        if retention != RetentionPolicy.LIMITS:
+            raise SinkUnavailable(
+                f"the stream {target.stream} has the retention {retention}: what consumers acknowledge is removed from "
+                "it, and with it how far the relay came; name a stream with the retention limits, which one for "
+                "consumers may have as its source"
+            )
         return info.state.last_seq
 
     async def _last_message(self) -> RawStreamMsg | None:
@@ -264,20 +282,17 @@ class NatsSink:
         marks += [replay.name] if replay is not None else []
         left: Iterator[_Outgoing] = (self._outgoing(message, marks) for message in messages)
         tries = 0
-        async with _told_as_unavailable():
-            while tries < _TRIES_MAX:
-                stored, rest = await self._send_all(islice(left, self._at_once))
-                if rest:
-                    # Others publish here too: what stands behind such a message was sent for nothing.
-                    self._at_once = max(stored, _SENT_PER_TURN)
-                    left = chain(await self._look_again(rest), left)
-                    tries = 0 if stored else tries + 1
-                elif not stored:
-                    return
-                else:
-                    self._at_once = min(2 * self._at_once, RELAY_BATCH_EVENTS_MAX)
-                    tries = 0
-        raise SinkUnavailable(f"others publish to the subject {self._target.pattern} all the time")
+        while (first := next(left, None)) is not None:
+            if tries == _TRIES_MAX:
+                raise SinkUnavailable(f"others publish to the subject {self._target.pattern} all the time")
+            with self._at_once.of(page.count) as count:
+                async with _told_as_unavailable():
+                    stored, rest = await self._send_all(chain((first,), islice(left, count - 1)))
+                    left = chain(await self._look_again(rest) if rest else (), left)
+            tries = 0 if stored else tries + 1
+            if rest:
+                # Others publish here too: what stands behind such a message was sent for nothing.
+                self._at_once.limit(max(stored, _SENT_PER_TURN))
 
     async def _send_all(self, events: Iterable[_Outgoing]) -> tuple[int, Sequence[_Outgoing]]:
         """How many are stored; and those that are not, because another message stands where the first of them was to
@@ -304,9 +319,9 @@ class NatsSink:
         for expected, event in enumerate(events, self._last_sequence):
             sent.append(event)
             self._place(event, expected, before)
-            if not connection.takes(event.data, event.headers):
-                most = connection.client.max_payload
-                return SinkRefused(f"it is larger than {most} bytes, the most that NATS takes", event.position)
+            problem = connection.problem_with(event.data, event.headers)
+            if problem is not None:
+                return SinkRefused(problem, event.position)
             await connection.send(event.subject, event.data, event.headers)
             before = event
             if len(sent) % _SENT_PER_TURN == 0:
@@ -342,7 +357,7 @@ class NatsSink:
         return left[names.index(own.name) + 1 :] if own is not None and own.name in names else left
 
     async def _reason(self, event: _Outgoing, answer: Answer) -> Exception:
-        if answer.code == _TOO_LARGE:
+        if answer.code in _TOO_LARGE:
             return SinkRefused(f"NATS refuses it: {answer.problem}", event.position)
         if answer.code in (NOBODY, _ANOTHER_STREAM):
             # Raises where there is no stream, or no JetStream: that may pass.

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -173,9 +173,9 @@ class Connection:
         size_bytes = sum(len(f"{name}{value}".encode()) + _NAME_REST_BYTES for name, value in headers.items())
         return size_bytes <= most
 
-    async def publish(self, exchange: str, messages: Sequence[Outgoing]) -> list[object]:
-        """All of them without waiting in between, in their order; what became of each, when that is known of all: an
-        exception, or that it is confirmed."""
+    async def publish(self, exchange: str, messages: Sequence[Outgoing]) -> AsyncIterator[object]:
+        """All of them without waiting in between, in their order; what became of each, as soon as it and those before
+        it are known: an exception, or that it is confirmed."""
         channel = self._channel
         assert channel is not None, "it is locked first"
         if self._loss is not None:
@@ -193,9 +193,9 @@ class Connection:
             channel.message_id_delivery_tag[str(one.event_id)] = channel.delivery_tag
             frames += self._frames_of(channel, exchange, one)
         await channel.write_queue.put(ChannelFrame(b"".join(frames), should_close=False))
-        outcomes = [await _outcome(confirmation) for confirmation in confirmations]
+        for confirmation in confirmations:
+            yield await _outcome(confirmation)
         channel.message_id_delivery_tag.clear()
-        return outcomes
 
     def _frames_of(self, channel: aiormq.Channel, exchange: str, message: Outgoing) -> Iterator[bytes]:
         data, most = message.data, channel.max_content_size

@@ -18,7 +18,7 @@ import hashlib
 import re
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Self, cast
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 from uuid import UUID
 
 import aiormq
@@ -26,13 +26,14 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from indelible.cursors import Cursor
-from indelible.errors import InvalidRequest
 from indelible.eventstore import FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S, RELAY_CAREFUL_MESSAGES, RELAY_ROUTES_MAX
 from indelible.relay_state import RelayLease
+from indelible.relays.at_once import AtOnce
 from indelible.relays.messages import Binding, Message, Mode, messages_of, parse_mode, word
 from indelible.relays.rabbitmq.connection import Address, Connection, Outgoing, Tls
 from indelible.relays.sink import Check, Replay, SinkRefused, SinkUnavailable, unchecked
+from indelible.relays.urls import bad, check_known, host_and_port, is_true, parameters, split
 from indelible.tasks import hear_of_failure
 
 _BINDING: Final = Binding("cloudEvents_", is_quoted=False)
@@ -73,20 +74,16 @@ class Target(NamedTuple):
     @classmethod
     def of(cls, url: str) -> Self:
         """Raises ``InvalidRequest``."""
-        try:
-            parts = urlsplit(url)
-            address_of = (parts.hostname, parts.port)
-        except ValueError as error:
-            raise _bad(f"is not a URL: {error}") from None
-        if not address_of[0] or address_of[1] == 0 or parts.fragment or "/" in parts.path[1:]:
-            raise _bad("must be like amqp://USER:PASSWORD@HOST:PORT/VHOST?exchange=NAME, with %2F for a slash in VHOST")
-        given = dict(parse_qsl(parts.query, keep_blank_values=True))
-        unknown = [name for name in given if name not in _PARAMETERS]
-        if unknown:
-            raise _bad(f"has an unknown parameter, {unknown[0]}; there are {', '.join(_PARAMETERS)}")
+        parts = split(url)
+        host, port = host_and_port(parts)
+        if not host or parts.fragment or "/" in parts.path[1:]:
+            raise bad("must be like amqp://USER:PASSWORD@HOST:PORT/VHOST?exchange=NAME, with %2F for a slash in VHOST")
+        given = parameters(parts.query)
+        check_known(given, _PARAMETERS)
         target = cls(
-            _address_of(parts, given), given.get("exchange", ""), given.get("routing_key", _ROUTING_KEY_DEFAULT),
-            parse_mode(given.get("mode", "binary")), _is_true(given, "strict"), _is_true(given, "create"),
+            _address_of(parts, host, port, given),
+            given.get("exchange", ""), given.get("routing_key", _ROUTING_KEY_DEFAULT),
+            parse_mode(given.get("mode", "binary")), is_true(given, "strict"), is_true(given, "create"),
             _one_of(given, "exchange_type", _EXCHANGE_TYPES), given.get("queue", ""),
             _one_of(given, "queue_type", _QUEUE_TYPES),
         )  # fmt: skip
@@ -95,22 +92,22 @@ class Target(NamedTuple):
 
     def _check(self, given: dict[str, str]) -> None:
         if not self.exchange:
-            raise _bad("must name an exchange, such as exchange=events")
+            raise bad("must name an exchange, such as exchange=events")
         for name in ("exchange", "queue"):
             value = getattr(self, name)
             if value and not _NAME.fullmatch(value):
-                raise _bad(f"has a bad {name}: at most 127 of a-z, A-Z, 0-9, space and -_.:@#,/+ (as %2B)")
+                raise bad(f"has a bad {name}: at most 127 of a-z, A-Z, 0-9, space and -_.:@#,/+ (as %2B)")
         if len(self.routing_key.encode()) > _SHORT_STRING_BYTES_MAX:
-            raise _bad(f"has a routing_key of more than {_SHORT_STRING_BYTES_MAX} bytes")
+            raise bad(f"has a routing_key of more than {_SHORT_STRING_BYTES_MAX} bytes")
         if re.search(r"[{}]", self.routing_key.replace(_FIELD, "")):
-            raise _bad(f"has a bad routing_key: of what stands in braces there is {_FIELD} only")
+            raise bad(f"has a bad routing_key: of what stands in braces there is {_FIELD} only")
         needless = [name for name in ("exchange_type", "queue", "queue_type") if name in given]
         if needless and not self.creates:
-            raise _bad(f"has {needless[0]}, which says what is to be made; that needs create=true")
+            raise bad(f"has {needless[0]}, which says what is to be made; that needs create=true")
         if "queue_type" in given and not self.queue:
-            raise _bad("has queue_type without queue, the name of the queue")
+            raise bad("has queue_type without queue, the name of the queue")
         if self.queue and self.exchange_type == "direct" and _FIELD in self.routing_key:
-            raise _bad(f"cannot bind one queue to a direct exchange for each {_FIELD}; a topic exchange can")
+            raise bad(f"cannot bind one queue to a direct exchange for each {_FIELD}; a topic exchange can")
 
     @property
     def pattern(self) -> str:
@@ -120,43 +117,32 @@ class Target(NamedTuple):
         return ".".join("*" if _FIELD in token else token for token in self.routing_key.split("."))
 
 
-def _address_of(parts: SplitResult, given: dict[str, str]) -> Address:
+def _address_of(parts: SplitResult, host: str, port: int | None, given: dict[str, str]) -> Address:
     files = [given.get(name) or None for name in ("cacertfile", "certfile", "keyfile")]
     tls = Tls(*files) if parts.scheme.lower() == "amqps" else None
     if tls is None and any(files):
-        raise _bad("names files for TLS; that needs amqps://")
+        raise bad("names files for TLS; that needs amqps://")
     if tls is not None:
         if tls.key_file is not None and tls.certificate_file is None:
-            raise _bad("has keyfile without certfile")
+            raise bad("has keyfile without certfile")
         try:
             tls.context()
         except OSError as error:
-            raise _bad(f"names files for TLS that cannot be used: {error}") from None
+            raise bad(f"names files for TLS that cannot be used: {error}") from None
     address = Address(
-        parts.hostname or "", parts.port or (5672 if tls is None else 5671), unquote(parts.path[1:]) or "/",
+        host, port or (5672 if tls is None else 5671), unquote(parts.path[1:]) or "/",
         unquote(parts.username or "guest"), unquote(parts.password or "guest"), tls,
     )  # fmt: skip
     if len(address.vhost) > _VHOST_LENGTH_MAX:
-        raise _bad(f"has a virtual host of more than {_VHOST_LENGTH_MAX} characters")
+        raise bad(f"has a virtual host of more than {_VHOST_LENGTH_MAX} characters")
     return address
-
-
-def _is_true(given: dict[str, str], name: str) -> bool:
-    value = given.get(name, "false")
-    if value not in ("true", "false"):
-        raise _bad(f"must have true or false for {name}")
-    return value == "true"
 
 
 def _one_of(given: dict[str, str], name: str, words: Sequence[str]) -> str:
     value = given.get(name, words[0])
     if value not in words:
-        raise _bad(f"must have one of {', '.join(words)} for {name}")
+        raise bad(f"must have one of {', '.join(words)} for {name}")
     return value
-
-
-def _bad(message: str) -> InvalidRequest:
-    return InvalidRequest(message, pointer="/to")
 
 
 class RabbitSink:
@@ -174,8 +160,11 @@ class RabbitSink:
         """Of the largest message that this connection has seen stored."""
         self._careful = 0
         """So many messages more are sent one at a time."""
+        self._at_once: Final = AtOnce()
         self._confirmed: tuple[int, str | None, UUID] | None = None
         """The last event that is stored of a page that was interrupted: epoch, replay and id."""
+        self._unroutable: UUID | None = None
+        """The event that interrupted it because no queue took it, though one was made and bound."""
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -254,9 +243,12 @@ class RabbitSink:
 
     async def publish(self, page: FeedPage, replay: Replay | None = None) -> None:
         lease, name = self._owned(), None if replay is None else replay.name
-        messages = list(messages_of(page, lease, _BINDING, self._target.mode, replay))
-        await self._bounded(self._publish(self._connected(), self._left_of(messages, name), name))
-        self._confirmed = None
+        left = self._left_of(list(messages_of(page, lease, _BINDING, self._target.mode, replay)), name)
+        while left:
+            with self._at_once.of(len(left)) as count:
+                await self._bounded(self._publish(self._connected(), left[:count], name))
+            left = left[count:]
+        self._confirmed = self._unroutable = None
 
     def _left_of(self, messages: Sequence[Message], replay: str | None) -> Sequence[Message]:
         """Without those that were stored when the page was interrupted: a queue that is full most of the time would
@@ -271,11 +263,17 @@ class RabbitSink:
     async def _publish(self, connection: Connection, messages: Sequence[Message], replay: str | None) -> None:
         epoch = self._owned().epoch
         for run in self._runs(connection, messages):
-            outcomes = await connection.publish(self._target.exchange, run)
-            for message, outcome in zip(run, outcomes, strict=True):
+            left, problem = iter(run), None
+            async for outcome in connection.publish(self._target.exchange, run):
+                message = next(left)
+                if problem is not None:
+                    continue
                 if isinstance(outcome, BaseException):
-                    raise self._reason(message, outcome, is_alone=len(run) == 1)
-                self._confirmed = (epoch, replay, message.event_id)
+                    problem = self._reason(message, outcome, is_alone=len(run) == 1)
+                else:
+                    self._confirmed = (epoch, replay, message.event_id)
+            if problem is not None:
+                raise problem
 
     def _runs(self, connection: Connection, messages: Sequence[Message]) -> Iterator[Sequence[Outgoing]]:
         """What is sent without waiting in between, each when the one before is confirmed. Raises ``SinkRefused`` in the
@@ -309,10 +307,12 @@ class RabbitSink:
     def _reason(self, message: Outgoing, outcome: BaseException, *, is_alone: bool) -> Exception:
         exchange = self._target.exchange
         if isinstance(outcome, aiormq.PublishError):
-            return SinkRefused(
-                f"no queue takes the routing key {message.routing_key} from the exchange {exchange}; bind one",
-                message.position,
-            )
+            problem = f"no queue takes the routing key {message.routing_key} from the exchange {exchange}"
+            if self._target.queue and self._unroutable != message.event_id:
+                # Somebody has removed it since, or its binding: they are made again when this is opened next.
+                self._unroutable = message.event_id
+                return SinkUnavailable(f"{problem}; {self._target.queue} was taken away")
+            return SinkRefused(f"{problem}; bind one", message.position)
         if isinstance(outcome, aiormq.DeliveryError):
             self._careful = RELAY_CAREFUL_MESSAGES
             return SinkUnavailable(
