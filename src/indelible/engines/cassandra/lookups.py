@@ -53,7 +53,7 @@ async def find_positions_of_ids(session: CassandraSession, log: str, event_ids: 
 async def read_counts(session: CassandraSession, log: str) -> Mapping[TypeNames, tuple[int, int]]:
     """Of types, and of aggregates where the event type is empty: how many, and up to which position that is true."""
     rows = await session.read("read_counts", log=log)
-    return {(aggregate_type, event_type): (count, position) for aggregate_type, event_type, count, position in rows}
+    return {(aggregate_type, event_type): (count, position) for _, aggregate_type, event_type, count, position in rows}
 
 
 async def _all(finding: Iterable[Coroutine[Any, Any, Sequence[_K]]]) -> list[_K]:

@@ -87,7 +87,7 @@ class Tail(msgspec.Struct, frozen=True):
     """What stands between two ends of a log."""
 
     rows: Sequence[Row]
-    """``position``, ``payload_size_bytes``, ``line`` and ``commit_id``, in order."""
+    """``position``, ``payload_size_bytes``, ``line``, ``commit_id`` and ``log``, in order."""
     begun: dict[int, int]
     """Buckets that some of them are in, and after which position these begin, but for the one where the first end is
     within."""
@@ -124,7 +124,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 async def read_seen(session: CassandraSession, log: str) -> Seen:
-    for position, timestamp_us, hash_, bucket, types in await session.read("read_head", log=log):
+    for _, position, timestamp_us, hash_, bucket, types in await session.read("read_head", log=log):
         return Seen(LogHead(position, timestamp_us, hash_), bucket, types)
     return Seen(EMPTY, 0, 0)
 
