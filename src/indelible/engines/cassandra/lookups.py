@@ -1,6 +1,5 @@
 """Looks into the index for many names at once: a request for each Cassandra partition that they are in."""
 
-import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -8,7 +7,8 @@ from uuid import UUID
 from indelible.engines.cassandra.log_events import AggregateRow, TypeNames, parts_of, shard_of, slot_of
 from indelible.engines.cassandra.session import CassandraSession, Row
 from indelible.events import AggregateKey
-from indelible.limits import CASSANDRA_ROWS_AT_ONCE
+from indelible.limits import CASSANDRA_PARTS_AT_ONCE, CASSANDRA_ROWS_AT_ONCE
+from indelible.tasks import few_at_once
 
 _K = TypeVar("_K")
 
@@ -57,4 +57,4 @@ async def read_counts(session: CassandraSession, log: str) -> Mapping[TypeNames,
 
 
 async def _all(finding: Iterable[Coroutine[Any, Any, Sequence[_K]]]) -> list[_K]:
-    return [one for found in await asyncio.gather(*finding) for one in found]
+    return [one for found in await few_at_once(CASSANDRA_PARTS_AT_ONCE, finding) for one in found]

@@ -56,13 +56,13 @@ from indelible.limits import (
     CASSANDRA_HEARTBEAT_TIMEOUT_S,
     CASSANDRA_RECONNECT_S,
     CASSANDRA_REQUESTS_MAX,
-    CASSANDRA_ROWS_AT_ONCE,
     CASSANDRA_TIMEOUT_PER_ROW_S,
     CASSANDRA_TIMEOUT_S,
     DATABASE_CONNECT_TIMEOUT_S,
     DATABASE_RETRY_WAIT_S,
     DATABASE_TIMEOUT_S,
 )
+from indelible.tasks import taken_by_turns
 
 Values = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -186,11 +186,11 @@ class CassandraSession:
     async def _batch(self, statements: Sequence[Statement]) -> BatchStatement | BoundStatement:
         if len(statements) == 1:
             return await self._bound(*statements[0])
+        for name in {name for name, _ in statements} - self._prepared.keys():
+            await asyncio.to_thread(self._prepare, name)
         batch = BatchStatement(BatchType.UNLOGGED)
-        for number, (name, values) in enumerate(statements, 1):
-            batch.add(await self._bound(name, values))
-            if number % CASSANDRA_ROWS_AT_ONCE == 0:
-                await asyncio.sleep(0)  # others get a turn
+        for bound in await taken_by_turns(self._prepared[name].bind(values) for name, values in statements):
+            batch.add(bound)
         return batch
 
     async def _bound(self, name: str, values: Values) -> BoundStatement:
