@@ -78,6 +78,23 @@ async def test_room_is_given_back_once_the_request_has_ended(session: Any, drive
     assert given_up.cancelled()
 
 
+async def test_room_is_given_back_once(session: Any, driver: _Driver):
+    """Though the driver may tell of a request twice: that it took too long, and what was answered then."""
+    driver.answers.append([])
+    await session.read("read_head", log="a")
+    reading = [asyncio.create_task(session.read("read_head", log="a")) for _ in range(3)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(driver.asked) == 2
+    driver.asked[1][0]([])
+    driver.asked[1][0]([])
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(driver.asked) == 3
+    for one in reading:
+        one.cancel()
+
+
 @pytest.mark.parametrize(
     ("foreign", "statement", "values"),
     [

@@ -246,28 +246,32 @@ class CassandraSession:
         """The answer that is to come. Gives back its room once the driver has ended the request: whoever gives up
         before that leaves it under way. Raises what the driver raises."""
         answered: asyncio.Future[Any] = loop.create_future()
+        ended: asyncio.Future[None] = loop.create_future()
+        ended.add_done_callback(lambda _: room.release())
         try:
             future = self._connected().execute_async(statement, timeout=timeout_s, execution_profile=profile)
         except BaseException:
-            room.release()
+            ended.set_result(None)
             raise
         future.add_callbacks(
-            _handing_to(loop, room, answered, answered.set_result),
-            _handing_to(loop, room, answered, answered.set_exception),
+            _handing_to(loop, ended, answered, answered.set_result),
+            _handing_to(loop, ended, answered, answered.set_exception),
         )
         return answered
 
 
 def _handing_to(
     loop: asyncio.AbstractEventLoop,
-    room: asyncio.Semaphore,
+    ended: "asyncio.Future[None]",
     answered: "asyncio.Future[Any]",
     settle: Callable[[Any], None],
 ) -> Callable[[Any], None]:
     """What the driver's thread calls with an answer."""
 
     def settled(answer: Any) -> None:
-        room.release()
+        # An answer that comes after the time for it, the driver tells as well.
+        if not ended.done():
+            ended.set_result(None)
         if not answered.done():
             settle(answer)
 
