@@ -154,9 +154,10 @@ class CassandraSession:
     async def define(self, text: str) -> None:
         """Run a statement that makes a keyspace or a table, and wait until all nodes that are up agree. Statements that
         make things are not to be run by two at once. Raises the store's error."""
-        session = self._connected()
+        if self._session is None:
+            raise store_closed()
         try:
-            await asyncio.to_thread(session.execute, text, timeout=6 * DATABASE_TIMEOUT_S)
+            await asyncio.to_thread(self._session.execute, text, timeout=6 * DATABASE_TIMEOUT_S)
         except DRIVER_ERRORS as error:
             raise told(error, "look what is there") from error
 
