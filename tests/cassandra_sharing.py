@@ -18,7 +18,7 @@ from typing import Final, TextIO
 import pytest
 
 from cassandra_servers import CassandraServers
-from indelible.engines.cassandra import proposer, session
+from indelible.engines.cassandra import catching_up, proposer, session
 from indelible.engines.cassandra.address import parse_address
 from indelible.engines.cassandra.schema import table_names
 from indelible.engines.cassandra.session import text_of
@@ -86,6 +86,7 @@ def _patience() -> Iterator[None]:
         patched.setattr(session, "CASSANDRA_TIMEOUT_S", 10)
         patched.setattr(session, "CASSANDRA_HEARTBEAT_TIMEOUT_S", 20)
         patched.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 60)
+        patched.setattr(catching_up, "DATABASE_RETRY_TOTAL_S", 60)
         yield
 
 

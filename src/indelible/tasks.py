@@ -3,9 +3,13 @@
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
+from time import monotonic
 from typing import Any, Final, TypeVar
+
+from indelible.limits import DECODING_TURN_S
 
 T = TypeVar("T")
 
@@ -28,6 +32,37 @@ async def first_of(*awaitables: Awaitable[T]) -> T:
         for task in tasks:
             hear_of_failure(task)
     return first.result()
+
+
+async def few_at_once(most: int, work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of it returns, in no order. Each is made when its turn comes. Raises what the first that fails raises;
+    the others are cancelled then."""
+    left, done = iter(work), list[T]()
+    running = {asyncio.ensure_future(one) for one in islice(left, most)}
+    try:
+        while running:
+            ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            running |= {asyncio.ensure_future(one) for one in islice(left, len(ended))}
+            for one in ended:
+                one.add_done_callback(hear_of_failure)
+            done += [one.result() for one in ended]
+    finally:
+        for one in running:
+            one.cancel()
+    return done
+
+
+async def taken_by_turns(parts: Iterable[T]) -> list[T]:
+    """What an iterator makes of something large, which may take long; others on the event loop get their turns
+    meanwhile."""
+    made: list[T] = []
+    turn_ends_at = monotonic() + DECODING_TURN_S
+    for one in parts:
+        made.append(one)
+        if monotonic() > turn_ends_at:
+            await asyncio.sleep(0)
+            turn_ends_at = monotonic() + DECODING_TURN_S
+    return made
 
 
 def hear_of_failure(done: asyncio.Future[Any]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
@@ -37,6 +37,10 @@ class FaultySession:
         """Whether an index row that a statement of this name writes gets there."""
         self.cannot_write = False
         """Nothing of the index gets there, and that is known."""
+        self.before_write: Callable[[], Awaitable[object]] = _at_once
+        """What each write of the index has to wait for."""
+        self.written: list[str] = []
+        """The names of the statements that wrote it."""
         self.faults = 0
         self.commits = 0
         self._late: list[Sequence[Statement]] = []
@@ -67,8 +71,14 @@ class FaultySession:
         if self.cannot_write:
             raise Unavailable("injected: no node takes it", retry_after_s=1)
         left = [statement for statement in statements if self.may_write(statement[0])]
+        await self.before_write()
         if left:
             await self._session.write(left, timeout_s=timeout_s)
+        self.written += [name for name, _ in left]
+
+
+async def _at_once() -> None:
+    pass
 
 
 def in_turns(seed: int, faults: Sequence[str], share: float) -> Fault:

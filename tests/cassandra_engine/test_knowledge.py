@@ -88,6 +88,20 @@ def test_rows_are_the_same_whoever_makes_them_good(part: int):
     assert tables.rows == _all_at_once(events).rows
 
 
+def test_events_that_are_told_again_change_nothing():
+    """As where their rows could not be written; and rows of the index are the same by steps and all at once."""
+    events = _events(["a", "b", "a", "c", "c", "d", "b", "e"])
+    tables, knowledge = _Tables(), Knowledge(LogEnd(EMPTY), {})
+    for first in range(0, 8, 3):
+        step = events[first : first + 3]
+        once = _told(knowledge, step)
+        assert _told(knowledge, step) == once
+        knowledge.end = LogEnd(LogHead(step[-1].position, 0, b""))
+        tables.write(once)
+    assert tables.rows == _all_at_once(events).rows
+    assert [event.tags for event in knowledge.recent(0)] == [event.tags for event in events]
+
+
 def test_rows_that_come_late_change_nothing():
     events = _events(["a", "b", "a", "a"])
     tables, knowledge = _Tables(), Knowledge(LogEnd(EMPTY), {})

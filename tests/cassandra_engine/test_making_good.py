@@ -1,13 +1,17 @@
 """A server that ends between its commit and the index of it: nobody sees half of it, and the next makes it whole."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 
-from cassandra_engine.stores import Ledger, OpenFaulty, opener, read_log, request_of, violations
+from cassandra_engine.stores import FaultyEngine, Ledger, OpenFaulty, opener, read_log, request_of, violations
 from cassandra_sharing import SharedCassandra
-from indelible.engines.cassandra import proposer
+from indelible.engines.cassandra import catching_up, places, proposer
 from indelible.engines.cassandra.address import parse_address
 from indelible.engines.cassandra.engine import CassandraEngine
-from indelible.errors import OutcomeUnknown, VersionConflict
+from indelible.errors import OutcomeUnknown, Unavailable, VersionConflict
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AtomicAppendResult
 
@@ -89,3 +93,188 @@ async def test_refusals_are_of_the_state_that_others_made(cassandra: SharedCassa
         (outcome,) = await other.append([AppendRequest((AggregateAppend(key, (NewEvent("Happened"),), 2),))])
         assert isinstance(outcome, VersionConflict)
         assert outcome.actual_version == 3
+
+
+# --- Step by step -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (catching_up, places):
+        monkeypatch.setattr(module, "CASSANDRA_TAIL_EVENTS", 4)
+
+
+def _slow_until(engine: FaultyEngine, events: int) -> Callable[[], Awaitable[None]]:
+    """One write after the other, until so many events are in the index."""
+    node = asyncio.Lock()
+
+    async def wait() -> None:
+        async with node:
+            if engine.session.written.count("write_event_id") < events:
+                await asyncio.sleep(0.05)
+
+    return wait
+
+
+async def _append_until_stored(engine: CassandraEngine, name: str) -> list[str]:
+    """Why it was not, each time before."""
+    refusals: list[str] = []
+    while True:
+        try:
+            await engine.append([request_of(name, NewEvent("Happened", tags=[name]))])
+        except Unavailable as error:
+            refusals.append(error.message)
+            assert len(refusals) < 200
+        else:
+            return refusals
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_an_index_that_takes_longer_than_anyone_waits(
+    cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch
+):
+    """Appends are refused until it is there, and each finds it further: nothing is written twice."""
+    async with open_faulty(cassandra.new_url()) as engine:
+        ledger = Ledger()
+        await ledger.append(engine, "one", 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 0.5)
+            patched.setattr(proposer, "DATABASE_LATE_TIMEOUT_S", 0.1)
+            engine.session.written.clear()
+            engine.session.before_write = _slow_until(engine, 40)
+            await ledger.append(engine, "many", 40)
+            assert len(ledger.told(OutcomeUnknown)) == 40
+            assert (await engine.head()).position == 1
+            refusals = await _append_until_stored(engine, "one")
+        assert len(refusals) > 2
+        assert any("index" in refusal for refusal in refusals)
+        assert engine.session.written.count("write_event_id") == 41
+        assert (await engine.head()).position == 42
+        ledger.outcomes.clear()
+        assert await violations(engine, ledger) == []
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("is_written", [False, True])
+async def test_opening_goes_on_as_long_as_it_gets_further(
+    cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch, is_written: bool
+):
+    """Each step fails at first, before it has written its rows or after that."""
+    url = cassandra.new_url()
+    async with open_faulty(url, 30) as dying:
+        ledger = Ledger()
+        dying.session.cannot_write = True
+        await ledger.append(dying, "many", 40)
+        step, failed = catching_up.CatchUp._step, list[int]()
+
+        async def fail_at_first(self: Any, knowledge: Any, events: Any, *more: Any, is_indexed: bool = False) -> None:
+            assert not is_indexed
+            before = knowledge.end
+            await step(self, knowledge, events, *more, is_indexed=not is_written and events[0].position not in failed)
+            if events[0].position not in failed:
+                failed.append(events[0].position)
+                knowledge.end = before
+                self._steps -= 1
+                raise Unavailable("injected: no node answers", retry_after_s=1)
+
+        monkeypatch.setattr(catching_up.CatchUp, "_step", fail_at_first)
+        with pytest.raises(Unavailable, match="no node answers"):
+            async with open_faulty(url, 30):
+                pass
+        async with open_faulty(url, 30) as other:
+            assert (await other.head()).position == 40
+            assert failed == list(range(1, 41, 4))
+            monkeypatch.setattr(catching_up.CatchUp, "_step", step)
+            await ledger.append(other, "one", 3)
+            assert await violations(other, ledger) == []
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_what_a_server_has_indexed_it_does_not_index_again(cassandra: SharedCassandra, open_faulty: OpenFaulty):
+    """Where its own commit could be indexed in part."""
+    async with open_faulty(cassandra.new_url()) as engine:
+        ledger = Ledger()
+        await ledger.append(engine, "one", 1)
+        engine.session.written.clear()
+
+        async def fail_later() -> None:
+            if engine.session.written.count("write_event_id") >= 20:
+                raise Unavailable("injected: no node takes it", retry_after_s=1)
+
+        engine.session.before_write = fail_later
+        await ledger.append(engine, "many", 40)
+        assert len(ledger.told(OutcomeUnknown)) == 40
+        assert engine.session.written.count("write_event_id") == 20
+        engine.session.before_write = _slow_until(engine, 0)
+        engine.session.written.clear()
+        await ledger.append(engine, "one", 1)
+        assert engine.session.written.count("write_event_id") <= 1 + 20 + 4
+        assert await violations(engine, ledger) == []
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_closing_ends_what_is_under_way(
+    cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch
+):
+    url = cassandra.new_url()
+    async with open_faulty(url) as engine:
+        await engine.append([request_of("one", NewEvent("Happened"))])
+        with monkeypatch.context() as patched:
+            patched.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 0.2)
+            engine.session.before_write = asyncio.Event().wait
+            await engine.append([request_of("one", NewEvent("Happened"))])
+        assert [task for task in asyncio.all_tasks() if task.get_name() == "catch-up"]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "catch-up"]
+    async with open_faulty(url) as engine:
+        assert (await engine.head()).position == 2
+
+
+async def test_a_large_append_leaves_others_room(
+    cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(catching_up, "CASSANDRA_PARTS_AT_ONCE", 3)
+    async with open_faulty(cassandra.new_url()) as engine:
+        at_once: list[int] = []
+        under_way = 0
+
+        async def count() -> None:
+            nonlocal under_way
+            under_way += 1
+            at_once.append(under_way)
+            await asyncio.sleep(0.001)
+            under_way -= 1
+
+        engine.session.before_write = count
+        tags = [f"tag{number}" for number in range(20)]
+        await engine.append([request_of(f"a{n}", NewEvent("Happened", tags=tags)) for n in range(50)])
+        assert len(at_once) > 6
+        assert max(at_once) == 3
+
+
+async def test_a_server_that_rested_does_not_read_all_that_others_appended(
+    cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(catching_up, "CASSANDRA_BEHIND_EVENTS_MAX", 10)
+    url = cassandra.new_url()
+    async with open_faulty(url, 30) as rested, open_faulty(url, 30) as other:
+        ledger = Ledger()
+        await ledger.append(rested, "one", 2)
+        for _ in range(4):
+            await ledger.append(other, "other", 12)
+        await ledger.append(other, "one", 1)
+        lines: list[int] = []
+        read = rested.session._session.read
+
+        async def count(name: str, /, **values: Any) -> Any:
+            rows = await read(name, **values)
+            lines.extend(row[0] for row in rows if name == "lines_of_range")
+            return rows
+
+        monkeypatch.setattr(rested.session, "read", count, raising=False)
+        await ledger.append(rested, "one", 2)
+        assert lines == []
+        assert len(ledger.told(AtomicAppendResult)) == len(ledger.outcomes)
+        await ledger.append(other, "one", 2)
+        await ledger.append(rested, "one", 2)
+        assert len(lines) == 2
+        assert await violations(other, ledger) == []

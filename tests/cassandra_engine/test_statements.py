@@ -1,5 +1,6 @@
 """What the statements may do: a log only grows, and everything else follows from it."""
 
+import re
 from pathlib import Path
 
 import indelible.engines.cassandra as package
@@ -45,3 +46,18 @@ def test_no_statement_writes_null_by_what_it_leaves_out():
     for path in (Path(package.__path__[0]) / "cql" / "tables").glob("*.cql"):
         words = set(path.read_text().replace("<", " ").split())
         assert not {"counter", "list", "set", "map", "default_time_to_live"} & words, path.name
+
+
+def test_what_reads_answer_with_can_be_held_against_what_was_asked():
+    """A column with the name of a value, or one of several values, is that value: answers are checked by it."""
+    for name, text in STATEMENTS.items():
+        if text.startswith("SELECT"):
+            columns = {column.strip() for column in text.partition(" FROM ")[0].split(",")}
+            for column, operator, value in re.findall(r"(\S+) (\S+) :(\w+)", text):
+                asked = {value, value.removesuffix("s")} & (columns | {"log"})
+                assert not asked or (column in asked and operator in {"=", "IN"}), name
+
+
+def test_reads_that_decide_say_whose_rows_they_are():
+    for name in ("read_end", "read_head", "read_counts", "read_commit_id", "lines_of_range"):
+        assert "log" in STATEMENTS[name].partition(" FROM ")[0].replace(",", "").split(), name

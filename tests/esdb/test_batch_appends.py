@@ -29,7 +29,7 @@ from indelible.server.esdb.batch_appends import _begin_all
 from indelible.server.esdb.batch_appends import batch_append as begin_appends
 from indelible.server.esdb.open_appends import OpenAppends
 from indelible.server.grpc.under_way import UnderWay
-from indelible.server.services import BodyMemory, decoded_by_turns
+from indelible.server.services import BodyMemory
 from indelible.wire.esdb.pb import shared_pb2 as shared
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
@@ -96,19 +96,6 @@ async def test_appends_to_one_stream_are_stored_as_they_come_however_many_events
         assert [answer.success.current_revision for answer in answers] == [599, 600]
         page = await store.read_aggregate("order", "1", limit=1_000)
         assert [event.event_data for event in page.events] == list(range(601))
-
-
-async def test_others_get_their_turn_while_events_are_decoded(monkeypatch: pytest.MonkeyPatch):
-    """However few they are: each may take long."""
-    monkeypatch.setattr("indelible.server.services.DECODING_TURN_S", -1)
-    turns: list[int] = []
-
-    def things() -> Iterator[int]:
-        for number in range(5):
-            asyncio.get_running_loop().call_soon(turns.append, number)
-            yield len(turns)
-
-    assert await decoded_by_turns(things()) == [0, 1, 2, 3, 4]
 
 
 async def test_what_the_store_finds_out_before_its_first_append_lets_none_overtake():

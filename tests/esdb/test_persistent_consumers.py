@@ -195,7 +195,7 @@ def test_a_server_that_starts_again_goes_on_where_it_was(tmp_path: Path):
 
 @pytest.mark.parametrize("which", ["ack", "nack"])
 async def test_others_get_their_turn_while_very_many_ids_are_read(which: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("indelible.server.services.DECODING_TURN_S", -1)
+    monkeypatch.setattr("indelible.tasks.DECODING_TURN_S", -1)
     settled: list[UUID] = []
     turns = 0
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import gc
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import pytest
 
-from indelible.tasks import first_of, to_its_end, try_for
+from indelible.tasks import few_at_once, first_of, taken_by_turns, to_its_end, try_for
 
 
 class Log(list[str]):
@@ -167,3 +168,59 @@ async def test_who_is_cancelled_waits_for_what_must_not_be_done_later() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert done.is_set()
+
+
+async def test_few_at_once():
+    under_way, most = 0, 0
+
+    async def work(number: int) -> int:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.001 * (number % 3))
+        under_way -= 1
+        return number
+
+    assert sorted(await few_at_once(3, (work(number) for number in range(20)))) == list(range(20))
+    assert most == 3
+    assert await few_at_once(3, list[Coroutine[Any, Any, int]]()) == []
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_few_at_once_ends_all_that_it_began(is_cancelled: bool):
+    log, made = Log(), list[int]()
+
+    async def fail() -> None:
+        await asyncio.sleep(0.01)
+        raise ValueError("no")
+
+    def work() -> Iterator[Coroutine[Any, Any, None]]:
+        yield log.endless("first") if is_cancelled else fail()
+        for number in range(5):
+            made.append(number)
+            yield log.endless(str(number))
+
+    running = asyncio.ensure_future(few_at_once(3, work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    if is_cancelled:
+        running.cancel()
+    with pytest.raises(asyncio.CancelledError if is_cancelled else ValueError):
+        await running
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert made[:2] == [0, 1]
+    assert {"0 has ended", "1 has ended"} <= set(log)
+
+
+async def test_others_get_their_turn_while_something_large_is_taken(monkeypatch: pytest.MonkeyPatch):
+    """However few its parts are: each may take long."""
+    monkeypatch.setattr("indelible.tasks.DECODING_TURN_S", -1)
+    turns: list[int] = []
+
+    def things() -> Iterator[int]:
+        for number in range(5):
+            asyncio.get_running_loop().call_soon(turns.append, number)
+            yield len(turns)
+
+    assert await taken_by_turns(things()) == [0, 1, 2, 3, 4]

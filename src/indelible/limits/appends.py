@@ -21,8 +21,8 @@ REQUEST_KEYS_MAX: Final = 262_144
 thousand appends of one event, with every field, have less than half of it."""
 
 DECODING_TURN_S: Final = 0.005
-"""How long appends of one request, or parts of one message, are decoded before others on the event loop get a turn. One
-event of the largest size takes longer."""
+"""How long appends of one request, or parts of one message, are decoded before others on the event loop get a turn; or
+rows of an index are made. One event of the largest size takes longer."""
 
 CONDITION_ITEMS_MAX: Final = 64
 """Items in one append condition, or in one query; each is looked for by itself."""

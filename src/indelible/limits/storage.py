@@ -170,7 +170,16 @@ CASSANDRA_LOST_WAIT_S: Final = 0.02
 """How long a server that lost the race for a log's end to another waits at the most, before it tries again."""
 
 CASSANDRA_TAIL_EVENTS: Final = 256
-"""Events that are read at once of what another server has appended, or of what the index lacks."""
+"""Events that are read at once of what another server has appended, or of what the index lacks, and whose index is
+written before that of others: where that fails, so many are begun anew."""
+
+CASSANDRA_PARTS_AT_ONCE: Final = 32
+"""Requests of one append that are made and sent at once, where it takes many: as many as a node has threads for writes
+unless it is told otherwise. More would take memory, and the room of others."""
+
+CASSANDRA_BEHIND_EVENTS_MAX: Final = 4_096
+"""Events by which others may have gone on before a server that appends again reads them all. Beyond that it forgets
+what it knew of the log, and learns it anew."""
 
 CASSANDRA_RECALLED_MAX: Final = 1_024
 """Events from before a server began to append that it reads for a condition which was not held against them. Where

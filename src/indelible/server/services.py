@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NoReturn, Protocol, TypeVar
 
 import msgspec
@@ -20,7 +19,6 @@ from indelible.eventstore import AppendResult, EventStore
 from indelible.groups import ConsumerGroups, Delivery, GroupInfo
 from indelible.limits import (
     BODIES_SIZE_BYTES_MAX,
-    DECODING_TURN_S,
     GROUP_SETTLE_MAX,
     RETRY_AFTER_S,
     STORE_ANSWER_TIMEOUT_S,
@@ -253,18 +251,6 @@ class StoreQuestion(Generic[_T]):
     def _heard(self, error: IndelibleError) -> IndelibleError:
         self.last_error = error.message
         return error
-
-
-async def decoded_by_turns(parts: Iterable[_T]) -> list[_T]:
-    """What an iterator makes of a message, which may take long; others on the event loop get their turns meanwhile."""
-    made: list[_T] = []
-    turn_ends_at = monotonic() + DECODING_TURN_S
-    for one in parts:
-        made.append(one)
-        if monotonic() > turn_ends_at:
-            await asyncio.sleep(0)
-            turn_ends_at = monotonic() + DECODING_TURN_S
-    return made
 
 
 # --- Pulls that end early, and deliveries whose member went away: others get them at once ----------------------------

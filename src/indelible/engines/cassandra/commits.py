@@ -164,7 +164,7 @@ class Commits:
             )
         except Unavailable:
             return None
-        return bool(found) and found[0][0] == commit.commit_id
+        return bool(found) and found[0][-1] == commit.commit_id
 
     def _statements(self, commit: Commit, lines_are_kept: bool) -> list[Statement]:
         end, head = commit.end, commit.head

@@ -63,6 +63,10 @@ class _Opened:
         self.snapshots: Final = Snapshots(session, log)
         self.proposer: Final = Proposer(session, log, self.reads.lines, bucket_size, clock_us=clock_us, counts=counts)
 
+    async def close(self) -> None:
+        await self.proposer.close()
+        await self.session.release()
+
 
 def _reading(
     of: Callable[[_Opened], _O], read: Callable[Concatenate[_O, _P], Awaitable[_T]]
@@ -112,14 +116,14 @@ class CassandraEngine(FallibleEngine):
 
     async def open(self) -> None:
         session = await acquire(self._address)
+        opened = _Opened(session, self._log, self._bucket_size, self._clock_us, self._counts)
         try:
             await check_tables(session)
             await check_layout(session, self._log, may_keep=not self._read_only)
-            opened = _Opened(session, self._log, self._bucket_size, self._clock_us, self._counts)
             if not self._read_only:
                 await opened.proposer.catch_up()
         except BaseException:
-            await session.release()
+            await opened.close()
             raise
         self._opened = opened
         self._signal.open()
@@ -129,7 +133,7 @@ class CassandraEngine(FallibleEngine):
             opened, self._opened = self._opened, None
         await self._signal.close()
         if opened is not None:
-            await opened.session.release()
+            await opened.close()
 
     def commit_counts(self) -> CommitCounts:
         return self._counts

@@ -5,7 +5,7 @@ Pure, but for what it is told. Events are told one after the other, those of oth
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -39,6 +39,8 @@ class Knowledge:
         self._counts: Final = dict(counts)
         self._aggregates: Final[OrderedDict[AggregateKey, AggregateRow | None]] = OrderedDict()
         """None: there is no such aggregate."""
+        self._told = end.head.position
+        """The last event."""
         self._recent: Final[deque[RecentEvent]] = deque()
         self._recent_size_bytes = 0
 
@@ -72,13 +74,16 @@ class Knowledge:
 
     # --- Events ------------------------------------------------------------------------------------------------------
 
-    def add(self, log: str, events: Sequence[LogEvent]) -> list[tuple[RowKey, Statement]]:
-        """Events that follow those that were told before, whose aggregates are known. Gives their rows of the index."""
-        rows = [row for event in events for row in rows_of_event(log, event)]
+    def add(self, log: str, events: Sequence[LogEvent]) -> Iterator[tuple[RowKey, Statement]]:
+        """Events that follow those that were told before, whose aggregates are known; all or the last of them may be
+        told again. Gives their rows of the index. They are known once it has come to its end."""
         changed: dict[AggregateKey, AggregateRow] = {}
         counted: dict[TypeNames, None] = {}
         for event in events:
-            self._remember(event)
+            yield from rows_of_event(log, event)
+            if event.position > self._told:
+                self._remember(event)
+                self._told = event.position
             row = self._aggregates[event.key]
             # Not by the row: that may have been written, and the count not.
             if event.version == 1:
@@ -90,9 +95,10 @@ class Knowledge:
             changed[event.key] = row
             counted[event.type_names] = None
             self._count(event.type_names, event.position)
-        rows += [row_of_aggregate(log, key, row) for key, row in changed.items()]
-        rows += [row_of_count(log, names, *self._counts[names]) for names in counted]
-        return rows
+        for key, row in changed.items():
+            yield row_of_aggregate(log, key, row)
+        for names in counted:
+            yield row_of_count(log, names, *self._counts[names])
 
     def _count(self, names: TypeNames, position: int) -> None:
         count, up_to = self._counts.get(names, (0, 0))

@@ -14,10 +14,11 @@ from indelible.limits import CASSANDRA_LINES_UNSEEN_MAX, CASSANDRA_ROWS_AT_ONCE
 
 
 async def with_kept_lines(session: CassandraSession, log: str, rows: Sequence[Row]) -> dict[int, bytes | None]:
-    """The lines of rows of the log (``position``, ``payload_size_bytes``, ``line``, ``commit_id``), by position."""
+    """The lines of rows of the log (``position``, ``payload_size_bytes``, ``line``, ``commit_id``, ``log``), by
+    position."""
     lines: dict[int, bytes | None] = {}
     kept: dict[UUID, list[int]] = {}
-    for position, _, line, commit_id in rows:
+    for position, _, line, commit_id, _ in rows:
         lines[position] = line
         if line is None:
             kept.setdefault(commit_id, []).append(position)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from indelible.engines.cassandra.places import Seen
 from indelible.engines.cassandra.session import Statement
 from indelible.engines.planner import PlannedEvent
 from indelible.events import AggregateKey, RecordedEvent, timestamp_to_us
@@ -164,6 +165,24 @@ def row_of_aggregate(log: str, key: AggregateKey, row: AggregateRow) -> tuple[Ro
 def row_of_count(log: str, names: TypeNames, count: int, position: int) -> tuple[RowKey, Statement]:
     values = {"aggregate_type": names[0], "event_type": names[1], "count": count, "position": position}
     return ("counts",), ("write_count", {"log": log, **values, "written_at": position})
+
+
+def row_of_bucket(log: str, bucket: int, begins_after: int) -> tuple[RowKey, Statement]:
+    values = {"log": log, "bucket": bucket, "begins_after": begins_after, "written_at": begins_after + 1}
+    return ("buckets",), ("write_bucket", values)
+
+
+def row_of_head(log: str, seen: Seen) -> Statement:
+    values = {
+        "log": log,
+        "position": seen.head.position,
+        "timestamp_us": seen.head.timestamp_us,
+        "hash": seen.head.hash,
+        "bucket": seen.bucket,
+        "types": seen.types,
+        "written_at": seen.head.position,
+    }
+    return "write_head", values
 
 
 def together(rows: Iterable[tuple[RowKey, Statement]]) -> list[Sequence[Statement]]:

@@ -1,6 +1,5 @@
 """Looks into the index for many names at once: a request for each Cassandra partition that they are in."""
 
-import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -8,7 +7,8 @@ from uuid import UUID
 from indelible.engines.cassandra.log_events import AggregateRow, TypeNames, parts_of, shard_of, slot_of
 from indelible.engines.cassandra.session import CassandraSession, Row
 from indelible.events import AggregateKey
-from indelible.limits import CASSANDRA_ROWS_AT_ONCE
+from indelible.limits import CASSANDRA_PARTS_AT_ONCE, CASSANDRA_ROWS_AT_ONCE
+from indelible.tasks import few_at_once
 
 _K = TypeVar("_K")
 
@@ -53,8 +53,8 @@ async def find_positions_of_ids(session: CassandraSession, log: str, event_ids: 
 async def read_counts(session: CassandraSession, log: str) -> Mapping[TypeNames, tuple[int, int]]:
     """Of types, and of aggregates where the event type is empty: how many, and up to which position that is true."""
     rows = await session.read("read_counts", log=log)
-    return {(aggregate_type, event_type): (count, position) for aggregate_type, event_type, count, position in rows}
+    return {(aggregate_type, event_type): (count, position) for _, aggregate_type, event_type, count, position in rows}
 
 
 async def _all(finding: Iterable[Coroutine[Any, Any, Sequence[_K]]]) -> list[_K]:
-    return [one for found in await asyncio.gather(*finding) for one in found]
+    return [one for found in await few_at_once(CASSANDRA_PARTS_AT_ONCE, finding) for one in found]

@@ -50,7 +50,12 @@ class LogEnd(msgspec.Struct, frozen=True):
     @classmethod
     def of_seen(cls, seen: "Seen") -> "LogEnd":
         """Known to no more than where it is."""
-        return cls(seen.head, seen.bucket, -1) if seen.head.position else cls(EMPTY)
+        return cls.within(seen.head, seen.bucket) if seen.head.position else cls(EMPTY)
+
+    @classmethod
+    def within(cls, head: LogHead, bucket: int) -> "LogEnd":
+        """A place that the log has passed, known to no more than where it is."""
+        return cls(head, bucket, -1)
 
     def after_sealing(self) -> "LogEnd":
         """The same end, once its bucket is sealed."""
@@ -84,33 +89,31 @@ def _shorter(log: str, known: LogEnd, position: int) -> StoreCorrupted:
 
 
 class Tail(msgspec.Struct, frozen=True):
-    """What stands between two ends of a log."""
+    """What stands between two ends of a log, or the first part of it: of one bucket, and not more than can be looked at
+    at once."""
 
     rows: Sequence[Row]
-    """``position``, ``payload_size_bytes``, ``line`` and ``commit_id``, in order."""
+    """``position``, ``payload_size_bytes``, ``line``, ``commit_id`` and ``log``, in order."""
+    bucket: int
     begun: dict[int, int]
-    """Buckets that some of them are in, and after which position these begin, but for the one where the first end is
-    within."""
+    """Its bucket, and after which position that begins, unless the first end is within it."""
 
 
 async def read_tail(session: CassandraSession, log: str, known: LogEnd, end: LogEnd) -> Tail:
-    """Raises :class:`StoreCorrupted` where an event is missing."""
-    rows: list[Row] = []
+    """There is something between the two. Raises :class:`StoreCorrupted` where an event is missing."""
     bucket, position = known.bucket, known.head.position
     begun = {bucket: position} if known.expected_head is None else {}
-    while position < end.head.position:
-        last = min(position + CASSANDRA_TAIL_EVENTS, end.head.position)
-        found = await session.read("lines_of_range", log=log, bucket=bucket, low=position + 1, high=last)
-        if not found and bucket < end.bucket:
-            bucket += 1
-            begun[bucket] = position
-            continue
-        # Of what was decided no quorum lacks anything, once the end was read.
-        if not found or [row[0] for row in found] != list(range(position + 1, position + len(found) + 1)):
-            raise StoreCorrupted(f"the event at position {position + 1} of {log} is not found", position=position + 1)
-        rows += found
-        position += len(found)
-    return Tail(rows, begun if rows else {})
+    last = min(position + CASSANDRA_TAIL_EVENTS, end.head.position)
+    while True:
+        rows = await session.read("lines_of_range", log=log, bucket=bucket, low=position + 1, high=last)
+        if rows or bucket >= end.bucket:
+            break
+        bucket += 1
+        begun[bucket] = position
+    # Of what was decided no quorum lacks anything, once the end was read.
+    if not rows or [row[0] for row in rows] != list(range(position + 1, position + len(rows) + 1)):
+        raise StoreCorrupted(f"the event at position {position + 1} of {log} is not found", position=position + 1)
+    return Tail(rows, bucket, begun)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -124,7 +127,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 async def read_seen(session: CassandraSession, log: str) -> Seen:
-    for position, timestamp_us, hash_, bucket, types in await session.read("read_head", log=log):
+    for _, position, timestamp_us, hash_, bucket, types in await session.read("read_head", log=log):
         return Seen(LogHead(position, timestamp_us, hash_), bucket, types)
     return Seen(EMPTY, 0, 0)
 

@@ -2,29 +2,30 @@
 it.
 
 Any number of servers do so at once. One that finds that another has moved the end looks at what came, writes what the
-index may lack of it, and decides anew. So a commit whose server died before its index was written is made good by the
-next who appends; until then nobody has acknowledged it, and nobody sees it.
+index may lack of it (:mod:`catching_up`), and decides anew. So a commit whose server died before its index was written
+is made good by the next who appends; until then nobody has acknowledged it, and nobody sees it.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
 
 from indelible.diagnostics import CommitCounts
+from indelible.engines.cassandra.catching_up import CatchUp
 from indelible.engines.cassandra.commits import BucketSize, Commits, Sent, commit_of
 from indelible.engines.cassandra.failures import unreachable
 from indelible.engines.cassandra.knowledge import Knowledge
-from indelible.engines.cassandra.lines import LineReader, with_kept_lines
-from indelible.engines.cassandra.log_events import RowKey, of_planned, of_recorded, together
-from indelible.engines.cassandra.lookups import find_aggregates, find_positions_of_ids, read_counts
-from indelible.engines.cassandra.places import LogEnd, Seen, read_end, read_seen, read_tail
-from indelible.engines.cassandra.session import CassandraSession, Statement
+from indelible.engines.cassandra.lines import LineReader
+from indelible.engines.cassandra.log_events import row_of_head
+from indelible.engines.cassandra.lookups import find_aggregates, find_positions_of_ids
+from indelible.engines.cassandra.places import LogEnd, read_seen
+from indelible.engines.cassandra.session import CassandraSession
 from indelible.engines.cassandra.writes import Write
 from indelible.engines.planner import Plan, RecentEvent, StoredState
 from indelible.engines.rows import readable_event
-from indelible.errors import IndelibleError, InvalidRequest, StoreCorrupted, Unavailable
+from indelible.errors import IndelibleError, InvalidRequest, Unavailable
 from indelible.events import RecordedEvent, decode_events
 from indelible.limits import (
     CASSANDRA_LOST_WAIT_S,
@@ -33,6 +34,7 @@ from indelible.limits import (
     DATABASE_RETRY_TOTAL_S,
     DATABASE_RETRY_WAIT_S,
     PAGE_SIZE_BYTES_MAX,
+    RETRY_AFTER_S,
 )
 
 
@@ -59,13 +61,17 @@ class Proposer:
         self._bucket_size: Final = bucket_size
         self._clock_us: Final = clock_us
         self._commits: Final = Commits(session, log, counts)
+        self._catching_up: Final = CatchUp(session, log)
         self._knowledge: Knowledge | None = None
         """None: to be learnt anew, since nobody knows what became of the last write."""
         self._is_failing = False
 
     async def catch_up(self) -> None:
         """Write what the index lacks of the log. Raises ``Unavailable``, :class:`StoreCorrupted`."""
-        self._knowledge = await self._learn()
+        self._knowledge = await self._catching_up.to_end(None)
+
+    async def close(self) -> None:
+        await self._catching_up.close()
 
     async def try_out(self) -> None:
         """Go the way of an append without storing anything: a quorum is to look at the log's end, and to take a row of
@@ -73,7 +79,7 @@ class Proposer:
         seen = await read_seen(self._session, self._log)
         await self._commits.try_out(LogEnd.of_seen(seen))
         if seen.head.position:
-            await self._session.write([_row_of_head(self._log, seen)], timeout_s=DATABASE_LATE_TIMEOUT_S)
+            await self._session.write([row_of_head(self._log, seen)], timeout_s=DATABASE_LATE_TIMEOUT_S)
 
     async def append(self, write: Write) -> Plan:
         """What was stored, and the outcomes: ``OutcomeUnknown`` where nobody knows in time. Raises ``Unavailable``
@@ -85,7 +91,7 @@ class Proposer:
             async with asyncio.timeout(timeout_s):
                 decided = await self._append(write, sent)
         except TimeoutError:
-            failed: IndelibleError = sent.trouble or unreachable(None, "nothing was stored")
+            failed: IndelibleError = sent.trouble or self._why_late()
         except IndelibleError as error:
             failed = error
         else:
@@ -96,16 +102,22 @@ class Proposer:
             return write.unknown(sent.planned, failed)
         raise failed
 
+    def _why_late(self) -> Unavailable:
+        if not self._catching_up.is_making_good:
+            return unreachable(None, "nothing was stored")
+        return Unavailable(
+            "the index of what was appended before is still being written; nothing was stored",
+            retry_after_s=RETRY_AFTER_S,
+        )
+
     async def _append(self, write: Write, sent: Sent) -> Plan:
         is_behind = False
         while True:
             # Put back once it is sure to be true.
             knowledge, self._knowledge = self._knowledge, None
             try:
-                if knowledge is None:
-                    knowledge = await self._learn()
-                elif is_behind:
-                    await self._catch_up(knowledge)
+                if knowledge is None or is_behind:
+                    knowledge = await self._catching_up.to_end(knowledge)
                 planned = await self._try(write, sent, knowledge)
             except _Behind:
                 self._knowledge, is_behind = knowledge, True
@@ -182,70 +194,4 @@ class Proposer:
         are_kept = await self._commits.keep_lines(commit)
         if not await self._commits.make(commit, planned, sent, lines_are_kept=are_kept):
             raise _Behind
-        begun = {commit.end.bucket: commit.end.begins_after} if commit.end.expected_head is None else {}
-        rows = knowledge.add(self._log, [of_planned(one) for one in planned.events])
-        await self._index(rows, begun, Seen(commit.head, commit.end.bucket, knowledge.types))
-        knowledge.end = commit.end_after
-
-    async def _index(self, rows: Sequence[tuple[RowKey, Statement]], begun: Mapping[int, int], seen: Seen) -> None:
-        """Write index rows of events that are committed, and after that, that all up to there is to be seen."""
-        buckets = [_row_of_bucket(self._log, bucket, begins_after) for bucket, begins_after in begun.items()]
-        await asyncio.gather(*(self._write(part) for part in together([*rows, *buckets])))
-        await self._write([_row_of_head(self._log, seen)])
-
-    async def _write(self, part: Sequence[Statement]) -> None:
-        await self._session.write(part, timeout_s=DATABASE_RETRY_TOTAL_S)
-
-    # --- What others wrote -------------------------------------------------------------------------------------------
-
-    async def _learn(self) -> Knowledge:
-        seen = await read_seen(self._session, self._log)
-        knowledge = Knowledge(LogEnd.of_seen(seen), await read_counts(self._session, self._log))
-        await self._catch_up(knowledge)
-        return knowledge
-
-    async def _catch_up(self, knowledge: Knowledge) -> None:
-        """Know the log up to where it ends now, and write what the index may lack of it."""
-        known = knowledge.end
-        seen, end = await asyncio.gather(
-            read_seen(self._session, self._log), read_end(self._session, self._log, known)
-        )  # fmt: skip
-        tail = await read_tail(self._session, self._log, known, end)
-        if tail.rows:
-            lines = await with_kept_lines(self._session, self._log, tail.rows)
-            events = [of_recorded(_readable(position, line)) for position, line in lines.items()]
-            unknown = knowledge.unknown({event.key for event in events})
-            known_rows = await find_aggregates(self._session, self._log, unknown)
-            knowledge.learn({key: known_rows.get(key) for key in unknown})
-            rows = knowledge.add(self._log, events)
-            # Where whoever committed it has written it all, there is nothing to make good.
-            if seen.head.position < end.head.position:
-                await self._index(rows, tail.begun, Seen(end.head, end.bucket_of_head, knowledge.types))
-        knowledge.end = end
-
-
-def _readable(position: int, line: bytes | None) -> RecordedEvent:
-    event = readable_event(line)
-    if event is None:
-        raise StoreCorrupted(
-            f"the event at position {position} cannot be read, and is not in the index yet", position=position
-        )  # fmt: skip
-    return event
-
-
-def _row_of_bucket(log: str, bucket: int, begins_after: int) -> tuple[RowKey, Statement]:
-    values = {"log": log, "bucket": bucket, "begins_after": begins_after, "written_at": begins_after + 1}
-    return ("buckets",), ("write_bucket", values)
-
-
-def _row_of_head(log: str, seen: Seen) -> Statement:
-    values = {
-        "log": log,
-        "position": seen.head.position,
-        "timestamp_us": seen.head.timestamp_us,
-        "hash": seen.head.hash,
-        "bucket": seen.bucket,
-        "types": seen.types,
-        "written_at": seen.head.position,
-    }
-    return "write_head", values
+        await self._catching_up.index(knowledge, commit, planned.events)

@@ -143,7 +143,7 @@ class Reads:
                 for number in range(slice_of_version(low), slice_of_version(high) + 1)
             )
         )
-        return {version: position for rows in found for version, position in rows}
+        return {version: position for rows in found for version, position, _ in rows}
 
     async def locate_version(self, key: AggregateKey, version: int) -> tuple[int, int] | None:
         row = await self._aggregate(key)

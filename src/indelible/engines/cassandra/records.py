@@ -104,7 +104,7 @@ class Records:
         return None
 
     async def row(self, record: UUID, *, serial: bool = False) -> Record | None:
-        for revision, save_id, data, now in await self._of("read_record", record, serial=serial):
+        for _, revision, save_id, data, now in await self._of("read_record", record, serial=serial):
             return Record(record, revision, save_id, data, clock_us(now))
         return None
 

@@ -34,6 +34,13 @@ from cassandra.pool import Host
 from cassandra.query import BatchStatement, BatchType, BoundStatement, dict_factory, tuple_factory
 
 from indelible.engines.cassandra.address import Address
+from indelible.engines.cassandra.answers import (
+    ForeignAnswer,
+    OneAnswerConnection,
+    check_outcome,
+    check_rows,
+    check_written,
+)
 from indelible.engines.cassandra.failures import (
     DRIVER_ERRORS,
     InDoubt,
@@ -52,18 +59,21 @@ from indelible.limits import (
     CASSANDRA_HEARTBEAT_TIMEOUT_S,
     CASSANDRA_RECONNECT_S,
     CASSANDRA_REQUESTS_MAX,
-    CASSANDRA_ROWS_AT_ONCE,
     CASSANDRA_TIMEOUT_PER_ROW_S,
     CASSANDRA_TIMEOUT_S,
     DATABASE_CONNECT_TIMEOUT_S,
     DATABASE_RETRY_WAIT_S,
     DATABASE_TIMEOUT_S,
 )
+from indelible.tasks import taken_by_turns
 
 Values = Mapping[str, Any]
 Row = tuple[Any, ...]
 Statement = tuple[str, Values]
 """The name of a statement, and what is bound in it. What is not bound is not written: a NULL would be a tombstone."""
+
+Check = Callable[[object], None]
+"""Raises :class:`ForeignAnswer` where an answer is not that of its request."""
 
 _NAMED: Final = "named"
 
@@ -78,6 +88,8 @@ class CassandraSession:
         self._read_timeout_s: Final = CASSANDRA_DEFINE_TIMEOUT_S if is_patient else DATABASE_TIMEOUT_S
         self._session: Session | None = None
         self._prepared: Final[dict[str, Any]] = {}
+        self._columns: Final[dict[str, Sequence[str]]] = {}
+        """What each prepared statement that reads answers with."""
         self._preparing: Final = threading.Lock()
         is_local = address.consistency == "LOCAL_QUORUM"
         self._quorum: Final = ConsistencyLevel.LOCAL_QUORUM if is_local else ConsistencyLevel.QUORUM
@@ -112,6 +124,11 @@ class CassandraSession:
         """Give it back. The last one to do so closes it."""
         await asyncio.to_thread(_release, self)
 
+    def _connected(self) -> Session:
+        if self._session is None:
+            raise store_closed()
+        return self._session
+
     # --- Asking ------------------------------------------------------------------------------------------------------
 
     async def read(self, name: str, /, *, serial: bool = False, **values: Any) -> list[Row]:
@@ -119,7 +136,10 @@ class CassandraSession:
         decided before. One whose answer was lost may be decided later. Raises ``Unavailable``."""
         statement = await self._bound(name, values)
         statement.consistency_level = self._serial if serial else self._quorum
-        rows: list[Row] = await self._until_done(statement, "nothing was read", self._read_timeout_s)
+        columns = self._columns[name]
+        rows: list[Row] = await self._until_done(
+            statement, "nothing was read", lambda answer: check_rows(answer, columns, values), self._read_timeout_s
+        )
         return rows
 
     async def write(self, statements: Sequence[Statement], *, timeout_s: float = DATABASE_TIMEOUT_S) -> None:
@@ -127,7 +147,7 @@ class CassandraSession:
         ``Unavailable`` when that is not known to be done."""
         statement = await self._batch(statements)
         statement.consistency_level = self._quorum
-        await self._until_done(statement, "what was to be written may be written in part", timeout_s)
+        await self._until_done(statement, "what was to be written may be written in part", check_written, timeout_s)
 
     async def compare_and_set(self, statements: Sequence[Statement]) -> dict[str, Any] | None:
         """Write to one table and Cassandra partition if the conditions in the statements hold. None when it was
@@ -137,7 +157,8 @@ class CassandraSession:
         statement.consistency_level = self._quorum
         statement.serial_consistency_level = self._serial
         timeout_s = CASSANDRA_TIMEOUT_S + CASSANDRA_TIMEOUT_PER_ROW_S * len(statements)
-        rows = await self._once(statement, _NAMED, timeout_s)
+        values = statements[0][1]
+        rows = await self._once(statement, _NAMED, timeout_s, lambda answer: check_outcome(answer, values))
         answer: dict[str, Any] = rows[0]
         return None if answer["[applied]"] else answer
 
@@ -179,9 +200,7 @@ class CassandraSession:
         """What one node says, of itself alone. Raises the store's errors."""
         end = time.monotonic() + DATABASE_TIMEOUT_S
         while True:
-            if self._session is None:
-                raise store_closed()
-            asked = functools.partial(self._session.execute, text, host=node, timeout=DATABASE_CONNECT_TIMEOUT_S)
+            asked = functools.partial(self._connected().execute, text, host=node, timeout=DATABASE_CONNECT_TIMEOUT_S)
             try:
                 return list(await asyncio.to_thread(asked))
             except DRIVER_ERRORS as error:
@@ -196,11 +215,11 @@ class CassandraSession:
     async def _batch(self, statements: Sequence[Statement]) -> BatchStatement | BoundStatement:
         if len(statements) == 1:
             return await self._bound(*statements[0])
+        for name in {name for name, _ in statements} - self._prepared.keys():
+            await asyncio.to_thread(self._prepare, name)
         batch = BatchStatement(BatchType.UNLOGGED)
-        for number, (name, values) in enumerate(statements, 1):
-            batch.add(await self._bound(name, values))
-            if number % CASSANDRA_ROWS_AT_ONCE == 0:
-                await asyncio.sleep(0)  # others get a turn
+        for bound in await taken_by_turns(self._prepared[name].bind(values) for name, values in statements):
+            batch.add(bound)
         return batch
 
     async def _bound(self, name: str, values: Values) -> BoundStatement:
@@ -213,56 +232,81 @@ class CassandraSession:
     def _prepare(self, name: str) -> Any:
         with self._preparing:
             if name not in self._prepared:
-                if self._session is None:
-                    raise store_closed()
-                text = text_of(name, self._address.keyspace)
+                session, text = self._connected(), text_of(name, self._address.keyspace)
                 try:
-                    self._prepared[name] = self._session.prepare(text)
+                    prepared = session.prepare(text)
                 except DRIVER_ERRORS as error:
                     raise told(error, "nothing was done") from error
+                self._columns[name] = [column[2] for column in prepared.result_metadata or ()]
+                self._prepared[name] = prepared
             return self._prepared[name]
 
     # --- Requests ----------------------------------------------------------------------------------------------------
 
-    async def _until_done(self, statement: Any, what: str, timeout_s: float = DATABASE_TIMEOUT_S) -> Any:
+    async def _until_done(self, statement: Any, what: str, check: Check, timeout_s: float = DATABASE_TIMEOUT_S) -> Any:
         """What may be done twice. Each attempt goes to another node, as the driver spreads them."""
         end = time.monotonic() + timeout_s
         while True:
             try:
-                return await self._once(statement, EXEC_PROFILE_DEFAULT, CASSANDRA_TIMEOUT_S)
+                return await self._once(statement, EXEC_PROFILE_DEFAULT, CASSANDRA_TIMEOUT_S, check)
             except (NothingDone, InDoubt) as failed:
                 error = failed
             if time.monotonic() + DATABASE_RETRY_WAIT_S > end:
                 raise unreachable(error, what) from error
             await asyncio.sleep(DATABASE_RETRY_WAIT_S)
 
-    async def _once(self, statement: Any, profile: str, timeout_s: float) -> Any:
+    async def _once(self, statement: Any, profile: str, timeout_s: float, check: Check) -> Any:
+        """An answer that is not that of the request is as good as none."""
         loop = asyncio.get_running_loop()
-        async with self._room.setdefault(loop, asyncio.Semaphore(CASSANDRA_REQUESTS_MAX)):
-            return await self._sent(loop, statement, profile, timeout_s)
-
-    async def _sent(self, loop: asyncio.AbstractEventLoop, statement: Any, profile: str, timeout_s: float) -> Any:
-        if self._session is None:
-            raise store_closed()
-        answered: asyncio.Future[Any] = loop.create_future()
-        future = self._session.execute_async(statement, timeout=timeout_s, execution_profile=profile)
-        future.add_callbacks(
-            _handing_to(loop, answered, answered.set_result), _handing_to(loop, answered, answered.set_exception)
-        )
+        room = self._room.setdefault(loop, asyncio.Semaphore(CASSANDRA_REQUESTS_MAX))
+        await room.acquire()
         try:
-            return await answered
+            answer = await self._sent(loop, room, statement, profile, timeout_s)
+            check(answer)
         except DRIVER_ERRORS as error:
             raise classified(error) from error
+        except ForeignAnswer as error:
+            raise InDoubt(error) from error
+        return answer
+
+    def _sent(
+        self, loop: asyncio.AbstractEventLoop, room: asyncio.Semaphore, statement: Any, profile: str, timeout_s: float
+    ) -> "asyncio.Future[Any]":
+        """The answer that is to come. Gives back its room once the driver has ended the request: whoever gives up
+        before that leaves it under way. Raises what the driver raises."""
+        answered: asyncio.Future[Any] = loop.create_future()
+        ended: asyncio.Future[None] = loop.create_future()
+        ended.add_done_callback(lambda _: room.release())
+        try:
+            future = self._connected().execute_async(statement, timeout=timeout_s, execution_profile=profile)
+        except BaseException:
+            ended.set_result(None)
+            raise
+        future.add_callbacks(
+            _handing_to(loop, ended, answered, answered.set_result),
+            _handing_to(loop, ended, answered, answered.set_exception),
+        )
+        return answered
 
 
 def _handing_to(
-    loop: asyncio.AbstractEventLoop, answered: "asyncio.Future[Any]", settle: Callable[[Any], None]
+    loop: asyncio.AbstractEventLoop,
+    ended: "asyncio.Future[None]",
+    answered: "asyncio.Future[Any]",
+    settle: Callable[[Any], None],
 ) -> Callable[[Any], None]:
     """What the driver's thread calls with an answer."""
 
+    def settled(answer: Any) -> None:
+        # An answer that comes after the time for it, the driver tells as well.
+        if not ended.done():
+            ended.set_result(None)
+        if not answered.done():
+            settle(answer)
+
     def hand_over(answer: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(lambda: None if answered.done() else settle(answer))
+            loop.call_soon_threadsafe(settled, answer)
 
     return hand_over
 
@@ -335,6 +379,7 @@ def _make_cluster(address: Address, *, is_patient: bool) -> Cluster:
         # Of Cassandra 4.0 and later: the first that keeps checksums of what is sent.
         protocol_version=5,
         auth_provider=login,
+        connection_class=OneAnswerConnection,
         execution_profiles={
             EXEC_PROFILE_DEFAULT: _profile(address, tuple_factory), _NAMED: _profile(address, dict_factory)
         },

@@ -17,7 +17,7 @@ from indelible.server.esdb.stream_appends import StreamAppend, WrongVersion, app
 from indelible.server.esdb.stream_metadata import state_of
 from indelible.server.grpc.calls import decode_message
 from indelible.server.grpc.under_way import UnderWay, answers_in_order
-from indelible.server.services import decoded_by_turns
+from indelible.tasks import taken_by_turns
 from indelible.wire.esdb.batches import fill_error, fill_success, fill_timeout, fill_wrong_version, repeat_request
 from indelible.wire.esdb.messages import expected_version, fill_nothing, proposed_events, stream_name
 from indelible.wire.esdb.pb import streams_pb2 as pb
@@ -96,7 +96,7 @@ async def _decoded(coming: ComingAppend) -> StreamAppend | IndelibleError | Time
         stream = stream_name(options.stream_identifier)
         expected = expected_version(options, "expected_stream_position", "stream_position")
         decoded = proposed_events(messages)
-        events = list(decoded) if len(messages) == 1 else await decoded_by_turns(decoded)
+        events = list(decoded) if len(messages) == 1 else await taken_by_turns(decoded)
     except IndelibleError as error:
         return error
     return StreamAppend(stream, tuple(events), expected)

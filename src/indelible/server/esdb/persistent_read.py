@@ -33,8 +33,7 @@ from indelible.server.esdb.persistent_source import LinkSource
 from indelible.server.grpc.calls import decode_message
 from indelible.server.grpc.consume import served, until_stopping
 from indelible.server.grpc.exchange import Refused
-from indelible.server.services import decoded_by_turns
-from indelible.tasks import first_of
+from indelible.tasks import first_of, taken_by_turns
 from indelible.wire.esdb.errors import subscription_dropped
 from indelible.wire.esdb.messages import fill_event, id_of
 from indelible.wire.esdb.pb import persistent_pb2 as pb
@@ -170,4 +169,4 @@ class _Consumer:
 
 async def _ids_of(message: pb.ReadReq.Ack | pb.ReadReq.Nack, pointer: str) -> list[UUID]:
     """One message has room for a hundred thousand."""
-    return await decoded_by_turns(id_of(one, pointer) for one in message.ids)
+    return await taken_by_turns(id_of(one, pointer) for one in message.ids)

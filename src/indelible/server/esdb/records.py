@@ -13,7 +13,7 @@ from indelible.server.esdb.gathering import Gathering, in_time
 from indelible.server.esdb.stream_appends import StreamAppend, StreamCheck, WrongVersion, append_to_streams
 from indelible.server.grpc.calls import decode_message
 from indelible.server.grpc.exchange import Refused
-from indelible.server.services import decoded_by_turns
+from indelible.tasks import taken_by_turns
 from indelible.wire.esdb.pb import records_pb2 as pb
 from indelible.wire.esdb.records import (
     Violation,
@@ -54,7 +54,7 @@ async def _received(requests: AsyncIterator[bytes], gathering: Gathering) -> lis
             raise Refused(*stream_repeated(request.stream))
         state = request.expected_revision if request.HasField("expected_revision") else _ANY
         expected = expected_of(state, "/expected_revision")
-        events = await decoded_by_turns(_events((request.stream, record) for record in request.records))
+        events = await taken_by_turns(_events((request.stream, record) for record in request.records))
         appends[request.stream] = StreamAppend(request.stream, tuple(events), expected)
     return list(appends.values())
 
@@ -71,7 +71,7 @@ def _gather(gathering: Gathering, size_bytes: int, events: int) -> None:
 async def append_records(call: Call, request: pb.AppendRecordsRequest) -> bytes:
     if not request.records:
         raise InvalidRequest("must hold at least one record", pointer="/records")
-    events = await decoded_by_turns(_events((record.stream, record) for record in request.records))
+    events = await taken_by_turns(_events((record.stream, record) for record in request.records))
     streams = {record.stream for record in request.records}
     expected, checks = _checks_of(request.checks, streams)
     appends = _by_stream(zip((record.stream for record in request.records), events, strict=True), expected)

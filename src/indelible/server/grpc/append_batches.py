@@ -10,7 +10,7 @@ from indelible.limits import QUEUE_TURN_EVENTS_MAX, QUEUE_TURN_SIZE_BYTES_MAX
 from indelible.server.call import Call
 from indelible.server.grpc.calls import decode_message
 from indelible.server.grpc.under_way import UnderWay, answers_in_order
-from indelible.server.services import decoded_by_turns
+from indelible.tasks import taken_by_turns
 from indelible.wire.pb.event_store_pb2 import AppendBatchRequest
 from indelible.wire.proto_events import decode_batch, encode_batch_outcomes
 
@@ -26,7 +26,7 @@ def append_batches(call: Call, requests: AsyncIterator[bytes]) -> AsyncGenerator
 async def _begin_batches(call: Call, requests: AsyncIterator[bytes], under_way: UnderWay[list[AppendOutcome]]) -> None:
     async for encoded in requests:
         await under_way.wait_for_room()
-        decoded = await decoded_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
+        decoded = await taken_by_turns(decode_batch(decode_message(AppendBatchRequest, encoded)))
         event_count = sum([len(one.events) for one in decoded if not isinstance(one, IndelibleError)])
         # Nothing is read meanwhile; the caller sends no more than there is room for.
         await call.wait_for_events(event_count)

@@ -31,8 +31,8 @@ from indelible.server.http.messages import (
     next_link,
     problem_response,
 )
-from indelible.server.services import decoded_by_turns
 from indelible.server.streams import FollowedFeed, StreamMessage, read_pages, stream_messages
+from indelible.tasks import taken_by_turns
 from indelible.wire import cloudevents, json_events
 from indelible.wire.errors import STATUS_PRECONDITION_FAILED
 from indelible.wire.operation_json import encode_answer
@@ -133,7 +133,7 @@ async def append_atomic(call: Call, request: Request) -> Response:
 
 async def append_batch(call: Call, request: Request) -> Response:
     request.query(operations.APPEND_BATCH)
-    decoded = await decoded_by_turns(json_events.decode_batch(await request.json_body()))
+    decoded = await taken_by_turns(json_events.decode_batch(await request.json_body()))
     call.take_events(sum(len(one.events) for one in decoded if not isinstance(one, IndelibleError)))
     return Response(200, json_events.encode_batch_results(await each_outcome(decoded, call.store.append_each)))
 
