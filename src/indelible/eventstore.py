@@ -593,8 +593,8 @@ class MeasuringStore(EventStore, Protocol):
         with the pointer when ``other`` is past the head, or no cursor of this store."""
         ...
 
-    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
-        """The lines of events, in this order, with None for one that is not there; up to ``PAGE_EVENTS_MAX``. Of all of
-        them, or of the first ones, as many as a page may hold. Ends before one that cannot be read, and raises
-        ``StoreCorrupted`` when that is the first."""
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[Sequence[bytes]]:
+        """The lines of the events with each of these ids, in this order: each partition may have one. Up to
+        ``PAGE_EVENTS_MAX`` ids. Of all of them, or of the first ones, as many as a page may hold. Ends before one that
+        cannot be read, and raises ``StoreCorrupted`` when that is the first."""
         ...

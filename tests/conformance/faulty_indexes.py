@@ -98,8 +98,20 @@ class RunsAhead(MemoryIndex):
         await asyncio.sleep(0)
         if self._known(generation) is not None:
             for document in documents:
-                self._documents[generation][document.place.event_id] = document
+                self._documents[generation][document.place] = document
         return ()
+
+
+class KnowsEventsByTheirIds(MemoryIndex):
+    """Which are unique within a partition alone."""
+
+    async def apply(
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+    ) -> Sequence[Rejected]:
+        rejected = await super().apply(generation, documents, after=after, cursor=cursor)
+        by_id = {one.place.event_id: one for one in self._documents[generation].values()}
+        self._documents[generation] = {one.place: one for one in by_id.values()}
+        return rejected
 
 
 class PagesByTimeAlone(MemoryIndex):
@@ -129,7 +141,7 @@ class GoesOnElsewhere(MemoryIndex):
 
 FAULTS = (
     LosesADocument, SwapsLate, LeavesOutABound, TakesABoundIn, ReadsTimesAsLocal, RunsAhead, PagesByTimeAlone,
-    GoesOnElsewhere,
+    GoesOnElsewhere, KnowsEventsByTheirIds,
 )  # fmt: skip
 
 
@@ -147,7 +159,7 @@ class TellsOfTheLast(Refusing):
         self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
     ) -> Sequence[Rejected]:
         rejected = await super().apply(generation, documents, after=after, cursor=cursor)
-        self._rejected[generation] = {one.event_id: one for one in rejected}
+        self._rejected[generation] = {one.place: one for one in rejected}
         return rejected
 
 
@@ -163,7 +175,14 @@ class ListsWhatItTook(Refusing):
         return rejected
 
 
-REFUSING_FAULTS = (TellsOfTheLast, ListsWhatItTook)
+class ListsByIds(Refusing):
+    """Which are unique within a partition alone."""
+
+    async def rejected(self, generation: int) -> Sequence[Rejected]:
+        return list({one.place.event_id: one for one in await super().rejected(generation)}.values())
+
+
+REFUSING_FAULTS = (TellsOfTheLast, ListsWhatItTook, ListsByIds)
 
 
 class _Suite(IndexConformance):

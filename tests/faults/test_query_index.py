@@ -253,7 +253,7 @@ async def test_a_newer_one_is_left_alone(tmp_path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.pragma("user_version", 1_000)
     connection.close()
-    with pytest.raises(IndexUnavailable, match="of format 1000, this Indelible knows up to 1"):
+    with pytest.raises(IndexUnavailable, match="of format 1000, this Indelible knows up to 2"):
         await SqliteIndex(path).open()
     assert path.exists()
 

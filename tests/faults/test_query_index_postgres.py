@@ -297,7 +297,7 @@ async def test_formats(postgres: PostgresServer, url: str) -> None:
     async with opened(url) as index:
         await build(index)
     await ask(postgres, f"UPDATE {schema}.catalog SET format = 1000", url=base)
-    await unavailable(PostgresIndex(url).open(), "of format 1000, this Indelible knows up to 1")
+    await unavailable(PostgresIndex(url).open(), "of format 1000, this Indelible knows up to 2")
     await ask(postgres, f"UPDATE {schema}.catalog SET format = 0", url=base)
     async with opened(url) as index:
         assert await index.state() == IndexState(None, None)

@@ -385,8 +385,8 @@ class LocalEventStore:
         except ValueError as error:
             raise StoreCorrupted(f"the event {event_id} is not what an event is: {error}") from error
 
-    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
-        return await self._reads.events(event_ids)
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[Sequence[bytes]]:
+        return [() if line is None else (line,) for line in await self._reads.events(event_ids)]
 
     async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
         key = AggregateKey.checked(aggregate_type, aggregate_id)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from indelible.access import is_own
 from indelible.cursors import Cursor
 from indelible.errors import (
     IndexBehind,
@@ -234,8 +235,10 @@ class SearchingStore(StoreAround):
         place = None if asked.cursor is None else decode_place(asked.cursor, checked, asked.order)
         with self._measured():
             hits, generation = await self._index.search(checked, order=asked.order, limit=asked.limit, behind=place)
-            lines = await lines_of(self._log, [place.event_id for place in hits.places])
-        return _Found(lines, (), _next_cursor(checked, asked.order, hits, len(lines))), generation
+            lines = await lines_of(self._log, hits.places)
+        # The log is the truth, also in what a caller may see.
+        seen = [one.line for one in lines if _is_asked_for(one.aggregate_type, checked)]
+        return _Found(seen, (), _next_cursor(checked, asked.order, hits, len(lines))), generation
 
     @contextlib.contextmanager
     def _measured(self) -> Iterator[None]:
@@ -250,6 +253,11 @@ class _Found(NamedTuple):
     lines: Sequence[bytes]
     aggregates: tuple[AggregateKey, ...]
     cursor: str | None
+
+
+def _is_asked_for(aggregate_type: str, checked: CheckedQuery) -> bool:
+    """Callers who may not read every type ask for those that they may."""
+    return not is_own(aggregate_type) and aggregate_type in (checked.aggregate_types or (aggregate_type,))
 
 
 def _next_cursor(checked: CheckedQuery, order: Order, hits: Hits, count: int) -> str | None:
@@ -330,7 +338,8 @@ class LocalSearchIndex:
             problem=None if indexer is None else indexer.problem,
             rejected_count=len(rejected),
             rejected=tuple(
-                RejectedEvent(one.event_id, one.position, one.reason) for one in rejected[-INDEX_REJECTED_SHOWN_MAX:]
+                RejectedEvent(one.place.event_id, one.place.position, one.reason)
+                for one in rejected[-INDEX_REJECTED_SHOWN_MAX:]
             ),
         )
 

@@ -21,10 +21,10 @@ _PAUSE_S: Final = 0.05
 async def try_again(log: MeasuringStore, index: QueryIndex, generation: int, maker: DocumentMaker) -> None:
     """Read the events that a generation refuses from the log, and apply them once more. What is taken is found from now
     on. Raises ``IndexMoved`` when the generation is gone, ``IndexUnavailable``, and what :func:`lines_of` raises."""
-    refused = [one.event_id for one in await index.rejected(generation)]
+    refused = [one.place for one in await index.rejected(generation)]
     while refused:
         lines = await lines_of(log, refused[:INDEX_BATCH_EVENTS_MAX])
-        await _apply(index, generation, await documents_of(b"\n".join(lines), maker))
+        await _apply(index, generation, await documents_of(b"\n".join([one.line for one in lines]), maker))
         refused = refused[len(lines) :]
 
 

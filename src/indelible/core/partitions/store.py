@@ -219,7 +219,7 @@ class PartitionedStore:
         errors = [one for one in found if isinstance(one, BaseException)]
         raise next((one for one in errors if not isinstance(one, EventNotFound)), errors[0])
 
-    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[Sequence[bytes]]:
         return merged_lines(await self._each(lambda one: one.read_lines(event_ids)))
 
     async def search(self, query: SearchQuery, **_: Any) -> SearchPage:  # noqa: ARG002 - there is none to ask

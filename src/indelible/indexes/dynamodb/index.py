@@ -31,6 +31,7 @@ from indelible.indexes.index import (
     IndexUnavailable,
     Place,
     Rejected,
+    by_position,
 )
 from indelible.limits import INDEX_WRITE_TIMEOUT_S, SEARCH_TIMEOUT_S
 from indelible.search import CheckedQuery, FieldType, Order
@@ -129,8 +130,7 @@ class DynamoIndex:
         stretch = Stretch(list_partition(generation, REFUSED), LEAST, above(b""))
         entries = [entry_of(item) for item in await whole(self._open_table, stretch, patience)]
         seen = [one.body for one in entries if one.body is not None and is_seen(one, held)]
-        seen.sort(key=lambda one: (one.position, one.event_id))
-        return [Rejected(one.event_id, one.position, one.reason) for one in seen]
+        return sorted((Rejected(one.place, one.reason) for one in seen), key=by_position)
 
     async def search(
         self, query: CheckedQuery, *, order: Order, limit: int, behind: Place | None

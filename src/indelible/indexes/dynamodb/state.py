@@ -17,6 +17,9 @@ from indelible.indexes.index import Generation, IndexMoved, IndexState
 from indelible.limits import DYNAMODB_VOID_KEPT_S
 from indelible.search import FieldType
 
+FORMAT: Final = 2
+"""There are no migrations: an index of an older format is made anew."""
+
 
 class Void(Struct, frozen=True, array_like=True):
     """Steps that were never committed, from one to another."""
@@ -61,9 +64,12 @@ class Gone(Struct, frozen=True, array_like=True):
     number: int
     fields: int
     """How many it has."""
+    format: int = 1
 
 
 class State(Struct, frozen=True):
+    format: int = 1
+    """Of all generations. The first said nothing of it."""
     last_number: int = 0
     serving: int | None = None
     building: int | None = None
@@ -95,8 +101,11 @@ def encode_state(state: State) -> bytes:
 
 
 def decode_state(data: bytes) -> State:
-    """Raises ``ValueError``."""
-    return _decoder.decode(data)
+    """Without the generations of an older format, whose items are to be removed. Raises ``ValueError``."""
+    state = _decoder.decode(data)
+    if state.format > FORMAT:
+        raise ValueError(f"it is of format {state.format}, this Indelible knows up to {FORMAT}")
+    return replace(dropped(state), format=FORMAT) if state.format < FORMAT else state
 
 
 # --- Generations -----------------------------------------------------------------------------------------------------
@@ -133,7 +142,7 @@ def _without(state: State, number: int | None) -> State:
     if number is None:
         return state
     kept = {other: held for other, held in state.generations.items() if other != number}
-    gone = Gone(number, len(state.generations[number].fields))
+    gone = Gone(number, len(state.generations[number].fields), state.format)
     return replace(state, generations=kept, removing=(*state.removing, gone))
 
 

@@ -24,6 +24,7 @@ from indelible.indexes.index import (
     IndexUnavailable,
     Place,
     Rejected,
+    by_position,
 )
 from indelible.indexes.opensearch.address import Address
 from indelible.indexes.opensearch.calls import Calls, Gone
@@ -127,9 +128,9 @@ class OpenSearchIndex:
         else:
             # Made searchable, and counted, when it is complete: one that is built takes half the time so.
             count = claimed.documents + written.added
-        tried = {one.place.event_id for one in documents}
-        listed = [one for one in claimed.rejected if one.event_id not in tried]
-        rejected = sorted((*listed, *written.refused), key=lambda one: (one.position, one.event_id))
+        tried = {one.place for one in documents}
+        listed = [one for one in claimed.rejected if one.place not in tried]
+        rejected = sorted((*listed, *written.refused), key=by_position)
         held = replace(held, cursor=str(cursor), documents=count, rejected=tuple(rejected))
         commit = partial(
             State.committed, number=generation, step=step, after=after, changed=held, is_searchable=is_serving

@@ -15,7 +15,7 @@ from indelible.cursors import START, Cursor
 from indelible.indexes.index import Generation, IndexMoved, IndexState, Rejected
 from indelible.search import FieldType
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the state document and of the indices. There are no migrations: an index of an older format is made anew."""
 
 _LEFT_OUT_MAX: Final = 100

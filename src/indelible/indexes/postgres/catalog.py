@@ -23,7 +23,7 @@ from indelible.search import FieldType
 
 _log: Final = logging.getLogger(__name__)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of all tables. There are no migrations: an index of an older format is made anew."""
 _MEMORY: Final = "64MB"
 _FEW: Final = 1_000

@@ -14,7 +14,7 @@ import apsw
 from indelible.indexes.index import IndexUnavailable
 from indelible.limits import FILE_LOCK_WAIT_S
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of both schemas. There are no migrations: an index of an older format is made anew."""
 
 CATALOG_ID: Final = 0x496E6443

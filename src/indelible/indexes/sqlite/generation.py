@@ -9,6 +9,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -53,6 +54,8 @@ RECENT_DOCUMENTS: Final = 8_192
 """Of a generation that is searched: so many, and their entries join those before them; about a tenth of a second."""
 
 K = TypeVar("K")
+_Key = tuple[int, int, bytes]
+"""A place, of what compares fast."""
 
 _ROWS_AT_ONCE: Final = (256, 32, 4, 1)
 """Rows of one insert: as many as there are, so that few statements are planned, again and again the same. Each insert
@@ -63,6 +66,7 @@ _TEXTS_LENGTH_MAX: Final = 8_000_000
 statement begins that may be undone by itself, such as an insert of several rows."""
 _AGGREGATES_AT_ONCE: Final = 250
 """To look for, of a batch. SQLite takes as many as 500 of one list."""
+_first: Final = itemgetter(0)
 _KNOWN_MAX: Final = 32_768
 """Names and aggregates whose numbers are remembered."""
 
@@ -263,15 +267,15 @@ class GenerationFile:
     # --- Documents ---------------------------------------------------------------------------------------------------
 
     def _add(self, documents: Sequence[Document], cursor: Cursor, state: State) -> None:
-        by_id = {one.place.event_id.bytes: one for one in documents}
-        forgotten = self._forget(by_id)
-        added = sorted(by_id.items(), key=_place_of)
+        by_key = {_key_of(one.place): one for one in documents}
+        forgotten = self._forget(by_key)
+        added = sorted(by_key.items(), key=_first)
         last, last_place = self._last()
         numbering = Numbering(last, last_place, self._free_from)
         numbered = numbering.number([one.place for _, one in added])
         self._insert(added, numbered)
         self._note_fresh([one.doc for one in numbered], last)
-        self._fresh.update(by_id)
+        self._fresh.update([event_id for _, _, event_id in by_key])
         most = max((one.displaced_us for one in numbered), default=0)
         values = (
             cursor, state.documents + len(added) - forgotten, max(state.displaced_us, most),
@@ -281,21 +285,27 @@ class GenerationFile:
             "UPDATE state SET cursor = ?, documents = ?, displaced_us = ?, is_in_order = ?", values
         )
 
-    def _forget(self, by_id: Mapping[bytes, Document]) -> int:
+    def _forget(self, by_key: Mapping[_Key, Document]) -> int:
         """Documents whose events come again; how many."""
-        if not by_id:
+        ids = [event_id for _, _, event_id in by_key]
+        if not ids:
             return 0
-        if not self._fresh.isdisjoint(by_id):
+        if not self._fresh.isdisjoint(ids):
             self._index_fresh()
-        marks = ",".join("?" * len(by_id))
-        found = fetch(self._connection, f"SELECT doc FROM event_ids WHERE event_id IN ({marks})", list(by_id))
-        for (doc,) in found:
+        found = fetch(
+            self._connection,
+            "SELECT d.doc, d.displaced_us, d.position, d.event_id FROM event_ids AS e "
+            f"CROSS JOIN documents AS d ON d.doc = e.doc WHERE e.event_id IN ({','.join('?' * len(ids))})",
+            ids,
+        )
+        again = [doc for doc, displaced_us, *rest in found if ((doc >> SHIFT) - displaced_us, *rest) in by_key]
+        for doc in again:
             values = fetch(self._connection, "SELECT field, value FROM document_values WHERE doc = ?", (doc,))
             for field, value in values:
                 for level in ("postings", "recent"):
                     self._connection.execute(f"DELETE FROM {level}_{field} WHERE value = ? AND doc = ?", (value, doc))
             self._connection.execute(statement("forget_document"), {"doc": doc})
-        return len(found)
+        return len(again)
 
     def _note_fresh(self, docs: list[int], last: int) -> None:
         if docs and docs[0] > last:
@@ -325,17 +335,17 @@ class GenerationFile:
             doc += 1
         return doc
 
-    def _insert(self, documents: Sequence[tuple[bytes, Document]], numbered: Sequence[Numbered]) -> None:
+    def _insert(self, documents: Sequence[tuple[_Key, Document]], numbered: Sequence[Numbered]) -> None:
         keys = dict.fromkeys(one.aggregate for _, one in documents)
         self._number_names({one.event_type for _, one in documents} | {one.aggregate_type for one in keys})
         self._number_aggregates(keys)
         names, aggregates, numbers, texts = self._names, self._aggregates, self._numbers, self._texts
         rows: list[Any] = []
         values: list[Any] = []
-        for (event_id, document), (doc, displaced_us) in zip(documents, numbered, strict=True):
+        for ((_, position, event_id), document), (doc, displaced_us) in zip(documents, numbered, strict=True):
             key = document.aggregate
             rows += (
-                doc, displaced_us, document.place.position, event_id, names[document.event_type],
+                doc, displaced_us, position, event_id, names[document.event_type],
                 names[key.aggregate_type], aggregates[key], document.version,
             )  # fmt: skip
             for tag in document.tags:
@@ -405,8 +415,8 @@ def _insert(table: str, width: int, rows: int, conflict: str = "") -> str:
     return f"INSERT {conflict} INTO {table} VALUES {','.join([row] * rows)}"
 
 
-def _place_of(added: tuple[bytes, Document]) -> Place:
-    return added[1].place
+def _key_of(place: Place) -> _Key:
+    return place.timestamp_us, place.position, place.event_id.bytes
 
 
 def _missing(numbers: dict[K, int], wanted: Collection[K]) -> list[K]:

@@ -54,10 +54,8 @@ CREATE TABLE postings_0 (value TEXT NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY 
 CREATE TABLE recent_aggregate (value INTEGER NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (value, doc)) STRICT, WITHOUT ROWID;
 CREATE TABLE recent_0 (value TEXT NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (value, doc)) STRICT, WITHOUT ROWID;
 
-CREATE TABLE event_ids (
-    event_id BLOB NOT NULL PRIMARY KEY,
-    doc INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+-- Each partition of the log may have an event of one id.
+CREATE TABLE event_ids (event_id BLOB NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (event_id, doc)) STRICT, WITHOUT ROWID;
 
 -- Its tokenizer takes runs of ASCII letters and digits, and of all other characters: text with others comes as words
 -- with spaces between them.
