@@ -1,7 +1,7 @@
 """The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, Protocol, Self, TypeVar
+from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from indelible import words
 from indelible.access import check_reserved
 from indelible.conditions import NOT_SCANNED, AppendCondition, ExpectedVersion, Scanned, check_expected_version
-from indelible.cursors import Cursor, cursor_at, position_of
+from indelible.cursors import Cursor, Lag, cursor_at, position_of
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import (
     AggregateKey,
@@ -571,15 +571,6 @@ class RecordingStore(EventStore, Protocol):
         ...
 
 
-class Lag(NamedTuple):
-    """What a reader has not seen yet."""
-
-    positions: int
-    """From its cursor to the head."""
-    age_s: float
-    """Of the oldest event after the cursor; 0 at the head."""
-
-
 class MeasuringStore(EventStore, Protocol):
     """A store that can be searched: it can tell of two cursors which of them is further, and how far one is from the
     head, since only a store knows what is in its cursors; and it reads events as it has them, many at once."""
@@ -591,6 +582,12 @@ class MeasuringStore(EventStore, Protocol):
     async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
         """Whether a reader who has come to ``cursor`` has seen all that one at ``other`` has. Raises ``InvalidRequest``
         with the pointer when ``other`` is past the head, or no cursor of this store."""
+        ...
+
+    async def hash_at(self, cursor: Cursor) -> str | None:
+        """What the log is up to a cursor: that of another store, or of this one restored from a backup and appended to
+        since, has another hash there. None where the cursor is past the head. Raises ``InvalidRequest`` when it is no
+        cursor of this store."""
         ...
 
     async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[Sequence[bytes]]:

@@ -21,11 +21,11 @@ from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
 from indelible.core.keys import LocalKeys
 from indelible.core.marks import check_whole
-from indelible.core.relays import LocalRelays, lag_after
+from indelible.core.relays import LocalRelays, event_after, lag_after
 from indelible.core.schemas.guard import SchemaGuard
 from indelible.core.schemas.registry import LocalSchemas
 from indelible.core.subscriptions import Subscriptions
-from indelible.cursors import START, Cursor, cursor_at, position_of
+from indelible.cursors import START, Cursor, Lag, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, CommitCounts, GroupMeasure, StorageState
 from indelible.engines.engine import (
     ConditionBehind,
@@ -68,7 +68,6 @@ from indelible.eventstore import (
     EventTypeInfo,
     FeedPage,
     Head,
-    Lag,
     NewEvents,
     Replay,
     as_requests,
@@ -443,6 +442,12 @@ class LocalEventStore:
 
     async def lag_behind(self, cursor: Cursor) -> Lag:
         return await lag_after(self._engine, position_of(cursor))
+
+    async def hash_at(self, cursor: Cursor) -> str | None:
+        position = position_of(cursor)
+        if position > (await self._engine.head()).position:
+            return None
+        return (await event_after(self._engine, position - 1)).hash if position else ""
 
     async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
         position = position_of(other, pointer)

@@ -73,6 +73,9 @@ class Generation(Struct, frozen=True):
     """Every event up to here is found in it."""
     documents: int
     """About how many it holds."""
+    log_hash: str = ""
+    """What the log was up to the cursor, as :meth:`indelible.eventstore.MeasuringStore.hash_at` says; empty where
+    nobody said."""
 
 
 class IndexState(Struct, frozen=True):
@@ -121,11 +124,12 @@ class QueryIndex(Protocol):
         ...
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
-        """Add documents, and move the generation from ``after`` to ``cursor``, in one atomic step: none of it is seen
-        before all of it is. A document with the place of one that is there replaces it. Gives those that the backend
-        refuses; all others are added. Raises ``IndexMoved`` when the generation is gone or is not at ``after``.
+        """Add documents, and move the generation from ``after`` to ``cursor`` and ``log_hash``, in one atomic step:
+        none of it is seen before all of it is. A document with the place of one that is there replaces it. Gives those
+        that the backend refuses; all others are added. Raises ``IndexMoved`` when the generation is gone or is not at
+        ``after``.
 
         In the same step those that are refused come into the list of :meth:`rejected`, and those that are added leave
         it. So documents at or below the cursor are tried again by applying them with ``cursor`` as ``after``."""

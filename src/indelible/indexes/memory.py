@@ -60,7 +60,7 @@ class MemoryIndex:
         return self._generations[number]
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         found = self._generation(self._known(generation))
         if found is None or found.cursor != after:
@@ -75,7 +75,7 @@ class MemoryIndex:
             else:
                 rejected[document.place] = Rejected(document.place, reason)
                 refused.append(rejected[document.place])
-        self._generations[generation] = replace(found, cursor=cursor)
+        self._generations[generation] = replace(found, cursor=cursor, log_hash=log_hash)
         return refused
 
     def why_refused(self, document: Document) -> str | None:  # noqa: ARG002 - whoever refuses looks at it

@@ -49,9 +49,9 @@ class OpenedIndex:
         return await (await self._opened()).begin(fields)
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
-        return await (await self._opened()).apply(generation, documents, after=after, cursor=cursor)
+        return await (await self._opened()).apply(generation, documents, after=after, cursor=cursor, log_hash=log_hash)
 
     async def rejected(self, generation: int) -> Sequence[Rejected]:
         return await (await self._opened()).rejected(generation)

@@ -103,10 +103,10 @@ class DynamoIndex:
         return state.generation(state.last_number)
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         step = await Step.claimed(self._open_table, generation, after)
-        rejected = await step.write(documents, cursor)
+        rejected = await step.write(documents, cursor, log_hash)
         self._remove_what_is_gone(step.state)
         return rejected
 

@@ -37,6 +37,7 @@ class GenerationState(Struct, frozen=True):
     claimed: int = 0
     committed: int = 0
     void: tuple[Void, ...] = ()
+    log_hash: str = ""
 
     def counts(self, step: int) -> bool:
         """Whether what was written in a step is seen."""
@@ -89,7 +90,7 @@ class State(Struct, frozen=True):
 
     def generation(self, number: int) -> Generation:
         held = self.generations[number]
-        return Generation(number, held.fields, Cursor(held.cursor), held.documents)
+        return Generation(number, held.fields, Cursor(held.cursor), held.documents, held.log_hash)
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -157,7 +158,9 @@ def claimed(state: State, number: int, after: Cursor) -> State:
     return _with(state, number, replace(held, claimed=held.claimed + 1))
 
 
-def committed(state: State, number: int, step: int, *, cursor: Cursor, added: int, now_s: float) -> State:
+def committed(
+    state: State, number: int, step: int, *, cursor: Cursor, log_hash: str = "", added: int, now_s: float
+) -> State:
     """With a step that counts, and all that were claimed before it and not committed void."""
     held = state.known(number)
     if held.committed == step:
@@ -167,7 +170,9 @@ def committed(state: State, number: int, step: int, *, cursor: Cursor, added: in
     void = [one for one in held.void if now_s - one.cleared_at_s < DYNAMODB_VOID_KEPT_S]
     if held.committed + 1 < step:
         void.append(Void(held.committed + 1, step - 1, int(now_s)))
-    moved = replace(held, cursor=str(cursor), documents=held.documents + added, committed=step, void=tuple(void))
+    moved = replace(
+        held, cursor=str(cursor), log_hash=log_hash, documents=held.documents + added, committed=step, void=tuple(void)
+    )
     return _with(state, number, moved)
 
 

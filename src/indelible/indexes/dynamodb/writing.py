@@ -73,7 +73,7 @@ class Step:
         state = await table.change(lambda state: claimed(state, number, after), patience)
         return cls(table, number, state, patience)
 
-    async def write(self, documents: Sequence[Document], cursor: Cursor) -> Sequence[Rejected]:
+    async def write(self, documents: Sequence[Document], cursor: Cursor, log_hash: str = "") -> Sequence[Rejected]:
         """All of it; and what is refused. Raises ``IndexMoved``, ``IndexUnavailable``."""
         step = self._held.claimed
         await self._clear()
@@ -83,7 +83,10 @@ class Step:
             added = await self._add(bodies)
         number, patience = self._number, self._patience
         await self._table.change(
-            lambda state: committed(state, number, step, cursor=cursor, added=added, now_s=time.time()), patience
+            lambda state: committed(
+                state, number, step, cursor=cursor, log_hash=log_hash, added=added, now_s=time.time()
+            ),
+            patience,
         )
         if bodies:
             await self._forget_journal(step)

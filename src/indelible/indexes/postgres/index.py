@@ -74,9 +74,11 @@ class PostgresIndex:
         return await self._write(lambda catalog: catalog.begin(fields))
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
-        await self._write(lambda catalog: self._apply(catalog, generation, documents, after, cursor))
+        await self._write(
+            lambda catalog: self._apply(catalog, generation, documents, after=after, cursor=cursor, log_hash=log_hash)
+        )
         return ()
 
     async def rejected(self, generation: int) -> Sequence[Rejected]:
@@ -146,7 +148,14 @@ class PostgresIndex:
     # --- Adding ------------------------------------------------------------------------------------------------------
 
     async def _apply(
-        self, catalog: Catalog, number: int, documents: Sequence[Document], after: Cursor, cursor: Cursor
+        self,
+        catalog: Catalog,
+        number: int,
+        documents: Sequence[Document],
+        *,
+        after: Cursor,
+        cursor: Cursor,
+        log_hash: str,
     ) -> None:
         by_place = {one.place: one for one in documents}
         async with catalog.changing():
@@ -156,7 +165,7 @@ class PostgresIndex:
             table = self._statements.table(number)
             rows = self._rows_of(fields)
             replaced = await self._add(catalog.connection, table, rows, by_place) if by_place else 0
-            await catalog.advance(number, cursor, len(by_place) - replaced)
+            await catalog.advance(number, cursor, log_hash, len(by_place) - replaced)
 
     def _rows_of(self, fields: Mapping[str, FieldType]) -> Rows:
         if self._rows is None or self._rows[0] != list(fields.items()):

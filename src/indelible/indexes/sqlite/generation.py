@@ -75,13 +75,14 @@ class State(msgspec.Struct, frozen=True):
     """A generation as its file has it."""
 
     cursor: Cursor
+    log_hash: str
     fields: Mapping[str, FieldType]
     documents: int
     displaced_us: int
     is_in_order: bool
 
     def as_generation(self, number: int) -> Generation:
-        return Generation(number, self.fields, self.cursor, self.documents)
+        return Generation(number, self.fields, self.cursor, self.documents, self.log_hash)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -92,12 +93,12 @@ class State(msgspec.Struct, frozen=True):
 def read_state(connection: apsw.Connection) -> State:
     """Raises :class:`Damaged` too."""
     try:
-        rows = fetch(connection, "SELECT cursor, fields, documents, displaced_us, is_in_order FROM state")
-        ((cursor, fields, documents, displaced_us, is_in_order),) = rows
+        rows = fetch(connection, "SELECT cursor, log_hash, fields, documents, displaced_us, is_in_order FROM state")
+        ((cursor, log_hash, fields, documents, displaced_us, is_in_order),) = rows
         declared = msgspec.json.decode(fields, type=dict[str, FieldType])
     except (*DAMAGE, apsw.SQLError, ValueError, TypeError) as error:
         raise Damaged(f"it does not say what it holds: {error}") from error
-    return State(Cursor(cursor), declared, documents, displaced_us, bool(is_in_order))
+    return State(Cursor(cursor), log_hash, declared, documents, displaced_us, bool(is_in_order))
 
 
 class GenerationFile:
@@ -128,7 +129,7 @@ class GenerationFile:
     def made(cls, path: Path, number: int, fields: Mapping[str, FieldType]) -> "GenerationFile":
         connection = create(path, GENERATION_ID, "generation")
         values = (START, msgspec.json.encode(dict(fields)).decode())
-        connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, 1)", values)
+        connection.execute("INSERT INTO state VALUES (?, '', ?, 0, 0, 1)", values)
         for field in range(1, len(fields) + 1):
             connection.execute(made_statement("postings", number=field))
         return cls(path, number, connection)
@@ -169,11 +170,13 @@ class GenerationFile:
 
     # --- Writing -----------------------------------------------------------------------------------------------------
 
-    def apply(self, documents: Sequence[Document], after: Cursor, cursor: Cursor, *, is_serving: bool) -> None:
+    def apply(
+        self, documents: Sequence[Document], after: Cursor, cursor: Cursor, log_hash: str, *, is_serving: bool
+    ) -> None:
         self._begin()
         self._is_serving = is_serving
         try:
-            self._add(documents, cursor, self._state_at(after))
+            self._add(documents, cursor, log_hash, self._state_at(after))
             self._is_changed = True
             if is_serving or len(self._fresh) >= COMMIT_DOCUMENTS or time.monotonic() - self._began_s > COMMIT_S:
                 self._commit()
@@ -266,7 +269,7 @@ class GenerationFile:
 
     # --- Documents ---------------------------------------------------------------------------------------------------
 
-    def _add(self, documents: Sequence[Document], cursor: Cursor, state: State) -> None:
+    def _add(self, documents: Sequence[Document], cursor: Cursor, log_hash: str, state: State) -> None:
         by_key = {_key_of(one.place): one for one in documents}
         forgotten = self._forget(by_key)
         added = sorted(by_key.items(), key=_first)
@@ -278,11 +281,11 @@ class GenerationFile:
         self._fresh.update([event_id for _, _, event_id in by_key])
         most = max((one.displaced_us for one in numbered), default=0)
         values = (
-            cursor, state.documents + len(added) - forgotten, max(state.displaced_us, most),
+            cursor, log_hash, state.documents + len(added) - forgotten, max(state.displaced_us, most),
             state.is_in_order and numbering.is_in_order,
         )  # fmt: skip
         self._connection.execute(
-            "UPDATE state SET cursor = ?, documents = ?, displaced_us = ?, is_in_order = ?", values
+            "UPDATE state SET cursor = ?, log_hash = ?, documents = ?, displaced_us = ?, is_in_order = ?", values
         )
 
     def _forget(self, by_key: Mapping[_Key, Document]) -> int:

@@ -2,6 +2,7 @@
 -- after it where that is taken. So documents stand in the order of searches, whatever finds them.
 CREATE TABLE state (
     cursor TEXT NOT NULL,              -- every event up to here is in it
+    log_hash TEXT NOT NULL,            -- what the log was up to there
     fields TEXT NOT NULL,              -- JSON: declared paths, each with its type
     documents INTEGER NOT NULL,
     displaced_us INTEGER NOT NULL,     -- the most by which a place number is beyond its timestamp

@@ -74,10 +74,10 @@ class SqliteIndex:
         return await self._write(lambda writer: writer.begin(fields))
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         try:
-            await self._write(lambda writer: writer.apply(generation, documents, after, cursor))
+            await self._write(lambda writer: writer.apply(generation, documents, after, cursor, log_hash))
         finally:
             self._commit_when_idle()
         return ()

@@ -51,10 +51,10 @@ class Writer:
         self._files[file.number] = file
         return file.state()
 
-    def apply(self, number: int, documents: Sequence[Document], after: Cursor, cursor: Cursor) -> None:
+    def apply(self, number: int, documents: Sequence[Document], after: Cursor, cursor: Cursor, log_hash: str) -> None:
         entry = self.check_known(number)
         with self._refusing(number):
-            self._file(number).apply(documents, after, cursor, is_serving=number == entry.serving)
+            self._file(number).apply(documents, after, cursor, log_hash, is_serving=number == entry.serving)
 
     def check_known(self, number: int) -> Entry:
         """Raises ``IndexMoved`` when the generation is gone."""

@@ -58,6 +58,24 @@ class IndexGenerationConformance(WithIndex):
         assert (generation.number, generation.cursor, generation.documents) == (serving.number, cursor, 7)
         assert generation == (await index.state()).serving
 
+    async def test_what_the_log_was_at_the_cursor_moves_with_it(self, index: QueryIndex) -> None:
+        serving = await filled(index, [document()])
+        assert serving.log_hash == ""
+        begun = await index.begin(FIELDS)
+        for number, log_hash in enumerate(("0a" * 32, "0b" * 32, ""), start=1):
+            for one, at in ((serving, number), (begun, number - 1)):
+                documents = [document()] if number == 1 else []
+                await index.apply(
+                    one.number, documents, after=cursor_at(at), cursor=cursor_at(at + 1), log_hash=log_hash
+                )
+            state = await index.state()
+            assert state.serving is not None
+            assert state.building is not None
+            assert (state.serving.cursor, state.serving.log_hash) == (cursor_at(number + 1), log_hash)
+            assert (state.building.cursor, state.building.log_hash) == (cursor_at(number), log_hash)
+            _, generation = await index.search(ALL.checked(FIELDS), order="newest", limit=1, behind=None)
+            assert generation.log_hash == log_hash
+
     async def test_nothing_to_add_moves_the_cursor(self, index: QueryIndex) -> None:
         serving = await filled(index, [document()])
         cursor = await more(index, [])
