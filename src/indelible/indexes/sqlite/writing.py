@@ -29,6 +29,8 @@ class Writer:
         return self.state()
 
     def state(self) -> IndexState:
+        if self._catalog.is_lost:
+            self._open_anew()
         entry = self._entry()
         return IndexState(self._generation(entry.serving), self._generation(entry.building))
 
@@ -82,6 +84,17 @@ class Writer:
         for number in list(self._files):
             self._let_go(number)
         self._catalog.drop()
+
+    def look_again(self) -> None:
+        """A reader cannot read the catalog."""
+        if self._catalog.is_lost or self._catalog.is_damaged():
+            self._open_anew()
+
+    def _open_anew(self) -> None:
+        for number in list(self._files):
+            self._let_go(number)
+        self._catalog.abandon()
+        self._catalog.open()
 
     def condemn(self, number: int, error: Exception) -> None:
         """A reader met damage in it."""
