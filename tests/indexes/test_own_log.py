@@ -7,8 +7,9 @@ import pytest
 
 from indelible import NewEvent, RecordedEvent, SearchQuery
 from indelible.core.store import LocalEventStore
+from indelible.cursors import START, Cursor, cursor_at
 from indelible.engines.memory import MemoryEngine
-from indelible.errors import IndexBuilding, IndexMismatch
+from indelible.errors import IndexBuilding, IndexMismatch, InvalidRequest
 from indelible.eventstore import MeasuringStore
 from indelible.indexes import indexer as indexer_module
 from indelible.indexes.indexer import Indexer
@@ -64,6 +65,17 @@ async def found(log: MeasuringStore, index: TroubledIndex) -> list[int]:
     page = await SearchingStore(log, index, FIELDS).search(ALL, order="oldest", wait_for=(await log.head()).cursor)
     assert (page.lag, page.is_stale) == (0, False)
     return [event.event_data["n"] for event in page.events if isinstance(event.event_data, dict)]
+
+
+async def test_what_the_log_is_up_to_a_cursor(log: LocalEventStore) -> None:
+    events = (await log.read_feed()).events
+    assert [await log.hash_at(cursor_at(event.position)) for event in events] == [event.hash for event in events]
+    assert (await log.hash_at(START), await log.hash_at(cursor_at(11))) == ("", None)
+    async with merged_store(may_make=False) as two:
+        assert await two.hash_at(START) == await two.hash_at(Cursor("~0~0")) != ""
+        assert await two.hash_at(Cursor("~0~1")) is None
+        with pytest.raises(InvalidRequest):
+            await two.hash_at(cursor_at(1))
 
 
 async def test_after_a_restore_it_is_built_anew(log: LocalEventStore) -> None:

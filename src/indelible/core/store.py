@@ -444,10 +444,10 @@ class LocalEventStore:
         return await lag_after(self._engine, position_of(cursor))
 
     async def hash_at(self, cursor: Cursor) -> str | None:
-        position = position_of(cursor)
-        if position > (await self._engine.head()).position:
-            return None
-        return (await event_after(self._engine, position - 1)).hash if position else ""
+        position, head = position_of(cursor), await self._engine.head()
+        if position == 0 or position > head.position:
+            return None if position else ""
+        return head.hash.hex() if position == head.position else (await event_after(self._engine, position - 1)).hash
 
     async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
         position = position_of(other, pointer)
