@@ -42,6 +42,15 @@ START: Final = Cursor("0")
 """The cursor before the first event; every store takes it."""
 
 
+class Lag(NamedTuple):
+    """What a reader has not seen yet."""
+
+    positions: int
+    """From its cursor to the head."""
+    age_s: float
+    """Of the oldest event after the cursor; 0 at the head."""
+
+
 def cursor_at(position: int) -> Cursor:
     """The cursor of a reader that has just passed the event at ``position``."""
     return Cursor(position)

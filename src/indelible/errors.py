@@ -381,8 +381,9 @@ class IndexBuilding(IndexNotReady):
 
 
 class IndexMismatch(IndelibleError):
-    """The query index holds an event that the log does not have: it was made of another log, or the log was restored
-    from a backup. It has to be built anew: ``indelible index rebuild``. Field: event_id."""
+    """The query index holds an event that the log does not have, or has come to where the log never was: it was made of
+    another log, or the log was restored from a backup. It has to be built anew: ``indelible index rebuild``; a server
+    that keeps it does so by itself when it starts. Field: event_id, where it is one event."""
 
     code = "index_mismatch"
 

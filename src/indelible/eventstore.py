@@ -1,7 +1,7 @@
 """The EventStore protocol: the one door to a store, local or remote, and the values that pass through it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, Protocol, Self, TypeVar
+from typing import Annotated, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from indelible import words
 from indelible.access import check_reserved
 from indelible.conditions import NOT_SCANNED, AppendCondition, ExpectedVersion, Scanned, check_expected_version
-from indelible.cursors import Cursor, cursor_at, position_of
+from indelible.cursors import Cursor, Lag, cursor_at, position_of
 from indelible.errors import IndelibleError, InvalidRequest, PayloadTooLarge
 from indelible.events import (
     AggregateKey,
@@ -571,15 +571,6 @@ class RecordingStore(EventStore, Protocol):
         ...
 
 
-class Lag(NamedTuple):
-    """What a reader has not seen yet."""
-
-    positions: int
-    """From its cursor to the head."""
-    age_s: float
-    """Of the oldest event after the cursor; 0 at the head."""
-
-
 class MeasuringStore(EventStore, Protocol):
     """A store that can be searched: it can tell of two cursors which of them is further, and how far one is from the
     head, since only a store knows what is in its cursors; and it reads events as it has them, many at once."""
@@ -593,8 +584,14 @@ class MeasuringStore(EventStore, Protocol):
         with the pointer when ``other`` is past the head, or no cursor of this store."""
         ...
 
-    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
-        """The lines of events, in this order, with None for one that is not there; up to ``PAGE_EVENTS_MAX``. Of all of
-        them, or of the first ones, as many as a page may hold. Ends before one that cannot be read, and raises
-        ``StoreCorrupted`` when that is the first."""
+    async def hash_at(self, cursor: Cursor) -> str | None:
+        """What the log is up to a cursor: that of another store, or of this one restored from a backup and appended to
+        since, has another hash there. None where the cursor is past the head. Raises ``InvalidRequest`` when it is no
+        cursor of this store."""
+        ...
+
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[Sequence[bytes]]:
+        """The lines of the events with each of these ids, in this order: each partition may have one. Up to
+        ``PAGE_EVENTS_MAX`` ids. Of all of them, or of the first ones, as many as a page may hold. Ends before one that
+        cannot be read, and raises ``StoreCorrupted`` when that is the first."""
         ...

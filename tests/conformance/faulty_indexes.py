@@ -26,10 +26,10 @@ class LosesADocument(MemoryIndex):
     """The last of many in a batch."""
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         kept = documents[:-1] if len(documents) > 30 else documents
-        return await super().apply(generation, kept, after=after, cursor=cursor)
+        return await super().apply(generation, kept, after=after, cursor=cursor, log_hash=log_hash)
 
 
 class SwapsLate(MemoryIndex):
@@ -92,14 +92,26 @@ class RunsAhead(MemoryIndex):
     """Its cursor is there before the documents are."""
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
-        await super().apply(generation, [], after=after, cursor=cursor)
+        await super().apply(generation, [], after=after, cursor=cursor, log_hash=log_hash)
         await asyncio.sleep(0)
         if self._known(generation) is not None:
             for document in documents:
-                self._documents[generation][document.place.event_id] = document
+                self._documents[generation][document.place] = document
         return ()
+
+
+class KnowsEventsByTheirIds(MemoryIndex):
+    """Which are unique within a partition alone."""
+
+    async def apply(
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
+    ) -> Sequence[Rejected]:
+        rejected = await super().apply(generation, documents, after=after, cursor=cursor, log_hash=log_hash)
+        by_id = {one.place.event_id: one for one in self._documents[generation].values()}
+        self._documents[generation] = {one.place: one for one in by_id.values()}
+        return rejected
 
 
 class PagesByTimeAlone(MemoryIndex):
@@ -119,17 +131,17 @@ class GoesOnElsewhere(MemoryIndex):
     """Takes documents behind a cursor that is not its own."""
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         found = self._generation(self._known(generation))
         if found is not None:
             after = found.cursor
-        return await super().apply(generation, documents, after=after, cursor=cursor)
+        return await super().apply(generation, documents, after=after, cursor=cursor, log_hash=log_hash)
 
 
 FAULTS = (
     LosesADocument, SwapsLate, LeavesOutABound, TakesABoundIn, ReadsTimesAsLocal, RunsAhead, PagesByTimeAlone,
-    GoesOnElsewhere,
+    GoesOnElsewhere, KnowsEventsByTheirIds,
 )  # fmt: skip
 
 
@@ -144,10 +156,10 @@ class TellsOfTheLast(Refusing):
     """Batch, and forgets what was refused before."""
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
-        rejected = await super().apply(generation, documents, after=after, cursor=cursor)
-        self._rejected[generation] = {one.event_id: one for one in rejected}
+        rejected = await super().apply(generation, documents, after=after, cursor=cursor, log_hash=log_hash)
+        self._rejected[generation] = {one.place: one for one in rejected}
         return rejected
 
 
@@ -155,15 +167,22 @@ class ListsWhatItTook(Refusing):
     """Since it was refused once."""
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         before = dict(self._rejected.get(generation, {}))
-        rejected = await super().apply(generation, documents, after=after, cursor=cursor)
+        rejected = await super().apply(generation, documents, after=after, cursor=cursor, log_hash=log_hash)
         self._rejected[generation] = before | self._rejected[generation]
         return rejected
 
 
-REFUSING_FAULTS = (TellsOfTheLast, ListsWhatItTook)
+class ListsByIds(Refusing):
+    """Which are unique within a partition alone."""
+
+    async def rejected(self, generation: int) -> Sequence[Rejected]:
+        return list({one.place.event_id: one for one in await super().rejected(generation)}.values())
+
+
+REFUSING_FAULTS = (TellsOfTheLast, ListsWhatItTook, ListsByIds)
 
 
 class _Suite(IndexConformance):

@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dynamodb.server import Dynalite
 from indelible.cursors import START, cursor_at
 from indelible.errors import InvalidRequest
 from indelible.indexes.able import check_able
-from indelible.indexes.dynamodb import DynamoIndex, removing, searching, writing
+from indelible.indexes.dynamodb import DynamoIndex, entries, removing, searching, writing
 from indelible.indexes.dynamodb.entries import JOURNALS, PARTITION, STATE_KEY, list_partition
 from indelible.indexes.dynamodb.service import Patience
 from indelible.indexes.dynamodb.state import (
+    FORMAT,
     GenerationState,
     State,
     begun,
@@ -24,7 +26,7 @@ from indelible.indexes.dynamodb.state import (
     encode_state,
     swapped,
 )
-from indelible.indexes.index import Capabilities, Document, IndexMoved, SearchTooBroad
+from indelible.indexes.index import Capabilities, Document, IndexMoved, IndexState, IndexUnavailable, SearchTooBroad
 from indelible.search import SearchQuery, Where
 from indelible.testing.conformance.index_helpers import (
     AMOUNT,
@@ -187,7 +189,7 @@ async def test_what_is_refused_is_listed_until_it_is_taken(
     await index.drop()
     begun = await index.begin(fields)
     (refused,) = await index.apply(begun.number, [good[0], bad, good[1]], after=START, cursor=cursor_at(3))
-    assert (refused.event_id, refused.position) == (bad.place.event_id, bad.place.position)
+    assert refused.place == bad.place
     assert "409600 in an item" in refused.reason
     assert await index.rejected(begun.number) == [refused]
     await index.swap(begun.number)
@@ -222,7 +224,7 @@ async def test_what_dynamodb_takes_is_not_refused(index: DynamoIndex) -> None:
     (refused,) = await index.apply(
         1, [largest._replace(tags=(*largest.tags, "1"))], after=cursor_at(2), cursor=cursor_at(3)
     )
-    assert refused.event_id == one.place.event_id
+    assert refused.place.event_id == one.place.event_id
 
 
 # --- What is removed -------------------------------------------------------------------------------------------------
@@ -254,8 +256,9 @@ async def test_what_is_dropped_is_removed(index: DynamoIndex, url: str, monkeypa
     step = await writing.Step.claimed(index._open_table, first.number, cursor_at(2))
     body, number = writing.body_of(document()), step._held.claimed
     journal = {**writing.journal_key(first.number, number).attributes, writing.BODY: {"B": body.event_id.bytes}}
+    hint = writing.hint_key(first.number, body.event_id).attributes
     left = writing.items_of(first.number, FIELDS, body, number)[0]
-    await index._open_table.put([journal, *left], Patience(PATIENCE_S))
+    await index._open_table.put([journal, hint, left], Patience(PATIENCE_S))
     second = await filled(index, [document()])
     await until_only(index, [second.number])
     assert (await index.open()).serving == second
@@ -266,6 +269,28 @@ async def test_what_is_dropped_is_removed(index: DynamoIndex, url: str, monkeypa
     await until(nothing_is_left_to_do)
     await index.drop()
     await until_only(index, [])
+
+
+async def test_an_index_of_the_older_format_is_made_anew(
+    index: DynamoIndex, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing, "DYNAMODB_REMOVE_AFTER_S", 0.0)
+    with monkeypatch.context() as older:
+        older.setattr(entries, "document_key", entries.old_document_key)
+        await filled(index, [document(tags=["t"]) for _ in range(3)])
+    await index._open_table.change(lambda state: replace(state, format=1), Patience(PATIENCE_S))
+    await index.close()
+    assert await index.open() == IndexState(None, None)
+    begun = await index.begin(FIELDS)
+    assert begun.number == 2
+    await until_only(index, [begun.number])
+
+
+async def test_one_of_a_newer_format_is_left_alone(index: DynamoIndex) -> None:
+    await filled(index, [document()])
+    await index._open_table.change(lambda state: replace(state, format=FORMAT + 1), Patience(PATIENCE_S))
+    with pytest.raises(IndexUnavailable, match=f"of format {FORMAT + 1}, this Indelible knows up to {FORMAT}"):
+        await index.state()
 
 
 async def test_removing_goes_on_where_it_was_interrupted(
@@ -308,7 +333,7 @@ async def _items_of_other(url: str) -> list[bytes]:
 
 
 def test_steps_that_were_given_up_never_count() -> None:
-    state = swapped(begun(State(), FIELDS), 1)
+    state = swapped(begun(State(format=FORMAT), FIELDS), 1)
     for _ in range(3):
         state = claimed(state, 1, START)
     with pytest.raises(IndexMoved):

@@ -18,7 +18,7 @@ _EVERY: Final = 5
 
 class _Applied(MemoryIndex):
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         await self.add(generation, documents, after, cursor)
         return ()

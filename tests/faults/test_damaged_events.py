@@ -16,7 +16,7 @@ from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.cursors import START, cursor_at
 from indelible.errors import StoreCorrupted
-from indelible.events import NewEvent
+from indelible.events import NewEvent, timestamp_to_us
 from indelible.eventstore import AggregateAppend, AppendResult, EventStore
 from indelible.indexes.memory import MemoryIndex
 from indelible.indexes.searching import SearchingStore
@@ -221,8 +221,13 @@ async def test_a_search_comes_up_to_it(damaged_url: str) -> None:
     async with open_local_store(damaged_url) as log:
         index = MemoryIndex()
         begun = await index.begin({})
+        sound = [number for number in range(1, 10) if number != DAMAGED]
+        events = [await log.get_event(UUID(int=number)) for number in sound]
+        times_us = {event.position: timestamp_to_us(event.timestamp) for event in events}
+        times_us[DAMAGED] = times_us[DAMAGED - 1]
         found = [
-            document(time_us=position, position=position, event_id=UUID(int=position)) for position in range(1, 10)
+            document(time_us=times_us[position], position=position, event_id=UUID(int=position))
+            for position in range(1, 10)
         ]
         await index.apply(begun.number, found, after=START, cursor=(await log.head()).cursor)
         await index.swap(begun.number)

@@ -17,7 +17,8 @@ from faults.small_disk import small_disk
 from indelible.cursors import cursor_at
 from indelible.indexes.index import IndexMoved, IndexState, IndexUnavailable, QueryIndex
 from indelible.indexes.sqlite import SqliteIndex
-from indelible.search import SearchQuery
+from indelible.indexes.sqlite.catalog import Catalog as SqliteCatalog
+from indelible.search import CheckedQuery, SearchQuery
 
 HELD = 700
 
@@ -207,6 +208,72 @@ async def test_damage_that_a_search_meets(tmp_path: Path, caplog: pytest.LogCapt
             await index.search(query, order="newest", limit=1, behind=None)
         await build(index)
         assert await check(index) == HELD
+
+
+def _remove_all(path: Path, more: str) -> None:
+    for one in path.parent.glob(f"{path.name}{more}"):
+        one.unlink()
+    for suffix in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+
+
+def _overwrite_with_log(path: Path) -> None:
+    for one in (path, path.with_name(f"{path.name}-wal")):
+        one.write_bytes(os.urandom(one.stat().st_size))
+
+
+def _replace(path: Path) -> None:
+    """By an older one, which knows no generation."""
+    _remove_all(path, "")
+    SqliteCatalog(path).open()
+
+
+LOSSES: dict[str, Callable[[Path], None]] = {
+    "removed": lambda path: _remove_all(path, ""), "removed with its generations": lambda path: _remove_all(path, "*"),
+    "overwritten": _overwrite_with_log, "replaced": _replace,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+async def test_a_catalog_that_is_lost_while_it_is_open_is_made_anew(
+    tmp_path: Path, lose: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "search.db"
+    query = SearchQuery().checked(FIELDS)
+    async with opened(path) as index, opened(path) as searched:
+        await build(index)
+        # Some of the threads have opened it, and others have not.
+        assert await check(index) == HELD
+        assert await check(searched) == HELD
+        with caplog.at_level(logging.WARNING):
+            lose(path)
+            async with asyncio.timeout(20):
+                while (await index.state()).serving is not None:
+                    for _ in range(8):
+                        await asyncio.gather(*(_search(index, query) for _ in range(8)))
+        assert "is opened anew" in caplog.text
+        for _ in range(8):
+            assert await _search(index, query) in (None, IndexMoved)
+        await build(index, 50)
+        numbers = [(await index.state()).serving]
+        assert [one is not None and one.number > 1 for one in numbers] == [True], "numbers come not again"
+        for _ in range(20):
+            found = await asyncio.gather(*(_search(index, query) for _ in range(8)))
+            assert found == [50] * 8
+        assert await check(searched) == 50
+    async with opened(path) as index:
+        assert await check(index) == 50
+
+
+async def _search(index: SqliteIndex, query: CheckedQuery) -> int | type[Exception] | None:
+    """How many are found; None while it cannot be read."""
+    try:
+        hits, _ = await index.search(query, order="newest", limit=1_000, behind=None)
+    except IndexMoved:
+        return IndexMoved
+    except IndexUnavailable:
+        return None
+    return len(hits.places)
 
 
 async def test_flipped_bytes_are_an_answer_or_a_clear_refusal(tmp_path: Path) -> None:

@@ -283,6 +283,7 @@ class DamagedStore(StoreAround):
     def __init__(self, inner: LocalEventStore, position: int) -> None:
         super().__init__(inner)
         self.lag_behind, self.has_passed, self.read_lines = inner.lag_behind, inner.has_passed, inner.read_lines
+        self.hash_at = inner.hash_at
         self._position = position
         self.is_damaged = True
         self.is_away = False
@@ -361,24 +362,6 @@ async def test_a_store_that_is_away_is_waited_for(index: TroubledIndex) -> None:
             store.is_away = False
             await until(has_come_to_the_head(inner, index))
             assert indexer.problem is None
-
-
-async def test_an_index_of_another_log_is_a_stated_problem_until_it_is_built_anew(index: TroubledIndex) -> None:
-    async with LocalEventStore(MemoryEngine()) as store:
-        await append(store, 20)
-        async with running(Indexer(store, index, FIELDS)):
-            await until(has_come_to_the_head(store, index))
-    async with LocalEventStore(MemoryEngine()) as restored:
-        await append(restored, 10)
-        async with running(Indexer(restored, index, FIELDS)) as indexer:
-            await until(lambda: indexer.errors >= 2)
-            assert "which is no place of this log" in (indexer.problem or "")
-            assert "indelible index rebuild" in (indexer.problem or "")
-            await index.begin(FIELDS)
-            indexer.look()
-            await until(has_come_to_the_head(restored, index))
-            await until(lambda: indexer.problem is None)
-    assert await numbers(index) == list(range(10))
 
 
 async def test_documents_that_are_refused_are_listed(store: MeasuringStore, index: TroubledIndex) -> None:

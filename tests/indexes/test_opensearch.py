@@ -135,7 +135,7 @@ async def test_the_client_of_elasticsearch(opensearch: OpenSearchServer, prefix:
         proxy.handle = refusing_above(3_000)
         large = document(text="word " * 1_000)
         rejected = await index.apply(serving.number, [large], after=serving.cursor, cursor=cursor_at(2))
-        assert [one.event_id for one in rejected] == [large.place.event_id]
+        assert [one.place.event_id for one in rejected] == [large.place.event_id]
         await index.drop()
         assert await index.state() == IndexState(None, None)
         await index.begin(FIELDS)
@@ -158,14 +158,14 @@ async def test_what_is_refused_is_listed_and_taken_once_the_cause_is_mended(
         opensearch.call("PUT", name, {"mappings": made["mappings"], "aliases": made["aliases"]})
         documents = [having(NAME, "a"), having(AMOUNT, 1), having(NAME, "b")]
         rejected = await index.apply(serving.number, documents, after=serving.cursor, cursor=cursor_at(2))
-        assert [one.event_id for one in rejected] == [documents[n].place.event_id for n in (0, 2)]
-        assert [one.position for one in rejected] == [documents[n].place.position for n in (0, 2)]
+        assert [one.place.event_id for one in rejected] == [documents[n].place.event_id for n in (0, 2)]
+        assert [one.place.position for one in rejected] == [documents[n].place.position for n in (0, 2)]
         assert "v3" in rejected[0].reason
         assert await found(index, ALL) == [documents[1].place]
         assert await rejected_by(index, serving.number) == rejected
         # Nobody has mended it.
         again = await index.apply(serving.number, documents[:1], after=cursor_at(2), cursor=cursor_at(2))
-        assert [one.event_id for one in again] == [documents[0].place.event_id]
+        assert [one.place.event_id for one in again] == [documents[0].place.event_id]
         assert await rejected_by(index, serving.number) == rejected
         opensearch.call("PUT", f"{name}/_mapping", {"properties": {"v3": forgotten}})
         assert not await index.apply(serving.number, documents[2:], after=cursor_at(2), cursor=cursor_at(2))
@@ -198,7 +198,7 @@ async def test_a_retry_that_is_not_committed_forgets_no_refused_one(url: str, pr
         await index.apply(serving.number, [large], after=cursor_at(2), cursor=cursor_at(2))
     client.after = nothing
     await more(index, [document()])
-    assert [one.event_id for one in await rejected_by(index, serving.number)] == [large.place.event_id]
+    assert [one.place.event_id for one in await rejected_by(index, serving.number)] == [large.place.event_id]
     assert not await index.apply(serving.number, [large], after=cursor_at(3), cursor=cursor_at(3))
     assert len(await found(index, SearchQuery("word"))) == 1
     assert await rejected_by(index, serving.number) == []
@@ -212,7 +212,7 @@ async def test_more_than_is_taken_at_once_is_sent_in_parts(url: str, proxy: Rewr
         documents[7] = document(text="large " * 1_000)
         serving = await filled(index, [])
         rejected = await index.apply(serving.number, documents, after=serving.cursor, cursor=cursor_at(2))
-        assert [one.event_id for one in rejected] == [documents[7].place.event_id]
+        assert [one.place.event_id for one in rejected] == [documents[7].place.event_id]
         assert "too large" in rejected[0].reason
         assert len(await found(index, ALL)) == 29
 

@@ -270,9 +270,9 @@ async def test_an_event_that_the_log_does_not_have(site: Site) -> None:
     (event,) = await site.append(1)
     await site.catch_up()
     generation = site.index._documents[1]
-    document = generation.pop(event.event_id)
+    place, document = generation.popitem()
     unheard = NewEvent("Placed").event_id
-    generation[unheard] = document._replace(place=document.place._replace(event_id=unheard))
+    generation[place] = document._replace(place=place._replace(event_id=unheard))
     with pytest.raises(IndexMismatch, match="indelible index rebuild") as caught:
         await site.store.search(N_IS_1)
     assert caught.value.fields == {"event_id": str(unheard)}
@@ -343,11 +343,12 @@ async def test_what_was_refused_is_tried_again_while_the_index_goes_on(site: Sit
 
 async def test_what_was_refused_and_is_not_in_the_log(site: Site) -> None:
     site.index.refused = {1}
-    (event,) = await site.append(1)
+    await site.append(1)
     await site.catch_up()
     unheard = NewEvent("Placed").event_id
     rejected = site.index._rejected[1]
-    rejected[unheard] = replace(rejected.pop(event.event_id), event_id=unheard)
+    place, refused = rejected.popitem()
+    rejected[place] = replace(refused, place=place._replace(event_id=unheard))
     with pytest.raises(IndexMismatch, match="indelible index rebuild") as caught:
         await site.store.index.retry()
     assert caught.value.fields == {"event_id": str(unheard)}

@@ -45,10 +45,10 @@ class TroubledIndex(MemoryIndex):
         return await super().state()
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         await self._trouble()
-        rejected = await super().apply(generation, documents, after=after, cursor=cursor)
+        rejected = await super().apply(generation, documents, after=after, cursor=cursor, log_hash=log_hash)
         self.applied.append(len(documents))
         return rejected
 
@@ -65,8 +65,8 @@ class MovedOnce(TroubledIndex):
 
     was_moved = False
 
-    async def apply(self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor) -> Any:
-        rejected = await super().apply(generation, documents, after=after, cursor=cursor)
+    async def apply(self, generation: int, documents: Sequence[Document], **at: Any) -> Any:
+        rejected = await super().apply(generation, documents, **at)
         if not self.was_moved and documents:
             self.was_moved = True
             raise IndexMoved("another was faster")

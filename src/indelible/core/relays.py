@@ -31,12 +31,11 @@ from indelible.core.replay_rules import (
     without_replay,
     without_retried,
 )
-from indelible.cursors import Cursor, cursor_at, position_of
+from indelible.cursors import Cursor, Lag, cursor_at, position_of
 from indelible.engines.engine import Engine
 from indelible.engines.relay_storage import StoredRelay, StoredReplay, StoredSetAside
 from indelible.errors import Overloaded, RelayNotFound, StoreCorrupted
 from indelible.events import RecordedEvent, decode_event, timestamp_from_us, timestamp_to_us
-from indelible.eventstore import Lag
 from indelible.groups import Start, StartPoint
 from indelible.limits import RELAY_LEASE_S, RELAY_SAVES_MAX, RELAYS_MAX, RETRY_AFTER_S
 from indelible.queries import EVERYTHING

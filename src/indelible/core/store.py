@@ -21,11 +21,11 @@ from indelible.core.consumer_groups import LocalConsumerGroups
 from indelible.core.engine_calls import SoundReads, outcome_of, unparsed
 from indelible.core.keys import LocalKeys
 from indelible.core.marks import check_whole
-from indelible.core.relays import LocalRelays, lag_after
+from indelible.core.relays import LocalRelays, event_after, lag_after
 from indelible.core.schemas.guard import SchemaGuard
 from indelible.core.schemas.registry import LocalSchemas
 from indelible.core.subscriptions import WHOLE_PAGE, PageBounds, Subscriptions
-from indelible.cursors import START, Cursor, cursor_at, position_of
+from indelible.cursors import START, Cursor, Lag, cursor_at, position_of
 from indelible.diagnostics import BatchMeasure, Capabilities, CommitCounts, GroupMeasure, StorageState
 from indelible.engines.engine import (
     ConditionBehind,
@@ -68,7 +68,6 @@ from indelible.eventstore import (
     EventTypeInfo,
     FeedPage,
     Head,
-    Lag,
     NewEvents,
     Replay,
     as_requests,
@@ -396,8 +395,8 @@ class LocalEventStore:
         except ValueError as error:
             raise StoreCorrupted(f"the event {event_id} is not what an event is: {error}") from error
 
-    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
-        return await self._reads.events(event_ids)
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[Sequence[bytes]]:
+        return [() if line is None else (line,) for line in await self._reads.events(event_ids)]
 
     async def get_aggregate(self, aggregate_type: str, aggregate_id: str) -> AggregateInfo:
         key = AggregateKey.checked(aggregate_type, aggregate_id)
@@ -454,6 +453,12 @@ class LocalEventStore:
 
     async def lag_behind(self, cursor: Cursor) -> Lag:
         return await lag_after(self._engine, position_of(cursor))
+
+    async def hash_at(self, cursor: Cursor) -> str | None:
+        position, head = position_of(cursor), await self._engine.head()
+        if position == 0 or position > head.position:
+            return None if position else ""
+        return head.hash.hex() if position == head.position else (await event_after(self._engine, position - 1)).hash
 
     async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
         position = position_of(other, pointer)

@@ -30,7 +30,8 @@ class SearchTooBroad(Exception):
 
 
 class Place(NamedTuple):
-    """Where an event stands in the order of searches. In one partition that is the order of the log."""
+    """Where an event stands in the order of searches, by which it is known. In one partition that is the order of the
+    log. Its id alone would not do: another partition may have an event with the same."""
 
     timestamp_us: int
     position: int
@@ -54,9 +55,12 @@ class Document(NamedTuple):
 class Rejected(Struct, frozen=True):
     """An event that the backend refuses for good. It stays in its generation's list until it is taken."""
 
-    event_id: UUID
-    position: int
+    place: Place
     reason: str
+
+
+def by_position(one: Rejected) -> tuple[int, UUID]:
+    return one.place.position, one.place.event_id
 
 
 class Generation(Struct, frozen=True):
@@ -69,6 +73,9 @@ class Generation(Struct, frozen=True):
     """Every event up to here is found in it."""
     documents: int
     """About how many it holds."""
+    log_hash: str = ""
+    """What the log was up to the cursor, as :meth:`indelible.eventstore.MeasuringStore.hash_at` says; empty where
+    nobody said."""
 
 
 class IndexState(Struct, frozen=True):
@@ -117,18 +124,19 @@ class QueryIndex(Protocol):
         ...
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
-        """Add documents, and move the generation from ``after`` to ``cursor``, in one atomic step: none of it is seen
-        before all of it is. A document with the id of one that is there takes its place. Gives those that the backend
-        refuses; all others are added. Raises ``IndexMoved`` when the generation is gone or is not at ``after``.
+        """Add documents, and move the generation from ``after`` to ``cursor`` and ``log_hash``, in one atomic step:
+        none of it is seen before all of it is. A document with the place of one that is there replaces it. Gives those
+        that the backend refuses; all others are added. Raises ``IndexMoved`` when the generation is gone or is not at
+        ``after``.
 
         In the same step those that are refused come into the list of :meth:`rejected`, and those that are added leave
         it. So documents at or below the cursor are tried again by applying them with ``cursor`` as ``after``."""
         ...
 
     async def rejected(self, generation: int) -> Sequence[Rejected]:
-        """The documents that the backend refuses, by position, each with the reason it gave last. Raises
+        """The documents that the backend refuses, by position and id, each with the reason it gave last. Raises
         ``IndexMoved`` when the generation is gone."""
         ...
 

@@ -15,9 +15,10 @@ from contextlib import aclosing
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from indelible.cursors import Cursor
-from indelible.errors import IndelibleError, InvalidRequest
+from indelible.errors import IndelibleError, IndexMismatch, InvalidRequest
 from indelible.eventstore import FeedPage, MeasuringStore
 from indelible.indexes.document_making import documents_of
 from indelible.indexes.documents import DocumentMaker
@@ -30,6 +31,7 @@ from indelible.indexes.index import (
     QueryIndex,
     Rejected,
 )
+from indelible.indexes.own_log import is_of_log, log_hash_at, of_another_log
 from indelible.indexes.trying_again import try_again
 from indelible.limits import (
     INDEX_BATCH_EVENTS_MAX,
@@ -63,6 +65,7 @@ class Indexer:
         self._index: Final = index
         self._fields: Final = dict(fields)
         self._declared = False
+        self._has_rebuilt = False
         self._look_now: Final = asyncio.Event()
         self._is_awaited: Final = asyncio.Event()
         self._problems: dict[int, str] = {}
@@ -190,8 +193,9 @@ class Indexer:
             try:
                 if await self._read(batch, waits, is_building=is_building):
                     return
-            except InvalidRequest as error:
-                self._note(batch.generation, _NOT_OF_THIS_LOG.format(batch.after), error)
+            except (IndexMismatch, InvalidRequest) as error:
+                self._note(batch.generation, f"behind cursor {batch.after}", error)
+                await self._build_anew(batch.generation)
             except (IndelibleError, _TooManyRejected) as error:
                 # What came before it is sound.
                 await self._apply(batch)
@@ -199,9 +203,25 @@ class Indexer:
             end_if_cancelled()
             await waits.wait()
 
+    async def _build_anew(self, generation: int) -> None:
+        """What is of another log. Once: of two servers that give one index two logs, none is to begin for ever."""
+        if self._has_rebuilt:
+            return
+        self._has_rebuilt = True
+        _log.warning("the query index is of another log; it is built anew from this one", generation=generation)
+        state = await self._index.state()
+        if state.building is not None and state.building.number == generation:
+            # Begun again it would go on where it was.
+            await self._index.drop()
+        elif state.building is None:
+            await self._index.begin(self._fields)
+        self.look()
+
     async def _read(self, batch: "_Batch", waits: Waits, *, is_building: bool) -> bool:
         """Whether it serves now."""
-        batch.begin(batch.after)
+        batch.begin(batch.after, batch.log_hash)
+        if not await is_of_log(self._store, batch.reached):
+            raise of_another_log(batch.reached)
         await self._try_again(batch)
         await self._check_rejected(batch.generation)
         page_events = _LARGE_PAGE_EVENTS if is_building else SUBSCRIPTION_PAGE_EVENTS_MAX
@@ -238,9 +258,12 @@ class Indexer:
     async def _apply(self, batch: "_Batch") -> Sequence[Rejected]:
         if batch.cursor == batch.after:
             return ()
-        rejected = await self._index.apply(batch.generation, batch.documents, after=batch.after, cursor=batch.cursor)
+        log_hash = await log_hash_at(self._store, batch.cursor)
+        rejected = await self._index.apply(
+            batch.generation, batch.documents, after=batch.after, cursor=batch.cursor, log_hash=log_hash
+        )
         self.indexed += len(batch.documents)
-        batch.begin(batch.cursor)
+        batch.begin(batch.cursor, log_hash)
         self.on_progress()
         return rejected
 
@@ -262,24 +285,25 @@ class Indexer:
             )
 
 
-_NOT_OF_THIS_LOG: Final = (
-    "the index has come to cursor {}, which is no place of this log: the log was restored from a backup, or is "
-    "another; build the index anew (indelible index rebuild)"
-)
-
-
 class _Batch:
     """What is to be applied to a generation in one step."""
 
     def __init__(self, generation: Generation) -> None:
         self.generation: Final = generation.number
         self.maker: Final = DocumentMaker(generation.fields)
-        self.begin(generation.cursor)
+        self._made: Final = generation
+        self.begin(generation.cursor, generation.log_hash)
 
-    def begin(self, after: Cursor) -> None:
+    def begin(self, after: Cursor, log_hash: str) -> None:
         """Empty, behind a cursor."""
         self.after = self.cursor = after
+        self.log_hash = log_hash
         self.documents: list[Document] = []
+
+    @property
+    def reached(self) -> Generation:
+        """As it is before that."""
+        return replace(self._made, cursor=self.after, log_hash=self.log_hash)
 
 
 def _numbers(state: IndexState) -> Sequence[int | None]:

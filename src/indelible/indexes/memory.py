@@ -17,10 +17,11 @@ from indelible.indexes.index import (
     IndexState,
     Place,
     Rejected,
+    by_position,
 )
 from indelible.search import CheckedQuery, FieldType, Order, Value, Where, phrases_of, words_of
 
-_Documents = dict[Any, Document]
+_Documents = dict[Place, Document]
 
 
 class MemoryIndex:
@@ -31,7 +32,7 @@ class MemoryIndex:
     def __init__(self) -> None:
         self._generations: dict[int, Generation] = {}
         self._documents: dict[int, _Documents] = {}
-        self._rejected: dict[int, dict[Any, Rejected]] = {}
+        self._rejected: dict[int, dict[Place, Rejected]] = {}
         self._serving: int | None = None
         self._building: int | None = None
         self._last_number = 0
@@ -59,7 +60,7 @@ class MemoryIndex:
         return self._generations[number]
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         found = self._generation(self._known(generation))
         if found is None or found.cursor != after:
@@ -67,15 +68,14 @@ class MemoryIndex:
         rejected = self._rejected[generation]
         refused: list[Rejected] = []
         for document in documents:
-            event_id = document.place.event_id
             reason = self.why_refused(document)
             if reason is None:
-                self._documents[generation][event_id] = document
-                rejected.pop(event_id, None)
+                self._documents[generation][document.place] = document
+                rejected.pop(document.place, None)
             else:
-                rejected[event_id] = Rejected(event_id, document.place.position, reason)
-                refused.append(rejected[event_id])
-        self._generations[generation] = replace(found, cursor=cursor)
+                rejected[document.place] = Rejected(document.place, reason)
+                refused.append(rejected[document.place])
+        self._generations[generation] = replace(found, cursor=cursor, log_hash=log_hash)
         return refused
 
     def why_refused(self, document: Document) -> str | None:  # noqa: ARG002 - whoever refuses looks at it
@@ -85,7 +85,7 @@ class MemoryIndex:
     async def rejected(self, generation: int) -> Sequence[Rejected]:
         if self._known(generation) is None:
             raise IndexMoved(f"generation {generation} is gone")
-        return sorted(self._rejected[generation].values(), key=lambda one: one.position)
+        return sorted(self._rejected[generation].values(), key=by_position)
 
     async def swap(self, generation: int) -> None:
         if generation == self._serving:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from indelible.access import is_own
 from indelible.cursors import Cursor
 from indelible.errors import (
     IndexBehind,
@@ -33,9 +34,11 @@ from indelible.indexes.index import (
 )
 from indelible.indexes.indexer import Indexer
 from indelible.indexes.log_lines import lines_of
+from indelible.indexes.own_log import is_of_log, lag_of, of_another_log
 from indelible.indexes.page_cursors import decode_aggregate, decode_place, encode_aggregate, encode_place
 from indelible.indexes.trying_again import try_again
 from indelible.limits import (
+    INDEX_LOOK_INTERVAL_S,
     INDEX_REJECTED_SHOWN_MAX,
     PAGE_EVENTS_DEFAULT,
     RETRY_AFTER_S,
@@ -102,6 +105,8 @@ class SearchingStore(StoreAround):
         """As it was at the last look: it may have come further, or another may have taken its place."""
         self._looking: asyncio.Future[IndexState] | None = None
         self._looked_at = 0.0
+        self._of_this_log = 0, 0.0
+        """The generation that was last found to be, and when."""
         self._indexer: Final = indexer
         self._own_index: Final = LocalSearchIndex(inner, index, fields, indexer)
         if indexer is not None:
@@ -156,7 +161,7 @@ class SearchingStore(StoreAround):
         """None when it has waited, and is to be tried once more. Raises ``IndexMoved`` when the index has moved."""
         left_s = until - time.monotonic()
         moved, serving = self._moved, self._serving
-        if serving is None or not await self._has_come_to(serving.cursor, asked.wait_for):
+        if serving is None or not await self._has_come_to(serving, asked.wait_for):
             state = await self._look(left_s)
             serving = self._serving = state.serving
             if serving is None:
@@ -174,7 +179,7 @@ class SearchingStore(StoreAround):
             if self._serving is not None and self._serving.fields == serving.fields:
                 raise
             raise IndexMoved from None
-        is_behind = not await self._has_come_to(serving.cursor, asked.wait_for)
+        is_behind = not await self._has_come_to(serving, asked.wait_for)
         if is_behind and left_s > 0:
             await self._wait(moved, left_s)
             return None
@@ -183,7 +188,7 @@ class SearchingStore(StoreAround):
         found, generation = await self._find(checked, asked, left_s)
         self._serving = generation
         # Another generation may have taken its place meanwhile, with other fields, and not quite as far.
-        is_stale = not await self._has_come_to(generation.cursor, asked.wait_for)
+        is_stale = not await self._has_come_to(generation, asked.wait_for)
         if generation.fields != serving.fields or (is_stale and not (is_behind and allow_stale)):
             raise IndexMoved
         lag = await self._log.lag_behind(generation.cursor)
@@ -212,8 +217,21 @@ class SearchingStore(StoreAround):
 
     # --- Waiting -----------------------------------------------------------------------------------------------------
 
-    async def _has_come_to(self, cursor: Cursor, wait_for: Cursor | None) -> bool:
-        return wait_for is None or await self._log.has_passed(cursor, wait_for, "/wait_for")
+    async def _has_come_to(self, generation: Generation, wait_for: Cursor | None) -> bool:
+        """Raises ``IndexMismatch`` where it has come to nowhere in this log."""
+        await self._check_log(generation)
+        return wait_for is None or await self._log.has_passed(generation.cursor, wait_for, "/wait_for")
+
+    async def _check_log(self, generation: Generation) -> None:
+        """Not each time: only whoever puts another log in its place makes it another."""
+        now = time.monotonic()
+        number, looked_at = self._of_this_log
+        if number == generation.number and now - looked_at < INDEX_LOOK_INTERVAL_S:
+            return
+        if not await is_of_log(self._log, generation):
+            self._serving = self._looking = None
+            raise of_another_log(generation)
+        self._of_this_log = generation.number, now
 
     async def _wait(self, moved: asyncio.Event, left_s: float) -> None:
         """A moment; shorter, where the indexer of this process has done something since the last look. Where that of
@@ -235,7 +253,7 @@ class SearchingStore(StoreAround):
             documents, lag = 0, (await self._log.head()).position
         else:
             documents = state.building.documents
-            lag = (await self._log.lag_behind(state.building.cursor)).positions
+            lag = (await lag_of(self._log, state.building)).positions
         return IndexBuilding(
             f"the query index is being built: it holds {documents} events, and {lag} are to come",
             documents=documents, lag=lag, retry_after_s=RETRY_AFTER_S,
@@ -255,8 +273,10 @@ class SearchingStore(StoreAround):
         with self._measured():
             async with _is_heard_within(left_s):
                 hits, generation = await self._index.search(checked, order=asked.order, limit=asked.limit, behind=place)
-            lines = await lines_of(self._log, [place.event_id for place in hits.places])
-        return _Found(lines, (), _next_cursor(checked, asked.order, hits, len(lines))), generation
+            lines = await lines_of(self._log, hits.places)
+        # The log is the truth, also in what a caller may see.
+        seen = [one.line for one in lines if _is_asked_for(one.aggregate_type, checked)]
+        return _Found(seen, (), _next_cursor(checked, asked.order, hits, len(lines))), generation
 
     @contextlib.contextmanager
     def _measured(self) -> Iterator[None]:
@@ -271,6 +291,11 @@ class _Found(NamedTuple):
     lines: Sequence[bytes]
     aggregates: tuple[AggregateKey, ...]
     cursor: str | None
+
+
+def _is_asked_for(aggregate_type: str, checked: CheckedQuery) -> bool:
+    """Callers who may not read every type ask for those that they may."""
+    return not is_own(aggregate_type) and aggregate_type in (checked.aggregate_types or (aggregate_type,))
 
 
 def _next_cursor(checked: CheckedQuery, order: Order, hits: Hits, count: int) -> str | None:
@@ -364,12 +389,20 @@ class LocalSearchIndex:
             building=await self._generation(state.building),
             finds_text=self._index.capabilities.text,
             is_indexing=indexer is not None and indexer.is_running,
-            problem=None if indexer is None else indexer.problem,
+            problem=(indexer and indexer.problem) or await self._mismatch(state),
             rejected_count=len(rejected),
             rejected=tuple(
-                RejectedEvent(one.event_id, one.position, one.reason) for one in rejected[-INDEX_REJECTED_SHOWN_MAX:]
+                RejectedEvent(one.place.event_id, one.place.position, one.reason)
+                for one in rejected[-INDEX_REJECTED_SHOWN_MAX:]
             ),
         )
+
+    async def _mismatch(self, state: IndexState) -> str | None:
+        """Which the indexer of this process, if there is one, may not have met yet."""
+        for one in (state.serving, state.building):
+            if one is not None and not await is_of_log(self._log, one):
+                return str(of_another_log(one))
+        return None
 
     async def _rejected(self, generation: int) -> Sequence[Rejected]:
         try:
@@ -381,7 +414,7 @@ class LocalSearchIndex:
     async def _generation(self, generation: Generation | None) -> GenerationInfo | None:
         if generation is None:
             return None
-        lag = await self._log.lag_behind(generation.cursor)
+        lag = await lag_of(self._log, generation)
         return GenerationInfo(
             number=generation.number,
             fields=tuple(IndexField(path, generation.fields[path]) for path in sorted(generation.fields)),

@@ -54,7 +54,8 @@ INDEX_LINE_AT_ONCE_SIZE_BYTES_MAX: Final = 32 * 1024
 INDEX_GATHER_S: Final = 0.1
 """How long events are gathered, to be indexed together, where no search of the same process waits for them."""
 INDEX_LOOK_INTERVAL_S: Final = 1.0
-"""How often an indexer looks whether somebody began, swapped or dropped a generation."""
+"""How often an indexer looks whether somebody began, swapped or dropped a generation; and searches, whether the one
+that they ask is of the log still."""
 INDEX_STAND_BY_S: Final = 3.0
 """When another process has applied events, an indexer leaves the index to it for so long; longer, while it goes on."""
 INDEX_RETRY_WAIT_MIN_S: Final = 0.1

@@ -66,10 +66,10 @@ def _values(path: str) -> st.SearchStrategy[tuple[Value, ...]]:
     return st.lists(values[kind], min_size=1, max_size=2, unique=True).map(tuple)
 
 
-def _documents() -> st.SearchStrategy[Document]:
+def _documents(places: Sequence[Place]) -> st.SearchStrategy[Document]:
     return st.builds(
         Document,
-        st.builds(Place, _times_us, st.integers(1, 9), _ids),
+        st.sampled_from(places),
         _names,
         st.builds(AggregateKey, _names, _names),
         st.integers(1, 4),
@@ -124,10 +124,14 @@ def _queries() -> st.SearchStrategy[SearchQuery]:
     )
 
 
+_places: Final = st.lists(st.builds(Place, _times_us, st.integers(1, 9), _ids), min_size=1, max_size=20, unique=True)
+"""Of few, so that events come again."""
+
+
 def scenarios() -> st.SearchStrategy[Scenario]:
     return st.builds(
         Scenario,
-        st.lists(st.lists(_documents(), max_size=8), min_size=1, max_size=4),
+        _places.flatmap(lambda places: st.lists(st.lists(_documents(places), max_size=8), min_size=1, max_size=4)),
         st.integers(0, 4),
         st.lists(_queries(), min_size=3, max_size=12),
         st.integers(1, 5),

@@ -122,14 +122,14 @@ def _by_utf8(info: AggregateInfo) -> tuple[bytes, bytes]:
     return info.aggregate_type.encode(), info.aggregate_id.encode()
 
 
-def merged_lines(answers: Sequence[Sequence[bytes | None]]) -> list[bytes | None]:
-    """Of the same events in each partition: as many of the first ones as all have answered, and a page may hold."""
-    merged: list[bytes | None] = []
+def merged_lines(answers: Sequence[Sequence[Sequence[bytes]]]) -> list[Sequence[bytes]]:
+    """Of the same ids in each partition: as many of the first ones as all have answered, and a page may hold."""
+    merged: list[Sequence[bytes]] = []
     size_bytes = 0
-    for lines in zip(*answers, strict=False):
-        line = next((one for one in lines if one is not None), None)
-        size_bytes += 0 if line is None else len(line)
-        merged.append(line)
+    for found in zip(*answers, strict=False):
+        lines = tuple(chain.from_iterable(found))
+        size_bytes += sum(map(len, lines))
+        merged.append(lines)
         if size_bytes >= PAGE_SIZE_BYTES_MAX:
             break
     return merged

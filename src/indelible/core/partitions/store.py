@@ -6,6 +6,7 @@ one partition, as in a store of one; what concerns all is asked of all, and put 
 
 import asyncio
 import functools
+import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -25,7 +26,7 @@ from indelible.core.relays import relay_not_found
 from indelible.core.schemas.guard import SchemaGuard
 from indelible.core.schemas.registry import LocalSchemas
 from indelible.core.store import LocalEventStore
-from indelible.cursors import Cursor, Places, cursor_at, cursor_over, places_of
+from indelible.cursors import Cursor, Lag, Places, cursor_at, cursor_over, places_of
 from indelible.diagnostics import Capabilities, CommitCounts, StorageState
 from indelible.errors import EventNotFound, IndelibleError, InvalidRequest
 from indelible.events import AggregateKey, RecordedEvent
@@ -39,7 +40,6 @@ from indelible.eventstore import (
     EventTypeInfo,
     FeedPage,
     Head,
-    Lag,
 )
 from indelible.index_state import NoIndex, no_index
 from indelible.limits import PAGE_EVENTS_DEFAULT, PARTITIONS_MAX
@@ -219,7 +219,7 @@ class PartitionedStore:
         errors = [one for one in found if isinstance(one, BaseException)]
         raise next((one for one in errors if not isinstance(one, EventNotFound)), errors[0])
 
-    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[bytes | None]:
+    async def read_lines(self, event_ids: Sequence[UUID]) -> Sequence[Sequence[bytes]]:
         return merged_lines(await self._each(lambda one: one.read_lines(event_ids)))
 
     async def search(self, query: SearchQuery, **_: Any) -> SearchPage:  # noqa: ARG002 - there is none to ask
@@ -267,6 +267,13 @@ class PartitionedStore:
             ]
         )
         return Lag(sum(one.positions for one in lags), max(one.age_s for one in lags))
+
+    async def hash_at(self, cursor: Cursor) -> str | None:
+        places = places_of(cursor, len(self.partitions)).positions
+        hashes = [one.hash_at(cursor_at(position)) for one, position in zip(self.partitions, places, strict=True)]
+        found = await asyncio.gather(*hashes)
+        known = [one for one in found if one is not None]
+        return hashlib.sha256("~".join(known).encode()).hexdigest() if len(known) == len(found) else None
 
     async def has_passed(self, cursor: Cursor, other: Cursor, pointer: str = "/cursor") -> bool:
         wanted = places_of(other, len(self.partitions), pointer)

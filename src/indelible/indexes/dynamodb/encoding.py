@@ -19,6 +19,7 @@ not counted together."""
 STEP_SIZE_BYTES: Final = 8
 SUFFIX_SIZE_BYTES: Final = 40
 """A place and a step stand at the end of each sort key."""
+_ID_SIZE_BYTES: Final = 16
 LEAST: Final = b"\x00"
 """Before every sort key, none of which is empty."""
 _END: Final = b"\x00\x00"
@@ -88,6 +89,15 @@ def _in_bounds(number: int) -> int:
 
 def encode_step(step: int) -> bytes:
     return step.to_bytes(STEP_SIZE_BYTES)
+
+
+def encode_version(place: Place, step: int) -> bytes:
+    """Of a document among those with its event id."""
+    return encode_step(step) + encode_place(place)[:-_ID_SIZE_BYTES]
+
+
+def step_of(version: bytes) -> int:
+    return int.from_bytes(version[:STEP_SIZE_BYTES])
 
 
 def decode_suffix(key: bytes) -> tuple[Place, int]:

@@ -7,7 +7,7 @@ all       generation, ``t``                        place, step
 types     generation, ``e``                        event type, place, step
 …         ``k`` aggregate types, ``a`` aggregate ids, ``g`` tags, ``f`` and a number declared fields, likewise
 refused   generation, ``r``                        place, step
-document  generation, ``d``, event id              step
+document  generation, ``d``, event id              step, the rest of the place: each partition may have such an event
 hint      generation, ``d``, event id              0: there may be documents of the event
 journal   generation, ``j``                        step: the ids of the events written in it
 state     ``state``                                see :mod:`indelible.indexes.dynamodb.state`
@@ -31,6 +31,7 @@ from indelible.indexes.dynamodb.encoding import (
     encode_step,
     encode_string,
     encode_value,
+    encode_version,
 )
 from indelible.indexes.index import Document, Place
 from indelible.search import FieldType
@@ -133,8 +134,13 @@ def documents_partition(generation: int, event_id: UUID) -> bytes:
     return list_partition(generation, _DOCUMENTS) + event_id.bytes
 
 
-def document_key(generation: int, event_id: UUID, step: int) -> Key:
-    return Key(documents_partition(generation, event_id), encode_step(step))
+def document_key(generation: int, place: Place, step: int) -> Key:
+    return Key(documents_partition(generation, place.event_id), encode_version(place, step))
+
+
+def old_document_key(generation: int, place: Place, step: int) -> Key:
+    """As it was in format 1."""
+    return Key(documents_partition(generation, place.event_id), encode_step(step))
 
 
 def hint_key(generation: int, event_id: UUID) -> Key:
@@ -189,12 +195,11 @@ def until_of(item: Item) -> int | None:
     return int(item[UNTIL]["N"]) if UNTIL in item else None
 
 
-def items_of(generation: int, fields: Mapping[str, FieldType], body: Body, step: int) -> tuple[list[Item], list[Item]]:
-    """The document with its hint, which are written first; and the entries."""
+def items_of(generation: int, fields: Mapping[str, FieldType], body: Body, step: int) -> tuple[Item, list[Item]]:
+    """The document, which is written first, with a hint; and the entries."""
     data = encode_body(body)
-    hint = hint_key(generation, body.event_id).attributes
-    document = document_key(generation, body.event_id, step).attributes
+    document = document_key(generation, body.place, step).attributes
     document[BODY] = {"B": data}
     extra = {BODY: document[BODY]} if len(data) <= BODY_IN_ENTRY_SIZE_BYTES_MAX or body.reason else {}
     entries: list[Item] = [{**key.attributes, **extra} for key in entry_keys(generation, fields, body, step)]
-    return [hint, document], entries
+    return document, entries

@@ -31,6 +31,7 @@ from indelible.indexes.index import (
     IndexUnavailable,
     Place,
     Rejected,
+    by_position,
 )
 from indelible.limits import INDEX_WRITE_TIMEOUT_S, SEARCH_TIMEOUT_S
 from indelible.search import CheckedQuery, FieldType, Order
@@ -102,10 +103,10 @@ class DynamoIndex:
         return state.generation(state.last_number)
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         step = await Step.claimed(self._open_table, generation, after)
-        rejected = await step.write(documents, cursor)
+        rejected = await step.write(documents, cursor, log_hash)
         self._remove_what_is_gone(step.state)
         return rejected
 
@@ -129,8 +130,7 @@ class DynamoIndex:
         stretch = Stretch(list_partition(generation, REFUSED), LEAST, above(b""))
         entries = [entry_of(item) for item in await whole(self._open_table, stretch, patience)]
         seen = [one.body for one in entries if one.body is not None and is_seen(one, held)]
-        seen.sort(key=lambda one: (one.position, one.event_id))
-        return [Rejected(one.event_id, one.position, one.reason) for one in seen]
+        return sorted((Rejected(one.place, one.reason) for one in seen), key=by_position)
 
     async def search(
         self, query: CheckedQuery, *, order: Order, limit: int, behind: Place | None

@@ -24,9 +24,10 @@ from indelible.indexes.dynamodb.entries import (
     hint_key,
     list_names,
     list_partition,
+    old_document_key,
 )
 from indelible.indexes.dynamodb.service import Patience
-from indelible.indexes.dynamodb.state import Gone, removed
+from indelible.indexes.dynamodb.state import FORMAT, Gone, removed
 from indelible.indexes.dynamodb.table import Stretch, Table, whole
 from indelible.indexes.index import IndexUnavailable
 from indelible.limits import (
@@ -63,16 +64,17 @@ async def _remove(table: Table, gone: Gone) -> None:
         async for page in table.pages(stretch, _patience(), sizes=itertools.repeat(DYNAMODB_ENTRIES_PER_PAGE_MAX)):
             keys = [Key(item[PARTITION]["B"], item[SORT]["B"]) for item in page]
             if name in (REFUSED, ALL):
-                await _remove_documents(table, gone.number, keys)
+                await _remove_documents(table, gone, keys)
             await table.remove(keys, _patience())
     await table.change(lambda state: removed(state, gone), _patience())
 
 
-async def _remove_documents(table: Table, number: int, entries: Iterable[Key]) -> None:
+async def _remove_documents(table: Table, gone: Gone, entries: Iterable[Key]) -> None:
     keys: dict[Key, None] = {}
+    key_of = document_key if gone.format == FORMAT else old_document_key
     for entry in entries:
         place, step = decode_suffix(entry.sort)
-        keys[document_key(number, place.event_id, step)] = keys[hint_key(number, place.event_id)] = None
+        keys[key_of(gone.number, place, step)] = keys[hint_key(gone.number, place.event_id)] = None
     await table.remove(keys, _patience())
 
 

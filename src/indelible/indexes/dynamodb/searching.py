@@ -11,12 +11,20 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final
-from uuid import UUID
 
 from indelible.events import AggregateKey
 from indelible.indexes.able import check_able
-from indelible.indexes.dynamodb.encoding import encode_step
-from indelible.indexes.dynamodb.entries import BODY, PARTITION, SORT, Body, Entry, decode_body, document_key, entry_of
+from indelible.indexes.dynamodb.entries import (
+    BODY,
+    PARTITION,
+    SORT,
+    Body,
+    Entry,
+    Key,
+    decode_body,
+    document_key,
+    entry_of,
+)
 from indelible.indexes.dynamodb.plan import Lead, Times, is_all_said, leads_of, stretches_of
 from indelible.indexes.dynamodb.service import Patience
 from indelible.indexes.dynamodb.state import GenerationState, is_seen
@@ -104,16 +112,16 @@ class Search:
             yield some
 
     async def _with_bodies(self, entries: Sequence[Entry], *, is_needed: bool) -> Sequence[tuple[Entry, Body | None]]:
-        missing = [(one.place.event_id, one.step) for one in entries if is_needed and one.body is None]
+        missing = [(one.place, one.step) for one in entries if is_needed and one.body is None]
         if not missing:
             return [(one, one.body) for one in entries]
         # One event may stand there twice, by two of its values.
         keys = {document_key(self._number, *one) for one in missing}
         bodies = {
-            (UUID(bytes=item[PARTITION]["B"][-16:]), item[SORT]["B"]): decode_body(item[BODY]["B"])
+            Key(item[PARTITION]["B"], item[SORT]["B"]): decode_body(item[BODY]["B"])
             for item in await self._table.get(keys, self._patience)
         }
-        return [(one, one.body or bodies.get((one.place.event_id, encode_step(one.step)))) for one in entries]
+        return [(one, one.body or bodies.get(document_key(self._number, one.place, one.step))) for one in entries]
 
     # --- Which list leads --------------------------------------------------------------------------------------------
 

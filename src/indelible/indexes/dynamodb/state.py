@@ -17,6 +17,9 @@ from indelible.indexes.index import Generation, IndexMoved, IndexState
 from indelible.limits import DYNAMODB_VOID_KEPT_S
 from indelible.search import FieldType
 
+FORMAT: Final = 2
+"""There are no migrations: an index of an older format is made anew."""
+
 
 class Void(Struct, frozen=True, array_like=True):
     """Steps that were never committed, from one to another."""
@@ -34,6 +37,7 @@ class GenerationState(Struct, frozen=True):
     claimed: int = 0
     committed: int = 0
     void: tuple[Void, ...] = ()
+    log_hash: str = ""
 
     def counts(self, step: int) -> bool:
         """Whether what was written in a step is seen."""
@@ -61,9 +65,12 @@ class Gone(Struct, frozen=True, array_like=True):
     number: int
     fields: int
     """How many it has."""
+    format: int = 1
 
 
 class State(Struct, frozen=True):
+    format: int = 1
+    """Of all generations. The first said nothing of it."""
     last_number: int = 0
     serving: int | None = None
     building: int | None = None
@@ -83,7 +90,7 @@ class State(Struct, frozen=True):
 
     def generation(self, number: int) -> Generation:
         held = self.generations[number]
-        return Generation(number, held.fields, Cursor(held.cursor), held.documents)
+        return Generation(number, held.fields, Cursor(held.cursor), held.documents, held.log_hash)
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -95,8 +102,11 @@ def encode_state(state: State) -> bytes:
 
 
 def decode_state(data: bytes) -> State:
-    """Raises ``ValueError``."""
-    return _decoder.decode(data)
+    """Without the generations of an older format, whose items are to be removed. Raises ``ValueError``."""
+    state = _decoder.decode(data)
+    if state.format > FORMAT:
+        raise ValueError(f"it is of format {state.format}, this Indelible knows up to {FORMAT}")
+    return replace(dropped(state), format=FORMAT) if state.format < FORMAT else state
 
 
 # --- Generations -----------------------------------------------------------------------------------------------------
@@ -133,7 +143,7 @@ def _without(state: State, number: int | None) -> State:
     if number is None:
         return state
     kept = {other: held for other, held in state.generations.items() if other != number}
-    gone = Gone(number, len(state.generations[number].fields))
+    gone = Gone(number, len(state.generations[number].fields), state.format)
     return replace(state, generations=kept, removing=(*state.removing, gone))
 
 
@@ -148,7 +158,9 @@ def claimed(state: State, number: int, after: Cursor) -> State:
     return _with(state, number, replace(held, claimed=held.claimed + 1))
 
 
-def committed(state: State, number: int, step: int, *, cursor: Cursor, added: int, now_s: float) -> State:
+def committed(
+    state: State, number: int, step: int, *, cursor: Cursor, log_hash: str = "", added: int, now_s: float
+) -> State:
     """With a step that counts, and all that were claimed before it and not committed void."""
     held = state.known(number)
     if held.committed == step:
@@ -158,7 +170,9 @@ def committed(state: State, number: int, step: int, *, cursor: Cursor, added: in
     void = [one for one in held.void if now_s - one.cleared_at_s < DYNAMODB_VOID_KEPT_S]
     if held.committed + 1 < step:
         void.append(Void(held.committed + 1, step - 1, int(now_s)))
-    moved = replace(held, cursor=str(cursor), documents=held.documents + added, committed=step, void=tuple(void))
+    moved = replace(
+        held, cursor=str(cursor), log_hash=log_hash, documents=held.documents + added, committed=step, void=tuple(void)
+    )
     return _with(state, number, moved)
 
 

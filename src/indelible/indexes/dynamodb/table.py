@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from indelible.batching import in_lots
 from indelible.indexes.dynamodb.entries import PARTITION, SORT, STATE_KEY, Item, Key
 from indelible.indexes.dynamodb.service import Conflict, NoTable, Patience, Service
-from indelible.indexes.dynamodb.state import State, decode_state, encode_state
+from indelible.indexes.dynamodb.state import FORMAT, State, decode_state, encode_state
 from indelible.indexes.index import IndexUnavailable
 from indelible.limits import (
     DYNAMODB_ENTRIES_PER_PAGE_MAX,
@@ -90,7 +90,7 @@ class Table:
         answer = await self._call("get_item", patience, Key=STATE_KEY.attributes, ConsistentRead=True)
         item = answer.get("Item")
         if item is None:
-            return 0, State()
+            return 0, State(format=FORMAT)
         try:
             return int(item[_REVISION]["N"]), decode_state(item[_VALUE]["B"])
         except (KeyError, ValueError) as error:

@@ -6,13 +6,13 @@ entries. So whatever a step that was given up has left can be found, and is remo
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from indelible.cursors import Cursor
-from indelible.indexes.dynamodb.encoding import above, encode_step
+from indelible.indexes.dynamodb.encoding import above, encode_step, step_of
 from indelible.indexes.dynamodb.entries import (
     BODY,
     JOURNALS,
@@ -37,7 +37,7 @@ from indelible.indexes.dynamodb.entries import (
 from indelible.indexes.dynamodb.service import Patience
 from indelible.indexes.dynamodb.state import State, claimed, committed, is_seen
 from indelible.indexes.dynamodb.table import Stretch, Table, for_each, whole
-from indelible.indexes.index import Document, IndexUnavailable, Rejected
+from indelible.indexes.index import Document, IndexUnavailable, Place, Rejected
 from indelible.limits import DYNAMODB_IDLE_MAX_S, DYNAMODB_STEP_MAX_S, DYNAMODB_WRITES_AT_ONCE
 
 ITEM_SIZE_BYTES_MAX: Final = 400 * 1024
@@ -73,31 +73,36 @@ class Step:
         state = await table.change(lambda state: claimed(state, number, after), patience)
         return cls(table, number, state, patience)
 
-    async def write(self, documents: Sequence[Document], cursor: Cursor) -> Sequence[Rejected]:
+    async def write(self, documents: Sequence[Document], cursor: Cursor, log_hash: str = "") -> Sequence[Rejected]:
         """All of it; and what is refused. Raises ``IndexMoved``, ``IndexUnavailable``."""
         step = self._held.claimed
         await self._clear()
-        bodies = {one.place.event_id: _body(one) for one in documents}
+        bodies = {one.place: _body(one) for one in documents}
         added = 0
         if bodies:
             added = await self._add(bodies)
         number, patience = self._number, self._patience
         await self._table.change(
-            lambda state: committed(state, number, step, cursor=cursor, added=added, now_s=time.time()), patience
+            lambda state: committed(
+                state, number, step, cursor=cursor, log_hash=log_hash, added=added, now_s=time.time()
+            ),
+            patience,
         )
         if bodies:
             await self._forget_journal(step)
-        return [Rejected(one.event_id, one.position, one.reason) for one in bodies.values() if one.reason]
+        return [Rejected(one.place, one.reason) for one in bodies.values() if one.reason]
 
-    async def _add(self, bodies: dict[UUID, Body]) -> int:
+    async def _add(self, bodies: Mapping[Place, Body]) -> int:
         """How many more documents there are."""
         step = self._held.claimed
         key = journal_key(self._number, step)
-        await self._table.put([{**key.attributes, BODY: {"B": b"".join(one.bytes for one in bodies)}}], self._patience)
+        ids = {one.event_id: None for one in bodies}
+        await self._table.put([{**key.attributes, BODY: {"B": b"".join(one.bytes for one in ids)}}], self._patience)
         replaced = await self._present(bodies)
         await for_each(replaced, lambda one: self._end(one, step), DYNAMODB_WRITES_AT_ONCE)
         made = [items_of(self._number, self._held.fields, body, step) for body in bodies.values()]
-        await self._table.put((item for first, _ in made for item in first), self._patience)
+        await self._table.put((hint_key(self._number, one).attributes for one in ids), self._patience)
+        await self._table.put((document for document, _ in made), self._patience)
         await self._table.put((item for _, entries in made for item in entries), self._patience)
         return sum(not one.reason for one in bodies.values()) - sum(not one.body.reason for one in replaced)
 
@@ -107,13 +112,15 @@ class Step:
 
     # --- Documents that are there ------------------------------------------------------------------------------------
 
-    async def _present(self, ids: Iterable[UUID]) -> list[Version]:
+    async def _present(self, places: Collection[Place]) -> list[Version]:
         """Those of these events that are seen. A log gives an event once, so mostly there are none."""
+        ids = {one.event_id: None for one in places}
         hints = await self._table.get((hint_key(self._number, one) for one in ids), self._patience)
         found: list[Version] = []
 
         async def look(event_id: UUID) -> None:
-            found.extend(one for one in await self._versions(event_id) if is_seen(one, self._held))
+            versions = await self._versions(event_id)
+            found.extend(one for one in versions if one.body.place in places and is_seen(one, self._held))
 
         hinted = [UUID(bytes=item[PARTITION]["B"][-_ID_SIZE_BYTES:]) for item in hints]
         await for_each(hinted, look, DYNAMODB_WRITES_AT_ONCE)
@@ -122,9 +129,7 @@ class Step:
     async def _versions(self, event_id: UUID) -> list[Version]:
         partition = documents_partition(self._number, event_id)
         items = await whole(self._table, Stretch(partition, encode_step(1), above(b"")), self._patience)
-        return [
-            Version(int.from_bytes(item[SORT]["B"]), until_of(item), decode_body(item[BODY]["B"])) for item in items
-        ]
+        return [Version(step_of(item[SORT]["B"]), until_of(item), decode_body(item[BODY]["B"])) for item in items]
 
     async def _end(self, one: Version, step: int) -> None:
         """Another takes its place in this step."""
@@ -134,7 +139,7 @@ class Step:
     def _keys_of(self, one: Version) -> list[Key]:
         """The document last: what has no document cannot be found."""
         keys = list(entry_keys(self._number, self._held.fields, one.body, one.step))
-        return [*keys, document_key(self._number, one.body.event_id, one.step)]
+        return [*keys, document_key(self._number, one.body.place, one.step)]
 
     # --- Steps that were given up ------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from indelible.indexes.index import (
     IndexUnavailable,
     Place,
     Rejected,
+    by_position,
 )
 from indelible.indexes.opensearch.address import Address
 from indelible.indexes.opensearch.calls import Calls, Gone
@@ -103,18 +104,18 @@ class OpenSearchIndex:
     # --- Writing -----------------------------------------------------------------------------------------------------
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         try:
             async with asyncio.timeout(INDEX_WRITE_TIMEOUT_S):
-                return await self._apply(generation, documents, after, cursor)
+                return await self._apply(generation, documents, after, cursor, log_hash)
         except TimeoutError:
             raise IndexUnavailable(f"{self._address.kind} takes too long to store events") from None
         except Gone:
             raise await self._gone(generation) from None
 
     async def _apply(
-        self, generation: int, documents: Sequence[Document], after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], after: Cursor, cursor: Cursor, log_hash: str
     ) -> Sequence[Rejected]:
         state = await self._generations.change(lambda state: state.claimed(generation, after))
         claimed, is_serving = state.held(generation), generation == state.serving
@@ -127,10 +128,10 @@ class OpenSearchIndex:
         else:
             # Made searchable, and counted, when it is complete: one that is built takes half the time so.
             count = claimed.documents + written.added
-        tried = {one.place.event_id for one in documents}
-        listed = [one for one in claimed.rejected if one.event_id not in tried]
-        rejected = sorted((*listed, *written.refused), key=lambda one: (one.position, one.event_id))
-        held = replace(held, cursor=str(cursor), documents=count, rejected=tuple(rejected))
+        tried = {one.place for one in documents}
+        listed = [one for one in claimed.rejected if one.place not in tried]
+        rejected = sorted((*listed, *written.refused), key=by_position)
+        held = replace(held, cursor=str(cursor), log_hash=log_hash, documents=count, rejected=tuple(rejected))
         commit = partial(
             State.committed, number=generation, step=step, after=after, changed=held, is_searchable=is_serving
         )

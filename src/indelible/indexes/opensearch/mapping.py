@@ -89,18 +89,18 @@ def mapping_of(fields: Mapping[str, FieldType]) -> dict[str, Any]:
 
 def line_of(document: Document, step: int, names: Mapping[str, str]) -> bytes:
     """The two lines of a document in a bulk request."""
-    event_id = str(document.place.event_id)
+    time_us, position, event_id = document.place
     # A later step may have been here already, if this writer was held up.
-    action = {"index": {"_id": event_id, "version": step, "version_type": "external_gte"}}
+    action = {"index": {"_id": f"{event_id}.{position:x}.{time_us:x}", "version": step, "version_type": "external_gte"}}
     source: dict[str, Any] = {
         "step": step,
-        "event_id": event_id,
+        "event_id": str(event_id),
         "event_type": document.event_type,
         "aggregate_type": document.aggregate.aggregate_type,
         "aggregate_id": document.aggregate.aggregate_id,
         "version": document.version,
-        "position": document.place.position,
-        "timestamp_us": document.place.timestamp_us,
+        "position": position,
+        "timestamp_us": time_us,
         "tags": document.tags,
         "words": " ".join(tokens_of(document.text)),
     }

@@ -27,6 +27,7 @@ class Held(Struct, frozen=True):
 
     fields: dict[str, FieldType]
     cursor: str = str(START)
+    log_hash: str = ""
     documents: int = 0
     claimed: int = 0
     """The last step that somebody has begun. Who claims one fences off whoever claimed another before."""
@@ -65,7 +66,7 @@ class State(Struct, frozen=True):
 
     def generation(self, number: int) -> Generation:
         held = self.generations[number]
-        return Generation(number, held.fields, Cursor(held.cursor), held.documents)
+        return Generation(number, held.fields, Cursor(held.cursor), held.documents, held.log_hash)
 
     def held(self, number: int) -> Held:
         """Raises ``IndexMoved``."""

@@ -26,7 +26,7 @@ class Written(NamedTuple):
 async def write_documents(
     calls: Calls, generation: int, documents: Sequence[Document], step: int, fields: Mapping[str, FieldType]
 ) -> Written:
-    """All that are not refused are there. Of one event the last counts. Raises what ``Calls.write`` does."""
+    """All that are not refused are there. Of one place the last counts. Raises what ``Calls.write`` does."""
     added, refused = 0, list[Rejected]()
     for requests in in_lots(list(_requests(documents, step, fields)), INDEX_BULKS_AT_ONCE_MAX):
         # None goes on behind the caller's back.
@@ -41,7 +41,7 @@ async def write_documents(
 
 def _requests(documents: Sequence[Document], step: int, fields: Mapping[str, FieldType]) -> Iterator[list[_Line]]:
     names, some, size_bytes = names_of(fields), list[_Line](), 0
-    for document in {one.place.event_id: one for one in documents}.values():
+    for document in {one.place: one for one in documents}.values():
         line = line_of(document, step, names)
         if some and (len(some) == INDEX_BULK_DOCUMENTS_MAX or size_bytes + len(line) > INDEX_BULK_SIZE_BYTES_MAX):
             yield some
@@ -63,7 +63,7 @@ async def _write(calls: Calls, generation: int, some: Sequence[_Line]) -> Writte
             return Written(sum(one.added for one in halves), [one for half in halves for one in half.refused])
         items = [Item(f"its document of {len(some[0].line)} bytes is too large for the service", is_new=False)]
     refused = [
-        Rejected(one.document.place.event_id, one.document.place.position, item.refusal)
+        Rejected(one.document.place, item.refusal)
         for one, item in zip(some, items, strict=True)
         if item.refusal is not None
     ]

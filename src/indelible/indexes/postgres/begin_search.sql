@@ -3,7 +3,7 @@
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 
 SELECT
-    g.number, g.fields, g.cursor, g.documents,
+    g.number, g.fields, g.cursor, g.documents, g.log_hash,
     set_config('statement_timeout', '{statement_ms}ms', true),
     set_config('lock_timeout', '{lock_ms}ms', true),
     set_config('work_mem', '{memory}', true),

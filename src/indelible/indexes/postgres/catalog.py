@@ -123,7 +123,7 @@ class Catalog:
             await self.connection.execute(self._statements.make_generation(number, list(fields.values())))
             await self.fetch_nothing(f"UPDATE {self._schema}.catalog SET last_number = %(number)s", number=number)
             await self.fetch_nothing(
-                f"INSERT INTO {self._schema}.generations VALUES (%(number)s, %(fields)s, %(cursor)s, 0, FALSE)",
+                f"INSERT INTO {self._schema}.generations VALUES (%(number)s, %(fields)s, %(cursor)s, 0, '', FALSE)",
                 number=number, fields=msgspec.json.encode(dict(fields)).decode(), cursor=START,
             )  # fmt: skip
         await self._sweep()
@@ -167,11 +167,11 @@ class Catalog:
             raise IndexMoved(f"generation {number} is gone")
         return Cursor(rows[0][0]), msgspec.json.decode(rows[0][1], type=dict[str, FieldType])
 
-    async def advance(self, number: int, cursor: Cursor, added: int) -> None:
+    async def advance(self, number: int, cursor: Cursor, log_hash: str, added: int) -> None:
         await self.fetch_nothing(
-            f"UPDATE {self._schema}.generations SET cursor = %(cursor)s, documents = documents + %(added)s "
-            "WHERE number = %(number)s",
-            number=number, cursor=cursor, added=added,
+            f"UPDATE {self._schema}.generations SET cursor = %(cursor)s, log_hash = %(log_hash)s, "
+            "documents = documents + %(added)s WHERE number = %(number)s",
+            number=number, cursor=cursor, log_hash=log_hash, added=added,
         )  # fmt: skip
 
     async def _lock(self) -> int:

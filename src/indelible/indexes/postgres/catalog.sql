@@ -9,6 +9,7 @@ CREATE TABLE {schema}.generations (
     fields text NOT NULL,              -- JSON: declared paths, each with its type
     cursor text NOT NULL,              -- every event up to here is in it
     documents bigint NOT NULL,
+    log_hash text NOT NULL,            -- what the log was up to there
     is_serving boolean NOT NULL UNIQUE -- whether it is searched; else it is being built
 );
 

@@ -13,9 +13,9 @@ CREATE TABLE {schema}.documents_{number} (
     words text COLLATE "C"             -- all words in their order, a space around each
 );
 
--- In the order of searches.
-CREATE INDEX documents_{number}_place ON {schema}.documents_{number} (timestamp_us, position, event_id);
-CREATE UNIQUE INDEX documents_{number}_event_id ON {schema}.documents_{number} (event_id);
+-- In the order of searches, and what a document is known by: each partition of the log may have an event of one id.
+CREATE UNIQUE INDEX documents_{number}_place ON {schema}.documents_{number} (timestamp_us, position, event_id);
+CREATE INDEX documents_{number}_event_id ON {schema}.documents_{number} (event_id);
 CREATE INDEX documents_{number}_aggregate ON {schema}.documents_{number} (aggregate_type, aggregate_id);
 CREATE INDEX documents_{number}_aggregate_id ON {schema}.documents_{number} (aggregate_id);
 CREATE INDEX documents_{number}_event_type ON {schema}.documents_{number} (event_type);

@@ -1,1 +1,1 @@
-SELECT number, fields, cursor, documents, is_serving FROM {schema}.generations
+SELECT number, fields, cursor, documents, log_hash, is_serving FROM {schema}.generations

@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
-from uuid import UUID
 
 import psycopg
 
@@ -75,9 +74,11 @@ class PostgresIndex:
         return await self._write(lambda catalog: catalog.begin(fields))
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
-        await self._write(lambda catalog: self._apply(catalog, generation, documents, after, cursor))
+        await self._write(
+            lambda catalog: self._apply(catalog, generation, documents, after=after, cursor=cursor, log_hash=log_hash)
+        )
         return ()
 
     async def rejected(self, generation: int) -> Sequence[Rejected]:
@@ -147,30 +148,42 @@ class PostgresIndex:
     # --- Adding ------------------------------------------------------------------------------------------------------
 
     async def _apply(
-        self, catalog: Catalog, number: int, documents: Sequence[Document], after: Cursor, cursor: Cursor
+        self,
+        catalog: Catalog,
+        number: int,
+        documents: Sequence[Document],
+        *,
+        after: Cursor,
+        cursor: Cursor,
+        log_hash: str,
     ) -> None:
-        by_id = {one.place.event_id: one for one in documents}
+        by_place = {one.place: one for one in documents}
         async with catalog.changing():
             at, fields = await catalog.cursor_of(number)
             if at != after:
                 raise IndexMoved(f"generation {number} is at cursor {at}, not at {after}")
             table = self._statements.table(number)
-            replaced = await self._add(catalog.connection, table, self._rows_of(fields), by_id) if by_id else 0
-            await catalog.advance(number, cursor, len(by_id) - replaced)
+            rows = self._rows_of(fields)
+            replaced = await self._add(catalog.connection, table, rows, by_place) if by_place else 0
+            await catalog.advance(number, cursor, log_hash, len(by_place) - replaced)
 
     def _rows_of(self, fields: Mapping[str, FieldType]) -> Rows:
         if self._rows is None or self._rows[0] != list(fields.items()):
             self._rows = list(fields.items()), Rows(fields)
         return self._rows[1]
 
-    async def _add(self, connection: Connection, table: str, rows: Rows, by_id: Mapping[UUID, Document]) -> int:
+    async def _add(self, connection: Connection, table: str, rows: Rows, by_place: Mapping[Place, Document]) -> int:
         """How many take the place of others. As a rule none do: that is looked at when there are some."""
-        documents = list(by_id.values())
+        documents = list(by_place.values())
         try:
             async with connection.transaction():
                 await self._copy(connection, table, rows, documents)
         except psycopg.errors.UniqueViolation:
-            forgotten = await connection.execute(f"DELETE FROM {table} WHERE event_id = ANY(%s)", [list(by_id)])
+            forgotten = await connection.execute(
+                f"DELETE FROM {table} AS d USING unnest(%s::bigint[], %s::bigint[], %s::uuid[]) "
+                "AS p (time_us, pos, id) WHERE d.timestamp_us = p.time_us AND d.position = p.pos AND d.event_id = p.id",
+                [list(part) for part in zip(*by_place, strict=True)],
+            )
             await self._copy(connection, table, rows, documents)
             return forgotten.rowcount
         return 0

@@ -91,8 +91,7 @@ class Search:
         rows = await cursor.fetchall()
         if not rows:
             raise IndexMoved("no generation is complete")
-        number, fields, cursor, documents = rows[0][:4]
-        return generation_of(number, fields, cursor, documents)
+        return generation_of(*rows[0][:5])
 
     async def _fetch(self, sql: str, values: dict[str, Any]) -> Rows:
         cursor = self._connection.cursor(binary=True)
@@ -151,6 +150,6 @@ def _is_better_looked_up(hits: int, walked: int, limit: int, documents: int) -> 
     return to_look_up < to_walk
 
 
-def generation_of(number: int, fields: str, cursor: str, documents: int) -> Generation:
+def generation_of(number: int, fields: str, cursor: str, documents: int, log_hash: str) -> Generation:
     declared = msgspec.json.decode(fields, type=dict[str, FieldType])
-    return Generation(number, declared, Cursor(cursor), documents)
+    return Generation(number, declared, Cursor(cursor), documents, log_hash)

@@ -25,6 +25,7 @@ from indelible.indexes.sqlite.connections import (
     connect_writer,
     create,
     fetch,
+    identity_of,
     put_aside,
     remove,
     sync_folder,
@@ -61,6 +62,9 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self.path: Final = path
         self._connection: apsw.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._last_number = 0
+        """The greatest that was seen: numbers come not again in one that is made anew."""
 
     def file_of(self, number: int) -> Path:
         return generation_path(self.path, number)
@@ -75,10 +79,35 @@ class Catalog:
             if self._connection is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 remove(self.path)
+                last_number = max([self._last_number, *self._files()])
                 self._connection = create(self.path, CATALOG_ID, "catalog")
+                self._connection.execute("UPDATE catalog SET last_number = ?", (last_number,))
                 sync_folder(self.path)
+            self._identity = identity_of(self.path)
             self._connection.pragma("synchronous", "FULL")
             self._remove_strays()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody has removed its file, or put another in its place."""
+        return self._connection is not None and identity_of(self.path) != self._identity
+
+    def is_damaged(self) -> bool:
+        """As somebody sees it who opens it now: what is open may still be in memory."""
+        with self._understood():
+            try:
+                self._opened().close()
+            except (*DAMAGE, Damaged, Foreign, Newer, apsw.CantOpenError):
+                return True
+        return False
+
+    def abandon(self) -> None:
+        """As its file is another's by now, or nobody's: nothing is written to it, nor to those beside it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _log.warning("the query index %s was removed or replaced, or is damaged: it is opened anew", self.path)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            connection.close()
 
     def _opened(self) -> apsw.Connection:
         connection = connect_writer(self.path, CATALOG_ID, ("catalog",))
@@ -109,14 +138,14 @@ class Catalog:
         """Generations that were dropped, or whose making was cut short."""
         with transaction(self.connection):
             entry = read_entry(self.connection)
-            for path in self._files():
-                number = int(path.name.removeprefix(f"{self.path.name}-"))
+            for number in self._files():
                 if number not in (entry.serving, entry.building):
-                    remove(path)
+                    remove(self.file_of(number))
 
-    def _files(self) -> list[Path]:
-        name = re.compile(re.escape(self.path.name) + r"-\d+")
-        return [path for path in self.path.parent.iterdir() if name.fullmatch(path.name)]
+    def _files(self) -> list[int]:
+        """Numbers of the generations whose files there are."""
+        name = re.compile(re.escape(self.path.name) + r"-(\d+)")
+        return [int(found[1]) for path in self.path.parent.iterdir() if (found := name.fullmatch(path.name))]
 
     @property
     def connection(self) -> apsw.Connection:
@@ -126,7 +155,9 @@ class Catalog:
 
     def entry(self) -> Entry:
         with self._understood():
-            return read_entry(self.connection)
+            entry = read_entry(self.connection)
+        self._last_number = max(self._last_number, entry.last_number)
+        return entry
 
     def begin(self, fields: Mapping[str, FieldType]) -> GenerationFile:
         """A new generation to build, in place of the one that was being built."""

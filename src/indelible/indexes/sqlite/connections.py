@@ -130,6 +130,15 @@ def _size(path: Path) -> int:
         return 0
 
 
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Of the file that stands there now: another one has another, as long as somebody has this one open."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def remove(path: Path) -> None:
     """With its side files, which without it would be taken for those of another."""
     for suffix in ("", "-wal", "-shm"):

@@ -9,6 +9,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -53,6 +54,8 @@ RECENT_DOCUMENTS: Final = 8_192
 """Of a generation that is searched: so many, and their entries join those before them; about a tenth of a second."""
 
 K = TypeVar("K")
+_Key = tuple[int, int, bytes]
+"""A place, of what compares fast."""
 
 _ROWS_AT_ONCE: Final = (256, 32, 4, 1)
 """Rows of one insert: as many as there are, so that few statements are planned, again and again the same. Each insert
@@ -63,6 +66,7 @@ _TEXTS_LENGTH_MAX: Final = 8_000_000
 statement begins that may be undone by itself, such as an insert of several rows."""
 _AGGREGATES_AT_ONCE: Final = 250
 """To look for, of a batch. SQLite takes as many as 500 of one list."""
+_first: Final = itemgetter(0)
 _KNOWN_MAX: Final = 32_768
 """Names and aggregates whose numbers are remembered."""
 
@@ -71,13 +75,14 @@ class State(msgspec.Struct, frozen=True):
     """A generation as its file has it."""
 
     cursor: Cursor
+    log_hash: str
     fields: Mapping[str, FieldType]
     documents: int
     displaced_us: int
     is_in_order: bool
 
     def as_generation(self, number: int) -> Generation:
-        return Generation(number, self.fields, self.cursor, self.documents)
+        return Generation(number, self.fields, self.cursor, self.documents, self.log_hash)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -88,12 +93,12 @@ class State(msgspec.Struct, frozen=True):
 def read_state(connection: apsw.Connection) -> State:
     """Raises :class:`Damaged` too."""
     try:
-        rows = fetch(connection, "SELECT cursor, fields, documents, displaced_us, is_in_order FROM state")
-        ((cursor, fields, documents, displaced_us, is_in_order),) = rows
+        rows = fetch(connection, "SELECT cursor, log_hash, fields, documents, displaced_us, is_in_order FROM state")
+        ((cursor, log_hash, fields, documents, displaced_us, is_in_order),) = rows
         declared = msgspec.json.decode(fields, type=dict[str, FieldType])
     except (*DAMAGE, apsw.SQLError, ValueError, TypeError) as error:
         raise Damaged(f"it does not say what it holds: {error}") from error
-    return State(Cursor(cursor), declared, documents, displaced_us, bool(is_in_order))
+    return State(Cursor(cursor), log_hash, declared, documents, displaced_us, bool(is_in_order))
 
 
 class GenerationFile:
@@ -124,7 +129,7 @@ class GenerationFile:
     def made(cls, path: Path, number: int, fields: Mapping[str, FieldType]) -> "GenerationFile":
         connection = create(path, GENERATION_ID, "generation")
         values = (START, msgspec.json.encode(dict(fields)).decode())
-        connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, 1)", values)
+        connection.execute("INSERT INTO state VALUES (?, '', ?, 0, 0, 1)", values)
         for field in range(1, len(fields) + 1):
             connection.execute(made_statement("postings", number=field))
         return cls(path, number, connection)
@@ -165,11 +170,13 @@ class GenerationFile:
 
     # --- Writing -----------------------------------------------------------------------------------------------------
 
-    def apply(self, documents: Sequence[Document], after: Cursor, cursor: Cursor, *, is_serving: bool) -> None:
+    def apply(
+        self, documents: Sequence[Document], after: Cursor, cursor: Cursor, log_hash: str, *, is_serving: bool
+    ) -> None:
         self._begin()
         self._is_serving = is_serving
         try:
-            self._add(documents, cursor, self._state_at(after))
+            self._add(documents, cursor, log_hash, self._state_at(after))
             self._is_changed = True
             if is_serving or len(self._fresh) >= COMMIT_DOCUMENTS or time.monotonic() - self._began_s > COMMIT_S:
                 self._commit()
@@ -262,39 +269,46 @@ class GenerationFile:
 
     # --- Documents ---------------------------------------------------------------------------------------------------
 
-    def _add(self, documents: Sequence[Document], cursor: Cursor, state: State) -> None:
-        by_id = {one.place.event_id.bytes: one for one in documents}
-        forgotten = self._forget(by_id)
-        added = sorted(by_id.items(), key=_place_of)
+    def _add(self, documents: Sequence[Document], cursor: Cursor, log_hash: str, state: State) -> None:
+        by_key = {_key_of(one.place): one for one in documents}
+        forgotten = self._forget(by_key)
+        added = sorted(by_key.items(), key=_first)
         last, last_place = self._last()
         numbering = Numbering(last, last_place, self._free_from)
         docs = numbering.number([one.place for _, one in added])
         self._insert(added, docs)
         self._note_fresh(docs, last)
-        self._fresh.update(by_id)
+        self._fresh.update([event_id for _, _, event_id in by_key])
         values = (
-            cursor, state.documents + len(added) - forgotten, max(state.displaced_us, numbering.displaced_us),
+            cursor, log_hash, state.documents + len(added) - forgotten,
+            max(state.displaced_us, numbering.displaced_us),
             state.is_in_order and numbering.is_in_order,
         )  # fmt: skip
         self._connection.execute(
-            "UPDATE state SET cursor = ?, documents = ?, displaced_us = ?, is_in_order = ?", values
+            "UPDATE state SET cursor = ?, log_hash = ?, documents = ?, displaced_us = ?, is_in_order = ?", values
         )
 
-    def _forget(self, by_id: Mapping[bytes, Document]) -> int:
+    def _forget(self, by_key: Mapping[_Key, Document]) -> int:
         """Documents whose events come again; how many."""
-        if not by_id:
+        ids = [event_id for _, _, event_id in by_key]
+        if not ids:
             return 0
-        if not self._fresh.isdisjoint(by_id):
+        if not self._fresh.isdisjoint(ids):
             self._index_fresh()
-        marks = ",".join("?" * len(by_id))
-        found = fetch(self._connection, f"SELECT doc FROM event_ids WHERE event_id IN ({marks})", list(by_id))
-        for (doc,) in found:
+        found = fetch(
+            self._connection,
+            "SELECT d.doc, d.displaced_us, d.position, d.event_id FROM event_ids AS e "
+            f"CROSS JOIN documents AS d ON d.doc = e.doc WHERE e.event_id IN ({','.join('?' * len(ids))})",
+            ids,
+        )
+        again = [doc for doc, displaced_us, *rest in found if ((doc >> SHIFT) - displaced_us, *rest) in by_key]
+        for doc in again:
             values = fetch(self._connection, "SELECT field, value FROM document_values WHERE doc = ?", (doc,))
             for field, value in values:
                 for level in ("postings", "recent"):
                     self._connection.execute(f"DELETE FROM {level}_{field} WHERE value = ? AND doc = ?", (value, doc))
             self._connection.execute(statement("forget_document"), {"doc": doc})
-        return len(found)
+        return len(again)
 
     def _note_fresh(self, docs: list[int], last: int) -> None:
         if docs and docs[0] > last:
@@ -324,17 +338,17 @@ class GenerationFile:
             doc += 1
         return doc
 
-    def _insert(self, documents: Sequence[tuple[bytes, Document]], docs: Sequence[int]) -> None:
+    def _insert(self, documents: Sequence[tuple[_Key, Document]], docs: Sequence[int]) -> None:
         keys = dict.fromkeys(one.aggregate for _, one in documents)
         self._number_names({one.event_type for _, one in documents} | {one.aggregate_type for one in keys})
         self._number_aggregates(keys)
         names, aggregates, numbers, texts = self._names, self._aggregates, self._numbers, self._texts
         rows: list[Any] = []
         values: list[Any] = []
-        for (event_id, document), doc in zip(documents, docs, strict=True):
+        for ((_, position, event_id), document), doc in zip(documents, docs, strict=True):
             place, event_type, key, version, tags, held, text = document
             rows += (
-                doc, (doc >> SHIFT) - place.timestamp_us, place.position, event_id, names[event_type],
+                doc, (doc >> SHIFT) - place.timestamp_us, position, event_id, names[event_type],
                 names[key.aggregate_type], aggregates[key], version,
             )  # fmt: skip
             for tag in tags:
@@ -403,8 +417,8 @@ def _insert(table: str, width: int, rows: int, conflict: str = "") -> str:
     return f"INSERT {conflict} INTO {table} VALUES {','.join([row] * rows)}"
 
 
-def _place_of(added: tuple[bytes, Document]) -> Place:
-    return added[1].place
+def _key_of(place: Place) -> _Key:
+    return place.timestamp_us, place.position, place.event_id.bytes
 
 
 def _missing(numbers: dict[K, int], wanted: Collection[K]) -> list[K]:

@@ -2,6 +2,7 @@
 -- after it where that is taken. So documents stand in the order of searches, whatever finds them.
 CREATE TABLE state (
     cursor TEXT NOT NULL,              -- every event up to here is in it
+    log_hash TEXT NOT NULL,            -- what the log was up to there
     fields TEXT NOT NULL,              -- JSON: declared paths, each with its type
     documents INTEGER NOT NULL,
     displaced_us INTEGER NOT NULL,     -- the most by which a place number is beyond its timestamp
@@ -54,10 +55,8 @@ CREATE TABLE postings_0 (value TEXT NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY 
 CREATE TABLE recent_aggregate (value INTEGER NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (value, doc)) STRICT, WITHOUT ROWID;
 CREATE TABLE recent_0 (value TEXT NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (value, doc)) STRICT, WITHOUT ROWID;
 
-CREATE TABLE event_ids (
-    event_id BLOB NOT NULL PRIMARY KEY,
-    doc INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+-- Each partition of the log may have an event of one id.
+CREATE TABLE event_ids (event_id BLOB NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (event_id, doc)) STRICT, WITHOUT ROWID;
 
 -- Its tokenizer takes runs of ASCII letters and digits, and of all other characters: text with others comes as words
 -- with spaces between them.

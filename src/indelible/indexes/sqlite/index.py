@@ -31,7 +31,7 @@ from indelible.indexes.index import (
     SearchTooBroad,
 )
 from indelible.indexes.sqlite.generation import State
-from indelible.indexes.sqlite.reading import DamagedGeneration, Reader
+from indelible.indexes.sqlite.reading import DamagedGeneration, LostCatalog, Reader
 from indelible.indexes.sqlite.searching import find_aggregates, find_events
 from indelible.indexes.sqlite.writing import Writer, damaged
 from indelible.limits import INDEX_WRITE_TIMEOUT_S, READS_WAITING_MAX, SEARCH_TIMEOUT_S
@@ -74,10 +74,10 @@ class SqliteIndex:
         return await self._write(lambda writer: writer.begin(fields))
 
     async def apply(
-        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor
+        self, generation: int, documents: Sequence[Document], *, after: Cursor, cursor: Cursor, log_hash: str = ""
     ) -> Sequence[Rejected]:
         try:
-            await self._write(lambda writer: writer.apply(generation, documents, after, cursor))
+            await self._write(lambda writer: writer.apply(generation, documents, after, cursor, log_hash))
         finally:
             self._commit_when_idle()
         return ()
@@ -146,11 +146,17 @@ class SqliteIndex:
         except DamagedGeneration as error:
             await self._condemn(error)
             raise damaged(error) from error
+        except LostCatalog as error:
+            await self._look_again()
+            raise IndexUnavailable(f"the query index {self._path} cannot be used: {error}") from error
         finally:
             self._waiting -= 1
 
     async def _condemn(self, error: DamagedGeneration) -> None:
         await self._write(partial(Writer.condemn, number=error.number, error=error))
+
+    async def _look_again(self) -> None:
+        await self._write(Writer.look_again)
 
     # --- A generation that is being built ----------------------------------------------------------------------------
 
@@ -196,6 +202,9 @@ class ReadOnlySqliteIndex(SqliteIndex):
         raise IndexUnavailable(
             f"the query index {self._path} is damaged ({error}); a server that keeps it makes it anew"
         ) from error
+
+    async def _look_again(self) -> None:
+        pass
 
 
 class _Threads:

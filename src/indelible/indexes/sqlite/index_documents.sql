@@ -18,4 +18,4 @@ ORDER BY 1, 2;
 
 INSERT INTO event_ids (event_id, doc)
 SELECT d.event_id, d.doc FROM temp.fresh AS f CROSS JOIN documents AS d ON d.doc BETWEEN f.low AND f.high
-ORDER BY 1;
+ORDER BY 1, 2;

@@ -18,6 +18,7 @@ from indelible.indexes.sqlite.connections import (
     Newer,
     check,
     connect_reader,
+    identity_of,
     transaction,
     unavailable,
 )
@@ -36,18 +37,23 @@ class DamagedGeneration(Exception):
         self.number: Final = number
 
 
+class LostCatalog(Exception):
+    """It is gone, or not what it was."""
+
+
 class Reader:
     """Blocking; for one thread."""
 
     def __init__(self, path: Path) -> None:
         self._path: Final = path
         self._catalog: apsw.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self._connection: apsw.Connection | None = None
         self._number: int | None = None
 
     def search(self, find: Callable[[apsw.Connection, State], T], deadline_s: float) -> tuple[T, Generation]:
         """``find`` in one state of the generation that serves. Raises :class:`SearchTooBroad`, ``IndexMoved``,
-        ``IndexUnavailable`` and :class:`DamagedGeneration`."""
+        ``IndexUnavailable``, :class:`LostCatalog` and :class:`DamagedGeneration`."""
         if time.monotonic() > deadline_s:
             raise IndexUnavailable("too many searches are waiting")
         connection, number = self._serving()
@@ -82,20 +88,28 @@ class Reader:
         return number
 
     def _entry(self) -> Entry:
+        identity = identity_of(self._path)
+        if identity != self._identity:
+            # Another stands there now, whose generations have the same numbers.
+            self.close()
         try:
             if self._catalog is None:
+                self._identity = identity
                 self._catalog = connect_reader(self._path)
                 check(self._catalog, self._path, CATALOG_ID, ("catalog",))
             return read_entry(self._catalog)
         except (Foreign, Newer) as error:
             self.close()
             raise IndexUnavailable(str(error)) from error
-        except (apsw.Error, Damaged) as error:
+        except (*DAMAGE, Damaged, apsw.CantOpenError, apsw.SQLError, apsw.IOError) as error:
+            self.close()
+            raise LostCatalog(str(error)) from error
+        except apsw.Error as error:
             self.close()
             raise unavailable(error, self._path) from error
 
     def state(self) -> IndexState:
-        """As it is committed. Raises ``IndexUnavailable`` and :class:`DamagedGeneration`."""
+        """As it is committed. Raises ``IndexUnavailable``, :class:`LostCatalog` and :class:`DamagedGeneration`."""
         entry = self._entry()
         return IndexState(self._generation(entry.serving), self._generation(entry.building))
 

@@ -29,6 +29,8 @@ class Writer:
         return self.state()
 
     def state(self) -> IndexState:
+        if self._catalog.is_lost:
+            self._open_anew()
         entry = self._entry()
         return IndexState(self._generation(entry.serving), self._generation(entry.building))
 
@@ -51,10 +53,10 @@ class Writer:
         self._files[file.number] = file
         return file.state()
 
-    def apply(self, number: int, documents: Sequence[Document], after: Cursor, cursor: Cursor) -> None:
+    def apply(self, number: int, documents: Sequence[Document], after: Cursor, cursor: Cursor, log_hash: str) -> None:
         entry = self.check_known(number)
         with self._refusing(number):
-            self._file(number).apply(documents, after, cursor, is_serving=number == entry.serving)
+            self._file(number).apply(documents, after, cursor, log_hash, is_serving=number == entry.serving)
 
     def check_known(self, number: int) -> Entry:
         """Raises ``IndexMoved`` when the generation is gone."""
@@ -82,6 +84,17 @@ class Writer:
         for number in list(self._files):
             self._let_go(number)
         self._catalog.drop()
+
+    def look_again(self) -> None:
+        """A reader cannot read the catalog."""
+        if self._catalog.is_lost or self._catalog.is_damaged():
+            self._open_anew()
+
+    def _open_anew(self) -> None:
+        for number in list(self._files):
+            self._let_go(number)
+        self._catalog.abandon()
+        self._catalog.open()
 
     def condemn(self, number: int, error: Exception) -> None:
         """A reader met damage in it."""

@@ -7,7 +7,7 @@ import pytest
 
 from indelible.cursors import START, cursor_at
 from indelible.indexes.index import IndexMoved, IndexState, QueryIndex
-from indelible.search import FieldType, SearchQuery
+from indelible.search import FieldType, SearchQuery, Where
 from indelible.testing.conformance.index_helpers import (
     AMOUNT,
     FIELDS,
@@ -16,8 +16,10 @@ from indelible.testing.conformance.index_helpers import (
     document,
     filled,
     found,
+    found_aggregates,
     having,
     more,
+    those_found,
     those_where,
 )
 
@@ -55,6 +57,24 @@ class IndexGenerationConformance(WithIndex):
         assert list(hits.places) == [one.place for one in documents]
         assert (generation.number, generation.cursor, generation.documents) == (serving.number, cursor, 7)
         assert generation == (await index.state()).serving
+
+    async def test_what_the_log_was_at_the_cursor_moves_with_it(self, index: QueryIndex) -> None:
+        serving = await filled(index, [document()])
+        assert serving.log_hash == ""
+        begun = await index.begin(FIELDS)
+        for number, log_hash in enumerate(("0a" * 32, "0b" * 32, ""), start=1):
+            for one, at in ((serving, number), (begun, number - 1)):
+                documents = [document()] if number == 1 else []
+                await index.apply(
+                    one.number, documents, after=cursor_at(at), cursor=cursor_at(at + 1), log_hash=log_hash
+                )
+            state = await index.state()
+            assert state.serving is not None
+            assert state.building is not None
+            assert (state.serving.cursor, state.serving.log_hash) == (cursor_at(number + 1), log_hash)
+            assert (state.building.cursor, state.building.log_hash) == (cursor_at(number), log_hash)
+            _, generation = await index.search(ALL.checked(FIELDS), order="newest", limit=1, behind=None)
+            assert generation.log_hash == log_hash
 
     async def test_nothing_to_add_moves_the_cursor(self, index: QueryIndex) -> None:
         serving = await filled(index, [document()])
@@ -181,6 +201,49 @@ class IndexGenerationConformance(WithIndex):
         if index.capabilities.text:
             assert await found(index, SearchQuery("old")) == []
             assert await found(index, SearchQuery("new")) == [first.place]
+
+    async def test_events_with_one_id_of_different_partitions_stand_beside_one_another(self, index: QueryIndex) -> None:
+        """An id is unique within its partition alone; of the first two here only the aggregate and the time differ."""
+        first = document(values={NAME: ["a"]}, text="one", tags=["x"], aggregate=("order", "1"), position=7)
+        event_id = first.place.event_id
+        second = document(values={NAME: ["b"]}, text="two", aggregate=("bill", "1"), position=7, event_id=event_id)
+        serving = await filled(index, [first, second, document()])
+        third = document(values={NAME: ["c"]}, text="three", aggregate=("note", "1"), event_id=event_id)
+        fourth = document(aggregate=("note", "2"), event_id=event_id, position=7, time_us=first.place.timestamp_us - 1)
+        await more(index, [third])
+        await more(index, [fourth])
+        documents = [first, second, third, fourth]
+        is_of_it = SearchQuery(where=(Where("event_id", "=", str(event_id)),))
+        assert await those_found(index, documents, is_of_it) == [0, 1, 2, 3]
+        for number, name in enumerate("abc"):
+            assert await those_where(index, documents, NAME, "=", name) == [number]
+        assert await those_found(index, documents, SearchQuery(aggregate_types=("bill", "note"))) == [1, 2, 3]
+        assert len(await found_aggregates(index, is_of_it)) == 4
+        await more(index, [second._replace(values={NAME: ("d",)}, text="four"), third])
+        state = await index.state()
+        assert state.serving is not None
+        assert (serving.documents, state.serving.documents) == (3, 5)
+        assert await those_found(index, documents, is_of_it) == [0, 1, 2, 3]
+        for name, numbers in (("a", [0]), ("b", []), ("c", [2]), ("d", [1])):
+            assert await those_where(index, documents, NAME, "=", name) == numbers
+        if index.capabilities.text:
+            for word, numbers in (("one", [0]), ("two", []), ("three", [2]), ("four", [1])):
+                assert await those_found(index, documents, SearchQuery(word)) == numbers
+
+    async def test_events_with_one_id_stand_beside_one_another_while_it_is_built(self, index: QueryIndex) -> None:
+        await index.drop()
+        begun = await index.begin(FIELDS)
+        first = having(NAME, "a")
+        others = [document(event_id=first.place.event_id, values={NAME: [one]}) for one in "bc"]
+        for number, batch in enumerate(([first], others, [first, others[0]])):
+            await index.apply(begun.number, batch, after=cursor_at(number), cursor=cursor_at(number + 1))
+        await index.swap(begun.number)
+        state = await index.state()
+        assert state.serving is not None
+        assert state.serving.documents == 3
+        assert await found(index, ALL) == [one.place for one in (first, *others)]
+        for number, name in enumerate("abc"):
+            assert await those_where(index, [first, *others], NAME, "=", name) == [number]
 
     async def test_of_one_event_in_a_batch_the_last_counts(self, index: QueryIndex) -> None:
         first = having(NAME, "a")

@@ -35,12 +35,12 @@ def mended(refused: Document) -> Document:
 async def listed(index: QueryIndex, generation: int) -> list[object]:
     rejected = await index.rejected(generation)
     assert all(one.reason for one in rejected)
-    assert [one.position for one in rejected] == sorted(one.position for one in rejected)
-    return [one.event_id for one in rejected]
+    assert [one.place.position for one in rejected] == sorted(one.place.position for one in rejected)
+    return [one.place for one in rejected]
 
 
-def ids(documents: Sequence[Document]) -> list[object]:
-    return [one.place.event_id for one in documents]
+def places(documents: Sequence[Document]) -> list[object]:
+    return [one.place for one in documents]
 
 
 @pytest.mark.asyncio
@@ -57,10 +57,8 @@ class IndexRefusalConformance(WithIndex):
         mixed = [documents[number] for number in (4, 2, 1, 0, 3)]
         rejected = await index.apply(serving.number, mixed, after=serving.cursor, cursor=cursor_at(9))
         refused = [documents[number] for number in (1, 3, 4)]
-        assert {(one.event_id, one.position) for one in rejected} == {
-            (one.place.event_id, one.place.position) for one in refused
-        }
-        assert await listed(index, serving.number) == ids(refused)
+        assert {one.place for one in rejected} == set(places(refused))
+        assert await listed(index, serving.number) == places(refused)
         assert await found(index, ALL) == [documents[0].place, documents[2].place]
         state = await index.state()
         assert state.serving is not None
@@ -70,9 +68,9 @@ class IndexRefusalConformance(WithIndex):
         refused = [make_refused() for _ in range(4)]
         serving = await filled(index, refused[:2])
         await more(index, [document()])
-        assert await listed(index, serving.number) == ids(refused[:2])
+        assert await listed(index, serving.number) == places(refused[:2])
         await more(index, refused[2:])
-        assert await listed(index, serving.number) == ids(refused)
+        assert await listed(index, serving.number) == places(refused)
 
     async def test_tried_again_those_that_are_taken_leave_it(
         self, index: QueryIndex, make_refused: MakeRefused
@@ -81,9 +79,9 @@ class IndexRefusalConformance(WithIndex):
         serving = await filled(index, [*refused, document()])
         again = [mended(refused[0]), refused[1], mended(refused[2])]
         rejected = await index.apply(serving.number, again, after=cursor_at(1), cursor=cursor_at(1))
-        assert [one.event_id for one in rejected] == await listed(index, serving.number) == ids(refused[1:2])
-        places = await found(index, ALL)
-        assert (len(places), places[:2]) == (3, [refused[0].place, refused[2].place])
+        assert [one.place for one in rejected] == await listed(index, serving.number) == places(refused[1:2])
+        all_places = await found(index, ALL)
+        assert (len(all_places), all_places[:2]) == (3, [refused[0].place, refused[2].place])
         state = await index.state()
         assert state.serving is not None
         assert (state.serving.cursor, state.serving.documents) == (cursor_at(1), 3)
@@ -100,7 +98,7 @@ class IndexRefusalConformance(WithIndex):
         for cursor in (START, cursor_at(2)):
             with pytest.raises(IndexMoved):
                 await index.apply(serving.number, [mended(one)], after=cursor, cursor=cursor)
-        assert await listed(index, serving.number) == ids([one])
+        assert await listed(index, serving.number) == places([one])
         assert await found(index, ALL) == []
 
     async def test_one_that_comes_again_and_is_taken_leaves_it(
@@ -109,8 +107,25 @@ class IndexRefusalConformance(WithIndex):
         refused = [make_refused(), make_refused()]
         serving = await filled(index, refused)
         await more(index, [mended(refused[0])])
-        assert await listed(index, serving.number) == ids(refused[1:])
+        assert await listed(index, serving.number) == places(refused[1:])
         assert await found(index, ALL) == [refused[0].place]
+
+    async def test_events_with_one_id_of_different_partitions_are_told_apart(
+        self, index: QueryIndex, make_refused: MakeRefused
+    ) -> None:
+        one, other = make_refused(), make_refused()
+        event_id = one.place.event_id
+        other = other._replace(place=other.place._replace(event_id=event_id))
+        taken = document(event_id=event_id)
+        serving = await filled(index, [one, taken, other])
+        assert await listed(index, serving.number) == places([one, other])
+        assert await found(index, ALL) == [taken.place]
+        later = document(event_id=event_id)
+        await more(index, [later])
+        assert await listed(index, serving.number) == places([one, other])
+        await more(index, [mended(other)])
+        assert await listed(index, serving.number) == places([one])
+        assert await found(index, ALL) == sorted([taken.place, later.place, other.place])
 
     async def test_each_generation_has_its_own(self, index: QueryIndex, make_refused: MakeRefused) -> None:
         one, other = make_refused(), make_refused()
@@ -119,10 +134,10 @@ class IndexRefusalConformance(WithIndex):
         assert await listed(index, begun.number) == []
         await index.apply(begun.number, [other], after=START, cursor=cursor_at(1))
         assert (await index.begin({NAME: "string"})).number == begun.number
-        assert await listed(index, begun.number) == ids([other])
-        assert await listed(index, serving.number) == ids([one])
+        assert await listed(index, begun.number) == places([other])
+        assert await listed(index, serving.number) == places([one])
         await index.swap(begun.number)
-        assert await listed(index, begun.number) == ids([other])
+        assert await listed(index, begun.number) == places([other])
         with pytest.raises(IndexMoved):
             await index.rejected(serving.number)
         another = await index.begin(FIELDS)
@@ -141,7 +156,7 @@ class IndexRefusalConformance(WithIndex):
         await again.open()
         try:
             assert [list(await again.rejected(one.number)) for one in (serving, begun)] == list(map(list, before))
-            assert await listed(again, serving.number) == ids([refused])
+            assert await listed(again, serving.number) == places([refused])
             await again.apply(begun.number, [mended(building)], after=cursor_at(1), cursor=cursor_at(1))
             assert await listed(again, begun.number) == []
             await again.swap(begun.number)

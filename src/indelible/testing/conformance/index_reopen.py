@@ -21,8 +21,10 @@ class ReopenIndexConformance:
         documents = [document() for _ in range(3)]
         serving = await filled(index, documents[:2])
         begun = await index.begin({NAME: "string"})
-        await index.apply(begun.number, [document()], after=START, cursor=cursor_at(1))
+        await index.apply(begun.number, [document()], after=START, cursor=cursor_at(1), log_hash="0a" * 32)
         state = await index.state()
+        assert state.building is not None
+        assert state.building.log_hash == "0a" * 32
         await index.close()
         again = make_index()
         try:
