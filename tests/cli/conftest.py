@@ -1,5 +1,6 @@
 """Commands in this process, for speed, and where they work."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
             patch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
             for name, value in env.items():
                 patch.setenv(name, value)
+            # Of servers that ran in this process before, there may be some that write to standard error.
+            root = logging.getLogger()
+            patch.setattr(root, "handlers", [one for one in root.handlers if type(one).__module__ == "_pytest.logging"])
             code = main([str(arg) for arg in args])
         out, err = capfd.readouterr()
         return Ran(code, out, err)

@@ -19,12 +19,17 @@ def break_it() -> None:
     sound = GenerationFile.apply
 
     def apply(
-        self: GenerationFile, documents: Sequence[Document], after: Cursor, cursor: Cursor, **options: Any
+        self: GenerationFile,
+        documents: Sequence[Document],
+        after: Cursor,
+        cursor: Cursor,
+        log_hash: str,
+        **options: Any,
     ) -> None:
-        sound(self, (), after, cursor, **options)
+        sound(self, (), after, cursor, log_hash, **options)
         if options["is_serving"]:
             time.sleep(_BETWEEN_S)
-        sound(self, documents, cursor, cursor, **options)
+        sound(self, documents, cursor, cursor, log_hash, **options)
 
     GenerationFile.apply = apply  # type: ignore[method-assign]  # that is what breaks it
 

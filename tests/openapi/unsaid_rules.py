@@ -44,6 +44,7 @@ BETWEEN_FIELDS = [
     ("/untried", "an event that nobody has tried cannot be parked"),
     (r"/(limit|max_attempts|max_in_flight|epoch|partition|positions/\d+)", "must be an integer, not float"),
     (r"(/replay)?/published|/(refused|retried)/position", "must be an integer, not float"),
+    ("/partition", r"is \d+; the store has one partition, 0"),
     ("/cursor", "is not the cursor of a page of this search"),
     ("/wait_for", "is not a cursor of this store"),
     ("/wait_for", r"is past the head, \d+: not a cursor of this store"),
