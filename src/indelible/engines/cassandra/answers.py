@@ -4,8 +4,8 @@ what shows that one was.
 A connection tells answers apart by a number, the stream id, and by nothing else. Two faults come together under load:
 
 - A node that has kept a request waiting for too long refuses it with an error on stream 0, whatever the request's own
-  stream is (CASSANDRA-21508). It then ends whatever request of ours happens to be on stream 0, whose own answer is
-  still to come. The request that was refused never hears of it.
+  stream is (seen with Cassandra 5.0). It then ends whatever request of ours happens to be on stream 0, whose own answer
+  is still to come. The request that was refused never hears of it.
 - The driver takes every answer that nobody waits for as that of a request that timed out, and gives its id out anew. Of
   an id that is free already there are two then, and two requests share it: each may get the other's answer.
 
