@@ -4,7 +4,6 @@ because JSON's readers do not agree on which of them counts. What is wrong is na
 Only objects of the request itself are looked at. What is kept as it was sent, such as event_data, is the sender's own.
 """
 
-import contextlib
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -195,8 +194,11 @@ def _is_counted(body: bytes, kind: Any, pointer: str = "") -> bool:
     # A key takes four bytes at the least.
     if shape is None or len(body) <= 4 * REQUEST_KEYS_MAX:
         return False
-    with contextlib.suppress(msgspec.DecodeError):
+    try:
         _check(_Bounded(), body, shape, pointer)
+    except msgspec.DecodeError:
+        # It was not looked at to its end.
+        return False
     return True
 
 
