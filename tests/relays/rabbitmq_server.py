@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
+from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
@@ -23,7 +24,8 @@ from programs import environment
 TIMEOUT_S = 120
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 RECEIVE_AT_ONCE = 500
-STREAM_SILENCE_S = 1
+END_OF = "test"
+"""Marks a message that says where a reading ends."""
 
 
 class Received(NamedTuple):
@@ -105,8 +107,15 @@ class RabbitServer:
         return False
 
     def kill(self) -> None:
-        # Where a quorum queue has been made within the last half second, RabbitMQ 3.10 would not know it again.
+        self.keep_queues()
+        self.kill_at_once()
+
+    def keep_queues(self) -> None:
+        """Which takes seconds. A quorum queue that has been made within the last half second RabbitMQ 3.10 would not
+        know again, once it was killed."""
         self.control("eval", "[dets:sync(Table) || Table <- dets:all()].")
+
+    def kill_at_once(self) -> None:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -170,45 +179,37 @@ class RabbitServer:
 
 
 async def _received(channel: AbstractChannel, name: str, kind: str) -> list[Received]:
+    """Until a message comes that is sent for it, behind all that are there: RabbitMQ 3.10's count of those in a quorum
+    queue may lag, and one who stops in the middle gets those that were on their way again, behind later ones."""
     await channel.set_qos(prefetch_count=RECEIVE_AT_ONCE)
-    if kind == "stream":
-        return await _received_of_stream(channel, name)
-    found: list[Received] = []
-    while True:
-        queue = await channel.declare_queue(name, passive=True)
-        count = queue.declaration_result.message_count or 0
-        if not count:
-            return found
-        gets: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-        tag = await queue.consume(gets.put)
-        for _ in range(count):
-            async with asyncio.timeout(TIMEOUT_S):
-                found.append(await _next(gets, name))
-        await queue.cancel(tag)
-        # What else has been delivered by then is on its way through the client's tasks.
-        await asyncio.sleep(0.01)
-        while not gets.empty():
-            found.append(await _next(gets, name))
-
-
-async def _received_of_stream(channel: AbstractChannel, name: str) -> list[Received]:
-    """It does not tell how many there are: until it is silent."""
-    found: list[Received] = []
     gets: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
     queue = await channel.get_queue(name)
-    await queue.consume(gets.put, arguments={"x-stream-offset": "first"})
-    with contextlib.suppress(TimeoutError):
+    await queue.consume(gets.put, arguments={"x-stream-offset": "first"} if kind == "stream" else None)
+    end, found = str(uuid4()), list[Received]()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_send_end(channel, name, end))
         while True:
-            async with asyncio.timeout(STREAM_SILENCE_S):
-                found.append(await _next(gets, name))
+            async with asyncio.timeout(TIMEOUT_S):
+                message = await gets.get()
+            await message.ack()
+            if message.app_id != END_OF:
+                headers = {name: str(value) for name, value in message.headers.items()}
+                found.append(Received({**headers, "content-type": message.content_type or ""}, message.body, name))
+            # A stream keeps those of earlier times.
+            elif message.message_id == end:
+                break
+    # Answered behind what was acknowledged: that would be lost with the channel, if it was still to be sent.
+    await queue.declare()
     return found
 
 
-async def _next(gets: "asyncio.Queue[AbstractIncomingMessage]", place: str) -> Received:
-    message = await gets.get()
-    await message.ack()
-    headers = {name: str(value) for name, value in message.headers.items()}
-    return Received({**headers, "content-type": message.content_type or ""}, message.body, place)
+async def _send_end(channel: AbstractChannel, name: str, end: str) -> None:
+    """A queue that is full refuses it until it is read."""
+    while True:
+        with contextlib.suppress(aio_pika.exceptions.DeliveryError):
+            await channel.default_exchange.publish(aio_pika.Message(b"", app_id=END_OF, message_id=end), name)
+            return
+        await asyncio.sleep(0.01)
 
 
 @contextlib.contextmanager

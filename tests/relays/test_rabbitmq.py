@@ -25,7 +25,7 @@ from indelible.relays.sink import SinkRefused, SinkUnavailable, make_sink
 from postgres.server import free_port
 from relays.proxy import proxy
 from relays.rabbitmq_server import RabbitServer, Received, positions, rabbitmq_server
-from relays.test_relay import LEASE_S, append, first_page, is_published, running, state, until
+from relays.test_relay import LEASE_S, PATIENCE_S, append, first_page, is_published, running, state, until
 
 SIZE_BYTES_MAX = 100_000
 FRAME_BYTES_MAX = 32_768
@@ -92,6 +92,10 @@ def check_in_order(messages: Sequence[Received], count: int) -> list[int]:
     for found in queues.values():
         assert list(dict.fromkeys(found)) == list(range(1, count + 1))
     return [len(found) for found in queues.values()]
+
+
+async def is_published_in_part(store: EventStore) -> bool:
+    return (await state(store)).published > 1
 
 
 async def message_in(server: RabbitServer, queue: str, vhost: str = "/") -> AbstractIncomingMessage:
@@ -200,10 +204,12 @@ async def test_nothing_is_lost_though_the_broker_is_killed(server: RabbitServer,
     async with running(relay_to(server, store, "&routing_key=shop.{aggregate_type}")):
         await append(store, 1)
         await until(lambda: is_published(store, 1))
+        await asyncio.to_thread(server.keep_queues)
         for n in range(20):
             await store.append(("order", "a.b")[n % 2], "2", [NewEvent("Placed") for _ in range(200)])
         # In the middle of what it has to publish.
-        await asyncio.to_thread(server.kill)
+        await until(lambda: is_published_in_part(store))
+        await asyncio.to_thread(server.kill_at_once)
         await asyncio.to_thread(server.start)
         await until(lambda: is_published(store, 4_001))
     check_in_order(await server.received(), 4_001)
@@ -388,11 +394,14 @@ async def test_what_is_confirmed_of_a_page_is_not_sent_again(server: RabbitServe
     connection.publish = break_in_the_middle
     with pytest.raises(SinkUnavailable):
         await sink.publish(page)
-    before = len(await server.received())
+    # All had been sent.
+    async with asyncio.timeout(PATIENCE_S):
+        while len(await server.received()) < page.count:
+            pass
     await sink.open(lease)
     await sink.publish(page)
     await sink.close()
-    found = positions(await server.received())[before:]
+    found = positions(await server.received())[page.count :]
     assert found == list(range(found[0], page.count + 1))
     assert found[0] > 50
 
