@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from indelible import NewEvent
+from indelible import Cursor, NewEvent, RecordedEvent
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.eventstore import EventStore, FeedPage
 from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relay_state import RelayLease
+from indelible.relays.kafka import sink as kafka_sink
+from indelible.relays.kafka.connection import MessageMaker
+from indelible.relays.messages import Message, message_maker
 from indelible.relays.relay import Relay
 from indelible.relays.sink import Replay, Sink, SinkFenced, SinkUnavailable, make_sink
 from postgres.server import free_port
@@ -218,8 +221,23 @@ async def two_owners(server: KafkaServer, store: EventStore) -> tuple[list[Sink]
     return sinks, leases, await first_page(store)
 
 
-async def test_an_earlier_owner_s_events_are_refused(server: KafkaServer, store: EventStore) -> None:
-    """Its sink goes on as if it had heard nothing of the store's."""
+@pytest.mark.parametrize("pause_s", [0.0, 0.2])
+async def test_an_earlier_owner_s_events_are_refused(
+    server: KafkaServer, store: EventStore, monkeypatch: pytest.MonkeyPatch, pause_s: float
+) -> None:
+    """Its sink goes on as if it had heard nothing of the store's. ``pause_s``: between a page's messages, so that the
+    broker says it before all are sent."""
+
+    def make_slowly(*settings: Any) -> MessageMaker:
+        make = message_maker(*settings)
+
+        def make_one(event: RecordedEvent, cursor: Cursor) -> Message:
+            time.sleep(pause_s)
+            return make(event, cursor)
+
+        return make_one
+
+    monkeypatch.setattr(kafka_sink, "message_maker", make_slowly)
     sinks, leases, page = await two_owners(server, store)
     for sink, lease in zip(sinks, leases, strict=True):
         assert await sink.open(lease) is None
