@@ -4,7 +4,8 @@ What a block is, is said by its language, and by an HTML comment right above it:
 
 - ``sh`` is run, and must succeed.
 - ``console`` holds commands and the output of each, which must be what comes out. A command starts with ``$ `` and goes
-  on in lines that start with four spaces.
+  on in lines that start with four spaces. One that begins with ``sleep`` looks at what comes a little later: it is
+  given again until it shows that, as a busy machine takes longer.
 - ``python`` is run as a program; a ``text`` block right after it is its output.
 - ``<!-- file: NAME -->`` writes the block to a file instead of running it.
 - ``<!-- exit: N -->`` lets the block's last command exit with that code.

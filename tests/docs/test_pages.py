@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import dynamodb.server
 from cassandra_sharing import SharedCassandra
 from docs.pages import ROOT, Block, blocks, pages, same_output
 from indexes.opensearch_server import OpenSearchServer
-from postgres.server import PostgresServer
+from postgres.server import PostgresServer, free_port
 from relays.kafka_server import kafka_server
 from relays.nats_server import nats_server
 from relays.rabbitmq_server import rabbitmq_server
@@ -38,6 +37,7 @@ SHOWN_CASSANDRA = "127.0.0.1,127.0.0.2,127.0.0.3:9042/events"
 SERVER = f"indelible serve --store sqlite:data/indelible.db --http {SHOWN_URL}"
 BIN = Path(sys.executable).parent
 BLOCK_TIMEOUT_S = 300
+LATER_TIMEOUT_S = 60
 RUN_PAGES = [page for page in pages() if any(block.is_run for block in blocks(page))]
 
 
@@ -48,12 +48,6 @@ def _has_server(page: Path) -> bool:
 
 def _name(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -101,8 +95,8 @@ class Reader:
         self._directory = directory
         self._exits = exits
         self._programs = programs
-        self._address = f"127.0.0.1:{_free_port()}"
-        self._esdb = f"127.0.0.1:{_free_port()}"
+        self._address = f"127.0.0.1:{free_port()}"
+        self._esdb = f"127.0.0.1:{free_port()}"
         self._database = SHOWN_DATABASE
         self._broker = SHOWN_BROKER
         self._kafka = SHOWN_KAFKA
@@ -121,7 +115,7 @@ class Reader:
 
     def use_database(self, server: PostgresServer) -> None:
         """A PostgreSQL with an empty database "events"; the reader has psql, and knows the superuser's password."""
-        server.query("DROP DATABASE IF EXISTS events")
+        server.query("DROP DATABASE IF EXISTS events WITH (FORCE)")
         server.query("CREATE DATABASE events")
         self._database = f"127.0.0.1:{server.port}"
         self._environ["PGPASSWORD"] = str(conninfo_to_dict(server.url)["password"])
@@ -194,6 +188,9 @@ class Reader:
         for i, (command, shown) in enumerate(steps):
             code = block.exit_code if i == len(steps) - 1 else 0
             output = self._execute(["bash", "-euo", "pipefail", "-s"], command, code, block.where)
+            give_up_at = time.monotonic() + LATER_TIMEOUT_S
+            while command.startswith("sleep ") and not same_output(shown, output) and time.monotonic() < give_up_at:
+                output = self._execute(["bash", "-euo", "pipefail", "-s"], command, code, block.where)
             assert same_output(shown, output), f"{block.where}\n$ {command}\n{output}"
         return ""
 

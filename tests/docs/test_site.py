@@ -14,7 +14,7 @@ import pytest
 import npm
 from docs.pages import ROOT, pages
 
-BUILD_TIMEOUT_S = 120
+BUILD_TIMEOUT_S = 600
 BROWSER_TIMEOUT_S = 240
 BROWSER = ROOT / "tests" / "openapi" / "docs_page"
 ROOT_PAGES = {"README": "index", "CHANGELOG": "changes", "CONTRIBUTING": "contributing"}

@@ -19,6 +19,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,11 @@ START_TIMEOUT_S: Final = 60.0
 """A server that was killed under load reads its log again first."""
 STOP_TIMEOUT_S: Final = 60.0
 RUN_TIMEOUT_S: Final = 120.0
+
+_WORKERS_MAX: Final = 16
+"""Of a test run. Each has ports of its own to give."""
+_given: Final = deque[int](maxlen=100)
+"""Ports, lately."""
 
 _SETTINGS: Final[Mapping[str, object]] = {
     "listen_addresses": "127.0.0.1",
@@ -289,11 +295,15 @@ def _programs(copy: Path, user: pwd.struct_passwd | None) -> Path:
 
 
 def free_port() -> int:
-    """Not one that the kernel gives to outgoing connections, as one of them might have it while the server is down."""
+    """Not one that the kernel gives to outgoing connections, as one of them might have it while the server is down; nor
+    one that was given to another server, which is not up yet, by this process or another worker of the test run."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
-    ports = range(max(lowest - 10_000, 1024), max(lowest, 11_024))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS_MAX
+    ports = range(max(lowest - 10_000, 1024) + worker, max(lowest, 11_024), _WORKERS_MAX)
     # Hypothesis gives every worker of a test run the same random numbers.
-    for port in random.SystemRandom().sample(ports, 100):
+    for port in random.SystemRandom().sample(ports, 200):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise RuntimeError(f"no port is free among 100 tried in {ports}")
+            if port not in _given:
+                _given.append(port)
+                return port
+    raise RuntimeError(f"no port is free among 200 tried in {ports}")

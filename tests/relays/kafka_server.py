@@ -24,6 +24,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -157,7 +158,8 @@ class KafkaServer(JavaServer):
         admin.create_topics([NewTopic(name, partitions, 1, config=dict(config))])[name].result(TIMEOUT_S)
 
     def grant(self, kind: str, name: str, *operations: str) -> None:
-        """To "me", on what is named: a "topic", "group" or "transactional_id"."""
+        """To "me", on what is named: a "topic", "group" or "transactional_id". Returns when it holds: the broker hears
+        of it a little later than the controller, which answers."""
         admin = self.admin()
         grants = [
             AclBinding(
@@ -168,6 +170,14 @@ class KafkaServer(JavaServer):
         ]  # fmt: skip
         for granted in admin.create_acls(grants).values():
             granted.result(TIMEOUT_S)
+        own = AclBindingFilter(
+            ResourceType[kind.upper()], name, ResourcePatternType.LITERAL, "User:me", None,
+            AclOperation.ANY, AclPermissionType.ALLOW,
+        )  # fmt: skip
+        give_up_at = time.monotonic() + TIMEOUT_S
+        while not set(grants) <= set(admin.describe_acls(own).result(TIMEOUT_S)):
+            assert time.monotonic() < give_up_at, "a grant does not hold"
+            time.sleep(0.02)
 
     def partitions(self, name: str) -> int:
         """Of a topic; 0 when it is not there."""

@@ -118,7 +118,7 @@ async def messages_of(server: NatsServer, stream: str) -> list[Any]:
         consumer = await jetstream.pull_subscribe("", stream=stream, config=config)
         found: list[Any] = []
         while len(found) < count:
-            found += await consumer.fetch(min(count - len(found), 1_000), timeout=10)
+            found += await consumer.fetch(min(count - len(found), 1_000), timeout=TIMEOUT_S)
         return found
     finally:
         await client.close()

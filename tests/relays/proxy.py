@@ -9,7 +9,7 @@ from typing import Any
 
 _CHUNK_BYTES = 64 * 1024
 _SLOW_CHUNK_BYTES = 4 * 1024
-_START_TIMEOUT_S = 10
+_START_TIMEOUT_S = 60
 
 
 class Proxy:

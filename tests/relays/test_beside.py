@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -12,9 +13,13 @@ from indelible.core import replay_rules
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest, RelayNotFound, Unavailable
-from indelible.eventstore import EventStore
+from indelible.eventstore import EventStore, FeedPage
 from indelible.relay_state import RefusedEvent, SetAsideEvent
+from indelible.relays import beside as beside_module
+from indelible.relays import relay as relay_module
+from indelible.relays.ahead import Ahead
 from indelible.relays.relay import Relay
+from indelible.relays.sink import Replay
 from relays.broker import Broker
 from relays.test_relay import LEASE_S, HeldUp, _is, _is_at_head, _owner, append, relay_of, running, state, until
 
@@ -69,22 +74,42 @@ async def test_a_range_is_published_again_beside_what_comes(store: EventStore) -
     assert (await state(store)).published == 30
 
 
-async def test_neither_waits_for_the_other_s_end(store: EventStore) -> None:
-    """Both are several pages, and take turns."""
-    broker, count = Broker(), 2_400
+async def test_neither_waits_for_the_other_s_end(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are several pages, and take turns. A publication ends when both have their next page, however slow the store
+    is."""
+    broker, count, feeds = Broker(), 2_400, dict[str, Ahead]()
+    sink = broker.sink()
+    relay, publish = Relay(store, "orders", sink, lease_s=LEASE_S), sink.publish
 
     async def append_large() -> None:
         await store.append("order", "1", [NewEvent("Placed", "x" * 1_000) for _ in range(count)])
 
+    def noting(name: str) -> Callable[[AsyncGenerator[FeedPage]], Ahead]:
+        def note(pages: AsyncGenerator[FeedPage]) -> Ahead:
+            feeds[name] = Ahead(pages)
+            return feeds[name]
+
+        return note
+
+    def have_more() -> bool:
+        is_over = len(broker.live) == 2 * count or len(broker.again("replay-1")) == count
+        return is_over or all(feed.is_there for feed in feeds.values())
+
+    async def publish_slowly(page: FeedPage, replay: Replay | None = None) -> None:
+        await publish(page, replay)
+        await until(have_more)
+
+    for module in (beside_module, relay_module):
+        monkeypatch.setattr(module, "Ahead", noting(module.__name__))
     await append_large()
-    async with running(relay_of(store, broker)):
+    async with running(relay):
         await until(lambda: _is_at_head(store))
+        monkeypatch.setattr(sink, "publish", publish_slowly)
         broker.answers.clear()
         await store.relays.replay("orders", start="beginning")
         await append_large()
-        await asyncio.sleep(LEASE_S)
-        # Else one would be done before the other has connected.
-        broker.pause_s = 0.0005
+        # Else one would be done before the relay has heard of the other.
+        await until(lambda: relay.info is not None and relay.info.replay is not None)
         broker.answers.set()
         await until(lambda: has_no_replay(store))
         await until(lambda: _is_at_head(store))
@@ -265,6 +290,7 @@ async def test_they_are_published_again_when_somebody_asks(store: EventStore) ->
         assert await set_aside(store) == {}
         await append(store, 1)
         await until(lambda: broker.live == [1, 5, 6])
+        await until(lambda: _is_at_head(store))
     assert sorted(broker.versions) == [1, 2, 3, 5, 6]
     assert (await state(store)).published == 5
 
@@ -328,11 +354,14 @@ async def test_what_is_dismissed_is_not_published_though_as_many_are_to_be(store
     await append(store, 5)
     async with running(setting_aside(store, broker)):
         await until(lambda: counts(store, 4))
-        broker.refused, broker.pause_s = set(), 1.0
+        broker.refused = set()
+        # The second waits until something else is to be published than what was asked for.
+        broker.goes_on.clear()
         await store.relays.retry_set_aside("orders", [1, 2, 3])
         await until(lambda: counts(store, 3, to_retry=2))
         await store.relays.dismiss_set_aside("orders", [3])
         await store.relays.retry_set_aside("orders", [4])
+        broker.goes_on.set()
         await until(lambda: counts(store, 0))
     assert [one.event.version for one in broker.log if one.replay is not None] == [1, 2, 4]
 

@@ -11,6 +11,7 @@ from indelible import NewEvent
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.eventstore import EventStore
+from indelible.limits import RELAY_BROKER_TIMEOUT_S
 from indelible.relays import at_once
 from indelible.relays.kafka import connection as kafka_connection
 from indelible.relays.kafka.connection import Connection
@@ -63,13 +64,12 @@ async def test_a_refused_event_is_found_soon_and_sooner_the_next_time(
 ) -> None:
     """By the broker's reports, not by halves. Each attempt has a time of its own: here all together take longer."""
     server.make_topic(server.topic, 1, **{"max.message.bytes": "65536"})
-    timeout_s, connected, connect = 4.0, 0, Connection._connect
-    monkeypatch.setattr(kafka_connection, "RELAY_BROKER_TIMEOUT_S", timeout_s)
+    connected, connect = 0, Connection._connect
 
     def connect_from_far(connection: Connection, patience: Any) -> Any:
         nonlocal connected
         connected += 1
-        time.sleep(timeout_s / 3)
+        time.sleep(RELAY_BROKER_TIMEOUT_S / 3)
         return connect(connection, patience)
 
     monkeypatch.setattr(Connection, "_connect", connect_from_far)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+import aiohttp
 import nats
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig, StreamSource
@@ -19,13 +20,15 @@ from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
 from indelible.errors import InvalidRequest
 from indelible.eventstore import EventStore
+from indelible.limits import RELAY_BROKER_TIMEOUT_S
+from indelible.relays.nats import sync as nats_sync
 from indelible.relays.nats.connection import Connection
 from indelible.relays.nats.sink import Target
 from indelible.relays.relay import Relay
 from indelible.relays.sink import SinkUnavailable, make_sink
 from indelible.tasks import end_if_cancelled
 from postgres.server import free_port
-from relays.nats_server import NatsServer, data_of, messages_of, nats_server
+from relays.nats_server import TIMEOUT_S, NatsServer, data_of, messages_of, nats_server
 from relays.test_relay import LEASE_S, append, first_page, is_published, running, state, until
 
 STREAM = "EVENTS"
@@ -89,8 +92,10 @@ async def test_a_message_may_hold_the_whole_cloud_event(server: NatsServer, stor
     ("sync", "problem"), [("always", None), ("2m", "sync_interval: always"), (None, "is not known")]
 )
 async def test_it_warns_of_a_server_that_syncs_later(
-    tmp_path: Path, store: EventStore, sync: str | None, problem: str | None
+    tmp_path: Path, store: EventStore, monkeypatch: pytest.MonkeyPatch, sync: str | None, problem: str | None
 ) -> None:
+    # It would warn as well of one that is too slow to answer.
+    monkeypatch.setattr(nats_sync, "_TIMEOUT", aiohttp.ClientTimeout(total=RELAY_BROKER_TIMEOUT_S))
     with nats_server(tmp_path, sync_interval=sync or "always") as server, capture_logs() as logs:
         monitor = server.monitor_url if sync else "http://127.0.0.1:9"
         await append(store, 3)
@@ -363,7 +368,7 @@ async def test_a_work_queue_may_have_the_relay_s_stream_as_its_source(server: Na
     consumer = await jetstream.pull_subscribe("", durable="worker", stream="WORK")
     positions: list[int] = []
     while len(positions) < 3:
-        for message in await consumer.fetch(3, timeout=10):
+        for message in await consumer.fetch(3, timeout=TIMEOUT_S):
             positions.append(int(message.headers["ce-position"]))
             await message.ack()
     await client.close()
@@ -398,7 +403,7 @@ async def test_a_server_that_is_not_there_or_lets_nobody_in_is_told_at_once(
         (f"me:wrong@127.0.0.1:{server.port}", "Authorization Violation"),
     ):
         sink = make_sink(f"nats://{address}?stream={STREAM}")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(RELAY_BROKER_TIMEOUT_S):
             with pytest.raises(SinkUnavailable, match=problem):
                 await sink.open(lease)
         await sink.close()

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import pytest
@@ -12,17 +15,20 @@ from access.servers import both_servers
 from indelible import Cursor, EventQuery, NewEvent
 from indelible.core.store import LocalEventStore
 from indelible.engines.memory import MemoryEngine
-from indelible.errors import Forbidden, InvalidRequest, Unauthenticated
+from indelible.errors import Forbidden, InvalidRequest, RelayNotFound, Unauthenticated
 from indelible.eventstore import EventStore, FeedPage
 from indelible.groups import StartPoint
+from indelible.limits import RELAY_LEASE_MAX_S
 from indelible.relay_state import RelayInfo, RelayLease
+from indelible.relays import tenure
 from indelible.relays.relay import Relay
 from indelible.relays.sink import Reached
 from indelible.store_around import StoreAround
 from relays.broker import Broker, BrokerSink
 
 LEASE_S = 0.6
-PATIENCE_S = 20
+"""Short, so that another takes over soon. On a busy machine it may run out under the one owner that there is."""
+PATIENCE_S = 60
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +43,7 @@ async def running(relay: Relay) -> AsyncIterator[asyncio.Task[None]]:
 
 
 def relay_of(store: EventStore, broker: Broker, **more: Any) -> Relay:
-    return Relay(store, "orders", broker.sink(), lease_s=LEASE_S, **more)
+    return Relay(store, "orders", broker.sink(), **{"lease_s": LEASE_S, **more})
 
 
 async def until(is_so: Callable[[], Any]) -> None:
@@ -69,7 +75,13 @@ async def append(store: EventStore, count: int = 1, event_type: str = "Placed") 
     await store.append("order", "1", [NewEvent(event_type) for _ in range(count)])
 
 
-async def test_every_event_is_published_in_order(store: EventStore) -> None:
+@pytest.fixture
+def ends_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a relay saves at its end it has saved, however busy the machine is."""
+    monkeypatch.setattr(tenure, "_RELEASE_TIMEOUT_S", PATIENCE_S)
+
+
+async def test_every_event_is_published_in_order(store: EventStore, ends_in_peace: None) -> None:
     broker = Broker()
     await append(store, 300)
     async with running(relay_of(store, broker)):
@@ -105,7 +117,7 @@ async def test_it_ends_though_a_sink_forgets_that_it_was_cancelled(store: EventS
     assert not still_running
 
 
-async def test_another_goes_on_where_one_ended(store: EventStore) -> None:
+async def test_another_goes_on_where_one_ended(store: EventStore, ends_in_peace: None) -> None:
     broker = Broker(remembers=False)
     for count in (3, 5):
         await append(store, count - len(broker.log))
@@ -181,8 +193,7 @@ async def test_a_broker_that_is_away_is_waited_for(store: EventStore) -> None:
     broker.is_away = True
     await append(store, 3)
     async with running(relay_of(store, broker)):
-        await until(lambda: _is(store, "retrying"))
-        info = await state(store)
+        info = await becomes(store, "retrying")
         assert info.problem == f"the broker is away; behind cursor {info.cursor}"
         assert info.lease_left_s > 0
         broker.is_away = False
@@ -205,7 +216,8 @@ async def test_a_problem_stays_until_something_is_published(store: EventStore, e
         errors, seen = relay.errors, set()
         while relay.errors < errors + 4:
             info = await state(store)
-            seen.add((info.state, info.problem is None))
+            # Its lease may have run out.
+            seen.add((info.state if info.state != "unowned" else "retrying", info.problem is None))
             await asyncio.sleep(0.01)
         assert seen == {("retrying", False)}
         broker.at_once_max = None
@@ -229,18 +241,32 @@ async def _is(store: EventStore, name: str) -> bool:
     return False
 
 
+async def becomes(store: EventStore, name: str) -> RelayInfo:
+    """What the store says when the relay is in that state: a moment later its lease may have run out."""
+    found: list[RelayInfo] = []
+
+    async def is_so() -> bool:
+        with contextlib.suppress(RelayNotFound):
+            found[:] = [await state(store)]
+        return bool(found) and found[0].state == name
+
+    await until(is_so)
+    return found[0]
+
+
 async def test_the_lease_is_kept_while_the_broker_hangs(store: EventStore) -> None:
-    broker, other = Broker(), Broker()
+    """It is renewed long before it ends; on a busy machine not each time."""
+    broker, held = Broker(), HeldUp(store)
     broker.answers.clear()
     await append(store, 3)
-    async with running(relay_of(store, broker)), running(relay_of(store, other)):
-        epochs = set()
-        for _ in range(15):
-            await asyncio.sleep(0.1)
-            epochs.add((await state(store)).epoch)
-        assert epochs == {1}
+    async with running(relay_of(held, broker)):
+        await until(lambda: len(held.relays.saved_at) >= 10)
+        paces = [after - before for before, after in pairwise(held.relays.saved_at)]
+        assert not broker.log
         broker.answers.set()
-        await until(lambda: broker.versions + other.versions == [1, 2, 3])
+        await until(lambda: broker.versions == [1, 2, 3])
+    assert median(paces) < LEASE_S
+    assert (await state(store)).epoch == 1
 
 
 async def test_an_event_that_is_refused_stops_it_until_it_is_resumed(store: EventStore) -> None:
@@ -281,10 +307,15 @@ async def test_a_paused_relay_publishes_nothing_and_stays_its_owner_s(store: Eve
         await asyncio.sleep(LEASE_S)
         await append(store, 3)
         await asyncio.sleep(LEASE_S)
+        await until(lambda: _has_lease(store))
         info = await state(store)
-        assert (info.state, info.epoch, info.lease_left_s > 0, broker.log) == ("paused", 1, True, [])
+        assert (info.state, info.epoch, broker.log) == ("paused", 1, [])
         await store.relays.resume("orders")
         await until(lambda: broker.versions == [1, 2, 3])
+
+
+async def _has_lease(store: EventStore) -> bool:
+    return (await state(store)).lease_left_s > 0
 
 
 async def test_a_reset_publishes_again(store: EventStore) -> None:
@@ -301,7 +332,9 @@ async def test_one_that_was_held_up_publishes_nothing_more(store: EventStore) ->
     """It hears from the store that it is no longer the owner before it publishes anything, though the broker would take
     it."""
     broker = Broker(remembers=False)
-    first, second = relay_of(held := HeldUp(store), broker, owner="first"), relay_of(store, broker, owner="second")
+    first = relay_of(held := HeldUp(store), broker, owner="first")
+    # Which the first does not get back, however late the second is to renew its lease.
+    second = relay_of(store, broker, owner="second", lease_s=RELAY_LEASE_MAX_S)
     async with running(first):
         await until(lambda: _is(store, "running"))
         held.relays.answers.clear()
@@ -330,8 +363,7 @@ async def test_one_that_lost_its_store_lets_go_of_the_broker(store: EventStore, 
         await until(lambda: not sink.is_open)
         held.relays.answers.set()
         await append(store, 1)
-        await until(lambda: broker.versions[-1] == count + 2)
-        assert sink.is_open
+        await until(lambda: broker.versions[-1] == count + 2 and sink.is_open)
 
 
 class HeldUp(StoreAround):
@@ -352,13 +384,17 @@ class HeldUpRelays:
         self.answers = asyncio.Event()
         self.answers.set()
         self.refusal: Exception | None = None
+        self.saved_at: list[float] = []
 
     def __getattr__(self, name: str) -> Any:
         async def call(*args: Any, **more: Any) -> Any:
             await self.answers.wait()
             if self.refusal is not None:
                 raise self.refusal
-            return await getattr(self._inner, name)(*args, **more)
+            told = await getattr(self._inner, name)(*args, **more)
+            if name == "advance":
+                self.saved_at.append(time.monotonic())
+            return told
 
         return call
 
@@ -418,6 +454,7 @@ async def test_a_broker_that_says_no_event_is_believed_where_that_skips_nothing(
     for count in (2, 3):
         async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):
             await until(lambda: len(broker.log) == count)  # noqa: B023 - waited for at once
+            await until(lambda: _is_at_head(store))
         await append(store, 1)
     await store.relays.reset("orders", after=(await store.read_feed(limit=2)).cursor)
     async with running(Relay(store, "orders", sink, lease_s=LEASE_S)):

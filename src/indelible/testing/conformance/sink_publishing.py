@@ -266,7 +266,7 @@ class SinkPublishingConformance:
         await append_some(store, 20)
         async with Publisher.opened(broker, store) as publisher:
             await publisher.publish()
-        async with asyncio.timeout(PATIENCE_S / 10):
+        async with asyncio.timeout(PATIENCE_S / 4):
             while left := asyncio.all_tasks() - before:
                 await asyncio.wait(left)
 

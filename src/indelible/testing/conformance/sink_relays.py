@@ -44,6 +44,8 @@ class SinkRelayConformance:
 
         async def kill_and_start() -> None:
             await broker.kill()
+            # Who has published everything by then does not see that the broker is gone.
+            await append_some(store, 1)
             await until(lambda: _has_state(broker, store, "retrying"))
             await broker.start()
 
