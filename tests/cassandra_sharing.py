@@ -18,7 +18,7 @@ from typing import Final, TextIO
 import pytest
 
 from cassandra_servers import CassandraServers
-from indelible.engines.cassandra import catching_up, proposer, session
+from indelible.engines.cassandra import catching_up, proposer, records, session
 from indelible.engines.cassandra.address import parse_address
 from indelible.engines.cassandra.schema import table_names
 from indelible.engines.cassandra.session import text_of
@@ -85,8 +85,13 @@ def _patience() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(session, "CASSANDRA_TIMEOUT_S", 10)
         patched.setattr(session, "CASSANDRA_HEARTBEAT_TIMEOUT_S", 20)
-        patched.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 60)
-        patched.setattr(catching_up, "DATABASE_RETRY_TOTAL_S", 60)
+        patched.setattr(session, "DATABASE_CONNECT_TIMEOUT_S", 20)
+        for module in (proposer, catching_up):
+            patched.setattr(module, "DATABASE_RETRY_TOTAL_S", 60)
+        # Of an append behind one that failed, which a test may have let fail.
+        patched.setattr(proposer, "DATABASE_LATE_TIMEOUT_S", 60)
+        for module in (session, records):
+            patched.setattr(module, "DATABASE_TIMEOUT_S", 60)
         yield
 
 

@@ -17,6 +17,7 @@ import measured
 import programs
 from cassandra_sharing import SharedCassandra, shared_cassandra
 from dynamodb.server import CREDENTIALS, Dynalite, dynalite_server, installed
+from indelible.indexes.opensearch import calls
 from indexes.opensearch_server import OpenSearchServer, opensearch_server
 from postgres.server import PostgresServer, postgres_server
 
@@ -79,7 +80,10 @@ def _nodes_are_whole() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def opensearch() -> Iterator[OpenSearchServer]:
     """An OpenSearch node likewise. Each test takes a prefix of its own; who kills the node starts it again."""
-    with opensearch_server() as server:
+    with opensearch_server() as server, pytest.MonkeyPatch.context() as patience:
+        # What is slow beside all other tests is not lost.
+        for name in ("INDEX_SERVICE_TIMEOUT_S", "INDEX_SERVICE_WRITE_TIMEOUT_S"):
+            patience.setattr(calls, name, 60.0)
         yield server
 
 

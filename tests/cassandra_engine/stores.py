@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import pytest
 
 from indelible.engines.cassandra import engine as engine_module
+from indelible.engines.cassandra import proposer
 from indelible.engines.cassandra.address import parse_address
 from indelible.engines.cassandra.commits import BucketSize
 from indelible.engines.cassandra.engine import CassandraEngine
@@ -37,7 +38,7 @@ class FaultySession:
         """Whether an index row that a statement of this name writes gets there."""
         self.cannot_write = False
         """Nothing of the index gets there, and that is known."""
-        self.before_write: Callable[[], Awaitable[object]] = _at_once
+        self.before_write: Callable[[], Awaitable[object]] = at_once
         """What each write of the index has to wait for."""
         self.written: list[str] = []
         """The names of the statements that wrote it."""
@@ -52,12 +53,12 @@ class FaultySession:
         self.commits += 1
         fault = self.fault()
         if fault is None or len(statements) == 1:
-            answer = await self._session.compare_and_set(statements)
+            answer = await _to_its_end(self._session.compare_and_set(statements))
             await self._do_late()
             return answer
         self.faults += 1
         if fault == "unheard":
-            await self._session.compare_and_set(statements)
+            await _to_its_end(self._session.compare_and_set(statements))
         elif fault == "late":
             self._late.append(statements)
         raise InDoubt(TimeoutError(f"injected: {fault}"))
@@ -77,8 +78,26 @@ class FaultySession:
         self.written += [name for name, _ in left]
 
 
-async def _at_once() -> None:
+async def at_once() -> None:
     pass
+
+
+async def _to_its_end(request: Coroutine[Any, Any, Any]) -> Any:
+    """Also where its caller gives up before: what became of it is settled then, however busy the nodes are."""
+    task = asyncio.create_task(request)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        await asyncio.wait({task})
+
+
+@contextmanager
+def impatient(monkeypatch: pytest.MonkeyPatch, seconds: float) -> Iterator[None]:
+    """Appends are given so long, also behind one that failed."""
+    with monkeypatch.context() as patched:
+        for name in ("DATABASE_RETRY_TOTAL_S", "DATABASE_LATE_TIMEOUT_S"):
+            patched.setattr(proposer, name, seconds)
+        yield
 
 
 def in_turns(seed: int, faults: Sequence[str], share: float) -> Fault:
@@ -120,6 +139,16 @@ def opener(monkeypatch: pytest.MonkeyPatch) -> OpenFaulty:
 
 def request_of(name: str, *events: NewEvent) -> AppendRequest:
     return AppendRequest((AggregateAppend(AggregateKey("Order", name), events),))
+
+
+async def append_until_sent(engine: CassandraEngine, request: AppendRequest) -> AppendOutcome:
+    """Again where the time was over before anything was sent, as it may be on a busy machine."""
+    while True:
+        try:
+            (outcome,) = await engine.append([request])
+        except Unavailable:
+            continue
+        return outcome
 
 
 async def read_log(engine: CassandraEngine) -> list[bytes]:

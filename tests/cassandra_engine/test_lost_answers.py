@@ -9,6 +9,8 @@ from cassandra_engine.stores import (
     Ledger,
     OpenFaulty,
     append_at_once,
+    append_until_sent,
+    impatient,
     in_turns,
     opener,
     read_log,
@@ -16,7 +18,7 @@ from cassandra_engine.stores import (
     violations,
 )
 from cassandra_sharing import SharedCassandra
-from indelible.engines.cassandra import places, proposer
+from indelible.engines.cassandra import places
 from indelible.engines.cassandra.commits import Commits
 from indelible.engines.cassandra.failures import InDoubt
 from indelible.errors import OutcomeUnknown, Unavailable
@@ -63,22 +65,20 @@ async def test_what_is_not_known_in_time_is_said_to_be_unknown(
     cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch, is_stored: bool
 ):
     """And it is no failure for good: the next append finds out, and the same one sent again is never stored twice."""
-    monkeypatch.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 0.5)
-    url = cassandra.new_url()
-    async with open_faulty(url) as engine:
+    async with open_faulty(cassandra.new_url()) as engine:
         await engine.append([request_of("one", NewEvent("Happened"))])
 
         async def looks_in_vain(*_: Any, **__: Any) -> None:
             return None
 
         request = request_of("one", NewEvent("Happened"))
-        with monkeypatch.context() as patched:
+        with monkeypatch.context() as patched, impatient(monkeypatch, 1.0):
             patched.setattr(Commits, "_look_for", looks_in_vain)
             engine.session.fault = lambda: "lost"
             if is_stored:
                 faults = ["unheard"]
                 engine.session.fault = lambda: faults.pop() if faults else "lost"
-            (outcome,) = await engine.append([request])
+            outcome = await append_until_sent(engine, request)
         assert isinstance(outcome, OutcomeUnknown)
         engine.session.fault = lambda: None
         (again,) = await engine.append([request])
@@ -98,15 +98,12 @@ async def test_nothing_is_stored_where_no_node_is_reached(
 
         session._session.read = unreachable
         try:
-            with monkeypatch.context() as patched:
-                patched.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 0.2)
-                patched.setattr(proposer, "DATABASE_LATE_TIMEOUT_S", 0.1)
+            with impatient(monkeypatch, 0.5):
                 for _ in range(2):
                     with pytest.raises(Unavailable, match="no node answers"):
                         await engine.append([request_of("one", NewEvent("Happened"))])
         finally:
             session._session.read = read
-        monkeypatch.setattr(proposer, "DATABASE_LATE_TIMEOUT_S", 30.0)
         assert len(await engine.append([request_of("one", NewEvent("Happened"))])) == 1
         assert len(await read_log(engine)) == 1
 

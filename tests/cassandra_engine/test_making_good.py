@@ -1,14 +1,22 @@
 """A server that ends between its commit and the index of it: nobody sees half of it, and the next makes it whole."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from cassandra_engine.stores import FaultyEngine, Ledger, OpenFaulty, opener, read_log, request_of, violations
+from cassandra_engine.stores import (
+    Ledger,
+    OpenFaulty,
+    at_once,
+    impatient,
+    opener,
+    read_log,
+    request_of,
+    violations,
+)
 from cassandra_sharing import SharedCassandra
-from indelible.engines.cassandra import catching_up, places, proposer
+from indelible.engines.cassandra import catching_up, places
 from indelible.engines.cassandra.address import parse_address
 from indelible.engines.cassandra.engine import CassandraEngine
 from indelible.errors import OutcomeUnknown, Unavailable, VersionConflict
@@ -22,11 +30,8 @@ def open_faulty(monkeypatch: pytest.MonkeyPatch) -> OpenFaulty:
 
 
 @pytest.mark.parametrize("written", [(), ("write_event_id", "write_count"), ("write_version", "write_aggregate")])
-async def test_commit_without_its_index(
-    cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch, written: tuple[str, ...]
-):
+async def test_commit_without_its_index(cassandra: SharedCassandra, open_faulty: OpenFaulty, written: tuple[str, ...]):
     """Whatever part of the index had been written."""
-    monkeypatch.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 5.0)
     url = cassandra.new_url()
     async with open_faulty(url) as dying, open_faulty(url) as other:
         ledger = Ledger()
@@ -49,7 +54,7 @@ async def test_commit_without_its_index(
 
 
 async def test_index_that_cannot_be_written_leaves_the_outcome_open(
-    cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch
+    cassandra: SharedCassandra, open_faulty: OpenFaulty
 ):
     async with open_faulty(cassandra.new_url()) as engine:
         ledger = Ledger()
@@ -104,31 +109,6 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "CASSANDRA_TAIL_EVENTS", 4)
 
 
-def _slow_until(engine: FaultyEngine, events: int) -> Callable[[], Awaitable[None]]:
-    """One write after the other, until so many events are in the index."""
-    node = asyncio.Lock()
-
-    async def wait() -> None:
-        async with node:
-            if engine.session.written.count("write_event_id") < events:
-                await asyncio.sleep(0.05)
-
-    return wait
-
-
-async def _append_until_taken(engine: CassandraEngine, request: AppendRequest) -> list[str]:
-    """Why it was not, each time before."""
-    refusals: list[str] = []
-    while True:
-        try:
-            await engine.append([request])
-        except Unavailable as error:
-            refusals.append(error.message)
-            assert len(refusals) < 200
-        else:
-            return refusals
-
-
 @pytest.mark.usefixtures("small_steps")
 async def test_an_index_that_takes_longer_than_anyone_waits(
     cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch
@@ -137,17 +117,27 @@ async def test_an_index_that_takes_longer_than_anyone_waits(
     async with open_faulty(cassandra.new_url()) as engine:
         ledger = Ledger()
         await ledger.append(engine, "one", 1)
-        with monkeypatch.context() as patched:
-            patched.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 0.5)
-            patched.setattr(proposer, "DATABASE_LATE_TIMEOUT_S", 0.1)
-            engine.session.written.clear()
-            engine.session.before_write = _slow_until(engine, 40)
-            await ledger.append(engine, "many", 40)
-            assert len(ledger.told(OutcomeUnknown)) == 40
-            assert (await engine.head()).position == 1
-            last = request_of("one", NewEvent("Happened", tags=["one"]))
-            refusals = await _append_until_taken(engine, last)
-        # On a busy machine the time may have been too short for this one, too: for its index, or to hear of its commit.
+        engine.session.written.clear()
+        let_through = asyncio.Semaphore(0)
+        engine.session.before_write = let_through.acquire
+        last, refusals = request_of("one", NewEvent("Happened", tags=["one"])), list[str]()
+        with impatient(monkeypatch, 1.0):
+            # On a busy machine the time may be over before anything was sent.
+            while not ledger.told(OutcomeUnknown):
+                await ledger.append(engine, "many", 40)
+        assert len(ledger.told(OutcomeUnknown)) == 40
+        assert (await engine.head()).position == 1
+        with impatient(monkeypatch, 0.2):
+            # Each finds it one write further.
+            while engine.session.written.count("write_event_id") < 40:
+                with pytest.raises(Unavailable) as refused:
+                    await engine.append([last])
+                refusals.append(refused.value.message)
+                let_through.release()
+        engine.session.before_write = at_once
+        # Of those writes that wait already there may be some.
+        for _ in range(40):
+            let_through.release()
         (told,) = await engine.append([last])
         assert isinstance(told, AtomicAppendResult)
         assert len(refusals) > 2
@@ -209,7 +199,7 @@ async def test_what_a_server_has_indexed_it_does_not_index_again(cassandra: Shar
         await ledger.append(engine, "many", 40)
         assert len(ledger.told(OutcomeUnknown)) == 40
         assert engine.session.written.count("write_event_id") == 20
-        engine.session.before_write = _slow_until(engine, 0)
+        engine.session.before_write = at_once
         engine.session.written.clear()
         await ledger.append(engine, "one", 1)
         assert engine.session.written.count("write_event_id") <= 1 + 20 + 4
@@ -217,16 +207,21 @@ async def test_what_a_server_has_indexed_it_does_not_index_again(cassandra: Shar
 
 
 @pytest.mark.usefixtures("small_steps")
-async def test_closing_ends_what_is_under_way(
-    cassandra: SharedCassandra, open_faulty: OpenFaulty, monkeypatch: pytest.MonkeyPatch
-):
+async def test_closing_ends_what_is_under_way(cassandra: SharedCassandra, open_faulty: OpenFaulty):
     url = cassandra.new_url()
     async with open_faulty(url) as engine:
         await engine.append([request_of("one", NewEvent("Happened"))])
-        with monkeypatch.context() as patched:
-            patched.setattr(proposer, "DATABASE_RETRY_TOTAL_S", 0.2)
-            engine.session.before_write = asyncio.Event().wait
-            await engine.append([request_of("one", NewEvent("Happened"))])
+        is_held_up = asyncio.Event()
+
+        async def hold_up() -> None:
+            is_held_up.set()
+            await asyncio.Event().wait()
+
+        engine.session.before_write = hold_up
+        given_up = asyncio.create_task(engine.append([request_of("one", NewEvent("Happened"))]))
+        await is_held_up.wait()
+        given_up.cancel()
+        await asyncio.wait({given_up})
         assert [task for task in asyncio.all_tasks() if task.get_name() == "catch-up"]
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "catch-up"]
     async with open_faulty(url) as engine:

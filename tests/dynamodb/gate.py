@@ -24,8 +24,17 @@ class Gate:
         self.port = 0
         self.decide: Decide = let_pass
         self.count = 0
+        self.under_way = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Goes on though whoever asks has gone."""
+        self.under_way += 1
+        try:
+            return await self._handled(request)
+        finally:
+            self.under_way -= 1
+
+    async def _handled(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         operation = request.headers["X-Amz-Target"].rpartition(".")[2]
         asked = json.loads(body)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -79,9 +80,18 @@ async def test_events_are_gathered_until_somebody_waits_for_them(
     store: MeasuringStore, index: TroubledIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "INDEX_GATHER_S", 10 * PATIENCE_S)
+    is_gathering, wait = asyncio.Event(), module.is_set_within
+
+    async def noted(timeout_s: float, event: asyncio.Event) -> bool:
+        if timeout_s == 10 * PATIENCE_S:
+            is_gathering.set()
+        return await wait(timeout_s, event)
+
+    monkeypatch.setattr(module, "is_set_within", noted)
     async with running(Indexer(store, index, FIELDS)) as indexer:
         await append(store)
         await until(has_come_to_the_head(store, index))
+        await is_gathering.wait()
         for n in range(1, 6):
             await append(store, 1, n)
         assert sum(index.applied) == 1
@@ -127,18 +137,31 @@ async def test_an_index_that_is_away_is_waited_for(store: MeasuringStore, index:
 
 async def test_waits_between_attempts_grow(store: MeasuringStore, index: TroubledIndex) -> None:
     index.is_away = True
+    began_at = time.monotonic()
     async with running(Indexer(store, index, FIELDS)):
-        await asyncio.sleep(2)
-    assert 3 <= index.asked <= 8
+        await until(lambda: index.asked >= 6)
+    # Half of 0.1, 0.2, 0.4, 0.8 and 1.6 s at the least.
+    assert time.monotonic() - began_at > 1.5
 
 
-async def test_a_slow_index_holds_nothing_but_the_index_up(store: MeasuringStore, index: TroubledIndex) -> None:
-    index.slow_s = 0.5
+async def test_a_slow_index_holds_nothing_but_the_index_up(
+    store: MeasuringStore, index: TroubledIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        is_asked.set()
+        await answers.wait()
+
     async with running(Indexer(store, index, FIELDS)):
-        for n in range(20):
-            began_at = time.monotonic()
-            await append(store, 1, n)
-            assert time.monotonic() - began_at < index.slow_s
+        await append(store)
+        await until(has_come_to_the_head(store, index))
+        monkeypatch.setattr(index, "_trouble", slow)
+        async with asyncio.timeout(PATIENCE_S):
+            await is_asked.wait()
+            for n in range(1, 20):
+                await append(store, 1, n)
+        answers.set()
         await until(has_come_to_the_head(store, index))
     assert await numbers(index) == list(range(20))
 
@@ -156,7 +179,11 @@ async def test_who_is_overtaken_stands_by_and_goes_on_when_nobody_else_does(stor
     assert await numbers(index) == list(range(20))
 
 
-async def test_of_several_indexers_one_works(store: MeasuringStore, index: TroubledIndex) -> None:
+async def test_of_several_indexers_one_works(
+    store: MeasuringStore, index: TroubledIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer than a busy machine keeps one that works from its turn.
+    monkeypatch.setattr(module, "INDEX_STAND_BY_S", 1.0)
     indexers = [Indexer(store, index, FIELDS) for _ in range(3)]
     async with running(indexers[0]), running(indexers[1]), running(indexers[2]):
         for n in range(0, 1_000, 20):
@@ -166,13 +193,13 @@ async def test_of_several_indexers_one_works(store: MeasuringStore, index: Troub
         await until(lambda: sum(one.is_running for one in indexers) == 1)
         assert [one.problem for one in indexers] == [None] * 3
         before = [one.indexed for one in indexers]
-        for n in range(1_000, 1_100, 20):
+        for n in range(1_000, 1_800, 20):
             await append(store, 20, n)
             await asyncio.sleep(0.05)
         await until(has_come_to_the_head(store, index))
         assert sum(one.indexed > was for one, was in zip(indexers, before, strict=True)) == 1
-    assert await numbers(index) == list(range(1_100))
-    assert sum(one.indexed for one in indexers) == 1_100
+    assert await numbers(index) == list(range(1_800))
+    assert sum(one.indexed for one in indexers) == 1_800
 
 
 async def test_another_takes_over(store: MeasuringStore, index: TroubledIndex) -> None:
@@ -214,22 +241,34 @@ async def test_other_fields_begin_another_generation_beside_the_one_that_serves(
     assert await numbers(index) == list(range(1_000))
 
 
-async def test_both_generations_are_kept_up_to_date(store: MeasuringStore, index: TroubledIndex) -> None:
+async def test_both_generations_are_kept_up_to_date(
+    store: MeasuringStore, index: TroubledIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await append(store, 3_000)
     async with running(Indexer(store, index, FIELDS)) as indexer:
         await until(has_come_to_the_head(store, index))
-        index.slow_s = 0.02
+        goes_on, apply = asyncio.Event(), index.apply
+
+        async def held_up(generation: int, *documents: Any, **at: Any) -> Any:
+            if generation == 2:
+                await goes_on.wait()
+            return await apply(generation, *documents, **at)
+
+        async def goes_on_beside_it() -> bool:
+            state = await MemoryIndex.state(index)
+            return state.serving.number == 1 and state.building is not None and state.serving.documents > 3_000
+
+        monkeypatch.setattr(index, "apply", held_up)
         await MemoryIndex.begin(index, FIELDS)
         indexer.look()
-        n, while_building = 3_000, 0
+        await append(store, 1, 3_000)
+        await until(goes_on_beside_it)
+        goes_on.set()
+        n = 3_001
         while (await MemoryIndex.state(index)).building is not None:
             await append(store, 1, n)
             n += 1
-            before = await MemoryIndex.state(index)
-            if before.serving.number == 1 and before.building is not None and before.serving.documents > 3_000:
-                while_building += 1
             await asyncio.sleep(0.005)
-        assert while_building > 0
         await until(has_come_to_the_head(store, index))
     assert (await MemoryIndex.state(index)).serving.number == 2
     assert await numbers(index) == list(range(n))
@@ -322,9 +361,9 @@ async def test_an_event_that_cannot_be_read_is_a_stated_problem(index: TroubledI
             assert indexer.problem == "behind cursor 6: it cannot be read"
             building = (await index.state()).building
             assert (building.cursor, building.documents) == ("6", 6), "what comes before it is indexed"
-            before = store.reads
+            before, began_at = store.reads, time.monotonic()
             await asyncio.sleep(0.5)
-            assert store.reads - before < 5
+            assert store.reads - before < 10 * (time.monotonic() - began_at)
             store.is_damaged = False
             await until(has_come_to_the_head(inner, index))
             assert indexer.problem is None

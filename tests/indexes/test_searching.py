@@ -36,7 +36,7 @@ from indelible.server.http.app import HttpApp
 from indelible.server.http.connection import serving
 from indelible.server.http.routes import ROUTES
 from indelible.testing.conformance.helpers import ids
-from indexes.troubled import FIELDS, TroubledIndex, has_come_to_the_head, running, until
+from indexes.troubled import FIELDS, PATIENCE_S, TroubledIndex, has_come_to_the_head, running, until
 from opaque_stores import merged_store
 
 N_IS_1 = SearchQuery(where=(Where("event_data.n", "=", 1),))
@@ -98,7 +98,9 @@ async def test_before_the_first_is_complete(site: Site) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await site.store.search(SearchQuery(where=(Where("event_data.x", "=", 1),)))
     assert refused.value.pointer == "/where/0/field"
-    searching = asyncio.create_task(site.store.search(N_IS_1, wait_for=(await site.store.head()).cursor, wait_s=20))
+    searching = asyncio.create_task(
+        site.store.search(N_IS_1, wait_for=(await site.store.head()).cursor, wait_s=PATIENCE_S)
+    )
     await asyncio.sleep(0.1)
     async with running(site.indexer):
         assert (await searching).count == 1
@@ -113,7 +115,7 @@ async def test_an_index_that_is_behind(site: Site) -> None:
     began_at = time.monotonic()
     with pytest.raises(IndexBehind) as caught:
         await site.store.search(N_IS_1, wait_for=head.cursor, wait_s=0.3)
-    assert 0.25 < time.monotonic() - began_at < 5
+    assert 0.25 < time.monotonic() - began_at < PATIENCE_S
     fields = caught.value.fields
     assert (fields["indexed_cursor"], fields["lag"]) == (indexed, 2)
     page = await site.store.search(N_IS_1, wait_for=head.cursor, wait_s=0.1, allow_stale=True)
@@ -123,7 +125,7 @@ async def test_an_index_that_is_behind(site: Site) -> None:
     assert (page.count, page.is_stale, page.lag) == (1, False, 2)
     page = await site.store.search(N_IS_1, wait_for=indexed, wait_s=0)
     assert (page.count, page.is_stale) == (1, False)
-    searching = asyncio.create_task(site.store.search(N_IS_1, wait_for=head.cursor, wait_s=20))
+    searching = asyncio.create_task(site.store.search(N_IS_1, wait_for=head.cursor, wait_s=PATIENCE_S))
     await asyncio.sleep(0.1)
     await site.catch_up()
     page = await searching
@@ -137,11 +139,12 @@ async def test_what_another_process_indexes_is_waited_for(site: Site) -> None:
     await site.catch_up()
     await site.append(1)
     head = (await site.store.head()).cursor
-    searching = [asyncio.create_task(site.store.search(N_IS_1, wait_for=head, wait_s=20)) for _ in range(20)]
+    searching = [asyncio.create_task(site.store.search(N_IS_1, wait_for=head, wait_s=PATIENCE_S)) for _ in range(20)]
     await asyncio.sleep(0.3)
-    before = site.index.asked
+    before, began_at = site.index.asked, time.monotonic()
     await asyncio.sleep(0.5)
-    assert site.index.asked - before < 100, "those who wait ask together"  # else 200
+    a_second = (site.index.asked - before) / (time.monotonic() - began_at)
+    assert a_second < 200, "those who wait ask together"  # else 400
     async with running(Indexer(site.log, site.index, FIELDS)):
         pages = await asyncio.gather(*searching)
     assert [page.count for page in pages] == [2] * 20
@@ -161,9 +164,10 @@ async def test_a_query_is_checked_once_however_long_it_waits(site: Site, monkeyp
 
     monkeypatch.setattr(SearchQuery, "checked", counted)
     before = site.index.asked
-    with pytest.raises(IndexBehind):
-        await site.store.search(N_IS_1, wait_for=head, wait_s=0.5)
-    assert site.index.asked - before > 2
+    searching = asyncio.create_task(site.store.search(N_IS_1, wait_for=head, wait_s=PATIENCE_S))
+    await until(lambda: site.index.asked - before > 2)
+    await site.catch_up()
+    assert (await searching).count == 2
     assert len(checked) == 1
 
 
@@ -205,7 +209,7 @@ async def test_an_index_that_does_not_answer(site: Site, monkeypatch: pytest.Mon
         patched.setattr(site.index, "search", search)
         patched.setattr(site.index, "search_aggregates", search)
         for aggregates in (False, True):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(50):
                 with pytest.raises(Unavailable, match="out of reach: it does not answer"):
                     await site.store.search(N_IS_1, aggregates=aggregates, wait_s=0.1)
     await site.append(1)
@@ -218,7 +222,7 @@ async def test_an_index_that_does_not_answer(site: Site, monkeypatch: pytest.Mon
         site.store.index.retry(),
         site.store.index.drop(),
     ):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(50):
             with pytest.raises(Unavailable, match="out of reach: it does not answer"):
                 await call
 
@@ -248,7 +252,7 @@ async def test_an_index_that_moves_whenever_it_is_searched(site: Site, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(site.index, "search", search)
         for wait_s in (0, 0.3):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(50):
                 with pytest.raises(Unavailable, match="another has taken its place"):
                     await site.store.search(N_IS_1, wait_s=wait_s)
         assert rounds < 100
@@ -366,10 +370,10 @@ async def test_a_wait_ends_with_the_server(site: Site) -> None:
     await site.catch_up()
     await site.append(1)
     head = (await site.store.head()).cursor
-    searching = asyncio.create_task(site.store.search(N_IS_1, wait_for=head, wait_s=20))
+    searching = asyncio.create_task(site.store.search(N_IS_1, wait_for=head, wait_s=60))
     await asyncio.sleep(0.2)
     site.stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(ShuttingDown):
             await searching
 

@@ -14,7 +14,7 @@ from indelible.errors import InvalidRequest
 from indelible.server.config import IndexSettings, Settings, load_settings
 from indelible.server.index import check_index, index_url
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def loaded(tmp_path: Path, toml: str) -> Settings:

@@ -12,7 +12,7 @@ from indelible.indexes.indexer import Indexer
 from indelible.indexes.memory import MemoryIndex
 from indelible.search import FieldType
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 FIELDS: Mapping[str, FieldType] = {"event_data.n": "number"}
 
 

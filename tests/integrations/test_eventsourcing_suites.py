@@ -5,8 +5,11 @@ everything over gRPC, and over HTTP what is no suite of a recorder.
 """
 
 import os
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 from unittest import TestCase
+from unittest.mock import patch
 
 from indelible import AggregateAppend, AggregateNotFound, NewEvent
 from indelible.integrations.eventsourcing import (
@@ -29,6 +32,7 @@ from integrations.eventsourcing_storages import (
     projection,
 )  # fmt: skip
 
+PATIENCE_S = 60.0
 WITH_SLOW = os.environ.get("INDELIBLE_SLOW_SUITES") == "1"
 IN_PROCESS: tuple[type[OnStore], ...] = (OnMemory, OnSqlite)
 STORES: tuple[type[OnStore], ...] = (*IN_PROCESS, OverHttp, *((OverGrpc,) if WITH_SLOW else ()))
@@ -74,6 +78,13 @@ class ProcessRecorder(persistence.ProcessRecorderTestCase):
         return self.factory.process_recorder()
 
 
+class PatientEvent(Event):
+    """The suite gives what comes a second, which may be too little on a busy machine."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(PATIENCE_S if timeout == 1 else timeout)
+
+
 class DCBRecorder(dcb.DCBRecorderTestCase):
     def test_append_read(self) -> None:
         self._test_append_read(self.factory.dcb_recorder())
@@ -85,7 +96,8 @@ class DCBRecorder(dcb.DCBRecorderTestCase):
         assert [event.position for event in recorder.read()] == [1]
 
     def test_append_subscribe(self) -> None:
-        self._test_append_subscribe(self.factory.dcb_recorder())
+        with patch.object(dcb, "threading", SimpleNamespace(Event=PatientEvent)):
+            self._test_append_subscribe(self.factory.dcb_recorder())
 
 
 class SubclassOfTheTrackingRecorder(IndelibleTrackingRecorder):
@@ -150,17 +162,27 @@ class View(projection.EventCountersViewTestCase):
         return self.factory.tracking_recorder(CountersView)
 
 
-class AggregatesProjection(projection.AggregateEventCountersProjectionTestCase):
+class PatientProjection(TestCase):
+    """Beside a suite, which gives what comes a second here, too."""
+
+    def test_event_counters_projection(self) -> None:
+        with patch.object(persistence.TrackingRecorder.wait, "__defaults__", (PATIENCE_S, None)):
+            super().test_event_counters_projection()  # type: ignore[misc]  # the suite's
+
+
+class AggregatesProjection(PatientProjection, projection.AggregateEventCountersProjectionTestCase):
     view_class = CountersView
 
 
-class DecisionsProjection(projection.TaggedDecisionCountersProjectionTestCase):
+class DecisionsProjection(PatientProjection, projection.TaggedDecisionCountersProjectionTestCase):
     view_class = CountersView
     env = {"MAPPER_TOPIC": "eventsourcing.dcb.msgpack:MessagePackMapper"}  # noqa: RUF012 - as the suite has it
 
 
 class EventSourcedProjection(projection.EventSourcedProjectionTestCase):
-    pass
+    def test_event_sourced_projection(self) -> None:
+        with patch.object(projection.EventSourcedProjectionRunner.wait, "__defaults__", (PATIENCE_S,)):
+            super().test_event_sourced_projection()
 
 
 RECORDERS: tuple[type[TestCase], ...] = (
@@ -174,6 +196,7 @@ OTHERS: tuple[type[TestCase], ...] = (
 
 
 # Only these are collected: a suite by itself has no store. What is no function is no test.
+del PatientProjection
 for suite in (*RECORDERS, *OTHERS):
     del globals()[suite.__name__]
     left_out = {} if WITH_SLOW else dict.fromkeys(SLOW)

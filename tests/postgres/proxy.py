@@ -47,6 +47,10 @@ class Proxy:
         """From now on nothing comes through, and nobody is told: the host is gone. Connections still come about."""
         self._swallows = True
 
+    @property
+    def is_gone(self) -> bool:
+        return self._swallows
+
     def recover(self) -> None:
         """The host is back, and knows nothing of its connections."""
         self._swallows = False

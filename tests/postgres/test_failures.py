@@ -1,6 +1,7 @@
 """The database refuses, gives up or is interrupted: each append ends with a definite answer, or an honest "unknown"."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -46,6 +47,13 @@ async def store(url: str) -> AsyncIterator[LocalEventStore]:
         yield store
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gives up a connection before the test has had its way with it."""
+    for name in ("TIMEOUT_S", "RETRY_TOTAL_S"):
+        monkeypatch.setattr(appender, f"DATABASE_{name}", 60)
+
+
 async def check_nothing_stored(store: LocalEventStore, events: list[NewEvent]) -> None:
     """Nor is: a repeat is the first that is stored."""
     assert (await store.head()).position == 1
@@ -57,7 +65,7 @@ class TestDefiniteRefusals:
     async def test_statement_timeout(self, postgres: PostgresServer) -> None:
         """It ends statements; COMMIT is not subject to it."""
         url = postgres.new_database()
-        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '400ms'")
+        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '3s'")
         async with open_local_store(url) as store:
             await store.append("order", "1", some_events(1))
             events = some_events(2)
@@ -69,21 +77,21 @@ class TestDefiniteRefusals:
     async def test_an_append_too_large_for_statement_timeout(self, postgres: PostgresServer) -> None:
         """No invitation to try again: it is as large the next time."""
         url = postgres.new_database()
-        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '400ms'")
+        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '3s'")
         async with open_local_store(url) as store:
             await store.append("order", "1", some_events(1))
             events = some_events(SMALL_APPEND_EVENTS_MAX + 1)
             async with trouble(postgres, url, "statement", SLEEP):
-                says = r"statement_timeout allows, 0.4 s: append fewer events at once, or raise .*; nothing was stored"
+                says = r"statement_timeout allows, 3 s: append fewer events at once, or raise .*; nothing was stored"
                 with pytest.raises(PayloadTooLarge, match=says) as caught:
                     await store.append("order", "1", events)
-                assert caught.value.fields == {"pointer": "", "statement_timeout_s": 0.4}
+                assert caught.value.fields == {"pointer": "", "statement_timeout_s": 3.0}
                 await check_nothing_stored(store, events)
 
     async def test_others_in_one_commit_with_an_append_that_is_too_large(self, postgres: PostgresServer) -> None:
         """It alone is refused, and a commit that is too large without such an append is made in parts."""
         url = postgres.new_database()
-        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '1s'")
+        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '2s'")
         slow = f"IF new.position - old.position > {SMALL_APPEND_EVENTS_MAX} THEN {SLEEP}; END IF"
         small = [AggregateAppend.of("order", "1", some_events(SMALL_APPEND_EVENTS_MAX // 2)) for _ in range(4)]
         large = AggregateAppend.of("order", "2", some_events(SMALL_APPEND_EVENTS_MAX + 1))
@@ -98,7 +106,7 @@ class TestDefiniteRefusals:
     async def test_waiting_for_a_lock_is_not_work(self, postgres: PostgresServer) -> None:
         """However short statement_timeout is, a wait ends before it."""
         url = postgres.new_database()
-        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '400ms'")
+        postgres.query(f"ALTER DATABASE {url.rpartition('/')[2]} SET statement_timeout = '3s'")
         async with open_local_store(url) as store:
             await store.append("order", "1", some_events(1))
             events = some_events(SMALL_APPEND_EVENTS_MAX + 1)
@@ -110,13 +118,14 @@ class TestDefiniteRefusals:
             await check_nothing_stored(store, events)
 
     @both_phases
+    @pytest.mark.usefixtures("patient")
     async def test_cancelled_by_an_administrator(
         self, postgres: PostgresServer, url: str, store: LocalEventStore, phase: Phase
     ) -> None:
         events = some_events(2)
         async with trouble(postgres, url, phase, SLEEP):
             appending = asyncio.create_task(store.append("order", "1", events))
-            await ask(postgres, "SELECT pg_cancel_backend(%s)", [await backend_that_waits(postgres, "PgSleep")])
+            await ask(postgres, "SELECT pg_cancel_backend(%s)", [await backend_that_waits(postgres, url, "PgSleep")])
             with pytest.raises(Overloaded, match="nothing was stored"):
                 await appending
             await check_nothing_stored(store, events)
@@ -163,12 +172,13 @@ class TestRetriedWithin:
             assert (result.version, result.replayed) == (3, False)
 
     @both_phases
+    @pytest.mark.usefixtures("patient")
     async def test_a_connection_that_an_administrator_ends(
         self, postgres: PostgresServer, url: str, store: LocalEventStore, phase: Phase
     ) -> None:
         async with trouble(postgres, url, phase, SLEEP):
             appending = asyncio.create_task(store.append("order", "1", some_events(2), expected_version=1))
-            await ask(postgres, "SELECT pg_terminate_backend(%s)", [await backend_that_waits(postgres, "PgSleep")])
+            await ask(postgres, "SELECT pg_terminate_backend(%s)", [await backend_that_waits(postgres, url, "PgSleep")])
             result = await appending
             assert (result.version, result.replayed) == (3, False)
             assert (await store.head()).position == 3
@@ -183,8 +193,12 @@ def server() -> Iterator[PostgresServer]:
 
 class TestReplicationInDoubt:
     @pytest.fixture
-    async def store(self, server: PostgresServer) -> AsyncIterator[LocalEventStore]:
-        async with open_local_store(server.new_database()) as store:
+    def url(self, server: PostgresServer) -> str:
+        return server.new_database()
+
+    @pytest.fixture
+    async def store(self, server: PostgresServer, url: str) -> AsyncIterator[LocalEventStore]:
+        async with open_local_store(url) as store:
             await store.append("order", "1", some_events(1))
             await set_for_all(server, "synchronous_standby_names", "nobody")
             try:
@@ -192,23 +206,25 @@ class TestReplicationInDoubt:
             finally:
                 await set_for_all(server, "synchronous_standby_names", None)
 
-    async def test_the_wait_for_a_standby_is_cancelled(self, server: PostgresServer, store: LocalEventStore) -> None:
+    async def test_the_wait_for_a_standby_is_cancelled(
+        self, server: PostgresServer, url: str, store: LocalEventStore
+    ) -> None:
         """With the limits as they are: what is on the primary's disk alone is not acknowledged."""
-        await self.check(server, store, is_cancelled=True)
+        await self.check(server, url, store, is_cancelled=True)
 
     async def test_no_standby_confirms(
-        self, server: PostgresServer, store: LocalEventStore, monkeypatch: pytest.MonkeyPatch
+        self, server: PostgresServer, url: str, store: LocalEventStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(appender, "DATABASE_TIMEOUT_S", 1)
-        monkeypatch.setattr(appender, "DATABASE_RETRY_TOTAL_S", 2)
-        await self.check(server, store, is_cancelled=False)
+        monkeypatch.setattr(appender, "DATABASE_TIMEOUT_S", 4)
+        monkeypatch.setattr(appender, "DATABASE_RETRY_TOTAL_S", 5)
+        await self.check(server, url, store, is_cancelled=False)
 
-    async def check(self, server: PostgresServer, store: LocalEventStore, *, is_cancelled: bool) -> None:
+    async def check(self, server: PostgresServer, url: str, store: LocalEventStore, *, is_cancelled: bool) -> None:
         events, began = some_events(2), time.monotonic()
         appends = [asyncio.create_task(store.append("order", "1", events))]
+        waits = await backend_that_waits(server, url, "SyncRep")
         if is_cancelled:
-            await ask(server, "SELECT pg_cancel_backend(%s)", [await backend_that_waits(server, "SyncRep")])
-        await asyncio.sleep(0.5)
+            await ask(server, "SELECT pg_cancel_backend(%s)", [waits])
         behind = some_events(1)
         appends.append(asyncio.create_task(store.append("order", "2", behind)))
         first, second = await asyncio.gather(*appends, return_exceptions=True)
@@ -218,11 +234,18 @@ class TestReplicationInDoubt:
         assert isinstance(second, (Unavailable, OutcomeUnknown))
 
         await set_for_all(server, "synchronous_standby_names", None)
-        began = time.monotonic()
-        assert (await store.append("order", "1", events)).replayed
-        assert (await store.append("order", "2", behind)).version == 1
-        assert time.monotonic() - began < 15
+        async with asyncio.timeout(ANSWERED_WITHIN_S):
+            assert (await append_again(store, "1", events)).replayed
+            assert (await append_again(store, "2", behind)).version == 1
         assert (await store.head()).position == 4
+
+
+async def append_again(store: LocalEventStore, aggregate_id: str, events: list[NewEvent]) -> AppendResult:
+    """Attempts that come after others failed for long are given little time: on a busy machine one more may fail."""
+    while True:
+        with contextlib.suppress(Unavailable, OutcomeUnknown):
+            return await store.append("order", aggregate_id, events)
+        await asyncio.sleep(0.1)
 
 
 class TestCommitsThatAreNotDurable:

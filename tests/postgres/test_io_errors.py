@@ -14,7 +14,7 @@ from faults.server_process import server_process
 from indelible.client import AsyncClient
 from indelible.errors import OutcomeUnknown, Unavailable
 from postgres.server import PostgresServer, postgres_server
-from postgres.troubles import ask
+from postgres.troubles import WAIT_MAX_S, acknowledged, ask
 
 pytestmark = needs_strace
 ROUNDS = 2
@@ -39,13 +39,13 @@ async def test_commits_that_meet_an_io_error(server: PostgresServer, tmp_path: P
         for number in range(ROUNDS):
             panics = panics_of(server)
             loading = asyncio.create_task(load.run(client))
-            await asyncio.sleep(0.3)
+            # By now the server has the connection that it writes over.
+            await acknowledged(ledger, len(ledger.acknowledged) + 30, loading)
             wal = server.data / "pg_wal" / (await ask(server, "SELECT pg_walfile_name(pg_current_wal_lsn())"))[0][0]
             log = tmp_path / f"{number}.strace"
             async with failing(server.backends(url), calls, path=wal, when="1", log=log):
                 await asyncio.to_thread(wait_for_panic, server, panics)
             await asyncio.to_thread(server.wait_until_ready)
-            await asyncio.sleep(0.5)
             load.stop()
             errors = await loading
             assert all(isinstance(error, (OutcomeUnknown, Unavailable)) for error in errors), errors
@@ -56,7 +56,7 @@ async def test_commits_that_meet_an_io_error(server: PostgresServer, tmp_path: P
 
 def wait_for_panic(server: PostgresServer, panics: int) -> None:
     """Another than those that there were."""
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + WAIT_MAX_S
     while panics_of(server) == panics:
         assert time.monotonic() < give_up_at
         time.sleep(0.05)

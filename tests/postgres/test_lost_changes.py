@@ -57,6 +57,13 @@ async def elsewhere(url: str, engine: Engine) -> AsyncIterator[Engine]:
     await other.close()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine needs long for a new connection, and here are several to be made."""
+    monkeypatch.setattr(pool, "DATABASE_TIMEOUT_S", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("cuts", [*([cut] for cut in LOSSES), LOSSES], ids=["before", "during", "after", "all"])
 class TestRepeated:
     """The next attempt finds out what became of the one before."""
@@ -140,6 +147,7 @@ class TestRepeated:
                 await store.groups.get("billing")
 
 
+@pytest.mark.usefixtures("patient")
 class TestOthersInBetween:
     """Somebody else changes the group before the attempt is repeated."""
 
@@ -227,11 +235,6 @@ async def _nothing() -> None:
     pass
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "DATABASE_TIMEOUT_S", 2.0)
-
-
 @asynccontextmanager
 async def served(url: str, transport: str) -> AsyncIterator[AsyncClient]:
     """Starts and stops beside this event loop, which the proxy needs."""
@@ -244,11 +247,12 @@ async def served(url: str, transport: str) -> AsyncIterator[AsyncClient]:
         await asyncio.to_thread(serving.__exit__, None, None, None)
 
 
-@pytest.mark.usefixtures("impatient")
 class TestGivenUp:
     """The database stays away for so long that the caller has to be told something."""
 
-    async def test_what_may_be_done_is_unknown(self, engine: Engine, proxy: Proxy) -> None:
+    async def test_what_may_be_done_is_unknown(
+        self, engine: Engine, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         group = new_group()
         await engine.create_group(group, groups_max=1)
         proxy.alone = SAVE
@@ -257,16 +261,23 @@ class TestGivenUp:
             engine.create_group(new_group("other"), groups_max=2),
             engine.delete_group("billing"),
         ):
+            # So that there is a connection to be lost.
+            await engine.list_groups()
             proxy.cuts.extend([Cut.AFTER_COMMIT, *repeat(Cut.BEFORE_COMMIT, 100)])
-            with pytest.raises(OutcomeUnknown, match="ask again to learn the outcome"):
-                await change
+            with monkeypatch.context() as impatient:
+                impatient.setattr(pool, "DATABASE_TIMEOUT_S", 2.0)
+                with pytest.raises(OutcomeUnknown, match="ask again to learn the outcome"):
+                    await change
             proxy.cuts.clear()
         assert await engine.list_groups() != ()
 
     @pytest.mark.parametrize("transport", ["http", "grpc"])
-    async def test_a_client_hears_that_nobody_can_tell(self, proxy: Proxy, url: str, transport: str) -> None:
+    async def test_a_client_hears_that_nobody_can_tell(
+        self, proxy: Proxy, url: str, transport: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async with served(proxy.url(url), transport) as store:
             await store.groups.create("billing")
+            monkeypatch.setattr(pool, "DATABASE_TIMEOUT_S", 2.0)
             proxy.cuts.extend([Cut.AFTER_COMMIT, *repeat(Cut.BEFORE_COMMIT, 100)])
             with pytest.raises(OutcomeUnknown):
                 await store.groups.delete("billing")

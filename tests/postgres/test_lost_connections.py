@@ -24,9 +24,11 @@ from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, AppendRequest, AppendResult
 from indelible.queries import QueryItem
 from indelible.testing.conformance.helpers import make_engine, read_feed_to_end, some_events
+from indexes.troubled import until
 from postgres.lost_changes import new_group, saved_next
 from postgres.proxy import Cut, Proxy
 from postgres.server import PostgresServer
+from postgres.troubles import acknowledged
 
 LOSSES = [Cut.BEFORE_COMMIT, Cut.DURING_COMMIT, Cut.AFTER_COMMIT]
 FREED_WITHIN_S = 15.0 + 10.0
@@ -127,10 +129,12 @@ class TestLosses:
         try:
             group = new_group()
             assert await engine.create_group(group, groups_max=1)
-            stop = asyncio.Event()
-            saving = asyncio.create_task(_save_until(stop, engine, group))
-            for _ in range(10):
-                await asyncio.sleep(chance.uniform(0.3, 0.5))
+            stop, saves = asyncio.Event(), list[int]()
+            saving = asyncio.create_task(_save_until(stop, engine, group, saves))
+            for cut in range(10):
+                # However long a busy machine takes for it, some get through in between.
+                await until(lambda least=3 * (cut + 1): len(saves) >= least or saving.done())
+                await asyncio.sleep(chance.uniform(0, 0.2))
                 proxy.cut_all()
             stop.set()
             saved = await saving
@@ -162,14 +166,17 @@ class TestLosses:
                 proxy.cuts.append(chance.choice(LOSSES))
                 if chance.random() < 0.3:
                     proxy.cut_all()
+                # One after another: on a busy machine all of them might meet one append, and its time be over.
+                await until(lambda: not proxy.cuts or loading[0].done())
+            await acknowledged(ledger, 101, loading[1])
             for load in loads:
                 load.stop()
             assert await asyncio.gather(*loading) == [[], []]
             assert await ledger.check(other) > 100
 
 
-async def _save_until(stop: asyncio.Event, engine: Engine, group: StoredGroup) -> int:
-    """Put one aggregate after another; how many."""
+async def _save_until(stop: asyncio.Event, engine: Engine, group: StoredGroup, saves: list[int]) -> int:
+    """Put one aggregate after another; how many. ``saves``: those that were done."""
     position = 0
     while not stop.is_set():
         position += 1
@@ -177,6 +184,7 @@ async def _save_until(stop: asyncio.Event, engine: Engine, group: StoredGroup) -
         put = PendingEvent(AggregateKey("order", str(position)), position, 1, 0, "waiting", 0)
         assert await engine.save_group(GroupChange(group.revision, then, put=[put]))
         group = then
+        saves.append(position)
     return position
 
 
@@ -222,6 +230,7 @@ async def test_a_host_that_dies(store: LocalEventStore, proxy: Proxy) -> None:
     await ledger.send(store, one(ledger, 0))
     proxy.cuts.append(Cut.HOST_DIES)
     callers = [asyncio.create_task(timed(ledger.send(store, one(ledger, 0))))]
+    await until(lambda: proxy.is_gone)
     for number in range(1, 24):
         await asyncio.sleep(0.5)
         callers += [asyncio.create_task(timed(ledger.send(store, one(ledger, number)))) for _ in range(2)]
@@ -233,14 +242,14 @@ async def test_a_host_that_dies(store: LocalEventStore, proxy: Proxy) -> None:
     assert {type(error) for error in errors[1:]} == {Unavailable}
 
     proxy.recover()
-    took_s, error = await timed(store.append("order", "back", some_events(1)))
-    print(f"appended {took_s:.2f} s after the host was back")
-    assert error is None
-    assert took_s < BACK_WITHIN_S
-    took_s, error = await timed(store.get_aggregate("order", "back"))
-    print(f"read {took_s:.2f} s after that")
-    assert error is None
-    assert took_s < BACK_WITHIN_S
+    events = some_events(1)
+    for what in (lambda: store.append("order", "back", events), lambda: store.get_aggregate("order", "back")):
+        began = time.monotonic()
+        async with asyncio.timeout(BACK_WITHIN_S):
+            # Attempts that come after others failed for long are given little time: on a busy machine one may fail.
+            while (await timed(what()))[1] is not None:  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.1)
+        print(f"done {time.monotonic() - began:.2f} s after the host was back")
     await ledger.settle(store)
     assert (await store.head()).position == len(ledger.entries) + 1
     assert ledger.replays == 1

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 
+from faults.ledger import Ledger
 from indelible.engines.postgres.connections import parse_address
 from postgres.server import PostgresServer
 
@@ -17,7 +18,7 @@ _TRIGGERS: Final[dict[Phase, str]] = {
 }
 _WHEN: Final[dict[Phase, str]] = {"statement": "", "commit": "DEFERRABLE INITIALLY DEFERRED"}
 _DEFAULTS: Final = {"synchronous_standby_names": "", "synchronous_commit": "on"}
-WAIT_MAX_S: Final = 30.0
+WAIT_MAX_S: Final = 120.0
 
 SLEEP: Final = "PERFORM pg_sleep(60)"
 SERIALIZATION_FAILURE: Final = "RAISE EXCEPTION 'no order is left' USING ERRCODE = '40001'"
@@ -52,16 +53,24 @@ async def ask(
     return await asyncio.to_thread(server.query, sql, parameters, url=url)
 
 
-async def backend_that_waits(server: PostgresServer, event: str) -> int:
-    """The process id of a connection that waits for something (``wait_event`` of ``pg_stat_activity``), once there is
-    one."""
-    sql = "SELECT pid FROM pg_stat_activity WHERE wait_event = %s AND datname IS NOT NULL"
+async def backend_that_waits(server: PostgresServer, url: str, event: str) -> int:
+    """The process id of a connection to a database that waits for something (``wait_event`` of ``pg_stat_activity``),
+    once there is one."""
+    sql = "SELECT pid FROM pg_stat_activity WHERE wait_event = %s AND datname = current_database()"
     give_up_at = time.monotonic() + WAIT_MAX_S
     while time.monotonic() < give_up_at:
-        for (pid,) in await ask(server, sql, [event]):
+        for (pid,) in await ask(server, sql, [event], url=url):
             return int(pid)
         await asyncio.sleep(0.02)
     raise AssertionError(f"nobody waits for {event}")
+
+
+async def acknowledged(ledger: Ledger, count: int, loading: "asyncio.Task[Any]") -> None:
+    """Once so many appends of a load are: how long a busy machine takes for them, nobody knows."""
+    async with asyncio.timeout(WAIT_MAX_S):
+        while len(ledger.acknowledged) < count:
+            assert not loading.done(), loading.result()
+            await asyncio.sleep(0.01)
 
 
 async def set_for_all(server: PostgresServer, setting: str, value: str | None) -> None:
@@ -73,4 +82,5 @@ async def set_for_all(server: PostgresServer, setting: str, value: str | None) -
     while (await ask(server, f"SHOW {setting}"))[0][0] != (value or _DEFAULTS[setting]):
         assert time.monotonic() < give_up_at, f"{setting} is not in force"
         await asyncio.sleep(0.02)
-    await asyncio.sleep(0.1)  # for the connections that there are
+    # Commits wait for a standby, or do so no more, once the process that makes checkpoints has heard of it.
+    await ask(server, "CHECKPOINT")

@@ -21,6 +21,8 @@ from indelible.projections.psycopg import AsyncPsycopgDatabase, PsycopgDatabase
 from indelible.projections.sqlalchemy import AsyncSqlalchemyDatabase, SqlalchemyDatabase
 from indelible.projections.sqlite import SqliteDatabase
 
+PATIENCE_S = 20.0
+"""For a connection, or for a file's lock, on a busy machine."""
 TABLE = "CREATE TABLE seen{} (place integer PRIMARY KEY, event_id text NOT NULL UNIQUE, number integer NOT NULL)"
 INSERT = "INSERT INTO seen{} SELECT count(*) + 1, {}, {} FROM seen{}"
 """Each event has a place of its own, so that what comes twice or in another order is seen."""
@@ -71,13 +73,13 @@ async def _with_asyncpg(url: str) -> AsyncIterator[Opened]:
 
 @asynccontextmanager
 async def _with_async_psycopg(url: str) -> AsyncIterator[Opened]:
-    async with psycopg_pool.AsyncConnectionPool(url, min_size=0, max_size=4, timeout=2, open=False) as pool:
+    async with psycopg_pool.AsyncConnectionPool(url, min_size=0, max_size=4, timeout=PATIENCE_S, open=False) as pool:
         yield Opened(AsyncPsycopgDatabase(pool), _driver, ("%s", "%s"))
 
 
 @asynccontextmanager
 async def _with_psycopg(url: str) -> AsyncIterator[Opened]:
-    with psycopg_pool.ConnectionPool(url, min_size=0, max_size=4, timeout=2, open=False) as pool:
+    with psycopg_pool.ConnectionPool(url, min_size=0, max_size=4, timeout=PATIENCE_S, open=False) as pool:
         yield Opened(PsycopgDatabase(pool), _driver, ("%s", "%s"))
 
 
@@ -111,13 +113,13 @@ async def _with_async_sessions(url: str) -> AsyncIterator[Opened]:
 
 @asynccontextmanager
 async def _with_sqlite(path: str) -> AsyncIterator[Opened]:
-    with contextlib.closing(SqliteDatabase(path, timeout_s=1.0)) as database:
+    with contextlib.closing(SqliteDatabase(path, timeout_s=PATIENCE_S)) as database:
         yield Opened(database, _driver, ("?", "?"))
 
 
 @asynccontextmanager
 async def _with_sqlite_sessions(path: str) -> AsyncIterator[Opened]:
-    async with _with_sessions(f"sqlite:///{path}") as opened:
+    async with _with_sessions(f"sqlite:///{path}?timeout={PATIENCE_S}") as opened:
         yield opened
 
 
@@ -134,7 +136,7 @@ class Place(NamedTuple):
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Beside whatever else uses it."""
         if self.is_file:
-            with contextlib.closing(sqlite3.connect(self.where)) as connection, connection:
+            with contextlib.closing(sqlite3.connect(self.where, PATIENCE_S)) as connection, connection:
                 return connection.execute(statement).fetchall()
         with psycopg.connect(self.where, autocommit=True) as connection:
             cursor = connection.execute(statement.encode())

@@ -70,7 +70,7 @@ async def test_a_version_is_built_beside_the_live_one_and_takes_its_place(
     with pytest.raises(InvalidRequest, match="is live"):
         await old.drop(2)
     running = asyncio.create_task(old.run())
-    await old.wait_for(await head(client))
+    await old.wait_for(await head(client), timeout_s=60)
     await new.drop(1, also=lambda connection: connection.execute("DROP TABLE seen"))
     await new.drop(1, also=lambda connection: connection.execute("DROP TABLE seen"))
     await append(client, 4)
@@ -142,12 +142,12 @@ async def test_what_was_appended_is_waited_for_in_any_process(
         running = asyncio.create_task(projection.run())
         # The event is none of the projection's; that it has passed it is known all the same.
         await append(client, 1)
-        await asyncio.gather(*[reader.wait_for(Cursor("1"), timeout_s=10) for _ in range(20)])
-        await reader.wait_for(await head(client), version=1)
+        await asyncio.gather(*[reader.wait_for(Cursor("1"), timeout_s=60) for _ in range(20)])
+        await reader.wait_for(await head(client), version=1, timeout_s=60)
         began = time.monotonic()
         with pytest.raises(TimeoutError, match=r"within 0.2 s read model seen has come to 1, not to 2"):
             await reader.wait_for(Cursor("2"), timeout_s=0.2)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         with pytest.raises(InvalidRequest, match="is not a cursor of this store"):
             await reader.wait_for(Cursor("~1~0"))
     await projection.stop()
@@ -162,13 +162,13 @@ async def test_a_wait_ends_in_time_though_the_database_hangs(client: AsyncClient
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             await reader.wait_for(Cursor("1"), timeout_s=0.1)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
     # All of them have asked once, together.
     assert [one.name for one in threading.enumerate()].count("indelible-projection") == 1
     hang.set()
     await append(client, 1)
     await client.projection("seen", database, in_file.handle(), prepare=in_file.prepare()).run(until=Cursor("1"))
-    await reader.wait_for(Cursor("1"), timeout_s=10)
+    await reader.wait_for(Cursor("1"), timeout_s=60)
     database.close()
 
 
@@ -178,7 +178,7 @@ async def test_cursors_over_several_partitions_are_waited_for(in_file: Opened, f
         for number in range(6):
             await store.append("count", f"c-{number}", [NewEvent("Counted", {"number": number})])
         running = asyncio.create_task(projection.run())
-        await ReadModel(in_file.database, "seen").wait_for((await store.head()).cursor)
+        await ReadModel(in_file.database, "seen").wait_for((await store.head()).cursor, timeout_s=60)
         assert sorted(file.seen()) == list(range(6))
         await projection.stop()
         await running
@@ -244,10 +244,10 @@ async def test_a_restore_while_the_connection_is_broken_is_noticed(in_file: Open
                 await log.append("count", "c", [NewEvent("Counted", {"number": number})])
         projection = Projection(store, "seen", in_file.database, in_file.handle(), prepare=in_file.prepare())
         running = asyncio.create_task(projection.run())
-        await projection.wait_for((await store.head()).cursor)
+        await projection.wait_for((await store.head()).cursor, timeout_s=60)
         store.breaks.set()
         with pytest.raises(CheckpointMismatch, match="has come to 3 of a log that is not this store's"):
-            await asyncio.wait_for(running, 10)
+            await asyncio.wait_for(running, 60)
     assert file.seen() == [1, 2, 3]
 
 
@@ -285,11 +285,11 @@ async def test_a_file_that_is_locked_is_waited_for(client: AsyncClient, file: Pl
         holder.execute("BEGIN EXCLUSIVE")
         running = asyncio.create_task(run(client, opened))
         with pytest.raises(TimeoutError, match="database is locked"):
-            await ReadModel(database, "seen").wait_for(Cursor("1"), timeout_s=0.3)
+            await ReadModel(database, "seen").wait_for(Cursor("1"), timeout_s=2)
         with pytest.raises(DatabaseUnavailable):
             await ReadModel(database, "seen").checkpoints()
         holder.execute("COMMIT")
-    await ReadModel(database, "seen").wait_for(Cursor("1"))
+    await ReadModel(database, "seen").wait_for(Cursor("1"), timeout_s=60)
     running.cancel()
     await asyncio.wait([running])
     assert file.seen() == [1]
@@ -299,7 +299,7 @@ async def test_a_file_that_is_locked_is_waited_for(client: AsyncClient, file: Pl
 async def test_a_closed_client_ends_it(file: Place, in_file: Opened) -> None:
     client = AsyncClient("memory:")
     running = asyncio.create_task(run(client, in_file))
-    await ReadModel(in_file.database, "seen").wait_for(Cursor("0"))
+    await ReadModel(in_file.database, "seen").wait_for(Cursor("0"), timeout_s=60)
     await client.aclose()
     with pytest.raises(ClientClosed):
         await running
@@ -414,7 +414,7 @@ def test_threads_run_it_with_the_client_without_an_event_loop(file: Place) -> No
         thread = threading.Thread(target=projection.run)
         thread.start()
         client.append("count", "c-1", [NewEvent("Counted")])
-        projection.wait_for(client.head().cursor)
+        projection.wait_for(client.head().cursor, timeout_s=60)
         assert file.seen() == [1]
         assert projection.live_version() == 1
         projection.stop()

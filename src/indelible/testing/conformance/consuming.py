@@ -12,7 +12,7 @@ from indelible.groups import Delivery, GroupInfo, Settled
 from indelible.queries import EventQuery
 from indelible.testing.conformance.helpers import append_noise, ids, lie_together, some_events, unique
 
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 120.0
 """For what comes at once unless it never does."""
 SHORT_S: Final = 0.3
 """A time-out or delay that a test waits for."""

@@ -25,7 +25,7 @@ from indelible.testing.conformance.helpers import (
     unique,
 )
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 120.0
 """For what comes at once unless it never does."""
 _GATHER_S = 0.3
 

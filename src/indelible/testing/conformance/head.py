@@ -11,7 +11,7 @@ from indelible.engines.engine import Engine
 from indelible.eventstore import AggregateAppend, AppendRequest
 from indelible.testing.conformance.helpers import some_events, unique
 
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = 120.0
 """For what comes at once, on a machine that is busy."""
 _NOTHING_COMES_S: Final = 0.3
 """Longer than the head is looked at again."""

@@ -130,8 +130,8 @@ class ParkingConformance:
         await asyncio.sleep(2 * SHORT_S)
         await consumer.pull(0)
         await consumer.ack(found)
-        assert events_of(await consumer.pull(1)) == [events[1].event_id]
         assert (await consumer.info()).parked == 0
+        assert events_of(await consumer.pull(1)) == [events[1].event_id]
 
     # --- Resetting ---------------------------------------------------------------------------------------------------
 

@@ -103,8 +103,8 @@ class ReopenConformance:
             await store.append("Order", tag, some_events(2, tags=[tag]))
             (held,) = await store.groups.pull(group)
         async with open_store() as store:
-            async with asyncio.timeout(20):
-                (again,) = await store.groups.pull(group, wait_s=10)
+            async with asyncio.timeout(60):
+                (again,) = await store.groups.pull(group, wait_s=30)
             assert (again.event, again.attempt) == (held.event, 2)
             assert again.deadline - held.deadline >= timedelta(seconds=0.3)
             assert (await store.groups.ack(group, [held.delivery_id])).lost == (held.delivery_id,)

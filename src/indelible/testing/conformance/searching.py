@@ -36,7 +36,7 @@ FIELDS: Final[Mapping[str, FieldType]] = {
 }
 """Those that the store's index has to be made with."""
 
-_PATIENCE_S = 20
+_PATIENCE_S = 60
 _IDS = ascii
 
 
