@@ -33,11 +33,12 @@ from kurrentdbclient.exceptions import KurrentDBClientError
 
 import programs
 from faults.kill_rounds import print_figures
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from faults.subscribers import Proxy
 from indelible import AsyncClient
 from indelible import NewEvent as OwnEvent
 from indelible.wire.esdb.pb import streams_pb2 as pb
+from postgres.server import free_port
 
 WRITERS = 10
 EVENTS_A_APPEND = 5

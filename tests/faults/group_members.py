@@ -31,10 +31,10 @@ from faults.group_check import (
     latest_redelivery_s,
 )
 from faults.group_member import Job, read_records
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from indelible import AsyncClient, NewEvent, OutcomeUnknown, RecordedEvent, Unavailable
 from indelible.groups import GroupInfo
-from postgres.server import postgres_server
+from postgres.server import free_port, postgres_server
 
 GROUP = "billing"
 WRITERS = 32

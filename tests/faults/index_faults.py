@@ -26,13 +26,14 @@ from faults.index_check import check
 from faults.index_load import FIELDS, Writers
 from faults.index_watch import PATIENCE_S, Watcher, caught_up, look_through
 from faults.ledger import Ledger
-from faults.server_process import INDELIBLE, ServerProcess, free_port
+from faults.server_process import INDELIBLE, ServerProcess
 from indelible import AsyncClient, RecordedEvent
 from indelible.errors import IndelibleError
 from indelible.index_state import IndexInfo
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.testing.conformance.helpers import read_feed_to_end
 from indexes.backends import KINDS, Backend
+from postgres.server import free_port
 
 MOMENTS: Final = ("while it indexes", "while it rebuilds", "about the swap", "while it starts")
 NEARLY_CAUGHT_UP: Final = 2_000

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,14 +12,10 @@ from pathlib import Path
 import aiohttp
 
 import measured
+from postgres.server import free_port
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 INDELIBLE = str(Path(sys.executable).with_name("indelible"))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class ServerProcess:
@@ -116,7 +111,7 @@ class ServerProcess:
         assert self._process is not None
         self._process.terminate()
 
-    async def exit_code(self, timeout_s: float = 60.0) -> int:
+    async def exit_code(self, timeout_s: float = 120.0) -> int:
         """Wait until it has stopped by itself."""
         assert self._process is not None
         return await asyncio.wait_for(self._process.wait(), timeout_s)

@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 import programs
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from indelible import (
     AsyncClient,
     Cursor,
@@ -33,7 +33,7 @@ from indelible import (
 )
 from indelible.cursors import START, cursor_at
 from indelible.queries import EVERYTHING
-from postgres.server import PostgresServer, postgres_server
+from postgres.server import PostgresServer, free_port, postgres_server
 
 WRITERS = 10
 EVENTS_A_APPEND = 20

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from faults.server_process import ServerProcess, free_port, server_process
+from faults.server_process import ServerProcess, server_process
 from faults.stalled import StalledCall, StalledStream
 from indelible import AsyncClient, EventQuery, NewEvent
+from postgres.server import free_port
 
 STALLED = 200
 LARGE_BYTES, LARGE_EVENTS = 1_000_000, 24

@@ -16,14 +16,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from faults.ledger import Ledger
-from faults.server_process import ServerProcess, free_port, server_process
+from faults.server_process import ServerProcess, server_process
 from indelible.client import AsyncClient
 from indelible.core.open import open_local_store
 from indelible.core.verify import verify
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend
 from indelible.groups import Settled
-from postgres.server import PostgresServer
+from postgres.server import PostgresServer, free_port
 
 WORKERS = 3
 NUMBERS = {str(number) for number in range(1, WORKERS + 1)}

@@ -11,10 +11,11 @@ from typing import Any
 import aiohttp
 
 from cli.running import environment
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from indelible import AsyncClient, NewEvent
 from indelible.errors import IndelibleError
 from indelible.search import SearchQuery
+from postgres.server import free_port
 
 DATA, METADATA, TAG, STATE, REASON = (f"canary-{what}" for what in ("data", "metadata", "tag", "state", "reason"))
 TOKEN, COOKIE, QUERY, PASSWORD = (f"canary-{what}" for what in ("token", "cookie", "query", "password"))
