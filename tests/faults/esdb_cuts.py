@@ -280,8 +280,9 @@ class Idle(msgspec.Struct):
     """From the append that ended it to the event, in seconds."""
 
 
-async def idle_under_pings(folder: Path, idle_s: float, ping_every_s: float) -> Idle:
-    """Over a connection that is pinged as clients do that are told to. Raises what ends the subscription."""
+async def idle_under_pings(folder: Path, idle_s: float, ping_every_s: float, pings_min: int = 0) -> Idle:
+    """Over a connection that is pinged as clients do that are told to: for so long, and until so many have come. Raises
+    what ends the subscription."""
     server, address = esdb_server(folder)
     pings = 0
 
@@ -299,6 +300,7 @@ async def idle_under_pings(folder: Path, idle_s: float, ping_every_s: float) -> 
             told = [(await anext(messages)).WhichOneof("content") for _ in range(2)]
             assert told == ["confirmation", "caught_up"], told
             await asyncio.sleep(idle_s)
+            await _until(lambda: pings >= pings_min)
             seen, began = pings, time.perf_counter()
             await client.append("order", "1", OwnEvent("Placed", 1))
             assert (await anext(messages)).HasField("event")

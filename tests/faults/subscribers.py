@@ -84,6 +84,11 @@ class Proxy:
         self._server.close()
         self.cut()
 
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a connection."""
+        return bool(self._writers)
+
     def cut(self) -> int:
         """Close every connection, whatever is on its way; how many those were."""
         count = len(self._writers)
@@ -164,6 +169,8 @@ class Run:
             following = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
             writing = [asyncio.create_task(self._write(number)) for number in range(WRITERS)]
             for _ in range(self.figures.cuts):
+                # However slow the machine is, there is something to cut.
+                await _until(lambda: proxy.is_used)
                 await asyncio.sleep(self._chance.uniform(0.05, 0.5))
                 await self._cut(proxy)
             self._stopping.set()
