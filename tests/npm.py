@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-INSTALL_TIMEOUT_S = 300
+INSTALL_TIMEOUT_S = 600
 
 
 def installed(folder: Path, tmp_path: Path) -> Path:

@@ -10,11 +10,12 @@ from threading import Thread
 
 import pytest
 
-from faults.server_process import ServerProcess, free_port, server_process
+from faults.server_process import ServerProcess, server_process
 from indelible import AsyncClient, Client, IndelibleError, NewEvent, RecordedEvent, Unavailable, VersionConflict
 from indelible.client.calls import Calls, Retry, _wait_s
 from indelible.client.outages import Outages
 from indelible.errors import OutcomeUnknown, Overloaded
+from postgres.server import free_port
 
 SHORT_S = 0.5
 EVENTS = 20

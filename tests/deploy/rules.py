@@ -7,7 +7,7 @@ from pathlib import Path
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"
-TIMEOUT_S = 60
+TIMEOUT_S = 300
 
 
 def alert_names() -> list[str]:

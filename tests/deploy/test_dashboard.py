@@ -13,7 +13,7 @@ from npm import installed, run
 HERE = Path(__file__).parent
 FILE = DEPLOY / "grafana" / "indelible.json"
 DASHBOARD: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
-COMPILER_TIMEOUT_S = 120
+COMPILER_TIMEOUT_S = 600
 
 
 def panels(kind: str = "") -> list[dict[str, Any]]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from faults.server_process import ServerProcess, free_port, server_process
+from faults.server_process import ServerProcess, server_process
 from house.source import PACKAGE, ROOT
 from indelible import AsyncClient, NewEvent
+from postgres.server import free_port
 
 EXAMPLE = ROOT / "examples" / "node"
 PROTO = PACKAGE / "wire" / "proto"

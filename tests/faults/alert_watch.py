@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from deploy.rules import RULES
-from faults.server_process import free_port
+from postgres.server import free_port
 
 START_TIMEOUT_S = 60.0
 THRESHOLDS = {

@@ -12,7 +12,7 @@ from indelible.indexes.index import Document
 from indelible.indexes.sqlite.generation import GenerationFile
 
 COMMAND: Final = (sys.executable, "-m", "faults.broken_index_process")
-_BETWEEN_S: Final = 0.3
+_BETWEEN_S: Final = 1.0
 
 
 def break_it() -> None:

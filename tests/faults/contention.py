@@ -38,6 +38,8 @@ class Scene(msgspec.Struct, frozen=True):
     """Part of every aggregate's type: no run touches another's aggregates."""
     until_ns: int = 0
     """When the writers and readers of this process stop, on the monotonic clock."""
+    acknowledged: int = 0
+    """They go on until so many of their appends are. On a slow machine little happens in a time."""
     slot_ns: int = 100_000_000
     """Racers append at the beginning of such a slot, all at once."""
     hot: int = 4
@@ -66,9 +68,12 @@ class Board:
     def __init__(self) -> None:
         self.versions: dict[AggregateKey, int] = {}
         self.acknowledged: deque[UUID] = deque(maxlen=ACKNOWLEDGED_KEPT)
+        self.appends = 0
+        """That were acknowledged."""
 
     def hear(self, request: AppendRequest, answer: Acknowledged | IndelibleError) -> None:
         if isinstance(answer, Acknowledged):
+            self.appends += 1
             for append, part in zip(request.appends, answer.parts, strict=True):
                 self.versions[append.key] = max(part.version, self.versions.get(append.key, 0))
                 self.acknowledged.append(append.events[-1].event_id)
@@ -88,7 +93,7 @@ class _Client:
         self._chance = chance
 
     async def run(self) -> None:
-        while not self._scene.is_over:
+        while not (self._scene.is_over and self._board.appends >= self._scene.acknowledged):
             try:
                 await self.step()
             except Unavailable:

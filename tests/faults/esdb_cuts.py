@@ -33,11 +33,12 @@ from kurrentdbclient.exceptions import KurrentDBClientError
 
 import programs
 from faults.kill_rounds import print_figures
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from faults.subscribers import Proxy
 from indelible import AsyncClient
 from indelible import NewEvent as OwnEvent
 from indelible.wire.esdb.pb import streams_pb2 as pb
+from postgres.server import free_port
 
 WRITERS = 10
 EVENTS_A_APPEND = 5
@@ -279,8 +280,9 @@ class Idle(msgspec.Struct):
     """From the append that ended it to the event, in seconds."""
 
 
-async def idle_under_pings(folder: Path, idle_s: float, ping_every_s: float) -> Idle:
-    """Over a connection that is pinged as clients do that are told to. Raises what ends the subscription."""
+async def idle_under_pings(folder: Path, idle_s: float, ping_every_s: float, pings_min: int = 0) -> Idle:
+    """Over a connection that is pinged as clients do that are told to: for so long, and until so many have come. Raises
+    what ends the subscription."""
     server, address = esdb_server(folder)
     pings = 0
 
@@ -298,6 +300,7 @@ async def idle_under_pings(folder: Path, idle_s: float, ping_every_s: float) -> 
             told = [(await anext(messages)).WhichOneof("content") for _ in range(2)]
             assert told == ["confirmation", "caught_up"], told
             await asyncio.sleep(idle_s)
+            await _until(lambda: pings >= pings_min)
             seen, began = pings, time.perf_counter()
             await client.append("order", "1", OwnEvent("Placed", 1))
             assert (await anext(messages)).HasField("event")

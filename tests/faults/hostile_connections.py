@@ -30,11 +30,12 @@ import msgspec
 import programs
 from faults.connection_attacks import KINDS as OWN_KINDS
 from faults.hostile_callers import Times, at_even_times
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from indelible.client import AsyncClient
 from indelible.errors import IndelibleError
 from indelible.events import NewEvent
 from indelible.eventstore import AggregateAppend
+from postgres.server import free_port
 
 SLOW_KINDS = {
     "slow-heads": ("-H", "-i", "5", "-p", "5"),

@@ -26,17 +26,20 @@ from faults.index_check import check
 from faults.index_load import FIELDS, Writers
 from faults.index_watch import PATIENCE_S, Watcher, caught_up, look_through
 from faults.ledger import Ledger
-from faults.server_process import INDELIBLE, ServerProcess, free_port
+from faults.server_process import INDELIBLE, ServerProcess
 from indelible import AsyncClient, RecordedEvent
 from indelible.errors import IndelibleError
 from indelible.index_state import IndexInfo
 from indelible.limits import PAGE_EVENTS_MAX
 from indelible.testing.conformance.helpers import read_feed_to_end
 from indexes.backends import KINDS, Backend
+from postgres.server import free_port
 
 MOMENTS: Final = ("while it indexes", "while it rebuilds", "about the swap", "while it starts")
 NEARLY_CAUGHT_UP: Final = 2_000
 """Events that are left."""
+_SEEN_A_ROUND: Final = 6
+"""Looks and answers of each watcher, at the least."""
 _JUST_BEFORE_S: Final = 0.1
 _DOWN_MAX_S: Final = 0.5
 _START_MAX_S: Final = 1.0
@@ -89,6 +92,7 @@ class Scene:
             # All of them in turn, in an order of each turn's own.
             self._moments = self._chance.sample(MOMENTS, len(MOMENTS))
         moment = self._moments.pop()
+        seen = [len(one.seen) for one in self.watchers]
         before = self._chance.randrange(events)
         self.writers.tell(before)
         if self._chance.random() < 0.5:
@@ -103,6 +107,8 @@ class Scene:
         await asyncio.sleep(self._chance.uniform(0, _JUST_BEFORE_S))
         await self._kill(moment)
         await self.writers.until_done()
+        while any(len(one.seen) < had + _SEEN_A_ROUND for one, had in zip(self.watchers, seen, strict=True)):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(_POLL_S)
 
     async def _kill(self, moment: str) -> None:
         server = self._backend.server

@@ -163,23 +163,27 @@ async def _clients(servers: Sequence[ServerProcess]) -> AsyncIterator[list[Async
             await client.aclose()
 
 
-async def kill_rounds(folder: Path, rounds: int, seed: int, database: PostgresServer | None = None) -> Figures:
+async def kill_rounds(
+    folder: Path, rounds: int, seed: int, database: PostgresServer | None = None, *, acknowledged: int = 0
+) -> Figures:
     """Load and kill, again and again; then compare the store with the ledger. Raises ``AssertionError``.
 
-    Without a ``database``, on SQLite.
+    Without a ``database``, on SQLite. ``acknowledged``: so many appends at the least, which takes a slow machine more
+    rounds.
     """
     store = f"sqlite:{folder / 'store.db'}" if database is None else database.new_database()
     servers = [ServerProcess(store, log=folder / f"server-{n}.log") for n in range(1 if database is None else 2)]
-    return await play(Scene(store, servers, database, seed), rounds)
+    return await play(Scene(store, servers, database, seed), rounds, acknowledged)
 
 
-async def play(scene: Scene, rounds: int) -> Figures:
+async def play(scene: Scene, rounds: int, acknowledged: int = 0) -> Figures:
     """Raises ``AssertionError`` when the store and the ledger differ."""
-    began, figures = time.perf_counter(), Figures(rounds)
+    began, figures = time.perf_counter(), Figures(0)
     try:
-        for _ in range(rounds):
+        while figures.rounds < rounds or len(scene.ledger.acknowledged) < acknowledged:
             await scene.start(figures)
             await scene.round(figures)
+            figures.rounds += 1
         await scene.start(figures)
         await scene.check(figures)
     finally:

@@ -10,6 +10,8 @@ from indelible.errors import IndelibleError
 from indelible.events import AggregateKey, NewEvent
 from indelible.eventstore import AggregateAppend, EventStore
 
+ACKNOWLEDGED_TIMEOUT_S = 120.0
+
 
 class Load:
     """Tasks that append to aggregates of their own, with the expected version, and to shared ones, without. ``writers``
@@ -28,6 +30,13 @@ class Load:
 
     def stop(self) -> None:
         self._over.set()
+
+    async def until_acknowledged(self, count: int = 1) -> None:
+        """Until so many of all appends in the ledger are, while this runs. However slow the machine is, there is
+        something to lose then."""
+        async with asyncio.timeout(ACKNOWLEDGED_TIMEOUT_S):
+            while len(self.ledger.acknowledged) < count:  # noqa: ASYNC110 - what is waited for sets no event
+                await asyncio.sleep(0.01)
 
 
 class _Writer:

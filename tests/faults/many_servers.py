@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Above 0, a server is killed or stopped so often, and started again."""
     partitions: int = 1
     """Of the store, as its URL says."""
+    acknowledged: int = 0
+    """The load goes on until so many appends are."""
 
 
 class Figures(msgspec.Struct):
@@ -108,9 +110,15 @@ async def run(settings: Settings, folder: Path, trouble: Trouble | None = None) 
         if settings.delay_max_s:
             await stack.enter_async_context(slow_commits(settings.store, settings.delay_max_s))
         began = time.perf_counter()
+        begun = asyncio.Event()
+
+        async def restart() -> Sequence[float]:
+            await begun.wait()
+            return await trouble(settings, servers)
+
         async with asyncio.TaskGroup() as tasks:
-            restarting = tasks.create_task(trouble(settings, servers))
-            jobs = await _load(settings, urls, start, folder)
+            restarting = tasks.create_task(restart())
+            jobs = await _load(settings, urls, start, folder, begun)
         load_s = time.perf_counter() - began
         for server in servers:
             assert server.is_running, f"a server has stopped by itself:\n{server.tail()}"
@@ -162,8 +170,11 @@ async def _restart_some(settings: Settings, servers: Sequence[ServerProcess]) ->
     return starts_s
 
 
-async def _load(settings: Settings, urls: tuple[str, ...], start: Cursor, folder: Path) -> Sequence[Job]:
-    """Run all writers, readers and followers, until the last follower has seen the end. What they did."""
+async def _load(
+    settings: Settings, urls: tuple[str, ...], start: Cursor, folder: Path, begun: asyncio.Event
+) -> Sequence[Job]:
+    """Run all writers, readers and followers, until the last follower has seen the end. What they did. ``begun`` is set
+    once all writers and readers are about to ask."""
     loads = _load_jobs(settings, urls, start, folder)
     follows = [
         FollowJob(urls[:1], str(folder / "follower.history"), "follower", str(start), settings.partitions),
@@ -172,6 +183,10 @@ async def _load(settings: Settings, urls: tuple[str, ...], start: Cursor, folder
     async with AsyncExitStack() as stack:
         followers = [await _process(stack, job) for job in follows]
         loaders = [await _process(stack, job) for job in loads]
+        while not _have_begun(loads):
+            assert all(loader.returncode is None for loader in loaders), "a load has ended before it began"
+            await asyncio.sleep(0.02)
+        begun.set()
         for loader in loaders:
             assert await loader.wait() == 0
         for follower in followers:
@@ -181,10 +196,17 @@ async def _load(settings: Settings, urls: tuple[str, ...], start: Cursor, folder
     return [*loads, *follows]
 
 
+def _have_begun(loads: Sequence[LoadJob]) -> bool:
+    return all(Path(load.history).exists() for load in loads)
+
+
 def _load_jobs(settings: Settings, urls: tuple[str, ...], start: Cursor, folder: Path) -> list[LoadJob]:
     # A name holds no "-", and a cursor may be long.
-    scene = Scene(f"{settings.seed}.{crc32(start.encode())}", start=str(start), partitions=settings.partitions)
     processes = min(settings.servers, LOAD_PROCESSES_MAX)
+    scene = Scene(
+        f"{settings.seed}.{crc32(start.encode())}", start=str(start), partitions=settings.partitions,
+        acknowledged=-(-settings.acknowledged // processes),
+    )  # fmt: skip
     homes = [server for server in range(settings.servers) for _ in range(settings.writers)]
     readers = READERS_A_SERVER * settings.servers // processes
     return [

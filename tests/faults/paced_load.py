@@ -29,6 +29,8 @@ EVENTS_AN_APPEND = 100
 READ_EVERY = 5
 """A writer reads back one append in so many."""
 FAILURES_SHOWN_MAX = 20
+SILENCE_MAX_S = 60.0
+"""Of a subscriber that has not got everything. How long all of it takes is for the machine to say."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -59,6 +61,12 @@ class Heard:
         self.failures += 1
         if len(self.first_failures) < FAILURES_SHOWN_MAX:
             self.first_failures.append(f"{what}: {type(error).__name__}: {error}")
+
+
+async def _news(moved: asyncio.Event) -> None:
+    moved.clear()
+    async with asyncio.timeout(SILENCE_MAX_S):
+        await moved.wait()
 
 
 def p99(times_s: Sequence[float]) -> float:
@@ -204,11 +212,9 @@ class _Subscriber:
             assert self._position == head + self._count, f"{self._count} events between {head} and {self._position}"
         self._moved.set()
 
-    async def wait_for(self, position: int, timeout_s: float = 60.0) -> None:
-        async with asyncio.timeout(timeout_s):
-            while self._position < position and not self._failed:
-                self._moved.clear()
-                await self._moved.wait()
+    async def wait_for(self, position: int) -> None:
+        while self._position < position and not self._failed:
+            await _news(self._moved)
 
     def differs(self, acknowledged: int, of_tag: Sequence[int]) -> str | None:
         due = acknowledged if self._tag is None else of_tag[self._tag]
@@ -245,11 +251,9 @@ class _Group:
             self._failed = True
             self._moved.set()
 
-    async def wait_for(self, heard: Heard, timeout_s: float = 60.0) -> None:
-        async with asyncio.timeout(timeout_s):
-            while self._clients and len(self._seen) < heard.of_tag[GROUP_TAG] and not self._failed:
-                self._moved.clear()
-                await self._moved.wait()
+    async def wait_for(self, heard: Heard) -> None:
+        while self._clients and len(self._seen) < heard.of_tag[GROUP_TAG] and not self._failed:
+            await _news(self._moved)
 
     def differs(self, of_tag: Sequence[int]) -> str | None:
         due = of_tag[GROUP_TAG] if self._clients else 0

@@ -47,14 +47,17 @@ class PoweredServer(ServerProcess):
         await asyncio.to_thread(self._disk.power_on)
 
 
-async def power_cuts(folder: Path, cuts: int, seed: int, ignored_syncs: float = 0.0) -> tuple[Figures, Done]:
+async def power_cuts(
+    folder: Path, cuts: int, seed: int, ignored_syncs: float = 0.0, *, acknowledged: int = 0
+) -> tuple[Figures, Done]:
     """Load and cut, again and again; then compare the store with the ledger. Raises ``AssertionError``.
 
-    ``ignored_syncs`` is the share of the syncs that the disk lies about.
+    ``ignored_syncs`` is the share of the syncs that the disk lies about. ``acknowledged``: so many appends at the
+    least, which takes a slow machine more cuts.
     """
     with forgetful_disk(folder / "disk", seed, ignored_syncs) as disk:
         server = PoweredServer(disk, folder / "server.log")
-        figures = await play(Scene(server.store_url, [server], None, seed), cuts)
+        figures = await play(Scene(server.store_url, [server], None, seed), cuts, acknowledged)
         return figures, disk.done
 
 

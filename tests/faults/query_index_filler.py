@@ -28,7 +28,7 @@ REBUILD_EVERY: Final = 5
 DOCUMENTS_MAX: Final = 3_000
 """Then it begins anew with none."""
 TESTS: Final = Path(__file__).resolve().parents[1]
-START_TIMEOUT_S: Final = 60
+START_TIMEOUT_S: Final = 120
 
 
 def document(number: int) -> Document:

@@ -130,9 +130,9 @@ class Scene:
         except RelayNotFound:
             return None
 
-    async def active(self) -> RelayProcess:
-        """The one that owns the relay; any of them when the owner has just died."""
-        info = await self.info()
+    async def active(self, info: RelayInfo | None = None) -> RelayProcess:
+        """The one that owns the relay, now or when this was said; any of them when the owner has just died."""
+        info = info or await self.info()
         owner = "" if info is None or info.owner is None else info.owner
         return next((one for one in self.relays if one.owns(owner)), self.chance.choice(self.relays))
 
@@ -303,15 +303,16 @@ async def _pause(scene: Scene, pause_s: float) -> tuple[float, float, RelayProce
     """Until another owned the relay, and published; and which one was stopped."""
     await scene.until(lambda info: info.published > 0)
     await asyncio.sleep(1)
-    stopped = await scene.active()
     scene.faults.append(Fault("stop the relay", (await scene.client.head()).position))
+    owned = await scene.until(lambda _: True)
+    stopped = await scene.active(owned)
     stopped.signal(signal.SIGSTOP)
     began = time.monotonic()
     print("the active relay is stopped", flush=True)
     # Its last save may be on its way.
     await asyncio.sleep(0.5)
     before = await scene.until(lambda _: True)
-    await scene.until(lambda info: info.epoch > before.epoch)
+    await scene.until(lambda info: info.epoch > owned.epoch)
     claimed_s = time.monotonic() - began
     print(f"another owns it after {claimed_s:.1f} s", flush=True)
     await scene.until(lambda info: info.published > before.published)

@@ -14,7 +14,7 @@ import aiohttp
 import measured
 from postgres.server import free_port
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 INDELIBLE = str(Path(sys.executable).with_name("indelible"))
 
 
@@ -111,7 +111,7 @@ class ServerProcess:
         assert self._process is not None
         self._process.terminate()
 
-    async def exit_code(self, timeout_s: float = 60.0) -> int:
+    async def exit_code(self, timeout_s: float = 120.0) -> int:
         """Wait until it has stopped by itself."""
         assert self._process is not None
         return await asyncio.wait_for(self._process.wait(), timeout_s)

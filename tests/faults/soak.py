@@ -24,9 +24,10 @@ from benchmarks.process import Process
 
 import programs
 from faults.paced_load import Callers, Load, p99
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from indelible.client import AsyncClient
 from indelible.tasks import first_of
+from postgres.server import free_port
 
 CLIENTS_A_TRANSPORT = 2
 GROWTH_MAX = 0.05

@@ -28,7 +28,9 @@ from indelible.core.open import open_local_store
 from indelible.engines.sqlite.index_file import index_path
 from indelible.errors import OutcomeUnknown, Unavailable
 
-LOAD_MAX_S = 1.5
+LOAD_S = 1.5
+LOAD_APPENDS = 40
+"""Of a round, at the least: so that a slow machine comes to most steps, too."""
 ROUNDS_A_STORE = 20
 """Then a new one: to look through all of it takes longer than a round."""
 
@@ -52,8 +54,12 @@ class _Rounds:
         await server.spawn()
         if await self._is_ready(server):
             async with AsyncClient(server.url, retry_total_s=0) as client:
+                before = len(self._ledger.acknowledged)
                 loading = asyncio.create_task(self._load.run(client))
-                await asyncio.wait({loading}, timeout=LOAD_MAX_S)
+                enough = asyncio.create_task(self._load.until_acknowledged(before + LOAD_APPENDS))
+                await asyncio.wait({loading}, timeout=LOAD_S)
+                await asyncio.wait({loading, enough}, return_when=asyncio.FIRST_COMPLETED)
+                enough.cancel()
                 self._load.stop()
                 errors = await loading
                 assert all(isinstance(error, (OutcomeUnknown, Unavailable)) for error in errors), errors

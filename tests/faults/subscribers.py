@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 import programs
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from indelible import (
     AsyncClient,
     Cursor,
@@ -33,7 +33,7 @@ from indelible import (
 )
 from indelible.cursors import START, cursor_at
 from indelible.queries import EVERYTHING
-from postgres.server import PostgresServer, postgres_server
+from postgres.server import PostgresServer, free_port, postgres_server
 
 WRITERS = 10
 EVENTS_A_APPEND = 20
@@ -83,6 +83,11 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self.cut()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a connection."""
+        return bool(self._writers)
 
     def cut(self) -> int:
         """Close every connection, whatever is on its way; how many those were."""
@@ -164,6 +169,8 @@ class Run:
             following = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
             writing = [asyncio.create_task(self._write(number)) for number in range(WRITERS)]
             for _ in range(self.figures.cuts):
+                # However slow the machine is, there is something to cut.
+                await _until(lambda: proxy.is_used)
                 await asyncio.sleep(self._chance.uniform(0.05, 0.5))
                 await self._cut(proxy)
             self._stopping.set()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
 from pathlib import Path
 
 import aiohttp
@@ -22,6 +23,11 @@ APPENDED = 80
 MEMORY_OF_READER_BYTES_MAX = 15 * MIB
 """A stream holds the pages that it sends and the next one, here of 2 MB each, in a few copies on their way."""
 WAL_SIZE_BYTES_MAX = 80 * MIB
+VANISHED = 30
+"""Clients of each kind."""
+READERS_FILES_MAX = 16
+"""Each of four threads opens the log and its index at its first read, with their write-ahead logs."""
+CLOSED_TIMEOUT_S = 60.0
 
 
 def large() -> NewEvent:
@@ -65,7 +71,7 @@ async def test_clients_that_vanish_leave_nothing_behind(tmp_path: Path) -> None:
         body = b'{"events":[{"event_type":"Opened","event_data":1},{"event_type":"Closed","event_data":2}]}'
         head = b"POST /v1/aggregates/order/%d/events HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n"
         stream = b"GET /v1/events HTTP/1.1\r\nhost: a\r\naccept: application/x-ndjson\r\n\r\n"
-        for number in range(30):
+        for number in range(VANISHED):
             whole = head % (number, len(body)) + body
             await _send_and_vanish(server, whole[: len(whole) // 2])
             await _send_and_vanish(server, whole[:-1])
@@ -94,11 +100,10 @@ async def _send_and_vanish(server: ServerProcess, data: bytes) -> None:
 
 
 async def _until_files_are_closed(server: ServerProcess, count: int) -> None:
-    for _ in range(200):
-        if _open_files(server) <= count + 8:  # reader threads open the database at their first read
-            return
+    give_up_at = time.monotonic() + CLOSED_TIMEOUT_S
+    while _open_files(server) > count + READERS_FILES_MAX:
+        assert time.monotonic() < give_up_at, f"{_open_files(server)} open files, {count} before"
         await asyncio.sleep(0.05)
-    raise AssertionError(f"{_open_files(server)} open files, {count} before")
 
 
 def _open_files(server: ServerProcess) -> int:

@@ -9,7 +9,7 @@ from faults.many_servers import Settings, run
 
 
 async def test_nodes_that_break(cassandra: SharedCassandra, tmp_path: Path) -> None:
-    settings = Settings(cassandra.new_url(), servers=2, writers=8, seconds=12.0, seed=4)
+    settings = Settings(cassandra.new_url(), servers=2, writers=8, seconds=12.0, seed=4, acknowledged=6)
     with cassandra.breaking() as nodes:
         troubles = Troubles(nodes, can_cut=False, kinds=("stop a node", "kill a node"), broken_s=3.0)
         figures, violations = await run(settings, tmp_path, troubles)

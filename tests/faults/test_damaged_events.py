@@ -28,7 +28,7 @@ from serving import serving_in_a_thread
 AGGREGATES, EACH = "abc", 3
 DAMAGED = 5
 """The second event of the aggregate b."""
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 async def fill(store: EventStore) -> None:

@@ -26,7 +26,8 @@ STALLED = 100
 LARGE_BYTES, LARGE_EVENTS = 1_000_000, 12
 GROWTH_BYTES_MAX = 120e6
 """Of the server. A page for each, with what is made of it, would be 200 MB and more."""
-TIMEOUT_S = 60.0
+TIMEOUT_S = 600.0
+"""Of a whole subscription."""
 PING_EVERY_S, PINGED_S = 0.5, 4.0
 PINGS_MIN = 4
 
@@ -111,7 +112,7 @@ async def test_a_server_that_stops_says_that_it_is_unavailable(tmp_path: Path) -
 
 
 async def test_an_idle_subscription_lives_under_pings(tmp_path: Path) -> None:
-    idle = await idle_under_pings(tmp_path, PINGED_S, PING_EVERY_S)
+    idle = await idle_under_pings(tmp_path, PINGED_S, PING_EVERY_S, PINGS_MIN)
     print(idle)
     assert idle.pings >= PINGS_MIN
 

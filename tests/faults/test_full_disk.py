@@ -151,8 +151,10 @@ async def test_space_that_comes_and_goes_under_load(disk: SmallDisk, client: Asy
 
 async def test_kill_9_while_the_disk_is_full(disk: SmallDisk, server: ServerProcess, client: AsyncClient) -> None:
     ledger = Ledger()
-    loading = asyncio.create_task(Load(ledger).run(client))
+    load = Load(ledger)
+    loading = asyncio.create_task(load.run(client))
     await asyncio.sleep(0.2)
+    await load.until_acknowledged()
     disk.fill()
     await loading
     await server.kill()

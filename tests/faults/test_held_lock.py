@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 import pytest
@@ -20,9 +21,11 @@ from indelible.errors import StorageFailure, Unavailable
 from indelible.events import NewEvent
 from indelible.testing.conformance.helpers import some_events
 
-HELD_S = 3.0
-PROMPT_S = 1.5
-"""What must not wait for the lock is far below the time that it is held, on a busy machine too."""
+HELD_S = 2.0
+"""Far below what an append waits, on a machine that stands still for seconds too."""
+LOOKS_LEAST = 10
+PROMPT_S = 1.0
+"""What must not wait for the lock mostly takes far less than the time that it is held."""
 LOCKED = r"another process holds a lock on .*; nothing was stored"
 _HOLD = """
 import apsw, sys
@@ -52,25 +55,24 @@ async def held(path: Path) -> AsyncIterator[None]:
 async def test_a_server_goes_on_meanwhile_and_appends_wait(tmp_path: Path) -> None:
     async with server_process(tmp_path / "store.db") as server, AsyncClient(server.url, retry_total_s=0) as client:
         await client.append("order", "1", [NewEvent("Opened", 1)])
-        longest_s = 0.0
+        looks_s: list[float] = []
         async with aiohttp.ClientSession() as session:
             async with held(server.database):
                 end = time.monotonic() + HELD_S
                 waiting = [asyncio.create_task(client.append("order", "1", [NewEvent("Moved", 1)])) for _ in range(20)]
-                while time.monotonic() < end:
+                while time.monotonic() < end or len(looks_s) < LOOKS_LEAST:
                     began = time.monotonic()
                     async with session.get(f"{server.url}/livez") as response:
                         assert response.status == 200
                     assert (await client.get_aggregate("order", "1")).version == 1
-                    longest_s = max(longest_s, time.monotonic() - began)
+                    looks_s.append(time.monotonic() - began)
                     await asyncio.sleep(0.02)
                 assert not any(one.done() for one in waiting)
                 async with session.get(f"{server.url}/readyz") as response:
                     assert response.status == 503
-            assert longest_s < PROMPT_S
+            assert median(looks_s) < PROMPT_S
             assert sorted(result.version for result in await asyncio.gather(*waiting)) == list(range(2, 22))
-            async with session.get(f"{server.url}/readyz") as response:
-                assert response.status == 200
+            await server.wait_until("/readyz")
         assert server.is_running
 
 

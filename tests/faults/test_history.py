@@ -43,12 +43,16 @@ OPERATIONS_LEAST = 2_000
 """Of the history that faults are put into."""
 
 
-async def contended(store: EventStore, seconds: float, partitions: int = 1) -> list[History]:
-    """What many clients of one store do in a short time, as if it had three servers; of each partition."""
+async def contended(store: EventStore, seconds: float, partitions: int = 1, acknowledged: int = 0) -> list[History]:
+    """What many clients of one store do in a short time, as if it had three servers; of each partition. They go on
+    until so many appends are ``acknowledged``."""
     operations: list[Operation] = []
     start = (await store.head()).cursor
     until_ns = time.monotonic_ns() + int(seconds * 1e9)
-    scene = Scene("test", until_ns, slot_ns=10_000_000, pause_s=0.002, start=start, partitions=partitions)
+    scene = Scene(
+        "test", until_ns, acknowledged=acknowledged, slot_ns=10_000_000, pause_s=0.002, start=start,
+        partitions=partitions,
+    )  # fmt: skip
     board, over = Board(), asyncio.Event()
 
     def at_doors(name: str) -> tuple[Scene, Board, list[Recorder], Random]:
@@ -91,7 +95,7 @@ def test_a_true_history_breaks_no_rule(true_history: History) -> None:
 
 async def test_a_true_history_of_several_partitions_breaks_no_rule_in_any() -> None:
     async with open_local_store("memory:?partitions=3") as store:
-        each = await contended(store, 1, partitions=3)
+        each = await contended(store, 1, partitions=3, acknowledged=300)
     for history in each:
         assert list(shown(check(history))) == []
         outcomes = {type(operation.outcome) for operation in history.operations}

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -278,9 +279,13 @@ async def test_the_index_disk_is_full_and_the_logs_is_not(
 
 
 async def index_part(server: ServerProcess) -> dict[str, Any]:
+    """It is not vital: others may be late with their answers where the machine is busy, and make it not ready."""
     async with aiohttp.ClientSession() as session, session.get(f"{server.url}/readyz?verbose") as answer:
-        assert answer.status == 200
-        return next(part for part in (await answer.json())["parts"] if part["name"] == "store index")
+        told = await answer.json(content_type=None)
+        late = [part["not_ready_because"] for part in told["parts"] if part["is_vital"] and part["not_ready_because"]]
+        assert all("has not answered within" in one for one in late), late
+        assert answer.status == (503 if late else 200)
+        return next(part for part in told["parts"] if part["name"] == "store index")
 
 
 async def index_metrics(server: ServerProcess) -> dict[str, float]:
@@ -309,15 +314,17 @@ async def test_an_index_whose_disk_fails_is_not_made_anew_without_end(tmp_path: 
         async with AsyncClient(server.url, retry_total_s=0) as client:
             wal = index_path(server.database).with_name(f"{server.database.name}-index-wal")
             async with failing(server.pid, calls, path=wal):
+                began = time.monotonic()
                 loading = asyncio.create_task(load.run(client))
                 part = await index_part_when(server, is_failing=True)
                 assert not part["is_vital"]
                 assert "SQLITE_IOERR" in part["not_ready_because"]
                 # 1, 2, 4 and 8 seconds after one another.
                 await asyncio.sleep(12)
-                assert (await index_part(server))["restarts"] <= 4
+                restarts = (await index_part(server))["restarts"]
                 metrics = await index_metrics(server)
-                assert 0 < metrics["indelible_index_rebuilds_total"] <= 4
+                assert 0 < restarts <= metrics["indelible_index_rebuilds_total"]
+                assert 2 ** (metrics["indelible_index_rebuilds_total"] - 1) - 1 <= time.monotonic() - began
                 assert metrics["indelible_index_lag_events"] > 0
                 assert metrics["indelible_index_lag_seconds"] > 0
                 assert metrics['indelible_wal_size_bytes{file="log"}'] > 0

@@ -7,6 +7,8 @@ import pytest
 
 from faults import broken_index_process, index_faults
 
+RUNS = 10
+
 
 @pytest.mark.parametrize("name", ["postgres", "sqlite"])
 async def test_what_a_search_says_is_so_whatever_dies(tmp_path: Path, name: str) -> None:
@@ -20,12 +22,12 @@ async def test_what_a_search_says_is_so_whatever_dies(tmp_path: Path, name: str)
 
 
 async def test_a_cursor_that_is_committed_first_is_found(tmp_path: Path) -> None:
-    """As soon as a kill meets the moment between both, for which the machine must be as fast as it was guessed."""
-    for seed in range(1, 6):
+    """As soon as a kill meets the moment between both, which is long, but on a busy machine all else is, too."""
+    for seed in range(1, RUNS + 1):
         (folder := tmp_path / str(seed)).mkdir()
         figures = await index_faults.run(
             folder, "sqlite", events=600, kills=2, seed=seed, command=broken_index_process.COMMAND
         )
         if any(one.startswith("missing: ") for one in figures.violations):
             return
-    pytest.fail("five runs of a broken index looked sound")
+    pytest.fail(f"{RUNS} runs of a broken index looked sound")

@@ -21,6 +21,7 @@ from indelible.indexes.sqlite.catalog import Catalog as SqliteCatalog
 from indelible.search import CheckedQuery, SearchQuery
 
 HELD = 700
+PATIENCE_S = 120
 
 
 @asynccontextmanager
@@ -59,13 +60,13 @@ async def test_a_disk_that_breaks_for_a_while(tmp_path: Path) -> None:
     path = tmp_path / "search.db"
     async with filling(f"sqlite:{path}") as process:
         assert process.stdout is not None
-        async with failing(process.pid, "pwrite64"), asyncio.timeout(30):
+        async with failing(process.pid, "pwrite64"), asyncio.timeout(PATIENCE_S):
             while not (line := await process.stdout.readline()).startswith(b"unavailable"):
                 assert line
         assert b"disk I/O error" in line
-        async with asyncio.timeout(30):
-            while await process.stdout.readline() != b"swapped\n":
-                pass
+        async with asyncio.timeout(PATIENCE_S):
+            while (line := await process.stdout.readline()) != b"swapped\n":
+                assert line
         assert process.returncode is None
     async with opened(path) as index:
         await check(index)
@@ -247,7 +248,7 @@ async def test_a_catalog_that_is_lost_while_it_is_open_is_made_anew(
         assert await check(searched) == HELD
         with caplog.at_level(logging.WARNING):
             lose(path)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while (await index.state()).serving is not None:
                     for _ in range(8):
                         await asyncio.gather(*(_search(index, query) for _ in range(8)))

@@ -20,6 +20,8 @@ from indelible.events import NewEvent
 from indelible.limits import READY_PROOF_S
 from postgres.server import PostgresServer, postgres_server
 
+PATIENCE_S = 60
+
 
 @pytest.fixture
 def database() -> Iterator[PostgresServer]:
@@ -33,7 +35,7 @@ async def test_readiness_follows_the_database(database: PostgresServer, tmp_path
     store += "?connect_timeout=30"  # for the start on a busy machine
     async with (
         server_process(store, log=tmp_path / "server.log") as server,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session,
     ):
         for stop, go_on in (
             (database.kill, database.start),
@@ -45,26 +47,27 @@ async def test_readiness_follows_the_database(database: PostgresServer, tmp_path
             assert "\nindelible_ready 0.0\n" in (await _get(session, server, "/metrics"))[1]
             await asyncio.to_thread(go_on)
             await _until_ready(session, server)
-            assert "\nindelible_ready 1.0\n" in (await _get(session, server, "/metrics"))[1]
 
 
 async def _until_not_ready(
     session: aiohttp.ClientSession, server: ServerProcess, why: str = "the store is out of reach"
 ) -> None:
-    give_up_at = time.monotonic() + 30
-    while (answer := await _get(session, server, "/readyz"))[0] == 200:
-        assert time.monotonic() < give_up_at
+    """On a busy machine it may be late with its answer for a moment, and say so first."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while (answer := await _get(session, server, "/readyz"))[0] == 200 or why not in answer[1]:
+        assert time.monotonic() < give_up_at, answer
     status, body = answer
     assert status == 503
     assert '"code":"unavailable"' in body
-    assert why in body
 
 
 async def _until_ready(session: aiohttp.ClientSession, server: ServerProcess) -> None:
-    give_up_at = time.monotonic() + 60
-    while (await _get(session, server, "/readyz"))[0] != 200:
-        assert time.monotonic() < give_up_at, server.tail()
-        await asyncio.sleep(0.05)
+    """By both."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    for path, is_ready in (("/readyz", ""), ("/metrics", "\nindelible_ready 1.0\n")):
+        while (answer := await _get(session, server, path))[0] != 200 or is_ready not in answer[1]:
+            assert time.monotonic() < give_up_at, server.tail()
+            await asyncio.sleep(0.05)
 
 
 async def _get(session: aiohttp.ClientSession, server: ServerProcess, path: str) -> tuple[int, str]:
@@ -91,7 +94,6 @@ async def test_a_full_disk_takes_no_appends(tmp_path: Path) -> None:
             await _is_not_ready(session, server, "no space is left")
             disk.free()
             await _until_ready(session, server)
-            assert "\nindelible_ready 1.0\n" in (await _get(session, server, "/metrics"))[1]
             assert (await client.append("order", "1", [NewEvent("Filled", "x" * 900_000)])).version == 2
 
 
@@ -128,7 +130,12 @@ async def test_a_table_that_is_locked_takes_no_appends(database: PostgresServer,
 
 
 async def _is_not_ready(session: aiohttp.ClientSession, server: ServerProcess, why: str) -> None:
-    status, body = await _get(session, server, "/readyz")
-    assert status == 503
-    assert '"code":"unavailable"' in body
-    assert why in body
+    """Not for a moment; and it says why, unless a busy machine is late with the answer."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while True:
+        status, body = await _get(session, server, "/readyz")
+        assert status == 503
+        assert '"code":"unavailable"' in body
+        if why in body:
+            return
+        assert time.monotonic() < give_up_at, body

@@ -18,8 +18,10 @@ async def test_what_a_killed_server_left_is_copied_and_synced_at_the_next_start(
     ledger = Ledger()
     async with server_process(tmp_path / "store.db") as server:
         async with AsyncClient(server.url, retry_total_s=0) as client:
-            loading = asyncio.create_task(Load(ledger).run(client))
+            load = Load(ledger)
+            loading = asyncio.create_task(load.run(client))
             await asyncio.sleep(0.3)
+            await load.until_acknowledged()
             await server.kill()
             await loading
         # Not until it is ready: to find that out the server writes, and so begins the log anew.

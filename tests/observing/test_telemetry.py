@@ -16,12 +16,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Tracer
 
 from cli.running import COMMAND, environment
-from faults.server_process import free_port
 from indelible import AsyncClient, NewEvent
 from indelible.errors import InvalidRequest
 from indelible.server.config import OtelSettings, load_settings
 from indelible.server.telemetry import sample_ratio
 from observing.collector import Collector, collector, until
+from postgres.server import free_port
 from relays.nats_server import nats_server
 
 REMOTE = "00-{trace}-00f067aa0ba902b7-{flags}"

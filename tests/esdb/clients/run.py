@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import programs
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from house.source import ROOT
+from postgres.server import free_port
 
 FOLDER: Final = Path(__file__).parent
 BUILD_TIMEOUT_S: Final = 1800
