@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from faults.server_process import ServerProcess, free_port, server_process
+from faults.server_process import ServerProcess, server_process
 from indelible.core.open import open_local_store
 from over_grpc.calls import Api, connected
+from postgres.server import free_port
 from serving import serving_in_a_thread
 
 
