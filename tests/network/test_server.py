@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from faults.server_process import ServerProcess, free_port
+from faults.server_process import ServerProcess
 from indelible.client import AsyncClient
 from indelible.events import NewEvent
 from network.authority import Authority
-from postgres.server import PostgresServer
+from postgres.server import PostgresServer, free_port
 
 
 async def _serial_number(address: tuple[str, int], authority: Authority) -> str:
