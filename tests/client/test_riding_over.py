@@ -212,7 +212,7 @@ async def test_a_server_that_stops_and_comes_back_is_ridden_over(durable_server,
             assert not any(one.done() for one in writers)
             await asyncio.sleep(0.01)
 
-    async with AsyncClient(durable_server.url, retry_total_s=60) as client:
+    async with AsyncClient(durable_server.url, retry_total_s=120) as client:
         writers = [asyncio.create_task(write(aggregate_id)) for aggregate_id in acknowledged]
         for times in range(1, 3):
             await until_appended(50 * times)
@@ -231,7 +231,7 @@ async def test_a_server_that_stops_and_comes_back_is_ridden_over(durable_server,
 
 
 def test_threads_ride_over_a_restart_too(durable_server):
-    with Client(durable_server.url, retry_total_s=60) as client:
+    with Client(durable_server.url, retry_total_s=120) as client:
         results = []
 
         def work(n: int) -> None:
