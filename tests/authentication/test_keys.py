@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
 import grpc
@@ -34,6 +35,25 @@ async def until_status(server: Guarded, key: str, status: int) -> None:
             if await server.status(f"Bearer {key}") == status:
                 return
             await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def held_up() -> AsyncIterator[list[float]]:
+    """How long a busy machine has kept servers and callers, which share this event loop, from going on: in seconds,
+    each time that it did."""
+    lost_s = list[float]()
+
+    async def watch() -> None:
+        while True:
+            due_at = time.monotonic() + 0.1
+            await asyncio.sleep(0.1)
+            lost_s.append(max(time.monotonic() - due_at, 0.0))
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield lost_s
+    finally:
+        watching.cancel()
 
 
 def url_of(server: Guarded, transport: str) -> str:
@@ -127,7 +147,7 @@ async def test_who_is_no_admin_makes_no_keys(server: Guarded):
 
 
 async def test_a_key_expires(server: Guarded):
-    key = await server.key("read:*", expires_in_s=1.0)
+    key = await server.key("read:*", expires_in_s=6.0)
     assert await server.status(f"Bearer {key}") == 200
     await until_status(server, key, 401)
     assert [one.state for one in await server.store.keys.list()] == ["expired"]
@@ -181,17 +201,16 @@ async def test_revoking_holds_on_every_server_and_ends_streams(postgres: Postgre
             async with AsyncClient(first.grpc, token=admin) as administrator:
                 await administrator.keys.revoke(key_id_of(key))
             revoked_at = time.monotonic()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(60), held_up() as lost_s:
                 while True:
                     try:
                         await client.append("order", "1", [NewEvent("OrderPlaced", {})])
                     except Unauthenticated:
                         break
                     await asyncio.sleep(0.05)
-            assert time.monotonic() - revoked_at < 5
-            async with asyncio.timeout(60):
+                assert time.monotonic() - revoked_at < 5 + sum(lost_s)
                 ended_at = [await one for one in ends]
-            assert max(ended_at) - revoked_at < 5
+            assert max(ended_at) - revoked_at < 5 + sum(lost_s)
 
 
 async def until_pull_ends(server: Guarded, transport: str, key: str) -> float:
@@ -263,8 +282,9 @@ async def test_a_server_that_cannot_look_refuses_keys(monkeypatch: pytest.Monkey
         assert ring is not None
         monkeypatch.setattr(ring, "_store", type("Store", (), {"read_feed": staticmethod(out_of_reach)})())
         cut_at = time.monotonic()
-        await until_status(server, key, 503)
-        assert time.monotonic() - cut_at < KEYS_FRESH_S + 2
+        async with held_up() as lost_s:
+            await until_status(server, key, 503)
+        assert time.monotonic() - cut_at < KEYS_FRESH_S + 2 + sum(lost_s)
         status, problem = await server.answer(f"Bearer {key}")
         assert (status, problem["code"]) == (503, "unavailable")
         with pytest.raises(IndelibleError, match="keys is not ready"):

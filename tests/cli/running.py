@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import measured
 
@@ -65,6 +66,13 @@ def server(directory: Path, *args: str) -> Iterator[tuple[str, subprocess.Popen[
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def line_of(stream: IO[str] | None) -> str:
+    """The next line that a process writes there, once it has."""
+    assert stream is not None
+    assert select.select([stream], [], [], TIMEOUT_S)[0], "no line came"
+    return stream.readline()
 
 
 def wait_until(is_done: object, what: str) -> None:

@@ -9,10 +9,19 @@ from uuid import uuid4
 import pytest
 
 from cli.conftest import Run
+from indelible.cli import completion
 from indelible.core.open import open_local_store
+from indelible.limits import COMPLETION_TIMEOUT_S
 from serving import serving_in_a_thread
 
 Completed = Callable[[str], list[str]]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is: names come in time, and nothing ends the process that runs the tests."""
+    monkeypatch.setattr(completion, "COMPLETION_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(completion, "_LEAVING_S", 60.0)
 
 
 @pytest.fixture
@@ -83,13 +92,14 @@ def test_what_is_wrong_is_not_said(completed: Completed, where: str) -> None:
     assert not Path("none.db").exists()
 
 
-def test_a_server_that_says_nothing_is_not_waited_for(completed: Completed) -> None:
+def test_a_server_that_says_nothing_is_not_waited_for(completed: Completed, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
+    monkeypatch.setattr(completion, "COMPLETION_TIMEOUT_S", COMPLETION_TIMEOUT_S)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         port = silent.getsockname()[1]
         assert completed(f"indelible feed --url http://127.0.0.1:{port} --event-type P") == []
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 25, "far less than a client waits for an answer"
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

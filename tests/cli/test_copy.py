@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from cli.conftest import Run
-from cli.running import COMMAND, Ran, environment, indelible, server, wait_until
+from cli.running import COMMAND, TIMEOUT_S, Ran, environment, indelible, server, wait_until
 from cli.test_output import ESCAPES, on_terminal
 from cli.test_verify import damage, fill
 from indelible.core.open import open_local_store
@@ -196,7 +196,7 @@ def test_a_copy_that_is_killed_is_repeated(run: Run, tmp_path: Path, sent: signa
     # A commit takes 2 to 3 MB of it, and there are five.
     wait_until(lambda: log.exists() and log.stat().st_size > 4_000_000, "nothing is copied")
     process.send_signal(sent)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out, err) == (code, b"", b"")
     report = json.loads(run("copy", "--json", *ENDS).out)
     assert report["copied"] + report["already_there"] == report["head"] == 20_000

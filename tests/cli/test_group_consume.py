@@ -13,10 +13,12 @@ from uuid import uuid4
 import pytest
 
 from cli.conftest import Run
-from cli.running import COMMAND, TIMEOUT_S, environment, indelible, server, wait_until
+from cli.running import COMMAND, TIMEOUT_S, environment, indelible, line_of, server, wait_until
 from cli.test_group import Place, appended, lines, made, pulled, shown
+from postgres.server import free_port
 
 STORE = ("--store", "sqlite:x.db")
+WAITS = "indelible: waits for the commands that run; once more ends them\n"
 
 
 @pytest.fixture
@@ -124,9 +126,21 @@ def test_limit_and_jobs(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_time_is_extended_while_a_command_runs(run: Run, tmp_path: Path) -> None:
-    made(run, STORE, "g", "--ack-timeout", 1, aggregates="1")
-    ran = run("group", "consume", "g", "--limit", 1, *STORE, "--", "sleep", "2.5")
-    assert (ran.code, ran.err) == (0, "")
+    made(run, STORE, "g", "--ack-timeout", 6, aggregates="1")
+    command = script(tmp_path, "touch begun; until [ -e may-end ]; do sleep 0.02; done")
+
+    def deadline() -> str:
+        (flying,) = lines(run("group", "in-flight", "g", "--json", *STORE))
+        return str(flying["deadline"])
+
+    with consuming(tmp_path, "g", "--limit", 1, *STORE, "--", command) as process:
+        wait_until((tmp_path / "begun").exists, "nothing is consumed")
+        for _ in range(2):
+            before = deadline()
+            wait_until(lambda before=before: deadline() > before, "the time is not extended")
+        (tmp_path / "may-end").touch()
+        _, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, err) == (0, "")
     assert shown(run, STORE, "g")["lag"] == 0
 
 
@@ -159,10 +173,9 @@ def test_a_signal_ends_it_while_it_waits(
 ) -> None:
     made(run, place, name, aggregates="1")
     with consuming(tmp_path, name, *place, "--", "touch", "dealt-with") as process:
-        wait_until((tmp_path / "dealt-with").exists, "nothing is consumed")
-        time.sleep(0.3)
+        wait_until(lambda: shown(run, place, name)["lag"] == 0, "nothing is consumed")
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out, err) == (code, "", "")
     appended(run, place, name, "2")
     (delivery,) = pulled(run, place, name)
@@ -176,11 +189,11 @@ def test_a_signal_lets_the_commands_that_run_end(run: Run, tmp_path: Path) -> No
         wait_until((tmp_path / "begun").exists, "nothing is consumed")
         # As a terminal does, to all in the foreground.
         os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.3)
+        assert line_of(process.stderr) == WAITS
         assert process.poll() is None
         (tmp_path / "may-end").touch()
         _, err = process.communicate(timeout=TIMEOUT_S)
-    assert (process.returncode, err) == (130, "indelible: waits for the commands that run; once more ends them\n")
+    assert (process.returncode, err) == (130, "")
     assert (tmp_path / "ended").exists()
     info = shown(run, STORE, "g")
     assert (info["lag"], info["in_flight"]) == (1, 0)
@@ -191,9 +204,9 @@ def test_the_second_signal_ends_the_commands(run: Run, tmp_path: Path) -> None:
     command = script(tmp_path, "touch begun; sleep 600")
     with consuming(tmp_path, "g", "--delay", "0", *STORE, "--", command) as process:
         wait_until((tmp_path / "begun").exists, "nothing is consumed")
-        for _ in range(2):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert line_of(process.stderr) == WAITS
+        process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, "was ended by SIGTERM" in err) == (130, True)
     info = shown(run, STORE, "g")
@@ -201,13 +214,14 @@ def test_the_second_signal_ends_the_commands(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_server_that_restarts_is_waited_for_and_told_of_once(run: Run, tmp_path: Path) -> None:
+    flags = ("--http", f"127.0.0.1:{free_port()}")
     with ExitStack() as consumers:
-        with server(tmp_path) as (url, _):
+        with server(tmp_path, *flags) as (url, _):
             made(run, ("--url", url), "g", aggregates="1")
             command = ("touch", "dealt-with")
             process = consumers.enter_context(consuming(tmp_path, "g", "--limit", 2, "--url", url, "--", *command))
             wait_until((tmp_path / "dealt-with").exists, "nothing is consumed")
-        with server(tmp_path, "--http", url.removeprefix("http://")):
+        with server(tmp_path, *flags):
             appended(run, ("--url", url), "g", "2")
             out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (0, "")

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from cli.conftest import Run
-from cli.running import COMMAND, Ran, environment, indelible, server, wait_until
+from cli.running import COMMAND, TIMEOUT_S, Ran, environment, indelible, server, wait_until
 from cli.test_verify import damage
 from indelible.events import decode_events
 
@@ -188,7 +188,7 @@ def test_a_slow_pipe_does_not_hold_up_what_came_through_it(tmp_path: Path) -> No
         wait_until(lambda: "head   1\n" in indelible("info", "--url", url).out, "the first line is not stored")
         assert process.poll() is None
         os.close(write_end)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=TIMEOUT_S) == 0
 
 
 def test_an_interrupted_import_is_repeated(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_an_interrupted_import_is_repeated(tmp_path: Path) -> None:
     )
     wait_until(lambda: log.exists() and log.stat().st_size > 1_000_000, "nothing is stored")
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, errors) == (130, "")
     imported, there, failed = counts(indelible("import", source, "--json", *STORE, cwd=tmp_path))
     assert (imported + there, failed) == (30_000, 0)

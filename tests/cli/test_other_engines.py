@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from cli.running import environment, server
+from cli.running import TIMEOUT_S, environment, server
 from indelible import AsyncClient, InvalidRequest, NewEvent
 from indelible.store_urls import engine_schemes
 
@@ -122,6 +122,6 @@ def test_an_extra_that_is_missing_says_what_to_install(tmp_path: Path) -> None:
     ):
         done = subprocess.run(
             [sys.executable, "-c", program, *command],
-            cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+            cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
         assert (done.returncode, 'pip install "indelible[postgres]"' in done.stderr) == (2, True)

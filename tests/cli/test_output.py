@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from cli.running import COMMAND, Ran, environment, indelible
+from cli.running import COMMAND, TIMEOUT_S, Ran, environment, indelible
 
 STORE = ("--store", "sqlite:x.db")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -40,8 +40,8 @@ def on_terminal(*args: str, cwd: Path, columns: int = 40, **more: str) -> str:
 
     reader = threading.Thread(target=receive)
     reader.start()
-    assert process.wait(timeout=60) == 0
-    reader.join(timeout=60)
+    assert process.wait(timeout=TIMEOUT_S) == 0
+    reader.join(timeout=TIMEOUT_S)
     os.close(ours)
     return received.decode()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
-from cli.running import COMMAND, Ran, environment, indelible, server, wait_until
+from cli.running import COMMAND, TIMEOUT_S, Ran, environment, indelible, server, wait_until
 from cli.test_output import ESCAPES, on_terminal
 from postgres.server import PostgresServer
 
@@ -106,7 +106,7 @@ def test_a_restore_that_is_killed_is_repeated(run: Run, tmp_path: Path, backup: 
     # A commit takes 1 to 3 MB of it, and there are five.
     wait_until(lambda: log.exists() and log.stat().st_size > 3_000_000, "nothing is restored")
     process.send_signal(sent)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out, err) == (130 if sent == signal.SIGINT else -sent, b"", b"")
     report = json.loads(run("restore", "file", "--json", *TO).out)
     assert report["copied"] + report["already_there"] == report["head"] == EVENTS
@@ -124,7 +124,7 @@ def test_a_restore_that_waits_for_its_pipe_ends_at_ctrl_c(tmp_path: Path, backup
     process.stdin.flush()
     wait_until((tmp_path / "new.db").exists, "the first line is not read")
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=TIMEOUT_S) == 130
     assert process.stderr.read() == b""
     process.stdin.close()
     process.stderr.close()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import Run
-from cli.running import server
+from cli.running import server, wait_until
 from indelible.cli.search import parse_where
 from indelible.errors import InvalidRequest
 from indelible.search import Where
@@ -122,10 +121,11 @@ def status(run: Run, url: str) -> dict[str, Any]:
 
 
 def until_serving(run: Run, url: str, number: int) -> None:
-    deadline = time.monotonic() + 20
-    while (serving := status(run, url)["serving"]) is None or serving["number"] < number:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    def serves() -> bool:
+        serving = status(run, url)["serving"]
+        return serving is not None and serving["number"] >= number
+
+    wait_until(serves, "the index is not built")
 
 
 def test_of_a_local_store_the_index_beside_it(run: Run, orders: str, folder: Path) -> None:

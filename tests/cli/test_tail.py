@@ -1,7 +1,6 @@
 """indelible tail: events as they come, until Ctrl-C."""
 
 import json
-import select
 import signal
 import subprocess
 import time
@@ -13,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from cli.conftest import Run
-from cli.running import COMMAND, TIMEOUT_S, environment
+from cli.running import COMMAND, TIMEOUT_S, environment, line_of
 from indelible import Client, NewEvent
 
 
@@ -31,12 +30,6 @@ def tailing(url: str, *args: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def line_of(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    assert select.select([process.stdout], [], [], TIMEOUT_S)[0], "no line came"
-    return process.stdout.readline()
-
-
 def append(url: str, tag: str, count: int = 1) -> int:
     """The head after it."""
     with Client(url) as client:
@@ -48,10 +41,10 @@ def test_events_are_seen_as_they_come_and_ctrl_c_ends_it(url: str):
     tag = uuid4().hex
     head = append(url, tag)
     with tailing(url, "--after", str(head - 1), "--tag", tag, "--json") as process:
-        assert json.loads(line_of(process))["position"] == head
+        assert json.loads(line_of(process.stdout))["position"] == head
         for number in range(1, 4):
             append(url, tag)
-            assert json.loads(line_of(process))["position"] == head + number
+            assert json.loads(line_of(process.stdout))["position"] == head + number
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, out, err) == (130, "", "")
@@ -67,7 +60,7 @@ def test_without_a_start_it_begins_at_the_end(url: str):
             append(url, tag)
             time.sleep(0.2)
         assert process.returncode == 0
-        assert int(line_of(process).split()[0]) > 3
+        assert int(line_of(process.stdout).split()[0]) > 3
 
 
 def test_limit_after_and_from_start(url: str, run: Run):
@@ -99,7 +92,7 @@ def test_a_reader_that_goes_ends_it(url: str):
     tag = uuid4().hex
     head = append(url, tag, 2)
     with tailing(url, "--after", str(head - 2), "--tag", tag) as process:
-        line_of(process)
+        line_of(process.stdout)
         assert process.stdout is not None
         process.stdout.close()
         give_up_at = time.monotonic() + TIMEOUT_S

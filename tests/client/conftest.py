@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,15 +12,14 @@ from pathlib import Path
 import pytest
 
 from indelible import AsyncClient
+from postgres.server import free_port
 
 
 class Server:
     """``indelible serve`` on a free port that it keeps over restarts."""
 
     def __init__(self, store: str, log: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         self._command = [
             str(Path(sys.executable).with_name("indelible")), "serve", "--store", store, "--http", self.address,
@@ -32,7 +30,7 @@ class Server:
     def start(self, *, wait: bool = True) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        give_up_at = time.monotonic() + 60
+        give_up_at = time.monotonic() + 120
         while wait and not self._answers():
             assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < give_up_at, self._log.read_text()
@@ -48,7 +46,7 @@ class Server:
     def stop(self, number: int = signal.SIGKILL) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(30)
+            self._process.wait(120)
             self._process = None
 
     def requests(self, method: str, route: str) -> int:

@@ -34,7 +34,7 @@ async def test_each_test_has_its_own(event_store):
 
 def _pytest(directory: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, str(directory)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=directory)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=directory)
 
 
 def test_without_any_async_plugin(tmp_path: Path):

@@ -112,11 +112,11 @@ async def test_what_is_wrong_is_named_wherever_the_store_is(
 
 
 async def test_a_wait_is_not_a_time_out(shared_server: Server):
-    async with AsyncClient(shared_server.url, timeout_s=0.4, retry_total_s=0) as client:
+    async with AsyncClient(shared_server.url, timeout_s=5, retry_total_s=0) as client:
         group = (await client.groups.create(unique(), EventQuery.of(tags=[unique()]))).group
         started = time.monotonic()
-        assert await client.groups.pull(group, wait_s=1.5) == ()
-        assert 1.4 <= time.monotonic() - started < 15
+        assert await client.groups.pull(group, wait_s=6) == ()
+        assert 5.9 <= time.monotonic() - started < 25
 
 
 async def test_a_wait_that_breaks_off_is_not_counted_against_the_retries():
@@ -133,9 +133,9 @@ async def test_a_wait_that_breaks_off_is_not_counted_against_the_retries():
         writer.close()
 
     async with odd_server(answer) as url, AsyncClient(url, retry_total_s=0.3) as client:
-        assert await client.groups.pull("g", wait_s=5) == ()
+        assert await client.groups.pull("g", wait_s=30) == ()
     waits = [float(body.rpartition(b":")[2].rstrip(b"}")) for body in asked]
-    assert 4 < waits[0] <= 5
+    assert 20 < waits[0] <= 30
     assert 1 < waits[1] < waits[0] - 0.7
 
 
@@ -185,7 +185,7 @@ async def test_who_is_cancelled_while_waiting_gets_nothing(http_client: AsyncCli
     await asyncio.gather(pulling, return_exceptions=True)
     await asyncio.sleep(0.2)
     await http_client.append("Order", tag, [NewEvent("X", tags=[tag])])
-    (delivery,) = await http_client.groups.pull(group, wait_s=10)
+    (delivery,) = await http_client.groups.pull(group, wait_s=20)
     assert delivery.attempt == 1
 
 

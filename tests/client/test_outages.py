@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from client.own_time import in_own_time
 from faults.server_process import ServerProcess, server_process
 from indelible import AsyncClient, Client, IndelibleError, NewEvent, RecordedEvent, Unavailable, VersionConflict
 from indelible.client.calls import Calls, Retry, _wait_s
@@ -79,15 +80,18 @@ async def test_one_failure_alone_is_no_outage_nor_is_a_server_that_is_busy():
     assert (len(told.lost), told.back) == (1, 1)
 
 
-async def test_a_call_that_is_given_up_brings_nothing_back_and_any_answer_does():
-    told = Told()
-    retry = Retry(1.0, Outages(told.on_lost, told.on_back))
-    with pytest.raises(Unavailable):
-        await retry.call(Attempt(*[Unavailable("x")] * 99))
-    assert retry.outages.error is not None
-    with pytest.raises(VersionConflict):
-        await retry.call(Attempt(VersionConflict("lost")))
-    assert (len(told.lost), told.back, retry.outages.error) == (1, 1, None)
+def test_a_call_that_is_given_up_brings_nothing_back_and_any_answer_does():
+    async def call() -> None:
+        told = Told()
+        retry = Retry(1.0, Outages(told.on_lost, told.on_back))
+        with pytest.raises(Unavailable):
+            await retry.call(Attempt(*[Unavailable("x")] * 99))
+        assert retry.outages.error is not None
+        with pytest.raises(VersionConflict):
+            await retry.call(Attempt(VersionConflict("lost")))
+        assert (len(told.lost), told.back, retry.outages.error) == (1, 1, None)
+
+    in_own_time(call())
 
 
 async def test_a_function_that_fails_when_it_is_told_ends_nothing(caplog: pytest.LogCaptureFixture):
@@ -216,6 +220,8 @@ async def test_a_server_that_is_away_longer_than_any_call_waits(
                 await service.client.append("order", "1", [NewEvent("Placed")])
             with pytest.raises(Unavailable, match=r"; nothing was changed$"):
                 await service.client.head()
+        while not threads.lost:  # noqa: ASYNC110 - it is told on another thread
+            await asyncio.sleep(0.01)
         await server.start()
         async with AsyncClient(server.url, retry_total_s=60) as other:
             await append(other)

@@ -66,7 +66,7 @@ async def cut_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 @pytest.mark.parametrize("answer", [silence, cut_off, answering(502, b"<html>"), answering(504)])
 async def test_an_append_without_an_answer_is_unknown_and_a_read_unavailable(answer: Answer):
-    async with odd_server(answer) as url, AsyncClient(url, timeout_s=0.2, retry_total_s=0.3) as client:
+    async with odd_server(answer) as url, AsyncClient(url, timeout_s=2, retry_total_s=0.3) as client:
         with pytest.raises(OutcomeUnknown):
             await client.append("Order", "1", [NewEvent("X")])
         with pytest.raises(Unavailable):
@@ -146,7 +146,7 @@ async def test_a_time_out_then_an_answer(http_client: AsyncClient, shared_server
         await asyncio.gather(_pump(reader, onward_writer), _pump(onward_reader, writer))
 
     async with odd_server(answer) as url:
-        client = AsyncClient(url, timeout_s=1)
+        client = AsyncClient(url, timeout_s=5)
         result = await client.append("Swallowed", "1", [NewEvent("X")])
         assert result.version == 1
         await client.aclose()
@@ -188,7 +188,7 @@ async def test_an_append_whose_answer_was_lost_is_stored_once(http_client: Async
 
 async def test_closing_does_not_wait_for_a_server_that_is_away():
     async with odd_server(silence) as url:
-        client = AsyncClient(url, timeout_s=0.3, retry_total_s=60)
+        client = AsyncClient(url, timeout_s=2, retry_total_s=60)
         append = asyncio.create_task(client.append("Order", "1", [NewEvent("X")]))
         await asyncio.sleep(0.1)
         await asyncio.wait_for(client.aclose(), 30)
@@ -207,14 +207,19 @@ async def test_a_server_that_stops_and_comes_back_is_ridden_over(durable_server,
             result = await client.append("Order", aggregate_id, [NewEvent("X", version)], expected_version=version)
             acknowledged[aggregate_id].append(result.version)
 
-    async with AsyncClient(durable_server.url, retry_total_s=60) as client:
+    async def until_appended(count: int) -> None:
+        while sum(map(len, acknowledged.values())) < count:
+            assert not any(one.done() for one in writers)
+            await asyncio.sleep(0.01)
+
+    async with AsyncClient(durable_server.url, retry_total_s=120) as client:
         writers = [asyncio.create_task(write(aggregate_id)) for aggregate_id in acknowledged]
-        for _ in range(2):
-            await asyncio.sleep(0.5)
+        for times in range(1, 3):
+            await until_appended(50 * times)
             await asyncio.to_thread(durable_server.stop, number)
             await asyncio.sleep(0.3)
             await asyncio.to_thread(durable_server.start)
-        await asyncio.sleep(0.3)
+        await until_appended(101)
         stop.set()
         await asyncio.gather(*writers)
         for aggregate_id, versions in acknowledged.items():
@@ -226,7 +231,7 @@ async def test_a_server_that_stops_and_comes_back_is_ridden_over(durable_server,
 
 
 def test_threads_ride_over_a_restart_too(durable_server):
-    with Client(durable_server.url, retry_total_s=60) as client:
+    with Client(durable_server.url, retry_total_s=120) as client:
         results = []
 
         def work(n: int) -> None:

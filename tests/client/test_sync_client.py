@@ -256,7 +256,7 @@ def test_a_child_after_a_fork_is_told():
 
         process = context.Process(target=child)
         process.start()
-        assert receiving.poll(10)
+        assert receiving.poll(60)
         assert "fork" in receiving.recv()
         process.join(60)
         assert process.exitcode == 0
@@ -271,5 +271,5 @@ client = Client("memory:")
 client.append("Order", "1", [NewEvent("X")])
 {ending}
 """
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

@@ -20,6 +20,6 @@ async def test_a_pull_that_is_cancelled_holds_nothing(steps: int) -> None:
         waiting.cancel()
         await asyncio.wait((waiting,))
         if waiting.cancelled():
-            (delivery,) = await store.groups.pull("billing", wait_s=5)
+            (delivery,) = await store.groups.pull("billing", wait_s=20)
             assert delivery.attempt == 1
             assert len(await store.groups.list_in_flight("billing")) == 1

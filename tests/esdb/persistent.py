@@ -31,7 +31,7 @@ def next_position(client: KurrentDBClient) -> int:
 
 
 def reading(client: KurrentDBClient, group: str, stream: str | None = None, **options: Any) -> Any:
-    options = {"max_ack_delay": 0.01, "stopping_grace": 0.3} | options
+    options = {"max_ack_delay": 0.01, "stopping_grace": 1.0} | options
     if stream is None:
         return client.read_subscription_to_all(group, **options)
     return client.read_subscription_to_stream(group, stream, **options)
@@ -58,8 +58,8 @@ def take(
 
 
 def eventually(is_so: Callable[[], bool]) -> bool:
-    """Whether it is within 30 s: what a consumer says is not answered."""
-    end = time.monotonic() + 30
+    """Whether it is within 60 s: what a consumer says is not answered."""
+    end = time.monotonic() + 60
     while not is_so() and time.monotonic() < end:
         time.sleep(0.02)
     return is_so()

@@ -88,7 +88,7 @@ def test_what_a_consumer_leaves_undone_goes_to_others_at_once(client: KurrentDBC
     leaving.stop()
     (again,) = take(client, group, stream, 1)
     assert (again.id, again.retry_count) == (event.id, 1)
-    assert time.monotonic() - begun < 10, "it is not waited for the message's time of 30 s"
+    assert time.monotonic() - begun < 25, "it is not waited for the message's time of 30 s"
 
 
 def test_what_is_not_acknowledged_in_time_comes_again(client: KurrentDBClient, stream: str):
@@ -134,7 +134,7 @@ def test_consumers_share_what_there_is(client: KurrentDBClient, strategy: str):
     for thread in threads:
         thread.start()
     events = [event for stream in streams for event in append(client, stream)]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while sum(map(len, found)) < len(events) and time.monotonic() < deadline:
         time.sleep(0.02)
     for consumer, thread in zip(consumers, threads, strict=True):

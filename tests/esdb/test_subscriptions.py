@@ -14,7 +14,7 @@ from kurrentdbclient.exceptions import KurrentDBClientError
 from indelible.wire.esdb.pb import shared_pb2
 from indelible.wire.esdb.pb import streams_pb2 as pb
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0
 MAX = 2**64 - 1
 
 

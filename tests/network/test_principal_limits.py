@@ -153,29 +153,30 @@ async def _limited(transport: str, **limits: float) -> AsyncIterator[Callers]:
 
 @pytest.mark.parametrize("transport", ["http", "grpc"])
 async def test_requests(transport: str):
-    async with _limited(transport, requests_per_s=0.1) as found:
+    async with _limited(transport, requests_per_s=0.01) as found:
         await found.client.head()
         with pytest.raises(RateLimited) as caught:
             await found.client.head()
-        assert 9 <= caught.value.fields["retry_after_s"] <= 10
+        assert 50 <= caught.value.fields["retry_after_s"] <= 100
         await found.check_probes()
 
 
 async def test_how_it_looks_over_http():
-    async with _limited("http", requests_per_s=0.1) as found:
+    async with _limited("http", requests_per_s=0.01) as found:
         async with found.session.get(f"{found.url}/v1/head") as answer:
             assert answer.status == 200
         async with found.session.get(f"{found.url}/v1/head") as answer:
             problem = await answer.json()
             assert (answer.status, problem["code"]) == (429, "rate_limited")
-            assert answer.headers["Retry-After"] == str(problem["retry_after_s"]) == "10"
+            assert answer.headers["Retry-After"] == str(problem["retry_after_s"])
+            assert 50 <= problem["retry_after_s"] <= 100
 
 
 @pytest.mark.parametrize("transport", ["http", "grpc"])
 async def test_events(transport: str):
-    async with _limited(transport, events_per_s=0.5) as found:
+    async with _limited(transport, events_per_s=0.05) as found:
         await found.client.append_atomic([AggregateAppend.of("a", "1", [NewEvent("E", n) for n in "123"])])
-        with pytest.raises(RateLimited, match=r"0\.5 events a second"):
+        with pytest.raises(RateLimited, match=r"0\.05 events a second"):
             await found.client.append_atomic([AggregateAppend.of("a", "2", [NewEvent("E", 1)])])
         assert (await found.client.head()).position == 3
 

@@ -11,6 +11,9 @@ from indelible.wire.pb import events_pb2
 from indelible.wire.pb import groups_pb2 as pb
 from over_grpc.calls import Api, an_append, new_event
 
+ACK_TIMEOUT_S = 600.0
+"""So long that what comes again within a test does so because it was given back, on a busy machine too."""
+
 
 class Group:
     """A new group of events with one tag, and appends of such events."""
@@ -21,10 +24,12 @@ class Group:
         self.tag = f"tag-{uuid4()}"
 
     @classmethod
-    async def made(cls, api: Api, **settings: Any) -> Self:
+    async def made(cls, api: Api, *, ack_timeout_s: float = ACK_TIMEOUT_S, **settings: Any) -> Self:
         group = cls(api)
         items = [events_pb2.QueryItem(tags=[group.tag])]
-        await api.CreateGroup(pb.CreateGroupRequest(group=group.name, items=items, **settings))
+        await api.CreateGroup(
+            pb.CreateGroupRequest(group=group.name, items=items, ack_timeout_s=ack_timeout_s, **settings)
+        )
         return group
 
     async def append(self, *names: str) -> None:

@@ -41,7 +41,7 @@ async def test_a_server_that_stops_gives_back_what_its_members_hold(server: Serv
 async def test_a_server_that_is_killed(server: ServerProcess, address: str) -> None:
     """What was acknowledged is done; the rest comes again after its deadline."""
     async with connected(address) as channel:
-        group = await Group.made(Api(channel), ack_timeout_s=2)
+        group = await Group.made(Api(channel), ack_timeout_s=6)
         await group.append("a", "b")
         stream = await group.consume()
         a, b = await stream.delivered(2)
@@ -53,5 +53,5 @@ async def test_a_server_that_is_killed(server: ServerProcess, address: str) -> N
     await server.start()
     async with connected(address) as channel:
         group.api = Api(channel)
-        [again] = await group.pull(wait_s=10)
+        [again] = await group.pull(wait_s=30)
         assert (names([again]), again.attempt) == (names([b]), 2)

@@ -11,11 +11,11 @@ from indelible.errors import GroupNotFound, InvalidRequest, ShuttingDown
 
 
 async def test_a_wait_may_be_longer_than_the_time_out(url: str, aggregate_id: str) -> None:
-    async with AsyncClient(url, timeout_s=0.5, retry_total_s=0) as client:
+    async with AsyncClient(url, timeout_s=4, retry_total_s=0) as client:
         await client.groups.create(aggregate_id, start="end")
         started = time.monotonic()
-        assert await client.groups.pull(aggregate_id, wait_s=1) == ()
-        assert time.monotonic() - started >= 0.9
+        assert await client.groups.pull(aggregate_id, wait_s=5) == ()
+        assert time.monotonic() - started >= 4.9
 
 
 async def test_a_closed_client_ends_its_waits(url: str, aggregate_id: str) -> None:
@@ -65,17 +65,17 @@ async def test_a_consumer_rides_over_a_server_that_is_killed(server: ServerProce
         events = [NewEvent("Happened", n) for n in range(6)]
         await client.append("thing", "a", events)
         seen: list[object] = []
-        async with client.consume("billing") as consumer, asyncio.timeout(60):
+        async with client.consume("billing") as consumer, asyncio.timeout(120):
             async for delivery in consumer:
                 seen.append(delivery.event.event_data)
                 if len(seen) == 2:
                     await server.kill()
                     acknowledging = asyncio.create_task(consumer.ack(delivery))
                     await server.start()
-                    await acknowledging
+                    is_done = await acknowledging
                 else:
-                    await consumer.ack(delivery)
-                if seen[-1] == 5:
+                    is_done = await consumer.ack(delivery)
+                if is_done and seen[-1] == 5:
                     break
         assert set(seen) == set(range(6))
         assert (await client.groups.get("billing")).lag == 0

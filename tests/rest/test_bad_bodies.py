@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from held import held_at_most
 from indelible.limits import (
     EVENT_SIZE_BYTES_MAX,
     METADATA_SIZE_BYTES_MAX,
@@ -238,9 +239,8 @@ def test_too_many_events(unchanged: Api, path: str):
 )
 def test_millions_of_query_items_hold_up_nobody(unchanged: Api, call: str, body: bytes, pointer: str):
     items = b"{}," * ((REQUEST_SIZE_BYTES_MAX - 100) // 3) + b"{}"
-    began = time.process_time()
-    unchanged.call(*call.split(), body % items, JSON).problem(400, "invalid_request", pointer)
-    assert time.process_time() - began < 2.0
+    with held_at_most(2.0, time.process_time):
+        unchanged.call(*call.split(), body % items, JSON).problem(400, "invalid_request", pointer)
 
 
 @pytest.mark.parametrize("path", ["/v1/append", "/v1/batch"])

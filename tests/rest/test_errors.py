@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ class BreakingEngine(MemoryEngine):
 
     head_error: Exception | None = None
     append_error: Exception | None = None
-    append_wait_s = 0.0
+    is_held = False
 
     async def head(self) -> Any:
         if self.head_error is not None:
@@ -31,7 +31,8 @@ class BreakingEngine(MemoryEngine):
         return await super().head()
 
     async def append(self, batch: Any) -> Any:
-        await asyncio.sleep(self.append_wait_s)
+        while self.is_held:  # noqa: ASYNC110 - another thread lets it go
+            await asyncio.sleep(0.01)
         if self.append_error is not None:
             raise self.append_error
         return await super().append(batch)
@@ -96,15 +97,19 @@ def test_a_full_queue_refuses_a_call_whole(engine: BreakingEngine, api: Api, mon
     monkeypatch.setattr(append_queue, "QUEUE_REQUESTS_MAX", 6)
     # Each appends by turns, and waits for the rest of its own while the other comes.
     monkeypatch.setattr(append_queue, "QUEUE_TURN_EVENTS_MAX", 1)
-    engine.append_wait_s = 0.2
+    engine.is_held = True
     appends = [{"aggregate_type": "a", "aggregate_id": str(i), **events(1)} for i in range(6)]
 
-    def statuses(_: int) -> list[int]:
+    def statuses() -> list[int]:
         with connected(api.address) as caller:
             return [one["status"] for one in caller.post("/v1/batch", {"appends": appends}).json["results"]]
 
     with ThreadPoolExecutor() as threads:
-        answers = sorted(threads.map(statuses, range(2)))
+        calls = [threads.submit(statuses) for _ in range(2)]
+        # Nothing is stored before the one that comes too late has been told so.
+        wait(calls, timeout=60, return_when=FIRST_COMPLETED)
+        engine.is_held = False
+        answers = sorted(call.result() for call in calls)
     assert answers == [[201] * 6, [503] * 6]
     assert api.head_position() == 6
 

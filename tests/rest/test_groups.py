@@ -118,7 +118,7 @@ def test_what_is_lost_is_named(api: Api):
 
 
 def test_more_time_is_given(api: Api):
-    group = Group(api, ack_timeout_s=5)
+    group = Group(api, ack_timeout_s=60)
     group.append(1)
     (first,) = group.pull()
     assert group.settle("extend", [first], ack_timeout_s=600) == {"settled": 1, "lost": []}

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pytest
 import programs
 from rest.calls import connected, event, events, new_path
 
-# A server as compose.run makes it. The engine commits slowly, or fails, so that a test can be there when it does.
+# A server as compose.run makes it. The engine commits slowly, or fails once it is told to, so that a test can be there
+# when it does.
 SCRIPT = """
 import asyncio, os, sys
 from indelible.core import open as opening
@@ -29,7 +31,10 @@ from indelible.server.config import Address, Settings
 class Slow(MemoryEngine):
     async def append(self, batch):
         print("appending", flush=True)
-        await asyncio.sleep(0.7)
+        if os.environ["HOW"] == "working":
+            await asyncio.sleep(0.7)
+        else:
+            await asyncio.to_thread(sys.stdin.readline)
         outcomes = await super().append(batch)
         if os.environ["HOW"] == "failing":
             raise StorageFailure("the disk is gone")
@@ -48,8 +53,8 @@ sys.exit(run(settings, on_ready=lambda urls: print(urls.url, flush=True)))
 def slow_server(how: str = "working") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process, and its URL once it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**programs.environment(), "HOW": how, "PATH": ""},
+        [sys.executable, "-c", SCRIPT], env={**programs.environment(), "HOW": how, "PATH": ""}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
     try:
@@ -92,7 +97,7 @@ def test_a_stop_answers_what_is_in_flight_and_takes_no_more(number: signal.Signa
             idle.get("/v1/head")
         appending.join()
         assert statuses == [201]
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
         # Well within the grace: idle connections do not hold a stop up.
         assert time.monotonic() - started < 30
 
@@ -119,16 +124,29 @@ def test_an_append_whose_caller_goes_away_still_commits():
 
 @pytest.mark.parametrize("how", ["failing", "broken"])
 def test_a_storage_failure_leaves_outcomes_unknown_and_stops_the_server(how: str):
-    with slow_server(how) as (process, url), connected(url) as first, connected(url) as second:
+    with (
+        slow_server(how) as (process, url),
+        connected(url) as first,
+        connected(url) as second,
+        ThreadPoolExecutor() as pool,
+    ):
         answers = []
         appending = _appending(process, lambda: answers.append(first.post(f"{new_path()}/events", events(1))))
         # This one waits behind the commit that fails: it is certain that nothing of it is stored.
-        waiting = second.post(f"{new_path()}/events", events(1))
+        behind = pool.submit(second.post, f"{new_path()}/events", events(1))
+        with connected(url) as other:
+            while b"\nindelible_queue_depth 1.0\n" not in other.get("/metrics").body:
+                assert not behind.done()
+                time.sleep(0.01)
+        assert process.stdin is not None
+        process.stdin.write("now\n")
+        process.stdin.flush()
         appending.join()
         answers[0].problem(503, "outcome_unknown")
+        waiting = behind.result(60)
         waiting.problem(503, "shutting_down")
         assert waiting.headers["retry-after"] == "1"
-        assert process.wait(timeout=30) == 74
+        assert process.wait(timeout=120) == 74
         assert process.stderr is not None
         logged = [json.loads(line) for line in process.stderr.read().splitlines()]
         failed = [line["code"] for line in logged if line["event"] == "failed request"]
@@ -142,7 +160,7 @@ def test_an_address_that_is_taken_is_named(tmp_path: Path):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         command = [str(Path(sys.executable).with_name("indelible")), "serve", "--store", f"sqlite:{tmp_path}/x.db"]
         done = subprocess.run(
-            [*command, "--http", address], capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path
+            [*command, "--http", address], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path
         )
     assert done.returncode not in (0, 74)
     assert f"cannot listen on {address}" in done.stderr

@@ -81,4 +81,4 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path):
         with urllib.request.urlopen(f"{url}/head", timeout=60) as answer:
             assert answer.read() == b'{"position":0,"cursor":"0","partitions":1}\n'
         server.terminate()
-        assert server.wait(timeout=30) == 0
+        assert server.wait(timeout=120) == 0

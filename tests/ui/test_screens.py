@@ -222,14 +222,14 @@ class _Stuck(StoreAround):
 
 async def test_a_slow_store_holds_up_nobody(store: LocalEventStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(top, "SLOW_S", 0.1)
-    monkeypatch.setattr(reach, "UI_ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(reach, "UI_ANSWER_TIMEOUT_S", 3.0)
     await _fill(store, 2)
     stuck = _Stuck(store)
     async with looking(stuck) as person:
         await person.until_sees("… waits for the store", "Placed")
         await person.press("2")
         await person.until_sees("2 events · back to the first")
-        await person.until_sees("✖ no answer for", "within 1 s")
+        await person.until_sees("✖ no answer for", "within 3 s")
         stuck.may.set()
         await person.until_sees("● 2 events")
 

@@ -38,6 +38,7 @@ from indelible.limits import (
     QUEUE_SIZE_BYTES_MAX,
     QUEUE_TURN_EVENTS_MAX,
     QUEUE_TURN_SIZE_BYTES_MAX,
+    READY_PROOF_S,
     REQUEST_EVENTS_MAX,
 )
 
@@ -454,11 +455,11 @@ class TestFailures:
 
 
 class TestReadiness:
-    @pytest.fixture(autouse=True)
-    def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(append_queue, "READY_PROOF_S", 0.2)
-
-    async def test_follows_what_became_of_appends_and_tries_when_there_are_none(self, engine: SlowEngine) -> None:
+    async def test_follows_what_became_of_appends_and_tries_when_there_are_none(
+        self, engine: SlowEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 1_000.0
+        monkeypatch.setattr(append_queue.time, "monotonic", lambda: now)
         queue = AppendQueue(engine)
         await queue.check_takes_appends()
         assert engine.trials == [0]
@@ -473,13 +474,13 @@ class TestReadiness:
             with pytest.raises(StorageFull):
                 await queue.check_takes_appends()
         assert engine.trials == [0], "and so is one that was refused"
-        await asyncio.sleep(0.25)
+        now += 1.01 * READY_PROOF_S
         for _ in range(20):
             with pytest.raises(StorageFull):
                 await queue.check_takes_appends()
         assert engine.trials == [0, 1_004], "of as much as was refused, and no more often than that"
         engine.error = None
-        await asyncio.sleep(0.25)
+        now += 1.01 * READY_PROOF_S
         await queue.check_takes_appends()
         assert engine.trials == [0, 1_004, 1_004]
 

@@ -22,7 +22,7 @@ from indelible.limits import GROUP_CALLS_WAITING_MAX, GROUP_POLL_S, GROUP_PULL_M
 from indelible.queries import EventQuery
 
 _GROUP = "billing"
-_PATIENCE_S = 20.0
+_PATIENCE_S = 30.0
 
 
 class FaultyEngine(MemoryEngine):
@@ -35,6 +35,7 @@ class FaultyEngine(MemoryEngine):
         self.on_load: list[Exception] = []
         self.loads = 0
         self.on_read: list[Exception] = []
+        self.is_held, self.may_go_on = asyncio.Event(), asyncio.Event()
         self.changes: list[GroupChange] = []
         """What was saved."""
 
@@ -65,6 +66,11 @@ class FaultyEngine(MemoryEngine):
 
     async def be_slow(self, change: GroupChange) -> bool:
         await asyncio.sleep(0.05)
+        return await self.save(change)
+
+    async def be_held(self, change: GroupChange) -> bool:
+        self.is_held.set()
+        await self.may_go_on.wait()
         return await self.save(change)
 
     async def load_group(self, name: str) -> GroupState | None:
@@ -333,11 +339,13 @@ async def test_who_leaves_while_the_next_save_is_under_way_holds_nothing(
     store: LocalEventStore, engine: FaultyEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _append(store, 1)
-    engine.on_save = [engine.be_slow, engine.be_slow]
+    engine.on_save = [engine.be_held, engine.be_slow]
     first = asyncio.create_task(store.groups.pull(_GROUP))
-    await asyncio.sleep(0.01)
+    await _soon(engine.is_held.wait())
     changing = asyncio.create_task(store.groups.change(_GROUP, max_attempts=3))
     second = asyncio.create_task(store.groups.pull(_GROUP, wait_s=10))
+    for _ in range(10):
+        await asyncio.sleep(0)
     head = engine.head
 
     async def leave() -> LogHead:
@@ -346,6 +354,7 @@ async def test_who_leaves_while_the_next_save_is_under_way_holds_nothing(
         return await head()
 
     monkeypatch.setattr(engine, "head", leave)
+    engine.may_go_on.set()
     (delivery,) = await _soon(second)
     assert first.cancelled()
     assert delivery.attempt == 1
@@ -509,11 +518,13 @@ async def test_measures_never_run_backwards() -> None:
         with pytest.raises(Unavailable):
             await store.groups.pull(_GROUP)
         pulling = asyncio.create_task(store.groups.pull(_GROUP))
-        engine.on_save = [engine.be_slow]
-        await asyncio.sleep(0.01)
+        engine.on_save = [engine.be_held]
+        await _soon(engine.is_held.wait())
         pulling.cancel()
-        await asyncio.sleep(0.1)
-        await _ack(store, await _soon(store.groups.pull(_GROUP)))
+        await asyncio.sleep(0)
+        engine.may_go_on.set()
+        await asyncio.wait([pulling])
+        await _ack(store, await _soon(store.groups.pull(_GROUP, wait_s=10)))
     assert all(value == [] or value >= 0 for measure in heard for value in msgspec.structs.astuple(measure))
     assert sum(measure.acks for measure in heard) == 3
     assert sum(measure.redeliveries for measure in heard) == 0

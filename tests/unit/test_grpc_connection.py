@@ -89,6 +89,7 @@ async def test_a_silent_connection_is_asked_and_a_dead_one_ended() -> None:
     await asyncio.sleep(0)
     assert transport.written.endswith(h2.frame(h2.PING, 0, 0, b"indelibl"))
     connection.data_received(h2.frame(h2.PING, h2.ACK, 0, b"indelibl"))
+    now = asyncio.get_running_loop().time()
     site.look(now + GRPC_KEEP_ALIVE_S - 1)
     assert not transport.is_aborted
     site.look(now + GRPC_KEEP_ALIVE_S + 1)

@@ -50,7 +50,10 @@ async def test_nothing_more_is_pulled_until_the_last_was_taken() -> None:
         serving = asyncio.create_task(member.serve(until=(asyncio.create_task(stop.wait()),)))
         for name in ("a", "b"):
             await store.append("order", name, [NewEvent("OrderPlaced")])
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(60):
+            while not await store.groups.list_in_flight("billing"):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         assert len(await store.groups.list_in_flight("billing")) == 1
         async with aclosing(member.outgoing()) as outgoing:
             first, _ = await anext(outgoing)

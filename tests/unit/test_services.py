@@ -33,18 +33,15 @@ class Store:
         return self.asked
 
 
-@pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_hangs_is_asked_once_and_heard_when_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "STORE_ANSWER_TIMEOUT_S", 0.05)
-
-
-async def test_a_store_that_hangs_is_asked_once_and_heard_when_it_answers() -> None:
     store = Store()
     question = StoreQuestion(store.head)
     for outcome in await asyncio.gather(*(question.ask() for _ in range(5)), return_exceptions=True):
         assert isinstance(outcome, Unavailable)
         assert outcome.message == "it has not answered within 0.05 s"
     assert store.asked == 1
+    monkeypatch.undo()
     waiting = asyncio.create_task(question.ask())
     await asyncio.sleep(0)
     store.may_answer.set()
