@@ -125,7 +125,7 @@ async def freeze_within_a_transaction(server: ServerProcess, postgres: PostgresS
     """Stop the process again and again, until it is between its two round trips. The id of the database's process that
     then waits for it."""
     sql = """
-        SELECT pid, state_change FROM pg_stat_activity
+        SELECT pid, state_change::text FROM pg_stat_activity
         WHERE datname = current_database() AND state = 'idle in transaction' AND wait_event = 'ClientRead'
     """
     give_up_at = time.monotonic() + FROZEN_WITHIN_S
