@@ -144,11 +144,14 @@ async def full_disk(watch: AlertWatch, folder: Path) -> None:
     with small_disk(folder / "disk", 44) as disk:
         async with (
             watched(watch, folder, store=disk.path / "store.db") as (server, client),
-            loading(client, 2, size_bytes=200_000),
             posting(server.url),
         ):
-            expected = ("DiskFillsUp", "DiskIsNearlyFull", "AppendsFail", "RequestsFail", "InstanceIsNotReady")
-            await all_fire(watch, *expected, instance=instance_of(server))
+            here = instance_of(server)
+            # Not sooner than it can be seen that it fills up.
+            await all_fire(watch, "DiskFillsUp", instance=here)
+            async with loading(client, 2, size_bytes=200_000):
+                expected = ("DiskIsNearlyFull", "AppendsFail", "RequestsFail", "InstanceIsNotReady")
+                await all_fire(watch, *expected, instance=here)
 
 
 @contextlib.asynccontextmanager
