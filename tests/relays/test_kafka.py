@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from indelible import Cursor, NewEvent, RecordedEvent
 from indelible.core.store import LocalEventStore
@@ -252,6 +252,39 @@ async def test_an_earlier_owner_s_events_are_refused(
     for sink in sinks:
         await sink.close()
     check_whole(await server.received(), 5)
+
+
+class SlowToSay:
+    """A producer whose library says why it cannot go on when it is asked the second time."""
+
+    def __init__(self, producer: Any) -> None:
+        self._producer = producer
+        self._asked_count = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+    def commit_transaction(self, _: float) -> None:
+        raise KafkaException(KafkaError(KafkaError._FATAL, fatal=True))
+
+    def abort_transaction(self, slice_s: float) -> None:
+        self._asked_count += 1
+        if self._asked_count == 1:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, retriable=True))
+        self._producer.abort_transaction(slice_s)
+
+
+async def test_a_fence_is_told_though_the_library_takes_its_time(server: KafkaServer, store: EventStore) -> None:
+    sinks, leases, page = await two_owners(server, store)
+    for sink, lease in zip(sinks, leases, strict=True):
+        await sink.open(lease)
+    stale: Any = sinks[0]
+    connection = stale._worker.connection
+    connection._producer = SlowToSay(connection._producer)
+    with pytest.raises(SinkFenced, match="epoch 2"):
+        await stale.publish(page)
+    for sink in sinks:
+        await sink.close()
 
 
 async def test_an_earlier_owner_that_connects_late_finds_the_newer_one(server: KafkaServer, store: EventStore) -> None:

@@ -315,7 +315,7 @@ class Connection:
         self._is_in_transaction = False
 
     def _reason(self, error: KafkaException, patience: Patience) -> Exception:
-        kafka_error = self._cause(error)
+        kafka_error = self._cause(error, patience)
         if kafka_error.code() not in _FENCED:
             return SinkUnavailable(f"Kafka cannot be used: {kafka_error.str()}")
         # Only a record tells whether that was a newer owner, or an older one that came late.
@@ -326,13 +326,13 @@ class Connection:
             return fenced
         return SinkUnavailable("another process has connected to Kafka as this relay")
 
-    def _cause(self, error: KafkaException) -> KafkaError:
+    def _cause(self, error: KafkaException, patience: Patience) -> KafkaError:
         """Where the library has found it before it was asked, it says only that something was fatal: what ends a
-        transaction says what."""
+        transaction says what, as soon as the library's own thread has time."""
         found: KafkaError = error.args[0]
         if found.code() == KafkaError._FATAL:
             try:
-                self._producer.abort_transaction(0)
+                patience.until_done(self._producer.abort_transaction)
             except KafkaException as cause:
                 return cause.args[0]  # type: ignore[no-any-return]  # the library has no types
         return found
