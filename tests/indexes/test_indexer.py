@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from held import held_at_most
 from indelible import NewEvent
 from indelible.core.store import LocalEventStore
 from indelible.cursors import START, Cursor
@@ -388,6 +389,18 @@ async def test_a_number_that_no_double_holds_is_no_value() -> None:
         await store.append("order", "1", [NewEvent("Placed", data, metadata={"user": "u"})])
         (document,) = await documents_of((await store.read_feed()).lines, DocumentMaker(OTHER_FIELDS))
     assert (document.values, document.text) == ({"event_data.n": (5,), "metadata.user": ("u",)}, "some words")
+
+
+async def test_numbers_that_are_slow_to_read_hold_nobody_up() -> None:
+    """Whichever thread reads them: the process does nothing else meanwhile."""
+    async with LocalEventStore(MemoryEngine()) as store:
+        data = msgspec.Raw(b'{"n":[5' + b",1e300" * 150_000 + b"]}")
+        await store.append("order", "1", [NewEvent("Placed", data)])
+        lines = (await store.read_feed()).lines
+    maker = DocumentMaker(OTHER_FIELDS)
+    with held_at_most(0.5):
+        document = maker.document_of(lines)
+    assert document.values == {"event_data.n": (5, 1e300)}
 
 
 async def test_a_store_that_is_away_is_waited_for(index: TroubledIndex) -> None:

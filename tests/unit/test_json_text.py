@@ -11,9 +11,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from held import held_at_most
 from indelible.errors import InvalidRequest
 from indelible.json_text import check_bounds, compact_json, decode_json, encode_json, json_equal
 from indelible.limits import JSON_DEPTH_MAX, JSON_NUMBER_DIGITS_MAX
+
+
+@pytest.mark.parametrize("number", [b"1e300", b"1E+300", b"5e-324", b"1e00300", b"1e23", b"1.5e299 ", b"1e999"])
+def test_numbers_that_are_slow_to_read_hold_nobody_up(number: bytes) -> None:
+    """Otherwise those with three digits take seconds."""
+    text = b'{"a":[' + b",".join([number] * (1_000_000 // (len(number) + 1))) + b'],"b":"1e300,","c":9007199254740993}'
+    with held_at_most(0.5):
+        value = decode_json(text)
+    assert value == json.loads(text)
 
 
 def values_of(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

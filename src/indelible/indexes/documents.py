@@ -12,7 +12,7 @@ import msgspec
 
 from indelible.events import AggregateKey, is_json, timestamp_to_us
 from indelible.indexes.index import Document, Place
-from indelible.json_text import decode_json
+from indelible.json_text import decode_json, has_slow_numbers
 from indelible.limits import INDEX_TEXT_LENGTH_MAX, INDEX_VALUES_PER_FIELD_MAX
 from indelible.search import FieldType, Value, kept_value
 
@@ -58,7 +58,7 @@ class DocumentMaker:
         values: dict[str, tuple[Value, ...]] = {}
         _add_values(values, data, self._of_data)
         if self._of_metadata:
-            _add_values(values, decode_json(bytes(event.metadata)), self._of_metadata)
+            _add_values(values, decode_json(event.metadata), self._of_metadata)
         return Document(
             Place(timestamp_to_us(event.timestamp), event.position, event.event_id),
             event.event_type, AggregateKey(event.aggregate_type, event.aggregate_id), event.version, event.tags,
@@ -68,12 +68,13 @@ class DocumentMaker:
 
 def _decoded(line: bytes) -> _Line:
     try:
-        return _decode(line)
+        if not has_slow_numbers(line):
+            return _decode(line)
     except msgspec.DecodeError:
-        # Data may hold numbers that msgspec refuses.
-        event = _decode_raw(line)
-        event.event_data = decode_json(bytes(event.event_data))
-        return event
+        pass  # Data may hold numbers that msgspec refuses.
+    event = _decode_raw(line)
+    event.event_data = decode_json(event.event_data)
+    return event
 
 
 def _paths(fields: Mapping[str, FieldType], root: str) -> Sequence[_Path]:

@@ -27,10 +27,12 @@ SCHEMA_PATTERNS_SIZE_BYTES_MAX: Final = 1_000_000
 SCHEMA_WORK_MAX: Final = 16 * 1024 * 1024
 """Bytes of one event's data, times the schema's cost, which is how often the schema may look at one value. So much
 takes some 50 ms on the event loop. Data of the largest event may be looked at 16 times; where a schema looks more
-often, or has large patterns, its events are to be smaller."""
+often, has large patterns, or compares with numbers, its events are to be smaller. Each number with an exponent below
+-29 or of three digits counts as 128 bytes more; with ``uniqueItems``, whole numbers of more than 18 digits as all their
+digits, each."""
 
-SCHEMA_COST_MAX: Final = 4_096
-"""Of one schema: its events may have 4 KiB then. Schemas that branch and lead back to themselves in more than one
+SCHEMA_COST_MAX: Final = 8_192
+"""Of one schema: its events may have 2 KiB then. Schemas that branch and lead back to themselves in more than one
 branch go beyond it."""
 
 SCHEMA_TOLD_WORK_MAX: Final = 16 * 1024

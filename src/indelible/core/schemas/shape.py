@@ -39,24 +39,33 @@ _SILENT: Final = frozenset((
     "readOnly", "writeOnly",
 ))  # fmt: skip
 
-_UNIQUE_COST: Final = 16
+_UNIQUE_COST: Final = 24
 _CONTAINS_COST: Final = 8
 _PATTERN_BYTES_PER_COST: Final = 30
 _TEXTS_PER_COST: Final = 32
 _MIXED_TEXTS_PER_COST: Final = 4
 """Of an enum: texts alone are looked up, but gone through where other values stand among them."""
-_NUMBER_COST: Final = 24
-"""Numbers are compared digit by digit, whatever they look like, unless both are whole."""
+_WHOLE_COST: Final = 48
+_FRACTION_COST: Final = 128
+_NEAR_ZERO_COST: Final = 2_048
+"""Of being equal to a number: unless both are whole, they are compared as fractions of as many digits as they need."""
+_MULTIPLE_OF_WHOLE_COST: Final = 32
+_MULTIPLE_OF_FRACTION_COST: Final = 96
+_LIMIT_COST: Final = 64
+"""Of a ``minimum`` and its like that is a fraction."""
 """How these compare with a keyword that compares one value, as measured on the largest data."""
 _INT_BEYOND: Final = 2**63
+NEAR_ZERO: Final = 1e-30
+"""Closer to it a fraction has so many digits that comparing it takes many times as long."""
 _DEPENDENTS: Final = ("dependentRequired", "dependentSchemas")
-_NUMERIC: Final = ("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_LIMITS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 class Shape(Struct, frozen=True):
     cost: int
     has_alternatives: bool
     """Whether that data does not fit may be the end of several tries."""
+    has_unique_items: bool
 
 
 def shape_of(schema: Mapping[str, Any], pattern_size: PatternSize) -> Shape:
@@ -66,7 +75,7 @@ def shape_of(schema: Mapping[str, Any], pattern_size: PatternSize) -> Shape:
         _check_keywords(place, pointer)
     costs = _Costs(places, pattern_size)
     has_alternatives = any(keyword in place for place in places.values() for keyword in _ALTERNATIVES)
-    return Shape(costs.highest(), has_alternatives)
+    return Shape(costs.highest(), has_alternatives, any(place.get("uniqueItems") for place in places.values()))
 
 
 def step(name: object) -> str:
@@ -219,7 +228,8 @@ def _own_cost(place: Mapping[str, Any]) -> int:
         + (_cost_of_values([place["const"]]) if "const" in place else 0)
         # Each is looked for in every object.
         + sum([len(place.get(keyword, ())) for keyword in _DEPENDENTS])
-        + sum([_NUMBER_COST for keyword in _NUMERIC if not _is_whole(place.get(keyword, 0))])
+        + sum([_LIMIT_COST for keyword in _LIMITS if not _is_whole(place.get(keyword, 0))])
+        + (_cost_of_multiple(place["multipleOf"]) if "multipleOf" in place else 0)
         + (_UNIQUE_COST if place.get("uniqueItems") else 0)
     )
 
@@ -236,7 +246,21 @@ def _cost_of_value(value: Any) -> int:
     if isinstance(value, (Mapping, list)):
         parts = value.values() if isinstance(value, Mapping) else value
         return max(map(_cost_of_value, parts), default=0) or 1
-    return _NUMBER_COST if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0
+    if _is_near_zero(value):
+        return _NEAR_ZERO_COST
+    return _WHOLE_COST if _is_whole(value) else _FRACTION_COST
+
+
+def _cost_of_multiple(number: float) -> int:
+    if _is_near_zero(number):
+        return _NEAR_ZERO_COST
+    return _MULTIPLE_OF_WHOLE_COST if _is_whole(number) else _MULTIPLE_OF_FRACTION_COST
+
+
+def _is_near_zero(number: float) -> bool:
+    return 0 < abs(number) < NEAR_ZERO
 
 
 def _is_whole(number: float) -> bool:

@@ -4,6 +4,7 @@ Nothing is fetched, patterns are run by an engine that never goes back, and ``fo
 as the dialect has it.
 """
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -30,6 +31,13 @@ _PATTERN_SIZES: Final = (
 """The library says of no pattern how large it is, only whether it is larger than allowed."""
 _NAMING: Final = ("required", "additionalProperties", "unevaluatedProperties", "dependentRequired")
 """Of these the library's message names the member that it is about."""
+_FAR_NUMBERS: Final = re.compile(rb"(?<=[0-9])[eE](?:-[3-9][0-9]|[+-]?[0-9]{3,})(?=[\s,\]}])")
+"""Their exponents: of those that are nearer to zero than ``NEAR_ZERO``, or very large."""
+_FAR_NUMBER_BYTES: Final = 128
+"""One takes as long to compare as so many bytes of others."""
+_FAR_NUMBER_SIZE_BYTES_MIN: Final = len("1e-30,")
+_LONG_NUMBERS: Final = re.compile(rb"(?<=[\s,:\[-])[0-9]{19,}(?=[\s,\]}])")
+"""Whole ones beyond 64 bits: where no two may be equal, each is compared with each."""
 Answer = Literal["yes", "no", "unknown"]
 
 
@@ -115,10 +123,10 @@ class Check:
             message = f"must be JSON, because {event.event_type} has a schema, not {event.content_type}"
             return SchemaMismatch(message, pointer="/content_type", rule="", **told)
         size_bytes = len(event.event_data_raw)
-        if size_bytes > self.size_bytes_max:
+        problem = self._work_problem(event.event_data_raw)
+        if problem is not None:
             return PayloadTooLarge(
-                f"takes {size_bytes} bytes, more than {self.size_bytes_max}, up to which the schema of "
-                f"{event.event_type} can be checked in time",
+                f"{problem}, up to which the schema of {event.event_type} can be checked in time",
                 pointer="/event_data", size_bytes_max=self.size_bytes_max,
             )  # fmt: skip
         data = decode_json(event.event_data_raw)
@@ -130,6 +138,23 @@ class Check:
             rule, path, message = "", "", f"cannot be checked: {error}"[:SCHEMA_TOLD_LENGTH_MAX]
         message = f"{message}, by version {schema_version} of the schema of {event.event_type}"
         return SchemaMismatch(message, pointer=f"/event_data{path}", rule=rule, **told)
+
+    def _work_problem(self, text: bytes) -> str | None:
+        """Why a check would take too long. Some numbers take longer to compare than to read."""
+        size_bytes = work = len(text)
+        if size_bytes > self.size_bytes_max:
+            return f"takes {size_bytes} bytes, more than {self.size_bytes_max}"
+        if size_bytes * (1 + _FAR_NUMBER_BYTES / _FAR_NUMBER_SIZE_BYTES_MIN) > self.size_bytes_max:
+            work += _FAR_NUMBER_BYTES * len(_FAR_NUMBERS.findall(text))
+        if self.shape.has_unique_items:
+            found = _LONG_NUMBERS.findall(text)
+            work += len(found) * len(b"".join(found))
+        if work <= self.size_bytes_max:
+            return None
+        return (
+            "holds too many whole numbers of over 18 digits, or numbers with exponents below -29 or of three digits; "
+            f"with its {size_bytes} bytes it takes as much time as {work}, more than {self.size_bytes_max}"
+        )
 
     def _reason(self, data: Any, size_bytes: int) -> tuple[str, str, str]:
         """The rule that data does not fit, where in the data, and in words."""
