@@ -41,9 +41,9 @@ _SILENT: Final = frozenset((
 
 _UNIQUE_COST: Final = 24
 _CONTAINS_COST: Final = 8
-_PATTERN_BYTES_PER_COST: Final = 30
+_PATTERN_BYTES_PER_COST: Final = 15
 _TEXTS_PER_COST: Final = 32
-_MIXED_TEXTS_PER_COST: Final = 4
+_MIXED_TEXTS_PER_COST: Final = 2
 """Of an enum: texts alone are looked up, but gone through where other values stand among them."""
 _WHOLE_COST: Final = 48
 _FRACTION_COST: Final = 128
