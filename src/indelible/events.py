@@ -404,7 +404,7 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     def event_data(self) -> Any:
         """The JSON value; bytes where content_type is not JSON."""
         if self.event_data_base64 is msgspec.UNSET:
-            return decode_json(bytes(self.event_data_raw))
+            return decode_json(self.event_data_raw)
         return base64.b64decode(self.event_data_base64)
 
     @property
@@ -416,7 +416,7 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        value: dict[str, Any] = decode_json(bytes(self.metadata_raw))
+        value: dict[str, Any] = decode_json(self.metadata_raw)
         return value
 
     @property
@@ -573,14 +573,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> Any:
-        return decode_json(bytes(self.state_raw))
+        return decode_json(self.state_raw)
 
     def __repr__(self) -> str:
         return f"Snapshot({_preview(bytes(self.state_raw))}, stream={self.key.stream!r}, version={self.version})"
 
     @property
     def metadata(self) -> dict[str, Any]:
-        value: dict[str, Any] = decode_json(bytes(self.metadata_raw))
+        value: dict[str, Any] = decode_json(self.metadata_raw)
         return value
 
 

@@ -58,7 +58,7 @@ class EventSchema(SchemaInfo, frozen=True):
 
     @property
     def schema(self) -> dict[str, Any]:
-        value: dict[str, Any] = decode_json(bytes(self.schema_raw))
+        value: dict[str, Any] = decode_json(self.schema_raw)
         return value
 
 

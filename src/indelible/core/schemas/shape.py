@@ -55,7 +55,7 @@ _LIMIT_COST: Final = 64
 """Of a ``minimum`` and its like that is a fraction."""
 """How these compare with a keyword that compares one value, as measured on the largest data."""
 _INT_BEYOND: Final = 2**63
-NEAR_ZERO: Final = 1e-30
+_NEAR_ZERO: Final = 1e-30
 """Closer to it a fraction has so many digits that comparing it takes many times as long."""
 _DEPENDENTS: Final = ("dependentRequired", "dependentSchemas")
 _LIMITS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -229,7 +229,11 @@ def _own_cost(place: Mapping[str, Any]) -> int:
         # Each is looked for in every object.
         + sum([len(place.get(keyword, ())) for keyword in _DEPENDENTS])
         + sum([_LIMIT_COST for keyword in _LIMITS if not _is_whole(place.get(keyword, 0))])
-        + (_cost_of_multiple(place["multipleOf"]) if "multipleOf" in place else 0)
+        + (
+            _cost_of_number(place["multipleOf"], _MULTIPLE_OF_WHOLE_COST, _MULTIPLE_OF_FRACTION_COST)
+            if "multipleOf" in place
+            else 0
+        )
         + (_UNIQUE_COST if place.get("uniqueItems") else 0)
     )
 
@@ -248,19 +252,13 @@ def _cost_of_value(value: Any) -> int:
         return max(map(_cost_of_value, parts), default=0) or 1
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 0
-    if _is_near_zero(value):
+    return _cost_of_number(value, _WHOLE_COST, _FRACTION_COST)
+
+
+def _cost_of_number(number: float, whole_cost: int, fraction_cost: int) -> int:
+    if 0 < abs(number) < _NEAR_ZERO:
         return _NEAR_ZERO_COST
-    return _WHOLE_COST if _is_whole(value) else _FRACTION_COST
-
-
-def _cost_of_multiple(number: float) -> int:
-    if _is_near_zero(number):
-        return _NEAR_ZERO_COST
-    return _MULTIPLE_OF_WHOLE_COST if _is_whole(number) else _MULTIPLE_OF_FRACTION_COST
-
-
-def _is_near_zero(number: float) -> bool:
-    return 0 < abs(number) < NEAR_ZERO
+    return whole_cost if _is_whole(number) else fraction_cost
 
 
 def _is_whole(number: float) -> bool:

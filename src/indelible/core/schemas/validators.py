@@ -32,7 +32,7 @@ _PATTERN_SIZES: Final = (
 _NAMING: Final = ("required", "additionalProperties", "unevaluatedProperties", "dependentRequired")
 """Of these the library's message names the member that it is about."""
 _FAR_NUMBERS: Final = re.compile(rb"(?<=[0-9])[eE](?:-[3-9][0-9]|[+-]?[0-9]{3,})(?=[\s,\]}])")
-"""Their exponents: of those that are nearer to zero than ``NEAR_ZERO``, or very large."""
+"""Their exponents: of those that are very near to zero, or very large."""
 _FAR_NUMBER_BYTES: Final = 128
 """One takes as long to compare as so many bytes of others."""
 _FAR_NUMBER_SIZE_BYTES_MIN: Final = len("1e-30,")
